@@ -1,0 +1,76 @@
+# Needs Python 3.11 to 3.13, make and git. Everything else is installed into .venv.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := true
+export TF_CPP_MIN_LOG_LEVEL := 2
+export TF_ENABLE_ONEDNN_OPTS := 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help repro quick study test check format bench ui lock clean
+help:
+	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
+	@echo "make test   lint, types, import contract, tests, a miniature end to end"
+	@echo "make quick  the same pipeline, small, in build/quick (about 3 minutes)"
+	@echo "make check  lint, types and import contract only"
+	@echo "make bench  speed, side by side, into benchmarks/results.json"
+	@echo "make ui     mlflow ui on this machine"
+	@echo "make lock   resolve requirements anew; make clean: remove what was made"
+
+# A target's stamp holds the lock's name, so that a changed lock installs again.
+.venv/.core: requirements.txt requirements-uv.txt pyproject.toml
+	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f'pix2z needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --require-hashes -r requirements-uv.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q -j 0 .venv/lib src >/dev/null || true
+	touch $@
+
+.venv/.test: .venv/.core requirements-test.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-test.txt
+	$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
+	touch $@
+
+repro: .venv/.core
+	dvc repro
+	@echo "report:    reports/report.html (open it in a browser)"
+	@echo "tracking:  make ui, then http://127.0.0.1:5000"
+
+quick: .venv/.core
+	pix2z workspace build/quick --preset quick
+	cd build/quick && dvc repro
+	@echo "report:    build/quick/reports/report.html"
+
+study: .venv/.core
+	pix2z workspace build/study --preset study
+	cd build/study && dvc repro
+
+check: .venv/.test
+	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks
+	mypy
+	lint-imports
+
+test: check
+	$(BIN)/python -m pytest
+
+format: .venv/.test
+	ruff check --fix src tests benchmarks
+	ruff format src tests benchmarks
+
+bench: .venv/.core
+	$(BIN)/python -m benchmarks
+
+ui: .venv/.core
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+
+lock: .venv/.core
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --group test -o requirements-test.txt
+	echo uv | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements-uv.txt
+
+clean:
+	rm -rf .venv build data models predictions .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,3 @@
+"""pix2z: galaxy redshifts from five-band image pixels."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,71 @@
+"""Reading one section of params.yaml into a frozen, strictly checked value."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pix2z.errors import ParamsError
+
+__all__ = ["SECTIONS", "Frozen", "Section", "first_fault", "read_params"]
+
+SECTIONS = (
+    "sky",
+    "ingest",
+    "split",
+    "pdf",
+    "controls",
+    "hybrid",
+    "seed_cnn",
+    "arms",
+    "tune",
+    "evaluate",
+)
+"""Every top-level key of params.yaml."""
+
+
+def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
+    """Read params.yaml; raise ParamsError naming an unknown or missing top-level key."""
+    try:
+        params = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(params, dict):
+        raise ParamsError(f"{path}: expected the sections {', '.join(SECTIONS)}")
+    for key in params:
+        if key not in SECTIONS:
+            raise ParamsError(f"{path}: unknown section {key!r}; expected {', '.join(SECTIONS)}")
+    for key in SECTIONS:
+        if key not in params:
+            raise ParamsError(f"{path}: section {key!r} is missing")
+    return params
+
+
+def first_fault(error: ValidationError, *, path: str | Path, key: str) -> ParamsError:
+    """The first of pydantic's findings, as one line that names the file and the key."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in (key, *first["loc"]))
+    return ParamsError(f"{path}: {where}: {first['msg'].lower()}")
+
+
+class Frozen(BaseModel):
+    """A frozen group of values; unknown and missing keys raise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Section(Frozen):
+    """One top-level section of params.yaml; `key` is its name there."""
+
+    key: ClassVar[str]
+
+    @classmethod
+    def read(cls, path: str | Path = "params.yaml") -> Self:
+        """Read and check this section; raise ParamsError naming the first key at fault."""
+        try:
+            return cls.model_validate(read_params(path)[cls.key])
+        except ValidationError as error:
+            raise first_fault(error, path=path, key=cls.key) from error

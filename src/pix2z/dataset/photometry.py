@@ -1,0 +1,126 @@
+"""Aperture photometry of postage stamps, in numpy.
+
+The controls, the stamp magnitude and the network's photometry layer share what is defined here:
+apertures, the treatment of masked pixels and the sky noise estimate.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "APERTURE_RADII_ARCSEC",
+    "PIXEL_SCALE",
+    "STAMP_SIDE",
+    "aperture_photometry",
+    "aperture_weights",
+    "magnitude",
+    "reflect_masked",
+    "sky_pairs",
+    "sky_sigma",
+]
+
+PIXEL_SCALE = 0.396
+"""arcsec per pixel of SDSS frames."""
+
+STAMP_SIDE = 32
+"""pixels on a side of a stamp; the galaxy sits at the geometric centre, (15.5, 15.5)."""
+
+APERTURE_RADII_ARCSEC = (0.7, 1.1, 1.6, 2.3, 3.2, 4.4, 6.0)
+
+SKY_INNER_RADIUS_ARCSEC = 5.0
+"""Sky noise is measured outside this radius."""
+
+Array = NDArray[np.floating]
+
+
+def _radius_pixels(side: int, oversampling: int = 1) -> Array:
+    """Distance to the stamp's centre of every (sub)pixel, in pixels, shape (side * o, side * o)."""
+    axis = (np.arange(side * oversampling) + 0.5) / oversampling - side / 2
+    return np.hypot(axis[:, None], axis[None, :])
+
+
+def aperture_weights(
+    side: int = STAMP_SIDE, radii: tuple[float, ...] = APERTURE_RADII_ARCSEC
+) -> NDArray[np.float32]:
+    """Share of each pixel inside each circular aperture, shape (side * side, A).
+
+    Areas are taken on a 16 x 16 grid of sub-pixels, good to 0.1 % of the smallest aperture.
+    """
+    oversampling = 16
+    radius = _radius_pixels(side, oversampling) * PIXEL_SCALE
+    inside = [radius <= limit for limit in radii]
+    shares = [
+        disc.reshape(side, oversampling, side, oversampling).mean(axis=(1, 3)) for disc in inside
+    ]
+    return np.stack(shares, axis=-1).reshape(side * side, len(radii)).astype(np.float32)
+
+
+def reflect_masked(images: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Fill masked (NaN) pixels from the point opposite through the centre, else with 0.
+
+    A galaxy is nearly symmetric under a half turn, so a stamp cut by a frame's edge keeps its flux.
+
+    Parameters
+    ----------
+    images : (N, side, side, 5) nanomaggies, NaN where masked.
+
+    Returns
+    -------
+    filled : images without NaN; valid : (N, side, side, 5), True where the pixel was measured.
+    """
+    valid = ~np.isnan(images)
+    opposite = images[:, ::-1, ::-1, :]
+    filled = np.where(valid, images, np.where(np.isnan(opposite), 0.0, opposite))
+    return filled.astype(images.dtype), valid
+
+
+def sky_pairs(side: int = STAMP_SIDE) -> NDArray[np.bool_]:
+    """Horizontal neighbours that both lie in the sky ring, shape (side, side - 1)."""
+    ring = _radius_pixels(side) * PIXEL_SCALE > SKY_INNER_RADIUS_ARCSEC
+    pairs: NDArray[np.bool_] = ring[:, 1:] & ring[:, :-1]
+    return pairs
+
+
+def sky_sigma(images: Array) -> Array:
+    """Sky noise per pixel and band, (N, 5), from differences of neighbours far from the galaxy.
+
+    For independent normal pixels E|x1 - x2| = 2 sigma / sqrt(pi); a difference removes gradients of
+    the galaxy's outskirts. NaN where a band has no valid pair.
+    """
+    difference = np.abs(np.diff(images, axis=2))
+    usable = sky_pairs(images.shape[1])[None, :, :, None] & ~np.isnan(difference)
+    total = np.where(usable, difference, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    count = usable.sum(axis=(1, 2))
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean * np.sqrt(np.pi) / 2
+
+
+def aperture_photometry(images: Array) -> tuple[Array, Array, Array]:
+    """Fluxes in circular apertures, their errors and the sky noise.
+
+    Parameters
+    ----------
+    images : (N, side, side, 5) nanomaggies, NaN where masked, all NaN where the band is absent.
+
+    Returns
+    -------
+    flux : (N, A, 5) nanomaggies; NaN for an absent band.
+    flux_error : (N, A, 5) sky noise only, sigma * sqrt(sum of squared weights).
+    sigma : (N, 5) sky noise per pixel, nanomaggies.
+    """
+    n, side, _, bands = images.shape
+    filled, valid = reflect_masked(images)
+    weights = aperture_weights(side)
+    flux = np.einsum("npb,pa->nab", filled.reshape(n, side * side, bands), weights, optimize=True)
+    absent = ~valid.any(axis=(1, 2))
+    flux = np.where(absent[:, None, :], np.nan, flux)
+    sigma = sky_sigma(images)
+    flux_error = sigma[:, None, :] * np.sqrt((weights**2).sum(axis=0))[None, :, None]
+    return flux, flux_error, sigma
+
+
+def magnitude(flux: Array) -> Array:
+    """AB magnitude of a flux in nanomaggies, 22.5 - 2.5 log10(flux); NaN where flux <= 0."""
+    positive = np.where(flux > 0, flux, np.nan)
+    result: Array = 22.5 - 2.5 * np.log10(positive)
+    return result

@@ -1,0 +1,1 @@
+"""Metrics, controls, comparison, figures and the report."""

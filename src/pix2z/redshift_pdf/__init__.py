@@ -1,0 +1,1 @@
+"""Redshift probability densities on a fixed grid (numpy; files through qp)."""

@@ -1,0 +1,1 @@
+"""Where galaxies come from: everything here ends in a raw HDF5 file."""

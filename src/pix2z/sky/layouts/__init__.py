@@ -1,0 +1,1 @@
+"""Raw file layouts, one per file."""

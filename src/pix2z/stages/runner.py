@@ -1,0 +1,24 @@
+"""What every stage does around its main: logging, and errors as one line with an exit code."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from pix2z.errors import Pix2zError
+
+__all__ = ["run"]
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's main; a Pix2zError becomes one line on stderr and its exit code.
+
+    Errors that are not ours keep their stack trace: they are defects, to be seen.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    try:
+        main()
+    except Pix2zError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
