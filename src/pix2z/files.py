@@ -10,7 +10,7 @@ from typing import Any
 
 from pix2z.errors import InputError
 
-__all__ = ["atomic_path", "file_digest", "read_json", "text_digest", "write_json"]
+__all__ = ["atomic_path", "file_digest", "read_json", "source_digest", "text_digest", "write_json"]
 
 
 @contextmanager
@@ -65,3 +65,10 @@ def text_digest(*parts: str) -> str:
     for part in parts:
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
+
+
+def source_digest(*rooms: str) -> str:
+    """SHA-256 over the package's own source files below the given rooms, such as "network"."""
+    package = Path(__file__).parent
+    files = sorted(path for room in rooms for path in (package / room).rglob("*.py"))
+    return text_digest(*(f"{path.relative_to(package)}:{file_digest(path)}" for path in files))

@@ -88,11 +88,13 @@ def sky_sigma(images: Array) -> Array:
     the galaxy's outskirts. NaN where a band has no valid pair.
     """
     difference = np.abs(np.diff(images, axis=2))
-    usable = sky_pairs(images.shape[1])[None, :, :, None] & ~np.isnan(difference)
+    ring = sky_pairs(images.shape[1])[None, :, :, None]
+    usable = np.asarray(ring & ~np.isnan(difference))
     total = np.where(usable, difference, 0.0).sum(axis=(1, 2), dtype=np.float64)
     count = usable.sum(axis=(1, 2))
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean * np.sqrt(np.pi) / 2
+    sigma: Array = mean * np.sqrt(np.pi) / 2
+    return sigma
 
 
 def aperture_photometry(images: Array) -> tuple[Array, Array, Array]:
@@ -112,7 +114,7 @@ def aperture_photometry(images: Array) -> tuple[Array, Array, Array]:
     filled, valid = reflect_masked(images)
     weights = aperture_weights(side)
     flux = np.einsum("npb,pa->nab", filled.reshape(n, side * side, bands), weights, optimize=True)
-    absent = ~valid.any(axis=(1, 2))
+    absent = ~np.asarray(valid.any(axis=(1, 2)))
     flux = np.where(absent[:, None, :], np.nan, flux)
     sigma = sky_sigma(images)
     flux_error = sigma[:, None, :] * np.sqrt((weights**2).sum(axis=0))[None, :, None]

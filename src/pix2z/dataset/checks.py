@@ -1,0 +1,117 @@
+"""Which rows of a raw file are bad, and what is worth knowing about a good stamp."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.photometry import aperture_photometry, magnitude
+from pix2z.sky.layouts.raw import RawSurvey, RawTable
+
+__all__ = [
+    "FLAG_MASKED",
+    "FLAG_NO_FLUX",
+    "StampFacts",
+    "absent_as_nan",
+    "column_faults",
+    "stamp_facts",
+    "survey_facts",
+]
+
+R_BAND = 2
+BANDS = 5
+
+FLAG_MASKED = 1 << BANDS
+"""Some pixel of a band that is there is masked. Bits 0 to 4: band u, g, r, i, z is absent."""
+
+FLAG_NO_FLUX = 1 << (BANDS + 1)
+"""The r-band flux is not positive or r is absent, so `mag_r` is NaN."""
+
+
+@dataclass(frozen=True)
+class StampFacts:
+    """What the pixels say, one value per stamp.
+
+    Attributes
+    ----------
+    infinite : (N,) a pixel is infinite.
+    blank : (N,) no band has a pixel.
+    flags : (N,) int32, bits as in this module.
+    mag_r : (N,) float32 AB magnitude in the largest aperture, NaN where the flux is not positive.
+    digest : (N,) uint64 of the pixels; equal stamps have equal digests.
+    """
+
+    infinite: NDArray[np.bool_]
+    blank: NDArray[np.bool_]
+    flags: NDArray[np.int32]
+    mag_r: NDArray[np.float32]
+    digest: NDArray[np.uint64]
+
+
+def column_faults(table: RawTable, *, z_min: float, z_max: float) -> dict[str, NDArray[np.bool_]]:
+    """Reason -> (N,) rows at fault, judged by the columns alone."""
+    z_spec, z_error = table.z_spec, table.z_error
+    faults = {
+        "redshift is not finite": ~np.isfinite(z_spec),
+        f"redshift outside [{z_min:g}, {z_max:g})": ~((z_spec >= z_min) & (z_spec < z_max)),
+        "redshift error is negative": z_error < 0,
+    }
+    if table.has_positions:
+        faults["position is not on the sky"] = ~(
+            np.isfinite(table.ra) & (np.abs(np.nan_to_num(table.dec, nan=np.inf)) <= 90)
+        )
+    return faults
+
+
+def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Make an absent band all NaN: one filled with zeros throughout was never measured.
+
+    Parameters
+    ----------
+    images : (N, 32, 32, 5).
+    """
+    empty = ~np.asarray(images.any(axis=(1, 2)))  # NaN counts as something
+    if empty.any():
+        images = np.where(empty[:, None, None, :], np.float32(np.nan), images)
+    return images
+
+
+def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
+    """Look at stamps (N, 32, 32, 5) whose absent bands are NaN."""
+    infinite = np.isinf(images)
+    measured = np.where(infinite, np.float32(np.nan), images)
+    masked = np.isnan(measured)
+    absent = np.asarray(masked.all(axis=(1, 2)))
+    flux, _, _ = aperture_photometry(measured[..., R_BAND : R_BAND + 1])
+    mag_r = magnitude(flux[:, -1, 0]).astype(np.float32)
+    flags = (absent << np.arange(BANDS)).sum(axis=1)
+    flags |= FLAG_MASKED * np.any(masked & ~absent[:, None, None, :], axis=(1, 2, 3))
+    flags |= FLAG_NO_FLUX * np.isnan(mag_r)
+    return StampFacts(
+        infinite=np.asarray(infinite.any(axis=(1, 2, 3))),
+        blank=np.asarray(absent.all(axis=1)),
+        flags=flags.astype(np.int32),
+        mag_r=mag_r,
+        digest=_digests(images),
+    )
+
+
+def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
+    """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
+    n = len(survey.table)
+    chunks = [
+        stamp_facts(absent_as_nan(survey.read_images(start, min(start + chunk_rows, n))))
+        for start in range(0, n, chunk_rows)
+    ]
+    return StampFacts(
+        **{
+            name: np.concatenate([getattr(chunk, name) for chunk in chunks])
+            for name in StampFacts.__dataclass_fields__
+        }
+    )
+
+
+def _digests(images: NDArray[np.float32]) -> NDArray[np.uint64]:
+    hashes = (hashlib.blake2b(stamp.data, digest_size=8).digest() for stamp in images)
+    return np.frombuffer(b"".join(hashes), dtype=np.uint64)

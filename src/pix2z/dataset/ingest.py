@@ -1,0 +1,185 @@
+"""Raw file -> galaxies.h5: validated, free of duplicates, in one layout.
+
+Two passes over the pixels, `chunk_rows` stamps in memory at a time: one to judge the rows, one to
+copy the good ones. Columns are held whole.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.checks import (
+    FLAG_MASKED,
+    FLAG_NO_FLUX,
+    StampFacts,
+    absent_as_nan,
+    column_faults,
+    survey_facts,
+)
+from pix2z.dataset.duplicates import close_positions, repeated_between_groups, repeated_ids
+from pix2z.dataset.store import BANDS, write_galaxies
+from pix2z.errors import InputError
+from pix2z.files import atomic_path, file_digest
+from pix2z.sky.layouts.raw import RawSurvey, RawTable
+from pix2z.sky.layouts.registry import open_raw
+
+__all__ = ["ingest"]
+
+logger = logging.getLogger(__name__)
+
+LISTED_ROWS = 100
+"""Bad rows listed per reason; all are counted."""
+
+
+def ingest(
+    raw_path: str | Path,
+    output_path: str | Path,
+    *,
+    layout: str,
+    z_min: float,
+    z_max: float,
+    duplicate_radius_arcsec: float,
+    chunk_rows: int = 1024,
+) -> dict[str, Any]:
+    """Write the good rows of a raw file to `output_path`; return the report for ingest.json.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read in this layout, or no row is good; nothing is written then.
+    """
+    with open_raw(raw_path, layout=layout) as survey:
+        table = survey.table
+        facts = survey_facts(survey, chunk_rows=chunk_rows)
+        faults = _faults(
+            table, facts, z_min=z_min, z_max=z_max, duplicate_radius_arcsec=duplicate_radius_arcsec
+        )
+        rows = np.flatnonzero(~np.any(list(faults.values()), axis=0))
+        if not len(rows):
+            counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
+            raise InputError(f"{raw_path}: no good row among {len(table)} ({counts})")
+        digest = file_digest(raw_path)
+        with atomic_path(output_path) as partial:
+            write_galaxies(
+                partial,
+                columns=_columns(table, facts, rows),
+                blocks=_blocks(survey, rows, chunk_rows),
+                source=survey.source,
+                source_sha256=digest,
+            )
+        logger.info("%d of %d rows of %s are good", len(rows), len(table), survey.path.name)
+        return _report(survey, facts, faults, rows, layout=layout, digest=digest)
+
+
+def _faults(
+    table: RawTable,
+    facts: StampFacts,
+    *,
+    z_min: float,
+    z_max: float,
+    duplicate_radius_arcsec: float,
+) -> dict[str, NDArray[np.bool_]]:
+    """Reason -> (N,) rows left out for it; a row is left out for its first reason only."""
+    faults = {"a pixel is infinite": facts.infinite, "all bands are blank": facts.blank}
+    faults |= column_faults(table, z_min=z_min, z_max=z_max)
+    taken = np.zeros(len(table), np.bool_)
+    for reason, bad in faults.items():
+        faults[reason] = bad & ~taken
+        taken |= bad
+
+    def add(reason: str, bad_among_good: NDArray[np.bool_]) -> None:
+        faults[reason] = np.zeros(len(table), np.bool_)
+        faults[reason][np.flatnonzero(~taken)] = bad_among_good
+        taken[faults[reason]] = True
+
+    # Each search sees the rows that the ones before have left.
+    add("duplicate: object id seen before", repeated_ids(table.object_id[~taken]))
+    if table.has_positions:
+        close = close_positions(
+            table.ra[~taken],
+            table.dec[~taken],
+            table.group_id[~taken],
+            radius_arcsec=duplicate_radius_arcsec,
+        )
+        add(f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group", close)
+    same_pixels = repeated_between_groups(facts.digest[~taken], table.group_id[~taken])
+    add("duplicate: same pixels as in another group", same_pixels)
+    return faults
+
+
+def _columns(
+    table: RawTable, facts: StampFacts, rows: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    return {
+        "specz_redshift": table.z_spec[rows],
+        "specz_redshift_err": table.z_error[rows],
+        "object_id": table.object_id[rows],
+        "group_id": table.group_id[rows],
+        "ra": table.ra[rows],
+        "dec": table.dec[rows],
+        "ebv": table.ebv[rows],
+        "mag_r": facts.mag_r[rows],
+        "seeing": table.seeing[rows],
+        "row_origin": rows,
+        "moved": table.moved[rows],
+        "flags": facts.flags[rows],
+    }
+
+
+def _blocks(
+    survey: RawSurvey, rows: NDArray[np.int64], chunk_rows: int
+) -> Iterator[NDArray[np.float32]]:
+    """Stamps of the good rows, in order."""
+    n = len(survey.table)
+    for start in range(0, n, chunk_rows):
+        stop = min(start + chunk_rows, n)
+        first, last = np.searchsorted(rows, [start, stop])
+        if first < last:
+            yield absent_as_nan(survey.read_images(start, stop)[rows[first:last] - start])
+
+
+def _report(
+    survey: RawSurvey,
+    facts: StampFacts,
+    faults: dict[str, NDArray[np.bool_]],
+    rows: NDArray[np.int64],
+    *,
+    layout: str,
+    digest: str,
+) -> dict[str, Any]:
+    table, flags = survey.table, facts.flags[rows]
+    return {
+        "raw": {
+            "name": survey.path.name,
+            "layout": layout,
+            "source": survey.source,
+            "sha256": digest,
+        },
+        "columns_from": dict(table.origin),
+        "duplicates_searched_by": [
+            *(["object_id"] if table.has_ids else []),
+            *(["position"] if table.has_positions else []),
+            "pixels",
+        ],
+        "n_raw": len(table),
+        "n_good": len(rows),
+        "n_bad": len(table) - len(rows),
+        "n_groups": len(np.unique(table.group_id[rows])),
+        "n_moved": int(table.moved[rows].sum()),
+        "bad": {
+            reason: {"count": int(bad.sum()), "rows": np.flatnonzero(bad)[:LISTED_ROWS].tolist()}
+            for reason, bad in faults.items()
+        },
+        "good_with": {
+            **{
+                f"band {band} absent": int(((flags >> bit) & 1).sum())
+                for bit, band in enumerate(BANDS)
+            },
+            "masked pixels": int((flags & FLAG_MASKED != 0).sum()),
+            "no positive r flux": int((flags & FLAG_NO_FLUX != 0).sum()),
+        },
+    }

@@ -1,0 +1,174 @@
+"""galaxies.h5: its schema, its writer, and its one reader, which never opens it for writing."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pix2z.dataset.photometry import PIXEL_SCALE, STAMP_SIDE
+from pix2z.errors import InputError
+
+__all__ = ["BANDS", "COLUMNS", "SCHEMA_VERSION", "Galaxies", "open_galaxies", "write_galaxies"]
+
+SCHEMA_VERSION = 1
+BANDS = "ugriz"
+CHUNK_ROWS = 64
+
+COLUMNS: Mapping[str, str] = {
+    "specz_redshift": "f4",
+    "specz_redshift_err": "f4",
+    "object_id": "i8",
+    "group_id": "i8",
+    "ra": "f8",
+    "dec": "f8",
+    "ebv": "f4",
+    "mag_r": "f4",
+    "seeing": "f4",
+    "row_origin": "i8",
+    "moved": "u1",
+    "flags": "i4",
+}
+"""Columns and their dtypes; all (N,) but `seeing`, (N, 5)."""
+
+MOST_SKIPPED_ROWS = 8
+"""A gap of this many unwanted rows is read over: that is faster than another call of the reader."""
+
+READ_ROWS = 128
+"""Rows per read, 2.6 MB: small enough to be copied on from the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Galaxies:
+    """An open galaxies.h5; made by `open_galaxies`."""
+
+    path: Path
+    file: h5py.File
+
+    def __len__(self) -> int:
+        """Return the number of galaxies."""
+        return int(self.file["images"].shape[0])
+
+    def attribute(self, name: str) -> Any:
+        """Return a file attribute; raise InputError where there is none of that name."""
+        if name not in self.file.attrs:
+            raise InputError(f"{self.path}: attribute {name!r} is missing")
+        return self.file.attrs[name]
+
+    def column(self, name: str, rows: ArrayLike | None = None) -> NDArray[Any]:
+        """Read a column whole, or at `rows` in their order."""
+        if name not in COLUMNS:
+            raise InputError(f"{self.path}: expected one of {', '.join(COLUMNS)}; received {name}")
+        values: NDArray[Any] = self.file[name][...]
+        return values if rows is None else values[self._checked(rows)]
+
+    def images(
+        self, rows: ArrayLike, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Read stamps at `rows`, any order and repeats: (n, 32, 32, 5) float32 nanomaggies.
+
+        Rows are sorted and read as ranges, which is many times faster than h5py's own selection by
+        list. `out`, of that shape, is filled instead of a new array.
+        """
+        wanted = self._checked(rows)
+        shape = (len(wanted), STAMP_SIDE, STAMP_SIDE, len(BANDS))
+        images = np.empty(shape, np.float32) if out is None else out
+        if images.shape != shape or images.dtype != np.float32:
+            raise ValueError(f"out must be float32 of shape {shape}; got {images.shape}")
+        if np.any(np.diff(wanted) < 0):
+            order = np.argsort(wanted, kind="stable")
+            images[order] = self.images(wanted[order])
+            return images
+        stored = self.file["images"]
+        for first, last in _ranges(wanted):
+            start, stop = int(wanted[first]), int(wanted[last - 1]) + 1
+            # mode="clip" lets take write into `out` without a copy; no index is out of bounds
+            within = wanted[first:last] - start
+            np.take(stored[start:stop], within, axis=0, out=images[first:last], mode="clip")
+        return images
+
+    def _checked(self, rows: ArrayLike) -> NDArray[np.int64]:
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise InputError(
+                f"{self.path}: expected rows from 0 to {len(self) - 1}; "
+                f"received {wanted.min()} to {wanted.max()}"
+            )
+        return wanted
+
+
+def _ranges(ascending: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Cut sorted rows into [first, last) positions, each read as one range of the file."""
+    if not len(ascending):
+        return
+    starts_run = np.diff(ascending, prepend=ascending[0]) > MOST_SKIPPED_ROWS
+    starts_run[0] = True
+    run = np.cumsum(starts_run) - 1
+    piece = (ascending - ascending[starts_run][run]) // READ_ROWS
+    cuts = np.flatnonzero((np.diff(run) != 0) | (np.diff(piece) != 0)) + 1
+    yield from zip([0, *cuts.tolist()], [*cuts.tolist(), len(ascending)], strict=True)
+
+
+@contextmanager
+def open_galaxies(path: str | Path) -> Iterator[Galaxies]:
+    """Open galaxies.h5 read-only; raise InputError where it is not what ingest writes."""
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
+        raise InputError(f"{path}: cannot be opened: {reason}") from error
+    with file:
+        version = file.attrs.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"{path}: expected schema_version {SCHEMA_VERSION}, as ingest writes; "
+                f"received {version}"
+            )
+        missing = [name for name in ("images", *COLUMNS) if name not in file]
+        if missing:
+            raise InputError(f"{path}: key {missing[0]!r} is missing")
+        yield Galaxies(path=Path(path), file=file)
+
+
+def write_galaxies(
+    path: str | Path,
+    *,
+    columns: Mapping[str, NDArray[Any]],
+    blocks: Iterator[NDArray[np.float32]],
+    source: str,
+    source_sha256: str,
+) -> None:
+    """Write galaxies.h5, the same bytes for the same content.
+
+    Parameters
+    ----------
+    columns : every name of `COLUMNS`, (N, ...).
+    blocks : stamps in row order, each (n, 32, 32, 5), summing to N rows.
+    """
+    n = len(columns["object_id"])
+    shape = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
+    with h5py.File(path, "w") as file:
+        file.attrs.update(
+            schema_version=SCHEMA_VERSION,
+            bands=BANDS,
+            pixel_scale=PIXEL_SCALE,
+            unit="nanomaggy",
+            source=source,
+            source_sha256=source_sha256,
+        )
+        for name, dtype in COLUMNS.items():
+            file.create_dataset(name, data=columns[name].astype(dtype), track_times=False)
+        chunks = (min(CHUNK_ROWS, n), *shape)
+        images = file.create_dataset(
+            "images", (n, *shape), np.float32, chunks=chunks, track_times=False
+        )
+        filled = 0
+        for block in blocks:
+            images[filled : filled + len(block)] = block
+            filled += len(block)
+    if filled != n:
+        raise ValueError(f"blocks hold {filled} stamps; columns {n}")

@@ -1,0 +1,254 @@
+"""The valid comparison: the same test galaxies, redshift units, paired intervals over groups.
+
+Arms are judged by their pool of seeds. Each subset of the test set (whole, inside and outside the
+clip window) is resampled by its own groups, so that none is ever empty, and all arms are measured
+on the same resamples.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.evaluation.arm_metrics import (
+    GalaxyTerms,
+    galaxy_terms,
+    json_number,
+    metric_replicates,
+    metric_values,
+    seed_spread,
+    select_terms,
+)
+from pix2z.evaluation.bootstrap import bootstrap_p, group_weights, holm, interval
+from pix2z.evaluation.contrasts import (
+    CONTRAST_METRICS,
+    PAIRS,
+    Contrast,
+    is_primary,
+    subset_phrase,
+    verdict,
+)
+from pix2z.evaluation.metric_names import METRICS
+from pix2z.redshift_pdf.predictions import Predictions
+
+__all__ = ["SUBSETS", "ArmPredictions", "compare", "subset_masks"]
+
+SUBSETS = ("whole", "inside", "outside")
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ArmPredictions:
+    """What an arm or a control predicts for the test galaxies, and what that cost."""
+
+    pool: Predictions
+    seeds: Mapping[int, Predictions] = field(default_factory=dict)
+    n_train: int | None = None
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Metrics of every arm on one subset: values and replicates (B,), by arm and metric."""
+
+    n: int
+    values: Mapping[str, Mapping[str, float]]
+    replicates: Mapping[str, Mapping[str, Array]]
+
+
+def compare(
+    arms: Mapping[str, ArmPredictions],
+    controls: Mapping[str, ArmPredictions],
+    *,
+    clip_window: tuple[float, float],
+    test_digest: str,
+    seed_view: Json,
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Compare arms and controls on one test set; the content of reports/compare.json.
+
+    Raises InputError where two of them did not predict the same test galaxies in the same order.
+    """
+    everyone = {**arms, **controls}
+    _check_same_galaxies(everyone)
+    first = next(iter(everyone.values())).pool
+    masks = subset_masks(first.z_spec, clip_window)
+    terms = {name: galaxy_terms(arm.pool) for name, arm in everyone.items()}
+    measured = {
+        subset: _measure(terms, first.group_id, keep, n_bootstrap=n_bootstrap, seed=seed)
+        for subset, keep in masks.items()
+    }
+    spreads = {
+        subset: {name: _spread(arm, keep) for name, arm in everyone.items()}
+        for subset, keep in masks.items()
+    }
+    high_only = not bool((first.z_spec < clip_window[0]).any())
+    return {
+        "test": {
+            "digest": test_digest,
+            "n": len(first),
+            "n_inside": int(masks["inside"].sum()),
+            "clip_window": list(clip_window),
+        },
+        "arms": {name: _summary(name, arm, measured, spreads) for name, arm in arms.items()},
+        "controls": {
+            name: _summary(name, arm, measured, spreads) for name, arm in controls.items()
+        },
+        "contrasts": _contrasts(measured, spreads, high_only=high_only),
+        "seed_view": seed_view,
+    }
+
+
+def subset_masks(z_spec: Array, clip_window: tuple[float, float]) -> dict[str, Mask]:
+    """Split test galaxies by the clip window, as (n,) masks; the window's ends are inside."""
+    inside = (z_spec >= clip_window[0]) & (z_spec <= clip_window[1])
+    return {"whole": np.ones(len(z_spec), bool), "inside": inside, "outside": ~inside}
+
+
+def _check_same_galaxies(everyone: Mapping[str, ArmPredictions]) -> None:
+    if not everyone:
+        raise InputError("predictions: expected at least one arm or control; received none")
+    reference_name, reference = next((name, arm.pool) for name, arm in everyone.items())
+    for name, arm in everyone.items():
+        for predictions in (arm.pool, *arm.seeds.values()):
+            if not np.array_equal(predictions.object_id, reference.object_id):
+                raise InputError(
+                    f"predictions/{name}: expected the test galaxies of {reference_name} in the "
+                    f"same order ({len(reference)}); received others ({len(predictions)})"
+                )
+
+
+def _measure(
+    terms: Mapping[str, GalaxyTerms],
+    group_id: NDArray[np.int64],
+    keep: Mask,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> _Measured:
+    chosen = {name: select_terms(arm, keep) for name, arm in terms.items()}
+    blocks: dict[str, list[dict[str, Array]]] = {name: [] for name in terms}
+    for weights in group_weights(group_id[keep], n_bootstrap=n_bootstrap, seed=seed):
+        for name, arm in chosen.items():
+            blocks[name].append(metric_replicates(arm, weights))
+    return _Measured(
+        n=int(keep.sum()),
+        values={name: metric_values(arm) for name, arm in chosen.items()},
+        replicates={
+            name: {
+                metric: np.concatenate([block[metric] for block in found] or [np.empty(0)])
+                for metric in METRICS
+            }
+            for name, found in blocks.items()
+        },
+    )
+
+
+def _spread(arm: ArmPredictions, keep: Mask) -> dict[str, float | None]:
+    """Sd of each metric over the arm's training seeds; empty for a control."""
+    per_seed = [
+        metric_values(select_terms(galaxy_terms(predictions), keep))
+        for predictions in arm.seeds.values()
+    ]
+    spread = seed_spread(per_seed)
+    return {metric: spread[metric] for metric in METRICS if metric in spread}
+
+
+def _summary(
+    name: str,
+    arm: ArmPredictions,
+    measured: Mapping[str, _Measured],
+    spreads: Mapping[str, Mapping[str, dict[str, float | None]]],
+) -> Json:
+    """One arm's entry; `seed_sd` is over the whole test set."""
+    subsets = {subset: _metrics(found, name) for subset, found in measured.items()}
+    return {
+        **subsets,
+        "seeds": sorted(arm.seeds),
+        "seed_sd": spreads["whole"][name],
+        "n_train": arm.n_train,
+        "cpu_seconds": arm.cpu_seconds,
+    }
+
+
+def _metrics(measured: _Measured, name: str) -> Json:
+    found = {}
+    for metric in METRICS:
+        low, high = interval(measured.replicates[name][metric])
+        found[metric] = {
+            "value": json_number(measured.values[name][metric]),
+            "low": json_number(low),
+            "high": json_number(high),
+        }
+    return found
+
+
+def _contrasts(
+    measured: Mapping[str, _Measured],
+    spreads: Mapping[str, Mapping[str, dict[str, float | None]]],
+    *,
+    high_only: bool,
+) -> list[Json]:
+    """Every contrast of every present pair, the primary ones first."""
+    present = measured["whole"].values
+    wanted = [
+        (a, b, subset, metric)
+        for a, b in PAIRS
+        if a in present and b in present
+        for subset in SUBSETS
+        for metric in CONTRAST_METRICS
+    ]
+    wanted.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays
+    p_holm = _corrected(measured, [key for key in wanted if is_primary(*key)])
+    entries = []
+    for key in wanted:
+        a, b, subset, metric = key
+        contrast = _contrast(measured[subset], key, p_holm.get(key))
+        where = subset_phrase(subset, measured[subset].n, high_only=high_only)
+        seed_sd = (spreads[subset][a].get(metric), spreads[subset][b].get(metric))
+        entry = {"a": a, "b": b, "subset": subset, "metric": metric}
+        entry |= {"difference": contrast.difference, "low": contrast.low, "high": contrast.high}
+        entry["primary"] = is_primary(*key)
+        if entry["primary"]:
+            entry["p_holm"] = contrast.p_holm
+        entries.append(entry | {"verdict": verdict(contrast, where=where, seed_sd=seed_sd)})
+    return entries
+
+
+def _difference(measured: _Measured, key: tuple[str, str, str, str]) -> tuple[float, Array]:
+    a, b, _, metric = key
+    value = measured.values[a][metric] - measured.values[b][metric]
+    return value, measured.replicates[a][metric] - measured.replicates[b][metric]
+
+
+def _corrected(
+    measured: Mapping[str, _Measured], primary: list[tuple[str, str, str, str]]
+) -> dict[tuple[str, str, str, str], float]:
+    """Holm's p of each primary contrast that is defined."""
+    p_values = {}
+    for key in primary:
+        difference, replicates = _difference(measured[key[2]], key)
+        if np.isfinite(difference):
+            p_values[key] = bootstrap_p(difference, replicates)
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
+
+
+def _contrast(
+    measured: _Measured, key: tuple[str, str, str, str], p_holm: float | None
+) -> Contrast:
+    difference, replicates = _difference(measured, key)
+    low, high = interval(replicates)
+    return Contrast(
+        *key,
+        difference=json_number(difference),
+        low=json_number(low),
+        high=json_number(high),
+        p_holm=p_holm,
+    )

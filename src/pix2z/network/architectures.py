@@ -1,0 +1,91 @@
+"""Name -> uncompiled model.
+
+Every model takes `{"images": (B, 32, 32, 5), "ebv": (B,)}`; the published CNN ignores E(B-V).
+"""
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from pix2z.network.layers import (
+    AperturePhotometry,
+    ForgetEbv,
+    NanToZero,
+    ReflectMasked,
+    ScalePixels,
+    Standardise,
+)
+
+__all__ = ["SEED_CNN_PARAMETERS", "build_hybrid", "build_seed_cnn", "photometry_model"]
+
+SEED_CNN_PARAMETERS = 421_725
+"""Trainable parameters of the published CNN."""
+
+
+def _inputs() -> dict[str, keras.KerasTensor]:
+    return {
+        "images": keras.Input((32, 32, 5), name="images"),
+        "ebv": keras.Input((), name="ebv"),
+    }
+
+
+def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Model:
+    """The published CNN: images / 255 -> redshift, with the min-max scaling of z inside.
+
+    The last layer undoes z' = (z - z_low) / (z_high - z_low), so the model's output is a redshift.
+    """
+    inputs = _inputs()
+    x = layers.Rescaling(1 / 255)(NanToZero()(inputs["images"]))
+    x = layers.Conv2D(32, 5, activation="relu", dtype=precision)(x)
+    x = layers.MaxPooling2D(2, dtype=precision)(x)
+    x = layers.Conv2D(64, 5, activation="relu", dtype=precision)(x)
+    x = layers.Flatten(dtype=precision)(layers.MaxPooling2D(2, dtype=precision)(x))
+    for units in (220, 64):
+        x = layers.Dense(units, activation="relu", dtype=precision)(x)
+        x = layers.Dropout(0.5, dtype=precision)(x)
+    x = layers.Dense(1, activation="sigmoid", dtype="float32")(x)
+    redshift = layers.Rescaling(z_high - z_low, offset=z_low, dtype="float32")(x)
+    return keras.Model(inputs, layers.Reshape((), name="redshift")(redshift), name="seed_cnn")
+
+
+def photometry_model() -> keras.Model:
+    """Images and E(B-V) -> (features, mask), each (B, F): the frozen front of the hybrid."""
+    inputs = _inputs()
+    filled, valid = ReflectMasked()(inputs["images"])
+    features, mask = AperturePhotometry()(filled, valid, inputs["ebv"])
+    return keras.Model(inputs, [features, mask], name="photometry")
+
+
+def build_hybrid(
+    *,
+    n_bins: int,
+    use_ebv: bool,
+    trunk_filters: tuple[int, ...],
+    dense_units: tuple[int, ...],
+    dropout: float,
+    precision: str,
+) -> keras.Model:
+    """In-network photometry beside a convolutional trunk -> logits over redshift bins, (B, K).
+
+    The layer "standardise" wants mean and sd of the photometry features over training rows.
+    """
+    inputs = _inputs()
+    ebv = inputs["ebv"] if use_ebv else ForgetEbv()(inputs["ebv"])
+    filled, valid = ReflectMasked()(inputs["images"])
+    features, mask = AperturePhotometry()(filled, valid, ebv)
+    parts = [Standardise(name="standardise")(features, mask), mask]
+    # The PSF spans more than three pixels: 2 x 2 means lose little and quarter the trunk's work.
+    x = ScalePixels()(layers.AveragePooling2D(2)(filled), ebv)
+    for filters in trunk_filters:
+        x = layers.Conv2D(
+            filters, 3, strides=2, padding="same", activation="relu", dtype=precision
+        )(x)
+    if trunk_filters:
+        parts.append(layers.Flatten(dtype=precision)(x))
+    x = layers.Concatenate(dtype=precision)(parts)
+    for units in dense_units:
+        x = layers.Dense(units, activation="silu", dtype=precision)(x)
+        x = layers.Dropout(dropout, dtype=precision)(x)
+    logits = layers.Dense(n_bins, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="hybrid")

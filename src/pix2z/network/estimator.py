@@ -1,0 +1,193 @@
+"""The saved thing: a pool of trained networks as weights and JSON, no pickle; images -> Redshifts.
+
+::
+
+    models/<arm>/pool.json                    members, calibration, digest over all of it
+    models/<arm>/seed-<k>/estimator.json      settings, grid, calibration, digest
+    models/<arm>/seed-<k>/weights.weights.h5  Keras weights
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.config.networks import HybridConfig
+from pix2z.errors import InputError, IntegrityError
+from pix2z.files import atomic_path, file_digest, read_json, text_digest, write_json
+from pix2z.network.architectures import build_seed_cnn
+from pix2z.network.calibration import Temperature
+from pix2z.network.recipes import hybrid_model, softmax_density
+from pix2z.network.redshifts import Calibration, Redshifts, image_flags, redshifts
+from pix2z.redshift_pdf.density import mix
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf import residual
+
+__all__ = [
+    "Estimator",
+    "Member",
+    "load_member",
+    "load_pool",
+    "save_member",
+    "save_pool",
+]
+
+SCHEMA = 1
+BATCH = 1024
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network; `settings` rebuild it, `record` is kept beside it (arm, seed, keys)."""
+
+    architecture: str
+    model: keras.Model
+    grid: RedshiftGrid
+    settings: Mapping[str, Any]
+    record: Mapping[str, Any]
+    calibration: Calibration
+
+    def raw(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
+        """Uncalibrated output: densities (n, K) of a hybrid, redshifts (n,) of the seed CNN."""
+        output = self.model.predict_on_batch({"images": images, "ebv": ebv})
+        if self.architecture == "hybrid":
+            return softmax_density(output, self.grid)
+        return np.asarray(output, np.float64)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A pool of members whose raw outputs are averaged, then calibrated once."""
+
+    members: tuple[Member, ...]
+    calibration: Calibration
+    digest: str
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The redshift bins of its PDFs."""
+        return self.members[0].grid
+
+    def estimate(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Redshifts:
+        """Redshifts of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
+
+        NaN marks masked pixels, absent bands and unknown E(B-V).
+        """
+        images, ebv = _checked(images, ebv)
+        batches = [slice(i, i + BATCH) for i in range(0, len(images), BATCH)]
+        raw = [
+            mix([member.raw(images[batch], ebv[batch]) for member in self.members])
+            for batch in batches
+        ]
+        stacked = np.concatenate(raw) if raw else np.zeros((0, self.grid.n_bins))
+        return redshifts(stacked, self.calibration, grid=self.grid, flags=image_flags(images, ebv))
+
+
+def save_member(folder: Path, member: Member) -> dict[str, Any]:
+    """Write one member; estimator.json comes last, so that a folder with it is whole."""
+    with atomic_path(folder / "weights.weights.h5") as partial:
+        member.model.save_weights(partial)
+    description = {
+        "schema": SCHEMA,
+        "architecture": member.architecture,
+        "grid": asdict(member.grid),
+        "settings": dict(member.settings),
+        "record": dict(member.record),
+        "calibration": _calibration_json(member.calibration),
+        "weights_sha256": file_digest(folder / "weights.weights.h5"),
+    }
+    description["digest"] = _digest(description)
+    write_json(folder / "estimator.json", description)
+    return description
+
+
+def load_member(folder: Path) -> Member:
+    """Read one member; raise IntegrityError where weights or JSON are not what was saved."""
+    description = _verified(folder / "estimator.json")
+    weights = folder / "weights.weights.h5"
+    if file_digest(weights) != description["weights_sha256"]:
+        raise IntegrityError(f"{weights}: weights do not match the digest in estimator.json")
+    grid = RedshiftGrid(**description["grid"])
+    settings = description["settings"]
+    if description["architecture"] == "hybrid":
+        model = hybrid_model(HybridConfig.model_validate(settings), grid=grid)
+    else:
+        model = build_seed_cnn(**settings)
+    model.load_weights(weights)
+    return Member(
+        architecture=description["architecture"],
+        model=model,
+        grid=grid,
+        settings=settings,
+        record=description["record"],
+        calibration=_calibration(description["calibration"]),
+    )
+
+
+def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) -> None:
+    """Write pool.json over saved members, named by their folders in order."""
+    described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
+    description = {
+        "schema": SCHEMA,
+        "members": described,
+        "calibration": _calibration_json(calibration),
+    }
+    description["digest"] = _digest(description)
+    write_json(folder / "pool.json", description)
+
+
+def load_pool(folder: str | Path) -> Estimator:
+    """Read an arm's pool; raise IntegrityError where anything in it was altered."""
+    folder = Path(folder)
+    description = _verified(folder / "pool.json")
+    members = []
+    for name, digest in description["members"].items():
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise IntegrityError(f"{folder}/pool.json: member {name!r} is not a folder name")
+        if read_json(folder / name / "estimator.json").get("digest") != digest:
+            raise IntegrityError(f"{folder / name}: not the member that pool.json was made of")
+        members.append(load_member(folder / name))
+    calibration = _calibration(description["calibration"])
+    return Estimator(tuple(members), calibration, description["digest"])
+
+
+def _checked(
+    images: NDArray[Any], ebv: NDArray[Any] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    images = np.asarray(images, np.float32)
+    if images.ndim != 4 or images.shape[1:] != (32, 32, 5):
+        raise InputError(f"images must have shape (n, 32, 32, 5); got {images.shape}")
+    ebv = np.asarray(np.full(len(images), np.nan) if ebv is None else ebv, np.float32)
+    if ebv.shape != (len(images),):
+        raise InputError(f"ebv must have shape ({len(images)},); got {ebv.shape}")
+    return images, ebv
+
+
+def _calibration_json(calibration: Calibration) -> dict[str, Any]:
+    if isinstance(calibration, Temperature):
+        return {"kind": "temperature", "temperature": calibration.temperature}
+    return {"kind": "residual", **residual.to_dict(calibration)}
+
+
+def _calibration(description: Mapping[str, Any]) -> Calibration:
+    if description["kind"] == "temperature":
+        return Temperature(description["temperature"])
+    return residual.from_dict({k: v for k, v in description.items() if k != "kind"})
+
+
+def _digest(description: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in description.items() if key != "digest"}
+    return text_digest(json.dumps(rest, sort_keys=True))
+
+
+def _verified(path: Path) -> dict[str, Any]:
+    description: dict[str, Any] = read_json(path)
+    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
+        raise InputError(f"{path}: not an estimator of schema {SCHEMA}")
+    if description.get("digest") != _digest(description):
+        raise IntegrityError(f"{path}: content does not match its digest")
+    return description

@@ -1,0 +1,224 @@
+"""How each architecture is trained: model, batches, loss, schedule, from galaxies and a split."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.dataset.batches import sequential_batches, training_batches
+from pix2z.dataset.splits import Split
+from pix2z.dataset.store import Galaxies
+from pix2z.network.architectures import build_hybrid, build_seed_cnn, photometry_model
+from pix2z.network.training import Batch, TrainingState, cosine_rate, fit
+from pix2z.redshift_pdf.density import density_at
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+__all__ = [
+    "Recipe",
+    "fit_hybrid_trial",
+    "hybrid_model",
+    "hybrid_recipe",
+    "model_outputs",
+    "seed_recipe",
+    "softmax_density",
+]
+
+INFERENCE_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A compiled model with all that `training.fit` wants; pass it as `fit(**vars(recipe))`."""
+
+    model: keras.Model
+    batches: Callable[[int], Iterator[Batch]]
+    validation_loss: Callable[[keras.Model], float]
+    learning_rate: Callable[[int], float]
+    epochs: int
+    patience: int
+    seed: int
+
+
+def model_outputs(model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]) -> NDArray[Any]:
+    """Outputs of the model for the given rows, in order, read batch by batch."""
+    outputs = [
+        model.predict_on_batch({"images": images, "ebv": galaxies.column("ebv", batch_rows)})
+        for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH)
+    ]
+    return np.concatenate(outputs)
+
+
+def softmax_density(logits: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64]:
+    """Logits (N, K) -> density per unit redshift (N, K)."""
+    shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
+    density: NDArray[np.float64] = shifted / (shifted.sum(axis=1, keepdims=True) * grid.width)
+    return density
+
+
+def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
+    """The hybrid network of these settings, with fresh weights."""
+    return build_hybrid(
+        n_bins=grid.n_bins,
+        use_ebv=settings.use_ebv,
+        trunk_filters=settings.trunk_filters,
+        dense_units=settings.dense_units,
+        dropout=settings.dropout,
+        precision=settings.precision,
+    )
+
+
+def hybrid_recipe(
+    galaxies: Galaxies, split: Split, *, grid: RedshiftGrid, settings: HybridConfig, seed: int
+) -> Recipe:
+    """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule."""
+    keras.utils.set_random_seed(seed)
+    model = hybrid_model(settings, grid=grid)
+    mean, sd = _feature_moments(galaxies, split.train)
+    model.get_layer("standardise").set_weights([mean, sd])
+    model.compile(
+        keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    z_spec = galaxies.column("specz_redshift").astype(np.float64)
+    ebv = galaxies.column("ebv")
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([seed, epoch, 1])
+        for images, rows in training_batches(
+            galaxies,
+            split.train,
+            batch_size=settings.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augment=settings.augment,
+        ):
+            batch_ebv = ebv[rows].copy()
+            _drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
+            targets = _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
+            yield {"images": images, "ebv": batch_ebv}, targets
+
+    def validation_loss(model: keras.Model) -> float:
+        density = softmax_density(model_outputs(model, galaxies, split.validation), grid)
+        at_truth = density_at(density, grid, z_spec[split.validation])
+        return -float(np.log(np.maximum(at_truth, 1e-12)).mean())
+
+    return Recipe(
+        model=model,
+        batches=batches,
+        validation_loss=validation_loss,
+        learning_rate=cosine_rate(settings.learning_rate, epochs=settings.epochs),
+        epochs=settings.epochs,
+        patience=settings.patience,
+        seed=seed,
+    )
+
+
+def seed_recipe(
+    galaxies: Galaxies, split: Split, *, settings: SeedCnnConfig, seed: int
+) -> tuple[Recipe, tuple[float, float]]:
+    """The published recipe: MSE on min-max scaled z, Adam; also the (z_low, z_high) it is fitted on.
+
+    The network's output is a redshift, so its squared error is divided by (z_high - z_low)**2:
+    exactly the published loss.
+    """
+    keras.utils.set_random_seed(seed)
+    z_spec = galaxies.column("specz_redshift").astype(np.float64)
+    z_low, z_high = float(z_spec[split.train].min()), float(z_spec[split.train].max())
+    model = build_seed_cnn(z_low=z_low, z_high=z_high, precision=settings.precision)
+    scale = 1.0 / (z_high - z_low) ** 2
+    model.compile(
+        keras.optimizers.Adam(),
+        loss=lambda truth, output: scale * keras.ops.square(output - truth),
+    )
+    rate = float(model.optimizer.learning_rate)
+    ebv = galaxies.column("ebv")
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        for images, rows in training_batches(
+            galaxies,
+            split.train,
+            batch_size=settings.batch_size,
+            seed=seed,
+            epoch=epoch,
+            augment=False,
+        ):
+            yield {"images": images, "ebv": ebv[rows]}, z_spec[rows].astype(np.float32)
+
+    def validation_loss(model: keras.Model) -> float:
+        z_phot = model_outputs(model, galaxies, split.validation)
+        return scale * float(np.mean((z_phot - z_spec[split.validation]) ** 2))
+
+    recipe = Recipe(
+        model=model,
+        batches=batches,
+        validation_loss=validation_loss,
+        learning_rate=lambda _epoch: rate,
+        epochs=settings.epochs,
+        patience=settings.patience,
+        seed=seed,
+    )
+    return recipe, (z_low, z_high)
+
+
+def fit_hybrid_trial(
+    galaxies: Galaxies,
+    split: Split,
+    *,
+    grid: RedshiftGrid,
+    hybrid: HybridConfig,
+    epochs: int,
+    seed: int,
+    on_epoch: Callable[[int, float], None],
+) -> float:
+    """Train a hybrid for a few epochs; best validation loss. `on_epoch(epoch, val_loss)` may raise."""
+    settings = hybrid.model_copy(update={"epochs": epochs, "patience": epochs})
+    recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, seed=seed)
+
+    def report(state: TrainingState) -> None:
+        on_epoch(state.epoch - 1, state.history[-1]["val_loss"])
+
+    state = fit(**vars(recipe), on_epoch=report)
+    return min(record["val_loss"] for record in state.history)
+
+
+def _feature_moments(
+    galaxies: Galaxies, rows: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and sd of the photometry features where they are not masked, each (F,)."""
+    front = photometry_model()
+    count, total, square = 0.0, 0.0, 0.0
+    for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
+        inputs = {"images": images, "ebv": galaxies.column("ebv", batch_rows)}
+        features, mask = (np.asarray(x, np.float64) for x in front.predict_on_batch(inputs))
+        count = count + mask.sum(axis=0)
+        total = total + features.sum(axis=0)
+        square = square + (features**2).sum(axis=0)
+    mean = total / np.maximum(count, 1)
+    variance = np.maximum(square / np.maximum(count, 1) - mean**2, 0.0)
+    sd = np.where(variance > 1e-12, np.sqrt(variance), 1.0)
+    return np.asarray(mean, np.float32), np.asarray(sd, np.float32)
+
+
+def _drop_bands(
+    images: NDArray[Any], ebv: NDArray[Any], *, probability: float, rng: np.random.Generator
+) -> None:
+    """Mask one random band, and E(B-V), each in a random share of the stamps, in place."""
+    n = len(images)
+    band = rng.integers(0, images.shape[-1], n)
+    hit = np.flatnonzero(rng.random(n) < probability)
+    images[hit, :, :, band[hit]] = np.nan
+    ebv[rng.random(n) < probability] = np.nan
+
+
+def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
+    """Share of a Gaussian around each z in every bin, (N, K), rows summing to 1; width 0: one-hot."""
+    if width == 0:
+        return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
+    cdf = ndtr((grid.edges[None, :] - z[:, None]) / width)
+    share = np.diff(cdf, axis=1)
+    return np.asarray(share / share.sum(axis=1, keepdims=True), np.float32)

@@ -1,0 +1,147 @@
+"""fit(): one training, resumable to the same weights. No paths, no tracking; callables go in.
+
+Batch order is the caller's, a function of (seed, epoch); every seed generator of the model (Dropout)
+is set from (seed, epoch) as an epoch begins; the optimizer's variables, the best weights and the
+history are part of `TrainingState`. So epoch k + 1 depends on the state after epoch k alone, and a
+killed training that resumes ends in the same weights as one that was never killed.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["StopTraining", "TrainingState", "cosine_rate", "fit"]
+
+Arrays = tuple[NDArray[Any], ...]
+Batch = tuple[dict[str, NDArray[Any]], NDArray[Any]]
+Record = dict[str, float]
+
+
+class StopTraining(Exception):  # noqa: N818 - a signal, not an error
+    """Raised by a callback to end a training early; its best weights are kept."""
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything that epoch `epoch` (the next one) depends on."""
+
+    epoch: int
+    variables: Arrays
+    """Model and optimizer variables."""
+    best: Arrays
+    """Model weights with the lowest validation loss so far."""
+    history: tuple[Record, ...]
+    """One record per finished epoch: loss, val_loss, learning_rate, seconds, cpu_seconds."""
+
+    @property
+    def best_epoch(self) -> int:
+        """Index of the epoch with the lowest validation loss; -1 before the first."""
+        losses = [record["val_loss"] for record in self.history]
+        return int(np.argmin(losses)) if losses else -1
+
+
+def cosine_rate(peak: float, *, epochs: int) -> Callable[[int], float]:
+    """Half a cosine from `peak` down to 1 % of it (Loshchilov & Hutter 2017), one step an epoch."""
+    return lambda epoch: peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * epoch / epochs)))
+
+
+def fit(
+    model: keras.Model,
+    *,
+    batches: Callable[[int], Iterator[Batch]],
+    validation_loss: Callable[[keras.Model], float],
+    learning_rate: Callable[[int], float],
+    epochs: int,
+    patience: int,
+    seed: int,
+    resume: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] = lambda state: None,
+) -> TrainingState:
+    """Train with early stopping; the model ends with its best weights.
+
+    Parameters
+    ----------
+    model : compiled Keras model.
+    batches : epoch -> training batches (inputs, targets) of that epoch.
+    validation_loss : of the model as it stands; lower is better.
+    learning_rate : epoch -> learning rate.
+    patience : epochs without a lower validation loss before the training ends.
+    resume : state to go on from.
+    on_epoch : called with the state after every epoch; may raise StopTraining.
+    """
+    model.optimizer.build(model.trainable_variables)
+    state = resume or TrainingState(0, _variables(model), _weights(model), ())
+    _assign(model, state.variables)
+    try:
+        while state.epoch < epochs and state.epoch - 1 - state.best_epoch < max(patience, 1):
+            state = _one_epoch(model, state, batches, validation_loss, learning_rate, seed)
+            on_epoch(state)
+    except StopTraining:
+        pass
+    model.set_weights(list(state.best))
+    return state
+
+
+def _one_epoch(
+    model: keras.Model,
+    state: TrainingState,
+    batches: Callable[[int], Iterator[Batch]],
+    validation_loss: Callable[[keras.Model], float],
+    learning_rate: Callable[[int], float],
+    seed: int,
+) -> TrainingState:
+    start, cpu_start = time.perf_counter(), time.process_time()
+    rate = learning_rate(state.epoch)
+    model.optimizer.learning_rate.assign(rate)
+    _reseed(model, seed, state.epoch)
+    model.reset_metrics()
+    loss = math.nan
+    for inputs, targets in batches(state.epoch):
+        loss = float(model.train_on_batch(inputs, targets))  # Keras's mean over the epoch so far
+    record = {
+        "loss": loss,
+        "val_loss": validation_loss(model),
+        "learning_rate": rate,
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu_start,
+    }
+    improved = all(record["val_loss"] < earlier["val_loss"] for earlier in state.history)
+    return replace(
+        state,
+        epoch=state.epoch + 1,
+        variables=_variables(model),
+        best=_weights(model) if improved else state.best,
+        history=(*state.history, record),
+    )
+
+
+def _reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set every seed generator of the model from (seed, epoch, its place in the model)."""
+    generators = [layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")]
+    for place, generator in enumerate(generators):
+        words = np.random.SeedSequence([seed, epoch, place]).generate_state(2, np.uint32)
+        generator.state.assign(words)
+
+
+def _variables(model: keras.Model) -> Arrays:
+    return tuple(
+        keras.ops.convert_to_numpy(v).copy() for v in [*model.weights, *model.optimizer.variables]
+    )
+
+
+def _weights(model: keras.Model) -> Arrays:
+    return tuple(np.copy(v) for v in model.get_weights())
+
+
+def _assign(model: keras.Model, values: Arrays) -> None:
+    targets = [*model.weights, *model.optimizer.variables]
+    if [v.shape for v in targets] != [v.shape for v in values]:
+        raise ValueError("the state to resume from belongs to another model")
+    for variable, value in zip(targets, values, strict=True):
+        variable.assign(value)

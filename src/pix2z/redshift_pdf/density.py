@@ -1,0 +1,125 @@
+"""Histogram PDFs: normalisation, CDF, quantiles and moments, all exact.
+
+``density: (N, K)`` holds one PDF per row, per unit redshift and constant within each of the K bins
+of a `RedshiftGrid`; ``density.sum(axis=1) * grid.width == 1``. The CDF is therefore piecewise
+linear between bin edges, 0 below and 1 above the grid.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+__all__ = [
+    "cdf_at",
+    "cdf_edges",
+    "density_at",
+    "mean",
+    "median",
+    "mix",
+    "mode",
+    "normalise",
+    "quantiles",
+    "std",
+]
+
+Array = NDArray[np.float64]
+Density = NDArray[np.floating]
+
+
+def normalise(density: ArrayLike, grid: RedshiftGrid) -> Array:
+    """Scale each row to integrate to 1; rows must be finite, non-negative and not all zero."""
+    values = _checked(density, grid)
+    total = values.sum(axis=1, keepdims=True) * grid.width
+    if not (np.isfinite(total).all() and (total > 0).all() and (values >= 0).all()):
+        raise ValueError("density must be finite, non-negative and not all zero in every row")
+    return np.asarray(values / total)
+
+
+def cdf_edges(density: Density, grid: RedshiftGrid) -> Array:
+    """CDF at the bin edges, (N, K + 1); the first is 0, the last exactly 1."""
+    total = np.cumsum(_checked(density, grid), axis=1)
+    return np.pad(total / total[:, -1:], ((0, 0), (1, 0)))
+
+
+def cdf_at(density: Density, grid: RedshiftGrid, z: ArrayLike) -> Array:
+    """CDF of row n at z[n], (N,): at the true redshift this is the PIT value."""
+    edges = cdf_edges(density, grid)
+    z_inside = np.clip(np.asarray(z, np.float64), grid.z_min, grid.z_max)
+    bin_number = grid.bin_index(z_inside)
+    row = np.arange(len(edges))
+    share = np.clip((z_inside - grid.edges[bin_number]) / grid.width, 0.0, 1.0)
+    left = edges[row, bin_number]
+    return left + share * (edges[row, bin_number + 1] - left)
+
+
+def density_at(density: Density, grid: RedshiftGrid, z: ArrayLike) -> Array:
+    """PDF of row n at z[n], (N,); 0 outside the grid."""
+    values = _checked(density, grid)
+    z_given = np.asarray(z, np.float64)
+    inside = (z_given >= grid.z_min) & (z_given <= grid.z_max)
+    return np.where(inside, values[np.arange(len(values)), grid.bin_index(z_given)], 0.0)
+
+
+def quantiles(density: Density, grid: RedshiftGrid, levels: ArrayLike) -> Array:
+    """Exact inverse of the piecewise-linear CDF at `levels` (L,), shape (N, L).
+
+    Where the CDF is flat at a level, the smallest redshift that reaches it is returned.
+    """
+    edges = cdf_edges(density, grid)
+    row = np.arange(len(edges))
+    columns = []
+    for level in np.atleast_1d(np.asarray(levels, np.float64)):
+        bin_number = np.minimum((edges[:, 1:] < level).sum(axis=1), grid.n_bins - 1)
+        left, right = edges[row, bin_number], edges[row, bin_number + 1]
+        rise = np.where(right > left, right - left, 1.0)  # flat only where level is 0
+        share = np.clip((level - left) / rise, 0.0, 1.0)
+        columns.append(grid.edges[bin_number] + share * grid.width)
+    return np.stack(columns, axis=1)
+
+
+def mean(density: Density, grid: RedshiftGrid) -> Array:
+    """Mean of each PDF, (N,)."""
+    return np.asarray(_shares(density, grid) @ grid.centres)
+
+
+def median(density: Density, grid: RedshiftGrid) -> Array:
+    """Median of each PDF, (N,): the point estimate that minimises the expected |error|."""
+    return quantiles(density, grid, [0.5])[:, 0]
+
+
+def mode(density: Density, grid: RedshiftGrid) -> Array:
+    """Centre of the highest bin of each PDF, (N,)."""
+    return np.asarray(grid.centres[np.argmax(_checked(density, grid), axis=1)])
+
+
+def std(density: Density, grid: RedshiftGrid) -> Array:
+    """Give the standard deviation of each PDF, (N,), the bins' own width**2 / 12 included."""
+    shares = _shares(density, grid)
+    centre = shares @ grid.centres
+    variance: Array = ((grid.centres - centre[:, None]) ** 2 * shares).sum(axis=1)
+    return np.sqrt(variance + grid.width**2 / 12)
+
+
+def mix(densities: Sequence[Density]) -> Array:
+    """Equal-weight mixture of PDFs on one grid: the mean over the members, (N, K)."""
+    if not densities or len({np.shape(member) for member in densities}) != 1:
+        raise ValueError(f"expected members of one shape; got {[np.shape(m) for m in densities]}")
+    total = np.zeros(np.shape(densities[0]))
+    for member in densities:
+        total += member
+    return np.asarray(total / len(densities))
+
+
+def _shares(density: Density, grid: RedshiftGrid) -> Array:
+    values = _checked(density, grid)
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+def _checked(density: ArrayLike, grid: RedshiftGrid) -> Array:
+    values = np.asarray(density, np.float64)
+    if values.ndim != 2 or values.shape[1] != grid.n_bins:
+        raise ValueError(f"density must have shape (N, {grid.n_bins}); got {values.shape}")
+    return values

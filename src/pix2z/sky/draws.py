@@ -1,0 +1,73 @@
+"""The random numbers of a stamp: a stream of its own, so no stamp changes when others are added."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["GALAXY_DRAWS", "pixel_noise", "stamp_generators", "stamp_uniforms"]
+
+GALAXY_DRAWS = (
+    "early",
+    "bulge",
+    "bulge_colour",
+    "inclination",
+    "size",
+    "radius_ratio",
+    "bulge_axis_ratio",
+    "angle",
+    "x",
+    "y",
+)
+"""Uniform numbers that one galaxy takes."""
+
+_STAMP_DRAWS: Mapping[str, int] = {
+    "redshift": 1,
+    "ebv": 1,
+    "seeing": 1,
+    "seeing_band": 5,
+    "sky": 1,
+    "sky_band": 5,
+    "edge": 1,
+    "edge_side": 1,
+    "edge_depth": 1,
+    "edge_shift": 5,
+    **{f"galaxy_{name}": 1 for name in GALAXY_DRAWS},
+    "neighbour": 1,
+    "neighbour_kind": 1,
+    "neighbour_parent": 1,
+    "neighbour_magnitude": 1,
+    "neighbour_colour": 1,
+    **{f"neighbour_{name}": 1 for name in GALAXY_DRAWS},
+}
+"""Name and number of uniform draws of a stamp; new ones go to the end and leave the rest as is."""
+
+
+def stamp_generators(
+    seed: int, parent: NDArray[np.int64], copy: NDArray[np.int64]
+) -> list[np.random.Generator]:
+    """One generator per stamp, from (seed, catalogue row of the parent, copy) alone."""
+    return [
+        np.random.default_rng([seed, int(row), int(number)])
+        for row, number in zip(parent, copy, strict=True)
+    ]
+
+
+def stamp_uniforms(generators: list[np.random.Generator]) -> dict[str, NDArray[np.float64]]:
+    """Uniform draws in (0, 1) by name: (N,), or (N, 5) where each band has its own."""
+    total = sum(_STAMP_DRAWS.values())
+    drawn = np.stack([generator.random(total) for generator in generators])
+    drawn = np.clip(drawn, 1e-12, 1 - 1e-12)
+    uniforms, start = {}, 0
+    for name, width in _STAMP_DRAWS.items():
+        part = drawn[:, start : start + width]
+        uniforms[name] = part[:, 0] if width == 1 else part
+        start += width
+    return uniforms
+
+
+def pixel_noise(
+    generators: list[np.random.Generator], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Unit normal noise (N, *shape); taken after the uniforms."""
+    return np.stack([generator.standard_normal(shape, np.float32) for generator in generators])

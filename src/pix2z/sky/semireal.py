@@ -1,0 +1,200 @@
+"""Real galaxies, rendered images -> raw HDF5: the semi-real sky.
+
+Stamps are drawn, rendered and written in blocks, so memory does not grow with their number, and
+each stamp has a random stream of its own, so none changes when others are added.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.files import atomic_path
+from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
+from pix2z.sky.fisher import fisher_sigma
+from pix2z.sky.observing import frame_edge_mask, pixel_variance
+from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
+from pix2z.sky.plan import StampPlan, plan_stamps
+from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, render, render_shapes
+from pix2z.sky.scene import EDGE_SHARE, Scene, draw_scene
+from pix2z.sky.templates import TemplateGrid, load_template_grid
+
+__all__ = ["SOURCE", "render_block", "write_semireal"]
+
+logger = logging.getLogger(__name__)
+
+SOURCE = (
+    "semi-real: redshifts, ugriz fluxes, positions and E(B-V) of 10,000 real SDSS galaxies (kcorrect "
+    "gst_tests_small); images, shapes, PSF, noise, neighbours and moved redshifts are rendered"
+)
+
+_BLOCK = 512
+_REDSHIFT_ERROR = 1e-4
+"""Typical error of an SDSS galaxy redshift (30 km/s); the catalogue lists none."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_semireal(
+    path: Path,
+    *,
+    seed: int,
+    n_parents: int,
+    n_stamps: int,
+    max_shift: float,
+    faint_limit: float,
+    size_depends_on_redshift: bool,
+    split_seed: int,
+    fractions: Mapping[str, float],
+) -> None:
+    """Render the semi-real sky into `path` (seed layout, NERSC keys, group `truth`), atomically."""
+    grid = load_template_grid()
+    parents = load_parents(grid, faint_limit=faint_limit)
+    logger.info("%d parents; left out: %s", len(parents), parents.cuts)
+    plan = plan_stamps(
+        parents.index,
+        n_parents=n_parents,
+        n_stamps=n_stamps,
+        seed=seed,
+        split_seed=split_seed,
+        fractions=fractions,
+    )
+    blocks = (
+        render_block(
+            parents,
+            grid,
+            part,
+            seed=seed,
+            max_shift=max_shift,
+            faint_limit=faint_limit,
+            size_depends_on_redshift=size_depends_on_redshift,
+        )
+        for part in _blocks(plan)
+    )
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs.update(
+            source=SOURCE,
+            parent_sha256=PARENTS_SHA256,
+            seed=seed,
+            unit="nanomaggies",
+            bands="ugriz",
+            pixel_scale=PIXEL_SCALE,
+        )
+        _write_blocks(file, blocks, n_stamps=len(plan))
+
+
+def _blocks(plan: StampPlan) -> Iterator[StampPlan]:
+    for start in range(0, len(plan), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        yield StampPlan(row=plan.row[rows], copy=plan.copy[rows])
+
+
+def render_block(
+    parents: Parents,
+    grid: TemplateGrid,
+    plan: StampPlan,
+    *,
+    seed: int,
+    max_shift: float,
+    faint_limit: float,
+    size_depends_on_redshift: bool,
+) -> Arrays:
+    """Stamps, catalogue columns and truth of a block, by their names in the raw file."""
+    generators = stamp_generators(seed, parents.index[plan.row], plan.copy)
+    uniforms = stamp_uniforms(generators)
+    scene = draw_scene(
+        parents,
+        grid,
+        plan,
+        uniforms,
+        max_shift=max_shift,
+        faint_limit=faint_limit,
+        size_depends_on_redshift=size_depends_on_redshift,
+    )
+    cut = uniforms["edge"] < EDGE_SHARE
+    masked = cut[:, None, None, None] & frame_edge_mask(
+        STAMP_SIDE, uniforms["edge_side"], uniforms["edge_depth"], uniforms["edge_shift"]
+    )
+    images, sigma_flux, sigma_shape = _observe(scene, generators, masked)
+    return (
+        {"images": images}
+        | _catalogue(parents, plan, scene)
+        | _truth(parents, plan, scene, cut)
+        | {
+            "truth/sigma_flux": sigma_flux,
+            "truth/sigma_disc_half_light_radius": (
+                sigma_shape[:, 0] * scene.galaxy.disc_half_light_radius
+            ),
+            "truth/sigma_disc_axis_ratio": sigma_shape[:, 1],
+            "truth/sigma_bulge_fraction": sigma_shape[:, 2],
+        }
+    )
+
+
+def _observe(
+    scene: Scene, generators: list[np.random.Generator], masked: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """Noisy stamps (N, 5, side, side) with masked pixels as NaN; errors of fluxes and shapes."""
+    galaxy = scene.galaxy
+    shapes = render_shapes(galaxy)
+    bulge = galaxy.bulge_fraction.astype(np.float32)[..., None, None]
+    stamps = (1 - bulge) * shapes[:, :, 0] + bulge * shapes[:, :, 1]
+    stamps *= galaxy.flux.astype(np.float32)[..., None, None]
+    np.add.at(stamps, scene.neighbour_stamp, render(scene.neighbour))
+    variance = pixel_variance(stamps, scene.sky_sigma)
+    variance[masked] = np.nan
+    stamps += np.sqrt(variance) * pixel_noise(generators, stamps.shape[1:])
+    sigma_flux, sigma_shape = fisher_sigma(
+        shapes, flux=galaxy.flux, bulge_fraction=galaxy.bulge_fraction, variance=variance
+    )
+    return stamps, sigma_flux, sigma_shape
+
+
+def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
+    object_id = 10 * parents.index[plan.row] + plan.copy
+    return {
+        "ObjID": object_id,
+        "specObjID": object_id,
+        "ra": parents.ra[plan.row],
+        "dec": parents.dec[plan.row],
+        "e_bv": scene.ebv.astype(np.float32),
+        "specz_redshift": scene.z.astype(np.float32),
+        "specz_redshift_err": np.full(len(plan), _REDSHIFT_ERROR, np.float32),
+    }
+
+
+def _truth(
+    parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]
+) -> Arrays:
+    n_neighbours = np.bincount(scene.neighbour_stamp, minlength=len(plan))
+    drawn = {
+        "parent": parents.index[plan.row],
+        "moved": (plan.copy > 0).astype(np.uint8),
+        "z": scene.z,
+        "sky_sigma": scene.sky_sigma,
+        "ebv": scene.ebv,
+        "n_neighbours": n_neighbours.astype(np.uint8),
+        "edge": cut.astype(np.uint8),
+        "template_coefficients": parents.coefficients[plan.row],
+    }
+    return {f"truth/{name}": value for name, value in (drawn | vars(scene.galaxy)).items()}
+
+
+def _write_blocks(file: h5py.File, blocks: Iterator[Arrays], *, n_stamps: int) -> None:
+    started, done = time.monotonic(), 0
+    for block in blocks:
+        for name, value in block.items():
+            if name not in file:
+                shape = (n_stamps, *value.shape[1:])
+                chunks = (64, *value.shape[1:]) if name == "images" else None
+                file.create_dataset(name, shape, value.dtype, chunks=chunks)
+            file[name][done : done + len(value)] = value
+        before, done = done, done + len(block["images"])
+        if done * 4 // n_stamps > before * 4 // n_stamps:
+            left = (time.monotonic() - started) * (n_stamps - done) / done
+            logger.info("%d of %d stamps rendered, %.0f s left", done, n_stamps, left)

@@ -1,0 +1,145 @@
+"""Runs that appear once each: found again by key, adopted from live curves, completed or made."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import batched
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+
+from pix2z.tracking.record import DatasetUse, RunRecord, content_digest
+from pix2z.tracking.store import Store
+
+__all__ = ["CONTENT_TAG", "KEY_TAG", "LIVE_TAG", "TRAINING_TAG", "curve_metrics", "ensure_runs"]
+
+KEY_TAG = "record_digest"
+CONTENT_TAG = "content_digest"
+TRAINING_TAG = "training_key"
+LIVE_TAG = "live"
+"""``true`` while a training is under way, ``adopted`` once its files are registered."""
+
+_PAGE = 100
+
+
+def ensure_runs(
+    store: Store, experiment: str, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
+) -> dict[str, str]:
+    """Make the store hold each record once; return run ids by key.
+
+    A run that says what its record says is left alone: the second call with the same records costs
+    one search. Parents come before their children.
+
+    Parameters
+    ----------
+    code_tags : state of the code, written when a run is made and kept.
+    """
+    client, experiment_id = store.client, store.experiments[experiment]
+    by_key, by_training = _find(client, experiment_id, {record.key for record in records})
+    ids: dict[str, str] = {}
+    for record in records:
+        run = by_key.get(record.key) or by_training.get(record.training_key)
+        if run is None or not _says(run, record):
+            parent = ids.get(record.parent_key or "")
+            run = run or _create(client, experiment_id, record, code_tags, parent)
+            _complete(client, run, record)
+        ids[record.key] = run.info.run_id
+    return ids
+
+
+def _find(
+    client: MlflowClient, experiment_id: str, keys: set[str]
+) -> tuple[dict[str, Run], dict[str | None, Run]]:
+    """Runs by key, and live ones by training key; the newest pages only if they hold every key."""
+    by_key: dict[str, Run] = {}
+    by_training: dict[str | None, Run] = {}
+    token = None
+    while True:
+        order = ["attributes.start_time DESC"]
+        page = client.search_runs([experiment_id], "", 1, _PAGE, order, token)
+        for run in page:
+            tags = run.data.tags
+            if KEY_TAG in tags:
+                by_key.setdefault(tags[KEY_TAG], run)
+            elif TRAINING_TAG in tags:
+                by_training.setdefault(tags[TRAINING_TAG], run)
+        token = page.token
+        if not token or keys <= by_key.keys():
+            return by_key, by_training
+
+
+def _says(run: Run, record: RunRecord) -> bool:
+    same = run.data.tags.get(CONTENT_TAG) == content_digest(record)
+    return same and run.info.status == "FINISHED"
+
+
+def _create(
+    client: MlflowClient,
+    experiment_id: str,
+    record: RunRecord,
+    code_tags: Mapping[str, str],
+    parent: str | None,
+) -> Run:
+    tags = {KEY_TAG: record.key, **code_tags}
+    if parent:
+        tags["mlflow.parentRunId"] = parent
+    start = int(record.started * 1000)
+    return client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+
+
+def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
+    """Write what the run lacks; its content digest comes last, so a kill leaves it incomplete."""
+    run_id = run.info.run_id
+    metrics = list(_new_metrics(client, run, record))
+    params = [Param(k, v) for k, v in record.params.items() if k not in run.data.params]
+    for some in batched(metrics, 1000):
+        client.log_batch(run_id, metrics=some)
+    for some_params in batched(params, 100):
+        client.log_batch(run_id, params=some_params)
+    for path, folder in record.artifacts.items():
+        client.log_artifact(run_id, str(path), folder or None)
+    if record.datasets and not run.inputs.dataset_inputs:
+        client.log_inputs(run_id, [_dataset_input(use) for use in record.datasets])
+    tags = {
+        KEY_TAG: record.key,
+        "mlflow.runName": record.name,
+        "mlflow.note.content": record.description,
+        **record.tags,
+        CONTENT_TAG: content_digest(record),
+    }
+    if LIVE_TAG in run.data.tags:
+        tags[LIVE_TAG] = "adopted"
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    end = max(int((record.started + record.seconds) * 1000), run.info.start_time)
+    client.set_terminated(run_id, "FINISHED", end)
+
+
+def _new_metrics(client: MlflowClient, run: Run, record: RunRecord) -> Iterable[Metric]:
+    """Points of curves and final metrics that the run does not show yet."""
+    now, known = int(time.time() * 1000), run.data.metrics
+    for name, value in record.metrics.items():
+        if known.get(name) != value:
+            yield Metric(name, value, now, 0)
+    for name, curve in record.curves.items():
+        history = client.get_metric_history(run.info.run_id, name) if name in known else ()
+        steps = {metric.step for metric in history}
+        for place, (step, value) in enumerate(curve, start=1):
+            if step not in steps:
+                at = record.started + record.seconds * place / len(curve)
+                yield Metric(name, value, int(at * 1000), step)
+
+
+def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
+    """One epoch's values as metrics of that step, stamped with the time of the call."""
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, step) for name, value in logs.items()]
+
+
+def _dataset_input(use: DatasetUse) -> DatasetInput:
+    """Lineage without arrays; MLflow keeps 36 characters of a digest."""
+    source: Any = resolve_dataset_source(use.path)
+    dataset = MetaDataset(source, name=use.name, digest=use.digest.split(":")[-1][:36])
+    tags = [InputTag("mlflow.data.context", use.context)]
+    return DatasetInput(dataset._to_mlflow_entity(), tags)

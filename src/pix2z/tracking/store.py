@@ -1,0 +1,116 @@
+"""Where runs are kept: `MLFLOW_TRACKING_URI`, else mlflow.db in the root of the repository."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from pix2z.errors import InputError
+from pix2z.files import atomic_path
+
+__all__ = ["EXPERIMENTS", "Store", "locked", "open_store", "repository_root", "tracking_uri"]
+
+EXPERIMENTS: Mapping[str, str] = {
+    "pix2z-tune": (
+        "Searches for settings of the hybrid network. Each parent run is one Optuna study, each "
+        "child one trial: a short training judged by its loss on validation galaxies. The settings "
+        "of the best trial train every hybrid arm alike. No models are kept here."
+    ),
+    "pix2z-train": (
+        "Trained redshift networks. An *arm* is one training sample and one architecture; it is "
+        "trained once per seed, and the seeds are pooled. Runs named *seed* are single trainings "
+        "with their learning curves; runs named *pool* carry the figures and own the registered "
+        "model of the arm. Metrics named test_ are in redshift units, on the same test galaxies "
+        "for every arm."
+    ),
+    "pix2z-compare": (
+        "Comparisons of all arms and controls on the same test galaxies: does clipping the "
+        "training sample at 2 sigma help? Each run holds the verdicts, the report (report.html "
+        "under Artifacts) and its figures."
+    ),
+}
+"""Experiment -> its description."""
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store and registry."""
+
+    client: MlflowClient
+    uri: str
+    experiments: Mapping[str, str]
+    """Experiment name -> id."""
+
+
+def repository_root(start: Path | None = None) -> Path:
+    """Return `DVC_ROOT`, else the nearest folder from `start` upwards that holds the pipeline."""
+    if "DVC_ROOT" in os.environ:
+        return Path(os.environ["DVC_ROOT"]).resolve()
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
+            return folder
+    raise InputError(f"{here}: neither here nor above is a folder with params.yaml and dvc.yaml")
+
+
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+
+
+def open_store() -> Store:
+    """Open the store; create it and the experiments where they are missing.
+
+    Several processes may do so at once: MLflow itself cannot create one database twice at a time.
+    A kill while it is created leaves no half-made database behind.
+    """
+    # `mlflow run` exports its own run to every child; our runs are not that run.
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    uri = tracking_uri()
+    if not uri.startswith(_SQLITE):
+        client = MlflowClient(uri)
+        return Store(client, uri, _ensure_experiments(client, artifacts=None))
+    database = Path(uri.removeprefix(_SQLITE)).resolve()
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with locked(database.with_name(f"{database.name}.lock")):
+        if not database.exists():
+            _create(database)
+        client = MlflowClient(uri)
+        experiments = _ensure_experiments(client, artifacts=database.with_name("mlruns"))
+    return Store(client, uri, experiments)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; a killed holder releases it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _create(database: Path) -> None:
+    with atomic_path(database) as partial:
+        MlflowClient(f"{_SQLITE}{partial}").search_experiments()
+
+
+def _ensure_experiments(client: MlflowClient, *, artifacts: Path | None) -> dict[str, str]:
+    """Ids by name; created with their description, restored where a person deleted them."""
+    known = {e.name: e for e in client.search_experiments(view_type=ViewType.ALL)}
+    ids = {}
+    for name, description in EXPERIMENTS.items():
+        if name not in known:
+            location = str(artifacts / name) if artifacts else None
+            tags = {"mlflow.note.content": description}
+            ids[name] = client.create_experiment(name, artifact_location=location, tags=tags)
+            continue
+        ids[name] = known[name].experiment_id
+        if known[name].lifecycle_stage == "deleted":
+            client.restore_experiment(ids[name])
+    return ids

@@ -1,0 +1,83 @@
+"""Shared: a small sample of artificial galaxies whose colours tell their redshift."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+SKY = np.array([0.043, 0.017, 0.027, 0.044, 0.175], np.float32)
+
+
+def artificial_stamps(z_spec: np.ndarray, *, seed: int) -> np.ndarray:
+    """Gaussian blobs (N, 32, 32, 5): size, brightness and colours are functions of redshift."""
+    rng = np.random.default_rng(seed)
+    axis = np.arange(32) - 15.5
+    radius2 = axis[:, None] ** 2 + axis[None, :] ** 2
+    sigma = 2.0 + 0.2 / (z_spec + 0.1)
+    profile = np.exp(-radius2 / (2 * sigma[:, None, None] ** 2))
+    profile /= profile.sum(axis=(1, 2), keepdims=True)
+    magnitude_r = 17.5 + 2.5 * z_spec + rng.normal(0, 0.3, len(z_spec))
+    colours = np.stack([2 + 2 * z_spec, 0.7 + 4 * z_spec, 0 * z_spec, -0.4 + 0 * z_spec, -0.7 - z_spec])
+    flux = 10 ** (0.4 * (22.5 - magnitude_r[:, None] - colours.T))
+    noise = rng.normal(0, 1, (len(z_spec), 32, 32, 5)) * SKY
+    return (profile[..., None] * flux[:, None, None, :] + noise).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def sample_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """galaxies.h5 of 800 artificial galaxies at 0.02 < z < 0.35."""
+    from pix2z.dataset.store import write_galaxies
+
+    n = 800
+    rng = np.random.default_rng(7)
+    z_spec = rng.uniform(0.02, 0.35, n)
+    index = np.arange(n)
+    columns = {
+        "specz_redshift": z_spec,
+        "specz_redshift_err": np.full(n, 1e-5),
+        "object_id": 1000 + index,
+        "group_id": index,
+        "ra": rng.uniform(0, 360, n),
+        "dec": rng.uniform(-30, 60, n),
+        "ebv": rng.uniform(0.01, 0.02, n),
+        "mag_r": 17.5 + 2.5 * z_spec,
+        "seeing": np.full((n, 5), 1.3),
+        "row_origin": index,
+        "moved": np.zeros(n),
+        "flags": np.zeros(n),
+    }
+    path = tmp_path_factory.mktemp("sample") / "galaxies.h5"
+    stamps = iter([artificial_stamps(z_spec, seed=8)])
+    write_galaxies(path, columns=columns, blocks=stamps, source="artificial", source_sha256="0")
+    return path
+
+
+@pytest.fixture
+def sample(sample_path: Path) -> Iterator:
+    """Open the artificial galaxies."""
+    from pix2z.dataset.store import open_galaxies
+
+    with open_galaxies(sample_path) as galaxies:
+        yield galaxies
+
+
+@pytest.fixture(scope="session")
+def sample_split():
+    """Rows 0 to 499 train, then 100 each to validate, calibrate and test."""
+    from pix2z.dataset.splits import Split
+
+    rows = np.arange(800)
+    return Split(
+        selection="full",
+        train=rows[:500],
+        validation=rows[500:600],
+        calibration=rows[600:700],
+        test=rows[700:],
+        clip_window=(0.0, 0.3),
+        test_digest="",
+    )

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pix2z.dataset.batches import (
+    N_SYMMETRIES,
+    epoch_order,
+    sequential_batches,
+    training_batches,
+    transform,
+)
+from pix2z.dataset.store import open_galaxies
+
+ROWS = np.r_[0:20, 25:50]
+
+
+def epoch_of(path, *, epoch=0, seed=1, batch_size=8, augment=True, buffer_rows=20):
+    with open_galaxies(path) as galaxies:
+        return list(
+            training_batches(
+                galaxies,
+                ROWS,
+                batch_size=batch_size,
+                seed=seed,
+                epoch=epoch,
+                augment=augment,
+                buffer_rows=buffer_rows,
+            )
+        )
+
+
+def rows_of(batches):
+    return np.concatenate([rows for _, rows in batches])
+
+
+@pytest.mark.parametrize("buffer_rows", [1, 20, 16384])
+@pytest.mark.parametrize("batch_size", [1, 7, 45, 100])
+def test_every_row_once_and_only_the_last_batch_short(galaxies_path, batch_size, buffer_rows):
+    batches = epoch_of(galaxies_path, batch_size=batch_size, buffer_rows=buffer_rows)
+    np.testing.assert_array_equal(np.sort(rows_of(batches)), ROWS)
+    sizes = [len(rows) for _, rows in batches]
+    assert all(size == batch_size for size in sizes[:-1])
+    assert 0 < sizes[-1] <= batch_size
+    assert all(len(images) == len(rows) for images, rows in batches)
+
+
+def test_an_epoch_is_a_function_of_seed_and_epoch(galaxies_path):
+    one, same = epoch_of(galaxies_path, epoch=3), epoch_of(galaxies_path, epoch=3)
+    for (images, rows), (images_again, rows_again) in zip(one, same, strict=True):
+        np.testing.assert_array_equal(rows, rows_again)
+        np.testing.assert_array_equal(images, images_again)
+    assert (rows_of(one) != rows_of(epoch_of(galaxies_path, epoch=4))).any()
+    assert (rows_of(one) != rows_of(epoch_of(galaxies_path, epoch=3, seed=2))).any()
+
+
+def test_without_augmentation_images_are_those_of_their_rows(galaxies_path):
+    with open_galaxies(galaxies_path) as galaxies:
+        for images, rows in epoch_of(galaxies_path, augment=False):
+            np.testing.assert_array_equal(images, galaxies.images(rows))
+
+
+def test_augmented_images_are_those_of_their_rows_up_to_all_eight_symmetries(galaxies_path):
+    used = []
+    with open_galaxies(galaxies_path) as galaxies:
+        for epoch in range(2):
+            for images, rows in epoch_of(galaxies_path, epoch=epoch):
+                for image, stored in zip(images, galaxies.images(rows), strict=True):
+                    (match,) = [
+                        symmetry
+                        for symmetry in range(N_SYMMETRIES)
+                        if np.array_equal(transform(stored[None], symmetry)[0], image)
+                    ]
+                    used.append(match)
+    counts = np.bincount(used, minlength=N_SYMMETRIES)
+    assert (counts > 0).all()
+
+
+def test_order_is_the_same_with_and_without_augmentation(galaxies_path):
+    np.testing.assert_array_equal(
+        rows_of(epoch_of(galaxies_path, augment=True)),
+        rows_of(epoch_of(galaxies_path, augment=False)),
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.integers(0, 10**9), unique=True, max_size=400),
+    window=st.integers(1, 500),
+    seed=st.integers(0, 100),
+)
+def test_epoch_order_is_a_permutation(rows, window, seed):
+    order = epoch_order(np.array(rows, np.int64), window=window, rng=np.random.default_rng(seed))
+    assert sorted(order) == sorted(rows)
+
+
+def test_epoch_order_mixes_far_rows():
+    order = epoch_order(np.arange(6400), window=640, rng=np.random.default_rng(0))
+    first = order[:640]
+    assert np.ptp(first) > 3000
+    correlation = np.corrcoef(order, np.arange(6400))[0, 1]
+    assert abs(correlation) < 0.35
+
+
+def test_symmetries_are_eight_and_keep_each_band_and_the_centre():
+    stamp = np.random.default_rng(0).normal(size=(1, 32, 32, 5)).astype(np.float32)
+    stamp[0, 15:17, 15:17] = 7.0
+    turned = [transform(stamp, symmetry) for symmetry in range(N_SYMMETRIES)]
+    assert len({image.tobytes() for image in turned}) == 8
+    for image in turned:
+        assert (image[0, 15:17, 15:17] == 7.0).all()
+        np.testing.assert_array_equal(
+            np.sort(image.reshape(-1, 5), axis=0), np.sort(stamp.reshape(-1, 5), axis=0)
+        )
+
+
+def test_sequential_batches_keep_the_order_given(galaxies_path):
+    rows = np.array([7, 3, 3, 49, 0])
+    with open_galaxies(galaxies_path) as galaxies:
+        batches = list(sequential_batches(galaxies, rows, batch_size=2))
+        whole = galaxies.images(rows)
+    np.testing.assert_array_equal(rows_of(batches), rows)
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), whole)
+
+
+def test_no_rows_give_no_batches(galaxies_path):
+    with open_galaxies(galaxies_path) as galaxies:
+        assert list(sequential_batches(galaxies, [], batch_size=2)) == []
+        assert list(
+            training_batches(galaxies, [], batch_size=2, seed=1, epoch=0, augment=True)
+        ) == []  # fmt: skip

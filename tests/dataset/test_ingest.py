@@ -1,0 +1,219 @@
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.dataset.checks import FLAG_MASKED, FLAG_NO_FLUX
+from pix2z.dataset.photometry import aperture_photometry
+from pix2z.dataset.store import COLUMNS, open_galaxies
+from pix2z.errors import InputError
+
+
+def count(report, beginning):
+    """Bad rows of the one reason that begins so."""
+    (found,) = [bad for reason, bad in report["bad"].items() if reason.startswith(beginning)]
+    return found
+
+
+def test_good_rows_arrive_unchanged(raw, write_raw, run_ingest):
+    path, report = run_ingest(write_raw(raw))
+    with open_galaxies(path) as galaxies:
+        np.testing.assert_array_equal(
+            galaxies.images(np.arange(50)), raw["images"].transpose(0, 2, 3, 1)
+        )
+        for name, key in {
+            "specz_redshift": "specz_redshift",
+            "specz_redshift_err": "specz_redshift_err",
+            "object_id": "ObjID",
+            "group_id": "truth/parent",
+            "moved": "truth/moved",
+            "seeing": "truth/psf_fwhm",
+            "ra": "ra",
+            "dec": "dec",
+            "ebv": "e_bv",
+        }.items():
+            np.testing.assert_array_equal(galaxies.column(name), raw[key], err_msg=name)
+            assert galaxies.column(name).dtype == COLUMNS[name]
+        np.testing.assert_array_equal(galaxies.column("row_origin"), np.arange(50))
+        assert galaxies.attribute("bands") == "ugriz"
+        assert galaxies.attribute("source") == "a test"
+    assert (report["n_good"], report["n_bad"], report["n_moved"]) == (50, 0, 10)
+    assert report["n_groups"] == 40
+
+
+def test_mag_r_is_that_of_the_largest_aperture(raw, write_raw, run_ingest):
+    path, _ = run_ingest(write_raw(raw))
+    flux = aperture_photometry(raw["images"].transpose(0, 2, 3, 1))[0][:, -1, 2]
+    with open_galaxies(path) as galaxies:
+        np.testing.assert_allclose(galaxies.column("mag_r"), 22.5 - 2.5 * np.log10(flux), rtol=1e-6)
+
+
+def test_bytes_depend_on_neither_time_nor_chunking(raw, write_raw, run_ingest):
+    source = write_raw(raw)
+    one, report = run_ingest(source, chunk_rows=7)
+    other, same_report = run_ingest(source, name="again.h5", chunk_rows=50)
+    assert one.read_bytes() == other.read_bytes()
+    assert report == same_report
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("specz_redshift", np.nan, "redshift is not finite"),
+        ("specz_redshift", 0.4, "redshift outside"),
+        ("specz_redshift", -0.001, "redshift outside"),
+        ("specz_redshift_err", -1.0, "redshift error"),
+        ("ra", np.inf, "position"),
+        ("dec", 90.5, "position"),
+    ],
+)
+def test_bad_row_is_left_out_and_listed(raw, write_raw, run_ingest, key, value, reason):
+    raw[key][7] = value
+    path, report = run_ingest(write_raw(raw))
+    assert count(report, reason) == {"count": 1, "rows": [7]}
+    assert report["n_bad"] == 1
+    with open_galaxies(path) as galaxies:
+        assert 7 not in galaxies.column("row_origin")
+        assert len(galaxies) == 49
+
+
+def test_bad_pixels_are_left_out_masked_ones_kept(raw, write_raw, run_ingest):
+    raw["images"][3, 1, 5, 5] = np.inf
+    raw["images"][4] = np.nan
+    raw["images"][5] = 0.0
+    raw["images"][6, :, :, 20:] = np.nan
+    path, report = run_ingest(write_raw(raw))
+    assert count(report, "a pixel is infinite")["rows"] == [3]
+    assert count(report, "all bands are blank")["rows"] == [4, 5]
+    with open_galaxies(path) as galaxies:
+        row = int(np.flatnonzero(galaxies.column("row_origin") == 6)[0])
+        assert galaxies.column("flags", [row])[0] == FLAG_MASKED
+        assert np.isnan(galaxies.images([row])[0, :, 20:, :]).all()
+    assert report["good_with"]["masked pixels"] == 1
+
+
+@pytest.mark.parametrize("fill", [0.0, np.nan])
+def test_absent_band_is_all_nan(raw, write_raw, run_ingest, fill):
+    raw["images"][2, 2] = fill
+    path, report = run_ingest(write_raw(raw))
+    with open_galaxies(path) as galaxies:
+        stamp = galaxies.images([2])[0]
+        assert np.isnan(stamp[..., 2]).all()
+        assert not np.isnan(stamp[..., [0, 1, 3, 4]]).any()
+        assert galaxies.column("flags")[2] == (1 << 2) | FLAG_NO_FLUX
+        assert np.isnan(galaxies.column("mag_r")[2])
+    assert report["good_with"]["band r absent"] == 1
+
+
+def test_planted_duplicate_id_is_caught(raw, write_raw, run_ingest):
+    raw["ObjID"][20] = raw["ObjID"][8]
+    _, report = run_ingest(write_raw(raw))
+    assert count(report, "duplicate: object id") == {"count": 1, "rows": [20]}
+
+
+def test_planted_duplicate_position_is_caught_with_all_stamps_of_its_group(
+    raw, write_raw, run_ingest
+):
+    # parent 5 (rows 5 and 45) lies 1.5 arcsec from parent 4 (rows 4 and 44)
+    raw["ra"][[5, 45]] = raw["ra"][4] + 1.5 / 3600 / np.cos(np.deg2rad(20.0))
+    path, report = run_ingest(write_raw(raw))
+    assert count(report, "duplicate: within 2 arcsec") == {"count": 2, "rows": [5, 45]}
+    with open_galaxies(path) as galaxies:
+        assert 5 not in galaxies.column("group_id")
+
+
+def test_planted_copy_of_pixels_is_caught_where_there_are_no_ids(raw, write_raw, run_ingest):
+    bare = {key: raw[key] for key in ("images", "specz_redshift", "specz_redshift_err")}
+    bare["images"][30] = bare["images"][12]
+    path, report = run_ingest(write_raw(bare))
+    assert count(report, "duplicate: same pixels") == {"count": 1, "rows": [30]}
+    assert report["duplicates_searched_by"] == ["pixels"]
+    assert "row number" in report["columns_from"]["object_id"]
+    with open_galaxies(path) as galaxies:
+        kept = np.delete(np.arange(50), 30)
+        np.testing.assert_array_equal(galaxies.column("object_id"), kept)
+        np.testing.assert_array_equal(galaxies.column("group_id"), kept)
+        assert np.isnan(galaxies.column("ebv")).all()
+
+
+def test_a_bad_row_does_not_displace_its_good_duplicate(raw, write_raw, run_ingest):
+    raw["ObjID"][20] = raw["ObjID"][8]
+    raw["specz_redshift"][8] = np.nan
+    _, report = run_ingest(write_raw(raw))
+    assert report["n_bad"] == 1
+    assert count(report, "duplicate: object id")["count"] == 0
+
+
+def test_each_bad_row_is_counted_once(raw, write_raw, run_ingest):
+    raw["images"][3] = np.inf
+    raw["specz_redshift"][3] = np.nan
+    raw["specz_redshift_err"][3] = -1
+    _, report = run_ingest(write_raw(raw))
+    assert sum(bad["count"] for bad in report["bad"].values()) == report["n_bad"] == 1
+
+
+def no_output(tmp_path):
+    return [path.name for path in tmp_path.iterdir() if path.name != "raw.h5"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda raw: raw.pop("specz_redshift"), "'specz_redshift' is missing"),
+        (lambda raw: raw.pop("images"), "'images' is missing"),
+        (lambda raw: raw.pop("dec"), "'dec' is missing"),
+        (lambda raw: raw.update(images=raw["images"][:, :4]), "images: expected shape"),
+        (lambda raw: raw.update(images=raw["images"][:0]), "images: expected shape"),
+        (lambda raw: raw.update(ObjID=raw["ObjID"][:-1]), "ObjID: expected shape"),
+        (lambda raw: raw.update(ObjID=raw["ObjID"].astype(float)), "ObjID: expected integers"),
+        (lambda raw: raw.update(e_bv=np.ones((50, 4))), "e_bv: expected shape"),
+        (lambda raw: raw.update(specz_redshift=np.full(50, np.nan)), "no good row among 50"),
+    ],
+)
+def test_bad_file_stops_with_one_line_and_no_output(
+    raw, write_raw, run_ingest, tmp_path, change, words
+):
+    change(raw)
+    with pytest.raises(InputError, match=words) as caught:
+        run_ingest(write_raw(raw))
+    assert "\n" not in str(caught.value)
+    assert "raw.h5" in str(caught.value)
+    assert no_output(tmp_path)
+
+
+def test_truncated_and_foreign_files_stop_with_one_line_and_no_output(
+    raw, write_raw, run_ingest, tmp_path
+):
+    path = write_raw(raw)
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"not HDF5 at all", b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"raw\.h5: cannot be opened: damaged or not HDF5"):
+            run_ingest(path)
+        assert no_output(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match="no such file"):
+        run_ingest(path)
+
+
+def test_damaged_pixels_stop_with_one_line_and_no_output(raw, run_ingest, tmp_path):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        for key, values in raw.items():
+            options = {"compression": "gzip", "chunks": (5, 5, 32, 32)} if key == "images" else {}
+            file.create_dataset(key, data=values, **options)
+        at = file["images"].id.get_chunk_info(8).byte_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[at : at + 200] = bytes(200)
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="images: rows 32 to 48 cannot be read"):
+        run_ingest(path)
+    assert no_output(tmp_path)
+
+
+def test_a_failed_ingest_leaves_the_earlier_output_alone(raw, write_raw, run_ingest):
+    path, _ = run_ingest(write_raw(raw))
+    before = path.read_bytes()
+    raw.pop("specz_redshift")
+    with pytest.raises(InputError):
+        run_ingest(write_raw(raw))
+    assert path.read_bytes() == before

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import qp
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pix2z.evaluation.pdf_metrics import (
+    cde_terms,
+    crps_values,
+    pdf_metric_replicates,
+    pdf_metrics,
+    pdf_terms,
+    pit_values,
+)
+from pix2z.redshift_pdf.density import cdf_at, normalise, quantiles
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=20)
+
+
+def random_pdfs(n=30, seed=8, grid=GRID):
+    rng = np.random.default_rng(seed)
+    return normalise(rng.gamma(0.4, size=(n, grid.n_bins)), grid), rng.uniform(0.0, 0.4, n)
+
+
+def crps_by_integration(row, z_spec, low=-0.3, high=0.7, n=400_000):
+    """Midpoint rule on a fine grid."""
+    z = low + (np.arange(n) + 0.5) * (high - low) / n
+    cdf = np.interp(z, GRID.edges, np.concatenate([[0], np.cumsum(row)]) * GRID.width)
+    return ((cdf - (z >= z_spec)) ** 2).sum() * (high - low) / n
+
+
+@pytest.mark.parametrize("z_spec", [0.0, 0.137, 0.1400001, 0.2, 0.3999, 0.4, 0.55, -0.1])
+def test_crps_is_the_integral(z_spec):
+    density, _ = random_pdfs(4)
+    found = crps_values(density, GRID, np.full(4, z_spec))
+    expected = [crps_by_integration(row, z_spec) for row in density]
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_crps_of_a_uniform_pdf_in_closed_form():
+    # F = z / L: integral z^2 / L^2 below z0 plus (1 - z / L)^2 above = (z0^3 + (L - z0)^3) / 3 L^2.
+    z_spec = np.array([0.0, 0.1, 0.333])
+    density = normalise(np.ones((3, GRID.n_bins)), GRID)
+    expected = (z_spec**3 + (0.4 - z_spec) ** 3) / (3 * 0.4**2)
+    np.testing.assert_allclose(crps_values(density, GRID, z_spec), expected, rtol=1e-12)
+
+
+def test_crps_of_a_normal_pdf_is_the_published_formula():
+    # Gneiting & Raftery 2007, eq. 21, with a grid fine enough to hold the normal shape.
+    grid = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=4000)
+    centre, sigma, z_spec = 0.2, 0.02, np.array([0.2, 0.17, 0.26])
+    shape = stats.norm.pdf(grid.centres, centre, sigma)
+    density = normalise(np.tile(shape, (3, 1)), grid)
+    w = (z_spec - centre) / sigma
+    expected = sigma * (w * (2 * stats.norm.cdf(w) - 1) + 2 * stats.norm.pdf(w) - np.pi**-0.5)
+    np.testing.assert_allclose(crps_values(density, grid, z_spec), expected, rtol=1e-4)
+
+
+@given(st.floats(0.0, 0.4), st.floats(0.0, 0.4))
+def test_crps_of_a_spike_tends_to_the_absolute_error(centre, z_spec):
+    spike = np.zeros((1, GRID.n_bins))
+    spike[0, GRID.bin_index(centre)] = 1.0
+    error = abs(GRID.centres[GRID.bin_index(centre)] - z_spec)
+    found = crps_values(normalise(spike, GRID), GRID, [z_spec])[0]
+    assert found == pytest.approx(error, abs=GRID.width / 2)
+
+
+@given(st.floats(0.02, 0.38))
+def test_a_wider_pdf_around_the_truth_scores_worse(z_spec):
+    grid = RedshiftGrid(z_min=-1.0, z_max=1.4, n_bins=2400)
+    shapes = np.stack([stats.norm.pdf(grid.centres, z_spec, s) for s in (0.01, 0.02, 0.05)])
+    assert (np.diff(crps_values(normalise(shapes, grid), grid, np.full(3, z_spec))) > 0).all()
+
+
+def test_cde_loss_agrees_with_qp_on_the_same_bins():
+    density, z_spec = random_pdfs()
+    ensemble = qp.Ensemble(qp.hist, data={"bins": GRID.edges, "pdfs": density})
+    # qp integrates p^2 by the trapezoidal rule on the grid it is given.
+    metric = qp.metrics.concrete_metric_classes.CDELossMetric(
+        eval_grid=np.linspace(0.0, 0.4, 40_001)
+    )
+    expected = metric.evaluate(ensemble, z_spec)
+    assert pdf_metrics(density, GRID, z_spec)["cde_loss"] == pytest.approx(expected, rel=2e-3)
+
+
+def test_cde_term_of_a_uniform_pdf():
+    density = normalise(np.ones((1, GRID.n_bins)), GRID)
+    assert cde_terms(density, GRID, [0.1])[0] == pytest.approx(2.5 - 5.0)
+
+
+def test_pit_and_its_ks_distance_agree_with_qp_and_scipy():
+    density, z_spec = random_pdfs()
+    ensemble = qp.Ensemble(qp.hist, data={"bins": GRID.edges, "pdfs": density})
+    pit = pit_values(density, GRID, z_spec)
+    np.testing.assert_allclose(pit, ensemble.cdf(z_spec[:, None])[:, 0], atol=1e-12)
+    expected = stats.kstest(pit, "uniform").statistic
+    assert pdf_metrics(density, GRID, z_spec)["pit_ks"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_coverage_counts_truths_between_the_quantiles():
+    density, z_spec = random_pdfs(200)
+    found = pdf_metrics(density, GRID, z_spec)
+    for name, level in {"coverage_68": 0.68, "coverage_95": 0.95}.items():
+        low, high = quantiles(density, GRID, [(1 - level) / 2, (1 + level) / 2]).T
+        assert found[name] == pytest.approx(((z_spec >= low) & (z_spec <= high)).mean())
+
+
+def test_truths_drawn_from_the_pdfs_are_calibrated():
+    density, _ = random_pdfs(4000, seed=9)
+    level = np.random.default_rng(10).uniform(size=4000)
+    edges = np.pad(np.cumsum(density, axis=1) * GRID.width, ((0, 0), (1, 0)))
+    z_spec = np.array([np.interp(u, row, GRID.edges) for u, row in zip(level, edges, strict=True)])
+    np.testing.assert_allclose(cdf_at(density, GRID, z_spec), level, atol=1e-9)
+    found = pdf_metrics(density, GRID, z_spec)
+    assert found["coverage_68"] == pytest.approx(0.68, abs=0.025)
+    assert found["pit_ks"] < 0.03
+
+
+def test_an_uninformative_pdf_has_a_good_pit_and_a_bad_crps(predictions):
+    informed = predictions(2000)
+    counts = np.bincount(informed.grid.bin_index(informed.z_spec), minlength=180)
+    n_of_z = normalise(np.tile(counts.astype(float), (2000, 1)), informed.grid)
+    prior = pdf_metrics(n_of_z, informed.grid, informed.z_spec)
+    estimate = pdf_metrics(informed.density, informed.grid, informed.z_spec)
+    assert prior["pit_ks"] < 0.02
+    assert prior["crps"] > 2 * estimate["crps"]
+    assert prior["cde_loss"] > estimate["cde_loss"] + 1
+
+
+def test_replicates_are_metrics_of_the_repeated_sample():
+    density, z_spec = random_pdfs()
+    weights = np.random.default_rng(11).integers(0, 4, (3, 30)).astype(float)
+    replicates = pdf_metric_replicates(pdf_terms(density, GRID, z_spec), weights)
+    for row, counts in enumerate(weights.astype(int)):
+        repeated = np.repeat(np.arange(30), counts)
+        for name, value in pdf_metrics(density[repeated], GRID, z_spec[repeated]).items():
+            assert replicates[name][row] == pytest.approx(value, abs=1e-12), name
+
+
+def test_an_empty_sample_has_no_metrics():
+    found = pdf_metrics(np.empty((0, GRID.n_bins)), GRID, [])
+    assert all(np.isnan(value) for value in found.values())

@@ -1,0 +1,35 @@
+import pytest
+
+from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+
+@pytest.fixture(scope="session")
+def grid() -> RedshiftGrid:
+    return RedshiftGrid(0.0, 0.4, 60)
+
+
+@pytest.fixture(scope="session")
+def hybrid() -> HybridConfig:
+    return HybridConfig(
+        precision="float32",
+        use_ebv=True,
+        trunk_filters=(4, 8),
+        dense_units=(32,),
+        dropout=0.2,
+        learning_rate=0.005,
+        weight_decay=1e-4,
+        label_smoothing_dz=0.005,
+        batch_size=64,
+        epochs=6,
+        patience=6,
+        augment=True,
+        band_dropout=0.1,
+    )
+
+
+@pytest.fixture(scope="session")
+def seed_cnn() -> SeedCnnConfig:
+    return SeedCnnConfig(
+        precision="float32", batch_size=156, epochs=2, patience=10, n_phot_bins=4
+    )

@@ -1,0 +1,157 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pix2z.errors import InputError, IntegrityError
+from pix2z.network.arm import train_arm
+from pix2z.network.estimator import load_member, load_pool
+from pix2z.network.predictions import predict_rows
+
+
+def train(sample, split, settings, *, architecture, seeds, grid, folder: Path, curve=None):
+    train_arm(
+        sample,
+        split,
+        architecture=architecture,
+        settings=settings,
+        seeds=seeds,
+        grid=grid,
+        models=folder / "models",
+        checkpoints=folder / "checkpoints",
+        record={"arm": "full"},
+        curve=curve or (lambda seed: lambda epoch, record: None),
+    )
+    return folder / "models"
+
+
+@pytest.fixture(scope="module")
+def pool_folder(sample_path, sample_split, grid, hybrid, tmp_path_factory):
+    from pix2z.dataset.store import open_galaxies
+
+    with open_galaxies(sample_path) as galaxies:
+        return train(
+            galaxies,
+            sample_split,
+            hybrid,
+            architecture="hybrid",
+            seeds=(1, 2),
+            grid=grid,
+            folder=tmp_path_factory.mktemp("pool"),
+        )
+
+
+def test_the_saved_pool_estimates_redshifts(pool_folder, sample, sample_split, grid):
+    pool = load_pool(pool_folder)
+    rows = sample_split.test
+    z_spec = sample.column("specz_redshift", rows)
+    estimate = pool.estimate(sample.images(rows), sample.column("ebv", rows))
+    np.testing.assert_allclose(estimate.density.sum(1) * grid.width, 1.0)
+    ordered = np.stack(
+        [
+            estimate.err95_low,
+            estimate.err68_low,
+            estimate.z_median,
+            estimate.err68_high,
+            estimate.err95_high,
+        ]
+    )
+    assert (np.diff(ordered, axis=0) >= 0).all()
+    assert np.abs(estimate.z_phot - z_spec).mean() < 0.03
+    inside = (z_spec > estimate.err95_low) & (z_spec < estimate.err95_high)
+    assert inside.mean() > 0.85
+    assert (estimate.flags == 0).all()
+
+
+def test_predictions_of_rows_are_those_of_images(pool_folder, sample, sample_split):
+    pool = load_pool(pool_folder)
+    predictions = dict(predict_rows(pool, sample, sample_split.test))
+    assert list(predictions) == ["seed-1", "seed-2", "pool"]
+    images = sample.images(sample_split.test)
+    estimate = pool.estimate(images, sample.column("ebv", sample_split.test))
+    np.testing.assert_allclose(predictions["pool"].z_phot, estimate.z_phot)
+    np.testing.assert_array_equal(predictions["pool"].row, sample_split.test)
+    assert not np.array_equal(predictions["seed-1"].z_phot, predictions["seed-2"].z_phot)
+
+
+def test_flags_and_missing_values(pool_folder, sample):
+    pool = load_pool(pool_folder)
+    images = sample.images([0, 1, 2])
+    images[0, ..., 0] = np.nan
+    images[1, :4] = np.nan
+    estimate = pool.estimate(images, np.array([0.01, 0.01, np.nan]))
+    assert estimate.flags.tolist() == [1, 2, 4]
+    assert np.isfinite(estimate.density).all()
+    assert len(pool.estimate(images[:0]).z_phot) == 0
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32, 4), (3, 5, 32, 32), (32, 32, 5)])
+def test_wrong_shapes_are_named(pool_folder, shape):
+    with pytest.raises(InputError, match=r"images must have shape \(n, 32, 32, 5\)"):
+        load_pool(pool_folder).estimate(np.zeros(shape))
+
+
+def test_a_finished_seed_is_not_trained_again(pool_folder, sample, sample_split, hybrid, grid):
+    epochs = []
+    folder = pool_folder.parent
+    before = {path: path.read_bytes() for path in pool_folder.glob("seed-*/*.weights.h5")}
+    train(
+        sample,
+        sample_split,
+        hybrid,
+        architecture="hybrid",
+        seeds=(1, 2),
+        grid=grid,
+        folder=folder,
+        curve=lambda seed: lambda epoch, record: epochs.append(epoch),
+    )
+    assert epochs == []
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_altered_weights_and_json_are_refused(pool_folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "weights"
+    shutil.copytree(pool_folder, copy)
+    weights = copy / "seed-1" / "weights.weights.h5"
+    raw = bytearray(weights.read_bytes())
+    raw[-10] ^= 1
+    weights.write_bytes(raw)
+    with pytest.raises(IntegrityError, match="weights do not match"):
+        load_pool(copy)
+
+    copy = tmp_path / "json"
+    shutil.copytree(pool_folder, copy)
+    path = copy / "seed-1" / "estimator.json"
+    description = json.loads(path.read_text())
+    description["calibration"]["temperature"] *= 2
+    path.write_text(json.dumps(description))
+    with pytest.raises(IntegrityError, match="does not match its digest"):
+        load_member(copy / "seed-1")
+
+    (copy / "pool.json").write_text("{}")
+    with pytest.raises(InputError, match="not an estimator"):
+        load_pool(copy)
+
+
+def test_the_seed_cnn_gets_pdfs_from_calibration_residuals(
+    sample, sample_split, seed_cnn, grid, tmp_path
+):
+    folder = train(
+        sample,
+        sample_split,
+        seed_cnn,
+        architecture="seed_cnn",
+        seeds=(3,),
+        grid=grid,
+        folder=tmp_path,
+    )
+    pool = load_pool(folder)
+    rows = sample_split.test
+    estimate = pool.estimate(sample.images(rows))
+    np.testing.assert_allclose(estimate.density.sum(1) * grid.width, 1.0)
+    z_train = sample.column("specz_redshift", sample_split.train)
+    assert estimate.z_phot.min() >= z_train.min()
+    assert estimate.z_phot.max() <= z_train.max()
