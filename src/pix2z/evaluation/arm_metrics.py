@@ -1,4 +1,4 @@
-"""Every metric of one arm: values, bootstrap intervals, in bins, and the spread of its seeds."""
+"""Every metric of one arm: values, bootstrap intervals, coverage and the spread of its seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,7 @@ from pix2z.evaluation.point_metrics import point_metric_replicates
 from pix2z.redshift_pdf.predictions import Predictions
 
 __all__ = [
-    "BINNED_METRICS",
     "GalaxyTerms",
-    "binned_metrics",
     "coverage",
     "galaxy_terms",
     "json_number",
@@ -29,12 +27,6 @@ __all__ = [
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Json = dict[str, Any]
-
-BINNED_METRICS = ("bias_mean", "nmad", "crps")
-"""Metrics that are followed along redshift, magnitude and extinction."""
-
-MIN_PER_BIN = 8
-"""Bins with fewer galaxies say nothing, and are left empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,37 +79,6 @@ def metric_intervals(
             "high": json_number(high),
         }
     return found
-
-
-def binned_metrics(
-    terms: GalaxyTerms,
-    group_id: NDArray[np.int64],
-    variable: NDArray[np.floating],
-    edges: Array,
-    *,
-    n_bootstrap: int,
-    seed: int,
-) -> list[Json]:
-    """Bias, NMAD and CRPS in bins of a variable (n,), each with its interval.
-
-    Bins are given by their centres, with their edges; galaxies outside `edges` or without the
-    variable are in none. Bins of fewer than 8 galaxies keep their count, with values None.
-    """
-    bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        last = high == edges[-1]
-        keep = (variable >= low) & ((variable <= high) if last else (variable < high))
-        if np.count_nonzero(keep) >= MIN_PER_BIN:
-            every = metric_intervals(
-                select_terms(terms, keep), group_id[keep], n_bootstrap=n_bootstrap, seed=seed
-            )
-            chosen = {name: every[name] for name in BINNED_METRICS}
-        else:
-            empty = {"value": None, "low": None, "high": None}
-            chosen = {name: dict(empty) for name in BINNED_METRICS}
-        where = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}
-        bins.append(where | {"n": int(np.count_nonzero(keep))} | chosen)
-    return bins
 
 
 def coverage(pit: Array) -> dict[str, Json]:

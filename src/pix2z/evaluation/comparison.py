@@ -213,7 +213,7 @@ def _contrasts(
         contrast = _contrast(measured[subset], key, p_holm.get(key))
         where = subset_phrase(subset, measured[subset].n, high_only=high_only)
         seed_sd = (spreads[subset][a].get(metric), spreads[subset][b].get(metric))
-        entry = {"a": a, "b": b, "subset": subset, "metric": metric}
+        entry: Json = {"a": a, "b": b, "subset": subset, "metric": metric}
         entry |= {"difference": contrast.difference, "low": contrast.low, "high": contrast.high}
         entry["primary"] = is_primary(*key)
         if entry["primary"]:

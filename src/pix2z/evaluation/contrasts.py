@@ -105,7 +105,7 @@ def verdict(contrast: Contrast, *, where: str, seed_sd: tuple[float | None, floa
     noise = [value for value in seed_sd if value is not None]
     if noise:
         scatter = format_difference(contrast.metric, max(noise))
-        sentence += f"; training seeds alone scatter by up to {scatter}"
+        sentence += f"; training seeds scatter by up to {scatter} (sd)"
         if contrast.significant and max(noise) > abs(contrast.difference):
             sentence += ", more than this difference"
     return sentence + "."

@@ -100,12 +100,12 @@ def _one_epoch(
     rate = learning_rate(state.epoch)
     model.optimizer.learning_rate.assign(rate)
     _reseed(model, seed, state.epoch)
-    model.reset_metrics()
-    loss = math.nan
+    total, count = 0.0, 0
     for inputs, targets in batches(state.epoch):
-        loss = float(model.train_on_batch(inputs, targets))  # Keras's mean over the epoch so far
+        total += float(model.train_on_batch(inputs, targets)) * len(targets)
+        count += len(targets)
     record = {
-        "loss": loss,
+        "loss": total / count,
         "val_loss": validation_loss(model),
         "learning_rate": rate,
         "seconds": time.perf_counter() - start,

@@ -28,6 +28,7 @@ _STAMP_DRAWS: Mapping[str, int] = {
     "seeing_band": 5,
     "sky": 1,
     "sky_band": 5,
+    "calibration": 5,
     "edge": 1,
     "edge_side": 1,
     "edge_depth": 1,
@@ -69,5 +70,5 @@ def stamp_uniforms(generators: list[np.random.Generator]) -> dict[str, NDArray[n
 def pixel_noise(
     generators: list[np.random.Generator], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Unit normal noise (N, *shape); taken after the uniforms."""
+    """Draw unit normal noise (N, *shape); taken after the uniforms."""
     return np.stack([generator.standard_normal(shape, np.float32) for generator in generators])

@@ -18,7 +18,11 @@ without them the disc of a pure bulge has no error at all."""
 
 
 def fisher_sigma(
-    shapes: NDArray[np.float32], *, flux: Array, bulge_fraction: Array, variance: NDArray[np.float32]
+    shapes: NDArray[np.float32],
+    *,
+    flux: Array,
+    bulge_fraction: Array,
+    variance: NDArray[np.float32],
 ) -> tuple[Array, Array]:
     """1-sigma errors of fluxes and shape.
 
@@ -35,9 +39,10 @@ def fisher_sigma(
     """
     m = len(flux)
     inverse_sigma = np.where(np.isnan(variance), 0, 1 / np.sqrt(variance)).reshape(m, 5, 1, -1)
+    weighted = shapes.reshape(m, 5, 4, -1) * inverse_sigma
+    products = (weighted @ weighted.transpose(0, 1, 3, 2)).astype(np.float64)
     mixing = _mixing(flux, bulge_fraction)
-    gradients = (mixing @ shapes.reshape(m, 5, 4, -1)) * inverse_sigma
-    blocks = (gradients @ gradients.transpose(0, 1, 3, 2)).astype(np.float64)
+    blocks = mixing @ products @ mixing.transpose(0, 1, 3, 2)
     information = np.zeros((m, 8, 8))
     for band in range(5):
         rows = np.array([band, 5, 6, 7])
@@ -47,9 +52,9 @@ def fisher_sigma(
     return sigma[:, :5], sigma[:, 5:]
 
 
-def _mixing(flux: Array, bulge_fraction: Array) -> NDArray[np.float32]:
+def _mixing(flux: Array, bulge_fraction: Array) -> Array:
     """(M, 5, 4, 4): how the unit-flux shapes mix into dI/d(flux, ln radius, axis ratio, bulge)."""
-    mixing = np.zeros((*flux.shape, 4, 4), np.float32)
+    mixing = np.zeros((*flux.shape, 4, 4))
     mixing[..., 0, 0] = 1 - bulge_fraction
     mixing[..., 0, 1] = bulge_fraction
     mixing[..., 1, 2] = mixing[..., 2, 3] = flux * (1 - bulge_fraction)

@@ -66,9 +66,9 @@ def half_light_radius_kpc(absolute_r: Array, early: Flags, uniform: Array) -> Ar
 def bulge_fraction_r(colour: Array, early: Flags, uniform: Array) -> Array:
     """Bulge fraction in r, at most 0.95: beta distributed, redder galaxies have more.
 
-    Mean 0.75 for early types; for late types from 0.1 (blue) to 0.4 (u - r = 2.5).
+    Mean 0.65 for early types; for late types from 0.1 (blue) to 0.4 (u - r = 2.5).
     """
-    mean = np.where(early, 0.75, 0.10 + 0.35 * expit((colour - 2.1) / 0.25))
+    mean = np.where(early, 0.65, 0.10 + 0.35 * expit((colour - 2.1) / 0.25))
     concentration = 6.0
     drawn = betaincinv(mean * concentration, (1 - mean) * concentration, uniform)
     result: Array = np.clip(drawn, 0.001, 0.95)
@@ -106,7 +106,9 @@ def apparent_axis_ratio(cos_i: Array) -> Array:
     return result
 
 
-def split_radius(radius: Array, fraction: Array, early: Flags, uniform: Array) -> tuple[Array, Array]:
+def split_radius(
+    radius: Array, fraction: Array, early: Flags, uniform: Array
+) -> tuple[Array, Array]:
     """Disc and bulge half-light radii of a galaxy of circular half-light radius `radius`.
 
     The bulge has 0.35 (late) or 0.75 (early) of the disc's radius, with a scatter of 0.2 in ln.

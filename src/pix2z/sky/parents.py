@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pix2z.errors import IntegrityError
 from pix2z.files import file_digest
 from pix2z.sky.cosmology import distance_modulus
+from pix2z.sky.extinction import EXTINCTION_PER_EBV
 from pix2z.sky.templates import TemplateGrid, fit_templates, template_flux
 
 __all__ = [
-    "EXTINCTION_PER_EBV",
     "PARENTS_SHA256",
     "Z_RANGE",
     "Parents",
@@ -29,9 +29,6 @@ __all__ = [
 ]
 
 PARENTS_SHA256 = "d7e87e8abc45167e48889a0e824870760a2e6dde20650a6e41a72164859bf578"
-
-EXTINCTION_PER_EBV = np.array([5.155, 3.793, 2.751, 2.086, 1.479])
-"""A / E(B-V) in ugriz of Schlegel, Finkbeiner & Davis (1998), which the catalogue's A follow."""
 
 Z_RANGE = (0.003, 0.4)
 """Redshifts kept: below, peculiar velocities matter; above, the redshift grid ends."""
@@ -62,6 +59,7 @@ class Parents:
     cuts: dict[str, int]
 
     def __len__(self) -> int:
+        """Count the parents."""
         return len(self.index)
 
 

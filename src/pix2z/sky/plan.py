@@ -28,6 +28,7 @@ class StampPlan:
     copy: NDArray[np.int64]
 
     def __len__(self) -> int:
+        """Count the stamps."""
         return len(self.row)
 
 
@@ -101,9 +102,7 @@ def moved_redshift(
     return result
 
 
-def flux_at(
-    parents: Parents, grid: TemplateGrid, *, rows: NDArray[np.int64], z: Array
-) -> Array:
+def flux_at(parents: Parents, grid: TemplateGrid, *, rows: NDArray[np.int64], z: Array) -> Array:
     """Dereddened fluxes (N, 5) in nanomaggies of parents seen at redshift `z`."""
     unit = template_flux(grid, z=z, coefficients=parents.coefficients[rows])
     dimming = distance_modulus(z) - distance_modulus(parents.z[rows])

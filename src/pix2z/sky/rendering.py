@@ -32,7 +32,8 @@ PIXEL_SCALE = 0.396
 STAMP_SIDE = 32
 """pixels; the stamp's centre is its geometric centre, (15.5, 15.5)."""
 
-GRID_SIDES = (64, 128, 256)
+GRID_SIDES = (64, 96, 128, 192, 256, 384, 512)
+"""pixels; even."""
 
 SHAPES = ("disc", "bulge", "disc_radius_derivative", "disc_axis_ratio_derivative")
 """What `render_shapes` returns, per unit flux; the radius derivative is by ln(radius)."""
@@ -49,7 +50,8 @@ class Sources:
 
     Radii are half-light radii along the major axis, arcsec; axis ratios are b/a; the position
     angle runs from the column axis (x) towards the row axis (y), degrees; offsets from the stamp's
-    centre in arcsec; `flux` (M, 5) in nanomaggies, `bulge_fraction` (M, 5), `psf_fwhm` (M, 5) arcsec.
+    centre in arcsec; `flux` (M, 5) in nanomaggies as seen; `bulge_fraction` (M, 5); `psf_fwhm`
+    (M, 5) in arcsec.
     """
 
     flux: NDArray[np.float64]
@@ -64,24 +66,36 @@ class Sources:
     psf_fwhm: NDArray[np.float64]
 
     def __len__(self) -> int:
+        """Count the sources."""
         return len(self.flux)
 
     def take(self, rows: NDArray[np.int64]) -> "Sources":
-        """The sources of these rows."""
+        """Return the sources of these rows."""
         return Sources(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 def grid_side(sources: Sources) -> NDArray[np.int64]:
     """Side of the periodic grid each source needs, one of `GRID_SIDES`.
 
-    The nearest periodic image lies a side away; its light over the stamp must stay below a few
-    thousandths. Limits on the radii found against GalSim (tests/sky/test_rendering.py).
+    A periodic image lies a side away; chosen so that the light it adds to the stamp stays below
+    about half a percent of the stamp's (constants fitted to differences from GalSim, to which
+    tests/sky/test_rendering.py holds them). Off-centre sources come closer to their image.
     """
-    radius = np.maximum(sources.disc_half_light_radius, 1.3 * sources.bulge_half_light_radius)
-    distance = np.maximum(np.abs(sources.offset_x), np.abs(sources.offset_y))
-    reach = radius + 0.3 * np.maximum(distance - PIXEL_SCALE, 0)
-    side = np.where(reach < 3.0, GRID_SIDES[0], np.where(reach < 9.0, GRID_SIDES[1], GRID_SIDES[2]))
-    return side.astype(np.int64)
+    along = np.abs(np.cos(np.deg2rad(2 * sources.position_angle)))
+    share = sources.bulge_fraction.max(axis=1, initial=0.0)
+    disc = sources.disc_half_light_radius * _extent(sources.disc_axis_ratio, along)
+    bulge = sources.bulge_half_light_radius * _extent(sources.bulge_axis_ratio, along)
+    offset = np.maximum(np.abs(sources.offset_x), np.abs(sources.offset_y)) / PIXEL_SCALE
+    needed = 64 + np.maximum(10.0 * (disc - 4.5), 14.2 * (bulge * share**0.3 - 2.7))
+    needed += np.maximum(offset - 1, 0)
+    choice = np.minimum(np.searchsorted(GRID_SIDES, needed), len(GRID_SIDES) - 1)
+    return np.array(GRID_SIDES, np.int64)[choice]
+
+
+def _extent(axis_ratio: NDArray[np.float64], along: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest extent of a unit ellipse along the grid's axes; along = |cos(2 angle)|."""
+    result: NDArray[np.float64] = np.sqrt((1 + along) / 2 + axis_ratio**2 * (1 - along) / 2)
+    return result
 
 
 @dataclass(frozen=True)
@@ -114,7 +128,10 @@ def _grid(side: int) -> _Grid:
 
 
 def _stretched_square(
-    grid: _Grid, radius: NDArray[np.float64], axis_ratio: NDArray[np.float64], angle: NDArray[np.float64]
+    grid: _Grid,
+    radius: NDArray[np.float64],
+    axis_ratio: NDArray[np.float64],
+    angle: NDArray[np.float64],
 ) -> tuple[Array, Array]:
     """|k|^2 in units of an elliptical profile's scale, and its part along the minor axis.
 
@@ -167,7 +184,7 @@ def _psf(grid: _Grid, psf_fwhm: NDArray[np.float64]) -> Array:
 
 
 def _waves(k: Array, offset: NDArray[np.float64]) -> tuple[Array, Array]:
-    """cos and sin of k (position - offset) at the stamp's pixels, (M, len(k), STAMP_SIDE)."""
+    """Return cos and sin of k (position - offset) at the stamp's pixels, (M, len(k), STAMP_SIDE)."""
     pixel = (np.arange(STAMP_SIDE) - (STAMP_SIDE - 1) / 2) * PIXEL_SCALE
     position = (pixel[None, :] - offset[:, None]).astype(np.float32)
     phase = k[None, :, None] * position[:, None, :]

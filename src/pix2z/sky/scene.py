@@ -10,8 +10,9 @@ from scipy.special import ndtri
 from pix2z.sky import morphology
 from pix2z.sky.cosmology import kpc_per_arcsec
 from pix2z.sky.draws import GALAXY_DRAWS
+from pix2z.sky.extinction import EXTINCTION_PER_EBV
 from pix2z.sky.observing import PSF_FWHM, SKY_SIGMA, correlated_scatter
-from pix2z.sky.parents import EXTINCTION_PER_EBV, Parents
+from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
 from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources
 from pix2z.sky.templates import TemplateGrid
@@ -78,9 +79,7 @@ def draw_scene(
     # An unmoved stamp keeps its own line of sight; a moved one takes another parent's.
     elsewhere = parents.ebv[(uniforms["ebv"] * len(parents)).astype(np.int64)]
     ebv = np.where(moved, elsewhere, parents.ebv[plan.row])
-    psf_fwhm = PSF_FWHM * correlated_scatter(
-        uniforms["seeing"], uniforms["seeing_band"], sigma=0.1
-    )
+    psf_fwhm = PSF_FWHM * correlated_scatter(uniforms["seeing"], uniforms["seeing_band"], sigma=0.1)
     galaxy = _galaxies(
         parents,
         rows=plan.row,
@@ -94,8 +93,7 @@ def draw_scene(
     return Scene(
         z=z,
         ebv=ebv,
-        sky_sigma=SKY_SIGMA
-        * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
+        sky_sigma=SKY_SIGMA * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
         galaxy=galaxy,
         neighbour=_neighbours(
             parents,
@@ -108,8 +106,8 @@ def draw_scene(
 
 
 def _transmission(ebv: Array) -> Array:
-    """What Galactic dust lets through in ugriz, (N, 5)."""
-    result: Array = 10 ** (-0.4 * ebv[:, None] * EXTINCTION_PER_EBV)
+    """Return what Galactic dust lets through in ugriz, (N, 5)."""
+    result: Array = 10 ** (-0.4 * ebv[:, None] * np.array(EXTINCTION_PER_EBV))
     return result
 
 
@@ -141,9 +139,7 @@ def _galaxies(
     median_axis_ratio = morphology.apparent_axis_ratio(np.array(0.5))
     return Sources(
         flux=flux,
-        bulge_fraction=morphology.band_bulge_fractions(
-            fraction_r, early, uniforms["bulge_colour"]
-        ),
+        bulge_fraction=morphology.band_bulge_fractions(fraction_r, early, uniforms["bulge_colour"]),
         disc_half_light_radius=disc / np.sqrt(median_axis_ratio),
         bulge_half_light_radius=bulge / np.sqrt(bulge_axis_ratio),
         disc_axis_ratio=morphology.apparent_axis_ratio(cos_i),
@@ -156,7 +152,7 @@ def _galaxies(
 
 
 def _neighbours(parents: Parents, host: Sources, ebv: Array, uniforms: Uniforms) -> Sources:
-    """A star or another parent's galaxy beside each host, 0.5 to 4 magnitudes fainter in r.
+    """Place a star or another parent's galaxy beside each host, 0.5 to 4 magnitudes fainter in r.
 
     Uniform over the stamp and two pixels around it, outside 2 arcsec of the host's centre.
     """

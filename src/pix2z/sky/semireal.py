@@ -6,13 +6,17 @@ each stamp has a random stream of its own, so none changes when others are added
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from pix2z.files import atomic_path
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
@@ -29,11 +33,12 @@ __all__ = ["SOURCE", "render_block", "write_semireal"]
 logger = logging.getLogger(__name__)
 
 SOURCE = (
-    "semi-real: redshifts, ugriz fluxes, positions and E(B-V) of 10,000 real SDSS galaxies (kcorrect "
-    "gst_tests_small); images, shapes, PSF, noise, neighbours and moved redshifts are rendered"
+    "semi-real: redshifts, ugriz fluxes, positions and E(B-V) of 10,000 real SDSS galaxies "
+    "(kcorrect gst_tests_small); images, shapes, PSF, noise, neighbours and moved redshifts are rendered"
 )
 
-_BLOCK = 512
+_BLOCK = 128
+_THREADS = 2
 _REDSHIFT_ERROR = 1e-4
 """Typical error of an SDSS galaxy redshift (30 km/s); the catalogue lists none."""
 
@@ -64,19 +69,16 @@ def write_semireal(
         split_seed=split_seed,
         fractions=fractions,
     )
-    blocks = (
-        render_block(
-            parents,
-            grid,
-            part,
-            seed=seed,
-            max_shift=max_shift,
-            faint_limit=faint_limit,
-            size_depends_on_redshift=size_depends_on_redshift,
-        )
-        for part in _blocks(plan)
+    draw_and_render = partial(
+        render_block,
+        parents,
+        grid,
+        seed=seed,
+        max_shift=max_shift,
+        faint_limit=faint_limit,
+        size_depends_on_redshift=size_depends_on_redshift,
     )
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs.update(
             source=SOURCE,
             parent_sha256=PARENTS_SHA256,
@@ -85,13 +87,30 @@ def write_semireal(
             bands="ugriz",
             pixel_scale=PIXEL_SCALE,
         )
-        _write_blocks(file, blocks, n_stamps=len(plan))
+        _write_blocks(file, _in_order(draw_and_render, _blocks(plan)), n_stamps=len(plan))
 
 
 def _blocks(plan: StampPlan) -> Iterator[StampPlan]:
     for start in range(0, len(plan), _BLOCK):
         rows = slice(start, start + _BLOCK)
         yield StampPlan(row=plan.row[rows], copy=plan.copy[rows])
+
+
+def _in_order(
+    render: Callable[[StampPlan], Arrays], parts: Iterable[StampPlan]
+) -> Iterator[Arrays]:
+    """Render blocks on two threads, yielding them in order and never holding more than four.
+
+    The matrix products are small: BLAS threads of their own would only wait for each other.
+    """
+    pending: deque[Future[Arrays]] = deque()
+    with threadpool_limits(limits=1), ThreadPoolExecutor(_THREADS) as pool:
+        for part in parts:
+            pending.append(pool.submit(render, part))
+            if len(pending) > 2 * _THREADS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def render_block(
@@ -168,9 +187,7 @@ def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
     }
 
 
-def _truth(
-    parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]
-) -> Arrays:
+def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]) -> Arrays:
     n_neighbours = np.bincount(scene.neighbour_stamp, minlength=len(plan))
     drawn = {
         "parent": parents.index[plan.row],

@@ -53,9 +53,7 @@ def load_template_grid(*, z_max: float = 0.45, n_redshift: int = 451) -> Templat
 def fit_templates(grid: TemplateGrid, *, z: Array, flux: Array, inverse_variance: Array) -> Array:
     """Non-negative template coefficients (N, 5) of dereddened fluxes (N, 5) in nanomaggies."""
     variance = 1 / inverse_variance + (_ERROR_FLOOR * flux) ** 2
-    fitted = grid.projector.fit_coeffs(
-        redshift=z, maggies=flux / _MAGGY, ivar=_MAGGY**2 / variance
-    )
+    fitted = grid.projector.fit_coeffs(redshift=z, maggies=flux / _MAGGY, ivar=_MAGGY**2 / variance)
     return np.asarray(fitted, np.float64)
 
 

@@ -6,5 +6,6 @@ digest, and can be rebuilt by deleting the store and registering again.
 
 import os
 
-# MLflow asks once, while it is imported; this package is imported before it by whoever uses it.
+# MLflow asks while it is imported, and whoever uses it here imports this package first.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

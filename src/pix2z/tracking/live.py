@@ -9,9 +9,9 @@ from mlflow.exceptions import MlflowException
 from pix2z.errors import Pix2zError
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics
 from pix2z.tracking.store import Store, open_store
-from pix2z.tracking.training_records import CURVES, run_name
+from pix2z.tracking.training_records import CURVES, run_name, training_tag
 
-__all__ = ["live_run"]
+__all__ = ["live_curve"]
 
 LOG = logging.getLogger(__name__)
 
@@ -21,9 +21,7 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 _FAILURES = (MlflowException, Pix2zError, OSError)
 
 
-def live_run(
-    *, arm: str, seed: int, training_key: str, tags: Mapping[str, str] | None = None
-) -> OnEpoch:
+def live_curve(seed: int, *, arm: str, training_key: str) -> OnEpoch:
     """Return ``on_epoch(epoch, logs)``, which shows losses in MLflow as they come.
 
     The same `training_key` goes on with the same run: a resumed training does not make another, and
@@ -32,12 +30,12 @@ def live_run(
 
     Parameters
     ----------
-    training_key : digest of all that the training starts from; in estimator.json as well.
-    tags : further tags of the run, such as selection and architecture.
+    training_key : digest of all that the training starts from; estimator.json records it too.
     """
+    tag = training_tag(arm, seed, training_key)
     try:
         store = open_store()
-        run = _find(store, training_key) or _create(store, arm, seed, training_key, tags or {})
+        run = _find(store, tag) or _create(store, arm, seed, tag)
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", run_name(arm, seed))
             return _ignore
@@ -72,26 +70,23 @@ def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
     """Show nothing."""
 
 
-def _find(store: Store, training_key: str) -> Run | None:
-    runs = store.client.search_runs(
-        [store.experiments["pix2z-train"]], f"tags.{TRAINING_TAG} = '{training_key}'", max_results=1
-    )
+def _find(store: Store, tag: str) -> Run | None:
+    wanted = f"tags.{TRAINING_TAG} = '{tag}'"
+    runs = store.client.search_runs([store.experiments["pix2z-train"]], wanted, max_results=1)
     return runs[0] if runs else None
 
 
-def _create(
-    store: Store, arm: str, seed: int, training_key: str, tags: Mapping[str, str]
-) -> Run:
+def _create(store: Store, arm: str, seed: int, tag: str) -> Run:
     return store.client.create_run(
         store.experiments["pix2z-train"],
         run_name=run_name(arm, seed),
         tags={
             "stage": "train",
+            "kind": "training",
             "arm": arm,
             "seed": str(seed),
-            **tags,
             LIVE_TAG: "true",
-            TRAINING_TAG: training_key,
+            TRAINING_TAG: tag,
             "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
         },
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pix2z.files import file_digest, text_digest
 
-__all__ = ["DatasetUse", "RunRecord", "content_digest", "flatten", "numbers"]
+__all__ = ["DatasetUse", "RunRecord", "as_params", "content_digest", "flatten", "numbers"]
 
 Curve = Sequence[tuple[int, float]]
 """(step, value) in order of step."""
@@ -77,6 +77,6 @@ def numbers(value: Mapping[str, Any]) -> dict[str, float]:
 
 
 def as_params(value: Mapping[str, Any]) -> dict[str, str]:
-    """Settings as MLflow shows them: one flat name each, lists as JSON, no digests."""
+    """Return settings as MLflow shows them: one flat name each, lists as JSON."""
     leaves = flatten(value).items()
     return {key: leaf if isinstance(leaf, str) else json.dumps(leaf) for key, leaf in leaves}

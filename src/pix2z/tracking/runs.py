@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import batched
-from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from pix2z.tracking.record import DatasetUse, RunRecord, content_digest
@@ -52,7 +50,7 @@ def ensure_runs(
 def _find(
     client: MlflowClient, experiment_id: str, keys: set[str]
 ) -> tuple[dict[str, Run], dict[str | None, Run]]:
-    """Runs by key, and live ones by training key; the newest pages only if they hold every key."""
+    """Return runs by key and live ones by training key; reads pages until every key is found."""
     by_key: dict[str, Run] = {}
     by_training: dict[str | None, Run] = {}
     token = None
@@ -71,8 +69,8 @@ def _find(
 
 
 def _says(run: Run, record: RunRecord) -> bool:
-    same = run.data.tags.get(CONTENT_TAG) == content_digest(record)
-    return same and run.info.status == "FINISHED"
+    same: bool = run.data.tags.get(CONTENT_TAG) == content_digest(record)
+    return same and bool(run.info.status == "FINISHED")
 
 
 def _create(
@@ -94,10 +92,10 @@ def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
     run_id = run.info.run_id
     metrics = list(_new_metrics(client, run, record))
     params = [Param(k, v) for k, v in record.params.items() if k not in run.data.params]
-    for some in batched(metrics, 1000):
-        client.log_batch(run_id, metrics=some)
-    for some_params in batched(params, 100):
-        client.log_batch(run_id, params=some_params)
+    for start in range(0, len(metrics), 1000):  # MLflow's limits per call: 1000 metrics,
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    for start in range(0, len(params), 100):  # 100 parameters
+        client.log_batch(run_id, params=params[start : start + 100])
     for path, folder in record.artifacts.items():
         client.log_artifact(run_id, str(path), folder or None)
     if record.datasets and not run.inputs.dataset_inputs:
@@ -139,7 +137,7 @@ def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
 
 def _dataset_input(use: DatasetUse) -> DatasetInput:
     """Lineage without arrays; MLflow keeps 36 characters of a digest."""
-    source: Any = resolve_dataset_source(use.path)
-    dataset = MetaDataset(source, name=use.name, digest=use.digest.split(":")[-1][:36])
+    digest = use.digest.split(":")[-1][:36]
+    dataset = MetaDataset(LocalArtifactDatasetSource(use.path), name=use.name, digest=digest)
     tags = [InputTag("mlflow.data.context", use.context)]
     return DatasetInput(dataset._to_mlflow_entity(), tags)

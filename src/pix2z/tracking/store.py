@@ -13,7 +13,14 @@ from mlflow.entities import ViewType
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
 
-__all__ = ["EXPERIMENTS", "Store", "locked", "open_store", "repository_root", "tracking_uri"]
+__all__ = [
+    "EXPERIMENTS",
+    "Store",
+    "create_database",
+    "open_store",
+    "repository_root",
+    "tracking_uri",
+]
 
 EXPERIMENTS: Mapping[str, str] = {
     "pix2z-tune": (
@@ -79,23 +86,24 @@ def open_store() -> Store:
         return Store(client, uri, _ensure_experiments(client, artifacts=None))
     database = Path(uri.removeprefix(_SQLITE)).resolve()
     database.parent.mkdir(parents=True, exist_ok=True)
-    with locked(database.with_name(f"{database.name}.lock")):
+    with _locked(database.with_name(f"{database.name}.lock")):
         if not database.exists():
-            _create(database)
+            create_database(database)
         client = MlflowClient(uri)
         experiments = _ensure_experiments(client, artifacts=database.with_name("mlruns"))
     return Store(client, uri, experiments)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; a killed holder releases it."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _create(database: Path) -> None:
+def create_database(database: Path) -> None:
+    """Create the SQLite file of an empty store, whole or not at all."""
     with atomic_path(database) as partial:
         MlflowClient(f"{_SQLITE}{partial}").search_experiments()
 

@@ -1,0 +1,25 @@
+"""``pix2z export``: a trained network as a Keras file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pix2z.errors import InputError
+
+__all__ = ["export"]
+
+
+def export(
+    member: Annotated[Path, typer.Argument(help="Folder of one network, as models/full/seed-1.")],
+    out: Annotated[Path, typer.Option(help="File to write: .keras, or .h5 for older readers.")],
+) -> None:
+    """Write one trained network as .keras or .h5; load it with compile=False."""
+    if out.suffix not in (".keras", ".h5"):
+        raise InputError(f"{out}: expected a name ending in .keras or .h5")
+    from pix2z.files import atomic_path
+    from pix2z.network.estimator import load_member
+
+    model = load_member(member).model
+    with atomic_path(out) as partial:
+        model.save(partial)

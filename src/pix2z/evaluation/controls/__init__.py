@@ -1,0 +1,1 @@
+"""Catalogue methods that an image model has to beat."""

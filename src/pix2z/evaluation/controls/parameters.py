@@ -1,0 +1,86 @@
+"""What a perfect catalogue of the rendered sky would hold: the parameters that were drawn.
+
+A method that reads them shows how much redshift information the rendered images can carry at most.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.evaluation.controls.features import asinh_magnitudes, dereddened
+
+__all__ = ["has_truth", "parameter_features", "perturbed", "read_parameters"]
+
+Array = NDArray[np.floating]
+
+KNOWN = ("psf_fwhm", "ebv")
+"""Observing conditions, known to anybody."""
+
+MEASURABLE = ("flux", "bulge_fraction", "disc_half_light_radius", "disc_axis_ratio")
+"""Parameters with a Fisher-matrix error, ``sigma_<name>``, in the group `truth`."""
+
+HIDDEN = ("bulge_half_light_radius", "bulge_axis_ratio")
+"""Parameters without one; only the noise-free control reads them."""
+
+
+def has_truth(raw_path: str | Path) -> bool:
+    """Whether a raw file says what was rendered."""
+    try:
+        with h5py.File(raw_path, "r") as file:
+            return "truth" in file
+    except OSError as error:
+        raise InputError(f"{raw_path}: cannot be opened ({error})") from error
+
+
+def read_parameters(raw_path: str | Path, row_origin: NDArray[np.int64]) -> dict[str, Array]:
+    """Drawn parameters and their errors at the given rows of the raw file, name -> (n, ...)."""
+    errors = [f"sigma_{name}" for name in MEASURABLE]
+    with h5py.File(raw_path, "r") as file:
+        truth = file["truth"]
+        missing = [name for name in (*KNOWN, *MEASURABLE, *HIDDEN, *errors) if name not in truth]
+        if missing:
+            raise InputError(f"{raw_path}: key 'truth/{missing[0]}' is missing")
+        return {
+            name: truth[name][...][row_origin].astype(np.float64)
+            for name in (*KNOWN, *MEASURABLE, *HIDDEN, *errors)
+        }
+
+
+def perturbed(parameters: Mapping[str, Array], *, seed: int) -> dict[str, Array]:
+    """Parameters as well as they can be measured on the noisy stamps (Cramer-Rao bound).
+
+    Each measurable parameter gets one normal deviate times its Fisher-matrix error, per band for
+    fluxes. Parameters without an error are left out: they would tell the noise-free value of those
+    that have one. Values beyond the physical range are brought to its edge.
+    """
+    rng = np.random.default_rng(seed)
+    noisy = {name: parameters[name] for name in KNOWN}
+    for name in MEASURABLE:
+        value, sigma = parameters[name], parameters[f"sigma_{name}"]
+        deviation = sigma * rng.standard_normal(sigma.shape)
+        noisy[name] = value + deviation.reshape(deviation.shape + (1,) * (value.ndim - sigma.ndim))
+    noisy["bulge_fraction"] = np.clip(noisy["bulge_fraction"], 0.0, 1.0)
+    noisy["disc_axis_ratio"] = np.clip(noisy["disc_axis_ratio"], 0.05, 1.0)
+    noisy["disc_half_light_radius"] = np.maximum(noisy["disc_half_light_radius"], 0.05)
+    return noisy
+
+
+def parameter_features(parameters: Mapping[str, Array]) -> Array:
+    """Features (n, F): dereddened colours and r magnitude, log radii, shapes, PSF and E(B-V).
+
+    Colours and magnitude come first, as in `photometric_features`.
+    """
+    magnitudes = dereddened(asinh_magnitudes(parameters["flux"]), parameters["ebv"])
+    columns = [-np.diff(magnitudes, axis=1), magnitudes[:, 2], parameters["bulge_fraction"]]
+    for name in ("disc_half_light_radius", "bulge_half_light_radius"):
+        if name in parameters:
+            columns.append(np.log10(np.maximum(parameters[name], 0.01)))
+    columns += [parameters[n] for n in ("disc_axis_ratio", "bulge_axis_ratio") if n in parameters]
+    columns += [parameters["psf_fwhm"], parameters["ebv"]]
+    flat = [column.reshape(len(magnitudes), -1) for column in columns]
+    features = np.concatenate(flat, axis=1)
+    return np.where(np.isfinite(features), features, np.nan)

@@ -1,0 +1,164 @@
+"""All controls of one sample: fitted on training galaxies, used on the test galaxies."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from pix2z.evaluation.controls.methods import (
+    Method,
+    Sample,
+    fit_knn,
+    fit_mlp,
+    fit_trees,
+    trainz_density,
+)
+from pix2z.evaluation.controls.parameters import parameter_features, perturbed
+from pix2z.redshift_pdf.density import median
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+__all__ = ["Control", "Settings", "measured_controls", "parameter_controls"]
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.floating]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the methods are given.
+
+    Attributes
+    ----------
+    grid : redshift bins of the PDFs.
+    n_neighbours : candidates for kNN.
+    most_rounds, most_epochs : of the trees and of the perceptron.
+    n_phot_bins : z_phot bins of residual PDFs.
+    seed : of the methods and of the perturbed parameters.
+    """
+
+    grid: RedshiftGrid
+    n_neighbours: tuple[int, ...]
+    most_rounds: int
+    most_epochs: int
+    n_phot_bins: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Control:
+    """Predictions of a control for the test galaxies, and what to report of it.
+
+    ``density`` (n, K) per unit redshift, ``z_phot`` (n,).
+    """
+
+    name: str
+    density: Array
+    z_phot: Array
+    report: Mapping[str, Any]
+
+
+def measured_controls(
+    features: Array, z_spec: Array, parts: Mapping[str, Rows], settings: Settings
+) -> list[Control]:
+    """trainZ, kNN and trees.
+
+    Parameters
+    ----------
+    features : (N, F) measured on the stamps.
+    z_spec : (N,).
+    parts : rows of train, validation, calibration and test.
+    """
+    sample = _samples(features, z_spec, parts)
+    started = time.process_time()
+    density = trainz_density(sample["train"].z_spec, settings.grid, len(parts["test"]))
+    cpu_seconds = time.process_time() - started
+    trainz = Control(
+        name="trainz",
+        density=density,
+        z_phot=median(density, settings.grid),
+        report={"cpu_seconds": cpu_seconds, "n_train": len(parts["train"])},
+    )
+    return [trainz, *(_control(name, (name,), sample, settings) for name in ("knn", "trees"))]
+
+
+def parameter_controls(
+    parameters: Mapping[str, Array], z_spec: Array, parts: Mapping[str, Rows], settings: Settings
+) -> list[Control]:
+    """Fit the best method to drawn parameters: noise-free, and perturbed by their errors.
+
+    Parameters
+    ----------
+    parameters : name -> (N, ...), as `read_parameters` gives them for the rows of `parts`.
+    """
+    candidates = ("knn", "trees", "mlp")
+    variants = {
+        "parameters": parameters,
+        "parameters_noisy": perturbed(parameters, seed=settings.seed),
+    }
+    return [
+        _control(name, candidates, _samples(parameter_features(values), z_spec, parts), settings)
+        for name, values in variants.items()
+    ]
+
+
+def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[str, Sample]:
+    return {
+        part: Sample(features[rows], z_spec[rows].astype(np.float64))
+        for part, rows in parts.items()
+    }
+
+
+def _control(
+    name: str, candidates: tuple[str, ...], sample: Mapping[str, Sample], settings: Settings
+) -> Control:
+    """Fit the candidates, take the best on validation galaxies, and use it on the test galaxies."""
+    started = time.process_time()
+    # One thread: at this size more of them mostly wait for each other, and burn CPU doing so.
+    with threadpool_limits(limits=1):
+        methods = [_fit(candidate, sample, settings) for candidate in candidates]
+        best = min(methods, key=lambda method: method.validation_mae)
+        density, z_phot = best.estimate(sample["test"].features)
+    report = {
+        "method": best.name,
+        "chosen": dict(best.chosen),
+        "validation_mae": {method.name: method.validation_mae for method in methods},
+        "cpu_seconds": time.process_time() - started,
+        "n_train": len(sample["train"].z_spec),
+        "n_features": sample["train"].features.shape[1],
+    }
+    logger.info("%s: %s %s", name, best.name, dict(best.chosen))
+    return Control(name=name, density=density, z_phot=z_phot, report=report)
+
+
+def _fit(candidate: str, sample: Mapping[str, Sample], settings: Settings) -> Method:
+    train, validation, calibration = (
+        sample[part] for part in ("train", "validation", "calibration")
+    )
+    if candidate == "knn":
+        return fit_knn(train, validation, grid=settings.grid, n_neighbours=settings.n_neighbours)
+    if candidate == "trees":
+        return fit_trees(
+            train,
+            validation,
+            calibration,
+            grid=settings.grid,
+            most_rounds=settings.most_rounds,
+            n_phot_bins=settings.n_phot_bins,
+            seed=settings.seed,
+        )
+    return fit_mlp(
+        train,
+        validation,
+        calibration,
+        grid=settings.grid,
+        most_epochs=settings.most_epochs,
+        n_phot_bins=settings.n_phot_bins,
+        seed=settings.seed,
+    )

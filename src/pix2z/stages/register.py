@@ -1,0 +1,16 @@
+"""Stage: files -> runs and registered models in MLflow, each once; always run, in seconds."""
+
+from pathlib import Path
+
+from pix2z.config.arms import read_arms
+from pix2z.stages.runner import run
+from pix2z.tracking.registration import register
+
+
+def main() -> None:
+    """Bring the tracking store in step with models/ and reports/."""
+    register(Path(), read_arms())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""What a registered model says of itself, in markdown."""
+
+from collections.abc import Mapping
+
+from pix2z.tracking.record import RunRecord
+from pix2z.tracking.registry import ModelRecord
+from pix2z.tracking.training_records import TrainedArm
+
+__all__ = ["model_record"]
+
+_SHOWN = {
+    "mae": "MAE (mean \\|dz\\|)",
+    "crps": "CRPS",
+    "nmad": "NMAD",
+    "bias_mean": "mean bias",
+    "outlier_005": "outliers, \\|Δ\\| > 0.05",
+    "coverage_68": "coverage of the 68 % interval",
+    "coverage_95": "coverage of the 95 % interval",
+}
+
+
+def model_record(trained: TrainedArm, pool: RunRecord, *, run_id: str) -> ModelRecord:
+    """Return the version of an arm's registered model that its pool is; the run owns it."""
+    return ModelRecord(
+        name=pool.tags["registered_model"],
+        model_description=_model_description(trained),
+        folder=trained.folder,
+        members=tuple(trained.pool["members"]),
+        digest=trained.pool["digest"],
+        run_id=run_id,
+        card=_card(trained, pool.metrics),
+        tags={k: pool.tags[k] for k in ("arm", "architecture", "selection", "galaxies_digest")},
+    )
+
+
+def _model_description(trained: TrainedArm) -> str:
+    return (
+        f"Redshifts of galaxies from five-band images. {trained.sentence}\n\n"
+        "**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 "
+        "arcsec per pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: "
+        "E(B-V) of the n galaxies in magnitudes, or nothing.\n\n"
+        "**Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and "
+        "95 % intervals, flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."
+    )
+
+
+def _card(trained: TrainedArm, metrics: Mapping[str, float]) -> str:
+    lines = [
+        f"Pool of seeds {', '.join(str(seed) for seed in trained.arm.seeds)} of the arm "
+        f"{trained.sentence}",
+        "",
+        *_table(metrics),
+        "```python",
+        f'model = mlflow.pyfunc.load_model("models:/pix2z-{trained.name}/<version>")',
+        'redshifts = model.predict(images, params={"ebv": ebv})',
+        "```",
+    ]
+    if trained.source:
+        lines += ["", f"Trained and tested on {trained.source}"]
+    return "\n".join(lines)
+
+
+def _table(metrics: Mapping[str, float]) -> list[str]:
+    known = [name for name in _SHOWN if f"test_{name}" in metrics]
+    if not known:
+        return []
+    rows = [
+        f"| {_SHOWN[name]} | {_number(metrics, f'test_{name}')} "
+        f"| {_number(metrics, f'test_inside_{name}')} |"
+        for name in known
+    ]
+    head = ["| test galaxies | all | inside the clip window |", "|---|---|---|"]
+    return ["Redshift units; Δ = dz / (1 + z).", "", *head, *rows, ""]
+
+
+def _number(metrics: Mapping[str, float], name: str) -> str:
+    return f"{metrics[name]:.4f}" if name in metrics else "–"

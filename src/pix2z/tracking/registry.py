@@ -1,0 +1,148 @@
+"""Registered models: one version per pool, however often it is registered."""
+
+import importlib.metadata
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+
+import pix2z
+from pix2z.tracking.store import Store
+
+__all__ = ["ModelRecord", "ensure_versions", "save_model"]
+
+LOG = logging.getLogger(__name__)
+
+DIGEST_TAG = "pool_digest"
+REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
+"""What loading and serving a pool imports; pinned to what is installed when it is registered."""
+
+_Z_COLUMNS = ("median", "mean", "mode", "err68_low", "err68_high", "err95_low", "err95_high")
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One version of a registered model."""
+
+    name: str
+    model_description: str
+    folder: Path
+    """The pool, models/<arm>."""
+    members: tuple[str, ...]
+    digest: str
+    """Of the pool; the registered model holds one version of it."""
+    run_id: str
+    card: str
+    """What this version is, in markdown."""
+    tags: Mapping[str, str]
+
+
+def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> None:
+    """Make the registry hold each pool once; keep descriptions in step with the records."""
+    client = store.client
+    models = {m.name: m for m in client.search_registered_models("name LIKE 'pix2z-%'")}
+    versions = _versions(client)
+    for record in records:
+        if record.name not in models:
+            tags = {key: record.tags[key] for key in ("arm", "architecture", "selection")}
+            client.create_registered_model(record.name, tags, record.model_description)
+        elif models[record.name].description != record.model_description:
+            client.update_registered_model(record.name, record.model_description)
+        version = versions.get((record.name, record.digest))
+        if version is None:
+            _create_version(store, record)
+        elif version.description != record.card:
+            client.update_model_version(record.name, version.version, record.card)
+
+
+def _versions(client: MlflowClient) -> dict[tuple[str, str], ModelVersion]:
+    """Every version by (model, pool digest)."""
+    found: dict[tuple[str, str], ModelVersion] = {}
+    token = None
+    while True:
+        page = client.search_model_versions("name LIKE 'pix2z-%'", 1000, page_token=token)
+        found |= {(v.name, v.tags[DIGEST_TAG]): v for v in page if DIGEST_TAG in v.tags}
+        token = page.token
+        if not token:
+            return found
+
+
+def _create_version(store: Store, record: ModelRecord) -> None:
+    """Log the pool as a model of its run, then make a version of it, tags and all at once."""
+    client = store.client
+    experiment_id = store.experiments["pix2z-train"]
+    logged = client.create_logged_model(
+        experiment_id, name=record.name, source_run_id=record.run_id, tags=dict(record.tags)
+    )
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model"
+        save_model(path, record, Model(run_id=record.run_id, model_id=logged.model_id))
+        client.log_model_artifacts(logged.model_id, str(path))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    version = client.create_model_version(
+        record.name,
+        logged.artifact_location,
+        record.run_id,
+        {**record.tags, DIGEST_TAG: record.digest},
+        description=record.card,
+        model_id=logged.model_id,
+    )
+    LOG.info("registered %s version %s", record.name, version.version)
+
+
+def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:
+    """Write an MLflow model from code: no pickle, nothing is loaded or run.
+
+    The package travels with it (`code_paths`): a version answers tomorrow as it does today,
+    whatever the package has become.
+    """
+    package = Path(pix2z.__file__).parent
+    with TemporaryDirectory() as scratch:
+        pool = Path(scratch) / "pool"
+        _copy_pool(record, pool)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*input example was not provided")
+            mlflow.pyfunc.save_model(
+                str(path),
+                python_model=str(Path(__file__).with_name("served_model.py")),
+                artifacts={"pool": str(pool)},
+                code_paths=[str(package)],
+                pip_requirements=[f"{n}=={importlib.metadata.version(n)}" for n in REQUIREMENTS],
+                signature=_signature(),
+                mlflow_model=mlflow_model,
+            )
+    for cache in [*path.rglob("__pycache__")]:
+        shutil.rmtree(cache)
+
+
+def _copy_pool(record: ModelRecord, pool: Path) -> None:
+    """Copy what `load_pool` reads, and nothing else."""
+    for name in (".", *record.members):
+        (pool / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(record.folder / "pool.json", pool)
+    for name in record.members:
+        for file in ("estimator.json", "weights.weights.h5"):
+            shutil.copy(record.folder / name / file, pool / name)
+
+
+def _signature() -> ModelSignature:
+    """Images as one tensor, E(B-V) as a parameter that may be left out; a row per galaxy out."""
+    images = TensorSpec(np.dtype("float32"), (-1, 32, 32, 5))
+    columns = [ColSpec(DataType.double, f"z_{name}") for name in _Z_COLUMNS]
+    return ModelSignature(
+        inputs=Schema([images]),
+        outputs=Schema([*columns, ColSpec(DataType.integer, "flags")]),
+        params=ParamSchema([ParamSpec("ebv", DataType.double, [], (-1,))]),
+    )

@@ -1,0 +1,147 @@
+"""A folder with the files that the stages before registration leave, made up and small."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pix2z.config.arms import Arm
+from pix2z.evaluation.metric_names import METRICS
+
+ARMS = {
+    "full": Arm(selection="full", architecture="hybrid", seeds=(1, 2)),
+    "seed_full": Arm(selection="full", architecture="seed_cnn", seeds=(1,)),
+}
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060"
+    "0000000500012f5e5a8a0000000049454e44ae426082"
+)
+
+
+def write(path: Path, value) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
+    folder, n = models / arm / f"seed-{seed}", 5
+    write(folder / "weights.weights.h5", weights)
+    estimator = {
+        "schema": 1,
+        "architecture": ARMS[arm].architecture,
+        "grid": {"z_min": 0.0, "z_max": 0.4, "n_bins": 180},
+        "settings": {"learning_rate": 0.002, "dense_units": [256, 128]},
+        "record": {"arm": arm, "selection": "full", "training_key": "inputs", "seed": seed},
+        "calibration": {"kind": "temperature", "temperature": 1.1},
+        "weights_sha256": weights.hex(),
+        "digest": f"member-{arm}-{seed}-{weights.hex()}",
+    }
+    write(folder / "estimator.json", estimator)
+    history = {
+        "epoch": list(range(n)),
+        "loss": [2.0 * math.exp(-0.3 * e) for e in range(n)],
+        "val_loss": [2.1 * math.exp(-0.3 * e) for e in range(n)],
+        "learning_rate": [0.002] * n,
+        "seconds": [1.5] * n,
+        "best_epoch": n - 1,
+        "cpu_seconds": 12.0,
+        "n_train": 500,
+    }
+    write(folder / "history.json", history)
+
+
+def write_pool(models: Path, arm: str) -> None:
+    members = {
+        path.parent.name: json.loads(path.read_text())["digest"]
+        for path in sorted((models / arm).glob("seed-*/estimator.json"))
+    }
+    calibration = {"kind": "temperature", "temperature": 1.05}
+    digest = "pool-" + "-".join(members.values())
+    pool = {"schema": 1, "members": members, "calibration": calibration, "digest": digest}
+    write(models / arm / "pool.json", pool)
+
+
+def metric_values(offset: float):
+    return {
+        metric: {"value": offset + 0.01 * place, "low": None, "high": None}
+        for place, metric in enumerate(METRICS)
+    }
+
+
+def write_reports(reports: Path) -> None:
+    subsets = {"whole": metric_values(0.1), "inside": metric_values(0.05)}
+    for arm in ARMS:
+        seeds = {str(s): {"whole": {"mae": 0.02, "r2": None}} for s in ARMS[arm].seeds}
+        write(reports / "metrics" / f"{arm}.json", {"arm": arm, "pool": subsets, "seeds": seeds})
+    contrast = {"a": "full", "b": "seed_full", "subset": "inside", "metric": "crps"}
+    contrast |= {"difference": -0.002, "low": -0.003, "high": -0.001, "primary": True}
+    contrast |= {"p_holm": 0.01, "verdict": "Inside the clip window, full is better."}
+    comparison = {
+        "test": {"digest": "test", "n": 100, "n_inside": 95, "clip_window": [-0.006, 0.224]},
+        "arms": {arm: {**subsets, "outside": {}} for arm in ARMS},
+        "controls": {"trainz": {**subsets, "outside": {}}},
+        "contrasts": [contrast],
+        "seed_view": {},
+    }
+    write(reports / "compare.json", comparison)
+    write(reports / "report.html", b"<h1>report</h1>")
+    write(reports / "figures/full/scatter.png", PNG)
+    write(reports / "figures/histogram.png", PNG)
+    write(reports / "ingest.json", {"source": "made-up galaxies"})
+    settings = {"learning_rate": 0.001, "dense_units": [128, 64]}
+    trials = [
+        {
+            "number": number,
+            "settings": settings,
+            "curve": {"0": 2.0, "1": 1.5 - 0.1 * number},
+            "validation_loss": 1.5 - 0.1 * number,
+            "state": "complete",
+            "seconds": 4.0,
+        }
+        for number in range(3)
+    ]
+    importances = {"learning_rate": 0.7, "dense_units": 0.3}
+    study = {"best_trial": 2, "importances": importances, "trials": trials}
+    write(reports / "tuning/trials.json", study)
+    write(reports / "tuning/best_params.json", settings)
+    write(reports / "tuning/history.png", PNG)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, created once: that takes seconds."""
+    from pix2z.tracking.store import create_database
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    create_database(path)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, with an empty store of its own, known to be the repository."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    for arm, values in ARMS.items():
+        for seed in values.seeds:
+            write_member(tmp_path / "models", arm, seed, f"{arm}{seed}".encode())
+        write_pool(tmp_path / "models", arm)
+    write(tmp_path / "data/galaxies.h5", b"galaxies")
+    write(tmp_path / "data/splits/full.h5", b"rows")
+    write_reports(tmp_path / "reports")
+    return tmp_path
+
+
+@pytest.fixture
+def client(root: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+
+
+@pytest.fixture
+def arms() -> dict[str, Arm]:
+    return ARMS
