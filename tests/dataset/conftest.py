@@ -56,7 +56,7 @@ def write_raw(tmp_path):
 
 @pytest.fixture
 def run_ingest(tmp_path):
-    """Return a function that ingests a raw file into galaxies.h5 and returns its path and report."""
+    """Return a function that ingests a raw file and returns path and report."""
 
     def run(path, *, name="galaxies.h5", layout="seed", chunk_rows=16):
         output = tmp_path / name

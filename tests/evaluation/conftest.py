@@ -1,16 +1,29 @@
+"""Shared: plausible predictions of any number of arms, and a small workspace of files."""
+
+import json
+
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from pix2z.dataset.splits import Split, ids_digest, write_split
+from pix2z.dataset.store import write_galaxies
 from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.redshift_pdf.qp_files import write_predictions
 
 # The same examples on every run, and no deadline: a busy machine must not fail a test.
 settings.register_profile("pix2z", derandomize=True, deadline=None)
 settings.load_profile("pix2z")
 
 GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
+WINDOW = (-0.006, 0.224)
+
+
+def redshifts(n):
+    """n(z) like that of the SDSS main sample: 4 % above the clip window."""
+    return np.clip(np.random.default_rng(77).gamma(3.6, 0.03, n), 0.003, 0.39)
 
 
 def gaussian_density(centre, sigma, grid=GRID):
@@ -18,37 +31,160 @@ def gaussian_density(centre, sigma, grid=GRID):
     return normalise(np.exp(-0.5 * ((z - centre[:, None]) / sigma[:, None]) ** 2) + 1e-9, grid)
 
 
-def make_predictions(n=400, *, sigma=0.015, offset=0.0, seed=1, clip=None):
+def make_predictions(n=400, *, sigma=0.015, offset=0.0, seed=1, clip=None, z_spec=None, row=None):
     """Plausible predictions of the same n galaxies, whatever the arm.
 
     `sigma` and `offset` are the arm's own error and bias; `clip` is a largest redshift, as a
     network would have that never saw higher ones.
     """
-    truth = np.random.default_rng(77)
-    z_spec = np.clip(truth.gamma(3.6, 0.03, n), 0.003, 0.39)
-    mag_r = 17.8 - truth.exponential(0.8, n)
-    ebv = truth.gamma(2.0, 0.02, n)
+    truth = np.random.default_rng(78)
+    z_spec = redshifts(n) if z_spec is None else z_spec
+    row = np.arange(n) * 2 if row is None else row
     rng = np.random.default_rng(seed)
     centre = np.clip(z_spec + offset + rng.normal(0, sigma, n), 0.002, clip or 0.398)
     density = gaussian_density(centre, np.full(n, sigma))
     return Predictions(
         grid=GRID,
         density=density,
-        row=np.arange(n) * 2,
-        object_id=10 * np.arange(n) + 10**12,
-        group_id=np.arange(n),
+        row=row,
+        object_id=10 * row + 10**12,
+        group_id=row,
         z_spec=z_spec,
         z_phot=median(density, GRID),
-        mag_r=mag_r,
-        ebv=ebv,
+        mag_r=17.8 - truth.exponential(0.8, n),
+        ebv=truth.gamma(2.0, 0.02, n),
     )
 
 
-@pytest.fixture(scope="session")
-def grid():
-    return GRID
+ARMS = {
+    "full": {"sigma": 0.0150},
+    "clipped": {"sigma": 0.0150, "clip": 0.22},
+    "subsample": {"sigma": 0.0152},
+    "seed_full": {"sigma": 0.0200},
+    "seed_clipped": {"sigma": 0.0200, "clip": 0.22},
+}
+CONTROLS = {
+    "trainz": {"sigma": 0.0550},
+    "knn": {"sigma": 0.0180},
+    "trees": {"sigma": 0.0165},
+    "parameters": {"sigma": 0.0120},
+    "parameters_noisy": {"sigma": 0.0140},
+}
+
+
+def stamps(n, seed=3):
+    """Gaussian blobs (n, 32, 32, 5) in nanomaggies, with a masked corner."""
+    rng = np.random.default_rng(seed)
+    axis = np.arange(32) - 15.5
+    radius2 = axis[:, None] ** 2 + (axis[None, :] * rng.uniform(1, 2, n)[:, None, None]) ** 2
+    profile = np.exp(-np.sqrt(radius2) / rng.uniform(1.5, 3, n)[:, None, None])
+    colour = np.array([0.2, 0.6, 1.0, 1.4, 1.6]) ** rng.uniform(0.5, 1.5, n)[:, None]
+    flux = rng.uniform(0.3, 3, n)[:, None, None, None] * profile[..., None] * colour[:, None, None]
+    noise = rng.normal(0, 1, (n, 32, 32, 5)) * np.array([0.043, 0.017, 0.027, 0.044, 0.175])
+    images = (flux + noise).astype(np.float32)
+    images[0, :8, :8] = np.nan
+    return images
+
+
+def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n_bootstrap=100):
+    """Every file that evaluate and compare read, for 2 n galaxies of which n are the test set."""
+    z_spec = redshifts(2 * n).astype(np.float32)
+    index = np.arange(2 * n)
+    columns = {
+        name: np.zeros(2 * n) for name in ("specz_redshift_err", "ra", "dec", "moved", "flags")
+    }
+    columns |= {"specz_redshift": z_spec, "object_id": 10 * index + 10**12, "group_id": index}
+    columns |= {"row_origin": index, "mag_r": np.full(2 * n, 17.0), "ebv": np.full(2 * n, 0.03)}
+    columns["seeing"] = np.full((2 * n, 5), 1.3)
+    (root / "data").mkdir(parents=True)
+    write_galaxies(
+        root / "data" / "galaxies.h5",
+        columns=columns,
+        blocks=iter([stamps(2 * n)]),
+        source="semi-real: redshifts as drawn for a test; images are rendered blobs",
+        source_sha256="0",
+    )
+    test = index[n:]
+    inside = (z_spec >= WINDOW[0]) & (z_spec <= WINDOW[1])
+    cuts = (index[: n // 2], index[n // 2 : 3 * n // 4], index[3 * n // 4 : n])
+    for selection in ("full", "clipped", "equal_n"):
+        rows = [part[inside[part]] if selection == "clipped" else part for part in cuts]
+        digest = ids_digest(columns["object_id"][test])
+        split = Split(selection, *rows, test, WINDOW, digest)
+        write_split(root / f"data/splits/{selection}.h5", split, seed=1, n_galaxies=2 * n)
+    truth = {"z_spec": z_spec[test].astype(float), "row": test}
+    for position, name in enumerate(arms):
+        seeds = (1,) if name.startswith("seed_") else (1, 2)
+        for what in ("pool", *(f"seed-{seed}" for seed in seeds)):
+            made = make_predictions(n, seed=hash_seed(name, what), **ARMS[name], **truth)
+            write_predictions(root / f"predictions/{name}/{what}.hdf5", made)
+        for seed in seeds:
+            write_history(root / f"models/{name}/seed-{seed}/history.json", position + seed)
+    for name in controls:
+        made = make_predictions(n, seed=hash_seed(name, "pool"), **CONTROLS[name], **truth)
+        write_predictions(root / f"predictions/controls/{name}.hdf5", made)
+    (root / "reports").mkdir()
+    cost = {name: {"n_train": n, "cpu_seconds": 0.5} for name in controls}
+    (root / "reports/controls.json").write_text(json.dumps(cost))
+    (root / "reports/ingest.json").write_text(json.dumps(INGEST))
+    write_params(root / "params.yaml", arms=arms, n_bootstrap=n_bootstrap)
+
+
+INGEST = {
+    "n_raw": 250,
+    "n_good": 240,
+    "n_bad": 10,
+    "n_groups": 240,
+    "n_moved": 0,
+    "bad": {"redshift outside the range": {"count": 10, "rows": [1, 2]}},
+    "good_with": {"band u absent": 0, "masked pixels": 1},
+}
+
+
+def hash_seed(*names):
+    return sum(ord(letter) * (position + 1) for position, letter in enumerate("/".join(names)))
+
+
+def write_history(path, seed):
+    rng = np.random.default_rng(seed)
+    epoch = np.arange(12)
+    loss = 1.5 * np.exp(-epoch / 4) + 0.4
+    history = {
+        "epoch": epoch.tolist(),
+        "loss": loss.tolist(),
+        "val_loss": (loss + 0.05 + 0.01 * epoch + rng.normal(0, 0.01, 12)).tolist(),
+        "learning_rate": [0.001] * 12,
+        "seconds": [1.0] * 12,
+        "cpu_seconds": 24.0,
+        "n_train": 60,
+    }
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(history))
+
+
+def write_params(path, *, arms, n_bootstrap):
+    """Sections that the two stages read, the others empty."""
+    selections = {"clipped": "clipped", "subsample": "equal_n", "seed_clipped": "clipped"}
+    params = {section: {} for section in ("sky", "ingest", "split", "pdf", "controls", "hybrid")}
+    params |= {"seed_cnn": {}, "tune": {}, "evaluate": {"seed": 5, "n_bootstrap": n_bootstrap}}
+    params["arms"] = {
+        name: {
+            "selection": selections.get(name, "full"),
+            "architecture": "seed_cnn" if name.startswith("seed_") else "hybrid",
+            "seeds": [1] if name.startswith("seed_") else [1, 2],
+        }
+        for name in arms
+    }
+    path.write_text(json.dumps(params))  # JSON is YAML
 
 
 @pytest.fixture(scope="session")
 def predictions():
+    """Make predictions: `predictions(n, sigma=..., offset=..., seed=..., clip=...)`."""
     return make_predictions
+
+
+@pytest.fixture(scope="session")
+def workspace():
+    """Make the files that the stages read: `workspace(folder, n=..., arms=..., controls=...)`."""
+    return make_workspace

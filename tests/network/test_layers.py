@@ -2,7 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, aperture_weights
+from pix2z.dataset.photometry import (
+    APERTURE_RADII_ARCSEC,
+    aperture_photometry,
+    aperture_weights,
+    reflect_masked,
+)
 from pix2z.network.architectures import photometry_model
 from pix2z.network.layers import TYPICAL_SKY_SIGMA, NanToZero, ReflectMasked
 from pix2z.sky.extinction import EXTINCTION_PER_EBV
@@ -64,10 +69,12 @@ def test_an_absent_band_and_unknown_ebv_are_masked_and_nothing_is_nan(front, ima
 
 def test_masked_pixels_are_filled_from_the_opposite_side(images):
     images[0, :4] = np.nan
-    filled, valid = ReflectMasked()(images)
-    np.testing.assert_array_equal(np.asarray(filled)[0, :4], images[0, ::-1, ::-1][:4])
-    assert np.asarray(valid)[0, :4].max() == 0
-    assert np.asarray(valid)[0, 4:].min() == 1
+    images[1] = np.nan
+    filled, present = (np.asarray(part) for part in ReflectMasked()(images))
+    assert present.tolist() == [[1] * 5, [0] * 5, *[[1] * 5] * 4]
+    np.testing.assert_array_equal(filled, reflect_masked(images)[0])
+    np.testing.assert_array_equal(filled[0, :4], images[0, ::-1, ::-1][:4])
+    assert (filled[1] == 0).all()
 
 
 def test_nan_to_zero_keeps_the_rest(images):

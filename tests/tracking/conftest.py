@@ -87,8 +87,8 @@ def write_reports(reports: Path) -> None:
     }
     write(reports / "compare.json", comparison)
     write(reports / "report.html", b"<h1>report</h1>")
-    write(reports / "figures/full/scatter.png", PNG)
-    write(reports / "figures/histogram.png", PNG)
+    write(reports / "figures/errors_full.png", PNG)
+    write(reports / "figures/pit.png", PNG)
     write(reports / "ingest.json", {"source": "made-up galaxies"})
     settings = {"learning_rate": 0.001, "dense_units": [128, 64]}
     trials = [
@@ -107,6 +107,12 @@ def write_reports(reports: Path) -> None:
     write(reports / "tuning/trials.json", study)
     write(reports / "tuning/best_params.json", settings)
     write(reports / "tuning/history.png", PNG)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings of MLflow about itself, of its own imports; nothing here can change them."""
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")
+    config.addinivalue_line("filterwarnings", "ignore:.*Any type hint is inferred as AnyType")
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +146,17 @@ def client(root: Path):
     from mlflow import MlflowClient
 
     return MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+
+
+@pytest.fixture
+def retrain(root: Path):
+    """Replace the weights of one seed, and the pool with them."""
+
+    def replace(arm: str, seed: int, weights: bytes) -> None:
+        write_member(root / "models", arm, seed, weights)
+        write_pool(root / "models", arm)
+
+    return replace
 
 
 @pytest.fixture

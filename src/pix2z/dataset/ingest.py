@@ -43,7 +43,7 @@ def ingest(
     z_min: float,
     z_max: float,
     duplicate_radius_arcsec: float,
-    chunk_rows: int = 1024,
+    chunk_rows: int = 512,
 ) -> dict[str, Any]:
     """Write the good rows of a raw file to `output_path`; return the report for ingest.json.
 

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "APERTURE_RADII_ARCSEC",
+    "MEAN_DIFFERENCE_TO_SIGMA",
     "PIXEL_SCALE",
+    "SKY_ROWS",
     "STAMP_SIDE",
     "aperture_photometry",
     "aperture_weights",
     "magnitude",
     "reflect_masked",
-    "sky_pairs",
     "sky_sigma",
 ]
 
@@ -27,8 +28,11 @@ STAMP_SIDE = 32
 
 APERTURE_RADII_ARCSEC = (0.7, 1.1, 1.6, 2.3, 3.2, 4.4, 6.0)
 
-SKY_INNER_RADIUS_ARCSEC = 5.0
-"""Sky noise is measured outside this radius."""
+SKY_ROWS = 5
+"""Sky noise is measured in this many rows at the top and as many at the bottom of a stamp."""
+
+MEAN_DIFFERENCE_TO_SIGMA = float(np.sqrt(np.pi / 12))
+"""Mean modulus of the second difference of normal pixels -> their standard deviation."""
 
 Array = NDArray[np.floating]
 
@@ -74,26 +78,20 @@ def reflect_masked(images: Array) -> tuple[Array, NDArray[np.bool_]]:
     return filled.astype(images.dtype), valid
 
 
-def sky_pairs(side: int = STAMP_SIDE) -> NDArray[np.bool_]:
-    """Horizontal neighbours that both lie in the sky ring, shape (side, side - 1)."""
-    ring = _radius_pixels(side) * PIXEL_SCALE > SKY_INNER_RADIUS_ARCSEC
-    pairs: NDArray[np.bool_] = ring[:, 1:] & ring[:, :-1]
-    return pairs
-
-
 def sky_sigma(images: Array) -> Array:
-    """Sky noise per pixel and band, (N, 5), from differences of neighbours far from the galaxy.
+    """Sky noise per pixel and band, (N, 5), from second differences along the outermost rows.
 
-    For independent normal pixels E|x1 - x2| = 2 sigma / sqrt(pi); a difference removes gradients of
-    the galaxy's outskirts. NaN where a band has no valid pair.
+    x1 - 2 x2 + x3 of independent normal pixels has the standard deviation sqrt(6) sigma, and its
+    mean modulus is sqrt(2 / pi) of that; it removes the gradients of the galaxy's outskirts. NaN
+    where a band has no three measured neighbours there.
     """
-    difference = np.abs(np.diff(images, axis=2))
-    ring = sky_pairs(images.shape[1])[None, :, :, None]
-    usable = np.asarray(ring & ~np.isnan(difference))
+    strips = np.concatenate([images[:, :SKY_ROWS], images[:, -SKY_ROWS:]], axis=1)
+    difference = np.abs(strips[:, :, :-2] - 2 * strips[:, :, 1:-1] + strips[:, :, 2:])
+    usable = ~np.isnan(difference)
     total = np.where(usable, difference, 0.0).sum(axis=(1, 2), dtype=np.float64)
     count = usable.sum(axis=(1, 2))
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    sigma: Array = mean * np.sqrt(np.pi) / 2
+    sigma: Array = mean * MEAN_DIFFERENCE_TO_SIGMA
     return sigma
 
 

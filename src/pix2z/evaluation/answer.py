@@ -98,7 +98,7 @@ def _numbers(comparison: Json, clipping: list[Json]) -> str:
             f" Holm-corrected p = {entry['p_holm']:.2g}"
         )
     n = comparison["test"]["n_inside"]
-    return f"On the same {n} test galaxies, in redshift units: {'; '.join(parts)}."
+    return f"On the same {n:,} test galaxies, in redshift units: {'; '.join(parts)}."
 
 
 def _equal_n(equal_n: list[Json]) -> str:
@@ -122,5 +122,12 @@ def _outside(comparison: Json) -> list[str]:
         for arm in ("full", "clipped")
     )
     excludes_zero = entry["low"] > 0 or entry["high"] < 0
-    evidence = "its interval excludes zero" if excludes_zero else "not a significant difference"
-    return [f"Outside the window (n = {n}) MAE is {full} against {clipped}: {evidence}."]
+    evidence = (
+        "the interval of the difference excludes zero"
+        if excludes_zero
+        else "no significant difference"
+    )
+    return [
+        f"Outside the window (n = {n:,}), where the clipped sample has no galaxies, MAE is {full}"
+        f" (full) against {clipped} (clipped): {evidence}."
+    ]

@@ -37,7 +37,7 @@ def read_controls(
     *, predictions: str | Path = "predictions", report: str | Path = "reports/controls.json"
 ) -> dict[str, ArmPredictions]:
     """Read every control that is present; its cost from the control stage's report."""
-    paths = sorted((Path(predictions) / "controls").glob("*.hdf5"))
+    paths = sorted((Path(predictions) / "controls").glob("*.hdf5"), key=_order)
     facts = read_json(report) if paths else {}
     found = {}
     for path in paths:
@@ -52,6 +52,12 @@ def read_histories(name: str, *, models: str | Path = "models") -> dict[int, His
     """Read the training history of every seed of an arm, by seed."""
     paths = (Path(models) / name).glob("seed-*/history.json")
     return {_number(path.parent): read_json(path) for path in sorted(paths)}
+
+
+def _order(path: Path) -> tuple[int, str]:
+    """Known controls from the least to the most informed, others after them by name."""
+    known = ("trainz", "knn", "trees", "parameters_noisy", "parameters")
+    return (known.index(path.stem) if path.stem in known else len(known), path.stem)
 
 
 def _number(path: Path) -> int:

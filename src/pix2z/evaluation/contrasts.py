@@ -86,8 +86,8 @@ def is_primary(a: str, b: str, subset: str, metric: str) -> bool:
 def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
     """Name a subset with its size; `high_only`: nothing outside lies below the window."""
     if subset == "outside":
-        return f"{'High z only' if high_only else 'Outside the clip window'}, n = {n}"
-    return f"{'Inside the clip window' if subset == 'inside' else 'Whole test set'}, n = {n}"
+        return f"{'High z only' if high_only else 'Outside the clip window'}, n = {n:,}"
+    return f"{'Inside the clip window' if subset == 'inside' else 'Whole test set'}, n = {n:,}"
 
 
 def verdict(contrast: Contrast, *, where: str, seed_sd: tuple[float | None, float | None]) -> str:

@@ -41,7 +41,7 @@ METRICS: dict[str, Metric] = {
     "outlier_005": Metric("outliers > 0.05", "SDSS", "|Δ| > 0.05", "lower", True, 2),
     "outlier_010": Metric("outliers > 0.10", "SDSS", "|Δ| > 0.10", "lower", True, 2),
     "outlier_015": Metric("outliers > 0.15", "SDSS", "|Δ| > 0.15", "lower", True, 2),
-    "outlier_rail": Metric("outliers (RAIL)", "RAIL", "|Δ| > max(0.06, 3 σ_IQR)", "lower", True, 2),
+    "outlier_rail": Metric("outliers > 3 σ", "RAIL", "|Δ| > max(0.06, 3 σ_IQR)", "lower", True, 2),
     "crps": Metric(
         "CRPS", "PDF", "∫ (F - 1[z ≥ z_spec])² dz", "lower", digits=5, unit="in redshift"
     ),
@@ -58,7 +58,9 @@ def format_value(metric: str, value: float | None) -> str:
     if value is None:
         return "–"
     known = METRICS[metric]
-    return f"{100 * value:.{known.digits}f} %" if known.percent else f"{value:.{known.digits}f}"
+    text = f"{100 * value if known.percent else value:.{known.digits}f}"
+    text = text if text.strip("-0.") else text.lstrip("-")  # no minus sign before nothing but zeros
+    return f"{text} %" if known.percent else text
 
 
 def format_difference(metric: str, value: float) -> str:

@@ -52,8 +52,8 @@ def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Mode
 def photometry_model() -> keras.Model:
     """Images and E(B-V) -> (features, mask), each (B, F): the frozen front of the hybrid."""
     inputs = _inputs()
-    filled, valid = ReflectMasked()(inputs["images"])
-    features, mask = AperturePhotometry()(filled, valid, inputs["ebv"])
+    filled, present = ReflectMasked()(inputs["images"])
+    features, mask = AperturePhotometry()(inputs["images"], filled, present, inputs["ebv"])
     return keras.Model(inputs, [features, mask], name="photometry")
 
 
@@ -72,8 +72,8 @@ def build_hybrid(
     """
     inputs = _inputs()
     ebv = inputs["ebv"] if use_ebv else ForgetEbv()(inputs["ebv"])
-    filled, valid = ReflectMasked()(inputs["images"])
-    features, mask = AperturePhotometry()(filled, valid, ebv)
+    filled, present = ReflectMasked()(inputs["images"])
+    features, mask = AperturePhotometry()(inputs["images"], filled, present, ebv)
     parts = [Standardise(name="standardise")(features, mask), mask]
     # The PSF spans more than three pixels: 2 x 2 means lose little and quarter the trunk's work.
     x = ScalePixels()(layers.AveragePooling2D(2)(filled), ebv)

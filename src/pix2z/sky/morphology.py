@@ -91,10 +91,10 @@ def band_bulge_fractions(fraction_r: Array, early: Flags, uniform: Array) -> Arr
 def cos_inclination(colour: Array, early: Flags, uniform: Array) -> Array:
     """Cosine of the inclination, 0 edge-on.
 
-    Random orientations are uniform. A late type redder than others (u - r = 1.7) is more often
-    seen through its dust: density 1 + s (1 - 2 c), s = (u - r - 1.7) / 0.7 within +-0.8.
+    Random orientations are uniform. A late type redder than others (u - r = 2.0) is more often
+    seen through its dust: density 1 + s (1 - 2 c), s = (u - r - 2.0) / 0.5 within +-0.8.
     """
-    s = np.where(early, 0.0, np.clip((colour - 1.7) / 0.7, -0.8, 0.8))
+    s = np.where(early, 0.0, np.clip((colour - 2.0) / 0.5, -0.8, 0.8))
     # Inverse of the distribution function c (1 + s) - s c^2, in the form that holds at s = 0.
     result: Array = 2 * uniform / (1 + s + np.sqrt((1 + s) ** 2 - 4 * s * uniform))
     return result

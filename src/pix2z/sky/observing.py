@@ -48,7 +48,8 @@ def correlated_scatter(common: Array, band: Array, *, sigma: float) -> Array:
 def pixel_variance(stamps: NDArray[np.float32], sky_sigma: Array) -> NDArray[np.float32]:
     """Variance of each pixel (N, 5, side, side), nanomaggies^2: sky plus photons of the source."""
     gain = ELECTRONS_PER_NANOMAGGY.astype(np.float32)[:, None, None]
-    variance: NDArray[np.float32] = np.maximum(stamps, 0) / gain
+    variance = np.maximum(stamps, 0).astype(np.float32)
+    variance /= gain
     variance += np.square(sky_sigma).astype(np.float32)[:, :, None, None]
     return variance
 

@@ -12,7 +12,7 @@ from pix2z.sky.cosmology import distance_modulus, volume_per_redshift
 from pix2z.sky.parents import Z_RANGE, Parents
 from pix2z.sky.templates import TemplateGrid, template_flux
 
-__all__ = ["MAX_COPIES", "StampPlan", "moved_redshift", "plan_stamps"]
+__all__ = ["MAX_COPIES", "StampPlan", "flux_at", "moved_redshift", "plan_stamps"]
 
 MAX_COPIES = 9
 """Moved stamps per parent, at most: object ids are 10 * parent + copy."""
@@ -79,26 +79,44 @@ def moved_redshift(
     """Redshifts (N,) near the parents' own, by the volume a survey would see them in.
 
     The density of z' is dV/dz within `max_shift` and `Z_RANGE`, where the K-corrected galaxy is
-    still brighter than `faint_limit` (dereddened Petrosian r); drawn by its inverse distribution.
+    still brighter than `faint_limit` (dereddened Petrosian r): drawn by its inverse distribution,
+    constant within cells of a sixtieth of the range. A parent with no room stays where it is.
     """
-    steps = np.linspace(-max_shift, max_shift, 61)
-    z = parents.z[rows, None] + steps
-    inside = (z > Z_RANGE[0]) & (z < Z_RANGE[1])
-    z = np.clip(z, *Z_RANGE)
-    density = np.where(inside, volume_per_redshift(z), 0.0)
-    own = parents.flux[rows, 2]
-    for column in range(len(steps)):
-        flux = flux_at(parents, grid, rows=rows, z=z[:, column])[:, 2]
-        petro_r = parents.petro_r[rows] - 2.5 * np.log10(flux / own)
-        density[:, column] *= petro_r <= faint_limit
-    density[:, len(steps) // 2] = np.maximum(density[:, len(steps) // 2], 1e-300)
+    edges = np.linspace(-max_shift, max_shift, 61)
+    seen = np.stack(
+        [
+            _is_seen(parents, grid, rows=rows, z=parents.z[rows] + step, faint_limit=faint_limit)
+            for step in edges
+        ],
+        axis=1,
+    )
+    middle = np.maximum(parents.z[rows, None] + (edges[1:] + edges[:-1]) / 2, 0.0)
+    density = np.where(seen[:, 1:] & seen[:, :-1], volume_per_redshift(middle), 0.0)
     cumulative = np.cumsum(density, axis=1)
     target = uniform * cumulative[:, -1]
-    column = np.minimum((cumulative < target[:, None]).sum(axis=1), len(steps) - 1)
-    below = cumulative[np.arange(len(rows)), column] - density[np.arange(len(rows)), column]
-    within = (target - below) / density[np.arange(len(rows)), column] - 0.5
-    drawn = parents.z[rows] + steps[column] + within * (steps[1] - steps[0])
-    result: Array = np.clip(drawn, *Z_RANGE)
+    cell = np.minimum((cumulative <= target[:, None]).sum(axis=1), len(edges) - 2)
+    each = np.arange(len(rows))
+    above = cumulative[each, cell] - target
+    shift = edges[cell + 1] - (edges[1] - edges[0]) * np.divide(
+        above, density[each, cell], out=np.zeros(len(rows)), where=density[each, cell] > 0
+    )
+    result: Array = parents.z[rows] + np.where(cumulative[:, -1] > 0, shift, 0.0)
+    return result
+
+
+def _is_seen(
+    parents: Parents,
+    grid: TemplateGrid,
+    *,
+    rows: NDArray[np.int64],
+    z: Array,
+    faint_limit: float,
+) -> NDArray[np.bool_]:
+    """Whether parents at redshift `z` are inside `Z_RANGE` and brighter than the limit."""
+    inside = (z > Z_RANGE[0]) & (z < Z_RANGE[1])
+    flux_r = flux_at(parents, grid, rows=rows, z=np.clip(z, *Z_RANGE))[:, 2]
+    petro_r = parents.petro_r[rows] - 2.5 * np.log10(flux_r / parents.flux[rows, 2])
+    result: NDArray[np.bool_] = inside & (petro_r <= faint_limit)
     return result
 
 

@@ -89,7 +89,8 @@ def grid_side(sources: Sources) -> NDArray[np.int64]:
     needed = 64 + np.maximum(10.0 * (disc - 4.5), 14.2 * (bulge * share**0.3 - 2.7))
     needed += np.maximum(offset - 1, 0)
     choice = np.minimum(np.searchsorted(GRID_SIDES, needed), len(GRID_SIDES) - 1)
-    return np.array(GRID_SIDES, np.int64)[choice]
+    side: NDArray[np.int64] = np.array(GRID_SIDES, np.int64)[choice]
+    return side
 
 
 def _extent(axis_ratio: NDArray[np.float64], along: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,13 +154,14 @@ def _disc(grid: _Grid, sources: Sources, *, derivatives: bool) -> list[Array]:
         sources.disc_axis_ratio,
         sources.position_angle,
     )
-    u = 1 + square
-    disc = 1 / (u * np.sqrt(u))
+    u: Array = 1 + square
+    disc: Array = np.reciprocal(u * np.sqrt(u))
     if not derivatives:
         return [disc]
-    slope = -3 * disc / u  # d disc / d ln k^2, over k^2 / 2
-    by_axis_ratio = slope * minor / sources.disc_axis_ratio.astype(np.float32)[:, None]
-    return [disc, slope * square, by_axis_ratio]
+    slope: Array = -3 * disc / u  # square and minor are quadratic in radius and axis ratio
+    by_axis_ratio: Array = slope * minor / sources.disc_axis_ratio.astype(np.float32)[:, None]
+    by_radius: Array = slope * square
+    return [disc, by_radius, by_axis_ratio]
 
 
 def _bulge(grid: _Grid, sources: Sources) -> Array:
@@ -170,7 +172,8 @@ def _bulge(grid: _Grid, sources: Sources) -> Array:
         sources.bulge_axis_ratio,
         sources.position_angle,
     )
-    return np.exp(-(1 + SPERGEL_INDEX) * np.log1p(square))
+    bulge: Array = np.exp(-(1 + SPERGEL_INDEX) * np.log1p(square))
+    return bulge
 
 
 def _psf(grid: _Grid, psf_fwhm: NDArray[np.float64]) -> Array:
@@ -180,11 +183,12 @@ def _psf(grid: _Grid, psf_fwhm: NDArray[np.float64]) -> Array:
     half_variance = (0.5 * sigma**2).astype(np.float32)
     columns = np.exp(-half_variance[..., None] * grid.k_x**2) * shares[:, None]
     rows = np.exp(-half_variance[..., None, :] * (grid.k_y**2)[:, None])
-    return rows @ columns
+    psf: Array = rows @ columns
+    return psf
 
 
 def _waves(k: Array, offset: NDArray[np.float64]) -> tuple[Array, Array]:
-    """Return cos and sin of k (position - offset) at the stamp's pixels, (M, len(k), STAMP_SIDE)."""
+    """Return cos and sin of k (position - offset) at the pixels, (M, len(k), STAMP_SIDE)."""
     pixel = (np.arange(STAMP_SIDE) - (STAMP_SIDE - 1) / 2) * PIXEL_SCALE
     position = (pixel[None, :] - offset[:, None]).astype(np.float32)
     phase = k[None, :, None] * position[:, None, :]
@@ -201,10 +205,11 @@ def _synthesise(grid: _Grid, sources: Sources, spectra: Array) -> Array:
     cos_y, sin_y = _waves(grid.k_y, sources.offset_y)
     columns = np.concatenate([cos_x, sin_x], axis=2)
     rows = np.stack([cos_y, -sin_y], axis=2).reshape(m, 2 * side, STAMP_SIDE)
-    partial = (spectra.reshape(m, count * side, half) @ columns).reshape(
-        m, count, 2 * side, STAMP_SIDE
-    )
-    return rows.transpose(0, 2, 1)[:, None] @ partial
+    partial = spectra.reshape(m, count * side, half) @ columns
+    # A row of `partial` holds cosine and sine sums side by side: split, they match `rows`.
+    partial = partial.reshape(m, count, 2 * side, STAMP_SIDE)
+    stamps: Array = rows.transpose(0, 2, 1)[:, None] @ partial
+    return stamps
 
 
 def _chunks(sources: Sources, per_source: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

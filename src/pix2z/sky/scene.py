@@ -11,7 +11,7 @@ from pix2z.sky import morphology
 from pix2z.sky.cosmology import kpc_per_arcsec
 from pix2z.sky.draws import GALAXY_DRAWS
 from pix2z.sky.extinction import EXTINCTION_PER_EBV
-from pix2z.sky.observing import PSF_FWHM, SKY_SIGMA, correlated_scatter
+from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, SKY_SIGMA, correlated_scatter
 from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
 from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources
@@ -24,7 +24,7 @@ Uniforms = Mapping[str, Array]
 
 NEIGHBOUR_SHARE = 0.12
 EDGE_SHARE = 0.02
-_FIXED_SIZE = (2.2, 0.42)
+_FIXED_SIZE = (2.5, 0.45)
 """Median (arcsec) and ln scatter of half-light radii in the ablation without redshift: those of the
 default sky."""
 
@@ -43,13 +43,14 @@ _STAR_LOCUS = np.array(
 class Scene:
     """A block of N stamps, drawn but not rendered.
 
-    z, ebv : (N,); sky_sigma : (N, 5); galaxy : the N sources that matter;
-    neighbour : M sources, at the stamps `neighbour_stamp` (M,).
+    z, ebv : (N,); sky_sigma : (N, 5) nanomaggies; calibration : (N, 5), seen over true flux;
+    galaxy : the N sources that matter; neighbour : M more, in the stamps `neighbour_stamp` (M,).
     """
 
     z: Array
     ebv: Array
     sky_sigma: Array
+    calibration: Array
     galaxy: Sources
     neighbour: Sources
     neighbour_stamp: NDArray[np.int64]
@@ -80,11 +81,13 @@ def draw_scene(
     elsewhere = parents.ebv[(uniforms["ebv"] * len(parents)).astype(np.int64)]
     ebv = np.where(moved, elsewhere, parents.ebv[plan.row])
     psf_fwhm = PSF_FWHM * correlated_scatter(uniforms["seeing"], uniforms["seeing_band"], sigma=0.1)
+    calibration = np.exp(CALIBRATION_SIGMA * ndtri(uniforms["calibration"]))
+    throughput = _transmission(ebv) * calibration
     galaxy = _galaxies(
         parents,
         rows=plan.row,
         z=z,
-        flux=flux_at(parents, grid, rows=plan.row, z=z) * _transmission(ebv),
+        flux=flux_at(parents, grid, rows=plan.row, z=z) * throughput,
         psf_fwhm=psf_fwhm,
         uniforms={name: uniforms[f"galaxy_{name}"] for name in GALAXY_DRAWS},
         size_depends_on_redshift=size_depends_on_redshift,
@@ -94,11 +97,12 @@ def draw_scene(
         z=z,
         ebv=ebv,
         sky_sigma=SKY_SIGMA * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
+        calibration=calibration,
         galaxy=galaxy,
         neighbour=_neighbours(
             parents,
             galaxy.take(chosen),
-            ebv[chosen],
+            throughput[chosen],
             {name: drawn[chosen] for name, drawn in uniforms.items()},
         ),
         neighbour_stamp=chosen,
@@ -151,16 +155,17 @@ def _galaxies(
     )
 
 
-def _neighbours(parents: Parents, host: Sources, ebv: Array, uniforms: Uniforms) -> Sources:
+def _neighbours(parents: Parents, host: Sources, throughput: Array, uniforms: Uniforms) -> Sources:
     """Place a star or another parent's galaxy beside each host, 0.5 to 4 magnitudes fainter in r.
 
     Uniform over the stamp and two pixels around it, outside 2 arcsec of the host's centre.
     """
     rows = (uniforms["neighbour_parent"] * len(parents)).astype(np.int64)
     star = uniforms["neighbour_kind"] < 0.5
-    colours = np.where(
-        star[:, None], _star_flux(uniforms["neighbour_colour"]), parents.flux[rows]
-    ) * _transmission(ebv)
+    colours = (
+        np.where(star[:, None], _star_flux(uniforms["neighbour_colour"]), parents.flux[rows])
+        * throughput
+    )
     fainter = 0.5 + 3.5 * uniforms["neighbour_magnitude"]
     flux = colours * (host.flux[:, 2] * 10 ** (-0.4 * fainter) / colours[:, 2])[:, None]
     galaxies = _galaxies(

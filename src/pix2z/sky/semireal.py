@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.files import atomic_path
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
@@ -24,7 +25,7 @@ from pix2z.sky.fisher import fisher_sigma
 from pix2z.sky.observing import frame_edge_mask, pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
 from pix2z.sky.plan import StampPlan, plan_stamps
-from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, render, render_shapes
+from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources, render, render_shapes
 from pix2z.sky.scene import EDGE_SHARE, Scene, draw_scene
 from pix2z.sky.templates import TemplateGrid, load_template_grid
 
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 SOURCE = (
     "semi-real: redshifts, ugriz fluxes, positions and E(B-V) of 10,000 real SDSS galaxies "
-    "(kcorrect gst_tests_small); images, shapes, PSF, noise, neighbours and moved redshifts are rendered"
+    "(kcorrect gst_tests_small) with the spectra fitted to them; images, shapes, PSF, noise, "
+    "neighbours and moved redshifts are rendered"
 )
 
 _BLOCK = 128
@@ -189,17 +191,22 @@ def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
 
 def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]) -> Arrays:
     n_neighbours = np.bincount(scene.neighbour_stamp, minlength=len(plan))
-    drawn = {
+    drawn: Arrays = {
         "parent": parents.index[plan.row],
         "moved": (plan.copy > 0).astype(np.uint8),
         "z": scene.z,
         "sky_sigma": scene.sky_sigma,
+        "calibration": scene.calibration,
         "ebv": scene.ebv,
         "n_neighbours": n_neighbours.astype(np.uint8),
         "edge": cut.astype(np.uint8),
         "template_coefficients": parents.coefficients[plan.row],
     }
-    return {f"truth/{name}": value for name, value in (drawn | vars(scene.galaxy)).items()}
+    return {f"truth/{name}": value for name, value in (drawn | _columns(scene.galaxy)).items()}
+
+
+def _columns(sources: Sources) -> Arrays:
+    return {field.name: getattr(sources, field.name) for field in fields(sources)}
 
 
 def _write_blocks(file: h5py.File, blocks: Iterator[Arrays], *, n_stamps: int) -> None:

@@ -5,10 +5,14 @@ non-negative sum of them; `coefficients` are the weights. kcorrect works in AB m
 that leaves this module is in nanomaggies of the SDSS system, as the frames are.
 """
 
+import warnings
 from dataclasses import dataclass
+from importlib.resources import files
 
 import kcorrect.kcorrect
+import kcorrect.template
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 __all__ = ["TemplateGrid", "fit_templates", "load_template_grid", "template_flux"]
@@ -40,14 +44,26 @@ class TemplateGrid:
 
 def load_template_grid(*, z_max: float = 0.45, n_redshift: int = 451) -> TemplateGrid:
     """Project the templates on ugriz from z = 0 to `z_max` (about 2 s; linear between points)."""
-    projector = kcorrect.kcorrect.Kcorrect(
-        responses=[f"sdss_{band}0" for band in "ugriz"],
-        redshift_range=[0.0, z_max],
-        nredshift=n_redshift,
-    )
+    with warnings.catch_warnings():
+        # kcorrect leaves the closing of its response files to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        projector = kcorrect.kcorrect.Kcorrect(
+            templates=_load_templates(),
+            responses=[f"sdss_{band}0" for band in "ugriz"],
+            redshift_range=[0.0, z_max],
+            nredshift=n_redshift,
+        )
     redshift = np.asarray(projector.redshifts, np.float64)
     flux = np.asarray(projector.Amatrix.y, np.float64) * _MAGGY[None, :, None]
     return TemplateGrid(redshift=redshift, flux=flux, projector=projector)
+
+
+def _load_templates() -> kcorrect.template.SED:
+    """Read the default templates; kcorrect's own reader leaves the file open."""
+    path = files("kcorrect") / "data" / "templates" / "kcorrect-default-v4.fits"
+    with fits.open(str(path), memmap=False) as hdus:
+        table = hdus["FLUX"].data
+        return kcorrect.template.SED(wave=table["wave"][0].copy(), flux=table["flux"][0].copy())
 
 
 def fit_templates(grid: TemplateGrid, *, z: Array, flux: Array, inverse_variance: Array) -> Array:

@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import logging
+import os
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,15 +93,28 @@ def _create_version(store: Store, record: ModelRecord) -> None:
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    version = client.create_model_version(
-        record.name,
-        logged.artifact_location,
-        record.run_id,
-        {**record.tags, DIGEST_TAG: record.digest},
-        description=record.card,
-        model_id=logged.model_id,
-    )
+    with _default_store(store.uri):
+        version = client.create_model_version(
+            record.name,
+            f"models:/{logged.model_id}",
+            record.run_id,
+            {**record.tags, DIGEST_TAG: record.digest},
+            description=record.card,
+        )
     LOG.info("registered %s version %s", record.name, version.version)
+
+
+@contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """MLflow looks a version's model up in its default store, whichever the client's."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:

@@ -81,6 +81,8 @@ def _create(
     parent: str | None,
 ) -> Run:
     tags = {KEY_TAG: record.key, **code_tags}
+    if record.training_key:
+        tags[TRAINING_TAG] = record.training_key
     if parent:
         tags["mlflow.parentRunId"] = parent
     start = int(record.started * 1000)

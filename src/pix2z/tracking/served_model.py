@@ -38,7 +38,7 @@ class ServedRedshifts(PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: PythonModelContext,
-        model_input: np.ndarray,  # type: ignore[type-arg] - MLflow warns of any other hint
+        model_input: np.ndarray,  # MLflow warns of other hints
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Redshifts of images (n, 32, 32, 5); ``params["ebv"]`` has n values or none."""

@@ -108,8 +108,9 @@ def _source(report: Path) -> str:
 
 
 def _figures(folder: Path, arm: str) -> tuple[Path, ...]:
-    """PNG files of this arm: those in a folder of its name."""
-    return tuple(sorted((folder / arm).glob("*.png")))
+    """Figures of this arm alone, and those that show all arms side by side."""
+    names = (f"errors_{arm}", "training_curves", "redshift_density", "pit")
+    return tuple(path for name in names if (path := folder / f"{name}.png").exists())
 
 
 def member_record(trained: TrainedArm, member: str) -> RunRecord:

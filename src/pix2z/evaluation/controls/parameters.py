@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.errors import InputError
+from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.controls.features import asinh_magnitudes, dereddened
+from pix2z.files import file_digest
 
-__all__ = ["has_truth", "parameter_features", "perturbed", "read_parameters"]
+__all__ = ["parameter_features", "perturbed", "read_parameters"]
 
 Array = NDArray[np.floating]
 
@@ -27,19 +28,26 @@ HIDDEN = ("bulge_half_light_radius", "bulge_axis_ratio")
 """Parameters without one; only the noise-free control reads them."""
 
 
-def has_truth(raw_path: str | Path) -> bool:
-    """Whether a raw file says what was rendered."""
-    try:
-        with h5py.File(raw_path, "r") as file:
-            return "truth" in file
-    except OSError as error:
-        raise InputError(f"{raw_path}: cannot be opened ({error})") from error
+def read_parameters(
+    raw_path: str | Path, row_origin: NDArray[np.int64], *, sha256: str
+) -> dict[str, Array]:
+    """Drawn parameters and their errors at the given rows of the raw file, name -> (n, ...).
 
+    Nothing where the file does not say what was rendered, as one of real images.
 
-def read_parameters(raw_path: str | Path, row_origin: NDArray[np.int64]) -> dict[str, Array]:
-    """Drawn parameters and their errors at the given rows of the raw file, name -> (n, ...)."""
+    Raises
+    ------
+    IntegrityError
+        The file's digest is not `sha256`: it is not the one whose rows were numbered.
+    InputError
+        A parameter is missing.
+    """
+    if file_digest(raw_path) != sha256:
+        raise IntegrityError(f"{raw_path}: changed since ingest; expected sha256 {sha256}")
     errors = [f"sigma_{name}" for name in MEASURABLE]
     with h5py.File(raw_path, "r") as file:
+        if "truth" not in file:
+            return {}
         truth = file["truth"]
         missing = [name for name in (*KNOWN, *MEASURABLE, *HIDDEN, *errors) if name not in truth]
         if missing:

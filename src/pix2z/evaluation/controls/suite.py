@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.controls.methods import (
     Method,
     Sample,
@@ -21,8 +22,9 @@ from pix2z.evaluation.controls.methods import (
 from pix2z.evaluation.controls.parameters import parameter_features, perturbed
 from pix2z.redshift_pdf.density import median
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.predictions import Predictions
 
-__all__ = ["Control", "Settings", "measured_controls", "parameter_controls"]
+__all__ = ["Control", "Settings", "as_predictions", "measured_controls", "parameter_controls"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +40,15 @@ class Settings:
     ----------
     grid : redshift bins of the PDFs.
     n_neighbours : candidates for kNN.
-    most_rounds, most_epochs : of the trees and of the perceptron.
+    tree_iterations, mlp_epochs : most rounds of the trees, most epochs of the perceptron.
     n_phot_bins : z_phot bins of residual PDFs.
     seed : of the methods and of the perturbed parameters.
     """
 
     grid: RedshiftGrid
     n_neighbours: tuple[int, ...]
-    most_rounds: int
-    most_epochs: int
+    tree_iterations: int
+    mlp_epochs: int
     n_phot_bins: int
     seed: int
 
@@ -95,8 +97,11 @@ def parameter_controls(
 
     Parameters
     ----------
-    parameters : name -> (N, ...), as `read_parameters` gives them for the rows of `parts`.
+    parameters : name -> (N, ...), as `read_parameters` gives them for the rows of `parts`;
+        without any there is no such control.
     """
+    if not parameters:
+        return []
     candidates = ("knn", "trees", "mlp")
     variants = {
         "parameters": parameters,
@@ -106,6 +111,23 @@ def parameter_controls(
         _control(name, candidates, _samples(parameter_features(values), z_spec, parts), settings)
         for name, values in variants.items()
     ]
+
+
+def as_predictions(
+    control: Control, galaxies: Galaxies, test_rows: Rows, grid: RedshiftGrid
+) -> Predictions:
+    """Join a control's estimates with the columns of its test galaxies."""
+    return Predictions(
+        grid=grid,
+        density=control.density.astype(np.float32),
+        row=test_rows,
+        object_id=galaxies.column("object_id", test_rows),
+        group_id=galaxies.column("group_id", test_rows),
+        z_spec=galaxies.column("specz_redshift", test_rows),
+        z_phot=control.z_phot.astype(np.float64),
+        mag_r=galaxies.column("mag_r", test_rows),
+        ebv=galaxies.column("ebv", test_rows),
+    )
 
 
 def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[str, Sample]:
@@ -149,7 +171,7 @@ def _fit(candidate: str, sample: Mapping[str, Sample], settings: Settings) -> Me
             validation,
             calibration,
             grid=settings.grid,
-            most_rounds=settings.most_rounds,
+            most_rounds=settings.tree_iterations,
             n_phot_bins=settings.n_phot_bins,
             seed=settings.seed,
         )
@@ -158,7 +180,7 @@ def _fit(candidate: str, sample: Mapping[str, Sample], settings: Settings) -> Me
         validation,
         calibration,
         grid=settings.grid,
-        most_epochs=settings.most_epochs,
+        most_epochs=settings.mlp_epochs,
         n_phot_bins=settings.n_phot_bins,
         seed=settings.seed,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from pix2z.evaluation.figures.style import figure_file, look, shade_outside
 
@@ -48,6 +49,8 @@ def plot_binned_metrics(
             grid[row, 0].set_xlim(left=0)
             grid[row, 1].set_xlim(left=0)
             shade_outside(grid[row, 0], clip_window)
+        for axes in grid[-1]:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 

@@ -47,7 +47,7 @@ def rgb(images: NDArray[np.floating]) -> NDArray[np.float64]:
 def plot_contact_sheet(rows: Sequence[SheetRow], path: str | Path) -> None:
     """Draw one row of stamps per group, with z_spec, z_phot and its 68 % interval below each."""
     columns = max(len(row.images) for row in rows)
-    with figure_file(path, width=1.12 * columns + 0.2, height=1.72 * len(rows) + 0.1) as figure:
+    with figure_file(path, width=1.12 * columns + 0.2, height=1.5 * len(rows) + 0.1) as figure:
         parts = np.ravel(figure.subfigures(len(rows), 1, squeeze=False))
         for part, row in zip(parts, rows, strict=True):
             part.suptitle(row.title, fontsize=9, x=0.01, ha="left", fontweight="bold")

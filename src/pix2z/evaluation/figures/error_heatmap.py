@@ -28,8 +28,8 @@ def plot_error_heatmap(
     top = max(0.02, float(np.percentile(error, 99.5)))
     z_edges, error_edges = np.linspace(0, z_max, 61), np.linspace(0, top, 41)
     color = look(arm)["color"]
-    with figure_file(path, width=6.0, height=4.6) as figure:
-        grid = figure.add_gridspec(2, 2, width_ratios=(5, 1), height_ratios=(1, 4))
+    with figure_file(path, width=8.0, height=4.9) as figure:
+        grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 4))
         main = figure.add_subplot(grid[1, 0])
         above = figure.add_subplot(grid[0, 0], sharex=main)
         beside = figure.add_subplot(grid[1, 1], sharey=main)
@@ -47,7 +47,7 @@ def plot_error_heatmap(
         main.set_ylabel("|z_phot - z_spec|, in redshift")
         main.set_xlim(0, z_max)
         main.set_ylim(0, top)
-        main.legend(loc="upper right")
+        main.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
         above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, fill=True, color=color, alpha=0.8)
         beside.stairs(
             np.histogram(error, error_edges)[0],

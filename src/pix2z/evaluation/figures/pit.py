@@ -1,6 +1,6 @@
 """PIT histograms and QQ differences, with the bands of a calibrated set of PDFs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
-from pix2z.evaluation.figures.style import figure_file, look
+from pix2z.evaluation.figures.style import columns_for, figure_file, look
 
 __all__ = ["plot_pit"]
 
@@ -23,16 +23,32 @@ def plot_pit(arms: Mapping[str, Array], path: str | Path) -> None:
     Grey: 95 % of calibrated samples of that size lie within, point by point (binomial above, the
     Beta distribution of order statistics below).
     """
-    n_arms = len(arms)
-    with figure_file(path, width=2.3 * n_arms + 0.7, height=4.4) as figure:
-        axes = figure.subplots(2, n_arms, squeeze=False, sharex=True, sharey="row")
-        for column, (arm, pit) in enumerate(arms.items()):
-            _histogram(axes[0, column], pit, color=look(arm)["color"])
-            _quantile_difference(axes[1, column], pit, color=look(arm)["color"])
-            axes[0, column].set_title(arm)
-            axes[1, column].set_xlabel("uniform quantile")
-        axes[0, 0].set_ylabel("density of PIT")
-        axes[1, 0].set_ylabel("PIT quantile - uniform quantile")
+    rows, columns = columns_for(len(arms))
+    with figure_file(path, width=2.7 * columns + 0.6, height=3.9 * rows + 0.2) as figure:
+        axes = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
+        for position, (arm, pit) in enumerate(arms.items()):
+            above, column = 2 * (position // columns), position % columns
+            _histogram(axes[above, column], pit, color=look(arm)["color"])
+            _quantile_difference(axes[above + 1, column], pit, color=look(arm)["color"])
+            axes[above, column].set_title(arm)
+            lowest = position + columns >= len(arms)
+            axes[above + 1, column].tick_params(labelbottom=lowest)
+            if lowest:
+                axes[above + 1, column].set_xlabel("PIT, or uniform quantile")
+            if column == 0:
+                axes[above, column].set_ylabel("density of PIT")
+                axes[above + 1, column].set_ylabel("PIT quantile - uniform")
+        for position in range(len(arms), rows * columns):
+            for below in (0, 1):
+                axes[2 * (position // columns) + below, position % columns].set_visible(False)
+        for half in (axes[0::2], axes[1::2]):
+            _same_height(half.ravel().tolist()[: len(arms)])
+
+
+def _same_height(axes: Sequence[Axes]) -> None:
+    low, high = min(a.get_ylim()[0] for a in axes), max(a.get_ylim()[1] for a in axes)
+    for one in axes:
+        one.set_ylim(low, high)
 
 
 def _histogram(axes: Axes, pit: Array, *, color: str) -> None:

@@ -34,7 +34,8 @@ def plot_redshift_density(
     norm = LogNorm(vmin=1, vmax=max(2.0, *(float(found.max()) for found in counts.values())))
     with figure_file(path, width=2.55 * columns + 0.9, height=2.55 * rows + 0.4) as figure:
         axes_list = panels(figure, len(arms), shared=True)
-        for axes, (arm, (z_phot, z_spec)) in zip(axes_list, arms.items(), strict=True):
+        for position, (arm, (z_phot, z_spec)) in enumerate(arms.items()):
+            axes = axes_list[position]
             shown = np.ma.masked_equal(counts[arm].T, 0)
             mesh = axes.pcolormesh(edges, edges, shown, norm=norm, cmap="viridis", rasterized=True)
             _guides(axes, clip_window, z_max)
@@ -42,8 +43,9 @@ def plot_redshift_density(
             text = f"NMAD {found['nmad']:.4f}\n|Δ| > 0.05: {100 * found['outlier_005']:.1f} %"
             axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=8)
             axes.set_title(arm)
-            axes.label_outer()
             axes.set_aspect("equal")
+            # The lowest axes of each column carry the labels, also where the last row is short.
+            axes.tick_params(labelbottom=position + columns >= len(arms))
         figure.supxlabel("spectroscopic redshift", fontsize=9)
         figure.supylabel("photometric redshift", fontsize=9)
         figure.colorbar(mesh, ax=axes_list, label="galaxies per cell", shrink=0.8, aspect=30)

@@ -20,7 +20,7 @@ def plot_redshift_histogram(
 ) -> None:
     """Draw the redshift distribution of each named sample (n,), each normalised to its size."""
     edges = np.linspace(0.0, z_max, 41)
-    with figure_file(path, width=6.4, height=3.4) as figure:
+    with figure_file(path, width=8.0, height=3.8) as figure:
         axes = figure.subplots()
         for name, z in samples.items():
             style = look(name) | {"linestyle": look(name)["linestyle"] if name != "test" else ":"}
@@ -38,4 +38,4 @@ def plot_redshift_histogram(
         shade_outside(axes, clip_window, label="outside the clip window")
         axes.set_xlabel("spectroscopic redshift")
         axes.set_ylabel("galaxies per unit redshift, normalised")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")

@@ -1,0 +1,238 @@
+"""reports/report.md and the self-contained reports/report.html, from one list of sections."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pix2z.evaluation.answer import answer
+from pix2z.evaluation.arm_metrics import coverage
+from pix2z.evaluation.metric_names import METRICS
+from pix2z.evaluation.pdf_metrics import pit_values
+from pix2z.evaluation.report_parts import Picture, Section, Table
+from pix2z.evaluation.report_tables import (
+    all_metrics_table,
+    binned_table,
+    cost_table,
+    coverage_table,
+    exploratory_table,
+    ingest_table,
+    primary_table,
+    results_table,
+    seed_view_table,
+)
+from pix2z.files import atomic_path
+from pix2z.redshift_pdf.predictions import Predictions
+
+__all__ = ["report_sections", "write_report"]
+
+Json = Mapping[str, Any]
+
+TITLE = "Does clipping the training sample at 2 sigma help?"
+
+ARMS = {
+    "full": "the hybrid network (aperture photometry and a small convolutional trunk), trained on"
+    " the full sample",
+    "clipped": "the same network, trained on galaxies inside the clip window only",
+    "subsample": "the same network, trained on a random subsample as large as the clipped one",
+    "seed_full": "the seed experiment's network with its own recipe, trained on the full sample",
+    "seed_clipped": "the same, trained on the clipped sample",
+    "trees": "gradient-boosted trees on aperture photometry of the same stamps",
+    "knn": "nearest neighbours on the same photometry",
+    "trainz": "the training n(z) for every galaxy: what no information at all gives",
+    "parameters": "the best catalogue method on what the renderer drew, without noise",
+    "parameters_noisy": "the same, each parameter with the error its stamp allows",
+}
+
+
+def report_sections(
+    comparison: Json,
+    *,
+    source: str,
+    ingest: Json | None,
+    pools: Mapping[str, Predictions],
+    bins: Mapping[str, Mapping[str, Sequence[Json]]],
+    pictures: Sequence[Picture],
+    n_bootstrap: int,
+) -> list[Section]:
+    """Lay out the whole report.
+
+    Parameters
+    ----------
+    comparison : the content of reports/compare.json.
+    source : what is real and what is rendered; the attribute of galaxies.h5.
+    ingest : the content of reports/ingest.json, if there is one.
+    pools : predictions of arms and controls, for the coverage table.
+    bins : arm -> variable -> bins of `binned_metrics`.
+    """
+    sections = [
+        Section("Answer", paragraphs=(answer(dict(comparison)),)),
+        _provenance(comparison, source),
+        _results(comparison),
+        _contrasts(comparison, n_bootstrap),
+        Section("Figures", pictures=tuple(pictures)),
+        _along_redshift(bins),
+        _coverage(pools),
+        _seed_view(comparison),
+        Section("All metrics", tables=_all_metrics(comparison)),
+        Section("Time and size", tables=(cost_table(comparison),)),
+    ]
+    if ingest is not None:
+        sections.append(Section("Ingest", tables=(ingest_table(ingest),)))
+    return [section for section in [*sections, _how_to_read(n_bootstrap)] if _filled(section)]
+
+
+def write_report(
+    sections: Sequence[Section], *, markdown: str | Path, html: str | Path, title: str = TITLE
+) -> None:
+    """Render the sections; figures are linked in Markdown and embedded in the page."""
+    pages = ((Path(markdown), "report.md.j2"), (Path(html), "report.html.j2"))
+    for path, template in pages:
+        environment = Environment(
+            loader=PackageLoader("pix2z.evaluation"),
+            autoescape=template.endswith(".html.j2"),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        environment.filters["embedded"] = _embedded
+        environment.filters["relative"] = lambda file, folder=path.parent: _relative(file, folder)
+        environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
+        environment.filters["ranged"] = _ranged
+        text = environment.get_template(template).render(title=title, sections=sections)
+        with atomic_path(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _ranged(cell: str) -> str:
+    """Set the interval of ``value (low to high)`` on a line of its own; the rest is escaped."""
+    value, bracket, rest = cell.partition(" (")
+    if not bracket or " to " not in rest:
+        return cell
+    limits, _, star = rest.partition(")")
+    return Markup('{}{}<span class="range">{}</span>').format(value, star, limits)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _filled(section: Section) -> bool:
+    return bool(section.paragraphs or section.items or section.tables or section.pictures)
+
+
+def _provenance(comparison: Json, source: str) -> Section:
+    low, high = comparison["test"]["clip_window"]
+    test = comparison["test"]
+    paragraphs = [f"Data: {source}"]
+    if "render" in source:
+        paragraphs.append(
+            "Every number here is measured on rendered images. What an image model gains over a"
+            " catalogue is a property of the renderer until real images confirm it."
+        )
+    paragraphs.append(
+        f"Test set: {test['n']:,} galaxies, the same for every arm, seen by no training, tuning,"
+        f" calibration or clipping; {test['n_inside']:,} lie inside the clip window"
+        f" {low:.4f} to {high:.4f}, {test['n'] - test['n_inside']:,} outside."
+    )
+    everyone = [*comparison["arms"], *comparison["controls"]]
+    items = tuple(f"{name}: {ARMS[name]}." for name in everyone if name in ARMS)
+    return Section("What was compared", paragraphs=tuple(paragraphs), items=items)
+
+
+def _results(comparison: Json) -> Section:
+    test = comparison["test"]
+    tables = [
+        results_table(comparison, "inside", f"Inside the clip window, n = {test['n_inside']:,}."),
+        results_table(comparison, "whole", f"Whole test set, n = {test['n']:,}."),
+    ]
+    n_outside = test["n"] - test["n_inside"]
+    if n_outside:
+        caption = f"Outside the clip window, n = {n_outside:,}."
+        tables.append(results_table(comparison, "outside", caption))
+    intro = (
+        "Redshift units throughout; in brackets 95 % intervals. Lower is better, but for the bias,"
+        " which should be 0. Δ = (z_phot - z_spec) / (1 + z_spec), dz = z_phot - z_spec."
+    )
+    return Section("Results", paragraphs=(intro,), tables=tuple(tables))
+
+
+def _contrasts(comparison: Json, n_bootstrap: int) -> Section:
+    verdicts = tuple(entry["verdict"] for entry in comparison["contrasts"] if entry["primary"])
+    intro = (
+        "Paired differences on the same galaxies. The primary family was fixed beforehand: full"
+        " against clipped, and clipped against a random subsample of its size, in CRPS and MAE,"
+        " inside the clip window. Its p-values are corrected after Holm and cannot fall below"
+        f" {1 / (n_bootstrap + 1):.2g} before correction."
+    )
+    tables = [exploratory_table(comparison)]
+    if verdicts:
+        tables.insert(0, primary_table(comparison))
+    kept = tuple(table for table in tables if table.rows)
+    return Section("Contrasts", paragraphs=(intro,), items=verdicts, tables=kept)
+
+
+def _along_redshift(bins: Mapping[str, Mapping[str, Sequence[Json]]]) -> Section:
+    chosen = {arm: found["z_spec"] for arm, found in bins.items() if arm in ("full", "clipped")}
+    if not chosen:
+        return Section("Along redshift")
+    table = binned_table(chosen, "By spectroscopic redshift; bins of fewer than 8 galaxies: –.")
+    return Section("Along redshift", tables=(table,))
+
+
+def _coverage(pools: Mapping[str, Predictions]) -> Section:
+    found = {
+        name: coverage(pit_values(pool.density, pool.grid, pool.z_spec))
+        for name, pool in pools.items()
+    }
+    caption = "Share of test galaxies inside the central intervals; band: 95 % of calibrated sets."
+    return Section("Coverage", tables=(coverage_table(found, caption),))
+
+
+def _seed_view(comparison: Json) -> Section:
+    view = comparison["seed_view"]
+    present = [arm for arm in ("full", "clipped") if view.get(arm)]
+    if not present:
+        return Section("The seed experiment's normalised view")
+    ranges = tuple(
+        f"{arm}: redshifts scaled from {view[arm]['z_low']:.4f} to {view[arm]['z_high']:.4f},"
+        f" {view[arm]['n_own_test']:,} own test galaxies."
+        for arm in present
+    )
+    return Section(
+        "The seed experiment's normalised view",
+        paragraphs=(str(view["note"]),),
+        items=ranges,
+        tables=(seed_view_table(comparison),),
+    )
+
+
+def _all_metrics(comparison: Json) -> tuple[Table, ...]:
+    captions = {"inside": "Inside the clip window.", "whole": "Whole test set."}
+    return tuple(all_metrics_table(comparison, subset, text) for subset, text in captions.items())
+
+
+def _how_to_read(n_bootstrap: int) -> Section:
+    items = (
+        f"Intervals: {n_bootstrap} resamples of groups (stamps of one parent galaxy stay together),"
+        " the same resamples for every arm, so that differences are paired. They cover the choice"
+        " of test galaxies, not the chance of training; the seeds' spread stands beside them.",
+        "An arm is judged by its pool, the mean PDF of its seeds.",
+        "Not significant means that this test set cannot tell the arms apart, not that they are"
+        " equal: the interval says how large a difference is still possible.",
+        f"CRPS ({METRICS['crps'].formula}) and CDE loss judge the whole PDF. PIT and coverage alone"
+        " prove nothing: trainz, which knows nothing, passes both.",
+        "Points in figures along redshift, magnitude or extinction stand at bin centres.",
+        "Every number, and all contrasts in words, are in reports/compare.json; each arm by itself"
+        " is in reports/metrics.",
+    )
+    return Section("How to read this", items=items)

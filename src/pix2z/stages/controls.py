@@ -1,0 +1,37 @@
+"""Stage: catalogue methods -> predictions/controls/<name>.hdf5 and reports/controls.json."""
+
+import numpy as np
+
+from pix2z.config.controls import ControlsConfig
+from pix2z.config.ingest import IngestConfig
+from pix2z.config.pdf import PdfConfig
+from pix2z.dataset.splits import read_split
+from pix2z.dataset.store import open_galaxies
+from pix2z.evaluation.controls import features, parameters, suite
+from pix2z.files import write_json
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.qp_files import write_predictions
+from pix2z.stages.runner import run
+
+
+def main() -> None:
+    """Fit every control on training galaxies and predict the test galaxies."""
+    config, pdf, raw_path = ControlsConfig.read(), PdfConfig.read(), IngestConfig.read().source
+    grid = RedshiftGrid(z_min=pdf.z_min, z_max=pdf.z_max, n_bins=pdf.n_bins)
+    settings = suite.Settings(grid=grid, **config.model_dump())
+    parts = read_split("data/splits/full.h5").parts()
+    with open_galaxies("data/galaxies.h5") as galaxies:
+        z_spec, origin = galaxies.column("specz_redshift"), galaxies.column("row_origin")
+        sha256 = galaxies.attribute("source_sha256")
+        drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
+        measured = features.measured_features(galaxies, np.arange(len(galaxies)))
+        controls = suite.measured_controls(measured, z_spec, parts, settings)
+        controls += suite.parameter_controls(drawn, z_spec, parts, settings)
+        for control in controls:
+            found = suite.as_predictions(control, galaxies, parts["test"], grid)
+            write_predictions(f"predictions/controls/{control.name}.hdf5", found)
+    write_json("reports/controls.json", {control.name: control.report for control in controls})
+
+
+if __name__ == "__main__":
+    run(main)

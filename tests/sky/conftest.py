@@ -1,0 +1,66 @@
+"""Shared: the real parents and a block of drawn scenes, made once."""
+
+import numpy as np
+import pytest
+
+from pix2z.sky.draws import stamp_generators, stamp_uniforms
+from pix2z.sky.parents import Parents, load_parents
+from pix2z.sky.plan import StampPlan, plan_stamps
+from pix2z.sky.scene import Scene, draw_scene
+from pix2z.sky.templates import TemplateGrid, load_template_grid
+
+FRACTIONS = {"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20}
+
+
+@pytest.fixture(scope="session")
+def grid() -> TemplateGrid:
+    return load_template_grid()
+
+
+@pytest.fixture(scope="session")
+def parents(grid: TemplateGrid) -> Parents:
+    return load_parents(grid, faint_limit=17.8)
+
+
+@pytest.fixture(scope="session")
+def plan(parents: Parents) -> StampPlan:
+    return plan_stamps(
+        parents.index,
+        n_parents=4000,
+        n_stamps=6000,
+        seed=1,
+        split_seed=2,
+        fractions=FRACTIONS,
+    )
+
+
+@pytest.fixture(scope="session")
+def scene(parents: Parents, grid: TemplateGrid, plan: StampPlan) -> Scene:
+    """6,000 stamps drawn, none rendered."""
+    uniforms = stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy))
+    return draw_scene(
+        parents,
+        grid,
+        plan,
+        uniforms,
+        max_shift=0.03,
+        faint_limit=17.8,
+        size_depends_on_redshift=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def sample_rows(scene: Scene) -> np.ndarray:
+    """200 rows: the 15 largest discs and bulges, the rest at random."""
+    galaxy = scene.galaxy
+    largest = np.unique(
+        np.concatenate(
+            [
+                np.argsort(galaxy.disc_half_light_radius)[-15:],
+                np.argsort(galaxy.bulge_half_light_radius)[-15:],
+            ]
+        )
+    )
+    rest = np.setdiff1d(np.arange(len(galaxy)), largest)
+    chosen = np.random.default_rng(3).choice(rest, 200 - len(largest), replace=False)
+    return np.concatenate([largest, chosen])

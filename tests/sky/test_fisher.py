@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pix2z.sky.fisher import fisher_sigma
+from pix2z.sky.observing import pixel_variance
+from pix2z.sky.rendering import Sources, render, render_shapes
+from pix2z.sky.scene import Scene
+
+
+def sigmas(galaxy: Sources, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return fisher_sigma(
+        render_shapes(galaxy),
+        flux=galaxy.flux,
+        bulge_fraction=galaxy.bulge_fraction,
+        variance=variance,
+    )
+
+
+@pytest.fixture
+def galaxy(scene: Scene) -> Sources:
+    return scene.galaxy.take(np.arange(30))
+
+
+@pytest.fixture
+def variance(scene: Scene, galaxy: Sources) -> np.ndarray:
+    return pixel_variance(render(galaxy), scene.sky_sigma[:30])
+
+
+def gradients(galaxy: Sources) -> np.ndarray:
+    """(M, 8, 5, 32, 32) by finite differences of rendered stamps, no derivative shared."""
+
+    def difference(name: str, low: np.ndarray, high: np.ndarray, width: float) -> np.ndarray:
+        stamps = [render(replace(galaxy, **{name: value})) for value in (low, high)]
+        return (stamps[1].astype(np.float64) - stamps[0]) / width
+
+    images = render(galaxy).astype(np.float64)
+    fluxes = []
+    for band in range(5):
+        only = np.zeros_like(images)
+        only[:, band] = images[:, band] / galaxy.flux[:, band, None, None]
+        fluxes.append(only)
+    radius, ratio, bulge = (
+        galaxy.disc_half_light_radius,
+        galaxy.disc_axis_ratio,
+        galaxy.bulge_fraction,
+    )
+    shapes = [
+        difference(
+            "disc_half_light_radius", radius * np.exp(-0.02), radius * np.exp(0.02), 0.04
+        ),
+        difference("disc_axis_ratio", ratio - 0.005, ratio + 0.005, 0.01),
+        difference("bulge_fraction", bulge - 0.02, bulge + 0.02, 0.04),
+    ]
+    return np.stack(fluxes + shapes, axis=1)
+
+
+def test_matches_the_covariance_of_a_fit(galaxy: Sources, variance: np.ndarray) -> None:
+    """(J^T C^-1 J + prior)^-1 with J from finite differences and a plain inverse."""
+    sigma_flux, sigma_shape = sigmas(galaxy, variance)
+    jacobian = gradients(galaxy).reshape(len(galaxy), 8, -1)
+    for row in range(len(galaxy)):
+        weighted = jacobian[row] / np.sqrt(variance[row].reshape(-1))
+        information = weighted @ weighted.T + np.diag([0, 0, 0, 0, 0, 1, 1, 1])
+        expected = np.sqrt(np.diagonal(np.linalg.inv(information)))
+        np.testing.assert_allclose(
+            np.concatenate([sigma_flux[row], sigma_shape[row]]), expected, rtol=0.03
+        )
+
+
+def test_more_noise_means_larger_errors(galaxy: Sources, variance: np.ndarray) -> None:
+    quiet, loud = sigmas(galaxy, variance), sigmas(galaxy, 4 * variance)
+    assert (loud[0] > 1.5 * quiet[0]).all()
+    assert (loud[1] > quiet[1]).all()
+
+
+def test_masked_pixels_carry_no_information(galaxy: Sources, variance: np.ndarray) -> None:
+    whole = sigmas(galaxy, variance)
+    variance[:, :, :16] = np.nan
+    half = sigmas(galaxy, variance)
+    assert (half[0] > whole[0]).all()
+
+
+def test_shape_errors_never_exceed_the_prior(galaxy: Sources, variance: np.ndarray) -> None:
+    pure_bulge = replace(galaxy, bulge_fraction=np.full((30, 5), 0.9999))
+    assert (sigmas(pure_bulge, 1e4 * variance)[1] <= 1 + 1e-6).all()

@@ -1,0 +1,106 @@
+import logging
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from pix2z.tracking.live import live_curve
+from pix2z.tracking.registration import register
+from pix2z.tracking.store import Store
+
+
+def training_runs(client):
+    experiment = client.get_experiment_by_name("pix2z-train")
+    found = client.search_runs([experiment.experiment_id])
+    return [run for run in found if run.data.tags["kind"] == "training"]
+
+
+def points(client, run, name="val_loss"):
+    return sorted((m.step, m.value) for m in client.get_metric_history(run.info.run_id, name))
+
+
+def epochs(first: int, last: int):
+    return [(e, {"loss": 2.0 - e, "val_loss": 2.5 - e, "seconds": 1.0}) for e in range(first, last)]
+
+
+def show(curve, some) -> None:
+    for epoch, logs in some:
+        curve(epoch, logs)
+
+
+def test_losses_appear_as_they_come(root, client):
+    curve = live_curve(1, arm="full", training_key="inputs")
+    for count, (epoch, logs) in enumerate(epochs(0, 3), start=1):
+        curve(epoch, logs)
+        (run,) = training_runs(client)
+        assert len(points(client, run)) == count
+    assert points(client, run, "train_loss") == [(0, 2.0), (1, 1.0), (2, 0.0)]
+    assert (run.info.status, run.data.tags["live"]) == ("RUNNING", "true")
+
+
+def test_a_resumed_training_goes_on_with_its_run(root, client):
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 3))
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(2, 5))
+    (run,) = training_runs(client)
+    assert [step for step, _ in points(client, run)] == [0, 1, 2, 3, 4]
+
+
+def test_other_inputs_seeds_and_arms_are_other_runs(root, client):
+    live_curve(1, arm="full", training_key="inputs")
+    live_curve(2, arm="full", training_key="inputs")
+    live_curve(1, arm="clipped", training_key="inputs")
+    live_curve(1, arm="full", training_key="other inputs")
+    assert len(training_runs(client)) == 4
+
+
+def test_register_adopts_the_run_and_fills_its_gaps(root, arms, client):
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 2))
+    (live,) = training_runs(client)
+    register(root, arms)
+    runs = {run.info.run_name: run for run in training_runs(client)}
+    adopted = runs["full, seed 1"]
+    assert len(runs) == 3
+    assert adopted.info.run_id == live.info.run_id
+    assert (adopted.info.status, adopted.data.tags["live"]) == ("FINISHED", "adopted")
+    assert "settings.learning_rate" in adopted.data.params
+    shown = points(client, adopted)
+    assert [step for step, _ in shown] == [0, 1, 2, 3, 4]
+    assert shown[:2] == [(0, 2.5), (1, 1.5)]
+
+
+def test_a_registered_training_shows_nothing_twice(root, arms, client):
+    register(root, arms)
+    (before,) = (r for r in training_runs(client) if r.info.run_name == "full, seed 1")
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 9))
+    assert len(training_runs(client)) == 3
+    assert len(points(client, before)) == 5
+
+
+def test_a_store_out_of_reach_costs_one_warning(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 3))
+    assert [r.levelno for r in caplog.records if r.name == "pix2z.tracking.live"] == [
+        logging.WARNING
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "survives"), [(MlflowException("locked"), True), (ZeroDivisionError(), False)]
+)
+def test_a_failure_on_the_way_ends_the_curve_but_not_the_training(
+    root, client, monkeypatch, caplog, failure, survives
+):
+    """Failures of tracking alone: a defect of ours is not hidden."""
+    curve = live_curve(1, arm="full", training_key="inputs")
+    curve(*epochs(0, 1)[0])
+
+    def fail(*_args, **_kwargs):
+        raise failure
+
+    monkeypatch.setattr(f"mlflow.{Store.__annotations__['client'].__name__}.log_batch", fail)
+    if survives:
+        show(curve, epochs(1, 4))
+        assert caplog.text.count("live curves in MLflow end") == 1
+    else:
+        with pytest.raises(ZeroDivisionError):
+            show(curve, epochs(1, 4))

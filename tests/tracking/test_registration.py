@@ -1,0 +1,153 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pix2z.tracking.registration import register
+from pix2z.tracking.store import EXPERIMENTS
+
+
+def runs(client, name: str):
+    experiment = client.get_experiment_by_name(name)
+    return client.search_runs([experiment.experiment_id], max_results=1000)
+
+
+def by_name(client, experiment: str):
+    found = {run.info.run_name: run for run in runs(client, experiment)}
+    assert len(found) == len(runs(client, experiment))
+    return found
+
+
+def census(client):
+    versions = client.search_model_versions("name LIKE 'pix2z-%'")
+    ids = {name: sorted(run.info.run_id for run in runs(client, name)) for name in EXPERIMENTS}
+    return ids | {"versions": sorted((v.name, v.version, v.run_id) for v in versions)}
+
+
+def test_everything_appears_once_however_often_it_is_registered(root, arms, client):
+    register(root, arms)
+    first = census(client)
+    counts = {name: len(found) for name, found in first.items()}
+    assert counts == {"pix2z-tune": 4, "pix2z-train": 5, "pix2z-compare": 1, "versions": 2}
+    artifacts = {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
+    register(root, arms)
+    assert census(client) == first
+    assert artifacts == {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
+
+
+def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, arms, client):
+    register(root, arms)
+    run = by_name(client, "pix2z-train")["full, seed 2"]
+    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    assert (tags["arm"], tags["seed"], tags["weights_digest"]) == ("full", "2", b"full2".hex())
+    assert tags["galaxies_digest"].startswith("sha256:")
+    assert params["settings.learning_rate"] == "0.002"
+    assert params["settings.dense_units"] == "[256, 128]"
+    assert metrics["test_mae"] == 0.02
+    assert "test_r2" not in metrics  # undefined: absent, not zero
+    curve = client.get_metric_history(run.info.run_id, "val_loss")
+    history = json.loads((root / "models/full/seed-2/history.json").read_text())
+    assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
+    assert run.info.end_time - run.info.start_time == pytest.approx(7500, abs=2)
+    assert [use.dataset.name for use in run.inputs.dataset_inputs] == ["galaxies", "split full"]
+    assert run.info.status == "FINISHED"
+
+
+def test_a_pool_owns_the_registered_model_and_the_figures(root, arms, client):
+    register(root, arms)
+    run = by_name(client, "pix2z-train")["full, pool"]
+    assert run.data.metrics["test_inside_mae"] == 0.05
+    figures = [f.path for f in client.list_artifacts(run.info.run_id, "figures")]
+    assert figures == ["figures/errors_full.png", "figures/pit.png"]
+    (version,) = client.search_model_versions("name = 'pix2z-full'")
+    assert version.run_id == run.info.run_id
+    assert "seeds 1, 2" in version.description
+    assert "| CRPS |" in version.description
+    assert "made-up galaxies" in version.description
+    assert "nanomaggies" in client.get_registered_model("pix2z-full").description
+
+
+def test_a_model_is_code_weights_and_json_without_pickle(root, arms, client):
+    register(root, arms)
+    folder = Path(client.get_model_version_download_uri("pix2z-full", "1"))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pyc"}]
+    pool = folder / "artifacts" / "pool"
+    source = root / "models" / "full"
+    for name in ("pool.json", "seed-1/estimator.json", "seed-2/weights.weights.h5"):
+        assert (pool / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_the_comparison_answers_in_words_and_numbers(root, arms, client):
+    register(root, arms)
+    (run,) = runs(client, "pix2z-compare")
+    assert "Inside the clip window, full is better." in run.data.tags["mlflow.note.content"]
+    assert run.data.metrics["inside_mae/full"] == 0.05
+    assert run.data.metrics["primary_p_holm_crps/full minus seed_full"] == 0.01
+    paths = {f.path for f in client.list_artifacts(run.info.run_id)}
+    assert paths == {"compare.json", "report.html", "figures"}
+    figures = {f.path for f in client.list_artifacts(run.info.run_id, "figures")}
+    assert figures == {"figures/errors_full.png", "figures/pit.png"}
+
+
+def test_trials_are_children_of_their_study(root, arms, client):
+    register(root, arms)
+    found = by_name(client, "pix2z-tune")
+    study = found.pop("study of 3 trials")
+    assert set(found) == {"baseline", "trial 1", "trial 2 (best)"}
+    assert {r.data.tags["mlflow.parentRunId"] for r in found.values()} == {study.info.run_id}
+    assert study.data.params["best.learning_rate"] == "0.001"
+    assert study.data.metrics["best_val_loss"] == pytest.approx(1.3)
+    assert found["trial 1"].data.metrics["val_loss"] == pytest.approx(1.4)
+
+
+def test_the_store_is_rebuilt_from_files(root, arms, client, empty_database):
+    register(root, arms)
+    before = {name: set(by_name(client, name)) for name in EXPERIMENTS}
+    shutil.copy(empty_database, root / "mlflow.db")
+    register(root, arms)
+    assert {name: set(by_name(client, name)) for name in EXPERIMENTS} == before
+    assert len(client.search_model_versions("name LIKE 'pix2z-%'")) == 2
+
+
+def test_other_weights_make_one_more_run_and_one_more_version(root, arms, client, retrain):
+    register(root, arms)
+    retrain("full", 1, b"other weights")
+    register(root, arms)
+    assert len(runs(client, "pix2z-train")) == 5 + 2  # the seed and the pool
+    versions = client.search_model_versions("name = 'pix2z-full'")
+    assert sorted(int(version.version) for version in versions) == [1, 2]
+    assert len(client.search_model_versions("name = 'pix2z-seed_full'")) == 1
+
+
+def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client):
+    register(root, arms)
+    before = census(client)
+    path = root / "reports/metrics/full.json"
+    metrics = json.loads(path.read_text())
+    metrics["pool"]["whole"]["mae"]["value"] = 0.0125
+    path.write_text(json.dumps(metrics))
+    register(root, arms)
+    assert census(client) == before
+    assert by_name(client, "pix2z-train")["full, pool"].data.metrics["test_mae"] == 0.0125
+    (version,) = client.search_model_versions("name = 'pix2z-full'")
+    assert "0.0125" in version.description
+
+
+def test_a_run_that_a_kill_left_half_written_is_completed(root, arms, client):
+    register(root, arms)
+    run = by_name(client, "pix2z-train")["full, seed 1"]
+    client.delete_tag(run.info.run_id, "content_digest")
+    client.update_run(run.info.run_id, status="RUNNING")
+    before = client.get_metric_history(run.info.run_id, "val_loss")
+    register(root, arms)
+    again = by_name(client, "pix2z-train")["full, seed 1"]
+    assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
+    assert len(client.get_metric_history(run.info.run_id, "val_loss")) == len(before)
+
+
+def test_an_arm_that_is_not_trained_yet_is_passed_over(root, arms, client):
+    shutil.rmtree(root / "models/seed_full")
+    register(root, arms)
+    assert {model.name for model in client.search_registered_models()} == {"pix2z-full"}
