@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,18 @@ def test_augmented_images_are_those_of_their_rows_up_to_all_eight_symmetries(gal
                     used.append(match)
     counts = np.bincount(used, minlength=N_SYMMETRIES)
     assert (counts > 0).all()
+
+
+def test_memory_is_that_of_the_buffer_not_of_the_file(sample):
+    rows = np.arange(len(sample))  # 16 MB
+    tracemalloc.start()
+    for _ in training_batches(
+        sample, rows, batch_size=16, seed=1, epoch=0, augment=True, buffer_rows=64
+    ):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6
 
 
 def test_order_is_the_same_with_and_without_augmentation(galaxies_path):

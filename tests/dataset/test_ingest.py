@@ -1,3 +1,5 @@
+import tracemalloc
+
 import h5py
 import numpy as np
 import pytest
@@ -53,6 +55,43 @@ def test_bytes_depend_on_neither_time_nor_chunking(raw, write_raw, run_ingest):
     other, same_report = run_ingest(source, name="again.h5", chunk_rows=50)
     assert one.read_bytes() == other.read_bytes()
     assert report == same_report
+
+
+def test_nersc_files_are_cropped_and_their_extinctions_become_ebv(write_raw, run_ingest):
+    rng = np.random.default_rng(2)
+    ebv = rng.uniform(0.01, 0.1, 6)
+    images = rng.normal(1.0, 0.1, (6, 5, 107, 107)).astype(np.float32)
+    content = {
+        "images": images,
+        "ObjID": np.arange(6),
+        "ra": np.arange(6.0),
+        "dec": np.zeros(6),
+        "e_bv": ebv[:, None] * np.array([5.155, 3.793, 2.751, 2.086, 1.479]),
+        "specz_redshift": np.full(6, 0.1),
+        "specz_redshift_err": np.full(6, 1e-5),
+    }
+    path, report = run_ingest(write_raw(content), layout="nersc", chunk_rows=4)
+    with open_galaxies(path) as galaxies:
+        expected = images[:, :, 37:69, 37:69].transpose(0, 2, 3, 1)
+        np.testing.assert_array_equal(galaxies.images(np.arange(6)), expected)
+        np.testing.assert_allclose(galaxies.column("ebv"), ebv, rtol=1e-6)
+        assert len(np.unique(galaxies.column("group_id"))) == 6
+    assert report["columns_from"]["ebv"].startswith("e_bv (N, 5), taken as A_ugriz")
+
+
+def test_memory_is_that_of_a_chunk_not_of_the_file(raw, write_raw, run_ingest):
+    rng = np.random.default_rng(3)
+    content = {key: np.concatenate([values] * 16) for key, values in raw.items()}
+    content["images"] = content["images"] + rng.normal(0, 0.01, content["images"].shape)
+    content["images"] = content["images"].astype(np.float32)  # 16 MB
+    content["ObjID"] = np.arange(800)
+    path = write_raw(content)
+    tracemalloc.start()
+    _, report = run_ingest(path, chunk_rows=16)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report["n_good"] == 800
+    assert peak < 8e6
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,7 @@ def gradients(galaxy: Sources) -> np.ndarray:
         galaxy.bulge_fraction,
     )
     shapes = [
-        difference(
-            "disc_half_light_radius", radius * np.exp(-0.02), radius * np.exp(0.02), 0.04
-        ),
+        difference("disc_half_light_radius", radius * np.exp(-0.02), radius * np.exp(0.02), 0.04),
         difference("disc_axis_ratio", ratio - 0.005, ratio + 0.005, 0.01),
         difference("bulge_fraction", bulge - 0.02, bulge + 0.02, 0.04),
     ]

@@ -39,9 +39,7 @@ def test_redder_galaxies_are_earlier_with_larger_bulges() -> None:
 
 def test_bulge_is_redder_and_the_total_is_kept() -> None:
     fraction_r = np.array([0.1, 0.5, 0.9])
-    fractions = morphology.band_bulge_fractions(
-        fraction_r, np.zeros(3, bool), np.full(3, 0.5)
-    )
+    fractions = morphology.band_bulge_fractions(fraction_r, np.zeros(3, bool), np.full(3, 0.5))
     np.testing.assert_allclose(fractions[:, 2], fraction_r)
     assert (np.diff(fractions, axis=1) > 0).all()
     ratio = fractions / (1 - fractions)

@@ -68,9 +68,7 @@ def test_moves_stay_near_and_bright(parents: Parents, grid: TemplateGrid) -> Non
 
     rows = np.arange(3000)
     uniform = np.random.default_rng(0).random(3000)
-    z = moved_redshift(
-        parents, grid, rows=rows, uniform=uniform, max_shift=0.03, faint_limit=17.8
-    )
+    z = moved_redshift(parents, grid, rows=rows, uniform=uniform, max_shift=0.03, faint_limit=17.8)
     shift = z - parents.z[rows]
     assert np.abs(shift).max() <= 0.03 + 1e-12
     assert (z > 0.003).all()

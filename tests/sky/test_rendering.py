@@ -95,9 +95,7 @@ def test_moments_agree_with_galsim(both: tuple[np.ndarray, np.ndarray]) -> None:
 def test_grid_is_left_before_light_wraps_around(side: int) -> None:
     for bulge_fraction in (0.0, 1.0):
         radii = np.linspace(1, 60, 1200)
-        sides = np.array(
-            [grid_side(circle(r, bulge_fraction=bulge_fraction))[0] for r in radii]
-        )
+        sides = np.array([grid_side(circle(r, bulge_fraction=bulge_fraction))[0] for r in radii])
         largest = circle(radii[sides == side].max(), bulge_fraction=bulge_fraction)
         reference = galsim_stamp(largest, 0, 2, accuracy=PRECISE)
         assert render(largest)[0, 2].sum() == pytest.approx(reference.sum(), rel=0.01)

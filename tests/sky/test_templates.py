@@ -21,7 +21,5 @@ def test_fit_recovers_a_template_sum(grid: TemplateGrid) -> None:
     coefficients = rng.uniform(0, 1, (50, 5)) * [1e-6, 1e-8, 1e-6, 1e-5, 1e-6]
     flux = template_flux(grid, z=z, coefficients=coefficients)
     fitted = fit_templates(grid, z=z, flux=flux, inverse_variance=1 / (0.01 * flux) ** 2)
-    np.testing.assert_allclose(
-        template_flux(grid, z=z, coefficients=fitted), flux, rtol=2e-3
-    )
+    np.testing.assert_allclose(template_flux(grid, z=z, coefficients=fitted), flux, rtol=2e-3)
     assert (fitted >= 0).all()

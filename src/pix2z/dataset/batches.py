@@ -5,6 +5,7 @@ was stopped goes on exactly as it would have.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,9 @@ N_SYMMETRIES = 8
 
 BLOCK_ROWS = 64
 """Rows that stay together when blocks are shuffled; they are read as one range."""
+
+PIXEL = np.dtype("V20")
+"""The five float32 bands of a pixel."""
 
 Images = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -86,8 +90,8 @@ def epoch_order(rows: Rows, *, window: int, rng: np.random.Generator) -> Rows:
     return order
 
 
-def transform(images: Images, symmetry: int) -> Images:
-    """Turn stamps (n, 32, 32, 5) by ``symmetry % 4`` quarter turns; mirror them from 4 on.
+def transform(images: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """Turn stamps (n, 32, 32, ...) by ``symmetry % 4`` quarter turns; mirror them from 4 on.
 
     A view, without a copy; the galaxy's centre, (15.5, 15.5), stays where it is.
     """
@@ -100,7 +104,9 @@ def _gather(buffer: Images, place: Rows, symmetry: NDArray[np.int64] | None) -> 
     if symmetry is None:
         return buffer[place]
     images = np.empty((len(place), *buffer.shape[1:]), np.float32)
+    # A pixel's five bands are moved as one item: two to three times faster than as five numbers.
+    stored, turned = (array.view(PIXEL)[..., 0] for array in (buffer, images))
     for value in range(N_SYMMETRIES):
-        chosen = symmetry == value
-        images[chosen] = transform(buffer[place[chosen]], value)
+        chosen = np.flatnonzero(symmetry == value)
+        turned[chosen] = transform(stored[place[chosen]], value)
     return images

@@ -44,8 +44,9 @@ ARMS = {
     "trees": "gradient-boosted trees on aperture photometry of the same stamps",
     "knn": "nearest neighbours on the same photometry",
     "trainz": "the training n(z) for every galaxy: what no information at all gives",
-    "parameters": "the best catalogue method on what the renderer drew, without noise",
-    "parameters_noisy": "the same, each parameter with the error its stamp allows",
+    "parameters_noisy": "the best catalogue method on what the renderer drew, each parameter with"
+    " the error that its stamp allows",
+    "parameters": "the same without those errors: a bound, not a competitor",
 }
 
 

@@ -58,10 +58,10 @@ def frame_edge_mask(side: int, direction: Array, depth: Array, shift: Array) -> 
     """Pixels beyond the frame's edge, (N, 5, side, side).
 
     direction : (N,) uniform, which of the four sides is cut.
-    depth : (N,) uniform; the edge lies 3 to side/2 - 1 pixels inside the stamp.
+    depth : (N,) uniform; the edge lies 3 to side/2 - 4 pixels inside the stamp.
     shift : (N, 5) uniform; bands are shifted by up to 2 pixels against each other.
     """
-    cut = np.floor(3 + (side / 2 - 4) * depth)[:, None] + np.floor(5 * shift) - 2
+    cut = np.floor(3 + (side / 2 - 6) * depth)[:, None] + np.floor(5 * shift) - 2
     beyond = np.arange(side) < cut[..., None]  # (N, 5, side)
     turns = np.floor(4 * direction).astype(int)
     beyond = np.where((turns % 2 == 1)[:, None, None], beyond[..., ::-1], beyond)

@@ -104,7 +104,7 @@ def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, st
 
 
 def _source(report: Path) -> str:
-    return str(read_json(report)["source"]) if report.exists() else ""
+    return str(read_json(report)["raw"]["source"]) if report.exists() else ""
 
 
 def _figures(folder: Path, arm: str) -> tuple[Path, ...]:

@@ -1,11 +1,11 @@
 """reports/tuning/ -> one record per study and one per trial."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pix2z.files import read_json, text_digest
-from pix2z.tracking.record import RunRecord, as_params
+from pix2z.tracking.record import RunRecord, as_params, numbers
 
 __all__ = ["tuning_records"]
 
@@ -17,13 +17,14 @@ def tuning_records(folder: Path) -> list[RunRecord]:
     trials = study["trials"]
     if not trials:
         return []
+    best = None if study["best_trial"] is None else trials[study["best_trial"]]
     ended = path.stat().st_mtime
     key = text_digest(*(f"{t['settings']} {t['curve']}" for t in trials))
     seconds = sum(trial["seconds"] for trial in trials)
     parent = RunRecord(
         key=key,
         name=f"study of {len(trials)} trials",
-        description=_words(study),
+        description=_words(trials, best),
         started=ended - seconds,
         seconds=seconds,
         tags={"stage": "tune", "kind": "study", "architecture": "hybrid"},
@@ -31,9 +32,8 @@ def tuning_records(folder: Path) -> list[RunRecord]:
             {f"best.{k}": v for k, v in read_json(folder / "best_params.json").items()}
         ),
         metrics={
-            "best_val_loss": trials[study["best_trial"]]["validation_loss"],
-            "baseline_val_loss": trials[0]["validation_loss"],
-            "n_trials": len(trials),
+            **numbers({"baseline_val_loss": trials[0]["validation_loss"], "n_trials": len(trials)}),
+            **numbers({"best_val_loss": best["validation_loss"]} if best else {}),
             **{f"importance/{name}": share for name, share in study["importances"].items()},
         },
         artifacts={
@@ -59,7 +59,7 @@ def _trials(study: Mapping[str, Any], study_key: str, started: float) -> list[Ru
                 seconds=trial["seconds"],
                 tags={"stage": "tune", "kind": "trial", "state": trial["state"]},
                 params=as_params(trial["settings"]),
-                metrics=_final_loss(trial),
+                metrics=numbers({"best_val_loss": trial["validation_loss"]}),
                 curves={"val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
             )
         )
@@ -72,19 +72,17 @@ def _name(number: int, *, best: bool) -> str:
     return f"{name} (best)" if best else name
 
 
-def _final_loss(trial: Mapping[str, Any]) -> dict[str, float]:
-    loss = trial["validation_loss"]
-    return {} if loss is None else {"best_val_loss": loss}
-
-
-def _words(study: Mapping[str, Any]) -> str:
-    trials = study["trials"]
+def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None) -> str:
     pruned = sum(trial["state"] == "pruned" for trial in trials)
-    best = trials[study["best_trial"]]
-    return (
+    words = (
         f"{len(trials)} short trainings of the hybrid network with different settings, {pruned} of "
         "them stopped early because they fell behind. Trial 0, the baseline, has the settings of "
-        f"params.yaml: validation loss {trials[0]['validation_loss']:.4f}; the best, "
-        f"{_name(best['number'], best=False)}, reached {best['validation_loss']:.4f}. Its settings "
-        "train every hybrid arm alike. Learning curves: select the trials, then Compare."
+        "params.yaml. "
+    )
+    if best is None:
+        return words + "No trial reached a finite loss: the settings of params.yaml are kept."
+    return words + (
+        f"The lowest validation loss, {best['validation_loss']:.4f}, is that of "
+        f"{_name(best['number'], best=False)}; its settings train every hybrid arm alike. For the "
+        "learning curves, select the trials and choose Compare."
     )

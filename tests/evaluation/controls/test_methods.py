@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsRegressor
+from threadpoolctl import threadpool_limits
 
 from pix2z.evaluation.controls.methods import (
     Sample,
@@ -30,8 +31,14 @@ TRAIN, VALIDATION, CALIBRATION, TEST = (
 )
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(limits=1):
+        yield
+
+
 def knn():
-    return fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(5, 20, 600))
+    return fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(5, 20, 200))
 
 
 def trees(validation=VALIDATION):
@@ -83,7 +90,7 @@ def test_unknown_features_still_give_an_estimate(fit):
 def test_knn_chooses_the_number_of_neighbours_that_validation_galaxies_favour():
     errors = {
         k: fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(k,)).validation_mae
-        for k in (5, 20, 600)
+        for k in (5, 20, 200)
     }
     method = knn()
     assert method.chosen == {"n_neighbours": min(errors, key=errors.get)}
@@ -91,15 +98,15 @@ def test_knn_chooses_the_number_of_neighbours_that_validation_galaxies_favour():
 
 
 def test_knn_finds_the_neighbours_that_scikit_learn_finds():
-    density, z_phot = fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(20,)).estimate(
-        TEST.features
-    )
+    method = fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(20,))
+    density, z_phot = method.estimate(TEST.features)
     scale = TRAIN.features[:, :5].std(axis=0)
     oracle = KNeighborsRegressor(20).fit(TRAIN.features[:, :5] / scale, TRAIN.z_spec)
     expected = oracle.predict(TEST.features[:, :5] / scale)
-    np.testing.assert_allclose(
-        (density * GRID.centres).sum(axis=1) * GRID.width, expected, atol=2e-3
-    )
+    found = (density * GRID.centres).sum(axis=1) * GRID.width
+    on_grid = (expected > 0.1) & (expected < 0.3)  # kernels that the grid does not cut
+    assert on_grid.sum() > 200
+    np.testing.assert_allclose(found[on_grid], expected[on_grid], atol=5e-4)
     np.testing.assert_array_equal(z_phot, median(density, GRID))
 
 

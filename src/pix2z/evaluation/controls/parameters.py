@@ -63,13 +63,14 @@ def perturbed(parameters: Mapping[str, Array], *, seed: int) -> dict[str, Array]
 
     Each measurable parameter gets one normal deviate times its Fisher-matrix error, per band for
     fluxes. Parameters without an error are left out: they would tell the noise-free value of those
-    that have one. Values beyond the physical range are brought to its edge.
+    that have one. Values beyond the physical range are brought to its edge;
+    one without a finite error is unknown, NaN.
     """
     rng = np.random.default_rng(seed)
     noisy = {name: parameters[name] for name in KNOWN}
     for name in MEASURABLE:
         value, sigma = parameters[name], parameters[f"sigma_{name}"]
-        deviation = sigma * rng.standard_normal(sigma.shape)
+        deviation = np.where(np.isfinite(sigma), sigma, np.nan) * rng.standard_normal(sigma.shape)
         noisy[name] = value + deviation.reshape(deviation.shape + (1,) * (value.ndim - sigma.ndim))
     noisy["bulge_fraction"] = np.clip(noisy["bulge_fraction"], 0.0, 1.0)
     noisy["disc_axis_ratio"] = np.clip(noisy["disc_axis_ratio"], 0.05, 1.0)

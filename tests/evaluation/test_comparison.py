@@ -1,0 +1,191 @@
+import json
+import time
+
+import numpy as np
+import pytest
+
+from pix2z.errors import InputError
+from pix2z.evaluation.comparison import ArmPredictions, compare, subset_masks
+from pix2z.evaluation.metric_names import METRICS
+from pix2z.evaluation.pdf_metrics import crps_values
+from pix2z.redshift_pdf.predictions import select
+
+WINDOW = (-0.006, 0.224)
+
+
+def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
+    return compare(
+        arms,
+        controls or {},
+        clip_window=window,
+        test_digest="abc",
+        seed_view={"full": None, "clipped": None, "note": ""},
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(predictions):
+    arms = {
+        "full": ArmPredictions(
+            predictions(600, seed=1),
+            {2: predictions(600, seed=12), 1: predictions(600, seed=11)},
+            n_train=5000,
+            cpu_seconds=60.5,
+        ),
+        "clipped": ArmPredictions(predictions(600, seed=2, clip=0.22)),
+        "subsample": ArmPredictions(predictions(600, seed=3, sigma=0.03)),
+    }
+    return run(arms, {"trees": ArmPredictions(predictions(600, seed=4, sigma=0.0152))})
+
+
+def find(comparison, a, b, subset, metric):
+    key = {"a": a, "b": b, "subset": subset, "metric": metric}
+    found = [entry for entry in comparison["contrasts"] if key.items() <= entry.items()]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_layout_is_the_agreed_one(comparison):
+    assert list(comparison) == ["test", "arms", "controls", "contrasts", "seed_view"]
+    assert set(comparison["test"]) == {"digest", "n", "n_inside", "clip_window"}
+    for entry in (*comparison["arms"].values(), *comparison["controls"].values()):
+        assert set(entry) == {
+            *("whole", "inside", "outside"),
+            *("seeds", "seed_sd", "n_train", "cpu_seconds"),
+        }
+        for subset in ("whole", "inside", "outside"):
+            assert list(entry[subset]) == list(METRICS)
+            assert all(set(value) == {"value", "low", "high"} for value in entry[subset].values())
+    required = {"a", "b", "subset", "metric", "difference", "low", "high", "primary", "verdict"}
+    for entry in comparison["contrasts"]:
+        assert set(entry) == required | ({"p_holm"} if entry["primary"] else set())
+    json.dumps(comparison, allow_nan=False)
+
+
+def test_costs_and_seeds_are_passed_on(comparison):
+    full = comparison["arms"]["full"]
+    assert (full["seeds"], full["n_train"], full["cpu_seconds"]) == ([1, 2], 5000, 60.5)
+    assert list(full["seed_sd"]) == list(METRICS)
+    assert full["seed_sd"]["mae"] > 0
+    assert comparison["arms"]["clipped"]["seeds"] == []
+    assert comparison["controls"]["trees"]["seed_sd"] == {}
+
+
+def test_primary_contrasts_come_first_and_are_exactly_four(comparison):
+    flags = [entry["primary"] for entry in comparison["contrasts"]]
+    assert flags[:4] == [True] * 4
+    assert not any(flags[4:])
+    assert {(entry["a"], entry["b"], entry["metric"]) for entry in comparison["contrasts"][:4]} == {
+        ("full", "clipped", "crps"),
+        ("full", "clipped", "mae"),
+        ("clipped", "subsample", "crps"),
+        ("clipped", "subsample", "mae"),
+    }
+
+
+def test_a_difference_is_a_minus_b(comparison):
+    entry = find(comparison, "full", "trees", "whole", "mae")
+    values = [
+        comparison[group][name]["whole"]["mae"]["value"]
+        for group, name in (("arms", "full"), ("controls", "trees"))
+    ]
+    assert entry["difference"] == pytest.approx(values[0] - values[1])
+    assert entry["low"] < entry["difference"] < entry["high"]
+
+
+def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
+    planted = find(comparison, "clipped", "subsample", "inside", "crps")
+    assert planted["p_holm"] <= 4 / 301  # the floor, times the size of the family
+    assert planted["high"] < 0
+    assert "clipped is better" in planted["verdict"]
+    null = find(comparison, "full", "clipped", "inside", "mae")
+    assert null["p_holm"] > 0.05
+    assert "no significant difference" in null["verdict"]
+    outside = find(comparison, "full", "clipped", "outside", "mae")
+    assert outside["verdict"].startswith("High z only, n = ")
+    assert "full is better" in outside["verdict"]
+
+
+def test_paired_intervals_agree_with_the_paired_t_interval(predictions):
+    first, second = predictions(600, seed=1), predictions(600, seed=5, sigma=0.017)
+    found = run(
+        {"full": ArmPredictions(first), "clipped": ArmPredictions(second)}, n_bootstrap=2000
+    )
+    entry = find(found, "full", "clipped", "whole", "crps")
+    terms = [crps_values(p.density, p.grid, p.z_spec) for p in (first, second)]
+    difference = terms[0] - terms[1]
+    half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
+    assert entry["difference"] == pytest.approx(difference.mean())
+    assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)
+
+
+def test_pairing_narrows_the_interval_of_like_arms(predictions):
+    # Errors shared by both arms cancel in the difference, which unpaired intervals would ignore.
+    full = predictions(400, seed=1)
+    near = select(full, np.arange(400))
+    object.__setattr__(near, "z_phot", full.z_phot + 1e-4)
+    found = run({"full": ArmPredictions(full), "clipped": ArmPredictions(near)})
+    entry = find(found, "full", "clipped", "whole", "mae")
+    own = found["arms"]["full"]["whole"]["mae"]
+    assert entry["high"] - entry["low"] < 0.2 * (own["high"] - own["low"])
+
+
+def test_repeated_stamps_of_a_group_do_not_narrow_intervals(predictions):
+    once = predictions(150, seed=1)
+    thrice = select(once, np.repeat(np.arange(150), 3))
+    object.__setattr__(thrice, "object_id", np.arange(450))
+    found = [
+        run({"full": ArmPredictions(sample)})["arms"]["full"]["whole"] for sample in (once, thrice)
+    ]
+    for metric in ("mae", "crps", "outlier_005", "coverage_68"):
+        assert found[1][metric] == pytest.approx(found[0][metric])
+
+
+def test_the_same_seed_gives_the_same_numbers(predictions):
+    arms = {"full": ArmPredictions(predictions(100)), "clipped": ArmPredictions(predictions(100))}
+    assert run(arms, n_bootstrap=50) == run(arms, n_bootstrap=50)
+    assert run(arms, n_bootstrap=50) != run(arms, n_bootstrap=50, seed=2)
+
+
+def test_nothing_outside_the_window_gives_nulls(predictions):
+    arms = {"full": ArmPredictions(predictions(40)), "clipped": ArmPredictions(predictions(40))}
+    found = run(arms, window=(-1.0, 1.0), n_bootstrap=20)
+    json.dumps(found, allow_nan=False)
+    assert found["test"]["n_inside"] == 40
+    assert found["arms"]["full"]["outside"]["mae"] == {"value": None, "low": None, "high": None}
+    assert "too few" in find(found, "full", "clipped", "outside", "mae")["verdict"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_tiny_test_sets_are_finite(predictions, n):
+    found = run({"full": ArmPredictions(predictions(n))}, n_bootstrap=10)
+    json.dumps(found, allow_nan=False)
+    assert found["contrasts"] == []
+
+
+def test_arms_on_other_galaxies_are_refused(predictions):
+    arms = {"full": ArmPredictions(predictions(50)), "clipped": ArmPredictions(predictions(49))}
+    with pytest.raises(InputError, match=r"predictions/clipped: expected the test galaxies of ful"):
+        run(arms)
+    shuffled = select(predictions(50), np.arange(50)[::-1])
+    with pytest.raises(InputError, match="same order"):
+        run({"full": ArmPredictions(predictions(50), {1: shuffled})})
+    with pytest.raises(InputError, match="at least one"):
+        run({})
+
+
+def test_the_ends_of_the_window_are_inside():
+    masks = subset_masks(np.array([0.0, 0.1, 0.2, 0.3]), (0.1, 0.2))
+    np.testing.assert_array_equal(masks["inside"], [False, True, True, False])
+    np.testing.assert_array_equal(masks["outside"], ~masks["inside"])
+    assert masks["whole"].all()
+
+
+def test_a_full_size_comparison_stays_within_a_minute(predictions):
+    # 10 arms and controls, 2000 galaxies: a tenth of the 2000 resamples in a tenth of a minute.
+    arms = {name: predictions(2000, seed=i) for i, name in enumerate(map(str, range(10)))}
+    started = time.process_time()
+    run({name: ArmPredictions(pool) for name, pool in arms.items()}, n_bootstrap=200)
+    assert time.process_time() - started < 6

@@ -1,0 +1,85 @@
+import dataclasses
+
+import pytest
+
+from pix2z.evaluation.contrasts import (
+    CONTRAST_METRICS,
+    PRIMARY_METRICS,
+    Contrast,
+    is_primary,
+    subset_phrase,
+    verdict,
+)
+from pix2z.evaluation.metric_names import METRICS
+
+PRIMARY = Contrast("full", "clipped", "inside", "mae", -0.002, -0.003, -0.001, p_holm=0.004)
+EXPLORATORY = Contrast("full", "trees", "whole", "outlier_005", 0.01, 0.004, 0.016)
+
+
+def say(contrast, seed_sd=(None, None)):
+    where = subset_phrase(contrast.subset, 1900, high_only=True)
+    return verdict(contrast, where=where, seed_sd=seed_sd)
+
+
+def test_the_primary_family_is_fixed():
+    assert is_primary("full", "clipped", "inside", "crps")
+    assert is_primary("clipped", "subsample", "inside", "mae")
+    assert not is_primary("full", "clipped", "whole", "crps")
+    assert not is_primary("full", "clipped", "inside", "nmad")
+    assert not is_primary("full", "subsample", "inside", "mae")
+    assert set(PRIMARY_METRICS) < set(CONTRAST_METRICS) < set(METRICS)
+
+
+def test_a_primary_verdict_names_numbers_unit_and_corrected_p():
+    assert say(PRIMARY) == (
+        "Inside the clip window, n = 1,900: MAE of full is 0.00200 in redshift below that of"
+        " clipped (95 % interval -0.00300 to -0.00100, Holm-corrected p = 0.004): full is better."
+    )
+
+
+def test_a_primary_contrast_is_judged_by_its_corrected_p():
+    weak = dataclasses.replace(PRIMARY, p_holm=0.2)
+    assert not weak.significant
+    assert say(weak).endswith("no significant difference.")
+
+
+def test_an_exploratory_contrast_is_judged_by_its_interval():
+    assert say(EXPLORATORY) == (
+        "Whole test set, n = 1,900: outliers > 0.05 of full is 1.00 percentage points above that"
+        " of trees (95 % interval 0.40 % to 1.60 %): trees is better."
+    )
+    wide = dataclasses.replace(EXPLORATORY, low=-0.001)
+    assert say(wide).endswith("no significant difference.")
+
+
+def test_where_higher_is_better_the_higher_one_wins():
+    assert "full is better" in say(Contrast("full", "knn", "whole", "r2", 0.1, 0.05, 0.15))
+    assert "knn is better" in say(Contrast("full", "knn", "whole", "r2", -0.1, -0.15, -0.05))
+
+
+def test_a_difference_in_bias_names_no_winner():
+    text = say(Contrast("full", "knn", "whole", "bias_mean", 0.1, 0.05, 0.15))
+    assert "favours neither" in text
+
+
+def test_the_spread_of_seeds_is_said_and_weighed():
+    assert "seeds scatter by up to 0.00050 in redshift (sd)." in say(PRIMARY, (0.0005, 0.0001))
+    assert say(PRIMARY, (None, 0.003)).endswith("more than this difference.")
+
+
+@pytest.mark.parametrize(
+    ("subset", "high_only", "phrase"),
+    [
+        ("outside", True, "High z only, n = 84"),
+        ("outside", False, "Outside the clip window, n = 84"),
+        ("inside", True, "Inside the clip window, n = 84"),
+    ],
+)
+def test_subsets_are_named_with_their_size(subset, high_only, phrase):
+    assert subset_phrase(subset, 84, high_only=high_only) == phrase
+
+
+def test_an_empty_subset_is_not_compared():
+    empty = Contrast("full", "clipped", "outside", "mae", None, None, None)
+    assert not empty.significant
+    assert "too few galaxies" in say(empty)
