@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...]``: run them one after the other, side by side in one run each."""
+"""``python -m benchmarks [NAME ...]``: one after the other, each side by side in one run."""
 
 import json
 import logging

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no deadline: a busy machine must not fail a test.
+settings.register_profile("pix2z", derandomize=True, deadline=None)
+settings.load_profile("pix2z")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -22,7 +27,9 @@ def artificial_stamps(z_spec: np.ndarray, *, seed: int) -> np.ndarray:
     profile = np.exp(-radius2 / (2 * sigma[:, None, None] ** 2))
     profile /= profile.sum(axis=(1, 2), keepdims=True)
     magnitude_r = 17.5 + 2.5 * z_spec + rng.normal(0, 0.3, len(z_spec))
-    colours = np.stack([2 + 2 * z_spec, 0.7 + 4 * z_spec, 0 * z_spec, -0.4 + 0 * z_spec, -0.7 - z_spec])
+    colours = np.stack(
+        [2 + 2 * z_spec, 0.7 + 4 * z_spec, 0 * z_spec, -0.4 + 0 * z_spec, -0.7 - z_spec]
+    )
     flux = 10 ** (0.4 * (22.5 - magnitude_r[:, None] - colours.T))
     noise = rng.normal(0, 1, (len(z_spec), 32, 32, 5)) * SKY
     return (profile[..., None] * flux[:, None, None, :] + noise).astype(np.float32)

@@ -1,11 +1,14 @@
 """Shared: the real parents and a block of drawn scenes, made once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pix2z.sky.draws import stamp_generators, stamp_uniforms
 from pix2z.sky.parents import Parents, load_parents
 from pix2z.sky.plan import StampPlan, plan_stamps
+from pix2z.sky.rendering import grid_side
 from pix2z.sky.scene import Scene, draw_scene
 from pix2z.sky.templates import TemplateGrid, load_template_grid
 
@@ -47,6 +50,20 @@ def scene(parents: Parents, grid: TemplateGrid, plan: StampPlan) -> Scene:
         faint_limit=17.8,
         size_depends_on_redshift=True,
     )
+
+
+@pytest.fixture(scope="session")
+def steady_rows(scene: Scene) -> np.ndarray:
+    """40 rows whose grid stays the same when parameters change a little: finite differences."""
+    galaxy = scene.galaxy
+    larger = replace(
+        galaxy,
+        disc_half_light_radius=1.05 * galaxy.disc_half_light_radius,
+        disc_axis_ratio=galaxy.disc_axis_ratio + 0.03,
+        bulge_fraction=galaxy.bulge_fraction + 0.03,
+    )
+    smaller = replace(galaxy, disc_half_light_radius=0.95 * galaxy.disc_half_light_radius)
+    return np.flatnonzero(grid_side(larger) == grid_side(smaller))[:40]
 
 
 @pytest.fixture(scope="session")

@@ -8,18 +8,18 @@ UNIFORM = (np.arange(4000) + 0.5) / 4000
 
 
 def test_sizes_follow_the_published_relation() -> None:
-    """Shen et al. (2003), worked by hand from their eqs. 14 and 15 at M_r = -20.91 and -22."""
+    """Shen et al. (2003), worked by hand from their eqs. 14 and 15 at M_r = -20.52 and -22."""
     half = np.array([0.5])
-    late = morphology.half_light_radius_kpc(np.array([-20.91]), np.array([False]), half)
-    assert late == pytest.approx(10 ** (0.4 * 0.26 * 20.91 + 0.25 * np.log10(2) - 1.71))
+    late = morphology.half_light_radius_kpc(np.array([-20.52]), np.array([False]), half)
+    assert late == pytest.approx(10 ** (0.4 * 0.21 * 20.52 + 0.32 * np.log10(2) - 1.31))
     early = morphology.half_light_radius_kpc(np.array([-22.0]), np.array([True]), half)
-    assert early == pytest.approx(10 ** (0.4 * 0.65 * 22.0 - 5.06))
-    assert 3 < late < 4.5  # their figure 6
+    assert early == pytest.approx(10 ** (0.4 * 0.60 * 22.0 - 4.63))
+    assert 3 < late < 4.5  # their figure 4
     assert 4 < early < 5.5
 
 
 def test_size_scatter_shrinks_with_luminosity() -> None:
-    for magnitude, sigma in ((-17.0, 0.45), (-24.0, 0.27)):
+    for magnitude, sigma in ((-17.0, 0.48), (-24.0, 0.25)):
         radius = morphology.half_light_radius_kpc(
             np.full(4000, magnitude), np.zeros(4000, bool), UNIFORM
         )

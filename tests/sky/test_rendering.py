@@ -124,8 +124,10 @@ def test_shapes_mix_into_the_stamp(scene: Scene) -> None:
         ("disc_axis_ratio", "disc_axis_ratio_derivative"),
     ],
 )
-def test_derivatives_are_finite_differences(scene: Scene, name: str, shape: str) -> None:
-    galaxy = scene.galaxy.take(np.arange(40))
+def test_derivatives_are_finite_differences(
+    scene: Scene, steady_rows: np.ndarray, name: str, shape: str
+) -> None:
+    galaxy = scene.galaxy.take(steady_rows)
     value = getattr(galaxy, name)
     step = 0.01
     low, high = (
@@ -136,7 +138,7 @@ def test_derivatives_are_finite_differences(scene: Scene, name: str, shape: str)
     expected = by_log if name == "disc_half_light_radius" else by_log / value[:, None, None, None]
     computed = render_shapes(galaxy)[:, :, SHAPES.index(shape)]
     scale = np.abs(expected).max(axis=(2, 3), keepdims=True)
-    assert (np.abs(computed - expected) / scale).max() < 0.02
+    assert (np.abs(computed - expected) / scale).max() < 0.01
 
 
 def test_galaxy_sits_at_its_offset() -> None:

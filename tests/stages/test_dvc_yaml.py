@@ -34,7 +34,9 @@ def module_path(module: str) -> Path:
 def says_something(module: str) -> bool:
     """Whether a module holds more than a docstring."""
     body = ast.parse((ROOT / module_path(module)).read_text()).body
-    return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
+    return not all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body
+    )
 
 
 def needed(stage_module: str) -> set[str]:

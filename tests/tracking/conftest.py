@@ -89,7 +89,7 @@ def write_reports(reports: Path) -> None:
     write(reports / "report.html", b"<h1>report</h1>")
     write(reports / "figures/errors_full.png", PNG)
     write(reports / "figures/pit.png", PNG)
-    write(reports / "ingest.json", {"source": "made-up galaxies"})
+    write(reports / "ingest.json", {"raw": {"source": "made-up galaxies"}})
     settings = {"learning_rate": 0.001, "dense_units": [128, 64]}
     trials = [
         {

@@ -17,7 +17,7 @@ def workspace(
     folder: Annotated[Path, typer.Argument(help="Folder to make or bring up to date.")],
     preset: Annotated[str, typer.Option(help="Name of a file in presets/, such as quick.")],
 ) -> None:
-    """Copy code, dvc.yaml and params.yaml changed by a preset into a folder; run dvc repro there."""
+    """Copy code, dvc.yaml and params.yaml with a preset into a folder; run dvc repro there."""
     make_workspace(Path.cwd(), folder, preset=preset)
 
 
@@ -54,7 +54,7 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any], *, path: str) -> dict[str, Any]:
-    """`base` with the values of `overlay`; a key that `base` has not raises ParamsError."""
+    """Put the values of `overlay` into `base`; a key that `base` has not raises ParamsError."""
     merged = dict(base)
     for key, value in overlay.items():
         if key not in base:

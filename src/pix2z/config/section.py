@@ -45,7 +45,7 @@ def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
 
 
 def first_fault(error: ValidationError, *, path: str | Path, key: str) -> ParamsError:
-    """The first of pydantic's findings, as one line that names the file and the key."""
+    """Turn pydantic's first finding into one line that names the file and the key."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in (key, *first["loc"]))
     return ParamsError(f"{path}: {where}: {first['msg'].lower()}")

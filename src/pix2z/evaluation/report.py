@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pix2z.evaluation.answer import answer
 from pix2z.evaluation.arm_metrics import coverage
+from pix2z.evaluation.contrasts import subset_phrase
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.pdf_metrics import pit_values
 from pix2z.evaluation.report_parts import Picture, Section, Table
@@ -32,7 +33,7 @@ __all__ = ["report_sections", "write_report"]
 
 Json = Mapping[str, Any]
 
-TITLE = "Does clipping the training sample at 2 sigma help?"
+TITLE = "Does clipping the training sample help?"
 
 ARMS = {
     "full": "the hybrid network (aperture photometry and a small convolutional trunk), trained on"
@@ -73,7 +74,7 @@ def report_sections(
     sections = [
         Section("Answer", paragraphs=(answer(dict(comparison)),)),
         _provenance(comparison, source),
-        _results(comparison),
+        _results(comparison, pools),
         _contrasts(comparison, n_bootstrap),
         Section("Figures", pictures=tuple(pictures)),
         _along_redshift(bins),
@@ -150,7 +151,7 @@ def _provenance(comparison: Json, source: str) -> Section:
     return Section("What was compared", paragraphs=tuple(paragraphs), items=items)
 
 
-def _results(comparison: Json) -> Section:
+def _results(comparison: Json, pools: Mapping[str, Predictions]) -> Section:
     test = comparison["test"]
     tables = [
         results_table(comparison, "inside", f"Inside the clip window, n = {test['n_inside']:,}."),
@@ -158,7 +159,9 @@ def _results(comparison: Json) -> Section:
     ]
     n_outside = test["n"] - test["n_inside"]
     if n_outside:
-        caption = f"Outside the clip window, n = {n_outside:,}."
+        lowest = min(float(pool.z_spec.min()) for pool in pools.values())
+        high_only = lowest >= test["clip_window"][0]
+        caption = f"{subset_phrase('outside', n_outside, high_only=high_only)}."
         tables.append(results_table(comparison, "outside", caption))
     intro = (
         "Redshift units throughout; in brackets 95 % intervals. Lower is better, but for the bias,"

@@ -4,9 +4,7 @@ Every model takes `{"images": (B, 32, 32, 5), "ebv": (B,)}`; the published CNN i
 """
 
 import keras
-import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
 from pix2z.network.layers import (
     AperturePhotometry,
@@ -31,7 +29,7 @@ def _inputs() -> dict[str, keras.KerasTensor]:
 
 
 def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Model:
-    """The published CNN: images / 255 -> redshift, with the min-max scaling of z inside.
+    """Build the published CNN: images / 255 -> redshift, the min-max scaling of z inside.
 
     The last layer undoes z' = (z - z_low) / (z_high - z_low), so the model's output is a redshift.
     """

@@ -31,7 +31,7 @@ class Temperature:
 def fit_temperature(
     density: NDArray[Any], z_spec: NDArray[Any], *, grid: RedshiftGrid
 ) -> Temperature:
-    """The temperature with the highest mean log density at the true redshifts.
+    """Find the temperature with the highest mean log density at the true redshifts.
 
     Parameters
     ----------

@@ -24,9 +24,9 @@ from pix2z.network.architectures import build_seed_cnn
 from pix2z.network.calibration import Temperature
 from pix2z.network.recipes import hybrid_model, softmax_density
 from pix2z.network.redshifts import Calibration, Redshifts, image_flags, redshifts
+from pix2z.redshift_pdf import residual
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf import residual
 
 __all__ = [
     "Estimator",
@@ -39,6 +39,7 @@ __all__ = [
 
 SCHEMA = 1
 BATCH = 1024
+
 
 @dataclass(frozen=True)
 class Member:

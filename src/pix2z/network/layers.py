@@ -97,7 +97,7 @@ class AperturePhotometry(keras.layers.Layer):
     def call(
         self, images: Tensor, filled: Tensor, present: Tensor, ebv: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return features and mask of images with NaN and the same filled; masked features are 0."""
+        """Return features and mask, from images with NaN and the same filled."""
         pixels = ops.reshape(filled, (-1, self._weights.shape[0]))
         flux = ops.reshape(ops.matmul(pixels, self._weights), (-1, _N_APERTURES, 5))
         flux = flux * _dereddening(ebv)[:, None, :]

@@ -26,9 +26,9 @@ def predict_rows(
     raw: list[list[NDArray[np.float64]]] = [[] for _ in pool.members]
     for images, batch_rows in sequential_batches(galaxies, rows, batch_size=BATCH):
         ebv = galaxies.column("ebv", batch_rows)
-        for outputs, member in zip(raw, pool.members, strict=True):
-            outputs.append(member.raw(images, ebv))
-    stacked = [np.concatenate(outputs) for outputs in raw]
+        for batches, member in zip(raw, pool.members, strict=True):
+            batches.append(member.raw(images, ebv))
+    stacked = [np.concatenate(batches) for batches in raw]
     for member, outputs in zip(pool.members, stacked, strict=True):
         name = f"seed-{member.record['seed']}"
         yield name, _predictions(outputs, member.calibration, pool, galaxies, rows)

@@ -45,7 +45,7 @@ class Recipe:
 
 
 def model_outputs(model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]) -> NDArray[Any]:
-    """Outputs of the model for the given rows, in order, read batch by batch."""
+    """Run the model on the given rows, in order, read batch by batch."""
     outputs = [
         model.predict_on_batch({"images": images, "ebv": galaxies.column("ebv", batch_rows)})
         for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH)
@@ -61,7 +61,7 @@ def softmax_density(logits: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.floa
 
 
 def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
-    """The hybrid network of these settings, with fresh weights."""
+    """Build the hybrid network of these settings, with fresh weights."""
     return build_hybrid(
         n_bins=grid.n_bins,
         use_ebv=settings.use_ebv,
@@ -121,7 +121,7 @@ def hybrid_recipe(
 def seed_recipe(
     galaxies: Galaxies, split: Split, *, settings: SeedCnnConfig, seed: int
 ) -> tuple[Recipe, tuple[float, float]]:
-    """The published recipe: MSE on min-max scaled z, Adam; also the (z_low, z_high) it is fitted on.
+    """Follow the published recipe: MSE on min-max scaled z, Adam; also return (z_low, z_high).
 
     The network's output is a redshift, so its squared error is divided by (z_high - z_low)**2:
     exactly the published loss.
@@ -175,7 +175,7 @@ def fit_hybrid_trial(
     seed: int,
     on_epoch: Callable[[int, float], None],
 ) -> float:
-    """Train a hybrid for a few epochs; best validation loss. `on_epoch(epoch, val_loss)` may raise."""
+    """Train a hybrid briefly; its best validation loss. `on_epoch(epoch, val_loss)` may raise."""
     settings = hybrid.model_copy(update={"epochs": epochs, "patience": epochs})
     recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, seed=seed)
 
@@ -216,7 +216,7 @@ def _drop_bands(
 
 
 def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
-    """Share of a Gaussian around each z in every bin, (N, K), rows summing to 1; width 0: one-hot."""
+    """Share of a Gaussian around each z in every bin, (N, K); width 0: one-hot."""
     if width == 0:
         return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
     cdf = ndtr((grid.edges[None, :] - z[:, None]) / width)

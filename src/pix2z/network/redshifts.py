@@ -1,4 +1,4 @@
-"""What an estimator says of galaxies: calibrated PDFs, point estimates, intervals, flags (numpy)."""
+"""What an estimator says of galaxies: calibrated PDFs, point estimates, intervals, flags."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ Calibration = Temperature | ResidualPdf
 class Redshifts:
     """What an estimator says of N galaxies; all z_* are redshifts, shape (N,).
 
-    density : (N, K) per unit redshift on `grid`; err68 and err95: limits of the central 68 and 95 %.
+    density : (N, K) per unit redshift on `grid`; err68, err95: limits of the central 68 and 95 %.
     flags : bit 1 a band is absent, bit 2 pixels are masked, bit 4 E(B-V) is unknown.
     """
 
@@ -70,12 +70,9 @@ def redshifts(
 
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
-    """Flags of images (n, 32, 32, 5) and E(B-V) (n,), see `Redshifts`."""
+    """Flag images (n, 32, 32, 5) and E(B-V) (n,) as `Redshifts` says."""
     masked = np.isnan(images)
     absent = masked.all(axis=(1, 2))
     some = (masked.any(axis=(1, 2)) & ~absent).any(axis=1)
-    return (
-        FLAG_BAND_ABSENT * absent.any(axis=1)
-        + FLAG_PIXELS_MASKED * some
-        + FLAG_EBV_UNKNOWN * np.isnan(ebv)
-    ).astype(np.int32)
+    flags = FLAG_BAND_ABSENT * absent.any(axis=1) + FLAG_PIXELS_MASKED * some
+    return np.asarray(flags + FLAG_EBV_UNKNOWN * np.isnan(ebv), np.int32)

@@ -1,7 +1,7 @@
 """fit(): one training, resumable to the same weights. No paths, no tracking; callables go in.
 
-Batch order is the caller's, a function of (seed, epoch); every seed generator of the model (Dropout)
-is set from (seed, epoch) as an epoch begins; the optimizer's variables, the best weights and the
+Batch order is the caller's, a function of (seed, epoch); every seed generator of the model
+(Dropout) is set from (seed, epoch) as an epoch begins; the optimizer's variables, the best weights and the
 history are part of `TrainingState`. So epoch k + 1 depends on the state after epoch k alone, and a
 killed training that resumes ends in the same weights as one that was never killed.
 """
@@ -123,7 +123,9 @@ def _one_epoch(
 
 def _reseed(model: keras.Model, seed: int, epoch: int) -> None:
     """Set every seed generator of the model from (seed, epoch, its place in the model)."""
-    generators = [layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")]
+    generators = [
+        layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")
+    ]
     for place, generator in enumerate(generators):
         words = np.random.SeedSequence([seed, epoch, place]).generate_state(2, np.uint32)
         generator.state.assign(words)

@@ -25,7 +25,7 @@ BANDS = "ugriz"
 
 @dataclass(frozen=True)
 class Frame:
-    """One band of one field: pixels (rows, columns) in nanomaggies, and where they are on the sky."""
+    """One band of one field: pixels (rows, columns) in nanomaggies, and their place on the sky."""
 
     path: Path
     pixels: NDArray[np.float32]

@@ -1,9 +1,13 @@
 """What a galaxy of given luminosity and colour looks like: type, bulge, size, inclination.
 
-Sizes follow Shen et al. (2003, MNRAS 343, 978): half-light radii are log-normal at given M_r, with
-eq. 14 (early: log10 R = -0.4 a M + b), eq. 15 (late: log10 R = -0.4 alpha M +
-(beta - alpha) log10(1 + 10^(-0.4 (M - M0))) + gamma) and eq. 16 (scatter), R in kpc, H0 = 70, and
-the parameters of their table 1 for Sersic half-light radii (fig. 6). Types, bulge fractions and
+Sizes follow Shen et al. (2003, MNRAS 343, 978): half-light radii in kpc (H0 = 70) are log-normal at
+given M_r, with medians (their eqs. 14 and 15)
+
+    early: log10 R = -0.4 a M + b
+    late:  log10 R = -0.4 alpha M + (beta - alpha) log10(1 + 10^(-0.4 (M - M0))) + gamma
+
+and scatter sigma_ln R = sigma2 + (sigma1 - sigma2) / (1 + 10^(-0.8 (M - M0))) (eq. 16); parameters
+of their table 1 for Petrosian half-light radii in r (fig. 4). Types, bulge fractions and
 inclinations are simple rules of our own, stated where they are applied.
 """
 
@@ -27,9 +31,9 @@ __all__ = [
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_LATE = {"alpha": 0.26, "beta": 0.51, "gamma": -1.71, "m0": -20.91}
-_EARLY = {"a": 0.65, "b": -5.06}
-_SCATTER = (0.45, 0.27)
+_LATE = {"alpha": 0.21, "beta": 0.53, "gamma": -1.31, "m0": -20.52}
+_EARLY = {"a": 0.60, "b": -4.63}
+_SCATTER = (0.48, 0.25)
 """sigma of ln R well below and well above M0."""
 
 _COLOUR_DIVIDE = 2.22

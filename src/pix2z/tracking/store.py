@@ -43,6 +43,9 @@ EXPERIMENTS: Mapping[str, str] = {
 }
 """Experiment -> its description."""
 
+KIND = "custom_model_development"
+"""Opens an experiment on its runs, not on the traces of a language model."""
+
 _SQLITE = "sqlite:///"
 
 
@@ -115,7 +118,7 @@ def _ensure_experiments(client: MlflowClient, *, artifacts: Path | None) -> dict
     for name, description in EXPERIMENTS.items():
         if name not in known:
             location = str(artifacts / name) if artifacts else None
-            tags = {"mlflow.note.content": description}
+            tags = {"mlflow.note.content": description, "mlflow.experimentKind": KIND}
             ids[name] = client.create_experiment(name, artifact_location=location, tags=tags)
             continue
         ids[name] = known[name].experiment_id
