@@ -27,10 +27,9 @@ def artificial_stamps(z_spec: np.ndarray, *, seed: int) -> np.ndarray:
     profile = np.exp(-radius2 / (2 * sigma[:, None, None] ** 2))
     profile /= profile.sum(axis=(1, 2), keepdims=True)
     magnitude_r = 17.5 + 2.5 * z_spec + rng.normal(0, 0.3, len(z_spec))
-    colours = np.stack(
-        [2 + 2 * z_spec, 0.7 + 4 * z_spec, 0 * z_spec, -0.4 + 0 * z_spec, -0.7 - z_spec]
-    )
-    flux = 10 ** (0.4 * (22.5 - magnitude_r[:, None] - colours.T))
+    slope, offset = np.array([2, 4, 0, 0, -1]), np.array([2, 0.7, 0, -0.4, -0.7])
+    colours = z_spec[:, None] * slope + offset
+    flux = 10 ** (0.4 * (22.5 - magnitude_r[:, None] - colours))
     noise = rng.normal(0, 1, (len(z_spec), 32, 32, 5)) * SKY
     return (profile[..., None] * flux[:, None, None, :] + noise).astype(np.float32)
 

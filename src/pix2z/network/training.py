@@ -1,9 +1,9 @@
 """fit(): one training, resumable to the same weights. No paths, no tracking; callables go in.
 
 Batch order is the caller's, a function of (seed, epoch); every seed generator of the model
-(Dropout) is set from (seed, epoch) as an epoch begins; the optimizer's variables, the best weights and the
-history are part of `TrainingState`. So epoch k + 1 depends on the state after epoch k alone, and a
-killed training that resumes ends in the same weights as one that was never killed.
+(Dropout) is set from (seed, epoch) as an epoch begins; the optimizer's variables, the best weights
+and the history are part of `TrainingState`. So epoch k + 1 depends on the state after epoch k
+alone, and a killed training that resumes ends in the same weights as one that was never killed.
 """
 
 import math
