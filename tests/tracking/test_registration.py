@@ -44,8 +44,8 @@ def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, 
     assert tags["galaxies_digest"].startswith("sha256:")
     assert params["settings.learning_rate"] == "0.002"
     assert params["settings.dense_units"] == "[256, 128]"
-    assert metrics["test_mae"] == 0.02
-    assert "test_r2" not in metrics  # undefined: absent, not zero
+    assert metrics["test/mae"] == 0.02
+    assert "test/r2" not in metrics  # undefined: absent, not zero
     curve = client.get_metric_history(run.info.run_id, "val_loss")
     history = json.loads((root / "models/full/seed-2/history.json").read_text())
     assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
@@ -57,13 +57,13 @@ def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, 
 def test_a_pool_owns_the_registered_model_and_the_figures(root, arms, client):
     register(root, arms)
     run = by_name(client, "pix2z-train")["full, pool"]
-    assert run.data.metrics["test_inside_mae"] == 0.05
+    assert run.data.metrics["test_inside/mae"] == 0.05
     figures = [f.path for f in client.list_artifacts(run.info.run_id, "figures")]
     assert figures == ["figures/errors_full.png", "figures/pit.png"]
     (version,) = client.search_model_versions("name = 'pix2z-full'")
     assert version.run_id == run.info.run_id
     assert "seeds 1, 2" in version.description
-    assert "| CRPS |" in version.description
+    assert "- CRPS: **" in version.description
     assert "made-up galaxies" in version.description
     assert "nanomaggies" in client.get_registered_model("pix2z-full").description
 
@@ -130,7 +130,7 @@ def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client)
     path.write_text(json.dumps(metrics))
     register(root, arms)
     assert census(client) == before
-    assert by_name(client, "pix2z-train")["full, pool"].data.metrics["test_mae"] == 0.0125
+    assert by_name(client, "pix2z-train")["full, pool"].data.metrics["test/mae"] == 0.0125
     (version,) = client.search_model_versions("name = 'pix2z-full'")
     assert "0.0125" in version.description
 

@@ -14,7 +14,7 @@ _SUBSETS = ("inside", "whole")
 _METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "coverage_95")
 
 
-def comparison_record(reports: Path) -> RunRecord:
+def comparison_record(reports: Path, *, galaxies_digest: str) -> RunRecord:
     """Read the comparison and its report; the same compare.json is the same run.
 
     Metrics are named ``<subset>_<metric>/<arm>``, so that MLflow shows the arms side by side.
@@ -32,7 +32,7 @@ def comparison_record(reports: Path) -> RunRecord:
         tags={
             "stage": "compare",
             "test_digest": comparison["test"]["digest"],
-            "compare_digest": file_digest(path),
+            "galaxies_digest": galaxies_digest,
         },
         params={
             "arms": ", ".join(comparison["arms"]),

@@ -7,7 +7,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
-from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics
+from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.training_records import CURVES, run_name, training_tag
 
@@ -85,6 +85,7 @@ def _create(store: Store, arm: str, seed: int, tag: str) -> Run:
             "kind": "training",
             "arm": arm,
             "seed": str(seed),
+            **source_tags("train"),
             LIVE_TAG: "true",
             TRAINING_TAG: tag,
             "mlflow.note.content": "Training under way; metrics and figures follow at its end.",

@@ -9,11 +9,11 @@ from pix2z.tracking.training_records import TrainedArm
 __all__ = ["model_record"]
 
 _SHOWN = {
-    "mae": "MAE (mean \\|dz\\|)",
+    "mae": "MAE, mean |dz|",
     "crps": "CRPS",
-    "nmad": "NMAD",
-    "bias_mean": "mean bias",
-    "outlier_005": "outliers, \\|Δ\\| > 0.05",
+    "nmad": "NMAD of Δ = dz / (1 + z)",
+    "bias_mean": "mean Δ",
+    "outlier_005": "share of outliers, |Δ| above 0.05",
     "coverage_68": "coverage of the 68 % interval",
     "coverage_95": "coverage of the 95 % interval",
 }
@@ -49,7 +49,7 @@ def _card(trained: TrainedArm, metrics: Mapping[str, float]) -> str:
         f"Pool of seeds {', '.join(str(seed) for seed in trained.arm.seeds)} of the arm "
         f"{trained.sentence}",
         "",
-        *_table(metrics),
+        *_figures_of_merit(metrics),
         "```python",
         f'model = mlflow.pyfunc.load_model("models:/pix2z-{trained.name}/<version>")',
         'redshifts = model.predict(images, params={"ebv": ebv})',
@@ -60,18 +60,16 @@ def _card(trained: TrainedArm, metrics: Mapping[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _table(metrics: Mapping[str, float]) -> list[str]:
-    known = [name for name in _SHOWN if f"test_{name}" in metrics]
+def _figures_of_merit(metrics: Mapping[str, float]) -> list[str]:
+    """One line per metric; MLflow shows tables without any space between their columns."""
+    known = [name for name in _SHOWN if f"test/{name}" in metrics]
     if not known:
         return []
-    rows = [
-        f"| {_SHOWN[name]} | {_number(metrics, f'test_{name}')} "
-        f"| {_number(metrics, f'test_inside_{name}')} |"
-        for name in known
-    ]
-    head = ["| test galaxies | all | inside the clip window |", "|---|---|---|"]
-    return ["Redshift units; Δ = dz / (1 + z).", "", *head, *rows, ""]
+    head = "On all test galaxies, and on those inside the clip window, in redshift units:"
+    return [head, "", *(_line(name, metrics) for name in known), ""]
 
 
-def _number(metrics: Mapping[str, float], name: str) -> str:
-    return f"{metrics[name]:.4f}" if name in metrics else "–"
+def _line(name: str, metrics: Mapping[str, float]) -> str:
+    line = f"- {_SHOWN[name]}: **{metrics[f'test/{name}']:.4f}**"
+    inside = metrics.get(f"test_inside/{name}")
+    return line if inside is None else f"{line}, inside {inside:.4f}"

@@ -1,6 +1,7 @@
 """Registered models: one version per pool, however often it is registered."""
 
 import importlib.metadata
+import json
 import logging
 import os
 import shutil
@@ -101,6 +102,8 @@ def _create_version(store: Store, record: ModelRecord) -> None:
             {**record.tags, DIGEST_TAG: record.digest},
             description=record.card,
         )
+    link = json.dumps([{"name": record.name, "version": str(version.version)}])
+    client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
     LOG.info("registered %s version %s", record.name, version.version)
 
 

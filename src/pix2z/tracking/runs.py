@@ -11,7 +11,15 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from pix2z.tracking.record import DatasetUse, RunRecord, content_digest
 from pix2z.tracking.store import Store
 
-__all__ = ["CONTENT_TAG", "KEY_TAG", "LIVE_TAG", "TRAINING_TAG", "curve_metrics", "ensure_runs"]
+__all__ = [
+    "CONTENT_TAG",
+    "KEY_TAG",
+    "LIVE_TAG",
+    "TRAINING_TAG",
+    "curve_metrics",
+    "ensure_runs",
+    "source_tags",
+]
 
 KEY_TAG = "record_digest"
 CONTENT_TAG = "content_digest"
@@ -80,13 +88,18 @@ def _create(
     code_tags: Mapping[str, str],
     parent: str | None,
 ) -> Run:
-    tags = {KEY_TAG: record.key, **code_tags}
+    tags = {KEY_TAG: record.key, **code_tags, **source_tags(record.tags["stage"])}
     if record.training_key:
         tags[TRAINING_TAG] = record.training_key
     if parent:
         tags["mlflow.parentRunId"] = parent
     start = int(record.started * 1000)
     return client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+
+
+def source_tags(stage: str) -> dict[str, str]:
+    """Return what MLflow shows as the source of a run: the stage's module."""
+    return {"mlflow.source.name": f"pix2z.stages.{stage}", "mlflow.source.type": "LOCAL"}
 
 
 def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:

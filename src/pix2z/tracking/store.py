@@ -32,7 +32,7 @@ EXPERIMENTS: Mapping[str, str] = {
         "Trained redshift networks. An *arm* is one training sample and one architecture; it is "
         "trained once per seed, and the seeds are pooled. Runs named *seed* are single trainings "
         "with their learning curves; runs named *pool* carry the figures and own the registered "
-        "model of the arm. Metrics named test_ are in redshift units, on the same test galaxies "
+        "model of the arm. Metrics named test/ are in redshift units, on the same test galaxies "
         "for every arm."
     ),
     "pix2z-compare": (

@@ -11,6 +11,7 @@ from pix2z.tracking.lineage import data_digest
 from pix2z.tracking.record import DatasetUse, RunRecord, as_params, numbers
 
 __all__ = [
+    "GALAXIES",
     "CURVES",
     "TrainedArm",
     "member_record",
@@ -32,7 +33,7 @@ ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
     "seed_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
-_GALAXIES = "data/galaxies.h5"
+GALAXIES = "data/galaxies.h5"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, st
     """Read the pool, metrics and figures of an arm; `recorded`: path -> digest known to DVC."""
     folder, split = root / "models" / name, f"data/splits/{arm.selection}.h5"
     metrics = root / "reports/metrics" / f"{name}.json"
-    galaxies_digest, split_digest = (data_digest(root, p, recorded) for p in (_GALAXIES, split))
+    galaxies_digest, split_digest = (data_digest(root, p, recorded) for p in (GALAXIES, split))
     return TrainedArm(
         name=name,
         arm=arm,
@@ -95,7 +96,7 @@ def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, st
         pool=read_json(folder / "pool.json"),
         metrics=read_json(metrics) if metrics.exists() else {},
         datasets=(
-            DatasetUse("galaxies", _GALAXIES, galaxies_digest, "training"),
+            DatasetUse("galaxies", GALAXIES, galaxies_digest, "training"),
             DatasetUse(f"split {arm.selection}", split, split_digest, "training rows"),
         ),
         figures=_figures(root / "reports/figures", name),
@@ -149,7 +150,7 @@ def _member_words(trained: TrainedArm, seed: int, history: Mapping[str, Any]) ->
     return (
         f"One training, seed {seed}, of the arm {trained.sentence}\n\n"
         f"{len(history['epoch'])} epochs, the best one {history['best_epoch']}; "
-        f"{history['n_train']} training galaxies. Metrics named test_ are of this seed alone: "
+        f"{history['n_train']} training galaxies. Metrics named test/ are of this seed alone: "
         f"the arm is judged by its pool (run *{trained.name}, pool*)."
     )
 
@@ -178,7 +179,7 @@ def pool_record(trained: TrainedArm, members: Sequence[RunRecord]) -> RunRecord:
         },
         metrics={
             **temperature,
-            "cpu_seconds": sum(member.metrics["cpu_seconds"] for member in members),
+            "cpu_seconds": round(sum(member.metrics["cpu_seconds"] for member in members), 1),
             **_test_metrics(trained.metrics.get("pool", {})),
         },
         artifacts={
@@ -198,9 +199,12 @@ def _pool_words(trained: TrainedArm, members: Sequence[RunRecord]) -> str:
 
 
 def _test_metrics(subsets: Mapping[str, Any]) -> dict[str, float]:
-    """``test_<metric>`` on the whole test set, ``test_inside_<metric>`` inside the clip window."""
+    """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window.
+
+    MLflow draws what stands before the slash as one section of charts, after the learning curves.
+    """
     found: dict[str, float] = {}
-    for subset, prefix in (("whole", "test_"), ("inside", "test_inside_")):
+    for subset, prefix in (("whole", "test/"), ("inside", "test_inside/")):
         values = numbers(subsets.get(subset, {}))
         found |= {f"{prefix}{name}": value for name, value in values.items()}
     return found

@@ -10,7 +10,7 @@ from pix2z.tracking.record import RunRecord, as_params, numbers
 __all__ = ["tuning_records"]
 
 
-def tuning_records(folder: Path) -> list[RunRecord]:
+def tuning_records(folder: Path, *, galaxies_digest: str) -> list[RunRecord]:
     """Return the study and then its trials; nothing where no trial was run."""
     path = folder / "trials.json"
     study = read_json(path)
@@ -27,7 +27,12 @@ def tuning_records(folder: Path) -> list[RunRecord]:
         description=_words(trials, best),
         started=ended - seconds,
         seconds=seconds,
-        tags={"stage": "tune", "kind": "study", "architecture": "hybrid"},
+        tags={
+            "stage": "tune",
+            "kind": "study",
+            "architecture": "hybrid",
+            "galaxies_digest": galaxies_digest,
+        },
         params=as_params(
             {f"best.{k}": v for k, v in read_json(folder / "best_params.json").items()}
         ),
@@ -82,7 +87,7 @@ def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None) 
     if best is None:
         return words + "No trial reached a finite loss: the settings of params.yaml are kept."
     return words + (
-        f"The lowest validation loss, {best['validation_loss']:.4f}, is that of "
-        f"{_name(best['number'], best=False)}; its settings train every hybrid arm alike. For the "
-        "learning curves, select the trials and choose Compare."
+        f"The lowest validation loss, {best['validation_loss']:.4f}, is that of trial "
+        f"{best['number']}; its settings train every hybrid arm alike. For the learning curves, "
+        "select the trials and choose Compare."
     )
