@@ -1,4 +1,6 @@
 import logging
+import os
+import time
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -14,7 +16,7 @@ def training_runs(client):
     return [run for run in found if run.data.tags["kind"] == "training"]
 
 
-def points(client, run, name="val_loss"):
+def points(client, run, name="curves/val_loss"):
     return sorted((m.step, m.value) for m in client.get_metric_history(run.info.run_id, name))
 
 
@@ -33,7 +35,7 @@ def test_losses_appear_as_they_come(root, client):
         curve(epoch, logs)
         (run,) = training_runs(client)
         assert len(points(client, run)) == count
-    assert points(client, run, "train_loss") == [(0, 2.0), (1, 1.0), (2, 0.0)]
+    assert points(client, run, "curves/train_loss") == [(0, 2.0), (1, 1.0), (2, 0.0)]
     assert (run.info.status, run.data.tags["live"]) == ("RUNNING", "true")
 
 
@@ -65,6 +67,21 @@ def test_register_adopts_the_run_and_fills_its_gaps(root, arms, client):
     shown = points(client, adopted)
     assert [step for step, _ in shown] == [0, 1, 2, 3, 4]
     assert shown[:2] == [(0, 2.5), (1, 1.5)]
+
+
+def test_a_live_run_that_was_overtaken_is_marked_as_killed(root, arms, client):
+    for seed, later in ((1, 100.0), (2, -100.0)):
+        live_curve(seed, arm="full", training_key="inputs of a killed training")
+        history = root / f"models/full/seed-{seed}/history.json"
+        os.utime(history, (time.time() + later,) * 2)
+    register(root, arms)
+    overtaken, later = (
+        run.info.status
+        for seed in "12"
+        for run in training_runs(client)
+        if run.data.tags.get("live") == "true" and run.data.tags["seed"] == seed
+    )
+    assert (overtaken, later) == ("KILLED", "RUNNING")
 
 
 def test_a_registered_training_shows_nothing_twice(root, arms, client):

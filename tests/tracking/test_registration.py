@@ -46,7 +46,7 @@ def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, 
     assert params["settings.dense_units"] == "[256, 128]"
     assert metrics["test/mae"] == 0.02
     assert "test/r2" not in metrics  # undefined: absent, not zero
-    curve = client.get_metric_history(run.info.run_id, "val_loss")
+    curve = client.get_metric_history(run.info.run_id, "curves/val_loss")
     history = json.loads((root / "models/full/seed-2/history.json").read_text())
     assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
     assert run.info.end_time - run.info.start_time == pytest.approx(7500, abs=2)
@@ -99,7 +99,7 @@ def test_trials_are_children_of_their_study(root, arms, client):
     assert {r.data.tags["mlflow.parentRunId"] for r in found.values()} == {study.info.run_id}
     assert study.data.params["best.learning_rate"] == "0.001"
     assert study.data.metrics["best_val_loss"] == pytest.approx(1.3)
-    assert found["trial 1"].data.metrics["val_loss"] == pytest.approx(1.4)
+    assert found["trial 1"].data.metrics["curves/val_loss"] == pytest.approx(1.4)
 
 
 def test_the_store_is_rebuilt_from_files(root, arms, client, empty_database):
@@ -140,11 +140,11 @@ def test_a_run_that_a_kill_left_half_written_is_completed(root, arms, client):
     run = by_name(client, "pix2z-train")["full, seed 1"]
     client.delete_tag(run.info.run_id, "content_digest")
     client.update_run(run.info.run_id, status="RUNNING")
-    before = client.get_metric_history(run.info.run_id, "val_loss")
+    before = client.get_metric_history(run.info.run_id, "curves/val_loss")
     register(root, arms)
     again = by_name(client, "pix2z-train")["full, seed 1"]
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
-    assert len(client.get_metric_history(run.info.run_id, "val_loss")) == len(before)
+    assert len(client.get_metric_history(run.info.run_id, "curves/val_loss")) == len(before)
 
 
 def test_an_arm_that_is_not_trained_yet_is_passed_over(root, arms, client):

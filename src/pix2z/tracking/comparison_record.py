@@ -25,7 +25,7 @@ def comparison_record(reports: Path, *, galaxies_digest: str) -> RunRecord:
     primary = [contrast for contrast in comparison["contrasts"] if contrast["primary"]]
     return RunRecord(
         key=file_digest(path),
-        name=f"{len(comparison['arms'])} arms, {len(comparison['controls'])} controls",
+        name=f"{len(comparison['arms'])} arms and {len(comparison['controls'])} controls compared",
         description=_words(comparison, measured, primary),
         started=path.stat().st_mtime,
         seconds=0.0,
@@ -83,16 +83,17 @@ def _words(
         "",
         *(f"- {contrast['verdict']}" for contrast in primary),
         "",
-        "| inside the clip window | CRPS | MAE | NMAD |",
-        "|---|---|---|---|",
-        *(_row(name, subsets["inside"]) for name, subsets in measured.items()),
+        "CRPS and MAE (in redshift), NMAD (of dz / (1 + z)), inside the clip window:",
         "",
-        "Redshift units. Everything else is in report.html under Artifacts.",
+        *(_line(name, subsets["inside"]) for name, subsets in measured.items()),
+        "",
+        "Everything else is in report.html under Artifacts.",
     ]
     return "\n".join(lines)
 
 
-def _row(name: str, metrics: Mapping[str, Any]) -> str:
+def _line(name: str, metrics: Mapping[str, Any]) -> str:
+    """One line per arm; MLflow shows tables without any space between their columns."""
     values = numbers(metrics)
-    cells = (f"{values[key]:.5f}" if key in values else "–" for key in ("crps", "mae", "nmad"))
-    return f"| {name} | {' | '.join(cells)} |"
+    shown = (f"{values[key]:.5f}" if key in values else "–" for key in ("crps", "mae", "nmad"))
+    return f"- {name}: {', '.join(shown)}"

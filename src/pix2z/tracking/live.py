@@ -1,17 +1,18 @@
 """Curves of a training while it runs; register adopts the run afterwards."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
+from pix2z.tracking.record import RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.training_records import CURVES, run_name, training_tag
 
-__all__ = ["live_curve"]
+__all__ = ["end_abandoned", "live_curve"]
 
 LOG = logging.getLogger(__name__)
 
@@ -39,11 +40,24 @@ def live_curve(seed: int, *, arm: str, training_key: str) -> OnEpoch:
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", run_name(arm, seed))
             return _ignore
-        shown = {m.step for m in store.client.get_metric_history(run.info.run_id, "val_loss")}
+        shown = _epochs_shown(store, run)
     except _FAILURES as error:
         LOG.warning("no live curves of %s in MLflow: %s", run_name(arm, seed), error)
         return _ignore
     return _Curves(store, run.info.run_id, shown)
+
+
+def end_abandoned(store: Store, records: Sequence[RunRecord]) -> None:
+    """Mark as killed the live runs that a finished training of the same arm and seed came after.
+
+    They were killed and started again from other inputs: nothing will ever adopt them.
+    """
+    finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in records}
+    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
+    for run in store.client.search_runs([store.experiments["pix2z-train"]], wanted):
+        started = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
+        if started is not None and run.info.start_time < started * 1000:
+            store.client.set_terminated(run.info.run_id, "KILLED")
 
 
 class _Curves:
@@ -74,6 +88,11 @@ def _find(store: Store, tag: str) -> Run | None:
     wanted = f"tags.{TRAINING_TAG} = '{tag}'"
     runs = store.client.search_runs([store.experiments["pix2z-train"]], wanted, max_results=1)
     return runs[0] if runs else None
+
+
+def _epochs_shown(store: Store, run: Run) -> set[int]:
+    points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
+    return {point.step for point in points}
 
 
 def _create(store: Store, arm: str, seed: int, tag: str) -> Run:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pix2z.config.arms import Arm
 from pix2z.tracking.comparison_record import comparison_record
 from pix2z.tracking.lineage import code_tags, data_digest, recorded_digests
+from pix2z.tracking.live import end_abandoned
 from pix2z.tracking.model_card import model_record
 from pix2z.tracking.registry import ensure_versions
 from pix2z.tracking.runs import ensure_runs
@@ -54,5 +55,6 @@ def _register_trained(store: Store, trained: Sequence[TrainedArm], code: Mapping
     pools = [pool_record(t, m) for t, m in zip(trained, members, strict=True)]
     records = [record for some in (*members, pools) for record in some]
     ids = ensure_runs(store, "pix2z-train", records, code_tags=code)
+    end_abandoned(store, [record for some in members for record in some])
     pairs = zip(trained, pools, strict=True)
     ensure_versions(store, [model_record(t, pool, run_id=ids[pool.key]) for t, pool in pairs])

@@ -21,8 +21,16 @@ __all__ = [
     "training_tag",
 ]
 
-CURVES = {"loss": "train_loss", "val_loss": "val_loss", "learning_rate": "learning_rate"}
-"""Column of history.json -> name of the curve."""
+CURVES = {
+    "loss": "curves/train_loss",
+    "val_loss": "curves/val_loss",
+    "learning_rate": "curves/learning_rate",
+}
+"""Column of history.json -> name of the curve.
+
+MLflow draws what stands before a slash as a section of charts, in alphabetical order: learning
+curves, then test metrics.
+"""
 
 SELECTIONS = {
     "full": "all training galaxies",
@@ -149,7 +157,7 @@ def member_record(trained: TrainedArm, member: str) -> RunRecord:
 def _member_words(trained: TrainedArm, seed: int, history: Mapping[str, Any]) -> str:
     return (
         f"One training, seed {seed}, of the arm {trained.sentence}\n\n"
-        f"{len(history['epoch'])} epochs, the best one {history['best_epoch']}; "
+        f"{len(history['epoch'])} epochs, the best at step {history['best_epoch']} of the curves; "
         f"{history['n_train']} training galaxies. Metrics named test/ are of this seed alone: "
         f"the arm is judged by its pool (run *{trained.name}, pool*)."
     )
@@ -199,10 +207,7 @@ def _pool_words(trained: TrainedArm, members: Sequence[RunRecord]) -> str:
 
 
 def _test_metrics(subsets: Mapping[str, Any]) -> dict[str, float]:
-    """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window.
-
-    MLflow draws what stands before the slash as one section of charts, after the learning curves.
-    """
+    """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window."""
     found: dict[str, float] = {}
     for subset, prefix in (("whole", "test/"), ("inside", "test_inside/")):
         values = numbers(subsets.get(subset, {}))

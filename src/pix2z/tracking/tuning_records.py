@@ -65,7 +65,7 @@ def _trials(study: Mapping[str, Any], study_key: str, started: float) -> list[Ru
                 tags={"stage": "tune", "kind": "trial", "state": trial["state"]},
                 params=as_params(trial["settings"]),
                 metrics=numbers({"best_val_loss": trial["validation_loss"]}),
-                curves={"val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
+                curves={"curves/val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
             )
         )
         started += trial["seconds"]
