@@ -16,7 +16,13 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.errors import InputError
-from pix2z.network.recipes import hybrid_recipe, model_outputs, seed_recipe, softmax_density
+from pix2z.network.recipes import (
+    feature_moments,
+    hybrid_recipe,
+    model_outputs,
+    seed_recipe,
+    softmax_density,
+)
 from pix2z.network.training import StopTraining, TrainingState, fit
 from pix2z.redshift_pdf.density import median
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -68,7 +74,8 @@ def _hybrid(galaxies: Galaxies, split: Split, *, mark: float) -> dict[str, Any]:
     grid = RedshiftGrid(**PdfConfig.read().model_dump())
     z_spec = galaxies.column("specz_redshift", split.validation)
     start = time.process_time()
-    recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, seed=1)
+    moments = feature_moments(galaxies, split.train)
+    recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, moments=moments, seed=1)
     course: list[tuple[float, float]] = []
 
     def on_epoch(_state: TrainingState) -> None:

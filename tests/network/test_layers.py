@@ -9,8 +9,8 @@ from pix2z.dataset.photometry import (
     reflect_masked,
 )
 from pix2z.network.architectures import photometry_model
-from pix2z.network.layers import TYPICAL_SKY_SIGMA, NanToZero, ReflectMasked
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
+from pix2z.network.layers import NanToZero, ReflectMasked
+from pix2z.sky.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 
 N_APERTURES = len(APERTURE_RADII_ARCSEC)
 
@@ -39,7 +39,7 @@ def test_the_layer_measures_what_the_numpy_photometry_measures(front, images):
     images[1, :6] = np.nan
     features, mask = features_of(front, images, np.zeros(6))
     flux, _, sigma = aperture_photometry(images)
-    softening = np.sqrt((aperture_weights() ** 2).sum(0))[:, None] * np.array(TYPICAL_SKY_SIGMA)
+    softening = np.sqrt((aperture_weights() ** 2).sum(0))[:, None] * np.array(SKY_SIGMA)
     expected = np.arcsinh(flux / (2 * softening)) + np.log(softening)
     np.testing.assert_allclose(
         features[:, : N_APERTURES * 5], expected.reshape(6, -1), rtol=2e-5, atol=2e-5

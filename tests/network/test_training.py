@@ -4,8 +4,21 @@ import numpy as np
 import pytest
 
 from pix2z.network.checkpoint import load_state, save_state
-from pix2z.network.recipes import hybrid_recipe, seed_recipe
+from pix2z.network.recipes import feature_moments, hybrid_recipe, seed_recipe
 from pix2z.network.training import StopTraining, TrainingState, cosine_rate, fit
+
+
+@pytest.fixture
+def hybrid_with(sample, sample_split, grid):
+    """Return settings, seed -> recipe."""
+    moments = feature_moments(sample, sample_split.train)
+
+    def make(settings, *, seed=1):
+        return hybrid_recipe(
+            sample, sample_split, grid=grid, settings=settings, moments=moments, seed=seed
+        )
+
+    return make
 
 
 def weights_of(recipe) -> list[np.ndarray]:
@@ -31,10 +44,10 @@ def killed_and_resumed(make, checkpoint: Path, *, after: int):
 
 
 @pytest.fixture(params=["hybrid", "seed_cnn"])
-def make(request, sample, sample_split, grid, hybrid, seed_cnn):
+def make(request, sample, sample_split, hybrid_with, hybrid, seed_cnn):
     if request.param == "hybrid":
         settings = hybrid.model_copy(update={"epochs": 3})
-        return lambda: hybrid_recipe(sample, sample_split, grid=grid, settings=settings, seed=5)
+        return lambda: hybrid_with(settings, seed=5)
     return lambda: seed_recipe(sample, sample_split, settings=seed_cnn, seed=5)[0]
 
 
@@ -46,19 +59,17 @@ def test_a_killed_training_ends_in_the_same_weights(make, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_another_seed_gives_other_weights(sample, sample_split, grid, hybrid):
+def test_another_seed_gives_other_weights(hybrid_with, hybrid):
     settings = hybrid.model_copy(update={"epochs": 1})
-    recipes = [
-        hybrid_recipe(sample, sample_split, grid=grid, settings=settings, seed=k) for k in (1, 2)
-    ]
+    recipes = [hybrid_with(settings, seed=k) for k in (1, 2)]
     for recipe in recipes:
         fit(**vars(recipe))
     one, other = (weights_of(recipe)[-2] for recipe in recipes)
     assert not np.array_equal(one, other)
 
 
-def test_training_learns_redshift(sample, sample_split, grid, hybrid):
-    recipe = hybrid_recipe(sample, sample_split, grid=grid, settings=hybrid, seed=1)
+def test_training_learns_redshift(hybrid_with, hybrid):
+    recipe = hybrid_with(hybrid)
     state = fit(**vars(recipe))
     losses = [record["val_loss"] for record in state.history]
     # A flat PDF over 0 < z < 0.4 scores -log(1 / 0.4) = -0.92.
@@ -66,9 +77,9 @@ def test_training_learns_redshift(sample, sample_split, grid, hybrid):
     assert state.best_epoch == int(np.argmin(losses))
 
 
-def test_early_stopping_keeps_the_best_weights(sample, sample_split, grid, hybrid):
+def test_early_stopping_keeps_the_best_weights(hybrid_with, hybrid):
     settings = hybrid.model_copy(update={"epochs": 10})
-    recipe = hybrid_recipe(sample, sample_split, grid=grid, settings=settings, seed=1)
+    recipe = hybrid_with(settings)
     planned = iter([5.0, 3.0, 4.0, 6.0, 7.0, 1.0])
     seen = {}
 
@@ -85,8 +96,8 @@ def test_early_stopping_keeps_the_best_weights(sample, sample_split, grid, hybri
         np.testing.assert_array_equal(kept, best)
 
 
-def test_a_callback_may_stop_the_training(sample, sample_split, grid, hybrid):
-    recipe = hybrid_recipe(sample, sample_split, grid=grid, settings=hybrid, seed=1)
+def test_a_callback_may_stop_the_training(hybrid_with, hybrid):
+    recipe = hybrid_with(hybrid)
 
     def on_epoch(_state):
         raise StopTraining
@@ -95,8 +106,8 @@ def test_a_callback_may_stop_the_training(sample, sample_split, grid, hybrid):
     assert len(state.history) <= 1
 
 
-def test_a_state_of_another_model_is_refused(sample, sample_split, grid, hybrid):
-    recipe = hybrid_recipe(sample, sample_split, grid=grid, settings=hybrid, seed=1)
+def test_a_state_of_another_model_is_refused(hybrid_with, hybrid):
+    recipe = hybrid_with(hybrid)
     state = TrainingState(1, (np.zeros(3),), (np.zeros(3),), ())
     with pytest.raises(ValueError, match="another model"):
         fit(**vars(recipe), resume=state)

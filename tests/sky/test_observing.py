@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pix2z.sky import observing
+from pix2z.sky.imaging import SKY_SIGMA
 
 
 def test_scatter_is_correlated_between_bands() -> None:
@@ -15,8 +16,8 @@ def test_scatter_is_correlated_between_bands() -> None:
 
 def test_variance_is_sky_plus_photons() -> None:
     stamps = np.array([0.0, 2.0, -1.0], np.float32) * np.ones((1, 5, 1, 3), np.float32)
-    variance = observing.pixel_variance(stamps, observing.SKY_SIGMA[None])
-    np.testing.assert_allclose(variance[0, :, 0, 0], observing.SKY_SIGMA**2, rtol=1e-5)
+    variance = observing.pixel_variance(stamps, np.array([SKY_SIGMA]))
+    np.testing.assert_allclose(variance[0, :, 0, 0], np.square(SKY_SIGMA), rtol=1e-5)
     np.testing.assert_allclose(variance[..., 2], variance[..., 0])
     photons = (variance[0, :, 0, 1] - variance[0, :, 0, 0]) * observing.ELECTRONS_PER_NANOMAGGY
     np.testing.assert_allclose(photons, 2, rtol=1e-3)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
+from pix2z.sky.imaging import BANDS
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
 
 __all__ = [
@@ -20,12 +21,12 @@ __all__ = [
 ]
 
 R_BAND = 2
-BANDS = 5
+N_BANDS = len(BANDS)
 
-FLAG_MASKED = 1 << BANDS
+FLAG_MASKED = 1 << N_BANDS
 """Some pixel of a band that is there is masked. Bits 0 to 4: band u, g, r, i, z is absent."""
 
-FLAG_NO_FLUX = 1 << (BANDS + 1)
+FLAG_NO_FLUX = 1 << (N_BANDS + 1)
 """The r-band flux is not positive or r is absent, so `mag_r` is NaN."""
 
 
@@ -85,7 +86,7 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
     absent = np.asarray(masked.all(axis=(1, 2)))
     flux, _, _ = aperture_photometry(measured[..., R_BAND : R_BAND + 1])
     mag_r = magnitude(flux[:, -1, 0]).astype(np.float32)
-    flags = (absent << np.arange(BANDS)).sum(axis=1)
+    flags = (absent << np.arange(N_BANDS)).sum(axis=1)
     flags |= FLAG_MASKED * np.any(masked & ~absent[:, None, None, :], axis=(1, 2, 3))
     flags |= FLAG_NO_FLUX * np.isnan(mag_r)
     return StampFacts(

@@ -21,9 +21,10 @@ from pix2z.dataset.checks import (
     survey_facts,
 )
 from pix2z.dataset.duplicates import close_positions, repeated_between_groups, repeated_ids
-from pix2z.dataset.store import BANDS, write_galaxies
+from pix2z.dataset.store import write_galaxies
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest
+from pix2z.sky.imaging import BANDS
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
 from pix2z.sky.layouts.registry import open_raw
 

@@ -7,24 +7,18 @@ apertures, the treatment of masked pixels and the sky noise estimate.
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.sky.imaging import PIXEL_SCALE, STAMP_SIDE
+
 __all__ = [
     "APERTURE_RADII_ARCSEC",
     "MEAN_DIFFERENCE_TO_SIGMA",
-    "PIXEL_SCALE",
     "SKY_ROWS",
-    "STAMP_SIDE",
     "aperture_photometry",
     "aperture_weights",
     "magnitude",
     "reflect_masked",
     "sky_sigma",
 ]
-
-PIXEL_SCALE = 0.396
-"""arcsec per pixel of SDSS frames."""
-
-STAMP_SIDE = 32
-"""pixels on a side of a stamp; the galaxy sits at the geometric centre, (15.5, 15.5)."""
 
 APERTURE_RADII_ARCSEC = (0.7, 1.1, 1.6, 2.3, 3.2, 4.4, 6.0)
 

@@ -10,13 +10,12 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pix2z.dataset.photometry import PIXEL_SCALE, STAMP_SIDE
 from pix2z.errors import InputError
+from pix2z.sky.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 
-__all__ = ["BANDS", "COLUMNS", "SCHEMA_VERSION", "Galaxies", "open_galaxies", "write_galaxies"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "Galaxies", "open_galaxies", "write_galaxies"]
 
 SCHEMA_VERSION = 1
-BANDS = "ugriz"
 CHUNK_ROWS = 64
 
 COLUMNS: Mapping[str, str] = {

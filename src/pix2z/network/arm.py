@@ -16,7 +16,14 @@ from pix2z.files import write_json
 from pix2z.network.calibration import fit_temperature
 from pix2z.network.checkpoint import load_state, save_state
 from pix2z.network.estimator import Member, save_member, save_pool
-from pix2z.network.recipes import hybrid_recipe, model_outputs, seed_recipe, softmax_density
+from pix2z.network.recipes import (
+    Moments,
+    feature_moments,
+    hybrid_recipe,
+    model_outputs,
+    seed_recipe,
+    softmax_density,
+)
 from pix2z.network.redshifts import Calibration
 from pix2z.network.training import TrainingState, fit
 from pix2z.redshift_pdf.density import mix
@@ -59,6 +66,7 @@ def train_arm(
     curve : seed -> what to call after each epoch, such as live tracking.
     """
     z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
+    moments = feature_moments(galaxies, split.train) if architecture == "hybrid" else None
     trained = []
     for seed in seeds:
         one = _train_seed(
@@ -67,6 +75,7 @@ def train_arm(
             architecture=architecture,
             settings=settings,
             seed=seed,
+            moments=moments,
             grid=grid,
             folder=models / f"seed-{seed}",
             checkpoint=checkpoints / f"seed-{seed}.h5",
@@ -86,16 +95,19 @@ def _train_seed(
     architecture: str,
     settings: HybridConfig | SeedCnnConfig,
     seed: int,
+    moments: Moments | None,
     grid: RedshiftGrid,
     folder: Path,
     checkpoint: Path,
     record: Mapping[str, Any],
     curve: Curve,
 ) -> _Trained:
-    if isinstance(settings, HybridConfig):
-        recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, seed=seed)
+    if isinstance(settings, HybridConfig) and moments is not None:
+        recipe = hybrid_recipe(
+            galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
+        )
         rebuild = settings.model_dump(mode="json")
-    else:
+    elif isinstance(settings, SeedCnnConfig):
         recipe, (z_low, z_high) = seed_recipe(galaxies, split, settings=settings, seed=seed)
         rebuild = {"z_low": z_low, "z_high": z_high, "precision": settings.precision}
 

@@ -12,10 +12,9 @@ import numpy as np
 from keras import ops
 
 from pix2z.dataset import photometry
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
+from pix2z.sky.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 
 __all__ = [
-    "TYPICAL_SKY_SIGMA",
     "AperturePhotometry",
     "ForgetEbv",
     "NanToZero",
@@ -23,9 +22,6 @@ __all__ = [
     "ScalePixels",
     "Standardise",
 ]
-
-TYPICAL_SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
-"""Nanomaggies per pixel rms in u, g, r, i, z, measured on real SDSS frames; scales, not fits."""
 
 _N_APERTURES = len(photometry.APERTURE_RADII_ARCSEC)
 Tensor = Any
@@ -91,7 +87,7 @@ class AperturePhotometry(keras.layers.Layer):
             weights.shape[0] * 5, _N_APERTURES * 5
         )
         area = np.sqrt((weights**2).sum(axis=0))
-        self._softening = (area[:, None] * np.array(TYPICAL_SKY_SIGMA)[None, :]).astype(np.float32)
+        self._softening = (area[:, None] * np.array(SKY_SIGMA)[None, :]).astype(np.float32)
         self.built = True
 
     def call(
@@ -139,7 +135,7 @@ class ScalePixels(keras.layers.Layer):
 
     def call(self, filled: Tensor, ebv: Tensor) -> Tensor:
         """Return (B, 32, 32, 5) dimensionless pixels."""
-        scale = ops.convert_to_tensor(1.0 / (2.0 * np.array(TYPICAL_SKY_SIGMA, np.float32)))
+        scale = ops.convert_to_tensor(1.0 / (2.0 * np.array(SKY_SIGMA, np.float32)))
         return _asinh(filled * (_dereddening(ebv) * scale)[:, None, None, :])
 
 

@@ -19,7 +19,9 @@ from pix2z.redshift_pdf.density import density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
+    "Moments",
     "Recipe",
+    "feature_moments",
     "fit_hybrid_trial",
     "hybrid_model",
     "hybrid_recipe",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 INFERENCE_BATCH = 1024
+
+Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Mean and sd of the photometry features, each (F,)."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,21 @@ def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
 
 
 def hybrid_recipe(
-    galaxies: Galaxies, split: Split, *, grid: RedshiftGrid, settings: HybridConfig, seed: int
+    galaxies: Galaxies,
+    split: Split,
+    *,
+    grid: RedshiftGrid,
+    settings: HybridConfig,
+    moments: Moments,
+    seed: int,
 ) -> Recipe:
-    """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule."""
+    """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule.
+
+    `moments` are those of the training rows, see `feature_moments`.
+    """
     keras.utils.set_random_seed(seed)
     model = hybrid_model(settings, grid=grid)
-    mean, sd = _feature_moments(galaxies, split.train)
-    model.get_layer("standardise").set_weights([mean, sd])
+    model.get_layer("standardise").set_weights(list(moments))
     model.compile(
         keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay),
         keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -171,13 +184,16 @@ def fit_hybrid_trial(
     *,
     grid: RedshiftGrid,
     hybrid: HybridConfig,
+    moments: Moments,
     epochs: int,
     seed: int,
     on_epoch: Callable[[int, float], None],
 ) -> float:
     """Train a hybrid briefly; its best validation loss. `on_epoch(epoch, val_loss)` may raise."""
     settings = hybrid.model_copy(update={"epochs": epochs, "patience": epochs})
-    recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, seed=seed)
+    recipe = hybrid_recipe(
+        galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
+    )
 
     def report(state: TrainingState) -> None:
         on_epoch(state.epoch - 1, state.history[-1]["val_loss"])
@@ -186,10 +202,8 @@ def fit_hybrid_trial(
     return min(record["val_loss"] for record in state.history)
 
 
-def _feature_moments(
-    galaxies: Galaxies, rows: NDArray[Any]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and sd of the photometry features where they are not masked, each (F,)."""
+def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
+    """Mean and sd of the photometry features over rows, masked ones left out, each (F,)."""
     front = photometry_model()
     count, total, square = 0.0, 0.0, 0.0
     for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):

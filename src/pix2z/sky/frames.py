@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from pix2z.errors import InputError
+from pix2z.sky.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["Frame", "cut_stamps", "read_frame"]
-
-BANDS = "ugriz"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read_frame(path: str | Path) -> Frame:
 
 
 def cut_stamps(
-    frames: Mapping[str, Frame], *, ra: float, dec: float, side: int = 32
+    frames: Mapping[str, Frame], *, ra: float, dec: float, side: int = STAMP_SIDE
 ) -> NDArray[np.float32]:
     """Cut one galaxy out of the frames of one field, (side, side, 5) nanomaggies, bands ugriz.
 

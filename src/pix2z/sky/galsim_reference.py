@@ -9,8 +9,9 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.sky.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.profiles import PSF_COMPONENTS, SPERGEL_INDEX
-from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources
+from pix2z.sky.rendering import Sources
 
 __all__ = ["PRECISE", "galsim_stamp"]
 

@@ -12,7 +12,6 @@ __all__ = [
     "CALIBRATION_SIGMA",
     "ELECTRONS_PER_NANOMAGGY",
     "PSF_FWHM",
-    "SKY_SIGMA",
     "correlated_scatter",
     "frame_edge_mask",
     "pixel_variance",
@@ -22,9 +21,6 @@ Array = NDArray[np.float64]
 
 PSF_FWHM = np.array([1.5, 1.4, 1.3, 1.25, 1.25])
 """Median FWHM of the PSF in ugriz, arcsec."""
-
-SKY_SIGMA = np.array([0.043, 0.017, 0.027, 0.044, 0.175])
-"""Sky noise per pixel in ugriz, nanomaggies rms."""
 
 CALIBRATION_SIGMA = np.array([0.02, 0.01, 0.01, 0.01, 0.01])
 """Relative error of the photometric calibration of a field in ugriz (Padmanabhan et al. 2008).

@@ -13,24 +13,17 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.sky.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.profiles import DISC_SCALE, PSF_COMPONENTS, SPERGEL_INDEX, SPERGEL_SCALE
 
 __all__ = [
     "GRID_SIDES",
-    "PIXEL_SCALE",
     "SHAPES",
-    "STAMP_SIDE",
     "Sources",
     "grid_side",
     "render",
     "render_shapes",
 ]
-
-PIXEL_SCALE = 0.396
-"""arcsec per pixel."""
-
-STAMP_SIDE = 32
-"""pixels; the stamp's centre is its geometric centre, (15.5, 15.5)."""
 
 GRID_SIDES = (64, 96, 128, 192, 256, 384, 512)
 """pixels; even."""

@@ -10,11 +10,11 @@ from scipy.special import ndtri
 from pix2z.sky import morphology
 from pix2z.sky.cosmology import kpc_per_arcsec
 from pix2z.sky.draws import GALAXY_DRAWS
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
-from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, SKY_SIGMA, correlated_scatter
+from pix2z.sky.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA, STAMP_SIDE
+from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, correlated_scatter
 from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
-from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources
+from pix2z.sky.rendering import Sources
 from pix2z.sky.templates import TemplateGrid
 
 __all__ = ["Scene", "draw_scene"]
@@ -96,7 +96,8 @@ def draw_scene(
     return Scene(
         z=z,
         ebv=ebv,
-        sky_sigma=SKY_SIGMA * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
+        sky_sigma=np.array(SKY_SIGMA)
+        * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
         calibration=calibration,
         galaxy=galaxy,
         neighbour=_neighbours(

@@ -22,10 +22,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pix2z.files import atomic_path
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
 from pix2z.sky.fisher import fisher_sigma
+from pix2z.sky.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.observing import frame_edge_mask, pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
 from pix2z.sky.plan import StampPlan, plan_stamps
-from pix2z.sky.rendering import PIXEL_SCALE, STAMP_SIDE, Sources, render, render_shapes
+from pix2z.sky.rendering import Sources, render, render_shapes
 from pix2z.sky.scene import EDGE_SHARE, Scene, draw_scene
 from pix2z.sky.templates import TemplateGrid, load_template_grid
 
@@ -86,7 +87,7 @@ def write_semireal(
             parent_sha256=PARENTS_SHA256,
             seed=seed,
             unit="nanomaggies",
-            bands="ugriz",
+            bands=BANDS,
             pixel_scale=PIXEL_SCALE,
         )
         _write_blocks(file, _in_order(draw_and_render, _blocks(plan)), n_stamps=len(plan))

@@ -17,6 +17,8 @@ def run(main: Callable[[], None]) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
+    # Its warnings of retraced functions count every model of a study or pool as one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         main()
     except Pix2zError as error:

@@ -8,7 +8,7 @@ from pix2z.config.tune import TuneConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import file_digest, source_digest
-from pix2z.network.recipes import fit_hybrid_trial
+from pix2z.network.recipes import feature_moments, fit_hybrid_trial
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.stages.runner import run
 from pix2z.tuning.journal import journal_path
@@ -27,8 +27,10 @@ def main() -> None:
     parts += [section.model_dump_json() for section in (hybrid, pdf)]
     parts += [source_digest("network", "dataset", "redshift_pdf", "tuning")]
     with open_galaxies(INPUTS[0]) as galaxies:
-        train = partial(fit_hybrid_trial, galaxies, read_split(INPUTS[1]), epochs=tune.epochs)
-        train = partial(train, grid=RedshiftGrid(**pdf.model_dump()), seed=tune.seed)
+        split = read_split(INPUTS[1])
+        train = partial(fit_hybrid_trial, galaxies, split, epochs=tune.epochs, seed=tune.seed)
+        moments = feature_moments(galaxies, split.train)
+        train = partial(train, grid=RedshiftGrid(**pdf.model_dump()), moments=moments)
         result = run_study(
             journal=journal_path(".studies", *parts),
             n_trials=tune.n_trials,

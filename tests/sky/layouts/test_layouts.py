@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
+from pix2z.sky.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.layouts.registry import LAYOUTS, open_raw
 
 N = 12

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
+from pix2z.sky.imaging import EXTINCTION_PER_EBV
 
 __all__ = [
     "N_MAIN",

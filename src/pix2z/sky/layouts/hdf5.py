@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.sky.extinction import EXTINCTION_PER_EBV
+from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.sky.layouts.grouping import CELL_DEG, sky_cell
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
 
-__all__ = ["BANDS", "ebv_from_column", "open_hdf5_survey"]
+__all__ = ["N_BANDS", "ebv_from_column", "open_hdf5_survey"]
 
-BANDS = 5
+N_BANDS = len(BANDS)
 """u, g, r, i, z."""
 
 
@@ -77,8 +77,8 @@ def ebv_from_column(column: NDArray[np.floating]) -> tuple[NDArray[np.float32], 
 
 def _images(file: h5py.File, path: str | Path, side: int) -> h5py.Dataset:
     images = _dataset(file, path, "images")
-    expected = f"(N, {BANDS}, {side}, {side})"
-    if images.ndim != 4 or images.shape[1:] != (BANDS, side, side) or images.shape[0] == 0:
+    expected = f"(N, {N_BANDS}, {side}, {side})"
+    if images.ndim != 4 or images.shape[1:] != (N_BANDS, side, side) or images.shape[0] == 0:
         raise InputError(f"{path}: images: expected shape {expected}; received {images.shape}")
     if images.dtype.kind not in "fiu":
         raise InputError(f"{path}: images: expected numbers; received dtype {images.dtype}")
@@ -103,7 +103,7 @@ def _table(file: h5py.File, path: str | Path, n: int) -> RawTable:
     if "e_bv" in file:
         ebv, origin["ebv"] = ebv_from_column(_column(file, path, "e_bv", n, per_band=None))
 
-    seeing, moved = np.full((n, BANDS), np.nan, np.float32), np.zeros(n, np.uint8)
+    seeing, moved = np.full((n, N_BANDS), np.nan, np.float32), np.zeros(n, np.uint8)
     if "truth" in file:
         group_id, origin["group_id"] = _ids(file, path, "truth/parent", n), "truth/parent"
         moved = (_column(file, path, "truth/moved", n) != 0).astype(np.uint8)
@@ -144,7 +144,7 @@ def _column(
     """Read a numeric column (N,), or (N, 5) `per_band`; None takes either."""
     dataset = _dataset(file, path, key)
     shapes: dict[bool | None, list[tuple[int, ...]]]
-    shapes = {False: [(n,)], True: [(n, BANDS)], None: [(n,), (n, BANDS)]}
+    shapes = {False: [(n,)], True: [(n, N_BANDS)], None: [(n,), (n, N_BANDS)]}
     allowed = shapes[per_band]
     if dataset.shape not in allowed:
         expected = " or ".join(str(shape) for shape in allowed)

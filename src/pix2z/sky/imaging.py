@@ -1,0 +1,17 @@
+"""Facts of SDSS imaging, and the stamps cut from it."""
+
+__all__ = ["BANDS", "EXTINCTION_PER_EBV", "PIXEL_SCALE", "SKY_SIGMA", "STAMP_SIDE"]
+
+BANDS = "ugriz"
+
+PIXEL_SCALE = 0.396
+"""arcsec per pixel."""
+
+STAMP_SIDE = 32
+"""pixels on a side of a stamp; the galaxy sits at the geometric centre, (15.5, 15.5)."""
+
+EXTINCTION_PER_EBV = (5.155, 3.793, 2.751, 2.086, 1.479)
+"""A_b / E(B-V) in ugriz: Schlegel, Finkbeiner & Davis 1998, table 6 (SDSS imaging to DR12)."""
+
+SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
+"""Sky noise in ugriz, nanomaggies per pixel rms, measured on six real frames."""
