@@ -5,8 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
-export TF_CPP_MIN_LOG_LEVEL := 2
-export TF_ENABLE_ONEDNN_OPTS := 1
+export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help repro quick study test check format bench ui lock clean
@@ -37,7 +36,7 @@ help:
 repro: .venv/.core
 	dvc repro
 	@echo "report:    reports/report.html (open it in a browser)"
-	@echo "tracking:  make ui, then http://127.0.0.1:5000"
+	@echo "tracking:  make ui"
 
 quick: .venv/.core
 	pix2z workspace build/quick --preset quick
@@ -65,6 +64,7 @@ bench: .venv/.core
 	$(BIN)/python -m benchmarks
 
 ui: .venv/.core
+	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 lock: .venv/.core
@@ -73,4 +73,4 @@ lock: .venv/.core
 	echo uv | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements-uv.txt
 
 clean:
-	rm -rf .venv build data models predictions .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build data models predictions .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis

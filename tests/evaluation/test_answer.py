@@ -3,6 +3,7 @@ import copy
 import pytest
 
 from pix2z.evaluation.answer import answer, find_contrast
+from pix2z.evaluation.contrasts import TOLD_WINDOW
 
 
 def entry(a, b, subset, metric, difference, p_holm):
@@ -32,10 +33,10 @@ def comparison(difference=0.0, p_holm=0.9):
 @pytest.mark.parametrize(
     ("difference", "p_holm", "beginning"),
     [
-        (0.0, 0.9, "No: inside the clip window, where both were trained, networks trained on"),
-        (0.003, 0.2, "No: inside the clip window, where both were trained, networks trained on"),
-        (0.003, 0.01, "Yes, inside the clip window: training on the clipped sample improves CRPS"),
-        (-0.003, 0.01, "No: even inside the clip window, training on the clipped sample worsens"),
+        (0.0, 0.9, "Inside the clip window, where both were trained, networks trained on"),
+        (0.003, 0.2, "Inside the clip window, where both were trained, networks trained on"),
+        (0.003, 0.01, "Inside the clip window, training on the clipped sample improves CRPS and"),
+        (-0.003, 0.01, "Even inside the clip window, training on the clipped sample worsens"),
     ],
 )
 def test_the_answer_follows_sign_and_significance(difference, p_holm, beginning):
@@ -45,7 +46,7 @@ def test_the_answer_follows_sign_and_significance(difference, p_holm, beginning)
 def test_metrics_that_disagree_are_said_to():
     mixed = comparison(0.003, 0.01)
     mixed["contrasts"][1] |= {"difference": -0.003}
-    assert answer(mixed).startswith("The metrics disagree")
+    assert answer(mixed).startswith("The primary metrics disagree")
 
 
 def test_the_answer_gives_the_other_controls_and_limits():
@@ -68,3 +69,33 @@ def test_contrasts_are_found_by_their_four_names():
     kept = copy.deepcopy(found["contrasts"][3])
     assert find_contrast(found, "full", "clipped", "outside", "mae") == kept
     assert find_contrast(found, "full", "clipped", "outside", "crps") is None
+
+
+@pytest.mark.parametrize(
+    ("difference", "beginning"),
+    [
+        (-0.001, "No, not for galaxies of unknown redshift"),
+        (0.001, "Yes: over all test galaxies, clipping wins"),
+        (0.0001, "Over all test galaxies, there is no significant difference"),
+    ],
+)
+def test_the_whole_test_set_comes_first(difference, beginning):
+    found = comparison()
+    found["arms"]["full"]["whole"] = found["arms"]["full"]["inside"]
+    found["contrasts"].append(entry("full", "clipped", "whole", "crps", difference, None))
+    assert answer(found).startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        (0.001, "clipping keeps an advantage"),
+        (-0.001, "better than clipped"),
+        (0.0001, "no significant difference is left"),
+    ],
+)
+def test_what_knowing_the_window_is_worth_is_said(difference, words):
+    found = comparison()
+    found["controls"] = {TOLD_WINDOW: found["arms"]["full"]}
+    found["contrasts"].append(entry(TOLD_WINDOW, "clipped", "inside", "crps", difference, None))
+    assert words in answer(found)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pix2z.evaluation.contrasts import PRIMARY_METRICS, SIGNIFICANCE
+from pix2z.evaluation.contrasts import PRIMARY_METRICS, SIGNIFICANCE, TOLD_WINDOW
 from pix2z.evaluation.metric_names import METRICS, format_value
 
 __all__ = ["answer", "find_contrast"]
@@ -30,7 +30,8 @@ def answer(comparison: Json) -> str:
             "This run does not answer whether clipping helps: it takes the arms full and clipped,"
             " and test galaxies inside the clip window."
         )
-    sentences = [_headline(clipping), _numbers(comparison, clipping)]
+    sentences = [*_whole(comparison), _headline(clipping), _numbers(comparison, clipping)]
+    sentences += _told_window(comparison)
     equal_n = _primary(comparison, "clipped", "subsample")
     if equal_n:
         sentences.append(_equal_n(equal_n))
@@ -41,6 +42,42 @@ def answer(comparison: Json) -> str:
             " small for a conclusion."
         )
     return " ".join(sentences)
+
+
+def _whole(comparison: Json) -> list[str]:
+    """Say which is better where the redshift is not known beforehand: over all test galaxies."""
+    entry = find_contrast(comparison, "full", "clipped", "whole", "crps")
+    if not entry or entry["difference"] is None:
+        return []
+    full, clipped = (
+        format_value("crps", comparison["arms"][arm]["whole"]["crps"]["value"])
+        for arm in ("full", "clipped")
+    )
+    numbers = f"(CRPS {full} full, {clipped} clipped, n = {comparison['test']['n']:,})"
+    if entry["high"] < 0:
+        return [f"No, not for galaxies of unknown redshift: over all of them, full wins {numbers}."]
+    if entry["low"] > 0:
+        return [f"Yes: over all test galaxies, clipping wins {numbers}."]
+    return [f"Over all test galaxies, there is no significant difference {numbers}."]
+
+
+def _told_window(comparison: Json) -> list[str]:
+    """Take away what the clipped arm owes to knowing that a galaxy is inside."""
+    entry = find_contrast(comparison, TOLD_WINDOW, "clipped", "inside", "crps")
+    if not entry or entry["difference"] is None:
+        return []
+    value = format_value("crps", comparison["controls"][TOLD_WINDOW]["inside"]["crps"]["value"])
+    low, high = (format_value("crps", entry[bound]) for bound in ("low", "high"))
+    lead = (
+        "That a galaxy is inside is known from its spectrum alone; the full network, told so by"
+        f" cutting its PDFs to the window, reaches a CRPS of {value}"
+    )
+    interval = f"difference to clipped {low} to {high}"
+    if entry["low"] > 0:
+        return [f"{lead}, so clipping keeps an advantage ({interval})."]
+    if entry["high"] < 0:
+        return [f"{lead}, better than clipped ({interval})."]
+    return [f"{lead}, and no significant difference is left ({interval})."]
 
 
 def _primary(comparison: Json, a: str, b: str) -> list[Json]:
@@ -64,22 +101,22 @@ def _headline(clipping: list[Json]) -> str:
     full_better = _significant(clipping, positive=False)
     if clipped_better and full_better:
         return (
-            f"The metrics disagree: inside the clip window, clipping improves"
+            f"The primary metrics disagree: inside the clip window, clipping improves"
             f" {' and '.join(clipped_better)} and worsens {' and '.join(full_better)}."
         )
     if clipped_better:
         return (
-            "Yes, inside the clip window: training on the clipped sample improves"
-            f" {' and '.join(clipped_better)} there."
+            "Inside the clip window, training on the clipped sample improves"
+            f" {' and '.join(clipped_better)}."
         )
     if full_better:
         return (
-            "No: even inside the clip window, training on the clipped sample worsens"
+            "Even inside the clip window, training on the clipped sample worsens"
             f" {' and '.join(full_better)}."
         )
     return (
-        "No: inside the clip window, where both were trained, networks trained on the full and on"
-        " the clipped sample do not differ significantly."
+        "Inside the clip window, where both were trained, networks trained on the full and on the"
+        " clipped sample do not differ significantly."
     )
 
 
@@ -109,7 +146,7 @@ def _equal_n(equal_n: list[Json]) -> str:
         return f"{lead} clipping improves {' and '.join(clipped_better)}."
     if random_better:
         return f"{lead} clipping worsens {' and '.join(random_better)}."
-    return f"{lead} clipping makes no significant difference either."
+    return f"{lead} clipping makes no significant difference."
 
 
 def _outside(comparison: Json) -> list[str]:

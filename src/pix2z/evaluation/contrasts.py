@@ -15,16 +15,21 @@ __all__ = [
     "PAIRS",
     "PRIMARY_METRICS",
     "PRIMARY_PAIRS",
+    "TOLD_WINDOW",
     "Contrast",
     "is_primary",
     "subset_phrase",
     "verdict",
 ]
 
+TOLD_WINDOW = "full_told_window"
+"""The control of `told_window`: the full arm, told that every galaxy is inside the window."""
+
 PAIRS = (
     ("full", "clipped"),
     ("clipped", "subsample"),
     ("full", "subsample"),
+    (TOLD_WINDOW, "clipped"),
     ("full", "seed_full"),
     ("clipped", "seed_clipped"),
     ("seed_full", "seed_clipped"),

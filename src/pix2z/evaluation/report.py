@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pix2z.evaluation.answer import answer
 from pix2z.evaluation.arm_metrics import coverage
-from pix2z.evaluation.contrasts import subset_phrase
+from pix2z.evaluation.contrasts import TOLD_WINDOW, subset_phrase
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.pdf_metrics import pit_values
 from pix2z.evaluation.report_parts import Picture, Section, Table
@@ -42,6 +42,8 @@ ARMS = {
     "subsample": "the same network, trained on a random subsample as large as the clipped one",
     "seed_full": "the seed experiment's network with its own recipe, trained on the full sample",
     "seed_clipped": "the same, trained on the clipped sample",
+    TOLD_WINDOW: "the full arm's PDFs cut to the clip window: what knowing that every galaxy lies"
+    " inside is worth by itself; to be read inside the window only",
     "trees": "gradient-boosted trees on aperture photometry of the same stamps",
     "knn": "nearest neighbours on the same photometry",
     "trainz": "the training n(z) for every galaxy: what no information at all gives",

@@ -117,8 +117,8 @@ def hybrid_recipe(
 
     def validation_loss(model: keras.Model) -> float:
         density = softmax_density(model_outputs(model, galaxies, split.validation), grid)
-        at_truth = density_at(density, grid, z_spec[split.validation])
-        return -float(np.log(np.maximum(at_truth, 1e-12)).mean())
+        share = density_at(density, grid, z_spec[split.validation]) * grid.width
+        return -float(np.log(np.maximum(share, 1e-12)).mean())  # cross-entropy, as in training
 
     return Recipe(
         model=model,

@@ -38,7 +38,7 @@ def plot_history(trials: Sequence[TrialRecord], best_trial: int | None, path: Pa
     axes = figure.subplots()
     for trial in trials:
         axes.plot(
-            list(trial.curve),
+            [epoch + 1 for epoch in trial.curve],
             list(trial.curve.values()),
             marker="o" if trial.state == "complete" else "x",
             color=_colour(trial.number, best_trial),
