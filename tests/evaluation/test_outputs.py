@@ -58,7 +58,7 @@ def test_every_arm_and_control_is_compared(comparison):
     assert comparison["arms"]["full"]["cpu_seconds"] == 48.0
     assert comparison["test"]["n"] == 120
     pairs = {(entry["a"], entry["b"]) for entry in comparison["contrasts"]}
-    assert len(pairs) == 11
+    assert len(pairs) == 12
 
 
 def test_the_seed_view_shows_the_artefact(comparison):

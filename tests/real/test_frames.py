@@ -45,8 +45,8 @@ def test_blank_sky_has_the_noise_of_sdss(frames):
     for row, column in [(200, 300), (700, 900), (1200, 1500), (400, 1700), (1000, 400)]:
         ra, dec = (float(v) for v in wcs.all_pix2world(column, row, 0))
         noises.append(sky_sigma(cut_stamps(frames, ra=ra, dec=dec)[None])[0])
-    # interpolation smooths a little, and fields differ
-    assert (np.abs(np.median(noises, axis=0) / np.array(SKY_SIGMA) - 1) < 0.4).all()
+    # fields differ by some tens of percent
+    assert (np.abs(np.median(noises, axis=0) / np.array(SKY_SIGMA) - 1) < 0.35).all()
 
 
 def test_pixels_off_the_frame_and_missing_bands_are_nan(frames):

@@ -1,6 +1,8 @@
 """Name -> uncompiled model.
 
 Every model takes `{"images": (B, 32, 32, 5), "ebv": (B,)}`; the published CNN ignores E(B-V).
+Layers are named, since Keras's own numbering of layers in a process would end up in the weights'
+digest.
 """
 
 import keras
@@ -34,17 +36,18 @@ def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Mode
     The last layer undoes z' = (z - z_low) / (z_high - z_low), so the model's output is a redshift.
     """
     inputs = _inputs()
-    x = layers.Rescaling(1 / 255)(NanToZero()(inputs["images"]))
-    x = layers.Conv2D(32, 5, activation="relu", dtype=precision)(x)
-    x = layers.MaxPooling2D(2, dtype=precision)(x)
-    x = layers.Conv2D(64, 5, activation="relu", dtype=precision)(x)
-    x = layers.Flatten(dtype=precision)(layers.MaxPooling2D(2, dtype=precision)(x))
-    for units in (220, 64):
-        x = layers.Dense(units, activation="relu", dtype=precision)(x)
-        x = layers.Dropout(0.5, dtype=precision)(x)
-    x = layers.Dense(1, activation="sigmoid", dtype="float32")(x)
-    redshift = layers.Rescaling(z_high - z_low, offset=z_low, dtype="float32")(x)
-    return keras.Model(inputs, layers.Reshape((), name="redshift")(redshift), name="seed_cnn")
+    x = NanToZero(name="nan_to_zero")(inputs["images"])
+    x = layers.Rescaling(1 / 255, name="scale")(x)
+    for number, filters in enumerate((32, 64)):
+        x = layers.Conv2D(filters, 5, activation="relu", dtype=precision, name=f"conv_{number}")(x)
+        x = layers.MaxPooling2D(2, dtype=precision, name=f"pool_{number}")(x)
+    x = layers.Flatten(dtype=precision, name="flatten")(x)
+    for number, units in enumerate((220, 64)):
+        x = layers.Dense(units, activation="relu", dtype=precision, name=f"dense_{number}")(x)
+        x = layers.Dropout(0.5, dtype=precision, name=f"dropout_{number}")(x)
+    x = layers.Dense(1, activation="sigmoid", dtype="float32", name="scaled_redshift")(x)
+    x = layers.Rescaling(z_high - z_low, offset=z_low, dtype="float32", name="unscale")(x)
+    return keras.Model(inputs, layers.Reshape((), name="redshift")(x), name="seed_cnn")
 
 
 def photometry_model() -> keras.Model:
@@ -69,21 +72,30 @@ def build_hybrid(
     The layer "standardise" wants mean and sd of the photometry features over training rows.
     """
     inputs = _inputs()
-    ebv = inputs["ebv"] if use_ebv else ForgetEbv()(inputs["ebv"])
-    filled, present = ReflectMasked()(inputs["images"])
-    features, mask = AperturePhotometry()(inputs["images"], filled, present, ebv)
+    ebv = inputs["ebv"] if use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
+    filled, present = ReflectMasked(name="reflect_masked")(inputs["images"])
+    photometry = AperturePhotometry(name="photometry")
+    features, mask = photometry(inputs["images"], filled, present, ebv)
     parts = [Standardise(name="standardise")(features, mask), mask]
     # The PSF spans more than three pixels: 2 x 2 means lose little and quarter the trunk's work.
-    x = ScalePixels()(layers.AveragePooling2D(2)(filled), ebv)
-    for filters in trunk_filters:
-        x = layers.Conv2D(
-            filters, 3, strides=2, padding="same", activation="relu", dtype=precision
-        )(x)
+    x = layers.AveragePooling2D(2, name="bin_pixels")(filled)
+    x = ScalePixels(name="scale_pixels")(x, ebv)
+    for number, filters in enumerate(trunk_filters):
+        convolution = layers.Conv2D(
+            filters,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            dtype=precision,
+            name=f"conv_{number}",
+        )
+        x = convolution(x)
     if trunk_filters:
-        parts.append(layers.Flatten(dtype=precision)(x))
-    x = layers.Concatenate(dtype=precision)(parts)
-    for units in dense_units:
-        x = layers.Dense(units, activation="silu", dtype=precision)(x)
-        x = layers.Dropout(dropout, dtype=precision)(x)
+        parts.append(layers.Flatten(dtype=precision, name="flatten")(x))
+    x = layers.Concatenate(dtype=precision, name="concatenate")(parts)
+    for number, units in enumerate(dense_units):
+        x = layers.Dense(units, activation="silu", dtype=precision, name=f"dense_{number}")(x)
+        x = layers.Dropout(dropout, dtype=precision, name=f"dropout_{number}")(x)
     logits = layers.Dense(n_bins, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="hybrid")

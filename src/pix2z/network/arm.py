@@ -15,7 +15,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.files import write_json
 from pix2z.network.calibration import fit_temperature
 from pix2z.network.checkpoint import load_state, save_state
-from pix2z.network.estimator import Member, save_member, save_pool
+from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
 from pix2z.network.recipes import (
     Moments,
     feature_moments,
@@ -117,13 +117,15 @@ def _train_seed(
         _progress(state, epochs=recipe.epochs, what=f"{record['arm']} seed {seed}")
 
     state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
-    outputs = model_outputs(recipe.model, galaxies, split.calibration)
+    model = fresh_model(architecture, rebuild, grid=grid)
+    model.set_weights(recipe.model.get_weights())
+    outputs = model_outputs(model, galaxies, split.calibration)
     if architecture == "hybrid":
         outputs = softmax_density(outputs, grid)
     z_spec = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
     member = Member(
         architecture=architecture,
-        model=recipe.model,
+        model=model,
         grid=grid,
         settings=rebuild,
         record=dict(record),

@@ -31,6 +31,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 __all__ = [
     "Estimator",
     "Member",
+    "fresh_model",
     "load_member",
     "load_pool",
     "save_member",
@@ -88,6 +89,15 @@ class Estimator:
         return redshifts(stacked, self.calibration, grid=self.grid, flags=image_flags(images, ebv))
 
 
+def fresh_model(
+    architecture: str, settings: Mapping[str, Any], *, grid: RedshiftGrid
+) -> keras.Model:
+    """Build the network that `settings` describe, not compiled: its weights carry no optimizer."""
+    if architecture == "hybrid":
+        return hybrid_model(HybridConfig.model_validate(settings), grid=grid)
+    return build_seed_cnn(**settings)
+
+
 def save_member(folder: Path, member: Member) -> dict[str, Any]:
     """Write one member; estimator.json comes last, so that a folder with it is whole."""
     with atomic_path(folder / "weights.weights.h5") as partial:
@@ -114,10 +124,7 @@ def load_member(folder: Path) -> Member:
         raise IntegrityError(f"{weights}: weights do not match the digest in estimator.json")
     grid = RedshiftGrid(**description["grid"])
     settings = description["settings"]
-    if description["architecture"] == "hybrid":
-        model = hybrid_model(HybridConfig.model_validate(settings), grid=grid)
-    else:
-        model = build_seed_cnn(**settings)
+    model = fresh_model(description["architecture"], settings, grid=grid)
     model.load_weights(weights)
     return Member(
         architecture=description["architecture"],

@@ -14,12 +14,16 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import fourier_shift
 
 from pix2z.errors import InputError
 from pix2z.sky.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["Frame", "cut_stamps", "read_frame"]
+
+
+MARGIN = 16
+"""Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,14 @@ def cut_stamps(
     """Cut one galaxy out of the frames of one field, (side, side, 5) nanomaggies, bands ugriz.
 
     The position lies at the stamp's geometric centre, ((side - 1) / 2, (side - 1) / 2), in every
-    band: pixels are interpolated by a cubic spline. Pixels off a frame, and bands without one, are
-    NaN.
+    band: pixels are shifted by a fraction of a pixel in Fourier space, which leaves the noise of
+    the sky as it is. Pixels off a frame, and bands without one, are NaN.
 
     Raises
     ------
     InputError
         The position is outside every frame.
     """
-    offset = np.arange(side) - (side - 1) / 2
     stamp = np.full((side, side, len(BANDS)), np.nan, np.float32)
     inside = False
     for index, band in enumerate(BANDS):
@@ -70,17 +73,35 @@ def cut_stamps(
         frame = frames[band]
         column, row = (float(v) for v in frame.wcs.all_world2pix(ra, dec, 0))
         rows, columns = frame.pixels.shape
+        if not (-side < row < rows + side and -side < column < columns + side):
+            continue  # also where the projection gives NaN
         inside |= 0 <= row < rows and 0 <= column < columns
-        low, high = int(row) - side, int(row) + side + 1
-        left, right = int(column) - side, int(column) + side + 1
-        window = frame.pixels[max(low, 0) : max(high, 0), max(left, 0) : max(right, 0)]
-        if not window.size:
-            continue
-        grid = np.meshgrid(
-            row + offset - max(low, 0), column + offset - max(left, 0), indexing="ij"
-        )
-        stamp[..., index] = map_coordinates(window, grid, order=3, mode="constant", cval=np.nan)
+        stamp[..., index] = _cut(frame.pixels, row, column, side=side)
     if not inside:
         names = ", ".join(str(frame.path) for frame in frames.values())
         raise InputError(f"position {ra:.5f}, {dec:+.5f} is outside {names}")
     return stamp
+
+
+def _cut(
+    pixels: NDArray[np.float32], row: float, column: float, *, side: int
+) -> NDArray[np.float64]:
+    """Cut (side, side) pixels about a position, NaN off the frame."""
+    corner = [round(v - (side - 1) / 2) for v in (row, column)]
+    fraction = [v - (side - 1) / 2 - c for v, c in zip((row, column), corner, strict=True)]
+    low = [c - MARGIN for c in corner]
+    window = np.full((side + 2 * MARGIN, side + 2 * MARGIN), np.nan)
+    frame_part = [
+        slice(max(first, 0), max(min(first + len(window), size), 0))
+        for first, size in zip(low, pixels.shape, strict=True)
+    ]
+    found = pixels[frame_part[0], frame_part[1]]
+    window_part = [
+        slice(part.start - first, part.start - first + length)
+        for part, first, length in zip(frame_part, low, found.shape, strict=True)
+    ]
+    window[window_part[0], window_part[1]] = found
+    off = np.isnan(window)
+    spectrum = fourier_shift(np.fft.fft2(np.where(off, 0.0, window)), [-f for f in fraction])
+    shifted = np.where(off, np.nan, np.fft.ifft2(spectrum).real)
+    return shifted[MARGIN:-MARGIN, MARGIN:-MARGIN]
