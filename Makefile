@@ -65,7 +65,7 @@ bench: .venv/.core
 
 ui: .venv/.core
 	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
-	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 
 lock: .venv/.core
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.txt

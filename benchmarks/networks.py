@@ -84,7 +84,9 @@ def _models(precision: str) -> list[tuple[str, keras.Model, np.ndarray]]:
     seed = build_seed_cnn(z_low=0.0, z_high=0.4, precision=precision)
     seed.compile("adam", "mse")
     z = rng.uniform(0, 0.4, TRAINING_BATCH).astype(np.float32)
-    return [("hybrid", hybrid, shares), ("seed_cnn", seed, z)]
+    bare = hybrid_model(settings.model_copy(update={"trunk_filters": ()}), grid=grid)
+    bare.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
+    return [("hybrid", hybrid, shares), ("hybrid_no_trunk", bare, shares), ("seed_cnn", seed, z)]
 
 
 def _inputs(n: int) -> dict[str, np.ndarray]:

@@ -67,8 +67,12 @@ def text_digest(*parts: str) -> str:
     return digest.hexdigest()
 
 
-def source_digest(*rooms: str) -> str:
-    """SHA-256 over the package's own source files below the given rooms, such as "network"."""
+def source_digest(*parts: str) -> str:
+    """SHA-256 over the package's own sources: rooms ("network") or files ("sky/imaging.py")."""
     package = Path(__file__).parent
-    files = sorted(path for room in rooms for path in (package / room).rglob("*.py"))
+    found = [
+        [package / part] if part.endswith(".py") else (package / part).rglob("*.py")
+        for part in parts
+    ]
+    files = sorted(path for paths in found for path in paths)
     return text_digest(*(f"{path.relative_to(package)}:{file_digest(path)}" for path in files))

@@ -188,3 +188,28 @@ def test_a_full_size_comparison_stays_within_a_minute(predictions):
     started = time.process_time()
     run({name: ArmPredictions(pool) for name, pool in arms.items()}, n_bootstrap=200)
     assert time.process_time() - started < 6
+
+
+def test_the_scatter_of_trainings_widens_intervals(predictions):
+    made = predictions(300, seed=1)
+
+    def arm(shift, scatter):
+        seeds = {
+            k: dataclasses.replace(made, z_phot=made.z_spec + shift + scatter * sign)
+            for k, sign in enumerate((-1.0, 0.0, 1.0))
+        }
+        return ArmPredictions(pool=seeds[1], seeds=seeds)
+
+    widths = []
+    for scatter in (0.0, 0.004):
+        found = run({"full": arm(0.02, scatter), "clipped": arm(0.021, scatter)})
+        entry = next(
+            entry
+            for entry in found["contrasts"]
+            if (entry["a"], entry["b"]) == ("full", "clipped")
+            and (entry["subset"], entry["metric"]) == ("inside", "mae")
+        )
+        widths.append(entry["high"] - entry["low"])
+    # the difference of two pools of three scatters by sqrt(2 / 3) sd; 2.776: t at 4 degrees
+    assert widths[1] == pytest.approx(2 * 2.776 * np.sqrt(2 / 3) * 0.004, rel=0.25)
+    assert widths[0] < widths[1] / 10

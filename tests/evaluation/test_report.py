@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pix2z.evaluation.report import write_report
+from pix2z.evaluation.report import _how_to_read, write_report
 from pix2z.evaluation.report_parts import Picture, Section, Table
 
 PNG = bytes.fromhex(
@@ -94,3 +94,22 @@ def test_the_markdown_links_figures_and_escapes_bars(written):
 def test_print_and_phone_have_their_rules(written):
     assert "@media print" in written[1]
     assert "@media (max-width" in written[1]
+
+
+def reading(controls):
+    """All of "How to read this" of a comparison of controls only, 1,600 test galaxies."""
+    whole = {name: {"whole": {"pit_ks": {"value": value}}} for name, value in controls.items()}
+    return " ".join(_how_to_read({"controls": whole, "test": {"n": 1600}}, 100).items)
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"), [(0.0339, "passes"), (0.0341, "fails")], ids=["uniform", "not uniform"]
+)
+def test_trainz_passes_only_where_its_pit_is_uniform(distance, words):
+    text = reading({"trainz": distance})
+    assert f"Here trainz {words} the test of a uniform PIT: KS distance {distance}," in text
+    assert "5 % critical value 0.0340, n = 1,600." in text
+
+
+def test_without_trainz_nothing_is_said_of_it():
+    assert "trainz" not in reading({"knn": 0.02})

@@ -30,4 +30,11 @@ def hybrid() -> HybridConfig:
 
 @pytest.fixture(scope="session")
 def seed_cnn() -> SeedCnnConfig:
-    return SeedCnnConfig(precision="float32", batch_size=156, epochs=2, patience=10, n_phot_bins=4)
+    return SeedCnnConfig(
+        precision="float32",
+        batch_size=156,
+        batch_size_clipped=256,
+        epochs=2,
+        patience=10,
+        n_phot_bins=4,
+    )

@@ -80,6 +80,7 @@ def test_flags_and_missing_values(pool_folder, sample):
     images = sample.images([0, 1, 2])
     images[0, ..., 0] = np.nan
     images[1, :4] = np.nan
+    images[1, 5, 5, 2] = np.inf
     estimate = pool.estimate(images, np.array([0.01, 0.01, np.nan]))
     assert estimate.flags.tolist() == [1, 2, 4]
     assert np.isfinite(estimate.density).all()

@@ -5,7 +5,7 @@ import pytest
 
 from pix2z.network.checkpoint import load_state, save_state
 from pix2z.network.recipes import feature_moments, hybrid_recipe, seed_recipe
-from pix2z.network.training import StopTraining, TrainingState, cosine_rate, fit
+from pix2z.network.training import DivergedError, StopTraining, TrainingState, cosine_rate, fit
 
 
 @pytest.fixture
@@ -119,3 +119,11 @@ def test_the_cosine_falls_from_the_peak_to_a_hundredth():
     assert rates[0] == pytest.approx(0.01)
     assert rates[-1] == pytest.approx(0.0001)
     assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+
+
+def test_a_diverged_training_is_one_line_and_leaves_no_state(hybrid_with, hybrid):
+    recipe = hybrid_with(hybrid)
+    states = []
+    with pytest.raises(DivergedError, match="diverged in epoch 1"):
+        fit(**{**vars(recipe), "validation_loss": lambda _model: np.nan}, on_epoch=states.append)
+    assert states == []

@@ -35,8 +35,8 @@ class Workspace:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
 
-    def run(self, *command: str, ok: bool = True) -> str:
-        """Run a command here; its output. A failure of it fails the test unless `ok` is False."""
+    def run(self, *command: str, code: int = 0) -> str:
+        """Run a command here; its output. Another exit code than `code` fails the test."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -47,7 +47,7 @@ class Workspace:
             check=False,
         )
         output = done.stdout + done.stderr
-        assert (done.returncode == 0) == ok, output[-4000:]
+        assert done.returncode == code, output[-4000:]
         return output
 
     def repro(self, *arguments: str) -> str:

@@ -3,19 +3,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pix2z.sky.fisher import fisher_sigma
+from pix2z.sky.fisher import fisher_cholesky, marginal_sigma
 from pix2z.sky.observing import pixel_variance
 from pix2z.sky.rendering import Sources, render, render_shapes
 from pix2z.sky.scene import Scene
 
 
-def sigmas(galaxy: Sources, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return fisher_sigma(
+def factors(galaxy: Sources, variance: np.ndarray) -> np.ndarray:
+    return fisher_cholesky(
         render_shapes(galaxy),
         flux=galaxy.flux,
         bulge_fraction=galaxy.bulge_fraction,
+        disc_half_light_radius=galaxy.disc_half_light_radius,
         variance=variance,
     )
+
+
+def sigmas(galaxy: Sources, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of fluxes (M, 5), and of ln radius, axis ratio and bulge fraction (M, 3)."""
+    sigma = marginal_sigma(factors(galaxy, variance))
+    sigma[:, 5] /= galaxy.disc_half_light_radius
+    return sigma[:, :5], sigma[:, 5:]
 
 
 @pytest.fixture
@@ -56,15 +64,37 @@ def gradients(galaxy: Sources) -> np.ndarray:
 
 def test_matches_the_covariance_of_a_fit(galaxy: Sources, variance: np.ndarray) -> None:
     """(J^T C^-1 J + prior)^-1 with J from finite differences and a plain inverse."""
-    sigma_flux, sigma_shape = sigmas(galaxy, variance)
+    factor = factors(galaxy, variance)
     jacobian = gradients(galaxy).reshape(len(galaxy), 8, -1)
     for row in range(len(galaxy)):
         weighted = jacobian[row] / np.sqrt(variance[row].reshape(-1))
         information = weighted @ weighted.T + np.diag([0, 0, 0, 0, 0, 1, 1, 1])
-        expected = np.sqrt(np.diagonal(np.linalg.inv(information)))
+        unit = np.ones(8)
+        unit[5] = galaxy.disc_half_light_radius[row]
+        expected = np.linalg.inv(information) * np.outer(unit, unit)
+        sigma = np.sqrt(np.diagonal(expected))
+        np.testing.assert_allclose(marginal_sigma(factor[row : row + 1])[0], sigma, rtol=0.03)
+        covariance = factor[row] @ factor[row].T
         np.testing.assert_allclose(
-            np.concatenate([sigma_flux[row], sigma_shape[row]]), expected, rtol=0.03
+            covariance / np.outer(sigma, sigma), expected / np.outer(sigma, sigma), atol=0.06
         )
+
+
+def test_the_factor_is_lower_triangular(galaxy: Sources, variance: np.ndarray) -> None:
+    factor = factors(galaxy, variance)
+    np.testing.assert_array_equal(factor, np.tril(factor))
+    assert (np.diagonal(factor, axis1=1, axis2=2) > 0).all()
+
+
+def test_errors_of_the_common_shape_cancel_in_part_in_colours(
+    galaxy: Sources, variance: np.ndarray
+) -> None:
+    relative = factors(galaxy, variance)[:, :5] / galaxy.flux[:, :, None]
+    sigma_flux = np.linalg.norm(relative, axis=2)
+    sigma_colour = np.linalg.norm(relative[:, 2] - relative[:, 3], axis=1)
+    independent = np.hypot(sigma_flux[:, 2], sigma_flux[:, 3])
+    assert (sigma_colour < independent).all()
+    assert np.median(sigma_colour / independent) < 0.75
 
 
 def test_more_noise_means_larger_errors(galaxy: Sources, variance: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from pix2z.partition import PARTS, partition
 from pix2z.sky import semireal
+from pix2z.sky.fisher import PARAMETERS
 from pix2z.sky.observing import pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents
 from pix2z.sky.rendering import Sources, render
@@ -75,16 +76,28 @@ def test_truth_is_complete_and_finite(raw: h5py.File) -> None:
         *("disc_axis_ratio", "bulge_axis_ratio", "position_angle", "offset_x", "offset_y"),
         *("ebv", "n_neighbours", "edge", "template_coefficients"),
         *("sigma_disc_half_light_radius", "sigma_disc_axis_ratio", "sigma_bulge_fraction"),
+        "sigma_cholesky",
     }
     truth = raw["truth"]
     assert set(truth) == expected
     for name in expected:
         assert np.isfinite(truth[name][:]).all(), name
         wide = name in per_band or name == "template_coefficients"
-        assert truth[name].shape == ((520, 5) if wide else (520,)), name
-    for name in expected:
+        shape = (8, 8) if name == "sigma_cholesky" else (5,) if wide else ()
+        assert truth[name].shape == (520, *shape), name
+    for name in expected - {"sigma_cholesky"}:
         if name.startswith("sigma_"):
             assert (truth[name][:] > 0).all()
+
+
+def test_sigmas_are_the_norms_of_the_rows_of_the_factor(raw: h5py.File) -> None:
+    factor = raw["truth/sigma_cholesky"]
+    assert factor.dtype == np.float32
+    assert tuple(factor.attrs["parameters"]) == PARAMETERS
+    norms = np.linalg.norm(factor[:].astype(np.float64), axis=2)
+    np.testing.assert_allclose(norms[:, :5], raw["truth/sigma_flux"][:], rtol=1e-6)
+    for column, name in enumerate(PARAMETERS[5:], start=5):
+        np.testing.assert_allclose(norms[:, column], raw[f"truth/sigma_{name}"][:], rtol=1e-6)
 
 
 def test_moved_stamps_belong_to_training_parents(raw: h5py.File, parents: Parents) -> None:
@@ -129,6 +142,12 @@ def test_more_stamps_change_no_other(
         np.testing.assert_array_equal(fewer["ObjID"][:], raw["ObjID"][:430])
         for name in ("flux", "disc_half_light_radius", "psf_fwhm"):
             np.testing.assert_array_equal(fewer["truth"][name][:], raw["truth"][name][:430])
+        np.testing.assert_allclose(
+            fewer["truth/sigma_cholesky"][:],
+            raw["truth/sigma_cholesky"][:430],
+            rtol=1e-3,
+            atol=1e-5,
+        )
         # Sums of products may round differently in blocks of another size.
         np.testing.assert_allclose(fewer["images"][:], raw["images"][:430], rtol=1e-4, atol=1e-4)
 

@@ -30,11 +30,11 @@ def train(settings, report) -> float:
     return loss_of(settings) + 1 / EPOCHS
 
 
-def study(journal, *, n_trials=7, train_trial=train):
+def study(journal, *, n_trials=7, seed=5, train_trial=train):
     return run_study(
         journal=journal,
         n_trials=n_trials,
-        seed=5,
+        seed=seed,
         space=SPACE,
         baseline=BASELINE,
         train_trial=train_trial,
@@ -78,6 +78,13 @@ def test_a_trial_that_falls_behind_is_pruned(uninterrupted):
 def test_importances_are_shares(uninterrupted):
     assert set(uninterrupted.importances) == set(SPACE)
     assert sum(uninterrupted.importances.values()) == pytest.approx(1.0)
+
+
+def test_neighbouring_seeds_propose_different_trials(tmp_path, uninterrupted):
+    other = study(tmp_path / "journal.log", seed=6)
+    rates = {trial.settings["learning_rate"] for trial in uninterrupted.trials[1:]}
+    assert len(rates) == 6
+    assert rates.isdisjoint(trial.settings["learning_rate"] for trial in other.trials[1:])
 
 
 @pytest.mark.parametrize("killed_at", [0, 1, 4, 6])

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from pix2z.errors import InputError, ParamsError
+from pix2z.errors import InputError, ParamsError, Pix2zError
+from pix2z.files import atomic_path
 
-__all__ = ["make_workspace", "merge", "workspace"]
+__all__ = ["MARKER", "make_workspace", "merge", "workspace"]
+
+MARKER = ".pix2z-workspace"
+"""File that tells a workspace from other folders; it names the preset."""
 
 
 def workspace(
@@ -25,32 +30,59 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     """Make `folder` a DVC project of its own, from the checkout at `root`.
 
     What a former run there made is kept, so a second run is incremental.
+
+    Raises
+    ------
+    InputError
+        No such preset, or `folder` holds something that no run of this made.
+    Pix2zError
+        ``dvc init`` fails.
     """
-    import yaml
-
-    from pix2z.config.section import read_params
-
-    overlay_path = root / "presets" / f"{preset}.yaml"
-    if not overlay_path.is_file():
-        known = ", ".join(sorted(path.stem for path in (root / "presets").glob("*.yaml")))
-        raise InputError(f"{overlay_path}: no such preset; expected one of {known or 'none'}")
-    params = merge(
-        read_params(root / "params.yaml"),
-        yaml.safe_load(overlay_path.read_text(encoding="utf-8")),
-        path=str(overlay_path),
-    )
+    params = _preset_params(root, preset)
+    _refuse_foreign(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    # First of all and in one go: its presence alone lets a killed run be repeated.
+    (folder / MARKER).write_text(f"{preset}\n", encoding="utf-8")
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy2(root / name, folder / name)
     shutil.rmtree(folder / "src", ignore_errors=True)
     shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    with atomic_path(folder / "params.yaml") as partial:
+        partial.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     if not (folder / ".dvc").exists():
-        dvc = [sys.executable, "-m", "dvc"]
-        subprocess.run([*dvc, "init", "-q", "--no-scm", "-f"], cwd=folder, check=True)
+        _init_dvc(folder)
     config = (root / ".dvc" / "config").read_text(encoding="utf-8")
     config = config.replace("[core]", "[core]\n    no_scm = true", 1)
     (folder / ".dvc" / "config").write_text(config, encoding="utf-8")
+
+
+def _preset_params(root: Path, preset: str) -> dict[str, Any]:
+    from pix2z.config.section import read_params
+
+    path = root / "presets" / f"{preset}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in (root / "presets").glob("*.yaml")))
+        raise InputError(f"{path}: no such preset; expected one of {known or 'none'}")
+    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return merge(read_params(root / "params.yaml"), overlay, path=str(path))
+
+
+def _refuse_foreign(root: Path, folder: Path) -> None:
+    """Raise InputError where a workspace in `folder` would overwrite what is not one."""
+    if root.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: holds the repository itself; expected a folder of its own")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise InputError(f"{folder}: neither empty nor a workspace; it has no {MARKER}")
+
+
+def _init_dvc(folder: Path) -> None:
+    command = [sys.executable, "-m", "dvc", "init", "-q", "--no-scm", "-f"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise Pix2zError(f"{folder}: dvc init failed: {reason}")
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any], *, path: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from pix2z.config.section import Frozen, first_fault, read_params
+from pix2z.config.section import Frozen, Seed, first_fault, read_params
 from pix2z.errors import ParamsError
 
 __all__ = ["Arm", "read_arm", "read_arms"]
@@ -18,7 +18,14 @@ class Arm(Frozen):
 
     selection: Selection
     architecture: Literal["hybrid", "seed_cnn"]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"expected different seeds; received {list(seeds)}")
+        return seeds
 
 
 def read_arms(path: str | Path = "params.yaml") -> dict[str, Arm]:

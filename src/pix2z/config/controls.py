@@ -1,10 +1,10 @@
 """Parameters of the controls."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
-from pix2z.config.section import Section
+from pix2z.config.section import Section, Seed
 
 __all__ = ["ControlsConfig"]
 
@@ -14,8 +14,8 @@ class ControlsConfig(Section):
 
     key: ClassVar[str] = "controls"
 
-    seed: int
-    n_neighbours: tuple[PositiveInt, ...]
+    seed: Seed
+    n_neighbours: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     """Candidates for kNN, chosen on validation rows."""
     tree_iterations: PositiveInt
     """Most boosting rounds; the number is chosen on validation rows."""

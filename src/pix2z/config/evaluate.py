@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import PositiveInt
 
-from pix2z.config.section import Section
+from pix2z.config.section import Section, Seed
 
 __all__ = ["EvaluateConfig"]
 
@@ -14,5 +14,5 @@ class EvaluateConfig(Section):
 
     key: ClassVar[str] = "evaluate"
 
-    seed: int
+    seed: Seed
     n_bootstrap: PositiveInt

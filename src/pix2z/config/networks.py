@@ -1,14 +1,15 @@
 """Parameters of the networks."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from pix2z.config.section import Section
 
 __all__ = ["HybridConfig", "SeedCnnConfig"]
 
 Precision = Literal["float32", "mixed_bfloat16"]
+DropRate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class HybridConfig(Section):
@@ -20,8 +21,8 @@ class HybridConfig(Section):
     use_ebv: bool
     trunk_filters: tuple[PositiveInt, ...]
     """Filters of the strided 3x3 convolutions."""
-    dense_units: tuple[PositiveInt, ...]
-    dropout: NonNegativeFloat
+    dense_units: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    dropout: DropRate
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     label_smoothing_dz: NonNegativeFloat
@@ -30,7 +31,7 @@ class HybridConfig(Section):
     epochs: PositiveInt
     patience: PositiveInt
     augment: bool
-    band_dropout: NonNegativeFloat
+    band_dropout: DropRate
     """Probability that one band of a training stamp is masked."""
 
 
@@ -41,6 +42,8 @@ class SeedCnnConfig(Section):
 
     precision: Precision
     batch_size: PositiveInt
+    batch_size_clipped: PositiveInt
+    """The published batch size differs between the full and the clipped sample."""
     epochs: PositiveInt
     patience: PositiveInt
     n_phot_bins: PositiveInt

@@ -1,19 +1,17 @@
 """Parameters of the redshift grid."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field
 
-from pix2z.config.section import Section
+from pix2z.config.section import RedshiftRange
 
 __all__ = ["PdfConfig"]
 
 
-class PdfConfig(Section):
+class PdfConfig(RedshiftRange):
     """The redshift bins that every PDF is given on."""
 
     key: ClassVar[str] = "pdf"
 
-    z_min: float
-    z_max: float
-    n_bins: PositiveInt
+    n_bins: Annotated[int, Field(ge=2)]

@@ -1,14 +1,29 @@
 """Reading one section of params.yaml into a frozen, strictly checked value."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pix2z.errors import ParamsError
 
-__all__ = ["SECTIONS", "Frozen", "Section", "first_fault", "read_params"]
+__all__ = [
+    "SECTIONS",
+    "Frozen",
+    "RedshiftRange",
+    "Section",
+    "Seed",
+    "first_fault",
+    "read_params",
+]
 
 SECTIONS = (
     "sky",
@@ -23,6 +38,9 @@ SECTIONS = (
     "evaluate",
 )
 """Every top-level key of params.yaml."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What numpy, Keras and scikit-learn all take as a seed."""
 
 
 def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
@@ -48,13 +66,14 @@ def first_fault(error: ValidationError, *, path: str | Path, key: str) -> Params
     """Turn pydantic's first finding into one line that names the file and the key."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in (key, *first["loc"]))
-    return ParamsError(f"{path}: {where}: {first['msg'].lower()}")
+    message = first["msg"].removeprefix("Value error, ")
+    return ParamsError(f"{path}: {where}: {message[0].lower()}{message[1:]}")
 
 
 class Frozen(BaseModel):
-    """A frozen group of values; unknown and missing keys raise."""
+    """A frozen group of finite values; unknown and missing keys raise."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Section(Frozen):
@@ -69,3 +88,18 @@ class Section(Frozen):
             return cls.model_validate(read_params(path)[cls.key])
         except ValidationError as error:
             raise first_fault(error, path=path, key=cls.key) from error
+
+
+class RedshiftRange(Section):
+    """A section with redshifts z_min < z_max."""
+
+    z_min: float
+    z_max: float
+
+    @field_validator("z_max")
+    @classmethod
+    def _above_z_min(cls, z_max: float, info: ValidationInfo) -> float:
+        z_min = info.data.get("z_min")  # absent where z_min itself is at fault
+        if z_min is not None and z_max <= z_min:
+            raise ValueError(f"expected more than z_min = {z_min:g}; received {z_max:g}")
+        return z_max

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
-from pix2z.config.section import Section
+from pix2z.config.section import Section, Seed
 
 __all__ = ["SkyConfig"]
 
@@ -14,7 +14,7 @@ class SkyConfig(Section):
 
     key: ClassVar[str] = "sky"
 
-    seed: int
+    seed: Seed
     n_parents: PositiveInt
     """Parents used, at most; the cleaned catalogue has about 9,800."""
     n_stamps: PositiveInt

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from pix2z.config.section import Section
+from pix2z.config.section import Section, Seed
 
 __all__ = ["TuneConfig"]
 
@@ -14,7 +14,7 @@ class TuneConfig(Section):
 
     key: ClassVar[str] = "tune"
 
-    seed: int
+    seed: Seed
     n_trials: NonNegativeInt
     """0 keeps the settings of params.yaml."""
     epochs: PositiveInt

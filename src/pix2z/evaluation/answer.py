@@ -30,11 +30,11 @@ def answer(comparison: Json) -> str:
             "This run does not answer whether clipping helps: it takes the arms full and clipped,"
             " and test galaxies inside the clip window."
         )
-    sentences = [*_whole(comparison), _headline(clipping), _numbers(comparison, clipping)]
-    sentences += _told_window(comparison)
+    sentences = [_headline(clipping), _numbers(comparison, clipping)]
     equal_n = _primary(comparison, "clipped", "subsample")
     if equal_n:
         sentences.append(_equal_n(equal_n))
+    sentences += [*_told_window(comparison), *_whole(comparison)]
     sentences += _outside(comparison)
     if comparison["test"]["n"] < SMALL:
         sentences.append(
@@ -55,10 +55,15 @@ def _whole(comparison: Json) -> list[str]:
     )
     numbers = f"(CRPS {full} full, {clipped} clipped, n = {comparison['test']['n']:,})"
     if entry["high"] < 0:
-        return [f"No, not for galaxies of unknown redshift: over all of them, full wins {numbers}."]
-    if entry["low"] > 0:
-        return [f"Yes: over all test galaxies, clipping wins {numbers}."]
-    return [f"Over all test galaxies, there is no significant difference {numbers}."]
+        finding = "full is better"
+    elif entry["low"] > 0:
+        finding = "clipped is better"
+    else:
+        finding = "no significant difference"
+    return [
+        "Where redshifts are not known beforehand, over all test galaxies (exploratory):"
+        f" {finding} {numbers}."
+    ]
 
 
 def _told_window(comparison: Json) -> list[str]:
@@ -70,7 +75,7 @@ def _told_window(comparison: Json) -> list[str]:
     low, high = (format_value("crps", entry[bound]) for bound in ("low", "high"))
     lead = (
         "That a galaxy is inside is known from its spectrum alone; the full network, told so by"
-        f" cutting its PDFs to the window, reaches a CRPS of {value}"
+        f" cutting its PDFs to the window, reaches a CRPS of {value} (exploratory)"
     )
     interval = f"difference to clipped {low} to {high}"
     if entry["low"] > 0:

@@ -8,6 +8,7 @@ on the same resamples.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +56,18 @@ class ArmPredictions:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Metrics of every arm on one subset: values and replicates (B,), by arm and metric."""
+    """Metrics of every arm on one subset, by arm and metric.
+
+    values; replicates (B,) over test galaxies; spread: sd over training seeds, of which an arm has
+    n_seeds (a control none).
+    """
 
     n: int
     values: Mapping[str, Mapping[str, float]]
     replicates: Mapping[str, Mapping[str, Array]]
+    spread: Mapping[str, Mapping[str, float | None]]
+    n_seeds: Mapping[str, int]
+    seed: int
 
 
 def compare(
@@ -82,11 +90,7 @@ def compare(
     masks = subset_masks(first.z_spec, clip_window)
     terms = {name: galaxy_terms(arm.pool) for name, arm in everyone.items()}
     measured = {
-        subset: _measure(terms, first.group_id, keep, n_bootstrap=n_bootstrap, seed=seed)
-        for subset, keep in masks.items()
-    }
-    spreads = {
-        subset: {name: _spread(arm, keep) for name, arm in everyone.items()}
+        subset: _measure(everyone, terms, keep, n_bootstrap=n_bootstrap, seed=seed)
         for subset, keep in masks.items()
     }
     high_only = not bool((first.z_spec < clip_window[0]).any())
@@ -97,11 +101,9 @@ def compare(
             "n_inside": int(masks["inside"].sum()),
             "clip_window": list(clip_window),
         },
-        "arms": {name: _summary(name, arm, measured, spreads) for name, arm in arms.items()},
-        "controls": {
-            name: _summary(name, arm, measured, spreads) for name, arm in controls.items()
-        },
-        "contrasts": _contrasts(measured, spreads, high_only=high_only),
+        "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
+        "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},
+        "contrasts": _contrasts(measured, high_only=high_only),
         "seed_view": seed_view,
     }
 
@@ -126,13 +128,14 @@ def _check_same_galaxies(everyone: Mapping[str, ArmPredictions]) -> None:
 
 
 def _measure(
+    everyone: Mapping[str, ArmPredictions],
     terms: Mapping[str, GalaxyTerms],
-    group_id: NDArray[np.int64],
     keep: Mask,
     *,
     n_bootstrap: int,
     seed: int,
 ) -> _Measured:
+    group_id = next(iter(everyone.values())).pool.group_id
     chosen = {name: select_terms(arm, keep) for name, arm in terms.items()}
     blocks: dict[str, list[dict[str, Array]]] = {name: [] for name in terms}
     for weights in group_weights(group_id[keep], n_bootstrap=n_bootstrap, seed=seed):
@@ -148,6 +151,9 @@ def _measure(
             }
             for name, found in blocks.items()
         },
+        spread={name: _spread(arm, keep) for name, arm in everyone.items()},
+        n_seeds={name: len(arm.seeds) for name, arm in everyone.items()},
+        seed=seed,
     )
 
 
@@ -165,14 +171,13 @@ def _summary(
     name: str,
     arm: ArmPredictions,
     measured: Mapping[str, _Measured],
-    spreads: Mapping[str, Mapping[str, dict[str, float | None]]],
 ) -> Json:
     """One arm's entry; `seed_sd` is over the whole test set."""
     subsets = {subset: _metrics(found, name) for subset, found in measured.items()}
     return {
         **subsets,
         "seeds": sorted(arm.seeds),
-        "seed_sd": spreads["whole"][name],
+        "seed_sd": dict(measured["whole"].spread[name]),
         "n_train": arm.n_train,
         "cpu_seconds": arm.cpu_seconds,
     }
@@ -192,7 +197,6 @@ def _metrics(measured: _Measured, name: str) -> Json:
 
 def _contrasts(
     measured: Mapping[str, _Measured],
-    spreads: Mapping[str, Mapping[str, dict[str, float | None]]],
     *,
     high_only: bool,
 ) -> list[Json]:
@@ -212,20 +216,40 @@ def _contrasts(
         a, b, subset, metric = key
         contrast = _contrast(measured[subset], key, p_holm.get(key))
         where = subset_phrase(subset, measured[subset].n, high_only=high_only)
-        seed_sd = (spreads[subset][a].get(metric), spreads[subset][b].get(metric))
+        single = [arm for arm in (a, b) if measured[subset].n_seeds[arm] == 1]
         entry: Json = {"a": a, "b": b, "subset": subset, "metric": metric}
         entry |= {"difference": contrast.difference, "low": contrast.low, "high": contrast.high}
         entry["primary"] = is_primary(*key)
         if entry["primary"]:
             entry["p_holm"] = contrast.p_holm
-        entries.append(entry | {"verdict": verdict(contrast, where=where, seed_sd=seed_sd)})
+        entries.append(entry | {"verdict": verdict(contrast, where=where, single_seed=single)})
     return entries
 
 
 def _difference(measured: _Measured, key: tuple[str, str, str, str]) -> tuple[float, Array]:
     a, b, _, metric = key
     value = measured.values[a][metric] - measured.values[b][metric]
-    return value, measured.replicates[a][metric] - measured.replicates[b][metric]
+    replicates = measured.replicates[a][metric] - measured.replicates[b][metric]
+    return value, replicates + _training_noise(measured, key, len(replicates))
+
+
+def _training_noise(measured: _Measured, key: tuple[str, str, str, str], n: int) -> Array:
+    """Draw (n,) shifts of a difference that other training seeds would have made.
+
+    A pool of k seeds scatters by about sd / sqrt(k); with so few seeds that sd is uncertain too,
+    hence Student's t with the degrees of freedom of both arms. 0 where no arm has several seeds.
+    """
+    a, b, _, metric = key
+    variance, freedom = 0.0, 0
+    for arm in (a, b):
+        sd, seeds = measured.spread[arm].get(metric), measured.n_seeds[arm]
+        if sd is not None and seeds > 1:
+            variance += sd**2 / seeds
+            freedom += seeds - 1
+    if not freedom:
+        return np.zeros(n)
+    rng = np.random.default_rng([measured.seed, crc32("/".join(key).encode())])
+    return np.asarray(np.sqrt(variance) * rng.standard_t(freedom, n))
 
 
 def _corrected(

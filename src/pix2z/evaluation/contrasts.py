@@ -6,6 +6,7 @@ the clip window, where both arms were trained. Its p-values are corrected after 
 contrasts are exploratory, judged by their 95 % interval alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
@@ -95,24 +96,20 @@ def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
     return f"{'Inside the clip window' if subset == 'inside' else 'Whole test set'}, n = {n:,}"
 
 
-def verdict(contrast: Contrast, *, where: str, seed_sd: tuple[float | None, float | None]) -> str:
+def verdict(contrast: Contrast, *, where: str, single_seed: Sequence[str]) -> str:
     """Say in one sentence what a contrast shows, and what it does not.
 
     Parameters
     ----------
     where : the subset and its size, from `subset_phrase`.
-    seed_sd : spread of the metric over training seeds of a and b, which the interval, resampling
-        test galaxies only, does not hold; None where an arm has one seed.
+    single_seed : which of a and b were trained once, so that the interval, which otherwise holds
+        the scatter of training seeds, does not hold theirs.
     """
     if contrast.difference is None or contrast.low is None or contrast.high is None:
         return f"{where}: too few galaxies to compare {contrast.a} with {contrast.b}."
     sentence = f"{where}: {_size(contrast)} ({_evidence(contrast)}): {_finding(contrast)}"
-    noise = [value for value in seed_sd if value is not None]
-    if noise:
-        scatter = format_difference(contrast.metric, max(noise))
-        sentence += f"; training seeds scatter by up to {scatter} (sd)"
-        if contrast.significant and max(noise) > abs(contrast.difference):
-            sentence += ", more than this difference"
+    if single_seed:
+        sentence += f"; the scatter of trainings of {' and '.join(single_seed)} is not known"
     return sentence + "."
 
 

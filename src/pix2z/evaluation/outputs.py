@@ -117,7 +117,10 @@ def seed_view(
 
 def _told_window(arm: ArmPredictions, window: tuple[float, float]) -> ArmPredictions:
     return ArmPredictions(
-        pool=told_window(arm.pool, window), n_train=arm.n_train, cpu_seconds=arm.cpu_seconds
+        pool=told_window(arm.pool, window),
+        seeds={k: told_window(predictions, window) for k, predictions in arm.seeds.items()},
+        n_train=arm.n_train,
+        cpu_seconds=arm.cpu_seconds,
     )
 
 

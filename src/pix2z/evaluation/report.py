@@ -33,6 +33,9 @@ __all__ = ["report_sections", "write_report"]
 
 Json = Mapping[str, Any]
 
+KS_CRITICAL = 1.36
+"""Times 1/sqrt(n): the 5 % critical value of the KS distance, for large n (Smirnov 1948)."""
+
 TITLE = "Does clipping the training sample help?"
 
 ARMS = {
@@ -46,9 +49,11 @@ ARMS = {
     " inside is worth by itself; to be read inside the window only",
     "trees": "gradient-boosted trees on aperture photometry of the same stamps",
     "knn": "nearest neighbours on the same photometry",
-    "trainz": "the training n(z) for every galaxy: what no information at all gives",
-    "parameters_noisy": "the best catalogue method on what the renderer drew, each parameter with"
-    " the error that its stamp allows",
+    "trainz": "the training n(z) for every galaxy, moved stamps left out: what no information at"
+    " all gives",
+    "parameters_noisy": "the best catalogue method on what the renderer drew, with errors drawn"
+    " from the Fisher matrix of each stamp, which takes centre, angle, PSF, the bulge's own shape"
+    " and neighbours as known",
     "parameters": "the same without those errors: a bound, not a competitor",
 }
 
@@ -87,7 +92,8 @@ def report_sections(
     ]
     if ingest is not None:
         sections.append(Section("Ingest", tables=(ingest_table(ingest),)))
-    return [section for section in [*sections, _how_to_read(n_bootstrap)] if _filled(section)]
+    sections.append(_how_to_read(comparison, n_bootstrap))
+    return [section for section in sections if _filled(section)]
 
 
 def write_report(
@@ -227,18 +233,32 @@ def _all_metrics(comparison: Json) -> tuple[Table, ...]:
     return tuple(all_metrics_table(comparison, subset, text) for subset, text in captions.items())
 
 
-def _how_to_read(n_bootstrap: int) -> Section:
+def _how_to_read(comparison: Json, n_bootstrap: int) -> Section:
     items = (
         f"Intervals: {n_bootstrap} resamples of groups (stamps of one parent galaxy stay together),"
-        " the same resamples for every arm, so that differences are paired. They cover the choice"
-        " of test galaxies, not the chance of training; the seeds' spread stands beside them.",
+        " the same resamples for every arm, so that differences are paired. Intervals and p-values"
+        " of contrasts also hold the scatter of training seeds, where an arm has several; those of"
+        " a single arm cover the choice of test galaxies only.",
         "An arm is judged by its pool, the mean PDF of its seeds.",
         "Not significant means that this test set cannot tell the arms apart, not that they are"
         " equal: the interval says how large a difference is still possible.",
         f"CRPS ({METRICS['crps'].formula}) and CDE loss judge the whole PDF. PIT and coverage alone"
-        " prove nothing: trainz, which knows nothing, passes both.",
+        f" prove nothing: the right n(z) for every galaxy passes both.{_trainz_pit(comparison)}",
         "Points in figures along redshift, magnitude or extinction stand at bin centres.",
         "Every number, and all contrasts in words, are in reports/compare.json; each arm by itself"
         " is in reports/metrics.",
     )
     return Section("How to read this", items=items)
+
+
+def _trainz_pit(comparison: Json) -> str:
+    """Whether the control that knows nothing has a uniform PIT here: a sentence, or nothing."""
+    if "trainz" not in comparison["controls"]:
+        return ""
+    distance = comparison["controls"]["trainz"]["whole"]["pit_ks"]["value"]
+    n = comparison["test"]["n"]
+    critical = KS_CRITICAL / n**0.5
+    return (
+        f" Here trainz {'passes' if distance < critical else 'fails'} the test of a uniform PIT:"
+        f" KS distance {distance:.4f}, 5 % critical value {critical:.4f}, n = {n:,}."
+    )

@@ -170,6 +170,8 @@ def _checked(
     if images.ndim != 4 or images.shape[1:] != (32, 32, 5):
         raise InputError(f"images must have shape (n, 32, 32, 5); got {images.shape}")
     ebv = np.asarray(np.full(len(images), np.nan) if ebv is None else ebv, np.float32)
+    # An infinite pixel is as good as a masked one, and would spoil its whole batch.
+    images = np.where(np.isfinite(images), images, np.float32(np.nan))
     if ebv.shape != (len(images),):
         raise InputError(f"ebv must have shape ({len(images)},); got {ebv.shape}")
     return images, ebv

@@ -149,13 +149,15 @@ def seed_recipe(
         loss=lambda truth, output: scale * keras.ops.square(output - truth),
     )
     rate = float(model.optimizer.learning_rate)
+    clipped = split.selection == "clipped"
+    batch_size = settings.batch_size_clipped if clipped else settings.batch_size
     ebv = galaxies.column("ebv")
 
     def batches(epoch: int) -> Iterator[Batch]:
         for images, rows in training_batches(
             galaxies,
             split.train,
-            batch_size=settings.batch_size,
+            batch_size=batch_size,
             seed=seed,
             epoch=epoch,
             augment=False,

@@ -17,7 +17,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StopTraining", "TrainingState", "cosine_rate", "fit"]
+from pix2z.errors import Pix2zError
+
+__all__ = ["DivergedError", "StopTraining", "TrainingState", "cosine_rate", "fit"]
 
 Arrays = tuple[NDArray[Any], ...]
 Batch = tuple[dict[str, NDArray[Any]], NDArray[Any]]
@@ -26,6 +28,10 @@ Record = dict[str, float]
 
 class StopTraining(Exception):  # noqa: N818 - a signal, not an error
     """Raised by a callback to end a training early; its best weights are kept."""
+
+
+class DivergedError(Pix2zError):
+    """The loss of a training is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,11 @@ def _one_epoch(
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu_start,
     }
+    if not (math.isfinite(record["loss"]) and math.isfinite(record["val_loss"])):
+        raise DivergedError(
+            f"training diverged in epoch {state.epoch + 1}: loss {record['loss']}, validation loss"
+            f" {record['val_loss']}; expected finite values (a lower learning rate?)"
+        )
     improved = all(record["val_loss"] < earlier["val_loss"] for earlier in state.history)
     return replace(
         state,

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.files import atomic_path
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
-from pix2z.sky.fisher import fisher_sigma
+from pix2z.sky.fisher import PARAMETERS, fisher_cholesky, marginal_sigma
 from pix2z.sky.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.observing import frame_edge_mask, pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
@@ -91,6 +91,7 @@ def write_semireal(
             pixel_scale=PIXEL_SCALE,
         )
         _write_blocks(file, _in_order(draw_and_render, _blocks(plan)), n_stamps=len(plan))
+        file["truth/sigma_cholesky"].attrs["parameters"] = PARAMETERS
 
 
 def _blocks(plan: StampPlan) -> Iterator[StampPlan]:
@@ -142,26 +143,19 @@ def render_block(
     masked = cut[:, None, None, None] & frame_edge_mask(
         STAMP_SIDE, uniforms["edge_side"], uniforms["edge_depth"], uniforms["edge_shift"]
     )
-    images, sigma_flux, sigma_shape = _observe(scene, generators, masked)
+    images, factor = _observe(scene, generators, masked)
     return (
         {"images": images}
         | _catalogue(parents, plan, scene)
         | _truth(parents, plan, scene, cut)
-        | {
-            "truth/sigma_flux": sigma_flux,
-            "truth/sigma_disc_half_light_radius": (
-                sigma_shape[:, 0] * scene.galaxy.disc_half_light_radius
-            ),
-            "truth/sigma_disc_axis_ratio": sigma_shape[:, 1],
-            "truth/sigma_bulge_fraction": sigma_shape[:, 2],
-        }
+        | _errors(factor)
     )
 
 
 def _observe(
     scene: Scene, generators: list[np.random.Generator], masked: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """Noisy stamps (N, 5, side, side) with masked pixels as NaN; errors of fluxes and shapes."""
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Noisy stamps (N, 5, side, side) with masked pixels as NaN; `fisher_cholesky` (N, 8, 8)."""
     galaxy = scene.galaxy
     shapes = render_shapes(galaxy)
     bulge = galaxy.bulge_fraction.astype(np.float32)[..., None, None]
@@ -171,10 +165,14 @@ def _observe(
     variance = pixel_variance(stamps, scene.sky_sigma)
     variance[masked] = np.nan
     stamps += np.sqrt(variance) * pixel_noise(generators, stamps.shape[1:])
-    sigma_flux, sigma_shape = fisher_sigma(
-        shapes, flux=galaxy.flux, bulge_fraction=galaxy.bulge_fraction, variance=variance
+    factor = fisher_cholesky(
+        shapes,
+        flux=galaxy.flux,
+        bulge_fraction=galaxy.bulge_fraction,
+        disc_half_light_radius=galaxy.disc_half_light_radius,
+        variance=variance,
     )
-    return stamps, sigma_flux, sigma_shape
+    return stamps, factor
 
 
 def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
@@ -204,6 +202,16 @@ def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool
         "template_coefficients": parents.coefficients[plan.row],
     }
     return {f"truth/{name}": value for name, value in (drawn | _columns(scene.galaxy)).items()}
+
+
+def _errors(factor: NDArray[np.float64]) -> Arrays:
+    """Covariance of `fisher.PARAMETERS` as its Cholesky factor, and each one's own error."""
+    sigma = marginal_sigma(factor)
+    return {
+        "truth/sigma_cholesky": factor.astype(np.float32),
+        "truth/sigma_flux": sigma[:, :5],
+        **{f"truth/sigma_{name}": sigma[:, 5 + i] for i, name in enumerate(PARAMETERS[5:])},
+    }
 
 
 def _columns(sources: Sources) -> Arrays:

@@ -21,11 +21,12 @@ def main() -> None:
     settings = suite.Settings(grid=grid, **config.model_dump())
     parts = read_split("data/splits/full.h5").parts()
     with open_galaxies("data/galaxies.h5") as galaxies:
-        z_spec, origin = galaxies.column("specz_redshift"), galaxies.column("row_origin")
+        z_spec, moved = galaxies.column("specz_redshift"), galaxies.column("moved")
+        origin = galaxies.column("row_origin")
         sha256 = galaxies.attribute("source_sha256")
         drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
         measured = features.measured_features(galaxies, np.arange(len(galaxies)))
-        controls = suite.measured_controls(measured, z_spec, parts, settings)
+        controls = suite.measured_controls(measured, z_spec, moved, parts, settings)
         controls += suite.parameter_controls(drawn, z_spec, parts, settings)
         for control in controls:
             found = suite.as_predictions(control, galaxies, parts["test"], grid)

@@ -4,6 +4,9 @@ import logging
 import sys
 from collections.abc import Callable
 
+from rich.console import Console
+from rich.logging import RichHandler
+
 from pix2z.errors import Pix2zError
 
 __all__ = ["run"]
@@ -14,13 +17,22 @@ def run(main: Callable[[], None]) -> None:
 
     Errors that are not ours keep their stack trace: they are defects, to be seen.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
-    # Its warnings of retraced functions count every model of a study or pool as one.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    _log_for_people()
     try:
         main()
     except Pix2zError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+
+
+def _log_for_people() -> None:
+    """Log in colour to a terminal, one plain line each to a file or pipe."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    else:
+        layout = "%(asctime)s %(name)s: %(message)s"
+        logging.basicConfig(level=logging.INFO, format=layout, datefmt="%H:%M:%S")
+    # Its warnings of retraced functions count every model of a study or pool as one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from pix2z.config.arms import read_arm
@@ -33,7 +34,8 @@ def main() -> None:
         file_digest(GALAXIES),
         file_digest(rows),
         f"{settings!r} {asdict(grid)}",
-        source_digest("network", "dataset", "redshift_pdf"),
+        source_digest("network", "dataset", "redshift_pdf", "sky/imaging.py"),
+        version("tensorflow"),
     )
     with open_galaxies(GALAXIES) as galaxies:
         train_arm(

@@ -1,6 +1,7 @@
 """Stage: a short study on validation rows -> reports/tuning/, the settings of every hybrid arm."""
 
 from functools import partial
+from importlib.metadata import version
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
@@ -25,7 +26,8 @@ def main() -> None:
     parts = [file_digest(path) for path in INPUTS]
     parts += [tune.model_dump_json(exclude={"n_trials"})]  # more trials go on with the same study
     parts += [section.model_dump_json() for section in (hybrid, pdf)]
-    parts += [source_digest("network", "dataset", "redshift_pdf", "tuning")]
+    parts += [source_digest("network", "dataset", "redshift_pdf", "sky/imaging.py", "tuning")]
+    parts += [version("tensorflow")]
     with open_galaxies(INPUTS[0]) as galaxies:
         split = read_split(INPUTS[1])
         train = partial(fit_hybrid_trial, galaxies, split, epochs=tune.epochs, seed=tune.seed)

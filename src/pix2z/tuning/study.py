@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import TrialState
 
@@ -82,8 +83,7 @@ def run_study(
     dimensions = around(space, start)
     study = _open(journal, start)
     while (index := len(_finished(study))) < n_trials:
-        # Three trials before the model of TPE: a study is short, its default of ten would be all.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + index, n_startup_trials=3)
+        study.sampler = _sampler(seed, index)
         _run_trial(study, index, n_trials, dimensions, train_trial)
     return _result(study, dimensions, start, seed)
 
@@ -107,6 +107,12 @@ def _open(journal: Path, baseline: Mapping[str, Any]) -> optuna.Study:
     if not _finished(study) and not study.get_trials(states=(TrialState.WAITING,)):
         study.enqueue_trial({name: encode(value) for name, value in baseline.items()})
     return study
+
+
+def _sampler(seed: int, index: int) -> optuna.samplers.TPESampler:
+    words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint32)
+    # Three trials before the model of TPE: a study is short, its default of ten would be all.
+    return optuna.samplers.TPESampler(seed=int(words[0]), n_startup_trials=3)
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

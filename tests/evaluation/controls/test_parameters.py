@@ -6,8 +6,18 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.controls.features import N_MAIN
 from pix2z.evaluation.controls.parameters import parameter_features, perturbed, read_parameters
 from pix2z.files import file_digest
+from pix2z.sky.fisher import PARAMETERS
 
 N = 2000
+SIGMA = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.1, 0.03, 0.02])
+CORRELATION = 0.9
+"""Of fluxes between bands; the other parameters are independent here."""
+
+
+def cholesky(sigma):
+    correlation = np.eye(8)
+    correlation[:5, :5] += CORRELATION * (1 - np.eye(5))
+    return np.linalg.cholesky(correlation * np.outer(sigma, sigma))
 
 
 def truth(n=N):
@@ -21,10 +31,7 @@ def truth(n=N):
         "bulge_axis_ratio": rng.uniform(0.6, 1, n),
         "psf_fwhm": rng.uniform(1, 2, (n, 5)),
         "ebv": rng.uniform(0, 0.1, n),
-        "sigma_flux": np.full((n, 5), 0.5),
-        "sigma_bulge_fraction": np.full(n, 0.02),
-        "sigma_disc_half_light_radius": np.full(n, 0.1),
-        "sigma_disc_axis_ratio": np.full(n, 0.03),
+        "sigma_cholesky": np.repeat(cholesky(SIGMA)[None], n, axis=0),
     }
 
 
@@ -34,6 +41,7 @@ def raw_path(tmp_path):
     with h5py.File(path, "w") as file:
         for name, values in truth().items():
             file[f"truth/{name}"] = values
+        file["truth/sigma_cholesky"].attrs["parameters"] = PARAMETERS
     return path
 
 
@@ -51,8 +59,20 @@ def test_a_raw_file_changed_since_ingest_is_refused(raw_path):
 
 def test_a_missing_parameter_is_named(raw_path):
     with h5py.File(raw_path, "a") as file:
-        del file["truth/sigma_flux"]
-    with pytest.raises(InputError, match="'truth/sigma_flux' is missing"):
+        del file["truth/sigma_cholesky"]
+    with pytest.raises(InputError, match="'truth/sigma_cholesky' is missing"):
+        read_parameters(raw_path, np.arange(3), sha256=file_digest(raw_path))
+
+
+@pytest.mark.parametrize("order", [PARAMETERS[::-1], None])
+def test_a_covariance_in_another_order_is_refused(raw_path, order):
+    with h5py.File(raw_path, "a") as file:
+        attributes = file["truth/sigma_cholesky"].attrs
+        del attributes["parameters"]
+        if order:
+            attributes["parameters"] = order
+    received = "bulge_fraction, disc_axis_ratio" if order else "no order"
+    with pytest.raises(InputError, match=rf"expected .* of flux_u, .*; received {received}"):
         read_parameters(raw_path, np.arange(3), sha256=file_digest(raw_path))
 
 
@@ -66,8 +86,9 @@ def test_real_images_have_no_parameters(tmp_path):
 def test_noise_has_the_fisher_sigma_and_the_seed():
     parameters = truth()
     noisy = perturbed(parameters, seed=3)
-    for name in ("flux", "disc_half_light_radius", "disc_axis_ratio"):
-        pulls = (noisy[name] - parameters[name]) / parameters[f"sigma_{name}"]
+    errors = {"flux": 0.5, "disc_half_light_radius": 0.1, "disc_axis_ratio": 0.03}
+    for name, sigma in errors.items():
+        pulls = (noisy[name] - parameters[name]) / sigma
         assert pulls.std() == pytest.approx(1.0, abs=0.05)
         assert pulls.mean() == pytest.approx(0.0, abs=0.08)
     fraction_shift = noisy["bulge_fraction"] - parameters["bulge_fraction"]
@@ -79,10 +100,18 @@ def test_noise_has_the_fisher_sigma_and_the_seed():
     assert (other["flux"] != noisy["flux"]).all()
 
 
+def test_errors_of_a_stamp_are_drawn_jointly():
+    parameters = truth()
+    errors = perturbed(parameters, seed=3)["flux"] - parameters["flux"]
+    expected = CORRELATION + (1 - CORRELATION) * np.eye(5)
+    np.testing.assert_allclose(np.corrcoef(errors.T), expected, atol=0.02)
+    assert np.abs(np.corrcoef(errors[1:, 0], errors[:-1, 0])[0, 1]) < 0.08
+
+
 def test_noise_stays_physical_and_hides_what_has_no_error():
     parameters = truth()
-    for name in ("bulge_fraction", "disc_half_light_radius", "disc_axis_ratio"):
-        parameters[f"sigma_{name}"] = np.full(N, 10.0)
+    sigma = np.where(SIGMA < 0.5, 10.0, SIGMA)
+    parameters["sigma_cholesky"] = np.repeat(cholesky(sigma)[None], N, axis=0)
     noisy = perturbed(parameters, seed=3)
     assert (noisy["bulge_fraction"].min(), noisy["bulge_fraction"].max()) == (0.0, 1.0)
     assert noisy["disc_axis_ratio"].max() == 1.0
@@ -97,7 +126,7 @@ def test_features_begin_with_colours_and_magnitude_and_are_finite_or_nan():
     expected = np.column_stack([magnitudes[:, :-1] - magnitudes[:, 1:], magnitudes[:, 2]])
     np.testing.assert_allclose(features[:, :N_MAIN], expected, atol=0.02)
     assert features.shape == (N, 20)
-    parameters["sigma_flux"][0] = np.inf
+    parameters["sigma_cholesky"][0, :5, :5] = np.inf
     noisy = parameter_features(perturbed(parameters, seed=1))
     assert noisy.shape == (N, 18)
     assert not np.isinf(noisy).any()

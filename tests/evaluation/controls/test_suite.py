@@ -20,7 +20,8 @@ SETTINGS = Settings(
 def controls(sample, sample_split):
     features = measured_features(sample, np.arange(len(sample)))
     z_spec = sample.column("specz_redshift")
-    return measured_controls(features, z_spec, sample_split.parts(), SETTINGS)
+    moved = sample.column("moved")
+    return measured_controls(features, z_spec, moved, sample_split.parts(), SETTINGS)
 
 
 def mae(control, z_test):
@@ -57,11 +58,26 @@ def test_no_choice_looks_at_test_galaxies(sample, sample_split):
     z_spec, parts = sample.column("specz_redshift"), sample_split.parts()
     changed = z_spec.copy()
     changed[parts["test"]] = 0.01
-    before = measured_controls(features, z_spec, parts, SETTINGS)
-    after = measured_controls(features, changed, parts, SETTINGS)
+    moved = sample.column("moved")
+    before = measured_controls(features, z_spec, moved, parts, SETTINGS)
+    after = measured_controls(features, changed, moved, parts, SETTINGS)
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one.density, other.density)
         np.testing.assert_array_equal(one.z_phot, other.z_phot)
+
+
+def test_trainz_is_the_redshift_distribution_of_unmoved_training_galaxies(sample, sample_split):
+    features = measured_features(sample, np.arange(len(sample)))
+    z_spec, parts = sample.column("specz_redshift"), sample_split.parts()
+    moved = np.zeros(len(sample), np.uint8)
+    moved[parts["train"][::3]] = 1
+    tilted = np.where(moved == 1, 0.38, z_spec)
+    trainz, knn, trees = measured_controls(features, tilted, moved, parts, SETTINGS)
+    own = z_spec[parts["train"]][moved[parts["train"]] == 0]
+    counts = np.histogram(own, bins=GRID.edges)[0]
+    np.testing.assert_allclose(trainz.density[0] * GRID.width * len(own), counts)
+    assert trainz.report["n_train"] == len(own) == 333
+    assert knn.report["n_train"] == trees.report["n_train"] == 500
 
 
 def parameters(z_spec):
@@ -77,10 +93,7 @@ def parameters(z_spec):
         "bulge_axis_ratio": rng.uniform(0.2, 1, n),
         "psf_fwhm": rng.uniform(1, 2, (n, 5)),
         "ebv": np.zeros(n),
-        "sigma_flux": np.full((n, 5), 10.0),
-        "sigma_bulge_fraction": np.full(n, 0.1),
-        "sigma_disc_half_light_radius": np.full(n, 0.1),
-        "sigma_disc_axis_ratio": np.full(n, 0.1),
+        "sigma_cholesky": np.repeat(np.diag([10.0] * 5 + [0.1] * 3)[None], n, axis=0),
     }
 
 

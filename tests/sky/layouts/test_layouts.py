@@ -98,9 +98,9 @@ def test_extinction_ratios_are_those_of_sfd98():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_three_keys_are_enough(write, layout):
+def test_images_and_redshifts_are_enough(write, layout):
     keys = content(layout)
-    for key in ("ObjID", "specObjID", "ra", "dec", "e_bv"):
+    for key in ("ObjID", "specObjID", "ra", "dec", "e_bv", "specz_redshift_err"):
         del keys[key]
     with open_raw(write(keys), layout=layout) as survey:
         table = survey.table
@@ -108,9 +108,23 @@ def test_three_keys_are_enough(write, layout):
     np.testing.assert_array_equal(table.group_id, np.arange(N))
     assert np.isnan(table.ra).all()
     assert np.isnan(table.ebv).all()
+    assert np.isnan(table.z_error).all()
+    assert table.z_error.dtype == np.float32
     assert not table.has_ids
     assert not table.has_positions
     assert table.origin["object_id"] == "none in the file: row number"
+    assert table.origin["z_error"] == "none in the file: NaN"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_missing_redshift_is_named(write, layout):
+    keys = content(layout)
+    del keys["specz_redshift"]
+    with (
+        pytest.raises(InputError, match="'specz_redshift' is missing"),
+        open_raw(write(keys), layout=layout),
+    ):
+        pass
 
 
 def test_ids_without_positions_are_the_groups(write):

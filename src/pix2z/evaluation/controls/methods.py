@@ -55,7 +55,10 @@ class Method:
 
 
 def trainz_density(z_train: Array, grid: RedshiftGrid, n: int) -> Array:
-    """Repeat the histogram of training redshifts, (n, K), for each of n galaxies."""
+    """Repeat the histogram of training redshifts, (n, K), for each of n galaxies.
+
+    It is an n(z) only where `z_train` is as the sky has it: without moved stamps.
+    """
     counts = np.bincount(grid.bin_index(z_train), minlength=grid.n_bins).astype(np.float64)
     return np.repeat(normalise(counts[None, :], grid), n, axis=0)
 

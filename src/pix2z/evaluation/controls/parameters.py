@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.controls.features import asinh_magnitudes, dereddened
 from pix2z.files import file_digest
+from pix2z.sky.fisher import PARAMETERS
 
 __all__ = ["parameter_features", "perturbed", "read_parameters"]
 
@@ -22,7 +23,10 @@ KNOWN = ("psf_fwhm", "ebv")
 """Observing conditions, known to anybody."""
 
 MEASURABLE = ("flux", "bulge_fraction", "disc_half_light_radius", "disc_axis_ratio")
-"""Parameters with a Fisher-matrix error, ``sigma_<name>``, in the group `truth`."""
+"""Parameters with a Fisher-matrix error, in `COVARIANCE`."""
+
+COVARIANCE = "sigma_cholesky"
+"""(N, 8, 8) lower Cholesky factor of the covariance of `fisher.PARAMETERS`."""
 
 HIDDEN = ("bulge_half_light_radius", "bulge_axis_ratio")
 """Parameters without one; only the noise-free control reads them."""
@@ -31,7 +35,7 @@ HIDDEN = ("bulge_half_light_radius", "bulge_axis_ratio")
 def read_parameters(
     raw_path: str | Path, row_origin: NDArray[np.int64], *, sha256: str
 ) -> dict[str, Array]:
-    """Drawn parameters and their errors at the given rows of the raw file, name -> (n, ...).
+    """Drawn parameters and their covariance at the given rows of the raw file, name -> (n, ...).
 
     Nothing where the file does not say what was rendered, as one of real images.
 
@@ -40,42 +44,51 @@ def read_parameters(
     IntegrityError
         The file's digest is not `sha256`: it is not the one whose rows were numbered.
     InputError
-        A parameter is missing.
+        A parameter is missing, or the covariance is of others or in another order.
     """
     if file_digest(raw_path) != sha256:
         raise IntegrityError(f"{raw_path}: changed since ingest; expected sha256 {sha256}")
-    errors = [f"sigma_{name}" for name in MEASURABLE]
+    names = (*KNOWN, *MEASURABLE, *HIDDEN, COVARIANCE)
     with h5py.File(raw_path, "r") as file:
         if "truth" not in file:
             return {}
         truth = file["truth"]
-        missing = [name for name in (*KNOWN, *MEASURABLE, *HIDDEN, *errors) if name not in truth]
+        missing = [name for name in names if name not in truth]
         if missing:
             raise InputError(f"{raw_path}: key 'truth/{missing[0]}' is missing")
-        return {
-            name: truth[name][...][row_origin].astype(np.float64)
-            for name in (*KNOWN, *MEASURABLE, *HIDDEN, *errors)
-        }
+        order = tuple(truth[COVARIANCE].attrs.get("parameters", ()))
+        if order != PARAMETERS:
+            raise InputError(
+                f"{raw_path}: expected truth/{COVARIANCE} of {', '.join(PARAMETERS)}; "
+                f"received {', '.join(map(str, order)) or 'no order'}"
+            )
+        return {name: truth[name][...][row_origin].astype(np.float64) for name in names}
 
 
 def perturbed(parameters: Mapping[str, Array], *, seed: int) -> dict[str, Array]:
     """Parameters as well as they can be measured on the noisy stamps (Cramer-Rao bound).
 
-    Each measurable parameter gets one normal deviate times its Fisher-matrix error, per band for
-    fluxes. Parameters without an error are left out: they would tell the noise-free value of those
-    that have one. Values beyond the physical range are brought to its edge;
-    one without a finite error is unknown, NaN.
+    The errors of a stamp are drawn jointly from its Fisher-matrix covariance: fluxes share the
+    errors of the common shape, which cancel in part in colours. Parameters without an error are
+    left out: they would tell the noise-free value of those that have one. Values beyond the
+    physical range are brought to its edge; one without a finite error is unknown, NaN.
     """
-    rng = np.random.default_rng(seed)
-    noisy = {name: parameters[name] for name in KNOWN}
-    for name in MEASURABLE:
-        value, sigma = parameters[name], parameters[f"sigma_{name}"]
-        deviation = np.where(np.isfinite(sigma), sigma, np.nan) * rng.standard_normal(sigma.shape)
-        noisy[name] = value + deviation.reshape(deviation.shape + (1,) * (value.ndim - sigma.ndim))
-    noisy["bulge_fraction"] = np.clip(noisy["bulge_fraction"], 0.0, 1.0)
-    noisy["disc_axis_ratio"] = np.clip(noisy["disc_axis_ratio"], 0.05, 1.0)
-    noisy["disc_half_light_radius"] = np.maximum(noisy["disc_half_light_radius"], 0.05)
-    return noisy
+    errors = _joint_errors(parameters[COVARIANCE], seed=seed)
+    radius, axis_ratio, bulge_fraction = errors[:, 5:].T  # in the order of PARAMETERS
+    return {name: parameters[name] for name in KNOWN} | {
+        "flux": parameters["flux"] + errors[:, :5],
+        "bulge_fraction": np.clip(parameters["bulge_fraction"] + bulge_fraction[:, None], 0.0, 1.0),
+        "disc_half_light_radius": np.maximum(parameters["disc_half_light_radius"] + radius, 0.05),
+        "disc_axis_ratio": np.clip(parameters["disc_axis_ratio"] + axis_ratio, 0.05, 1.0),
+    }
+
+
+def _joint_errors(factor: Array, *, seed: int) -> Array:
+    """One draw (n, 8) from each covariance L L^T, given L (n, 8, 8); NaN where L is not finite."""
+    deviates = np.random.default_rng(seed).standard_normal(factor.shape[:2])
+    known: NDArray[np.bool_] = np.all(np.isfinite(factor), axis=2)
+    drawn = np.einsum("nij,nj->ni", np.where(known[:, :, None], factor, 0.0), deviates)
+    return np.where(known, drawn, np.nan)
 
 
 def parameter_features(parameters: Mapping[str, Array]) -> Array:

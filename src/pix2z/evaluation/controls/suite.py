@@ -67,26 +67,26 @@ class Control:
 
 
 def measured_controls(
-    features: Array, z_spec: Array, parts: Mapping[str, Rows], settings: Settings
+    features: Array,
+    z_spec: Array,
+    moved: NDArray[np.uint8],
+    parts: Mapping[str, Rows],
+    settings: Settings,
 ) -> list[Control]:
     """trainZ, kNN and trees.
+
+    Moved stamps train the latter two, but tilt n(z): trainZ is that of the unmoved ones.
 
     Parameters
     ----------
     features : (N, F) measured on the stamps.
     z_spec : (N,).
+    moved : (N,), 1 where the redshift is not the parent's own.
     parts : rows of train, validation, calibration and test.
     """
     sample = _samples(features, z_spec, parts)
-    started = time.process_time()
-    density = trainz_density(sample["train"].z_spec, settings.grid, len(parts["test"]))
-    cpu_seconds = time.process_time() - started
-    trainz = Control(
-        name="trainz",
-        density=density,
-        z_phot=median(density, settings.grid),
-        report={"cpu_seconds": cpu_seconds, "n_train": len(parts["train"])},
-    )
+    unmoved = parts["train"][moved[parts["train"]] == 0]
+    trainz = _trainz(z_spec[unmoved], settings.grid, len(parts["test"]))
     return [trainz, *(_control(name, (name,), sample, settings) for name in ("knn", "trees"))]
 
 
@@ -135,6 +135,14 @@ def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[
         part: Sample(features[rows], z_spec[rows].astype(np.float64))
         for part, rows in parts.items()
     }
+
+
+def _trainz(z_train: Array, grid: RedshiftGrid, n_test: int) -> Control:
+    started = time.process_time()
+    density = trainz_density(z_train.astype(np.float64), grid, n_test)
+    cpu_seconds = time.process_time() - started
+    report = {"cpu_seconds": cpu_seconds, "n_train": len(z_train)}
+    return Control(name="trainz", density=density, z_phot=median(density, grid), report=report)
 
 
 def _control(

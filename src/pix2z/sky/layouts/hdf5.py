@@ -113,9 +113,15 @@ def _table(file: h5py.File, path: str | Path, n: int) -> RawTable:
     else:
         group_id, origin["group_id"] = object_id, "object_id: every row its own group"
 
+    z_error = np.full(n, np.nan, np.float32)
+    origin["z_error"] = "none in the file: NaN"
+    if "specz_redshift_err" in file:
+        z_error = _column(file, path, "specz_redshift_err", n).astype(np.float32)
+        origin["z_error"] = "specz_redshift_err"
+
     return RawTable(
         z_spec=_column(file, path, "specz_redshift", n).astype(np.float32),
-        z_error=_column(file, path, "specz_redshift_err", n).astype(np.float32),
+        z_error=z_error,
         object_id=object_id,
         group_id=group_id,
         ra=ra,

@@ -1,4 +1,4 @@
-"""The seed's layout: `images` (N, 5, 32, 32), `specz_redshift`, `specz_redshift_err`.
+"""The seed's layout: `images` (N, 5, 32, 32), `specz_redshift`, optional `specz_redshift_err`.
 
 The keys of the NERSC files (`ObjID`, `ra`, `dec`, `e_bv`) are read where present, and so is the
 group `truth` of semi-real files.

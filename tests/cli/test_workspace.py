@@ -1,0 +1,131 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pix2z.cli import app
+from pix2z.cli.workspace import MARKER, make_workspace, merge
+from pix2z.errors import InputError, ParamsError, Pix2zError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Make a checkout with one source file and two presets."""
+    folder = tmp_path / "checkout"
+    for name in (".dvc", "presets", "src/pix2z"):
+        (folder / name).mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".dvc/config"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / "src/pix2z/code.py").write_text("VERSION = 1\n")
+    (folder / "presets/small.yaml").write_text("sky: {n_stamps: 480}\n")
+    (folder / "presets/large.yaml").write_text("sky: {n_stamps: 48000}\n")
+    return folder
+
+
+@pytest.fixture
+def dvc_init(monkeypatch):
+    """Stand in for `dvc init`; a test may change how it ends."""
+    ends = {"code": 0, "stderr": ""}
+
+    def run(command, *, cwd, **_):
+        if ends["code"] == 0:
+            (cwd / ".dvc").mkdir()
+        return subprocess.CompletedProcess(command, ends["code"], "", ends["stderr"])
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return ends
+
+
+def tree(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+def test_a_new_folder_becomes_a_dvc_project(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    folder = tmp_path / "new" / "small"
+    done = CliRunner().invoke(app, ["workspace", str(folder), "--preset", "small"])
+    assert done.exit_code == 0, done.output
+    assert (folder / MARKER).read_text() == "small\n"
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    shipped = yaml.safe_load((root / "params.yaml").read_text())
+    assert params == shipped | {"sky": shipped["sky"] | {"n_stamps": 480}}
+    assert list(params) == list(shipped)
+    assert (folder / "src/pix2z/code.py").read_text() == "VERSION = 1\n"
+    assert "no_scm = true" in (folder / ".dvc/config").read_text()
+    assert (folder / ".dvc/tmp").is_dir()  # the real dvc init made it
+    assert not list(folder.glob(".partial-*"))
+
+
+@pytest.mark.usefixtures("dvc_init")
+def test_a_second_run_renews_code_and_parameters_and_keeps_results(root, tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    make_workspace(root, folder, preset="small")
+    (folder / "models").mkdir()
+    (folder / "models/weights").write_text("trained")
+    (root / "src/pix2z/code.py").rename(root / "src/pix2z/renamed.py")
+    make_workspace(root, folder, preset="large")
+    assert (folder / MARKER).read_text() == "large\n"
+    assert yaml.safe_load((folder / "params.yaml").read_text())["sky"]["n_stamps"] == 48000
+    assert [path.name for path in (folder / "src/pix2z").iterdir()] == ["renamed.py"]
+    assert (folder / "models/weights").read_text() == "trained"
+
+
+@pytest.mark.usefixtures("dvc_init")
+def test_a_folder_inside_the_repository_may_be_a_workspace(root):
+    make_workspace(root, root / "build/small", preset="small")
+    assert (root / "build/small" / MARKER).is_file()
+
+
+@pytest.mark.parametrize("place", [".", "..", "src/..", "src"])
+def test_the_repository_its_parents_and_its_own_folders_are_refused(root, place):
+    before = tree(root.parent)
+    with pytest.raises(InputError, match="holds the repository itself|neither empty nor"):
+        make_workspace(root, root / place, preset="small")
+    assert tree(root.parent) == before
+
+
+def test_a_link_to_the_repository_is_refused(root, tmp_path):
+    (tmp_path / "link").symlink_to(root)
+    with pytest.raises(InputError, match="link: holds the repository itself"):
+        make_workspace(root, tmp_path / "link", preset="small")
+
+
+def test_a_folder_of_something_else_is_refused_and_kept(root, tmp_path):
+    folder = tmp_path / "thesis"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src/chapter.tex").write_text("irreplaceable")
+    before = tree(folder)
+    with pytest.raises(InputError, match=f"thesis: neither empty nor a workspace.* no {MARKER}"):
+        make_workspace(root, folder, preset="small")
+    assert tree(folder) == before
+    with pytest.raises(InputError, match=r"chapter\.tex: expected a folder"):
+        make_workspace(root, folder / "src/chapter.tex", preset="small")
+
+
+def test_an_unknown_preset_is_named_and_makes_nothing(root, tmp_path):
+    with pytest.raises(InputError, match=r"huge\.yaml: no such preset; .* large, small"):
+        make_workspace(root, tmp_path / "new", preset="huge")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_failing_dvc_init_is_one_line_and_can_be_repeated(root, tmp_path, dvc_init):
+    folder = tmp_path / "small"
+    dvc_init |= {"code": 1, "stderr": "ERROR: no space\nleft on device\n"}
+    with pytest.raises(Pix2zError, match="dvc init failed: ERROR: no space left on device"):
+        make_workspace(root, folder, preset="small")
+    dvc_init |= {"code": 0, "stderr": ""}
+    make_workspace(root, folder, preset="small")
+    assert (folder / ".dvc/config").is_file()
+
+
+def test_an_overlay_changes_what_it_names_alone():
+    base = {"sky": {"seed": 1, "n": 2}, "arms": [1]}
+    assert merge(base, {"sky": {"n": 3}}, path="p") == {"sky": {"seed": 1, "n": 3}, "arms": [1]}
+    assert base["sky"]["n"] == 2
+    with pytest.raises(ParamsError, match=r"p: key 'surprise' is not in params\.yaml"):
+        merge(base, {"sky": {"surprise": 3}}, path="p")

@@ -1,0 +1,226 @@
+"""Every section reads what is shipped, and names file and key of what it cannot take."""
+
+import copy
+import math
+from functools import reduce
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pix2z.cli.workspace import merge
+from pix2z.config.arms import read_arm, read_arms
+from pix2z.config.controls import ControlsConfig
+from pix2z.config.evaluate import EvaluateConfig
+from pix2z.config.ingest import IngestConfig
+from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.pdf import PdfConfig
+from pix2z.config.section import SECTIONS, read_params
+from pix2z.config.sky import SkyConfig
+from pix2z.config.split import SplitConfig
+from pix2z.config.tune import TuneConfig
+from pix2z.errors import ParamsError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text())
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+CONFIGS = (
+    SkyConfig,
+    IngestConfig,
+    SplitConfig,
+    PdfConfig,
+    ControlsConfig,
+    HybridConfig,
+    SeedCnnConfig,
+    TuneConfig,
+    EvaluateConfig,
+)
+READERS = {config.key: config.read for config in CONFIGS} | {"arms": read_arms}
+
+IMPOSSIBLE = [
+    ("sky.seed", -1),
+    ("sky.n_parents", 0),
+    ("sky.n_stamps", 0),
+    ("sky.max_shift", 0),
+    ("sky.faint_limit", math.nan),
+    ("ingest.layout", "npz"),
+    ("ingest.z_max", 0.0),
+    ("ingest.z_max", math.inf),
+    ("ingest.z_min", math.nan),
+    ("ingest.duplicate_radius_arcsec", 0),
+    ("split.seed", -1),
+    ("split.fractions", {"train": 0.5, "validation": 0.1, "calibration": 0.1, "test": 0.2}),
+    ("split.fractions", {"train": 0.7, "validation": 0.1, "calibration": 0.1, "test": 0.1 + 1e-8}),
+    ("split.fractions.test", -0.2),
+    ("split.fractions.test", None),
+    ("split.clip_sigma", 0),
+    ("pdf.z_max", -0.1),
+    ("pdf.z_max", 0.0),
+    ("pdf.n_bins", 1),
+    ("controls.seed", -1),
+    ("controls.n_neighbours", []),
+    ("controls.n_neighbours.0", 0),
+    ("controls.tree_iterations", 0),
+    ("hybrid.precision", "float16"),
+    ("hybrid.trunk_filters.1", 0),
+    ("hybrid.dense_units", []),
+    ("hybrid.dense_units.0", -1),
+    ("hybrid.dropout", 1.0),
+    ("hybrid.dropout", -0.1),
+    ("hybrid.band_dropout", 1.0),
+    ("hybrid.band_dropout", -0.1),
+    ("hybrid.learning_rate", 0),
+    ("hybrid.weight_decay", -1e-4),
+    ("hybrid.batch_size", 0),
+    ("seed_cnn.epochs", 0),
+    ("seed_cnn.n_phot_bins", 0),
+    ("arms.full.selection", "half"),
+    ("arms.full.architecture", "transformer"),
+    ("arms.full.seeds", []),
+    ("arms.full.seeds", [1, 2, 1]),
+    ("arms.full.seeds.0", -1),
+    ("arms.full.seeds.0", 2**32),
+    ("tune.seed", -1),
+    ("tune.n_trials", -1),
+    ("tune.epochs", 0),
+    ("evaluate.seed", -1),
+    ("evaluate.n_bootstrap", 0),
+]
+WRONG_TYPE = [
+    ("sky.n_stamps", "many"),
+    ("ingest.source", 3),
+    ("split.fractions", [0.7, 0.1, 0.1, 0.1]),
+    ("pdf.n_bins", 10.5),
+    ("controls.n_neighbours", 10),
+    ("hybrid.augment", "perhaps"),
+    ("seed_cnn.batch_size", [156]),
+    ("arms.full", "hybrid"),
+    ("tune.n_trials", None),
+    ("evaluate.n_bootstrap", {}),
+]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_params(params):
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(params))
+        return path
+
+    return write_params
+
+
+def group_of(params, place):
+    """Return what holds the value at a dotted place, and the last part of the place."""
+    *parents, last = (int(part) if part.isdigit() else part for part in place.split("."))
+    return reduce(lambda group, part: group[part], parents, params), last
+
+
+def changed(place, value):
+    params = copy.deepcopy(SHIPPED)
+    group, last = group_of(params, place)
+    group[last] = value
+    return params
+
+
+def without(place):
+    params = copy.deepcopy(SHIPPED)
+    group, last = group_of(params, place)
+    del group[last]
+    return params
+
+
+def fault(path, section):
+    with pytest.raises(ParamsError) as caught:
+        READERS[section](path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_every_section_has_a_reader():
+    assert set(READERS) == set(SECTIONS) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_shipped_section_reads(section):
+    READERS[section](ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_reads(write, preset):
+    overlay = yaml.safe_load(preset.read_text())
+    path = write(merge(read_params(ROOT / "params.yaml"), overlay, path=str(preset)))
+    for read in READERS.values():
+        read(path)
+
+
+@pytest.mark.parametrize(("place", "value"), IMPOSSIBLE + WRONG_TYPE)
+def test_a_wrong_value_is_named(write, place, value):
+    path = write(changed(place, value))
+    message = fault(path, place.split(".")[0])
+    assert message.startswith(f"{path}: {place}: ")
+    assert "Value error" not in message
+
+
+def test_bounds_are_named_as_written(write):
+    message = fault(write(changed("pdf.z_max", -0.1)), "pdf")
+    assert message.endswith("pdf.z_max: expected more than z_min = 0; received -0.1")
+    message = fault(write(changed("arms.full.seeds", [4, 4])), "arms")
+    assert message.endswith("arms.full.seeds: expected different seeds; received [4, 4]")
+    message = fault(write(changed("split.fractions.test", 0.3)), "split")
+    assert message.endswith("split.fractions: expected fractions that sum to 1; received 1.1")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("hybrid.trunk_filters", []),
+        ("hybrid.dropout", 0),
+        ("hybrid.band_dropout", 0),
+        ("tune.n_trials", 0),
+        ("pdf.n_bins", 2),
+        ("sky.seed", 0),
+        ("arms.full.seeds", [0, 2**32 - 1]),
+    ],
+)
+def test_what_is_possible_reads(write, place, value):
+    READERS[place.split(".")[0]](write(changed(place, value)))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_unknown_and_missing_keys_are_named(write, section):
+    holder = "arms.full" if section == "arms" else section
+    path = write(changed(f"{holder}.surprise", 1))
+    assert fault(path, section) == f"{path}: {holder}.surprise: extra inputs are not permitted"
+    key = next(iter(group_of(SHIPPED, f"{holder}.x")[0]))
+    path = write(without(f"{holder}.{key}"))
+    assert fault(path, section) == f"{path}: {holder}.{key}: field required"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_unknown_and_missing_sections_are_named(write, section):
+    path = write(without(section))
+    assert fault(path, section) == f"{path}: section {section!r} is missing"
+    path = write(SHIPPED | {"surprise": {}})
+    assert fault(path, section).startswith(f"{path}: unknown section 'surprise'; expected sky, ")
+    path = write(SHIPPED | {section: None})
+    assert fault(path, section).startswith(f"{path}: {section}: input should be a valid dictionary")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("sky: [", "not valid YAML"), ("", "expected the sections sky, ")]
+)
+def test_a_file_without_sections_is_named(tmp_path, text, words):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(ParamsError, match=f"{path}: cannot be read"):
+        read_params(path)
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=f"{path}: {words}"):
+        read_params(path)
+
+
+def test_an_unknown_arm_is_named():
+    assert read_arm("full", ROOT / "params.yaml").selection == "full"
+    with pytest.raises(ParamsError, match=r"params\.yaml: no arm 'half'; expected full, clipped"):
+        read_arm("half", ROOT / "params.yaml")
