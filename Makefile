@@ -25,6 +25,7 @@ help:
 	$(BIN)/python -m pip install -q --require-hashes -r requirements-uv.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	# compileall fails on the templates that some packages ship as .py; it only saves time.
 	$(BIN)/python -m compileall -q -j 0 .venv/lib src >/dev/null || true
 	touch $@
 
