@@ -8,11 +8,13 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help repro quick study test check format bench ui lock clean
+.PHONY: help repro quick study nersc gpu test check format bench ui lock clean
 help:
 	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test   lint, types, import contract, tests, a miniature end to end"
 	@echo "make quick  the same pipeline, small, in build/quick (about 3 minutes)"
+	@echo "make nersc  fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
+	@echo "make gpu    add TensorFlow's CUDA libraries"
 	@echo "make check  lint, types and import contract only"
 	@echo "make bench  speed, side by side, into benchmarks/results.json"
 	@echo "make ui     mlflow ui on this machine"
@@ -48,6 +50,15 @@ study: .venv/.core
 	pix2z workspace build/study --preset study
 	cd build/study && dvc repro
 
+# register needs all but the rendering, which the real images replace.
+nersc: .venv/.core
+	pix2z workspace build/nersc --preset nersc
+	pix2z fetch nersc --out build/nersc/data/raw/sdss_w_specz_valid.h5
+	cd build/nersc && dvc repro register
+
+gpu: .venv/.core
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-gpu.txt
+
 check: .venv/.test
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
@@ -71,6 +82,7 @@ ui: .venv/.core
 lock: .venv/.core
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --group test -o requirements-test.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --extra gpu -o requirements-gpu.txt
 	echo uv | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements-uv.txt
 
 clean:

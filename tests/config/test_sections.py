@@ -12,9 +12,11 @@ from pix2z.cli.workspace import merge
 from pix2z.config.arms import read_arm, read_arms
 from pix2z.config.controls import ControlsConfig
 from pix2z.config.evaluate import EvaluateConfig
-from pix2z.config.ingest import IngestConfig
+from pix2z.config.finetune import FinetuneConfig
+from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.networks import HybridConfig, SeedCnnConfig
 from pix2z.config.pdf import PdfConfig
+from pix2z.config.promotion import PromotionConfig
 from pix2z.config.section import SECTIONS, read_params
 from pix2z.config.sky import SkyConfig
 from pix2z.config.split import SplitConfig
@@ -34,6 +36,8 @@ CONFIGS = (
     SeedCnnConfig,
     TuneConfig,
     EvaluateConfig,
+    FinetuneConfig,
+    PromotionConfig,
 )
 READERS = {config.key: config.read for config in CONFIGS} | {"arms": read_arms}
 
@@ -44,10 +48,23 @@ IMPOSSIBLE = [
     ("sky.max_shift", 0),
     ("sky.faint_limit", math.nan),
     ("ingest.layout", "npz"),
+    ("promotion.limits.crps", 0.0),
+    ("promotion.no_loss", []),
+    ("promotion.calibration.coverage_68", 1.5),
     ("ingest.z_max", 0.0),
     ("ingest.z_max", math.inf),
     ("ingest.z_min", math.nan),
     ("ingest.duplicate_radius_arcsec", 0),
+    ("ingest.hdf5.bands", ""),
+    ("ingest.hdf5.bands", "ugg"),
+    ("ingest.hdf5.bands", "grizy"),
+    ("ingest.hdf5.axes", "HWNC"),
+    ("ingest.hdf5.images", ""),
+    ("ingest.hdf5.redshift", ""),
+    ("ingest.hdf5.pixel_scale", 0),
+    ("ingest.hdf5.pixel_scale", math.nan),
+    ("ingest.hdf5.zero_point", math.inf),
+    ("ingest.hdf5.zero_point", 101),
     ("split.seed", -1),
     ("split.fractions", {"train": 0.5, "validation": 0.1, "calibration": 0.1, "test": 0.2}),
     ("split.fractions", {"train": 0.7, "validation": 0.1, "calibration": 0.1, "test": 0.1 + 1e-8}),
@@ -85,10 +102,21 @@ IMPOSSIBLE = [
     ("tune.epochs", 0),
     ("evaluate.seed", -1),
     ("evaluate.n_bootstrap", 0),
+    ("finetune.learning_rate", 0),
+    ("finetune.epochs", 0),
+    ("finetune.patience", 0),
+    ("finetune.batch_size", -1),
+    ("finetune.seed", -1),
+    ("finetune.fewest_rows.test", 0),
+    ("finetune.fewest_rows.train", None),
 ]
 WRONG_TYPE = [
     ("sky.n_stamps", "many"),
     ("ingest.source", 3),
+    ("ingest.check_photometry", "perhaps"),
+    ("ingest.hdf5", None),
+    ("ingest.hdf5.ra", 3),
+    ("ingest.hdf5.unit", 3631),
     ("split.fractions", [0.7, 0.1, 0.1, 0.1]),
     ("pdf.n_bins", 10.5),
     ("controls.n_neighbours", 10),
@@ -97,6 +125,7 @@ WRONG_TYPE = [
     ("arms.full", "hybrid"),
     ("tune.n_trials", None),
     ("evaluate.n_bootstrap", {}),
+    ("finetune.fewest_rows", 50),
 ]
 
 
@@ -173,8 +202,39 @@ def test_bounds_are_named_as_written(write):
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"unit": "nJy", "zero_point": 22.5}, "expected unit or zero_point, not both"),
+        ({"ra": "cat/ra"}, "expected ra and dec, or neither"),
+        ({"dec": "cat/dec"}, "expected ra and dec, or neither"),
+        ({"surprise": "z"}, "extra inputs are not permitted"),
+    ],
+)
+def test_a_mapping_that_contradicts_itself_is_named(write, change, words):
+    params = copy.deepcopy(SHIPPED)
+    params["ingest"]["hdf5"] |= change
+    message = fault(write(params), "ingest")
+    assert "ingest.hdf5" in message
+    assert message.endswith(words)
+
+
+def test_a_mapping_may_leave_out_what_has_a_default():
+    shipped = IngestConfig.read(ROOT / "params.yaml").hdf5
+    assert shipped == Hdf5Mapping()
+    assert SHIPPED["ingest"]["hdf5"] == Hdf5Mapping().model_dump()
+
+
+@pytest.mark.parametrize(
     ("place", "value"),
     [
+        ("ingest.source", "a/folder"),
+        ("ingest.layout", "hdf5"),
+        ("ingest.layout", "pasquet"),
+        ("ingest.check_photometry", False),
+        ("ingest.hdf5.axes", "NHWC"),
+        ("ingest.hdf5.bands", "zg"),
+        ("ingest.hdf5.unit", "nJy"),
+        ("ingest.hdf5.zero_point", 22.5),
         ("hybrid.trunk_filters", []),
         ("hybrid.dropout", 0),
         ("hybrid.band_dropout", 0),

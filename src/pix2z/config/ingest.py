@@ -1,19 +1,65 @@
 """Parameters of ingest."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
-from pix2z.config.section import RedshiftRange
+from pix2z.config.section import Frozen, RedshiftRange
 
-__all__ = ["IngestConfig"]
+__all__ = ["Hdf5Mapping", "IngestConfig"]
+
+Key = Annotated[str, Field(min_length=1)]
+
+BANDS = "ugriz"
+
+
+class Hdf5Mapping(Frozen):
+    """Where a user's HDF5 file keeps things, and what its pixels are; null: the file has none.
+
+    Keys may be nested (``cat/z``). `bands` is the order of the bands in the file; bands that it
+    leaves out are absent. `axes` is needed only where the shape of the images fits both. Of `unit`
+    (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude of a flux of 1)
+    at most one is given, and none only where the file names its unit in an attribute.
+    """
+
+    images: Key = "images"
+    axes: Literal["NHWC", "NCHW"] | None = None
+    bands: str = BANDS
+    redshift: Key | None = None
+    redshift_error: Key | None = None
+    object_id: Key | None = None
+    group_id: Key | None = None
+    ra: Key | None = None
+    dec: Key | None = None
+    ebv: Key | None = None
+    seeing: Key | None = None
+    unit: Key | None = None
+    zero_point: Annotated[float, Field(ge=-100, le=100)] | None = None
+    pixel_scale: PositiveFloat = 0.396
+
+    @field_validator("bands")
+    @classmethod
+    def _known_and_once(cls, bands: str) -> str:
+        if not bands or not set(bands) <= set(BANDS) or len(set(bands)) < len(bands):
+            raise ValueError(f"expected letters of {BANDS}, each at most once; received {bands!r}")
+        return bands
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.unit is not None and self.zero_point is not None:
+            raise ValueError("expected unit or zero_point, not both")
+        if (self.ra is None) != (self.dec is None):
+            raise ValueError("expected ra and dec, or neither")
+        return self
 
 
 class IngestConfig(RedshiftRange):
-    """Which raw file is read, and what counts as a bad row."""
+    """Which raw file or folder of files is read, and what counts as a bad row or file."""
 
     key: ClassVar[str] = "ingest"
 
     source: str
-    layout: Literal["seed", "nersc"]
+    layout: Literal["seed", "nersc", "hdf5", "pasquet"]
     duplicate_radius_arcsec: PositiveFloat
+    check_photometry: bool
+    hdf5: Hdf5Mapping

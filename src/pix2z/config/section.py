@@ -36,6 +36,8 @@ SECTIONS = (
     "arms",
     "tune",
     "evaluate",
+    "finetune",
+    "promotion",
 )
 """Every top-level key of params.yaml."""
 
