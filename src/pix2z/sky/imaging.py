@@ -1,6 +1,13 @@
 """Facts of SDSS imaging, and the stamps cut from it."""
 
-__all__ = ["BANDS", "EXTINCTION_PER_EBV", "PIXEL_SCALE", "SKY_SIGMA", "STAMP_SIDE"]
+__all__ = [
+    "BANDS",
+    "EXTINCTION_PER_EBV",
+    "LARGEST_PIXEL",
+    "PIXEL_SCALE",
+    "SKY_SIGMA",
+    "STAMP_SIDE",
+]
 
 BANDS = "ugriz"
 
@@ -15,3 +22,9 @@ EXTINCTION_PER_EBV = (5.155, 3.793, 2.751, 2.086, 1.479)
 
 SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
 """Sky noise in ugriz, nanomaggies per pixel rms, measured on six real frames."""
+
+LARGEST_PIXEL = 1e12
+"""Nanomaggies: a star of magnitude -7.5 in one pixel; beyond is a program's sign for "none".
+
+Sums and squares of it fit a float32.
+"""

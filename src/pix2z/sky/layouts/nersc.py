@@ -8,14 +8,17 @@ geometric centre, 15.5.
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pix2z.sky.layouts.hdf5 import open_hdf5_survey
 from pix2z.sky.layouts.raw import RawSurvey
+from pix2z.sky.layouts.standard import open_standard
 
-__all__ = ["CROP", "open_nersc"]
+__all__ = ["CROP", "SIDE", "open_nersc"]
 
+SIDE = 107
 CROP = slice(37, 69)
 
 
-def open_nersc(path: str | Path) -> AbstractContextManager[RawSurvey]:
-    """Open a file in NERSC's layout; raises InputError as `open_hdf5_survey` does."""
-    return open_hdf5_survey(path, stamp_side=107, crop=CROP)
+def open_nersc(
+    path: str | Path, *, ebv_key: str | None = None
+) -> AbstractContextManager[RawSurvey]:
+    """Open a file in NERSC's layout; raises InputError as `open_standard` does."""
+    return open_standard(path, layout="nersc", stamp_side=SIDE, crop=CROP, ebv_key=ebv_key)

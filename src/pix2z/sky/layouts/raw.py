@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RawSurvey", "RawTable"]
+__all__ = ["RawFile", "RawSurvey", "RawTable"]
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One of the files of a survey."""
+
+    path: Path
+    n_rows: int
 
 
 @dataclass(frozen=True)
@@ -16,13 +24,13 @@ class RawTable:
 
     Attributes
     ----------
-    z_spec, z_error : (N,) float32 spectroscopic redshift and its error.
+    z_spec, z_error : (N,) float32 spectroscopic redshift and its error, NaN where there is none.
     object_id, group_id : (N,) int64; rows of one group never straddle two parts of the sample.
     ra, dec : (N,) float64 degrees, NaN where the file has no positions.
     ebv : (N,) float32 E(B-V), NaN where unknown.
     seeing : (N, 5) float32 PSF FWHM in arcsec, NaN where unknown.
     moved : (N,) uint8, 1 for a rendered stamp at another redshift than its parent's.
-    has_ids, has_positions : whether the file came with them.
+    has_redshifts, has_ids, has_positions : whether the file came with them.
     origin : column -> where its values came from, in words.
     """
 
@@ -35,6 +43,7 @@ class RawTable:
     ebv: NDArray[np.float32]
     seeing: NDArray[np.float32]
     moved: NDArray[np.uint8]
+    has_redshifts: bool
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
@@ -46,13 +55,24 @@ class RawTable:
 
 @dataclass(frozen=True)
 class RawSurvey:
-    """An open raw file.
+    """An open raw file, or several as one.
 
-    ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5) float32, bands
-    u g r i z last, in the file's flux unit.
+    Attributes
+    ----------
+    path : the file, or the folder of the files.
+    layout : its name.
+    files : every file with its number of rows, in the order of the rows.
+    source : what the survey is, in the file's own words, else its name.
+    converted : what was assumed of the pixels or done to them, in words: axes, bands, unit,
+        pixel scale, crop.
+    read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
+        float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
     """
 
     path: Path
+    layout: str
+    files: tuple[RawFile, ...]
     source: str
     table: RawTable
+    converted: Mapping[str, str]
     read_images: Callable[[int, int], NDArray[np.float32]]
