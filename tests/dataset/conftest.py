@@ -17,7 +17,8 @@ def raw_content():
     parent = np.concatenate([np.arange(N_PARENTS), np.arange(N_MOVED)])
     y, x = np.mgrid[:32, :32] - 15.5
     profile = np.exp(-(x**2 + y**2) / 18.0)
-    flux = rng.uniform(1.0, 5.0, (n, 5, 1, 1))
+    colour = np.array([0.15, 0.6, 1.0, 1.4, 1.7])[:, None, None]
+    flux = rng.uniform(1.0, 5.0, (n, 1, 1, 1)) * rng.uniform(0.9, 1.1, (n, 5, 1, 1)) * colour
     images = flux * profile + rng.normal(0.0, 0.05, (n, 5, 32, 32))
     return {
         "images": images.astype(np.float32),
@@ -45,6 +46,7 @@ def write_raw(tmp_path):
 
     def write(content, name="raw.h5"):
         path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
         with h5py.File(path, "w") as file:
             file.attrs["source"] = "a test"
             for key, values in content.items():
@@ -58,7 +60,7 @@ def write_raw(tmp_path):
 def run_ingest(tmp_path):
     """Return a function that ingests a raw file and returns path and report."""
 
-    def run(path, *, name="galaxies.h5", layout="seed", chunk_rows=16):
+    def run(path, *, name="galaxies.h5", layout="seed", chunk_rows=16, **options):
         output = tmp_path / name
         report = ingest(
             path,
@@ -68,6 +70,7 @@ def run_ingest(tmp_path):
             z_max=0.4,
             duplicate_radius_arcsec=2.0,
             chunk_rows=chunk_rows,
+            **options,
         )
         return output, report
 

@@ -1,6 +1,7 @@
 import numpy as np
 
-from pix2z.dataset.checks import absent_as_nan, stamp_facts
+from pix2z.dataset.checks import absent_as_nan, column_faults, stamp_facts
+from pix2z.sky.layouts.columns import Column, assemble
 
 
 def test_absent_as_nan_leaves_a_band_with_any_value_alone():
@@ -30,4 +31,29 @@ def test_an_infinite_pixel_is_no_blank():
     images = np.full((1, 32, 32, 5), np.nan, np.float32)
     images[0, 0, 0, 0] = np.inf
     facts = stamp_facts(images)
-    assert facts.infinite.tolist() == [True]
+    assert facts.impossible.tolist() == [True]
+
+
+def faults(**columns):
+    found = {role: Column(np.asarray(values), role) for role, values in columns.items()}
+    n = len(next(iter(columns.values())))
+    table = assemble(found, n=n, path="raw.h5", no_redshift="none")
+    return column_faults(table, z_min=0.02, z_max=0.6, pdf_range=(0.0, 0.4))
+
+
+def test_redshifts_have_two_ranges():
+    redshift = [0.01, 0.02, 0.3, 0.4, 0.59, 0.6, -0.1, np.nan, np.inf]
+    found = faults(redshift=redshift)
+    expected = {
+        "redshift is not finite": [7, 8],
+        "redshift outside [0.02, 0.6)": [0, 5, 6, 7, 8],
+        "redshift beyond the PDF grid [0, 0.4)": [3, 4, 5, 6, 7, 8],
+        "redshift error is negative": [],
+    }
+    assert {reason: np.flatnonzero(bad).tolist() for reason, bad in found.items()} == expected
+
+
+def test_positions_are_judged_only_where_there_are_any():
+    assert not [reason for reason in faults(redshift=[0.1]) if "position" in reason]
+    found = faults(redshift=[0.1] * 5, ra=[1, np.nan, 1, 1, 1], dec=[1, 1, np.inf, 90.1, -90.0])
+    assert found["position is not on the sky"].tolist() == [False, True, True, True, False]

@@ -1,9 +1,12 @@
+import hashlib
+import json
 import tracemalloc
 
 import h5py
 import numpy as np
 import pytest
 
+from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.checks import FLAG_MASKED, FLAG_NO_FLUX
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import COLUMNS, open_galaxies
@@ -117,11 +120,12 @@ def test_bad_row_is_left_out_and_listed(raw, write_raw, run_ingest, key, value, 
 
 def test_bad_pixels_are_left_out_masked_ones_kept(raw, write_raw, run_ingest):
     raw["images"][3, 1, 5, 5] = np.inf
+    raw["images"][2, 1, 5, 5] = -3e38
     raw["images"][4] = np.nan
     raw["images"][5] = 0.0
     raw["images"][6, :, :, 20:] = np.nan
     path, report = run_ingest(write_raw(raw))
-    assert count(report, "a pixel is infinite")["rows"] == [3]
+    assert count(report, "a pixel is infinite or beyond 1e+12 nanomaggies")["rows"] == [2, 3]
     assert count(report, "all bands are blank")["rows"] == [4, 5]
     with open_galaxies(path) as galaxies:
         row = int(np.flatnonzero(galaxies.column("row_origin") == 6)[0])
@@ -197,7 +201,7 @@ def no_output(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda raw: raw.pop("specz_redshift"), "'specz_redshift' is missing"),
+        (lambda raw: raw.pop("specz_redshift"), "no redshifts.*'specz_redshift' is missing"),
         (lambda raw: raw.pop("images"), "'images' is missing"),
         (lambda raw: raw.pop("dec"), "'dec' is missing"),
         (lambda raw: raw.update(images=raw["images"][:, :4]), "images: expected shape"),
@@ -244,7 +248,7 @@ def test_damaged_pixels_stop_with_one_line_and_no_output(raw, run_ingest, tmp_pa
     damaged = bytearray(path.read_bytes())
     damaged[at : at + 200] = bytes(200)
     path.write_bytes(damaged)
-    with pytest.raises(InputError, match="images: rows 32 to 48 cannot be read"):
+    with pytest.raises(InputError, match="images: rows 0 to 50: cannot be read"):
         run_ingest(path)
     assert no_output(tmp_path)
 
@@ -256,3 +260,157 @@ def test_a_failed_ingest_leaves_the_earlier_output_alone(raw, write_raw, run_ing
     with pytest.raises(InputError):
         run_ingest(write_raw(raw))
     assert path.read_bytes() == before
+
+
+def test_the_report_says_what_was_read_and_assumed(raw, write_raw, run_ingest):
+    path = write_raw(raw)
+    _, report = run_ingest(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert report["raw"] == {
+        "name": "raw.h5",
+        "layout": "seed",
+        "source": "a test",
+        "sha256": sha256,
+        "files": [{"name": "raw.h5", "rows": 50, "sha256": sha256}],
+        "pixels": {
+            "axes": "channels first, moved last",
+            "bands": "assumed u g r i z",
+            "unit": "assumed nanomaggy: no attribute 'unit'",
+            "pixel scale": "assumed 0.396 arcsec",
+            "crop": "none",
+        },
+    }
+    assert report["limits"] == {"redshift": [0.0, 0.4], "pdf_grid": [0.0, 0.4]}
+    assert report["photometry"] == {"checked": True, "problems": []}
+    assert report["columns_from"]["z_spec"] == "specz_redshift"
+    json.dumps(report, allow_nan=False)
+
+
+def test_redshifts_beyond_the_pdf_grid_are_a_reason_of_their_own(raw, write_raw, run_ingest):
+    raw["specz_redshift"][[3, 4]] = 0.31, 0.39
+    raw["specz_redshift"][5] = 0.45
+    _, report = run_ingest(write_raw(raw), pdf_range=(0.0, 0.305))
+    assert count(report, "redshift beyond the PDF grid [0, 0.305)") == {"count": 2, "rows": [3, 4]}
+    assert count(report, "redshift outside [0, 0.4)")["rows"] == [5]
+    assert report["limits"] == {"redshift": [0.0, 0.4], "pdf_grid": [0.0, 0.305]}
+
+
+def test_duplicates_between_files_are_found_and_rows_counted_through(raw, write_raw, run_ingest):
+    raw["ObjID"][41] = raw["ObjID"][3]  # an id
+    raw["ra"][[5, 45]] = raw["ra"][4] + 1.5 / 3600  # two places
+    raw["truth/parent"][30] = 99  # a copy of pixels that claims another parent
+    raw["images"][30] = raw["images"][12]
+    for name, rows in {"a": slice(20), "b": slice(20, 50)}.items():
+        part = {key: values[rows] for key, values in raw.items()}
+        folder = write_raw(part, name=f"many/{name}.h5").parent
+    (folder / ".partial-c.h5").write_bytes(b"half")
+    path, report = run_ingest(folder)
+    single_path, single = run_ingest(write_raw(raw), name="single.h5")
+    assert count(report, "duplicate: object id")["rows"] == [41]
+    assert count(report, "duplicate: within")["rows"] == [5, 45]
+    assert count(report, "duplicate: same pixels")["rows"] == [30]
+    assert report["bad"] == single["bad"]
+    assert report["raw"]["name"] == "many"
+    listed = [(file["name"], file["rows"]) for file in report["raw"]["files"]]
+    assert listed == [("a.h5", 20), ("b.h5", 30)]
+    for file in report["raw"]["files"]:
+        assert file["sha256"] == hashlib.sha256((folder / file["name"]).read_bytes()).hexdigest()
+    with open_galaxies(path) as galaxies, open_galaxies(single_path) as expected:
+        assert galaxies.attribute("source_sha256") == report["raw"]["sha256"]
+        assert report["raw"]["sha256"] not in [file["sha256"] for file in report["raw"]["files"]]
+        rows = np.arange(len(expected))
+        np.testing.assert_array_equal(galaxies.images(rows), expected.images(rows))
+        for name in COLUMNS:
+            np.testing.assert_array_equal(galaxies.column(name), expected.column(name))
+
+
+def test_a_users_file_gives_the_same_galaxies(raw, write_raw, run_ingest):
+    seed_path, _ = run_ingest(write_raw(raw))
+    theirs = {
+        "pix": (raw["images"] * 3631).transpose(0, 2, 3, 1)[..., ::-1],
+        "cat/z": raw["specz_redshift"],
+        "cat/id": raw["ObjID"],
+        "cat/ra": raw["ra"],
+        "cat/dec": raw["dec"],
+        "cat/parent": raw["truth/parent"],
+    }
+    mapping = Hdf5Mapping(
+        images="pix",
+        bands="zirgu",
+        unit="nJy",
+        redshift="cat/z",
+        object_id="cat/id",
+        group_id="cat/parent",
+        ra="cat/ra",
+        dec="cat/dec",
+    )
+    path, report = run_ingest(
+        write_raw(theirs, name="theirs.h5"), name="user.h5", layout="hdf5", mapping=mapping
+    )
+    assert report["raw"]["pixels"]["bands"] == "read as z i r g u"
+    assert report["columns_from"]["group_id"] == "cat/parent"
+    with open_galaxies(path) as user, open_galaxies(seed_path) as seed:
+        rows = np.arange(50)
+        np.testing.assert_allclose(user.images(rows), seed.images(rows), rtol=1e-5)
+        for name in ("specz_redshift", "object_id", "group_id", "ra", "dec"):
+            np.testing.assert_array_equal(user.column(name), seed.column(name))
+
+
+def test_an_npz_gives_the_same_galaxies(raw, tmp_path, run_ingest, write_raw):
+    seed_path, _ = run_ingest(write_raw(raw))
+    cube = np.zeros((50, 64, 64, 5), np.float32)
+    cube[:, 16:48, 16:48] = raw["images"].transpose(0, 2, 3, 1)
+    labels = np.zeros(50, [("z", "f4"), ("zErr", "f4"), ("bestObjID", "i8")])
+    labels["z"], labels["bestObjID"] = raw["specz_redshift"], raw["ObjID"]
+    np.savez_compressed(tmp_path / "sdss.npz", cube=cube, labels=labels)
+    path, report = run_ingest(tmp_path / "sdss.npz", name="npz.h5", layout="pasquet")
+    assert report["raw"]["layout"] == "pasquet"
+    assert report["columns_from"]["object_id"] == "labels['bestObjID']"
+    with open_galaxies(path) as ours, open_galaxies(seed_path) as seed:
+        np.testing.assert_array_equal(ours.images(np.arange(50)), seed.images(np.arange(50)))
+
+
+def test_implausible_images_are_refused_in_one_line_with_the_way_on(
+    raw, write_raw, run_ingest, tmp_path, caplog
+):
+    raw["images"] = raw["images"][:, ::-1] * 200
+    path = write_raw(raw)
+    with pytest.raises(InputError) as caught:
+        run_ingest(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: images: ")
+    assert "look like counts" in message
+    assert "band order contradicts" in message
+    assert message.endswith("set ingest.check_photometry: false")
+    assert "\n" not in message
+    assert no_output(tmp_path)
+    _, report = run_ingest(path, check_photometry=False)
+    assert not report["photometry"]["checked"]
+    assert len(report["photometry"]["problems"]) == 2
+    assert all(problem in message for problem in report["photometry"]["problems"])
+    assert "look like counts" in caplog.text
+    assert report["n_good"] == 50
+
+
+def test_crowded_positions_are_named_with_the_file(raw, write_raw, run_ingest, tmp_path):
+    rng = np.random.default_rng(4)
+    raw["ra"], raw["dec"] = rng.uniform(0, 1e-4, (2, 50))
+    with pytest.raises(InputError, match=r"raw\.h5: ra, dec: \d+ pairs of 50 different positions"):
+        run_ingest(write_raw(raw))
+    assert no_output(tmp_path)
+
+
+def test_the_memory_of_many_files_is_that_of_a_chunk(raw, write_raw, run_ingest):
+    rng = np.random.default_rng(3)
+    for number in range(16):
+        content = dict(raw)
+        noise = rng.normal(0, 0.01, raw["images"].shape)
+        content["images"] = (raw["images"] + noise).astype(np.float32)  # 1 MB
+        content["ObjID"] = raw["ObjID"] + 1000 * number
+        folder = write_raw(content, name=f"many/{number:02d}.h5").parent
+    tracemalloc.start()
+    _, report = run_ingest(folder, chunk_rows=16)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report["n_good"] == 800
+    assert peak < 8e6

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pix2z.dataset import store
 from pix2z.dataset.store import COLUMNS, open_galaxies, write_galaxies
 from pix2z.errors import InputError
 
@@ -15,6 +16,7 @@ def numbered_path(tmp_path_factory):
     """A galaxies.h5 whose stamps hold their own row number."""
     path = tmp_path_factory.mktemp("store") / "galaxies.h5"
     columns = {name: np.arange(N) % 2 for name in COLUMNS} | {"object_id": np.arange(N) * 10}
+    columns["seeing"] = np.repeat(columns["seeing"][:, None], 5, axis=1)
     stamp = np.ones((32, 32, 5), np.float32)
     blocks = (np.full((100, 1, 1, 1), 100.0 * k, np.float32) for k in range(7))
     offsets = np.arange(100, dtype=np.float32)[:, None, None, None]
@@ -56,6 +58,33 @@ def test_columns_and_attributes(numbered_path):
             galaxies.attribute("nothing")
         with pytest.raises(InputError, match="received magnitude"):
             galaxies.column("magnitude")
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, N - 1), max_size=40), st.sampled_from([1, 50, 1000]))
+def test_columns_of_any_rows_in_any_order(numbered_path, rows, piece):
+    with open_galaxies(numbered_path) as galaxies, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "COLUMN_ROWS", piece)
+        ids, seeing = galaxies.column("object_id", rows), galaxies.column("seeing", rows)
+    assert ids.dtype == np.int64
+    np.testing.assert_array_equal(ids, 10 * np.array(rows, np.int64))
+    assert seeing.shape == (len(rows), 5)
+    np.testing.assert_array_equal(seeing[:, 3], np.array(rows, np.int64) % 2)
+
+
+def test_a_batch_reads_its_own_part_of_a_column(numbered_path, monkeypatch):
+    read = []
+    original = h5py.Dataset.__getitem__
+
+    def watched(self, selection, *args, **kwargs):
+        values = original(self, selection, *args, **kwargs)
+        read.append(np.size(values))
+        return values
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", watched)
+    with open_galaxies(numbered_path) as galaxies:
+        galaxies.column("object_id", np.arange(300, 340))
+    assert sum(read) == 40
 
 
 @pytest.mark.parametrize("rows", [[-1], [N], [3, N + 5]])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.dataset.store import Galaxies
+from pix2z.sky.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["N_SYMMETRIES", "epoch_order", "sequential_batches", "transform", "training_batches"]
 
@@ -45,26 +46,23 @@ def training_batches(
     seed: int,
     epoch: int,
     augment: bool,
-    buffer_rows: int = 16384,
+    buffer_rows: int = 12_000,
 ) -> Iterator[tuple[Images, Rows]]:
     """Yield (images (n, 32, 32, 5), rows (n,)), every row once, in an order of (seed, epoch).
 
     Blocks of neighbouring rows are shuffled, then rows within a buffer of about `buffer_rows`
-    stamps (20 kB each), which bounds the memory. With `augment` each stamp is turned and mirrored
-    by one of the 8 symmetries of the square. The last batch may be short.
+    stamps (20 kB each, 246 MB in all), which bounds the memory. With `augment` each stamp is turned
+    and mirrored by one of the 8 symmetries of the square. The last batch may be short.
     """
     rng = np.random.default_rng((seed, epoch))
     window = max(buffer_rows // batch_size, 1) * batch_size
     order = epoch_order(np.asarray(rows, dtype=np.int64), window=window, rng=rng)
     symmetry = rng.integers(N_SYMMETRIES, size=len(order)) if augment else None
-    buffer = np.empty((0, 0, 0, 0), np.float32)
+    room = np.empty((min(window, len(order)), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
     for start in range(0, len(order), window):
         in_window = order[start : start + window]
         ascending = np.sort(in_window)
-        if len(buffer) != len(ascending):
-            buffer = galaxies.images(ascending)
-        else:
-            galaxies.images(ascending, out=buffer)
+        buffer = galaxies.images(ascending, out=room[: len(ascending)])
         place = np.searchsorted(ascending, in_window)
         for first in range(0, len(in_window), batch_size):
             batch = slice(first, first + batch_size)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
-from pix2z.sky.imaging import BANDS
+from pix2z.dataset.progress import row_ranges
+from pix2z.sky.imaging import BANDS, LARGEST_PIXEL
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
 
 __all__ = [
@@ -36,26 +37,36 @@ class StampFacts:
 
     Attributes
     ----------
-    infinite : (N,) a pixel is infinite.
+    impossible : (N,) a pixel is infinite, or beyond `LARGEST_PIXEL`.
     blank : (N,) no band has a pixel.
     flags : (N,) int32, bits as in this module.
     mag_r : (N,) float32 AB magnitude in the largest aperture, NaN where the flux is not positive.
     digest : (N,) uint64 of the pixels; equal stamps have equal digests.
     """
 
-    infinite: NDArray[np.bool_]
+    impossible: NDArray[np.bool_]
     blank: NDArray[np.bool_]
     flags: NDArray[np.int32]
     mag_r: NDArray[np.float32]
     digest: NDArray[np.uint64]
 
 
-def column_faults(table: RawTable, *, z_min: float, z_max: float) -> dict[str, NDArray[np.bool_]]:
-    """Reason -> (N,) rows at fault, judged by the columns alone."""
+def column_faults(
+    table: RawTable, *, z_min: float, z_max: float, pdf_range: tuple[float, float]
+) -> dict[str, NDArray[np.bool_]]:
+    """Reason -> (N,) rows at fault, judged by the columns alone.
+
+    Parameters
+    ----------
+    pdf_range : limits of the redshift grid; a redshift beyond it has no bin.
+    """
     z_spec, z_error = table.z_spec, table.z_error
     faults = {
         "redshift is not finite": ~np.isfinite(z_spec),
-        f"redshift outside [{z_min:g}, {z_max:g})": ~((z_spec >= z_min) & (z_spec < z_max)),
+        f"redshift outside [{z_min:g}, {z_max:g})": ~_within(z_spec, z_min, z_max),
+        f"redshift beyond the PDF grid [{pdf_range[0]:g}, {pdf_range[1]:g})": ~_within(
+            z_spec, *pdf_range
+        ),
         "redshift error is negative": z_error < 0,
     }
     if table.has_positions:
@@ -65,6 +76,15 @@ def column_faults(table: RawTable, *, z_min: float, z_max: float) -> dict[str, N
     return faults
 
 
+def _within(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
+    return np.asarray((values >= low) & (values < high))
+
+
+# Damaged bytes may be signalling NaNs, of which numpy warns wherever they are touched.
+_quietly = np.errstate(invalid="ignore")
+
+
+@_quietly
 def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Make an absent band all NaN: one filled with zeros throughout was never measured.
 
@@ -78,10 +98,11 @@ def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return images
 
 
+@_quietly
 def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
     """Look at stamps (N, 32, 32, 5) whose absent bands are NaN."""
-    infinite = np.isinf(images)
-    measured = np.where(infinite, np.float32(np.nan), images)
+    impossible = np.abs(images) > LARGEST_PIXEL
+    measured = np.where(impossible, np.float32(np.nan), images)
     masked = np.isnan(measured)
     absent = np.asarray(masked.all(axis=(1, 2)))
     flux, _, _ = aperture_photometry(measured[..., R_BAND : R_BAND + 1])
@@ -90,7 +111,7 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
     flags |= FLAG_MASKED * np.any(masked & ~absent[:, None, None, :], axis=(1, 2, 3))
     flags |= FLAG_NO_FLUX * np.isnan(mag_r)
     return StampFacts(
-        infinite=np.asarray(infinite.any(axis=(1, 2, 3))),
+        impossible=np.asarray(impossible.any(axis=(1, 2, 3))),
         blank=np.asarray(absent.all(axis=1)),
         flags=flags.astype(np.int32),
         mag_r=mag_r,
@@ -100,10 +121,9 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
 
 def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
     """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
-    n = len(survey.table)
     chunks = [
-        stamp_facts(absent_as_nan(survey.read_images(start, min(start + chunk_rows, n))))
-        for start in range(0, n, chunk_rows)
+        stamp_facts(absent_as_nan(survey.read_images(start, stop)))
+        for start, stop in row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
     ]
     return StampFacts(
         **{

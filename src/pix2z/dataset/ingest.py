@@ -1,17 +1,18 @@
-"""Raw file -> galaxies.h5: validated, free of duplicates, in one layout.
+"""Raw files -> galaxies.h5: validated, free of duplicates, in one layout.
 
 Two passes over the pixels, `chunk_rows` stamps in memory at a time: one to judge the rows, one to
 copy the good ones. Columns are held whole.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.checks import (
     FLAG_MASKED,
     FLAG_NO_FLUX,
@@ -21,12 +22,15 @@ from pix2z.dataset.checks import (
     survey_facts,
 )
 from pix2z.dataset.duplicates import close_positions, repeated_between_groups, repeated_ids
+from pix2z.dataset.plausibility import photometry_problems
+from pix2z.dataset.progress import row_ranges
+from pix2z.dataset.source import open_source
 from pix2z.dataset.store import write_galaxies
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest
-from pix2z.sky.imaging import BANDS
+from pix2z.sky.imaging import BANDS, LARGEST_PIXEL
+from pix2z.sky.layouts.folder import total_digest
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
-from pix2z.sky.layouts.registry import open_raw
 
 __all__ = ["ingest"]
 
@@ -40,30 +44,53 @@ def ingest(
     raw_path: str | Path,
     output_path: str | Path,
     *,
-    layout: str,
+    layout: str | None,
     z_min: float,
     z_max: float,
     duplicate_radius_arcsec: float,
+    pdf_range: tuple[float, float] | None = None,
+    mapping: Hdf5Mapping | None = None,
+    check_photometry: bool = True,
     chunk_rows: int = 512,
 ) -> dict[str, Any]:
-    """Write the good rows of a raw file to `output_path`; return the report for ingest.json.
+    """Write the good rows of a raw file or folder to `output_path`; return the report.
+
+    Parameters
+    ----------
+    layout : as in `open_source`; None: detected.
+    z_min, z_max : redshifts that are taken, the upper one excluded.
+    pdf_range : limits of the redshift grid of the PDFs; None: z_min and z_max.
+    mapping : where layout hdf5 keeps things.
+    check_photometry : refuse images that do not look like galaxies in nanomaggies.
 
     Raises
     ------
     InputError
-        The file cannot be read in this layout, or no row is good; nothing is written then.
+        A file cannot be read in this layout, has no redshifts, does not look like galaxies in
+        nanomaggies, or no row is good; nothing is written then.
     """
-    with open_raw(raw_path, layout=layout) as survey:
+    grid = (z_min, z_max) if pdf_range is None else pdf_range
+    with open_source(raw_path, layout=layout, mapping=mapping) as survey:
         table = survey.table
+        if not table.has_redshifts:
+            raise InputError(
+                f"{raw_path}: no redshifts to learn from ({table.origin['z_spec']}); expected "
+                "spectroscopic redshifts"
+            )
+        problems = _photometry(survey, refuse=check_photometry)
         facts = survey_facts(survey, chunk_rows=chunk_rows)
         faults = _faults(
-            table, facts, z_min=z_min, z_max=z_max, duplicate_radius_arcsec=duplicate_radius_arcsec
+            survey,
+            facts,
+            limits=column_faults(table, z_min=z_min, z_max=z_max, pdf_range=grid),
+            duplicate_radius_arcsec=duplicate_radius_arcsec,
         )
         rows = np.flatnonzero(~np.any(list(faults.values()), axis=0))
         if not len(rows):
             counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
             raise InputError(f"{raw_path}: no good row among {len(table)} ({counts})")
-        digest = file_digest(raw_path)
+        digests = [file_digest(file.path) for file in survey.files]
+        digest = total_digest([file.path for file in survey.files], digests)
         with atomic_path(output_path) as partial:
             write_galaxies(
                 partial,
@@ -73,20 +100,37 @@ def ingest(
                 source_sha256=digest,
             )
         logger.info("%d of %d rows of %s are good", len(rows), len(table), survey.path.name)
-        return _report(survey, facts, faults, rows, layout=layout, digest=digest)
+        return {
+            "raw": _raw_report(survey, digests, digest),
+            "limits": {"redshift": [z_min, z_max], "pdf_grid": list(grid)},
+            "photometry": {"checked": check_photometry, "problems": list(problems)},
+            **_rows_report(table, facts, faults, rows),
+        }
+
+
+def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
+    problems = photometry_problems(survey)
+    if problems and refuse:
+        raise InputError(
+            f"{survey.path}: images: {'; '.join(problems)}; to take them as they are, set "
+            "ingest.check_photometry: false"
+        )
+    for problem in problems:
+        logger.warning("%s: images: %s", survey.path, problem)
+    return problems
 
 
 def _faults(
-    table: RawTable,
+    survey: RawSurvey,
     facts: StampFacts,
     *,
-    z_min: float,
-    z_max: float,
+    limits: dict[str, NDArray[np.bool_]],
     duplicate_radius_arcsec: float,
 ) -> dict[str, NDArray[np.bool_]]:
     """Reason -> (N,) rows left out for it; a row is left out for its first reason only."""
-    faults = {"a pixel is infinite": facts.infinite, "all bands are blank": facts.blank}
-    faults |= column_faults(table, z_min=z_min, z_max=z_max)
+    table = survey.table
+    beyond = f"a pixel is infinite or beyond {LARGEST_PIXEL:g} nanomaggies"
+    faults = {beyond: facts.impossible, "all bands are blank": facts.blank} | limits
     taken = np.zeros(len(table), np.bool_)
     for reason, bad in faults.items():
         faults[reason] = bad & ~taken
@@ -100,12 +144,15 @@ def _faults(
     # Each search sees the rows that the ones before have left.
     add("duplicate: object id seen before", repeated_ids(table.object_id[~taken]))
     if table.has_positions:
-        close = close_positions(
-            table.ra[~taken],
-            table.dec[~taken],
-            table.group_id[~taken],
-            radius_arcsec=duplicate_radius_arcsec,
-        )
+        try:
+            close = close_positions(
+                table.ra[~taken],
+                table.dec[~taken],
+                table.group_id[~taken],
+                radius_arcsec=duplicate_radius_arcsec,
+            )
+        except ValueError as error:
+            raise InputError(f"{survey.path}: {error}") from error
         add(f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group", close)
     same_pixels = repeated_between_groups(facts.digest[~taken], table.group_id[~taken])
     add("duplicate: same pixels as in another group", same_pixels)
@@ -136,30 +183,35 @@ def _blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Stamps of the good rows, in order."""
     n = len(survey.table)
-    for start in range(0, n, chunk_rows):
-        stop = min(start + chunk_rows, n)
+    for start, stop in row_ranges(n, chunk_rows=chunk_rows, doing="copied"):
         first, last = np.searchsorted(rows, [start, stop])
         if first < last:
             yield absent_as_nan(survey.read_images(start, stop)[rows[first:last] - start])
 
 
-def _report(
-    survey: RawSurvey,
+def _raw_report(survey: RawSurvey, digests: Sequence[str], digest: str) -> dict[str, Any]:
+    files = zip(survey.files, digests, strict=True)
+    return {
+        "name": survey.path.name,
+        "layout": survey.layout,
+        "source": survey.source,
+        "sha256": digest,
+        "files": [
+            {"name": file.path.name, "rows": file.n_rows, "sha256": sha256}
+            for file, sha256 in files
+        ],
+        "pixels": dict(survey.converted),
+    }
+
+
+def _rows_report(
+    table: RawTable,
     facts: StampFacts,
     faults: dict[str, NDArray[np.bool_]],
     rows: NDArray[np.int64],
-    *,
-    layout: str,
-    digest: str,
 ) -> dict[str, Any]:
-    table, flags = survey.table, facts.flags[rows]
+    flags = facts.flags[rows]
     return {
-        "raw": {
-            "name": survey.path.name,
-            "layout": layout,
-            "source": survey.source,
-            "sha256": digest,
-        },
         "columns_from": dict(table.origin),
         "duplicates_searched_by": [
             *(["object_id"] if table.has_ids else []),

@@ -1,14 +1,15 @@
-"""Stage: the raw file of params.yaml -> data/galaxies.h5 and reports/ingest.json."""
+"""Stage: the raw files of params.yaml -> data/galaxies.h5 and reports/ingest.json."""
 
 from pix2z.config.ingest import IngestConfig
+from pix2z.config.pdf import PdfConfig
 from pix2z.dataset.ingest import ingest
 from pix2z.files import write_json
 from pix2z.stages.runner import run
 
 
 def main() -> None:
-    """Validate the raw file and write its good rows."""
-    config = IngestConfig.read()
+    """Validate the raw files and write their good rows."""
+    config, pdf = IngestConfig.read(), PdfConfig.read()
     report = ingest(
         config.source,
         "data/galaxies.h5",
@@ -16,6 +17,9 @@ def main() -> None:
         z_min=config.z_min,
         z_max=config.z_max,
         duplicate_radius_arcsec=config.duplicate_radius_arcsec,
+        pdf_range=(pdf.z_min, pdf.z_max),
+        mapping=config.hdf5,
+        check_photometry=config.check_photometry,
     )
     write_json("reports/ingest.json", report)
 
