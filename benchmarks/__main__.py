@@ -1,25 +1,44 @@
-"""``python -m benchmarks [NAME ...]``: one after the other, each side by side in one run."""
+"""``python -m benchmarks [NAME ...]``: one after the other, each side by side in one run.
 
+``python -m benchmarks scale --work FOLDER [--sizes N ...]`` runs only when it is named: for its
+largest size it needs 9 GB in FOLDER.
+"""
+
+import argparse
 import json
 import logging
 import platform
 import sys
 from pathlib import Path
 
+from benchmarks.hours import bench_hours
 from benchmarks.networks import bench_networks
 from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
+from benchmarks.scale import SIZES, bench_scale
+from benchmarks.serving import bench_serving
 from pix2z.errors import Pix2zError
 from pix2z.files import write_json
 
-BENCHMARKS = {"rendering": bench_rendering, "networks": bench_networks, "race": bench_race}
+BENCHMARKS = {
+    "rendering": bench_rendering,
+    "networks": bench_networks,
+    "hours": bench_hours,
+    "race": bench_race,
+    "serving": bench_serving,
+}
 RESULTS = Path("benchmarks/results.json")
 
 
-def main(names: list[str]) -> None:
-    """Run the named benchmarks, or all; results of the others are kept."""
+def main(options: argparse.Namespace) -> None:
+    """Run the named benchmarks, or all but `scale`; results of the others are kept."""
+    if "scale" in options.names:
+        bench_scale(options.work, sizes=options.sizes, source=options.source)
+    names = [name for name in options.names or BENCHMARKS if name != "scale"]
+    if not names:
+        return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in names or BENCHMARKS:
+    for name in names:
         logging.info("benchmark %s", name)
         results[name] = BENCHMARKS[name]()
         logging.info("%s", json.dumps(results[name], indent=2))
@@ -27,9 +46,22 @@ def main(names: list[str]) -> None:
     write_json(RESULTS, results)
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--work", type=Path, default=Path("build/scale"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--source", type=Path, default=Path("data/raw/semireal.h5"))
+    options = parser.parse_args(arguments)
+    for name in options.names:
+        if name not in (*BENCHMARKS, "scale"):
+            parser.error(f"{name}: expected {', '.join(BENCHMARKS)} or scale")
+    return options
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        main(sys.argv[1:])
+        main(parse(sys.argv[1:]))
     except Pix2zError as error:
         sys.exit(f"error: {error}")

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from pix2z.config.section import SECTIONS
 from pix2z.dataset.splits import Split, ids_digest, write_split
 from pix2z.dataset.store import write_galaxies
+from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.redshift_pdf.predictions import Predictions, select
 from pix2z.redshift_pdf.qp_files import write_predictions
 
 # The same examples on every run, and no deadline: a busy machine must not fail a test.
@@ -165,8 +167,8 @@ def write_history(path, seed):
 def write_params(path, *, arms, n_bootstrap):
     """Sections that the two stages read, the others empty."""
     selections = {"clipped": "clipped", "subsample": "equal_n", "seed_clipped": "clipped"}
-    params = {section: {} for section in ("sky", "ingest", "split", "pdf", "controls", "hybrid")}
-    params |= {"seed_cnn": {}, "tune": {}, "evaluate": {"seed": 5, "n_bootstrap": n_bootstrap}}
+    params = {section: {} for section in SECTIONS}
+    params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),
@@ -182,6 +184,18 @@ def write_params(path, *, arms, n_bootstrap):
 def predictions():
     """Make predictions: `predictions(n, sigma=..., offset=..., seed=..., clip=...)`."""
     return make_predictions
+
+
+@pytest.fixture(scope="session")
+def terms():
+    """Make what is held of such predictions, which came in chunks of 64."""
+
+    def make(*args, **kwargs):
+        whole = make_predictions(*args, **kwargs)
+        cuts = np.array_split(np.arange(len(whole)), -(-len(whole) // 64))
+        return galaxy_terms(select(whole, rows) for rows in cuts)
+
+    return make
 
 
 @pytest.fixture(scope="session")

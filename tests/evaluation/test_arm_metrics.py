@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from pix2z.evaluation.arm_metrics import (
-    coverage,
-    galaxy_terms,
-    metric_intervals,
-    metric_values,
-    seed_spread,
-    select_terms,
-)
+from pix2z.evaluation.arm_galaxies import galaxy_terms, select_terms
+from pix2z.evaluation.arm_metrics import coverage, metric_intervals, metric_values, seed_spread
 from pix2z.evaluation.pdf_metrics import pdf_metrics
 from pix2z.evaluation.point_metrics import point_metrics
 
@@ -16,27 +10,34 @@ from pix2z.evaluation.point_metrics import point_metrics
 def test_values_are_those_of_the_two_metric_modules(predictions):
     sample = predictions(100)
     keep = sample.z_spec < 0.1
-    found = metric_values(select_terms(galaxy_terms(sample), keep))
+    found = metric_values(select_terms(galaxy_terms([sample]), keep))
     z_phot, z_spec = sample.z_phot[keep], sample.z_spec[keep]
     expected = point_metrics(z_phot, z_spec)
     expected |= pdf_metrics(sample.density[keep], sample.grid, z_spec)
     assert found == pytest.approx(expected)
 
 
-def test_intervals_hold_the_value_and_shrink_with_the_sample(predictions):
+def test_intervals_hold_the_value_and_shrink_with_the_sample(terms):
     widths = []
     for n in (100, 1600):
-        sample = predictions(n)
-        found = metric_intervals(galaxy_terms(sample), sample.group_id, n_bootstrap=200, seed=1)
+        found = metric_intervals(terms(n), n_bootstrap=200, seed=1)
         for name in ("mae", "crps", "nmad"):
             assert found[name]["low"] < found[name]["value"] < found[name]["high"]
         widths.append(found["mae"]["high"] - found["mae"]["low"])
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.35)  # sqrt(1600 / 100)
 
 
-def test_undefined_metrics_are_none_and_never_nan(predictions):
-    terms = select_terms(galaxy_terms(predictions(5)), np.zeros(5, bool))
-    found = metric_intervals(terms, np.array([], np.int64), n_bootstrap=10, seed=1)
+def test_a_choice_of_metrics_has_the_values_of_all(terms):
+    sample = terms(80)
+    every = metric_intervals(sample, n_bootstrap=30, seed=1)
+    for chosen in (("nmad", "crps"), ("seed_precision",), ("pit_ks", "rmse"), ()):
+        found = metric_intervals(sample, n_bootstrap=30, seed=1, only=chosen)
+        assert found == {name: every[name] for name in every if name in chosen}
+
+
+def test_undefined_metrics_are_none_and_never_nan(terms):
+    none = select_terms(terms(5), np.zeros(5, bool))
+    found = metric_intervals(none, n_bootstrap=10, seed=1)
     assert all(entry == {"value": None, "low": None, "high": None} for entry in found.values())
 
 

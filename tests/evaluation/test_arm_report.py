@@ -2,15 +2,17 @@ import json
 
 import pytest
 
+from pix2z.evaluation.arm_galaxies import ArmGalaxies
+from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.arm_report import arm_report
-from pix2z.evaluation.comparison import ArmPredictions
 from pix2z.evaluation.point_metrics import point_metrics
 
 
 @pytest.fixture(scope="module")
-def report(predictions):
-    arm = ArmPredictions(predictions(200), {1: predictions(200, seed=2)})
-    return arm_report("full", arm, clip_window=(-0.006, 0.224), n_bootstrap=40, seed=1)
+def report(terms):
+    window = (-0.006, 0.224)
+    arm = ArmGalaxies(terms(200), {1: subset_values(terms(200, seed=2), window)})
+    return arm_report("full", arm, clip_window=window, n_bootstrap=40, seed=1)
 
 
 def test_the_report_is_json_of_all_subsets(report):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.evaluation.comparison import ArmPredictions, compare, subset_masks
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
+from pix2z.evaluation.arm_metrics import subset_values
+from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.metric_names import METRICS
-from pix2z.evaluation.pdf_metrics import crps_values
-from pix2z.redshift_pdf.predictions import select
 
 WINDOW = (-0.006, 0.224)
 
@@ -26,18 +26,18 @@ def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
 
 
 @pytest.fixture(scope="module")
-def comparison(predictions):
+def comparison(terms):
     arms = {
-        "full": ArmPredictions(
-            predictions(600, seed=1),
-            {2: predictions(600, seed=12), 1: predictions(600, seed=11)},
+        "full": ArmGalaxies(
+            terms(600, seed=1),
+            {k: subset_values(terms(600, seed=10 + k), WINDOW) for k in (2, 1)},
             n_train=5000,
             cpu_seconds=60.5,
         ),
-        "clipped": ArmPredictions(predictions(600, seed=2, clip=0.22)),
-        "subsample": ArmPredictions(predictions(600, seed=3, sigma=0.03)),
+        "clipped": ArmGalaxies(terms(600, seed=2, clip=0.22)),
+        "subsample": ArmGalaxies(terms(600, seed=3, sigma=0.03)),
     }
-    return run(arms, {"trees": ArmPredictions(predictions(600, seed=4, sigma=0.0152))})
+    return run(arms, {"trees": ArmGalaxies(terms(600, seed=4, sigma=0.0152))})
 
 
 def find(comparison, a, b, subset, metric):
@@ -108,47 +108,44 @@ def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
     assert "full is better" in outside["verdict"]
 
 
-def test_paired_intervals_agree_with_the_paired_t_interval(predictions):
-    first, second = predictions(600, seed=1), predictions(600, seed=5, sigma=0.017)
-    found = run(
-        {"full": ArmPredictions(first), "clipped": ArmPredictions(second)}, n_bootstrap=2000
-    )
+def test_paired_intervals_agree_with_the_paired_t_interval(terms):
+    first, second = terms(600, seed=1), terms(600, seed=5, sigma=0.017)
+    found = run({"full": ArmGalaxies(first), "clipped": ArmGalaxies(second)}, n_bootstrap=2000)
     entry = find(found, "full", "clipped", "whole", "crps")
-    terms = [crps_values(p.density, p.grid, p.z_spec) for p in (first, second)]
-    difference = terms[0] - terms[1]
+    difference = first.pdf.crps - second.pdf.crps
     half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
     assert entry["difference"] == pytest.approx(difference.mean())
     assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)
 
 
-def test_pairing_narrows_the_interval_of_like_arms(predictions):
+def test_pairing_narrows_the_interval_of_like_arms(terms):
     # Errors shared by both arms cancel in the difference, which unpaired intervals would ignore.
-    full = predictions(400, seed=1)
+    full = terms(400, seed=1)
     near = dataclasses.replace(full, z_phot=full.z_phot + 1e-4)
-    found = run({"full": ArmPredictions(full), "clipped": ArmPredictions(near)})
+    found = run({"full": ArmGalaxies(full), "clipped": ArmGalaxies(near)})
     entry = find(found, "full", "clipped", "whole", "mae")
     own = found["arms"]["full"]["whole"]["mae"]
     assert entry["high"] - entry["low"] < 0.2 * (own["high"] - own["low"])
 
 
-def test_repeated_stamps_of_a_group_do_not_narrow_intervals(predictions):
-    once = predictions(150, seed=1)
-    thrice = select(once, np.repeat(np.arange(150), 3))
+def test_repeated_stamps_of_a_group_do_not_narrow_intervals(terms):
+    once = terms(150, seed=1)
+    thrice = select_terms(once, np.repeat(np.arange(150), 3))
     found = [
-        run({"full": ArmPredictions(sample)})["arms"]["full"]["whole"] for sample in (once, thrice)
+        run({"full": ArmGalaxies(sample)})["arms"]["full"]["whole"] for sample in (once, thrice)
     ]
     for metric in ("mae", "crps", "outlier_005", "coverage_68"):
         assert found[1][metric] == pytest.approx(found[0][metric])
 
 
-def test_the_same_seed_gives_the_same_numbers(predictions):
-    arms = {"full": ArmPredictions(predictions(100)), "clipped": ArmPredictions(predictions(100))}
+def test_the_same_seed_gives_the_same_numbers(terms):
+    arms = {"full": ArmGalaxies(terms(100)), "clipped": ArmGalaxies(terms(100))}
     assert run(arms, n_bootstrap=50) == run(arms, n_bootstrap=50)
     assert run(arms, n_bootstrap=50) != run(arms, n_bootstrap=50, seed=2)
 
 
-def test_nothing_outside_the_window_gives_nulls(predictions):
-    arms = {"full": ArmPredictions(predictions(40)), "clipped": ArmPredictions(predictions(40))}
+def test_nothing_outside_the_window_gives_nulls(terms):
+    arms = {"full": ArmGalaxies(terms(40)), "clipped": ArmGalaxies(terms(40))}
     found = run(arms, window=(-1.0, 1.0), n_bootstrap=20)
     json.dumps(found, allow_nan=False)
     assert found["test"]["n_inside"] == 40
@@ -157,19 +154,22 @@ def test_nothing_outside_the_window_gives_nulls(predictions):
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_tiny_test_sets_are_finite(predictions, n):
-    found = run({"full": ArmPredictions(predictions(n))}, n_bootstrap=10)
+def test_tiny_test_sets_are_finite(terms, n):
+    found = run({"full": ArmGalaxies(terms(n))}, n_bootstrap=10)
     json.dumps(found, allow_nan=False)
     assert found["contrasts"] == []
 
 
-def test_arms_on_other_galaxies_are_refused(predictions):
-    arms = {"full": ArmPredictions(predictions(50)), "clipped": ArmPredictions(predictions(49))}
+def test_arms_on_other_galaxies_are_refused(terms):
+    arms = {"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(terms(49))}
     with pytest.raises(InputError, match=r"predictions/clipped: expected the test galaxies of ful"):
         run(arms)
-    shuffled = select(predictions(50), np.arange(50)[::-1])
+    shuffled = select_terms(terms(50), np.arange(50)[::-1])
     with pytest.raises(InputError, match="same order"):
-        run({"full": ArmPredictions(predictions(50), {1: shuffled})})
+        run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(shuffled)})
+    regrouped = dataclasses.replace(terms(50), group_id=np.arange(50) // 2)
+    with pytest.raises(InputError, match="same order"):
+        run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(regrouped)})
     with pytest.raises(InputError, match="at least one"):
         run({})
 
@@ -181,15 +181,16 @@ def test_the_ends_of_the_window_are_inside():
     assert masks["whole"].all()
 
 
-def test_the_scatter_of_trainings_widens_intervals(predictions):
-    made = predictions(300, seed=1)
+def test_the_scatter_of_trainings_widens_intervals(terms):
+    made = terms(300, seed=1)
 
     def arm(shift, scatter):
         seeds = {
             k: dataclasses.replace(made, z_phot=made.z_spec + shift + scatter * sign)
             for k, sign in enumerate((-1.0, 0.0, 1.0))
         }
-        return ArmPredictions(pool=seeds[1], seeds=seeds)
+        values = {k: subset_values(found, WINDOW) for k, found in seeds.items()}
+        return ArmGalaxies(pool=seeds[1], seeds=values)
 
     widths = []
     for scatter in (0.0, 0.004):

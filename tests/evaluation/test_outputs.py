@@ -118,13 +118,15 @@ def test_an_arm_is_evaluated_by_itself(reports, monkeypatch):
 
 
 def test_other_test_rows_than_the_splits_are_refused(reports, monkeypatch):
-    path = reports.parent / "predictions/subsample/pool.hdf5"
-    original = path.read_bytes()
-    write_predictions(path, select(read_predictions(path), np.arange(100)))
+    paths = sorted((reports.parent / "predictions/subsample").glob("*.hdf5"))
+    original = {path: path.read_bytes() for path in paths}
+    for path in paths:
+        write_predictions(path, select(read_predictions(path), np.arange(100)))
     monkeypatch.chdir(reports.parent)
     with pytest.raises(InputError, match="predictions/subsample: expected the 120 test rows"):
         compare.main()
-    path.write_bytes(original)
+    for path, content in original.items():
+        path.write_bytes(content)
 
 
 def test_two_arms_are_enough_and_two_runs_give_the_same_files(workspace, tmp_path, monkeypatch):

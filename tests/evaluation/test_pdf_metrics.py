@@ -12,6 +12,7 @@ from pix2z.evaluation.pdf_metrics import (
     pdf_metrics,
     pdf_terms,
     pit_values,
+    prepared_pdf_terms,
 )
 from pix2z.redshift_pdf.density import cdf_at, normalise, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -132,7 +133,8 @@ def test_an_uninformative_pdf_has_a_good_pit_and_a_bad_crps(predictions):
 def test_replicates_are_metrics_of_the_repeated_sample():
     density, z_spec = random_pdfs()
     weights = np.random.default_rng(11).integers(0, 4, (3, 30)).astype(float)
-    replicates = pdf_metric_replicates(pdf_terms(density, GRID, z_spec), weights)
+    prepared = prepared_pdf_terms(pdf_terms(density, GRID, z_spec))
+    replicates = pdf_metric_replicates(prepared, weights)
     for row, counts in enumerate(weights.astype(int)):
         repeated = np.repeat(np.arange(30), counts)
         for name, value in pdf_metrics(density[repeated], GRID, z_spec[repeated]).items():

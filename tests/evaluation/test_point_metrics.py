@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from pix2z.evaluation.point_metrics import point_metric_replicates, point_metrics
+from pix2z.evaluation.point_metrics import point_metric_replicates, point_metrics, point_terms
 
 
 def sample(n=500, seed=6):
@@ -82,7 +82,7 @@ def test_perfect_estimates_have_no_error():
 def test_replicates_are_metrics_of_the_repeated_sample():
     z_phot, z_spec = sample(80)
     weights = np.random.default_rng(7).integers(0, 4, (3, 80)).astype(float)
-    replicates = point_metric_replicates(z_phot, z_spec, weights)
+    replicates = point_metric_replicates(point_terms(z_phot, z_spec), weights)
     for row, counts in enumerate(weights.astype(int)):
         expected = point_metrics(np.repeat(z_phot, counts), np.repeat(z_spec, counts))
         for name, value in expected.items():

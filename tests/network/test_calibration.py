@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pix2z.network.calibration import Temperature, fit_temperature
+from pix2z.network import calibration
+from pix2z.network.calibration import Temperature, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import cdf_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -37,3 +38,24 @@ def test_higher_temperature_is_wider_and_all_integrate_to_one():
         mean = (scaled * GRID.centres).sum(1) * GRID.width
         widths.append(((scaled * (GRID.centres - mean[:, None]) ** 2).sum(1) * GRID.width).mean())
     assert widths[0] < widths[1] < widths[2]
+
+
+def test_the_fit_does_not_depend_on_its_chunks(monkeypatch):
+    rng = np.random.default_rng(2)
+    centre = rng.uniform(0.15, 0.25, 500)
+    density, z_spec = gaussian_pdfs(centre, 0.02), rng.normal(centre, 0.01)
+    once = fit_temperature(density, z_spec, grid=GRID)
+    monkeypatch.setattr(calibration, "_CHUNK_ROWS", 7)
+    assert fit_temperature(density, z_spec, grid=GRID) == once
+
+
+@pytest.mark.parametrize(("n", "most"), [(0, 5), (5, 5), (6, 5), (1000, 7), (20_001, 20_000)])
+def test_rows_are_spread_evenly_and_never_repeated(n, most):
+    rows = 3 * np.arange(n)
+    found = evenly_spread(rows, most=most)
+    assert len(found) == min(n, most)
+    assert np.isin(found, rows).all()
+    if n > most:
+        steps = np.diff(found) // 3
+        assert steps.min() >= 1
+        assert steps.max() - steps.min() <= 1

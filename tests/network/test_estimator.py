@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError, IntegrityError
+from pix2z.network import arm
 from pix2z.network.arm import train_arm
+from pix2z.network.calibration import evenly_spread
 from pix2z.network.estimator import load_member, load_pool
-from pix2z.network.predictions import predict_rows
+from pix2z.network.predictions import predict_batches
+from pix2z.redshift_pdf.density import mix
 
 
 def train(sample, split, settings, *, architecture, seeds, grid, folder: Path, curve=None):
@@ -66,7 +69,7 @@ def test_the_saved_pool_estimates_redshifts(pool_folder, sample, sample_split, g
 
 def test_predictions_of_rows_are_those_of_images(pool_folder, sample, sample_split):
     pool = load_pool(pool_folder)
-    predictions = dict(predict_rows(pool, sample, sample_split.test))
+    (predictions,) = predict_batches(pool, sample, sample_split.test)
     assert list(predictions) == ["seed-1", "seed-2", "pool"]
     images = sample.images(sample_split.test)
     estimate = pool.estimate(images, sample.column("ebv", sample_split.test))
@@ -109,6 +112,39 @@ def test_a_finished_seed_is_not_trained_again(pool_folder, sample, sample_split,
     )
     assert epochs == []
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_temperature_is_fitted_on_a_bounded_number_of_rows(
+    sample, sample_split, hybrid, grid, tmp_path, monkeypatch
+):
+    fitted = []
+    original = arm.fit_temperature
+
+    def watched(density, z_spec, *, grid):
+        fitted.append((density, z_spec))
+        return original(density, z_spec, grid=grid)
+
+    monkeypatch.setattr(arm, "fit_temperature", watched)
+    monkeypatch.setattr(arm, "MOST_TEMPERATURE_ROWS", 40)
+    folder = train(
+        sample,
+        sample_split,
+        hybrid.model_copy(update={"epochs": 1}),
+        architecture="hybrid",
+        seeds=(1, 2),
+        grid=grid,
+        folder=tmp_path,
+    )
+    rows = evenly_spread(sample_split.calibration, most=40)
+    assert [density.shape for density, _ in fitted] == [(40, 60)] * 3
+    for _, z_spec in fitted:
+        np.testing.assert_array_equal(z_spec, sample.column("specz_redshift", rows))
+    pool = load_pool(folder)
+    images, ebv = sample.images(rows), sample.column("ebv", rows)
+    for member, (density, _) in zip(pool.members, fitted, strict=False):
+        assert member.record["n_calibration"] == 40
+        np.testing.assert_allclose(density, member.raw(images, ebv), rtol=1e-5, atol=1e-9)
+    np.testing.assert_array_equal(fitted[2][0], mix([density for density, _ in fitted[:2]]))
 
 
 def test_altered_weights_and_json_are_refused(pool_folder, tmp_path):

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import h5py
 import numpy as np
 import pytest
@@ -6,8 +8,13 @@ import qp
 from pix2z.errors import InputError
 from pix2z.redshift_pdf import density as pdf
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import COLUMNS, Predictions
-from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
+from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of, select
+from pix2z.redshift_pdf.qp_files import (
+    pdf_writer,
+    read_prediction_chunks,
+    read_predictions,
+    write_predictions,
+)
 
 GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
 
@@ -63,42 +70,199 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "pool.hdf5"
     write_predictions(path, make(5))
     before = path.read_bytes()
-    monkeypatch.setattr(qp.Ensemble, "write_to", lambda self, name: 1 / 0)
+    monkeypatch.setattr(qp.Ensemble, "writeHdf5Chunk", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_predictions(path, make(6))
     assert path.read_bytes() == before
 
 
-def test_faulty_files_are_named(tmp_path):
+def datasets(path):
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("sizes", [(30,), (7, 7, 16), (1, 0, 29)])
+def test_chunks_are_written_as_qp_writes_the_whole(tmp_path, sizes):
+    predictions = make(30)
+    ensemble = qp.Ensemble(
+        qp.hist,
+        data={"bins": GRID.edges, "pdfs": predictions.density, "norm": False},
+        ancil=columns_of(predictions),
+    )
+    ensemble.write_to(str(tmp_path / "once.hdf5"))
+    with pdf_writer(tmp_path / "chunks.hdf5", GRID, n=30, columns=COLUMNS) as writer:
+        start = 0
+        for size in sizes:
+            chunk = select(predictions, np.arange(start, start + size))
+            writer.append(chunk.density, columns_of(chunk))
+            start += size
+    once, chunks = datasets(tmp_path / "once.hdf5"), datasets(tmp_path / "chunks.hdf5")
+    assert list(once) == list(chunks)
+    for name, values in once.items():
+        assert values.dtype == chunks[name].dtype, name
+        np.testing.assert_array_equal(values, chunks[name])
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 30, 100])
+def test_chunks_are_those_of_the_whole(tmp_path, chunk_rows):
+    write_predictions(tmp_path / "pool.hdf5", make(30))
+    whole = read_predictions(tmp_path / "pool.hdf5")
+    chunks = list(read_prediction_chunks(tmp_path / "pool.hdf5", chunk_rows=chunk_rows))
+    assert max(len(chunk) for chunk in chunks) == min(chunk_rows, 30)
+    np.testing.assert_array_equal(np.concatenate([c.density for c in chunks]), whole.density)
+    for name in COLUMNS:
+        joined = np.concatenate([getattr(chunk, name) for chunk in chunks])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+def test_other_columns_are_written_in_their_dtypes(tmp_path):
+    columns = {"object_id": np.int64, "pix2z_z_median": np.float64, "known": bool, "name": "S8"}
+    given = {
+        "object_id": [2**62 + 1, 3],
+        "pix2z_z_median": [0.1, np.nan],
+        "known": [True, False],
+        "name": [b"M31", b"NGC 1068"],
+    }
+    with pdf_writer(tmp_path / "pdfs.hdf5", GRID, n=2, columns=columns) as writer:
+        writer.append(make(2).density, given)
+    ensemble = qp.read(str(tmp_path / "pdfs.hdf5"))
+    np.testing.assert_allclose(ensemble.objdata["pdfs"], make(2).density, rtol=3e-7)
+    found = datasets(tmp_path / "pdfs.hdf5")
+    for name, dtype in columns.items():
+        assert found[f"ancil/{name}"].dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(found[f"ancil/{name}"], np.array(given[name], dtype))
+    with pytest.raises(InputError, match="array 'ancil/row' is missing"):
+        read_predictions(tmp_path / "pdfs.hdf5")
+
+
+@pytest.mark.parametrize("sizes", [(), (3,), (5, 6)])
+def test_another_number_of_rows_than_promised_writes_nothing(tmp_path, sizes):
+    def write():
+        with pdf_writer(tmp_path / "pool.hdf5", GRID, n=10, columns=COLUMNS) as writer:
+            for size in sizes:
+                writer.append(make(size).density, columns_of(make(size)))
+
+    with pytest.raises(ValueError, match="expected 10 rows in all; got"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_the_file_is_refused(tmp_path):
+    chunk = make(3)
+    columns = columns_of(chunk)
     path = tmp_path / "pool.hdf5"
-    with pytest.raises(InputError, match=r"pool\.hdf5: no such file"):
-        read_predictions(path)
-    path.write_bytes(b"not HDF5")
-    with pytest.raises(InputError, match=r"pool\.hdf5: not a qp file"):
-        read_predictions(path)
-    path.unlink()
-    with h5py.File(path, "w") as file:
-        file["images"] = np.zeros(3)
-    with pytest.raises(InputError, match=r"pool\.hdf5: .*expected a qp hist file"):
-        read_predictions(path)
+    with pdf_writer(path, GRID, n=3, columns=COLUMNS) as writer:
+        with pytest.raises(ValueError, match=r"density must be \(b, 180\); got \(3, 179\)"):
+            writer.append(chunk.density[:, 1:], columns)
+        with pytest.raises(ValueError, match=r"mag_r must have shape \(3,\); got \(2,\)"):
+            writer.append(chunk.density, columns | {"mag_r": [17.0, 18.0]})
+        with pytest.raises(ValueError, match="expected columns"):
+            writer.append(chunk.density, {"row": columns["row"]})
+        writer.append(chunk.density, columns)
+    assert len(read_predictions(path)) == 3
+    with (
+        pytest.raises(ValueError, match="name: expected numbers, booleans or bytes"),
+        pdf_writer(path, GRID, n=3, columns={"name": "U8"}),
+    ):
+        pass
+    assert len(read_predictions(path)) == 3
 
 
-def test_a_missing_column_is_named(tmp_path):
+def test_pdfs_are_let_go_of_chunk_by_chunk(tmp_path):
+    """Neither the writer nor the reader holds more as the file grows: qp's ensembles are cyclic."""
+
+    def peak(n):
+        path = tmp_path / f"{n}.hdf5"
+        chunk = make(256)
+        tracemalloc.start()
+        with pdf_writer(path, GRID, n=n, columns=COLUMNS) as writer:
+            for _ in range(n // 256):
+                writer.append(chunk.density, columns_of(chunk))
+        for _ in read_prediction_chunks(path, chunk_rows=256):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(256)  # what is imported at the first use
+    small, large = peak(1024), peak(8192)
+    assert (large - small) / (8192 - 1024) < 20  # bytes per galaxy; its PDF alone has 720
+
+
+def edit(key, value):
+    """Put another array in the place of one."""
+
+    def change(file):
+        del file[key]
+        file[key] = value
+
+    return change
+
+
+def shortened(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = {
+    "no such file": lambda path: path.unlink(),
+    "not a qp file": lambda path: path.write_bytes(b"not HDF5"),
+    "not a qp file .*truncated": shortened,
+}
+FAULTS = {
+    "array 'meta/bins' is missing; expected a qp hist file": lambda file: file.pop("meta"),
+    "array 'data/pdfs' is missing": lambda file: file.pop("data"),
+    "array 'ancil/row' is missing": lambda file: file.pop("ancil"),
+    "array 'ancil/z_phot' is missing": lambda file: file.pop("ancil/z_phot"),
+    "not a qp file .*pdf_name": lambda file: file.pop("meta/pdf_name"),
+    "not a qp file .*interp": edit("meta/pdf_name", np.array([b"interp"])),
+    "not a qp file .*decode": edit("meta/pdf_name", np.array([3])),
+    r"ancil/z_spec must be \(5,\); got \(7,\)": edit("ancil/z_spec", np.zeros(7)),
+    r"ancil/z_spec must be \(5,\); got \(5, 2\)": edit("ancil/z_spec", np.zeros((5, 2))),
+    r"ancil/z_spec must be \(5,\); got \(\)": edit("ancil/z_spec", 0.1),
+    "ancil/z_spec must hold numbers": edit("ancil/z_spec", np.full(5, b"a")),
+    "meta/bins must be equally spaced": edit("meta/bins", GRID.edges[None] ** 2),
+    "meta/bins must be at least three finite": edit("meta/bins", np.full((1, 181), np.nan)),
+    "expected 181 edges in meta/bins; received 180": edit("meta/bins", np.linspace(0, 0.4, 180)),
+    "not a qp file .*z_min must be below": edit("meta/bins", GRID.edges[::-1]),
+    r"data/pdfs must be \(N, K\); got \(0, 180\)": edit("data/pdfs", np.zeros((0, 180))),
+    r"data/pdfs must be \(N, K\); got \(180,\)": edit("data/pdfs", np.zeros(180)),
+    "not a qp file .*cannot be properly normalized": edit("data/pdfs", np.full((5, 180), -1.0)),
+}
+
+
+def read_by_chunks(path):
+    return list(read_prediction_chunks(path, chunk_rows=2))
+
+
+@pytest.mark.parametrize("read", [read_predictions, read_by_chunks])
+@pytest.mark.parametrize("message", [*DAMAGES, *FAULTS])
+def test_damaged_files_are_one_clear_line(tmp_path, read, message):
+    path = tmp_path / "pool.hdf5"
+    write_predictions(path, make(5))
+    if message in DAMAGES:
+        DAMAGES[message](path)
+    else:
+        with h5py.File(path, "r+") as file:
+            FAULTS[message](file)
+    with pytest.raises(InputError, match=rf"pool\.hdf5: {message}") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_pdfs_that_cannot_be_normalised_come_back_as_not_finite(tmp_path, value):
     path = tmp_path / "pool.hdf5"
     write_predictions(path, make(5))
     with h5py.File(path, "r+") as file:
-        del file["ancil/z_phot"]
-    with pytest.raises(InputError, match=r"pool\.hdf5: array 'z_phot' is missing"):
-        read_predictions(path)
-
-
-def test_bins_of_unequal_width_are_refused(tmp_path):
-    path = tmp_path / "pool.hdf5"
-    write_predictions(path, make(5))
-    with h5py.File(path, "r+") as file:
-        file["meta/bins"][0, 3] += 0.001
-    with pytest.raises(InputError, match="equally spaced"):
-        read_predictions(path)
+        file["data/pdfs"][2] = value
+    finite = np.isfinite(read_predictions(path).density).all(axis=1)
+    assert finite.tolist() == [True, True, False, True, True]
 
 
 def test_only_hdf5_names_are_written(tmp_path):

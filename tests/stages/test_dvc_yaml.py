@@ -13,6 +13,11 @@ import yaml
 from pix2z.config.section import Section
 
 ROOT = Path(__file__).parents[2]
+SECTIONS_READ_BY = {
+    "read_arm": {"arms"},
+    "read_arms": {"arms"},
+    "read_training": {"arms", "hybrid", "seed_cnn", "pdf"},
+}
 BYSTANDERS = ("pix2z.tracking", "pix2z.cli")  # they record what happened, they do not change it
 
 
@@ -102,8 +107,8 @@ def sections_read(module_name: str) -> set[str]:
                 thing = getattr(module, alias.name)
                 if inspect.isclass(thing) and issubclass(thing, Section):
                     keys.add(thing.key)
-                elif alias.name in ("read_arm", "read_arms"):
-                    keys.add("arms")
+                elif alias.name in SECTIONS_READ_BY:
+                    keys |= SECTIONS_READ_BY[alias.name]
     return keys
 
 

@@ -1,31 +1,60 @@
 """Reading what an arm or a control left behind: predictions, histories, cost."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pix2z.errors import InputError
-from pix2z.evaluation.comparison import ArmPredictions
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, galaxy_terms
+from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.files import read_json
 from pix2z.redshift_pdf.predictions import Predictions
-from pix2z.redshift_pdf.qp_files import read_predictions
+from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["read_arm_predictions", "read_controls", "read_histories"]
+__all__ = ["read_arm", "read_controls", "read_histories"]
 
 History = dict[str, Any]
+Change = Callable[[Predictions], Predictions]
 
 
-def read_arm_predictions(
-    name: str, *, predictions: str | Path = "predictions", models: str | Path = "models"
-) -> ArmPredictions:
-    """Read an arm's pool and seeds, and its training size and CPU time where histories exist."""
+def read_arm(
+    name: str,
+    *,
+    clip_window: tuple[float, float],
+    predictions: str | Path = "predictions",
+    models: str | Path = "models",
+    change: Change = lambda chunk: chunk,
+) -> ArmGalaxies:
+    """Read an arm's pool and seeds, and its training size and CPU time where histories exist.
+
+    Parameters
+    ----------
+    change : done to the predictions, chunk by chunk, as they are read.
+
+    Raises
+    ------
+    InputError
+        A file is missing, damaged or not finite, or a seed has other galaxies than the pool.
+    """
     folder = Path(predictions) / name
-    seeds = {_number(path): _read(path) for path in sorted(folder.glob("seed-*.hdf5"))}
+    paths = sorted(folder.glob("seed-*.hdf5"), key=_number)
+    pool = _read(folder / "pool.hdf5", change)
+    seeds = {}
+    for path in paths:
+        terms = _read(path, change)
+        if not np.array_equal(terms.object_id, pool.object_id):
+            raise InputError(
+                f"{path}: expected the galaxies of pool.hdf5 in the same order ({len(pool)}); "
+                f"received others ({len(terms)})"
+            )
+        seeds[_number(path)] = subset_values(terms, clip_window)
     histories = list(read_histories(name, models=models).values())
-    return ArmPredictions(
-        pool=_read(folder / "pool.hdf5"),
-        seeds=dict(sorted(seeds.items())),
+    return ArmGalaxies(
+        pool=pool,
+        seeds=seeds,
         n_train=int(histories[0]["n_train"]) if histories else None,
         cpu_seconds=float(sum(record["cpu_seconds"] for record in histories))
         if histories
@@ -35,14 +64,14 @@ def read_arm_predictions(
 
 def read_controls(
     *, predictions: str | Path = "predictions", report: str | Path = "reports/controls.json"
-) -> dict[str, ArmPredictions]:
+) -> dict[str, ArmGalaxies]:
     """Read every control that is present; its cost from the control stage's report."""
     paths = sorted((Path(predictions) / "controls").glob("*.hdf5"), key=_order)
     facts = read_json(report) if paths else {}
     found = {}
     for path in paths:
         cost = facts.get(path.stem, {})
-        found[path.stem] = ArmPredictions(
+        found[path.stem] = ArmGalaxies(
             pool=_read(path), n_train=cost.get("n_train"), cpu_seconds=cost.get("cpu_seconds")
         )
     return found
@@ -68,13 +97,19 @@ def _number(path: Path) -> int:
     return int(text)
 
 
-def _read(path: Path) -> Predictions:
-    """Predictions, checked to be finite where metrics need them."""
-    found = read_predictions(path)
-    for name in ("density", "z_spec", "z_phot"):
-        bad = ~np.isfinite(getattr(found, name).reshape(len(found), -1)).all(axis=1)
-        if bad.any():
-            raise InputError(
-                f"{path}: {name} must be finite; it is not for {np.count_nonzero(bad)} galaxies"
-            )
-    return found
+def _read(path: Path, change: Change = lambda chunk: chunk) -> GalaxyTerms:
+    return galaxy_terms(change(chunk) for chunk in _finite_chunks(path))
+
+
+def _finite_chunks(path: Path) -> Iterator[Predictions]:
+    """Predictions of a file; InputError where they are not finite and metrics need them to be."""
+    bad: Counter[str] = Counter()
+    for chunk in read_prediction_chunks(path):
+        for name in ("density", "z_spec", "z_phot"):
+            finite = np.isfinite(getattr(chunk, name).reshape(len(chunk), -1)).all(axis=1)
+            bad[name] += int(np.count_nonzero(~finite))
+        if not bad.total():
+            yield chunk
+    for name, count in bad.items():
+        if count:
+            raise InputError(f"{path}: {name} must be finite; it is not for {count} galaxies")

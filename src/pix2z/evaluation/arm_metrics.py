@@ -1,78 +1,72 @@
 """Every metric of one arm: values, bootstrap intervals, coverage and the spread of its seeds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.evaluation.arm_galaxies import GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import binomial_band, group_weights, interval
-from pix2z.evaluation.pdf_metrics import COVERAGE, PdfTerms, pdf_metric_replicates, pdf_terms
-from pix2z.evaluation.point_metrics import point_metric_replicates
-from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.evaluation.pdf_metrics import (
+    COVERAGE,
+    PDF_METRICS,
+    pdf_metric_replicates,
+    prepared_pdf_terms,
+)
+from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
-    "GalaxyTerms",
+    "bootstrap_replicates",
     "coverage",
-    "galaxy_terms",
     "json_number",
     "metric_intervals",
-    "metric_replicates",
     "metric_values",
     "seed_spread",
-    "select_terms",
+    "subset_values",
 ]
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class GalaxyTerms:
-    """What each of n galaxies adds to the metrics of one arm."""
-
-    z_phot: Array
-    z_spec: Array
-    pdf: PdfTerms
+ALL_METRICS = (*POINT_METRICS, *PDF_METRICS)
 
 
-def galaxy_terms(predictions: Predictions) -> GalaxyTerms:
-    """Work out every per-galaxy term once; all metrics and resamples follow from them."""
-    pdf = pdf_terms(predictions.density, predictions.grid, predictions.z_spec)
-    return GalaxyTerms(z_phot=predictions.z_phot, z_spec=predictions.z_spec, pdf=pdf)
-
-
-def select_terms(terms: GalaxyTerms, keep: Mask) -> GalaxyTerms:
-    """Pick galaxies by a mask (n,)."""
-    pdf = PdfTerms(terms.pdf.crps[keep], terms.pdf.cde[keep], terms.pdf.pit[keep])
-    return GalaxyTerms(z_phot=terms.z_phot[keep], z_spec=terms.z_spec[keep], pdf=pdf)
-
-
-def metric_replicates(terms: GalaxyTerms, weights: Array) -> dict[str, Array]:
-    """Every point and PDF metric under each set of weights (B, n): name -> (B,)."""
-    point = point_metric_replicates(terms.z_phot, terms.z_spec, weights)
-    return point | pdf_metric_replicates(terms.pdf, weights)
-
-
-def metric_values(terms: GalaxyTerms) -> dict[str, float]:
-    """Every metric of the sample itself; NaN where undefined."""
-    plain = metric_replicates(terms, np.ones((1, len(terms.z_spec))))
+def metric_values(terms: GalaxyTerms, *, only: Collection[str] = ALL_METRICS) -> dict[str, float]:
+    """Every metric of the sample itself, or `only` some; NaN where undefined."""
+    plain = _replicates(terms, [np.ones((1, len(terms)))], only)
     return {name: float(values[0]) for name, values in plain.items()}
 
 
+def subset_values(
+    terms: GalaxyTerms, clip_window: tuple[float, float]
+) -> dict[str, dict[str, float]]:
+    """Every metric on each subset of the test galaxies."""
+    masks = subset_masks(terms.z_spec, clip_window)
+    return {subset: metric_values(select_terms(terms, keep)) for subset, keep in masks.items()}
+
+
+def bootstrap_replicates(
+    terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
+) -> dict[str, Array]:
+    """Every metric on each resample of groups: name -> (B,); no resample of an empty sample.
+
+    The same groups and seed give the same resamples, whatever the arm: differences are paired.
+    """
+    weights = group_weights(terms.group_id, n_bootstrap=n_bootstrap, seed=seed)
+    return _replicates(terms, weights, only)
+
+
 def metric_intervals(
-    terms: GalaxyTerms, group_id: NDArray[np.int64], *, n_bootstrap: int, seed: int
+    terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
 ) -> dict[str, dict[str, float | None]]:
     """Every metric as {"value", "low", "high"}: 95 % interval over groups; None where undefined."""
-    blocks = [
-        metric_replicates(terms, weights)
-        for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
-    ]
+    replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
     found = {}
-    for name, value in metric_values(terms).items():
-        low, high = interval(np.concatenate([block[name] for block in blocks] or [np.empty(0)]))
+    for name, value in metric_values(terms, only=only).items():
+        low, high = interval(replicates[name])
         found[name] = {
             "value": json_number(value),
             "low": json_number(low),
@@ -113,3 +107,16 @@ def seed_spread(per_seed: Sequence[dict[str, float]]) -> dict[str, float | None]
 def json_number(value: float) -> float | None:
     """Turn what is not finite into None: JSON knows no NaN."""
     return float(value) if np.isfinite(value) else None
+
+
+def _replicates(
+    terms: GalaxyTerms, blocks: Iterable[Array], only: Collection[str]
+) -> dict[str, Array]:
+    """Every wanted metric under blocks of weights (b, n): name -> (B,), all blocks together."""
+    point, pdf = point_terms(terms.z_phot, terms.z_spec), prepared_pdf_terms(terms.pdf)
+    found = [
+        point_metric_replicates(point, weights, only=only)
+        | pdf_metric_replicates(pdf, weights, only=only)
+        for weights in chain([np.empty((0, len(terms)))], blocks)  # an empty one for the names
+    ]
+    return {name: np.concatenate([block[name] for block in found]) for name in found[0]}

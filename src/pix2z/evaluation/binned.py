@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.arm_metrics import GalaxyTerms, metric_intervals, select_terms
+from pix2z.evaluation.arm_galaxies import GalaxyTerms, select_terms
+from pix2z.evaluation.arm_metrics import metric_intervals
 
 __all__ = ["BINNED_METRICS", "BIN_WIDTHS", "bin_edges", "binned_metrics"]
 
@@ -37,7 +38,6 @@ def bin_edges(values: NDArray[np.floating], width: float) -> Array:
 
 def binned_metrics(
     terms: GalaxyTerms,
-    group_id: NDArray[np.int64],
     variable: NDArray[np.floating],
     edges: Array,
     *,
@@ -53,10 +53,10 @@ def binned_metrics(
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         keep = (variable >= low) & ((variable < high) | ((variable == high) & (high == edges[-1])))
         if np.count_nonzero(keep) >= MIN_PER_BIN:
-            every = metric_intervals(
-                select_terms(terms, keep), group_id[keep], n_bootstrap=n_bootstrap, seed=seed
+            found = metric_intervals(
+                select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS
             )
-            chosen: Json = {name: every[name] for name in BINNED_METRICS}
+            chosen: Json = {name: found[name] for name in BINNED_METRICS}
         else:
             chosen = {name: {"value": None, "low": None, "high": None} for name in BINNED_METRICS}
         where = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}

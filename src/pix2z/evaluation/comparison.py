@@ -6,7 +6,7 @@ on the same resamples.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.evaluation.arm_galaxies import SUBSETS, ArmGalaxies, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import (
-    GalaxyTerms,
-    galaxy_terms,
+    bootstrap_replicates,
     json_number,
-    metric_replicates,
     metric_values,
     seed_spread,
-    select_terms,
 )
-from pix2z.evaluation.bootstrap import bootstrap_p, group_weights, holm, interval
+from pix2z.evaluation.bootstrap import bootstrap_p, holm, interval
 from pix2z.evaluation.contrasts import (
     CONTRAST_METRICS,
     PAIRS,
@@ -33,25 +31,12 @@ from pix2z.evaluation.contrasts import (
     verdict,
 )
 from pix2z.evaluation.metric_names import METRICS
-from pix2z.redshift_pdf.predictions import Predictions
 
-__all__ = ["SUBSETS", "ArmPredictions", "compare", "subset_masks"]
-
-SUBSETS = ("whole", "inside", "outside")
+__all__ = ["compare"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class ArmPredictions:
-    """What an arm or a control predicts for the test galaxies, and what that cost."""
-
-    pool: Predictions
-    seeds: Mapping[int, Predictions] = field(default_factory=dict)
-    n_train: int | None = None
-    cpu_seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +56,8 @@ class _Measured:
 
 
 def compare(
-    arms: Mapping[str, ArmPredictions],
-    controls: Mapping[str, ArmPredictions],
+    arms: Mapping[str, ArmGalaxies],
+    controls: Mapping[str, ArmGalaxies],
     *,
     clip_window: tuple[float, float],
     test_digest: str,
@@ -88,10 +73,9 @@ def compare(
     _check_same_galaxies(everyone)
     first = next(iter(everyone.values())).pool
     masks = subset_masks(first.z_spec, clip_window)
-    terms = {name: galaxy_terms(arm.pool) for name, arm in everyone.items()}
     measured = {
-        subset: _measure(everyone, terms, keep, n_bootstrap=n_bootstrap, seed=seed)
-        for subset, keep in masks.items()
+        subset: _measure(everyone, subset, masks[subset], n_bootstrap=n_bootstrap, seed=seed)
+        for subset in SUBSETS
     }
     high_only = not bool((first.z_spec < clip_window[0]).any())
     return {
@@ -108,68 +92,53 @@ def compare(
     }
 
 
-def subset_masks(z_spec: Array, clip_window: tuple[float, float]) -> dict[str, Mask]:
-    """Split test galaxies by the clip window, as (n,) masks; the window's ends are inside."""
-    inside = (z_spec >= clip_window[0]) & (z_spec <= clip_window[1])
-    return {"whole": np.ones(len(z_spec), bool), "inside": inside, "outside": ~inside}
-
-
-def _check_same_galaxies(everyone: Mapping[str, ArmPredictions]) -> None:
+def _check_same_galaxies(everyone: Mapping[str, ArmGalaxies]) -> None:
     if not everyone:
         raise InputError("predictions: expected at least one arm or control; received none")
     reference_name, reference = next((name, arm.pool) for name, arm in everyone.items())
     for name, arm in everyone.items():
-        for predictions in (arm.pool, *arm.seeds.values()):
-            if not np.array_equal(predictions.object_id, reference.object_id):
-                raise InputError(
-                    f"predictions/{name}: expected the test galaxies of {reference_name} in the "
-                    f"same order ({len(reference)}); received others ({len(predictions)})"
-                )
+        same = np.array_equal(arm.pool.object_id, reference.object_id)
+        if not (same and np.array_equal(arm.pool.group_id, reference.group_id)):
+            raise InputError(
+                f"predictions/{name}: expected the test galaxies of {reference_name} in the "
+                f"same order ({len(reference)}); received others ({len(arm.pool)})"
+            )
 
 
 def _measure(
-    everyone: Mapping[str, ArmPredictions],
-    terms: Mapping[str, GalaxyTerms],
+    everyone: Mapping[str, ArmGalaxies],
+    subset: str,
     keep: Mask,
     *,
     n_bootstrap: int,
     seed: int,
 ) -> _Measured:
-    group_id = next(iter(everyone.values())).pool.group_id
-    chosen = {name: select_terms(arm, keep) for name, arm in terms.items()}
-    blocks: dict[str, list[dict[str, Array]]] = {name: [] for name in terms}
-    for weights in group_weights(group_id[keep], n_bootstrap=n_bootstrap, seed=seed):
-        for name, arm in chosen.items():
-            blocks[name].append(metric_replicates(arm, weights))
+    # One arm after the other, each on the same resamples: only their metrics are held.
+    values, replicates = {}, {}
+    for name, arm in everyone.items():
+        chosen = select_terms(arm.pool, keep)
+        values[name] = metric_values(chosen)
+        every = bootstrap_replicates(chosen, n_bootstrap=n_bootstrap, seed=seed)
+        replicates[name] = {metric: every[metric] for metric in METRICS}
     return _Measured(
         n=int(keep.sum()),
-        values={name: metric_values(arm) for name, arm in chosen.items()},
-        replicates={
-            name: {
-                metric: np.concatenate([block[metric] for block in found] or [np.empty(0)])
-                for metric in METRICS
-            }
-            for name, found in blocks.items()
-        },
-        spread={name: _spread(arm, keep) for name, arm in everyone.items()},
+        values=values,
+        replicates=replicates,
+        spread={name: _spread(arm, subset) for name, arm in everyone.items()},
         n_seeds={name: len(arm.seeds) for name, arm in everyone.items()},
         seed=seed,
     )
 
 
-def _spread(arm: ArmPredictions, keep: Mask) -> dict[str, float | None]:
+def _spread(arm: ArmGalaxies, subset: str) -> dict[str, float | None]:
     """Sd of each metric over the arm's training seeds; empty for a control."""
-    per_seed = [
-        metric_values(select_terms(galaxy_terms(predictions), keep))
-        for predictions in arm.seeds.values()
-    ]
-    spread = seed_spread(per_seed)
+    spread = seed_spread([dict(values[subset]) for values in arm.seeds.values()])
     return {metric: spread[metric] for metric in METRICS if metric in spread}
 
 
 def _summary(
     name: str,
-    arm: ArmPredictions,
+    arm: ArmGalaxies,
     measured: Mapping[str, _Measured],
 ) -> Json:
     """One arm's entry; `seed_sd` is over the whole test set."""

@@ -9,19 +9,18 @@ import numpy as np
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, subset_masks
 from pix2z.evaluation.arm_report import binned_report
-from pix2z.evaluation.comparison import ArmPredictions, compare, subset_masks
-from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.normalised_view import OwnSample, normalised_view
 from pix2z.evaluation.report import report_sections, write_report
 from pix2z.evaluation.report_figures import contact_rows, draw_figures
-from pix2z.evaluation.told_window import told_window
 from pix2z.files import write_json
 
 __all__ = ["seed_view", "write_comparison"]
 
 Json = dict[str, Any]
-Arms = Mapping[str, ArmPredictions]
+Arms = Mapping[str, ArmGalaxies]
 
 BINNED_ARMS = ("full", "clipped", "subsample", "seed_full", "trees")
 """Arms and controls that are followed along redshift and magnitude, where present."""
@@ -46,8 +45,6 @@ def write_comparison(
     seed: int,
 ) -> None:
     """Compare the arms and write compare.json, figures/*.png, report.md and report.html."""
-    if "full" in arms:
-        controls = {**controls, TOLD_WINDOW: _told_window(arms["full"], full.clip_window)}
     everyone = {**arms, **controls}
     _check_test_rows(everyone, full)
     z_spec = galaxies.column("specz_redshift")
@@ -113,15 +110,6 @@ def seed_view(
                 z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
             )
     return normalised_view(samples["full"], samples["clipped"], inside=inside)
-
-
-def _told_window(arm: ArmPredictions, window: tuple[float, float]) -> ArmPredictions:
-    return ArmPredictions(
-        pool=told_window(arm.pool, window),
-        seeds={k: told_window(predictions, window) for k, predictions in arm.seeds.items()},
-        n_train=arm.n_train,
-        cpu_seconds=arm.cpu_seconds,
-    )
 
 
 def _check_test_rows(everyone: Arms, split: Split) -> None:

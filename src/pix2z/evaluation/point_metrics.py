@@ -23,87 +23,27 @@ outlier_rail          abs(Delta) > max(0.06, 3 sigma_iqr)     RAIL / LSST DESC
 SDSS image papers: Pasquet et al. 2019, A&A 621, A26. RAIL: Schmidt et al. 2020, MNRAS 499, 1587.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.evaluation.weighted import (
+    OrderedSample,
     absolute_deviation,
+    ordered_sample,
     quantile,
     share_within,
     weighted_mean,
     weighted_sample,
 )
 
-__all__ = ["point_metric_replicates", "point_metrics"]
+__all__ = ["POINT_METRICS", "PointTerms", "point_metric_replicates", "point_metrics", "point_terms"]
 
 Array = NDArray[np.float64]
 
-THRESHOLDS = {"005": 0.05, "010": 0.10, "015": 0.15}
-
-
-def point_metrics(z_phot: ArrayLike, z_spec: ArrayLike) -> dict[str, float]:
-    """Every point metric of one sample, (n,) arrays; NaN where a metric is undefined.
-
-    Undefined are all metrics of an empty sample, R2 of a sample without spread in z_spec, and the
-    adjusted R2 of fewer than three galaxies.
-    """
-    estimate, truth = np.asarray(z_phot, np.float64), np.asarray(z_spec, np.float64)
-    replicates = point_metric_replicates(estimate, truth, np.ones((1, len(truth))))
-    return {name: float(values[0]) for name, values in replicates.items()}
-
-
-def point_metric_replicates(z_phot: Array, z_spec: Array, weights: Array) -> dict[str, Array]:
-    """Every point metric under each of B sets of integer weights (B, n): name -> (B,)."""
-    if z_phot.shape != z_spec.shape or weights.shape[1:] != z_spec.shape:
-        raise ValueError(f"shapes differ: {z_phot.shape}, {z_spec.shape}, {weights.shape}")
-    if not len(z_spec):
-        return {name: np.full(len(weights), np.nan) for name in _NAMES}
-    found = _means(z_phot, z_spec, weights) | _ranks(z_phot, z_spec, weights)
-    return {name: found[name] for name in _NAMES}
-
-
-def _means(z_phot: Array, z_spec: Array, weights: Array) -> dict[str, Array]:
-    """Metrics that are means of per-galaxy terms, all in one matrix product."""
-    dz = z_phot - z_spec
-    delta = dz / (1 + z_spec)
-    centred = z_spec - z_spec.mean()  # R2 from moments: centring first keeps the digits
-    terms = {"mae": np.abs(dz), "square": dz**2, "seed_bias": dz, "bias_mean": delta}
-    terms |= {"first": centred, "second": centred**2}
-    for key, limit in THRESHOLDS.items():
-        terms[f"outlier_{key}"] = (np.abs(delta) > limit).astype(np.float64)
-        terms[f"seed_outlier_{key}"] = (np.abs(dz) > limit).astype(np.float64)
-    columns = weighted_mean(np.stack(list(terms.values()), axis=1), weights)
-    found = dict(zip(terms, columns.T, strict=True))
-    square, first, second = (found.pop(name) for name in ("square", "first", "second"))
-    found["rmse"] = np.sqrt(square)
-    found["r2"] = _r2(square, second - first**2, np.ptp(z_spec) ** 2)
-    n = weights.sum(axis=1)
-    found["adjusted_r2"] = 1 - (1 - found["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
-    return found
-
-
-def _r2(square: Array, variance: Array, scale: float) -> Array:
-    """R2 where z_spec has spread beyond rounding, else NaN."""
-    return 1 - square / np.where(variance > 1e-12 * scale, variance, np.nan)
-
-
-def _ranks(z_phot: Array, z_spec: Array, weights: Array) -> dict[str, Array]:
-    """Metrics from quantiles."""
-    dz = z_phot - z_spec
-    delta = weighted_sample(dz / (1 + z_spec), weights)
-    centre = quantile(delta, 0.5)
-    sigma_iqr = (quantile(delta, 0.75) - quantile(delta, 0.25)) / 1.349  # normal: IQR 1.349 sigma
-    limit = np.maximum(0.06, 3 * sigma_iqr)
-    return {
-        "bias_median": centre,
-        "seed_precision": 1.48 * quantile(weighted_sample(np.abs(dz), weights), 0.5),
-        "nmad": 1.4826 * absolute_deviation(delta, centre),  # normal: MAD sigma / 1.4826
-        "sigma_iqr": sigma_iqr,
-        "outlier_rail": 1 - share_within(delta, -limit, limit),
-    }
-
-
-_NAMES = (
+POINT_METRICS = (
     "mae",
     "rmse",
     "r2",
@@ -122,3 +62,104 @@ _NAMES = (
     "seed_outlier_010",
     "seed_outlier_015",
 )
+
+THRESHOLDS = {"005": 0.05, "010": 0.10, "015": 0.15}
+
+
+@dataclass(frozen=True, eq=False)
+class PointTerms:
+    """What n galaxies add to the point metrics, worked out once for all resamples.
+
+    Attributes
+    ----------
+    names, matrix : (n, T) terms whose means are or give metrics, and what each is.
+    delta, absolute_dz : the sorted Delta and abs(dz), for metrics from quantiles.
+    z_range : of z_spec.
+    """
+
+    names: tuple[str, ...]
+    matrix: Array
+    delta: OrderedSample
+    absolute_dz: OrderedSample
+    z_range: float
+
+
+def point_metrics(z_phot: ArrayLike, z_spec: ArrayLike) -> dict[str, float]:
+    """Every point metric of one sample, (n,) arrays; NaN where a metric is undefined.
+
+    Undefined are all metrics of an empty sample, R2 of a sample without spread in z_spec, and the
+    adjusted R2 of fewer than three galaxies.
+    """
+    estimate, truth = np.asarray(z_phot, np.float64), np.asarray(z_spec, np.float64)
+    replicates = point_metric_replicates(point_terms(estimate, truth), np.ones((1, len(truth))))
+    return {name: float(values[0]) for name, values in replicates.items()}
+
+
+def point_terms(z_phot: Array, z_spec: Array) -> PointTerms:
+    """Work out what each galaxy adds to the point metrics."""
+    if z_phot.shape != z_spec.shape:
+        raise ValueError(f"shapes differ: {z_phot.shape}, {z_spec.shape}")
+    dz = z_phot - z_spec
+    delta = dz / (1 + z_spec)
+    mean = z_spec.mean() if len(z_spec) else 0.0
+    centred = z_spec - mean  # R2 from moments: centring first keeps the digits
+    terms = {"mae": np.abs(dz), "square": dz**2, "seed_bias": dz, "bias_mean": delta}
+    terms |= {"first": centred, "second": centred**2}
+    for key, limit in THRESHOLDS.items():
+        terms[f"outlier_{key}"] = (np.abs(delta) > limit).astype(np.float64)
+        terms[f"seed_outlier_{key}"] = (np.abs(dz) > limit).astype(np.float64)
+    return PointTerms(
+        names=tuple(terms),
+        matrix=np.stack(list(terms.values()), axis=1),
+        delta=ordered_sample(delta),
+        absolute_dz=ordered_sample(np.abs(dz)),
+        z_range=float(np.ptp(z_spec)) if len(z_spec) else 0.0,
+    )
+
+
+def point_metric_replicates(
+    terms: PointTerms, weights: Array, *, only: Collection[str] = POINT_METRICS
+) -> dict[str, Array]:
+    """Every point metric under each of B sets of integer weights (B, n): name -> (B,).
+
+    `only` names the wanted ones; what they do not need is not worked out.
+    """
+    names = [name for name in POINT_METRICS if name in only]
+    if not len(terms.delta.values):
+        return {name: np.full(len(weights), np.nan) for name in names}
+    found = _means(terms, weights) | _ranks(terms, weights)
+    if "seed_precision" in names:
+        sample = weighted_sample(terms.absolute_dz, weights)
+        found["seed_precision"] = 1.48 * quantile(sample, 0.5)
+    return {name: found[name] for name in names}
+
+
+def _means(terms: PointTerms, weights: Array) -> dict[str, Array]:
+    """Metrics that are means of per-galaxy terms, all in one matrix product."""
+    columns = weighted_mean(terms.matrix, weights)
+    found = dict(zip(terms.names, columns.T, strict=True))
+    square, first, second = (found.pop(name) for name in ("square", "first", "second"))
+    found["rmse"] = np.sqrt(square)
+    found["r2"] = _r2(square, second - first**2, terms.z_range**2)
+    n = weights.sum(axis=1)
+    found["adjusted_r2"] = 1 - (1 - found["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
+    return found
+
+
+def _r2(square: Array, variance: Array, scale: float) -> Array:
+    """R2 where z_spec has spread beyond rounding, else NaN."""
+    return 1 - square / np.where(variance > 1e-12 * scale, variance, np.nan)
+
+
+def _ranks(terms: PointTerms, weights: Array) -> dict[str, Array]:
+    """Metrics from quantiles of Delta."""
+    delta = weighted_sample(terms.delta, weights)
+    centre = quantile(delta, 0.5)
+    sigma_iqr = (quantile(delta, 0.75) - quantile(delta, 0.25)) / 1.349  # normal: IQR 1.349 sigma
+    limit = np.maximum(0.06, 3 * sigma_iqr)
+    return {
+        "bias_median": centre,
+        "nmad": 1.4826 * absolute_deviation(delta, centre),  # normal: MAD sigma / 1.4826
+        "sigma_iqr": sigma_iqr,
+        "outlier_rail": 1 - share_within(delta, -limit, limit),
+    }

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pix2z.evaluation.answer import answer
+from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
 from pix2z.evaluation.contrasts import TOLD_WINDOW, subset_phrase
 from pix2z.evaluation.metric_names import METRICS
-from pix2z.evaluation.pdf_metrics import pit_values
 from pix2z.evaluation.report_parts import Picture, Section, Table
 from pix2z.evaluation.report_tables import (
     all_metrics_table,
@@ -27,7 +27,6 @@ from pix2z.evaluation.report_tables import (
     seed_view_table,
 )
 from pix2z.files import atomic_path
-from pix2z.redshift_pdf.predictions import Predictions
 
 __all__ = ["report_sections", "write_report"]
 
@@ -63,7 +62,7 @@ def report_sections(
     *,
     source: str,
     ingest: Json | None,
-    pools: Mapping[str, Predictions],
+    pools: Mapping[str, GalaxyTerms],
     bins: Mapping[str, Mapping[str, Sequence[Json]]],
     pictures: Sequence[Picture],
     n_bootstrap: int,
@@ -75,7 +74,7 @@ def report_sections(
     comparison : the content of reports/compare.json.
     source : what is real and what is rendered; the attribute of galaxies.h5.
     ingest : the content of reports/ingest.json, if there is one.
-    pools : predictions of arms and controls, for the coverage table.
+    pools : terms of arms and controls, for the coverage table.
     bins : arm -> variable -> bins of `binned_metrics`.
     """
     sections = [
@@ -159,7 +158,7 @@ def _provenance(comparison: Json, source: str) -> Section:
     return Section("What was compared", paragraphs=tuple(paragraphs), items=items)
 
 
-def _results(comparison: Json, pools: Mapping[str, Predictions]) -> Section:
+def _results(comparison: Json, pools: Mapping[str, GalaxyTerms]) -> Section:
     test = comparison["test"]
     tables = [
         results_table(comparison, "inside", f"Inside the clip window, n = {test['n_inside']:,}."),
@@ -201,11 +200,8 @@ def _along_redshift(bins: Mapping[str, Mapping[str, Sequence[Json]]]) -> Section
     return Section("Along redshift", tables=(table,))
 
 
-def _coverage(pools: Mapping[str, Predictions]) -> Section:
-    found = {
-        name: coverage(pit_values(pool.density, pool.grid, pool.z_spec))
-        for name, pool in pools.items()
-    }
+def _coverage(pools: Mapping[str, GalaxyTerms]) -> Section:
+    found = {name: coverage(pool.pdf.pit) for name, pool in pools.items()}
     caption = "Share of test galaxies inside the central intervals; band: 95 % of calibrated sets."
     return Section("Coverage", tables=(coverage_table(found, caption),))
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.store import Galaxies
+from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.figures.binned_metrics import plot_binned_metrics
 from pix2z.evaluation.figures.contact_sheet import SheetRow, plot_contact_sheet
 from pix2z.evaluation.figures.error_heatmap import plot_error_heatmap
@@ -16,10 +17,7 @@ from pix2z.evaluation.figures.pit import plot_pit
 from pix2z.evaluation.figures.redshift_density import plot_redshift_density
 from pix2z.evaluation.figures.redshift_histogram import plot_redshift_histogram
 from pix2z.evaluation.figures.training_curves import plot_training_curves
-from pix2z.evaluation.pdf_metrics import pit_values
 from pix2z.evaluation.report_parts import Picture
-from pix2z.redshift_pdf.density import quantiles
-from pix2z.redshift_pdf.predictions import Predictions
 
 __all__ = ["contact_rows", "draw_figures"]
 
@@ -31,7 +29,7 @@ def draw_figures(
     folder: Path,
     *,
     comparison: Json,
-    pools: Mapping[str, Predictions],
+    pools: Mapping[str, GalaxyTerms],
     histories: Mapping[str, Mapping[int, Json]],
     bins: Mapping[str, Mapping[str, Sequence[Json]]],
     samples: Mapping[str, Array],
@@ -41,7 +39,7 @@ def draw_figures(
 
     Parameters
     ----------
-    pools : predictions of the arms, not of the controls.
+    pools : terms of the arms, not of the controls.
     histories : arm -> seed -> training history; arms without one are left out.
     bins : arm or control -> variable -> bins of `binned_metrics`.
     samples : name -> redshifts of a sample, for the histogram.
@@ -62,8 +60,7 @@ def draw_figures(
     pictures += _errors(folder, pools, window, z_max)
     binned, pit = folder / "binned_metrics.png", folder / "pit.png"
     plot_binned_metrics(bins, clip_window=window, path=binned)
-    pit_of = {name: pit_values(p.density, p.grid, p.z_spec) for name, p in pools.items()}
-    plot_pit(pit_of, pit)
+    plot_pit({name: pool.pdf.pit for name, pool in pools.items()}, pit)
     pictures.append(Picture(binned, _BINNED, "Bias, scatter and CRPS along redshift and magnitude"))
     pictures.append(Picture(pit, _PIT, "PIT histograms and quantile differences, per arm"))
     histogram = folder / "redshift_histogram.png"
@@ -79,11 +76,9 @@ def draw_figures(
     return pictures
 
 
-def contact_rows(
-    galaxies: Galaxies, predictions: Predictions, *, n: int, seed: int
-) -> list[SheetRow]:
+def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) -> list[SheetRow]:
     """Choose n random, the n best and the n worst measured test galaxies and read their stamps."""
-    error = np.abs(predictions.z_phot - predictions.z_spec) / (1 + predictions.z_spec)
+    error = np.abs(pool.z_phot - pool.z_spec) / (1 + pool.z_spec)
     order = np.argsort(error, kind="stable")
     n = min(n, len(order))
     groups = {
@@ -91,22 +86,21 @@ def contact_rows(
         "Best (smallest |Δ|)": order[:n],
         "Worst (largest |Δ|)": order[::-1][:n],
     }
-    limits = quantiles(predictions.density, predictions.grid, [0.16, 0.84])
     return [
         SheetRow(
             title=title,
-            images=galaxies.images(predictions.row[chosen]),
-            z_spec=predictions.z_spec[chosen],
-            z_phot=predictions.z_phot[chosen],
-            z_low=limits[chosen, 0],
-            z_high=limits[chosen, 1],
+            images=galaxies.images(pool.row[chosen]),
+            z_spec=pool.z_spec[chosen],
+            z_phot=pool.z_phot[chosen],
+            z_low=pool.err68_low[chosen],
+            z_high=pool.err68_high[chosen],
         )
         for title, chosen in groups.items()
     ]
 
 
 def _errors(
-    folder: Path, pools: Mapping[str, Predictions], window: tuple[float, float], z_max: float
+    folder: Path, pools: Mapping[str, GalaxyTerms], window: tuple[float, float], z_max: float
 ) -> list[Picture]:
     pictures = []
     for name in ("full", "clipped"):

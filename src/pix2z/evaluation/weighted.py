@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "OrderedSample",
     "WeightedSample",
     "absolute_deviation",
     "ks_uniform",
+    "ordered_sample",
     "quantile",
     "share_within",
     "weighted_mean",
@@ -22,6 +24,20 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OrderedSample:
+    """A sample in rising order, sorted once for all of its weights.
+
+    Attributes
+    ----------
+    values : (n,) sorted.
+    order : (n,) position of each in the sample as it was given.
+    """
+
+    values: Array
+    order: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +59,16 @@ class WeightedSample:
         return self.cumulative[:, -1]
 
 
-def weighted_sample(values: Array, weights: Array) -> WeightedSample:
-    """Sort `values` (n,) and sum `weights` (B, n) along them; n must be at least 1."""
+def ordered_sample(values: Array) -> OrderedSample:
+    """Sort `values` (n,)."""
     order = np.argsort(values, kind="stable")
-    return WeightedSample(values[order], np.cumsum(weights[:, order], axis=1))
+    return OrderedSample(values[order], order)
+
+
+def weighted_sample(sample: OrderedSample, weights: Array) -> WeightedSample:
+    """Sum `weights` (B, n), in the order of the given sample, along its sorted values; n > 0."""
+    along = np.take(weights, sample.order, axis=1)
+    return WeightedSample(sample.values, np.cumsum(along, axis=1, out=along))
 
 
 def weighted_mean(terms: Array, weights: Array) -> Array:
@@ -78,16 +100,17 @@ def absolute_deviation(sample: WeightedSample, centre: Array) -> Array:
     """
     position = 0.5 * (sample.total - 1)
     rank = np.floor(position)
-    lower = _deviation_of_rank(sample, centre, rank)
-    upper = _deviation_of_rank(sample, centre, np.minimum(rank + 1, sample.total - 1))
+    both = np.stack([rank, np.minimum(rank + 1, sample.total - 1)])
+    lower, upper = _deviation_of_rank(sample, centre, both)
     return np.asarray(lower + (position - rank) * (upper - lower))
 
 
 def ks_uniform(sample: WeightedSample) -> Array:
     """Kolmogorov-Smirnov distance between the sample and the uniform distribution on [0, 1]."""
     reached = sample.cumulative / sample.total[:, None]
-    before = np.pad(reached[:, :-1], ((0, 0), (1, 0)))
-    above, below = (reached - sample.values).max(axis=1), (sample.values - before).max(axis=1)
+    above = (reached - sample.values).max(axis=1)
+    # Just below values[i] the sample has reached what it had at values[i - 1].
+    below = (sample.values[1:] - reached[:, :-1]).max(axis=1, initial=sample.values[0])
     return np.asarray(np.maximum(above, below))
 
 
@@ -105,7 +128,8 @@ def _index_of_rank(sample: WeightedSample, rank: Array) -> NDArray[np.int64]:
 
 
 def _weight_within(sample: WeightedSample, low: Array, high: Array) -> Array:
-    row = np.arange(len(low))
+    """Weight with low <= value <= high, both (..., B)."""
+    row = np.arange(len(sample.cumulative))
     before = np.searchsorted(sample.values, low, side="left")
     until = np.searchsorted(sample.values, high, side="right")
     upper = np.where(until > 0, sample.cumulative[row, np.maximum(until, 1) - 1], 0.0)
@@ -114,10 +138,13 @@ def _weight_within(sample: WeightedSample, low: Array, high: Array) -> Array:
 
 
 def _deviation_of_rank(sample: WeightedSample, centre: Array, rank: Array) -> Array:
-    low = np.zeros(len(rank))
-    high = np.maximum(sample.values[-1] - centre, centre - sample.values[0])
+    """Half-widths around centre (B,) within which the weight exceeds rank (..., B)."""
+    low = np.zeros(rank.shape)
+    high = np.maximum(sample.values[-1] - centre, centre - sample.values[0]) + low
     for _ in range(60):
         middle = (low + high) / 2
+        if ((middle == low) | (middle == high)).all():
+            break  # nothing between them is left
         enough = _weight_within(sample, centre - middle, centre + middle) > rank
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return np.asarray(high)

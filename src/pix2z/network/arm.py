@@ -1,11 +1,11 @@
 """Training of a whole arm: every seed, resumable, each calibrated and saved, then the pool."""
 
-import logging
+import gc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,35 +13,32 @@ from pix2z.config.networks import HybridConfig, SeedCnnConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.files import write_json
-from pix2z.network.calibration import fit_temperature
+from pix2z.network.calibration import (
+    MOST_TEMPERATURE_ROWS,
+    evenly_spread,
+    fit_temperature,
+)
 from pix2z.network.checkpoint import load_state, save_state
 from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
+from pix2z.network.history import history_columns, log_epoch
 from pix2z.network.recipes import (
     Moments,
     feature_moments,
     hybrid_recipe,
     model_outputs,
+    output_batches,
     seed_recipe,
     softmax_density,
 )
 from pix2z.network.redshifts import Calibration
 from pix2z.network.training import TrainingState, fit
-from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import fit_residual_pdf
 
 __all__ = ["Curve", "train_arm"]
 
-_log = logging.getLogger(__name__)
-
 Curve = Callable[[int, dict[str, float]], None]
 """Called with (epoch, record) as each epoch ends."""
-
-
-@dataclass(frozen=True)
-class _Trained:
-    member: Member
-    calibration_outputs: NDArray[Any]
 
 
 def train_arm(
@@ -59,19 +56,26 @@ def train_arm(
 ) -> None:
     """Train every seed of an arm and save members and pool under `models`.
 
+    The temperature of a network that gives PDFs is fitted on at most `MOST_TEMPERATURE_ROWS`
+    calibration rows, evenly spread; each member's record says on how many (`n_calibration`).
+
     Parameters
     ----------
     checkpoints : folder of this training's own key; a killed training goes on from what is there.
     record : JSON-able facts kept with every member (arm, selection, keys).
     curve : seed -> what to call after each epoch, such as live tracking.
     """
-    z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
+    rows = split.calibration
+    if architecture == "hybrid":
+        rows = evenly_spread(rows, most=MOST_TEMPERATURE_ROWS)
+    z_calibration = galaxies.column("specz_redshift", rows).astype(np.float64)
     moments = feature_moments(galaxies, split.train) if architecture == "hybrid" else None
-    trained = []
+    total = np.zeros(())
     for seed in seeds:
-        one = _train_seed(
+        total = total + _train_seed(
             galaxies,
             split,
+            calibration=(rows, z_calibration),
             architecture=architecture,
             settings=settings,
             seed=seed,
@@ -79,11 +83,11 @@ def train_arm(
             grid=grid,
             folder=models / f"seed-{seed}",
             checkpoint=checkpoints / f"seed-{seed}.h5",
-            record={**record, "seed": seed},
+            record={**record, "seed": seed, "n_calibration": len(rows)},
             curve=curve(seed),
         )
-        trained.append(one)
-    pooled = mix([one.calibration_outputs for one in trained])
+        gc.collect()  # a Keras model is in reference cycles, and would wait for the next one
+    pooled = total / len(seeds)  # as a pool averages its members
     calibration = _calibrate(pooled, z_calibration, grid=grid, settings=settings)
     save_pool(models, [f"seed-{seed}" for seed in seeds], calibration)
 
@@ -92,6 +96,7 @@ def _train_seed(
     galaxies: Galaxies,
     split: Split,
     *,
+    calibration: tuple[NDArray[np.int64], NDArray[np.float64]],
     architecture: str,
     settings: HybridConfig | SeedCnnConfig,
     seed: int,
@@ -101,7 +106,8 @@ def _train_seed(
     checkpoint: Path,
     record: Mapping[str, Any],
     curve: Curve,
-) -> _Trained:
+) -> NDArray[Any]:
+    """Train and save one member; its raw outputs for the calibration (rows, redshifts)."""
     if isinstance(settings, HybridConfig) and moments is not None:
         recipe = hybrid_recipe(
             galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
@@ -114,15 +120,16 @@ def _train_seed(
     def on_epoch(state: TrainingState) -> None:
         save_state(checkpoint, state)
         curve(state.epoch - 1, state.history[-1])
-        _progress(state, epochs=recipe.epochs, what=f"{record['arm']} seed {seed}")
+        log_epoch(state, epochs=recipe.epochs, what=f"{record['arm']} seed {seed}")
 
     state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
     model = fresh_model(architecture, rebuild, grid=grid)
     model.set_weights(recipe.model.get_weights())
-    outputs = model_outputs(model, galaxies, split.calibration)
+    rows, z_spec = calibration
     if architecture == "hybrid":
-        outputs = softmax_density(outputs, grid)
-    z_spec = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
+        outputs = _densities(model, galaxies, rows, grid)
+    else:
+        outputs = model_outputs(model, galaxies, rows)
     member = Member(
         architecture=architecture,
         model=model,
@@ -132,8 +139,20 @@ def _train_seed(
         calibration=_calibrate(outputs, z_spec, grid=grid, settings=settings),
     )
     save_member(folder, member)
-    write_json(folder / "history.json", _history(state, n_train=len(split.train)))
-    return _Trained(member, outputs)
+    write_json(folder / "history.json", history_columns(state, n_train=len(split.train)))
+    return outputs
+
+
+def _densities(
+    model: keras.Model, galaxies: Galaxies, rows: NDArray[np.int64], grid: RedshiftGrid
+) -> NDArray[np.float64]:
+    """Uncalibrated PDFs (n, K) of a network that gives logits."""
+    density = np.empty((len(rows), grid.n_bins))
+    filled = 0
+    for logits, batch in output_batches(model, galaxies, rows):
+        density[filled : filled + len(batch)] = softmax_density(logits, grid)
+        filled += len(batch)
+    return density
 
 
 def _calibrate(
@@ -146,29 +165,3 @@ def _calibrate(
     if isinstance(settings, HybridConfig):
         return fit_temperature(outputs, z_spec, grid=grid)
     return fit_residual_pdf(outputs, z_spec, grid=grid, n_phot_bins=settings.n_phot_bins)
-
-
-def _history(state: TrainingState, *, n_train: int) -> dict[str, Any]:
-    columns = {name: [record[name] for record in state.history] for name in state.history[0]}
-    cpu_seconds = columns.pop("cpu_seconds")
-    return {
-        "epoch": list(range(state.epoch)),
-        **columns,
-        "best_epoch": state.best_epoch,
-        "cpu_seconds": sum(cpu_seconds),
-        "n_train": n_train,
-    }
-
-
-def _progress(state: TrainingState, *, epochs: int, what: str) -> None:
-    last = state.history[-1]
-    mean_seconds = float(np.mean([record["seconds"] for record in state.history]))
-    _log.info(
-        "%s: epoch %d of at most %d, loss %.4f, validation %.4f, at most %.0f s to go",
-        what,
-        state.epoch,
-        epochs,
-        last["loss"],
-        last["val_loss"],
-        mean_seconds * (epochs - state.epoch),
-    )

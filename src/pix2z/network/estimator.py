@@ -7,7 +7,6 @@
     models/<arm>/seed-<k>/weights.weights.h5  Keras weights
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig
-from pix2z.errors import InputError, IntegrityError
-from pix2z.files import atomic_path, file_digest, read_json, text_digest, write_json
+from pix2z.errors import InputError
+from pix2z.files import atomic_path, file_digest, read_json, write_json
 from pix2z.network.architectures import build_seed_cnn
 from pix2z.network.calibration import Temperature
 from pix2z.network.recipes import hybrid_model, softmax_density
 from pix2z.network.redshifts import Calibration, Redshifts, image_flags, redshifts
+from pix2z.network.saved_json import SCHEMA, read_member, read_pool, seal
 from pix2z.redshift_pdf import residual
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.sky.imaging import LARGEST_PIXEL
 
 __all__ = [
     "Estimator",
@@ -38,7 +39,6 @@ __all__ = [
     "save_pool",
 ]
 
-SCHEMA = 1
 BATCH = 1024
 
 
@@ -111,21 +111,18 @@ def save_member(folder: Path, member: Member) -> dict[str, Any]:
         "calibration": _calibration_json(member.calibration),
         "weights_sha256": file_digest(folder / "weights.weights.h5"),
     }
-    description["digest"] = _digest(description)
+    description["digest"] = seal(description)
     write_json(folder / "estimator.json", description)
     return description
 
 
 def load_member(folder: Path) -> Member:
     """Read one member; raise IntegrityError where weights or JSON are not what was saved."""
-    description = _verified(folder / "estimator.json")
-    weights = folder / "weights.weights.h5"
-    if file_digest(weights) != description["weights_sha256"]:
-        raise IntegrityError(f"{weights}: weights do not match the digest in estimator.json")
+    description = read_member(folder)
     grid = RedshiftGrid(**description["grid"])
     settings = description["settings"]
     model = fresh_model(description["architecture"], settings, grid=grid)
-    model.load_weights(weights)
+    model.load_weights(folder / "weights.weights.h5")
     return Member(
         architecture=description["architecture"],
         model=model,
@@ -144,23 +141,17 @@ def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) ->
         "members": described,
         "calibration": _calibration_json(calibration),
     }
-    description["digest"] = _digest(description)
+    description["digest"] = seal(description)
     write_json(folder / "pool.json", description)
 
 
 def load_pool(folder: str | Path) -> Estimator:
     """Read an arm's pool; raise IntegrityError where anything in it was altered."""
     folder = Path(folder)
-    description = _verified(folder / "pool.json")
-    members = []
-    for name, digest in description["members"].items():
-        if Path(name).name != name or name in ("", ".", ".."):
-            raise IntegrityError(f"{folder}/pool.json: member {name!r} is not a folder name")
-        if read_json(folder / name / "estimator.json").get("digest") != digest:
-            raise IntegrityError(f"{folder / name}: not the member that pool.json was made of")
-        members.append(load_member(folder / name))
+    description = read_pool(folder)
+    members = tuple(load_member(folder / name) for name in description["members"])
     calibration = _calibration(description["calibration"])
-    return Estimator(tuple(members), calibration, description["digest"])
+    return Estimator(members, calibration, description["digest"])
 
 
 def _checked(
@@ -170,8 +161,8 @@ def _checked(
     if images.ndim != 4 or images.shape[1:] != (32, 32, 5):
         raise InputError(f"images must have shape (n, 32, 32, 5); got {images.shape}")
     ebv = np.asarray(np.full(len(images), np.nan) if ebv is None else ebv, np.float32)
-    # An infinite pixel is as good as a masked one, and would spoil its whole batch.
-    images = np.where(np.isfinite(images), images, np.float32(np.nan))
+    # A pixel that no sky has is as good as a masked one, and would spoil its whole batch.
+    images = np.where(np.abs(images) <= LARGEST_PIXEL, images, np.float32(np.nan))
     if ebv.shape != (len(images),):
         raise InputError(f"ebv must have shape ({len(images)},); got {ebv.shape}")
     return images, ebv
@@ -187,17 +178,3 @@ def _calibration(description: Mapping[str, Any]) -> Calibration:
     if description["kind"] == "temperature":
         return Temperature(description["temperature"])
     return residual.from_dict({k: v for k, v in description.items() if k != "kind"})
-
-
-def _digest(description: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in description.items() if key != "digest"}
-    return text_digest(json.dumps(rest, sort_keys=True))
-
-
-def _verified(path: Path) -> dict[str, Any]:
-    description: dict[str, Any] = read_json(path)
-    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
-        raise InputError(f"{path}: not an estimator of schema {SCHEMA}")
-    if description.get("digest") != _digest(description):
-        raise IntegrityError(f"{path}: content does not match its digest")
-    return description

@@ -26,6 +26,7 @@ __all__ = [
     "hybrid_model",
     "hybrid_recipe",
     "model_outputs",
+    "output_batches",
     "seed_recipe",
     "softmax_density",
 ]
@@ -49,13 +50,18 @@ class Recipe:
     seed: int
 
 
+def output_batches(
+    model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]
+) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Run the model on the given rows, in order; yield (outputs, rows) batch by batch."""
+    for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
+        inputs = {"images": images, "ebv": galaxies.column("ebv", batch_rows)}
+        yield model.predict_on_batch(inputs), batch_rows
+
+
 def model_outputs(model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]) -> NDArray[Any]:
-    """Run the model on the given rows, in order, read batch by batch."""
-    outputs = [
-        model.predict_on_batch({"images": images, "ebv": galaxies.column("ebv", batch_rows)})
-        for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH)
-    ]
-    return np.concatenate(outputs)
+    """Run the model on the given rows, in order; all outputs, (n, K) of a hybrid, are held."""
+    return np.concatenate([outputs for outputs, _ in output_batches(model, galaxies, rows)])
 
 
 def softmax_density(logits: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64]:
@@ -116,9 +122,12 @@ def hybrid_recipe(
             yield {"images": images, "ebv": batch_ebv}, targets
 
     def validation_loss(model: keras.Model) -> float:
-        density = softmax_density(model_outputs(model, galaxies, split.validation), grid)
-        share = density_at(density, grid, z_spec[split.validation]) * grid.width
-        return -float(np.log(np.maximum(share, 1e-12)).mean())  # cross-entropy, as in training
+        shares = [
+            density_at(softmax_density(logits, grid), grid, z_spec[rows]) * grid.width
+            for logits, rows in output_batches(model, galaxies, split.validation)
+        ]
+        # cross-entropy, as in training
+        return -float(np.log(np.maximum(np.concatenate(shares), 1e-12)).mean())
 
     return Recipe(
         model=model,

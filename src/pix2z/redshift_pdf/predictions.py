@@ -1,13 +1,14 @@
 """What every arm and control predicts for the test galaxies: PDFs, point estimates, and keys."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
-__all__ = ["COLUMNS", "Predictions", "select"]
+__all__ = ["COLUMNS", "Predictions", "columns_of", "select"]
 
 COLUMNS = {
     "row": np.int64,
@@ -64,7 +65,12 @@ class Predictions:
         return len(self.density)
 
 
+def columns_of(predictions: Predictions) -> dict[str, NDArray[Any]]:
+    """Everything beside the PDFs, by the names of `COLUMNS`."""
+    return {name: getattr(predictions, name) for name in COLUMNS}
+
+
 def select(predictions: Predictions, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
     """Pick galaxies by a mask or an index array."""
-    columns = {name: getattr(predictions, name)[keep] for name in COLUMNS}
+    columns = {name: values[keep] for name, values in columns_of(predictions).items()}
     return Predictions(grid=predictions.grid, density=predictions.density[keep], **columns)

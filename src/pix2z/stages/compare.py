@@ -1,29 +1,36 @@
 """Compare all arms and controls: reports/compare.json, report.md, report.html and figures."""
 
+from functools import partial
 from pathlib import Path
 
 from pix2z.config.arms import read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.evaluation.arm_files import read_arm_predictions, read_controls, read_histories
+from pix2z.evaluation.arm_files import read_arm, read_controls, read_histories
+from pix2z.evaluation.contrasts import TOLD_WINDOW
 from pix2z.evaluation.outputs import write_comparison
+from pix2z.evaluation.told_window import told_window
 from pix2z.files import read_json
 from pix2z.stages.runner import run
 
 
 def main() -> None:
     """Read every prediction, compare, draw, report."""
-    config = EvaluateConfig.read()
-    names = list(read_arms())
+    config, names = EvaluateConfig.read(), list(read_arms())
+    full = read_split("data/splits/full.h5")
+    read = partial(read_arm, clip_window=full.clip_window)
+    controls = read_controls()
+    if "full" in names:
+        controls[TOLD_WINDOW] = read("full", change=partial(told_window, window=full.clip_window))
     with open_galaxies("data/galaxies.h5") as galaxies:
         write_comparison(
             Path("reports"),
-            arms={name: read_arm_predictions(name) for name in names},
-            controls=read_controls(),
+            arms={name: read(name) for name in names},
+            controls=controls,
             histories={name: read_histories(name) for name in names},
             galaxies=galaxies,
-            full=read_split("data/splits/full.h5"),
+            full=full,
             clipped=read_split("data/splits/clipped.h5"),
             ingest=read_json("reports/ingest.json"),
             n_bootstrap=config.n_bootstrap,

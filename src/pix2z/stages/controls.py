@@ -10,7 +10,6 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.controls import features, parameters, suite
 from pix2z.files import write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.qp_files import write_predictions
 from pix2z.stages.runner import run
 
 
@@ -28,10 +27,13 @@ def main() -> None:
         measured = features.measured_features(galaxies, np.arange(len(galaxies)))
         controls = suite.measured_controls(measured, z_spec, moved, parts, settings)
         controls += suite.parameter_controls(drawn, z_spec, parts, settings)
-        for control in controls:
-            found = suite.as_predictions(control, galaxies, parts["test"], grid)
-            write_predictions(f"predictions/controls/{control.name}.hdf5", found)
-    write_json("reports/controls.json", {control.name: control.report for control in controls})
+        reports = {
+            control.name: suite.write_control(
+                "predictions/controls", control, galaxies, parts["test"], grid
+            )
+            for control in controls
+        }
+    write_json("reports/controls.json", reports)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from pix2z.config.arms import read_arm
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.estimator import load_pool
-from pix2z.network.predictions import predict_rows
-from pix2z.redshift_pdf.qp_files import write_predictions
+from pix2z.network.predictions import write_pool_predictions
 from pix2z.stages.runner import run
 
 
@@ -19,8 +18,7 @@ def main() -> None:
     pool = load_pool(Path("models") / name)
     split = read_split(f"data/splits/{arm.selection}.h5")
     with open_galaxies("data/galaxies.h5") as galaxies:
-        for what, predictions in predict_rows(pool, galaxies, split.test):
-            write_predictions(Path("predictions") / name / f"{what}.hdf5", predictions)
+        write_pool_predictions(Path("predictions") / name, pool, galaxies, split.test)
 
 
 if __name__ == "__main__":

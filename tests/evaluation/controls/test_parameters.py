@@ -1,3 +1,5 @@
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from pix2z.evaluation.controls.features import N_MAIN
 from pix2z.evaluation.controls.parameters import parameter_features, perturbed, read_parameters
 from pix2z.files import file_digest
 from pix2z.sky.fisher import PARAMETERS
+from pix2z.sky.layouts.folder import files_of, total_digest
 
 N = 2000
 SIGMA = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.1, 0.03, 0.02])
@@ -50,6 +53,28 @@ def test_parameters_are_those_of_the_raw_rows(raw_path):
     found = read_parameters(raw_path, rows, sha256=file_digest(raw_path))
     for name, values in truth().items():
         np.testing.assert_array_equal(found[name], values[rows], err_msg=name)
+
+
+def test_parameters_of_a_folder_are_numbered_through_its_files(raw_path):
+    folder = raw_path.parent / "many"
+    folder.mkdir()
+    for name in ("a.h5", "b.h5"):
+        shutil.copy(raw_path, folder / name)
+    with h5py.File(folder / "b.h5", "a") as file:
+        file["truth/ebv"][...] += 1.0
+    rows = np.array([5, N + 5, 2 * N - 1])
+    found = read_parameters(folder, rows, sha256=total_digest(files_of(folder)))
+    np.testing.assert_array_equal(found["flux"], truth()["flux"][[5, 5, N - 1]])
+    np.testing.assert_allclose(found["ebv"], truth()["ebv"][[5, 5, N - 1]] + [0.0, 1.0, 1.0])
+    with h5py.File(folder / "b.h5", "a") as file:
+        del file["truth"]
+    assert read_parameters(folder, rows, sha256=total_digest(files_of(folder))) == {}
+
+
+def test_files_that_say_nothing_of_a_rendering_have_no_parameters(tmp_path):
+    np.savez(tmp_path / "sdss.npz", cube=np.zeros(3))
+    path = tmp_path / "sdss.npz"
+    assert read_parameters(path, np.arange(3), sha256=file_digest(path)) == {}
 
 
 def test_a_raw_file_changed_since_ingest_is_refused(raw_path):

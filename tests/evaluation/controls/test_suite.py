@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
 
+from pix2z.evaluation.controls import suite
 from pix2z.evaluation.controls.features import measured_features
 from pix2z.evaluation.controls.suite import (
     Settings,
-    as_predictions,
     measured_controls,
     parameter_controls,
+    write_control,
 )
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.qp_files import read_predictions
 
 GRID = RedshiftGrid(0.0, 0.4, 60)
 SETTINGS = Settings(
@@ -24,8 +26,11 @@ def controls(sample, sample_split):
     return measured_controls(features, z_spec, moved, sample_split.parts(), SETTINGS)
 
 
+ALL = slice(None)
+
+
 def mae(control, z_test):
-    return np.mean(np.abs(control.z_phot - z_test))
+    return np.mean(np.abs(control.estimate(ALL)[1] - z_test))
 
 
 def test_controls_learn_from_photometry_and_trainz_does_not(controls, sample, sample_split):
@@ -34,23 +39,33 @@ def test_controls_learn_from_photometry_and_trainz_does_not(controls, sample, sa
     z_test = sample.column("specz_redshift", sample_split.test)
     assert mae(knn, z_test) < 0.3 * mae(trainz, z_test)
     assert mae(trees, z_test) < 0.3 * mae(trainz, z_test)
-    assert np.ptp(trainz.z_phot) == 0
+    assert np.ptp(trainz.estimate(ALL)[1]) == 0
     for control in controls:
-        assert control.density.shape == (100, 60)
+        assert control.estimate(ALL)[0].shape == (100, 60)
         assert control.report["n_train"] == 500
         assert control.report["cpu_seconds"] >= 0
     assert knn.report["chosen"]["n_neighbours"] in (5, 10)
     assert 1 <= trees.report["chosen"]["rounds"] <= 30
 
 
-def test_predictions_carry_the_columns_of_the_test_galaxies(controls, sample, sample_split):
+@pytest.mark.parametrize("chunk_rows", [7, 4096])
+def test_predictions_carry_the_columns_of_the_test_galaxies(
+    controls, sample, sample_split, tmp_path, monkeypatch, chunk_rows
+):
+    monkeypatch.setattr(suite, "CHUNK_ROWS", chunk_rows)
     rows = sample_split.test
-    predictions = as_predictions(controls[2], sample, rows, GRID)
+    for control in controls:
+        report = write_control(tmp_path, control, sample, rows, GRID)
+        assert report["cpu_seconds"] >= control.report["cpu_seconds"]
+        assert report["n_train"] == 500
+        predictions = read_predictions(tmp_path / f"{control.name}.hdf5")
+        density, z_phot = control.estimate(ALL)
+        np.testing.assert_allclose(predictions.density, density, rtol=3e-7, atol=1e-30)
+        np.testing.assert_array_equal(predictions.z_phot, z_phot)
     np.testing.assert_array_equal(predictions.row, rows)
     np.testing.assert_array_equal(predictions.object_id, sample.column("object_id")[rows])
     np.testing.assert_array_equal(predictions.group_id, sample.column("group_id")[rows])
     np.testing.assert_array_equal(predictions.z_spec, sample.column("specz_redshift")[rows])
-    np.testing.assert_array_equal(predictions.z_phot, controls[2].z_phot)
 
 
 def test_no_choice_looks_at_test_galaxies(sample, sample_split):
@@ -62,8 +77,8 @@ def test_no_choice_looks_at_test_galaxies(sample, sample_split):
     before = measured_controls(features, z_spec, moved, parts, SETTINGS)
     after = measured_controls(features, changed, moved, parts, SETTINGS)
     for one, other in zip(before, after, strict=True):
-        np.testing.assert_array_equal(one.density, other.density)
-        np.testing.assert_array_equal(one.z_phot, other.z_phot)
+        for mine, others in zip(one.estimate(ALL), other.estimate(ALL), strict=True):
+            np.testing.assert_array_equal(mine, others)
 
 
 def test_trainz_is_the_redshift_distribution_of_unmoved_training_galaxies(sample, sample_split):
@@ -75,7 +90,7 @@ def test_trainz_is_the_redshift_distribution_of_unmoved_training_galaxies(sample
     trainz, knn, trees = measured_controls(features, tilted, moved, parts, SETTINGS)
     own = z_spec[parts["train"]][moved[parts["train"]] == 0]
     counts = np.histogram(own, bins=GRID.edges)[0]
-    np.testing.assert_allclose(trainz.density[0] * GRID.width * len(own), counts)
+    np.testing.assert_allclose(trainz.estimate(ALL)[0][0] * GRID.width * len(own), counts)
     assert trainz.report["n_train"] == len(own) == 333
     assert knn.report["n_train"] == trees.report["n_train"] == 500
 

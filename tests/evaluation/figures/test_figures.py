@@ -23,8 +23,8 @@ CONTRAST = {"a": "full", "b": "clipped", "difference": -0.01, "low": -0.02, "hig
 
 
 @pytest.fixture(scope="module")
-def sample(predictions):
-    return predictions(60)
+def sample(terms):
+    return terms(60)
 
 
 def draw(name, sample, path):

@@ -91,10 +91,9 @@ def photometric_features(flux: Array, ebv: Array) -> Array:
 def measured_features(
     galaxies: Galaxies, rows: NDArray[np.int64], *, chunk_rows: int = 128
 ) -> Array:
-    """`photometric_features` (n, F) of stamps, `chunk_rows` in memory at a time."""
-    ebv = galaxies.column("ebv", rows)
+    """`photometric_features` (n, F) of stamps, `chunk_rows` of these in memory at a time."""
     chunks = [
-        aperture_photometry(images)[0]
-        for images, _ in sequential_batches(galaxies, rows, batch_size=chunk_rows)
+        photometric_features(aperture_photometry(images)[0], galaxies.column("ebv", batch))
+        for images, batch in sequential_batches(galaxies, rows, batch_size=chunk_rows)
     ]
-    return photometric_features(np.concatenate(chunks), ebv)
+    return np.concatenate(chunks)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.controls.features import asinh_magnitudes, dereddened
-from pix2z.files import file_digest
 from pix2z.sky.fisher import PARAMETERS
+from pix2z.sky.layouts.folder import files_of, total_digest
 
 __all__ = ["parameter_features", "perturbed", "read_parameters"]
 
@@ -35,9 +35,9 @@ HIDDEN = ("bulge_half_light_radius", "bulge_axis_ratio")
 def read_parameters(
     raw_path: str | Path, row_origin: NDArray[np.int64], *, sha256: str
 ) -> dict[str, Array]:
-    """Drawn parameters and their covariance at the given rows of the raw file, name -> (n, ...).
+    """Drawn parameters and their covariance at the given rows of the raw files, name -> (n, ...).
 
-    Nothing where the file does not say what was rendered, as one of real images.
+    Nothing where a file does not say what was rendered, as one of real images.
 
     Raises
     ------
@@ -46,23 +46,37 @@ def read_parameters(
     InputError
         A parameter is missing, or the covariance is of others or in another order.
     """
-    if file_digest(raw_path) != sha256:
+    files = files_of(raw_path)
+    if total_digest(files) != sha256:
         raise IntegrityError(f"{raw_path}: changed since ingest; expected sha256 {sha256}")
+    drawn = [_read_truth(file) for file in files]
+    if not all(drawn):
+        return {}
+    return {
+        name: np.concatenate([one[name] for one in drawn])[row_origin].astype(np.float64)
+        for name in drawn[0]
+    }
+
+
+def _read_truth(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Every parameter of one file, nothing where it has none."""
     names = (*KNOWN, *MEASURABLE, *HIDDEN, COVARIANCE)
-    with h5py.File(raw_path, "r") as file:
+    if not h5py.is_hdf5(path):
+        return {}
+    with h5py.File(path, "r") as file:
         if "truth" not in file:
             return {}
         truth = file["truth"]
         missing = [name for name in names if name not in truth]
         if missing:
-            raise InputError(f"{raw_path}: key 'truth/{missing[0]}' is missing")
+            raise InputError(f"{path}: key 'truth/{missing[0]}' is missing")
         order = tuple(truth[COVARIANCE].attrs.get("parameters", ()))
         if order != PARAMETERS:
             raise InputError(
-                f"{raw_path}: expected truth/{COVARIANCE} of {', '.join(PARAMETERS)}; "
+                f"{path}: expected truth/{COVARIANCE} of {', '.join(PARAMETERS)}; "
                 f"received {', '.join(map(str, order)) or 'no order'}"
             )
-        return {name: truth[name][...][row_origin].astype(np.float64) for name in names}
+        return {name: truth[name][...] for name in names}
 
 
 def perturbed(parameters: Mapping[str, Array], *, seed: int) -> dict[str, Array]:

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,24 @@ from pix2z.evaluation.controls.methods import (
 from pix2z.evaluation.controls.parameters import parameter_features, perturbed
 from pix2z.redshift_pdf.density import median
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.redshift_pdf.predictions import COLUMNS
+from pix2z.redshift_pdf.qp_files import pdf_writer
 
-__all__ = ["Control", "Settings", "as_predictions", "measured_controls", "parameter_controls"]
+__all__ = [
+    "Control",
+    "Settings",
+    "measured_controls",
+    "parameter_controls",
+    "write_control",
+]
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.floating]
 Rows = NDArray[np.int64]
+
+CHUNK_ROWS = 4096
+"""Test galaxies whose PDFs are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +66,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Control:
-    """Predictions of a control for the test galaxies, and what to report of it.
+    """A fitted control, and what to report of it.
 
-    ``density`` (n, K) per unit redshift, ``z_phot`` (n,).
+    ``estimate(part)`` gives density (n, K) per unit redshift and z_phot (n,) of a slice of the test
+    galaxies.
     """
 
     name: str
-    density: Array
-    z_phot: Array
+    estimate: Callable[[slice], tuple[Array, Array]]
     report: Mapping[str, Any]
 
 
@@ -86,7 +97,7 @@ def measured_controls(
     """
     sample = _samples(features, z_spec, parts)
     unmoved = parts["train"][moved[parts["train"]] == 0]
-    trainz = _trainz(z_spec[unmoved], settings.grid, len(parts["test"]))
+    trainz = _trainz(z_spec[unmoved], settings.grid, n_test=len(parts["test"]))
     return [trainz, *(_control(name, (name,), sample, settings) for name in ("knn", "trees"))]
 
 
@@ -113,21 +124,34 @@ def parameter_controls(
     ]
 
 
-def as_predictions(
-    control: Control, galaxies: Galaxies, test_rows: Rows, grid: RedshiftGrid
-) -> Predictions:
-    """Join a control's estimates with the columns of its test galaxies."""
-    return Predictions(
-        grid=grid,
-        density=control.density.astype(np.float32),
-        row=test_rows,
-        object_id=galaxies.column("object_id", test_rows),
-        group_id=galaxies.column("group_id", test_rows),
-        z_spec=galaxies.column("specz_redshift", test_rows),
-        z_phot=control.z_phot.astype(np.float64),
-        mag_r=galaxies.column("mag_r", test_rows),
-        ebv=galaxies.column("ebv", test_rows),
-    )
+def write_control(
+    folder: str | Path, control: Control, galaxies: Galaxies, test_rows: Rows, grid: RedshiftGrid
+) -> dict[str, Any]:
+    """Write <name>.hdf5 into `folder`, chunk by chunk; its report, with the CPU time of estimates.
+
+    PDFs of one chunk are in memory.
+    """
+    path = Path(folder) / f"{control.name}.hdf5"
+    spent = 0.0
+    with pdf_writer(path, grid, n=len(test_rows), columns=COLUMNS) as writer:
+        for start in range(0, len(test_rows), CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            started = time.process_time()
+            density, z_phot = control.estimate(part)
+            spent += time.process_time() - started
+            writer.append(density, {"z_phot": z_phot, **_columns(galaxies, test_rows[part])})
+    return {**control.report, "cpu_seconds": control.report["cpu_seconds"] + spent}
+
+
+def _columns(galaxies: Galaxies, rows: Rows) -> dict[str, NDArray[Any]]:
+    return {
+        "row": rows,
+        "object_id": galaxies.column("object_id", rows),
+        "group_id": galaxies.column("group_id", rows),
+        "z_spec": galaxies.column("specz_redshift", rows),
+        "mag_r": galaxies.column("mag_r", rows),
+        "ebv": galaxies.column("ebv", rows),
+    }
 
 
 def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[str, Sample]:
@@ -137,24 +161,35 @@ def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[
     }
 
 
-def _trainz(z_train: Array, grid: RedshiftGrid, n_test: int) -> Control:
+def _trainz(z_train: Array, grid: RedshiftGrid, *, n_test: int) -> Control:
     started = time.process_time()
-    density = trainz_density(z_train.astype(np.float64), grid, n_test)
+    once = trainz_density(z_train.astype(np.float64), grid, 1)
+    z_phot = median(once, grid)
+
+    def estimate(part: slice) -> tuple[Array, Array]:
+        n = len(range(n_test)[part])
+        return np.repeat(once, n, axis=0), np.repeat(z_phot, n)
+
     cpu_seconds = time.process_time() - started
     report = {"cpu_seconds": cpu_seconds, "n_train": len(z_train)}
-    return Control(name="trainz", density=density, z_phot=median(density, grid), report=report)
+    return Control(name="trainz", estimate=estimate, report=report)
 
 
 def _control(
     name: str, candidates: tuple[str, ...], sample: Mapping[str, Sample], settings: Settings
 ) -> Control:
-    """Fit the candidates, take the best on validation galaxies, and use it on the test galaxies."""
+    """Fit the candidates and take the best on validation galaxies."""
     started = time.process_time()
     # One thread: at this size more of them mostly wait for each other, and burn CPU doing so.
     with threadpool_limits(limits=1):
         methods = [_fit(candidate, sample, settings) for candidate in candidates]
-        best = min(methods, key=lambda method: method.validation_mae)
-        density, z_phot = best.estimate(sample["test"].features)
+    best = min(methods, key=lambda method: method.validation_mae)
+    features = sample["test"].features
+
+    def estimate(part: slice) -> tuple[Array, Array]:
+        with threadpool_limits(limits=1):
+            return best.estimate(features[part])
+
     report = {
         "method": best.name,
         "chosen": dict(best.chosen),
@@ -164,7 +199,7 @@ def _control(
         "n_features": sample["train"].features.shape[1],
     }
     logger.info("%s: %s %s", name, best.name, dict(best.chosen))
-    return Control(name=name, density=density, z_phot=z_phot, report=report)
+    return Control(name=name, estimate=estimate, report=report)
 
 
 def _fit(candidate: str, sample: Mapping[str, Sample], settings: Settings) -> Method:

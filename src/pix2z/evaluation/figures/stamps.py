@@ -1,0 +1,144 @@
+"""A page of stamps of one file: colour composites, and the five bands of one galaxy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.visualization import make_lupton_rgb
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from pix2z.dataset.photometry import sky_sigma
+from pix2z.evaluation.figures.style import ORANGE, columns_for, figure_file
+from pix2z.sky.imaging import BANDS, PIXEL_SCALE
+
+__all__ = ["composite", "plot_stamps"]
+
+RED_GREEN_BLUE = (3, 2, 1)
+"""i, r and g."""
+
+BAND_WEIGHTS = (0.85, 1.0, 1.6)
+"""Weights of i, r, g, so that a galaxy of mean colours looks ochre, as galaxies are drawn."""
+
+NO_DATA = 0.55
+"""Grey of a pixel without data, in composites and bands alike."""
+
+SCALE_BAR_ARCSEC = 5.0
+
+LINEAR, SOFTENING = 0.15, 5.0
+"""Share of the white level up to which the stretch is nearly linear; softening of the asinh."""
+
+
+def composite(images: NDArray[np.floating], *, white: float) -> NDArray[np.float64]:
+    """Turn stamps (n, 32, 32, 5) into gri colour images (n, 32, 32, 3) in [0, 1].
+
+    The asinh stretch of Lupton et al. (2004, PASP 116, 133) keeps colours. A pixel is grey where
+    any of the three bands has no data.
+
+    Parameters
+    ----------
+    white : surface brightness, in the unit of the stamps, of a bright centre.
+    """
+    planes = np.asarray(images, np.float64)[..., list(RED_GREEN_BLUE)] * np.array(BAND_WEIGHTS)
+    missing = ~np.isfinite(planes).all(axis=-1)
+    planes = np.where(missing[..., None], 0.0, planes)
+    with np.errstate(divide="ignore", invalid="ignore"):  # astropy divides by no light
+        colours = [
+            make_lupton_rgb(*np.moveaxis(stamp, -1, 0), stretch=LINEAR * white, Q=SOFTENING)
+            for stamp in planes
+        ]
+    scaled = np.reshape(colours, planes.shape) / 255.0
+    return np.where(missing[..., None], NO_DATA, scaled)
+
+
+def plot_stamps(
+    images: NDArray[np.floating], labels: Sequence[str], *, strip: int, path: str | Path
+) -> None:
+    """Draw every stamp (n, 32, 32, 5) in colour with its label, and one in each of its bands.
+
+    Parameters
+    ----------
+    images : nanomaggies per pixel of 0.396 arcsec, NaN where there is no data.
+    strip : which of the stamps is also shown band by band.
+    """
+    rows, columns = columns_for(len(images), most=6)
+    with figure_file(path, width=7.2, height=1.45 * rows + 2.25) as figure:
+        heights = [1.45 * rows + 0.25, 2.0]
+        top, bottom = np.ravel(figure.subfigures(2, 1, squeeze=False, height_ratios=heights))
+        top.suptitle(
+            "i, r, g as red, green, blue; one asinh stretch (Lupton et al. 2004); grey: no data",
+            fontsize=8.5,
+        )
+        axes = top.subplots(rows, columns, squeeze=False).ravel()
+        colours = composite(images, white=_white(images))
+        for panel in axes:
+            panel.set_axis_off()
+        for panel, colour, label in zip(axes, colours, labels, strict=False):
+            panel.imshow(colour, origin="lower", interpolation="nearest", extent=_extent(images))
+            panel.set_title(label, fontsize=7.5, pad=3)
+        _scale_bar(axes[0], images)
+        _mark(axes[strip])
+        bottom.suptitle(
+            f"Bands of the framed galaxy ({labels[strip]}); asinh, −3 to 100 times the sky noise",
+            fontsize=8.5,
+        )
+        for band, panel in enumerate(bottom.subplots(1, len(BANDS))):
+            _band(panel, images[strip], band)
+
+
+def _band(axes: Axes, stamp: NDArray[np.floating], band: int) -> None:
+    """One band in grey, with its axes in arcsec and its brightest pixel."""
+    plane = np.asarray(stamp[..., band], np.float64)
+    axes.set_facecolor(str(NO_DATA))
+    axes.grid(visible=False)
+    axes.tick_params(labelleft=band == 0, labelsize=7)
+    axes.set_xlabel("arcsec", fontsize=8)
+    finite = plane[np.isfinite(plane)]
+    if not finite.size:
+        axes.set_title(f"{BANDS[band]}: no data", fontsize=7.5, pad=3)
+        plane = np.full_like(plane, np.nan)
+        noise = 1.0
+    else:
+        axes.set_title(f"{BANDS[band]}: peak {finite.max():.2g} nMgy/px", fontsize=7.5, pad=3)
+        noise = float(np.nanmax([sky_sigma(stamp[None])[0, band], 1e-12]))
+    shown = np.arcsinh(np.where(np.isfinite(plane), plane, np.nan) / noise)
+    low, high = np.arcsinh([-3.0, 100.0])
+    axes.imshow(
+        shown,
+        origin="lower",
+        interpolation="nearest",
+        extent=_extent(stamp[None]),
+        cmap="gray",
+        vmin=low,
+        vmax=high,
+    )
+
+
+def _extent(images: NDArray[np.floating]) -> tuple[float, float, float, float]:
+    """Edges of a stamp in arcsec from its centre, as imshow takes them."""
+    half = images.shape[1] * PIXEL_SCALE / 2
+    return (-half, half, -half, half)
+
+
+def _white(images: NDArray[np.floating]) -> float:
+    """Surface brightness shown as white: what one in twenty centres exceeds."""
+    middle = images.shape[1] // 2
+    centres = np.asarray(images, np.float64)[:, middle - 2 : middle + 2, middle - 2 : middle + 2]
+    finite = centres[np.isfinite(centres)]
+    return max(float(np.quantile(finite, 0.95)) if finite.size else 1.0, 1e-12)
+
+
+def _scale_bar(axes: Axes, images: NDArray[np.floating]) -> None:
+    left, _, bottom, _ = _extent(images)
+    start, height = left + 0.8, bottom + 0.9
+    axes.plot([start, start + SCALE_BAR_ARCSEC], [height, height], color="white", linewidth=1.8)
+    axes.text(start, height + 0.35, f"{SCALE_BAR_ARCSEC:g}″", color="white", fontsize=7)
+
+
+def _mark(axes: Axes) -> None:
+    """Frame the stamp that is shown band by band."""
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=ORANGE, linewidth=2.0)

@@ -1,0 +1,65 @@
+"""The JSON of a saved network or pool, sealed with a digest over itself; no Keras needed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pix2z.errors import InputError, IntegrityError
+from pix2z.files import file_digest, read_json, text_digest
+
+__all__ = ["SCHEMA", "check_pool", "read_member", "read_pool", "seal"]
+
+SCHEMA = 1
+
+
+def seal(description: Mapping[str, Any]) -> str:
+    """Digest over all that a description says, but the digest itself."""
+    rest = {key: value for key, value in description.items() if key != "digest"}
+    return text_digest(json.dumps(rest, sort_keys=True))
+
+
+def _read_sealed(path: Path) -> dict[str, Any]:
+    """Read a description.
+
+    Raises
+    ------
+    InputError
+        The file is missing, not JSON or of another schema.
+    IntegrityError
+        Its content does not match its digest.
+    """
+    description: dict[str, Any] = read_json(path)
+    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
+        raise InputError(f"{path}: not an estimator of schema {SCHEMA}")
+    if description.get("digest") != seal(description):
+        raise IntegrityError(f"{path}: content does not match its digest")
+    return description
+
+
+def read_member(folder: Path) -> dict[str, Any]:
+    """Read estimator.json of one network; raise also where its weights are not those it names."""
+    description = _read_sealed(folder / "estimator.json")
+    weights = folder / "weights.weights.h5"
+    if file_digest(weights) != description["weights_sha256"]:
+        raise IntegrityError(f"{weights}: weights do not match the digest in estimator.json")
+    return description
+
+
+def read_pool(folder: Path) -> dict[str, Any]:
+    """Read pool.json; raise also where its members are not folders of that name and digest."""
+    description = _read_sealed(folder / "pool.json")
+    for name, digest in description["members"].items():
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise IntegrityError(f"{folder}/pool.json: member {name!r} is not a folder name")
+        if read_json(folder / name / "estimator.json").get("digest") != digest:
+            raise IntegrityError(f"{folder / name}: not the member that pool.json was made of")
+    return description
+
+
+def check_pool(folder: Path) -> dict[str, Any]:
+    """Return pool.json; raise where any file of the pool is missing or was altered."""
+    description = read_pool(folder)
+    for name in description["members"]:
+        read_member(folder / name)
+    return description

@@ -1,0 +1,71 @@
+import tracemalloc
+from dataclasses import fields
+
+import numpy as np
+
+from pix2z.evaluation.arm_files import read_arm
+from pix2z.evaluation.arm_galaxies import galaxy_terms, select_terms
+from pix2z.evaluation.arm_metrics import metric_intervals
+from pix2z.evaluation.pdf_metrics import pdf_terms
+from pix2z.redshift_pdf.density import quantiles
+from pix2z.redshift_pdf.predictions import COLUMNS, columns_of, select
+from pix2z.redshift_pdf.qp_files import pdf_writer
+
+WINDOW = (-0.006, 0.224)
+
+
+def test_terms_of_chunks_are_those_of_the_whole(predictions):
+    sample = predictions(50)
+    parts = [
+        select(sample, np.arange(50)[cut]) for cut in (slice(0, 1), slice(1, 30), slice(30, 50))
+    ]
+    terms = galaxy_terms(parts)
+    assert len(terms) == 50
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(terms, name), getattr(sample, name))
+    expected = pdf_terms(sample.density, sample.grid, sample.z_spec)
+    for entry in fields(expected):
+        np.testing.assert_array_equal(getattr(terms.pdf, entry.name), getattr(expected, entry.name))
+    limits = quantiles(sample.density, sample.grid, [0.16, 0.84])
+    np.testing.assert_array_equal(np.stack([terms.err68_low, terms.err68_high], axis=1), limits)
+
+
+def test_selected_galaxies_keep_all_their_values(terms):
+    whole = terms(20)
+    keep = whole.z_spec < np.median(whole.z_spec)
+    part = select_terms(whole, keep)
+    assert len(part) == 10
+    assert part.grid == whole.grid
+    for name in (*COLUMNS, "err68_low", "err68_high"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[keep])
+    for name in ("crps", "cde", "pit"):
+        np.testing.assert_array_equal(getattr(part.pdf, name), getattr(whole.pdf, name)[keep])
+
+
+def write_many(path, chunk, n):
+    """Write n galaxies that repeat those of a chunk, with ids of their own."""
+    with pdf_writer(path, chunk.grid, n=n, columns=COLUMNS) as writer:
+        for start in range(0, n, len(chunk)):
+            own = np.arange(start, start + len(chunk))
+            columns = columns_of(chunk) | {"row": own, "object_id": own, "group_id": own}
+            writer.append(chunk.density, columns)
+
+
+def test_memory_holds_no_pdfs(predictions, tmp_path):
+    """A test galaxy adds its columns and terms to the memory of an evaluation, never its PDF."""
+    chunk = predictions(1024)
+
+    def peak(n):
+        folder = tmp_path / f"{n}"
+        for name in ("pool", "seed-1"):
+            write_many(folder / "full" / f"{name}.hdf5", chunk, n)
+        tracemalloc.start()
+        arm = read_arm("full", clip_window=WINDOW, predictions=folder, models=tmp_path)
+        metric_intervals(arm.pool, n_bootstrap=2, seed=1)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(1024)  # what is made at the first use
+    small, large = peak(2 * 4096), peak(4 * 4096)
+    assert (large - small) / (2 * 4096) < 400  # bytes per galaxy; its PDF in float32 has 720
