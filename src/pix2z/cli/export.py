@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pix2z.cli.quiet import quiet_import
 from pix2z.errors import InputError
 
 __all__ = ["export"]
@@ -18,7 +19,9 @@ def export(
     if out.suffix not in (".keras", ".h5"):
         raise InputError(f"{out}: expected a name ending in .keras or .h5")
     from pix2z.files import atomic_path
-    from pix2z.network.estimator import load_member
+
+    with quiet_import():
+        from pix2z.network.estimator import load_member
 
     model = load_member(member).model
     with atomic_path(out) as partial:

@@ -1,0 +1,1 @@
+"""From pixels to a catalogue of redshifts: prediction at any size, and its files."""

@@ -1,0 +1,81 @@
+"""Redshifts of every galaxy of an open raw file, a batch of stamps at a time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.usable_pixels import usable_pixels
+from pix2z.network.redshifts import (
+    FLAG_BAND_ABSENT,
+    FLAG_EBV_UNKNOWN,
+    FLAG_PIXELS_MASKED,
+    Redshifts,
+)
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.sky.layouts.raw import RawSurvey
+
+__all__ = ["FLAG_BLANK", "FLAG_MEANINGS", "PixelsToRedshifts", "predict_survey"]
+
+FLAG_BLANK = 8
+
+FLAG_MEANINGS: Mapping[int, str] = {
+    FLAG_BAND_ABSENT: "a band is absent",
+    FLAG_PIXELS_MASKED: "pixels are masked or impossible",
+    FLAG_EBV_UNKNOWN: "E(B-V) is unknown",
+    FLAG_BLANK: "every band is blank, so there is no redshift",
+}
+"""Bit of the column `flags` -> what it says."""
+
+
+class PixelsToRedshifts(Protocol):
+    """What `network.estimator.Estimator` offers."""
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """Bins of the PDFs."""
+
+    def estimate(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Redshifts:
+        """Redshifts of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
+
+
+def predict_survey(
+    estimator: PixelsToRedshifts,
+    survey: RawSurvey,
+    *,
+    ebv: float | None = None,
+    batch_rows: int = 1024,
+) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
+    """Yield (rows, their redshifts) in the file's order, every row once.
+
+    Impossible pixels (`dataset.usable_pixels`) count as masked. A galaxy without a pixel left in
+    any band gets NaN for PDF and redshifts, and `FLAG_BLANK`.
+
+    Parameters
+    ----------
+    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file, where
+        one that is negative or not finite counts as unknown.
+    batch_rows : stamps in memory at a time.
+    """
+    n, read_images = len(survey.table), usable_pixels(survey).read_images
+    known = survey.table.ebv if ebv is None else np.full(n, ebv, np.float32)
+    known = np.where(np.isfinite(known) & (known >= 0), known, np.float32(np.nan))
+    for start in range(0, n, batch_rows):
+        rows = np.arange(start, min(start + batch_rows, n))
+        images = read_images(start, int(rows[-1]) + 1)
+        blank = np.isnan(images).all(axis=(1, 2, 3))
+        yield rows, _without(estimator.estimate(images, known[rows]), np.asarray(blank))
+
+
+def _without(found: Redshifts, blank: NDArray[np.bool_]) -> Redshifts:
+    """Take the redshifts and PDFs of blank stamps away."""
+    if not blank.any():
+        return found
+    emptied: dict[str, Any] = {}
+    for one in fields(found):
+        if one.name not in ("grid", "flags"):
+            emptied[one.name] = getattr(found, one.name).astype(np.float64)
+            emptied[one.name][blank] = np.nan
+    return replace(found, flags=found.flags | FLAG_BLANK * blank.astype(np.int32), **emptied)

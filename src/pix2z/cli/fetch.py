@@ -1,0 +1,59 @@
+"""``pix2z fetch ...``: public data sets, downloaded so that nothing is fetched twice."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["fetch", "nersc"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT."""
+
+fetch = typer.Typer(
+    help="Fetch public data sets; an interrupted download is resumed.", no_args_is_help=True
+)
+
+
+@fetch.command()
+def nersc(
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path(
+        "data/raw/sdss_w_specz_valid.h5"
+    ),
+    url: Annotated[str | None, typer.Option(help="Another address; default: NERSC's.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Digest that the file must have.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Fetch 102,993 SDSS galaxies with redshifts (Hayat et al. 2021), about 23.6 GB."""
+    from numpy import isfinite
+
+    from pix2z.sky.layouts.nersc import open_nersc
+    from pix2z.sky.nersc import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
+
+    _fetch(url or NERSC_URL, out, sha256=sha256, signature=HDF5_SIGNATURE, force=force)
+    with open_nersc(out) as survey:
+        n_redshifts = int(isfinite(survey.table.z_spec).sum())
+        typer.echo(f"{len(survey.table)} galaxies, {n_redshifts} with a redshift.")
+    typer.echo("Next, in params.yaml:\n")
+    typer.echo(f"ingest:\n  source: {out}\n  layout: nersc\n")
+    for sentence in NERSC_TERMS:
+        typer.echo(sentence)
+
+
+def _fetch(url: str, out: Path, *, sha256: str | None, signature: bytes, force: bool) -> None:
+    """Download with progress on stderr, and say what is there; Ctrl-C ends in one line."""
+    from pix2z.cli.transfer_display import show_transfer
+    from pix2z.sky.download import download
+    from pix2z.sky.transfer.partial_file import what_is_kept
+
+    there = out.exists() and not force
+    try:
+        with show_transfer() as progress:
+            record = download(
+                url, out, sha256=sha256, signature=signature, progress=progress, force=force
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: {what_is_kept(out)}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    state = f"is there already, fetched {record.fetched}" if there else "fetched"
+    typer.echo(f"{out}: {state}, {record.bytes / 1e9:.2f} GB, SHA-256 {record.sha256}")

@@ -1,0 +1,141 @@
+"""``pix2z inspect``: what a file holds, and how to use it."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from pix2z.cli.reading import (
+    LayoutOption,
+    MapOption,
+    ParamsOption,
+    params_file,
+    read_mapping,
+)
+from pix2z.config.ingest import Hdf5Mapping, IngestConfig
+from pix2z.config.pdf import PdfConfig
+from pix2z.errors import InputError
+
+if TYPE_CHECKING:
+    from pix2z.dataset.inspection import Inspection, StampSample
+    from pix2z.sky.layouts.raw import RawTable
+
+__all__ = ["inspect"]
+
+SHOWN = 12
+"""Galaxies in the picture."""
+
+LIMITS = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0, "check_photometry": True}
+"""The rest of the section `ingest`, as in the params.yaml that ships."""
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
+    layout: LayoutOption = None,
+    params: ParamsOption = None,
+    mapping: MapOption = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture to write, .png: a few galaxies in colour.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is in a file of galaxy stamps, what looks wrong, and how `ingest` would use it.
+
+    Columns are read whole, pixels on a sample of at most 2048 stamps. A file
+    that fits no layout is listed, with a mapping that may fit.
+    """
+    if plot is not None and plot.suffix != ".png":
+        raise InputError(f"{plot}: expected a name ending in .png")
+    chosen = read_mapping(params, mapping)
+    path = params_file(params)
+    limits = IngestConfig.read(path).model_dump(include=set(LIMITS)) if path else LIMITS
+
+    from h5py import is_hdf5
+
+    from pix2z.cli.inspection_text import show_contents, show_inspection
+    from pix2z.dataset.contents import file_contents, suggested_mapping
+    from pix2z.dataset.inspection import inspect_survey, sample_stamps
+    from pix2z.dataset.source import open_source
+
+    try:
+        with open_source(file, layout=layout, mapping=chosen) as survey:
+            sample = sample_stamps(survey)
+            found = inspect_survey(
+                survey,
+                sample,
+                z_min=limits["z_min"],
+                z_max=limits["z_max"],
+                pdf_range=_pdf_range(params),
+            )
+            table = survey.table
+    except InputError as error:
+        if not file.is_file():
+            raise
+        contents = file_contents(file)  # raises where the file cannot be read at all
+        guess = suggested_mapping(contents) if is_hdf5(file) else None
+        if as_json:
+            arrays = [asdict(array) for array in contents]
+            _print_json({"fits": False, "why": str(error), "arrays": arrays, "suggested": guess})
+        else:
+            show_contents(file, contents, why=str(error), suggested=guess)
+        return
+    first = file_contents(next(iter(found.files)))
+    section = _params_section(file, found, chosen, limits) if table.has_redshifts else None
+    if as_json:
+        arrays = [asdict(array) for array in first]
+        _print_json({"fits": True, **asdict(found), "arrays": arrays, "params": section})
+    else:
+        lines = yaml.safe_dump(section, sort_keys=False) if section else None
+        show_inspection(file, found, first, params_lines=lines)
+    if plot is not None:
+        _plot(plot, sample, table)
+
+
+def _pdf_range(params: Path | None) -> tuple[float, float]:
+    """Limits of the redshift grid of a params.yaml, or of the one that ships."""
+    path = params_file(params)
+    if path is None:
+        return (0.0, 0.4)
+    grid = PdfConfig.read(path)
+    return (grid.z_min, grid.z_max)
+
+
+def _params_section(
+    file: Path, found: "Inspection", mapping: Hdf5Mapping, limits: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Section `ingest` of params.yaml for this file; None for what ingest itself wrote."""
+    if found.layout == "galaxies":
+        return None
+    used = mapping.model_dump(exclude_defaults=True) if found.layout == "hdf5" else {}
+    return {"ingest": {"source": str(file), "layout": found.layout, **limits, "hdf5": used}}
+
+
+def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
+    """Draw a few galaxies from all over the file, nearest first; the middle one band by band."""
+    import numpy as np
+
+    from pix2z.catalogue.write_errors import named_write_errors
+    from pix2z.dataset.inspection import spread_out
+    from pix2z.evaluation.figures.stamps import plot_stamps
+
+    shown = spread_out(sample, most=SHOWN)
+    if not len(shown):
+        raise InputError(f"{path}: nothing to draw; every stamp looked at is blank")
+    z_spec = table.z_spec[sample.rows[shown]]
+    order = np.argsort(z_spec, kind="stable")  # NaN last
+    shown, z_spec = shown[order], z_spec[order]
+    labels = []
+    for z, mag_r in zip(z_spec, sample.mag_r[shown], strict=True):
+        parts = [f"z {z:.3f}"] if np.isfinite(z) else []
+        parts += [f"r {mag_r:.2f}"] if np.isfinite(mag_r) else ["no r flux"]
+        labels.append(", ".join(parts))
+    with named_write_errors(path):
+        plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -1,0 +1,185 @@
+"""The findings of ``pix2z inspect`` as tables for a terminal, or plain text for a pipe."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pix2z.dataset.contents import StoredArray
+from pix2z.dataset.inspection import Inspection, Range
+from pix2z.sky.imaging import BANDS, SKY_SIGMA
+
+__all__ = ["show_contents", "show_inspection"]
+
+PIPE_WIDTH = 96
+
+MOST_ARRAYS = 40
+"""Arrays of a file that are listed; the rest is counted."""
+
+
+def show_inspection(
+    path: Path,
+    found: Inspection,
+    arrays: Sequence[StoredArray],
+    *,
+    params_lines: str | None,
+) -> None:
+    """Print findings; `params_lines` None where ingest cannot or need not read the file."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for label, text in _rows(path, found, arrays):
+        table.add_row(label, Text(text))
+    with _console() as console:
+        first = f"{path}: layout {found.layout}, {found.n_rows:,} galaxies"
+        console.print(Text(first), style="bold", soft_wrap=True)
+        console.print(table)
+        console.print("\nSky noise, nanomaggies per pixel, median of the stamps:", style="bold")
+        console.print(_bands(found))
+        _problems(console, found)
+        if params_lines:
+            console.print("\nIn params.yaml, for ingest:\n", style="bold")
+            console.print(Text(params_lines.rstrip()), soft_wrap=True)
+        elif found.layout == "galaxies":
+            console.print("\nThis is what ingest writes: nothing is left to ingest.")
+        else:
+            console.print("\nNo redshifts, so nothing to train on; pix2z predict reads it.")
+
+
+def show_contents(
+    path: Path, contents: Sequence[StoredArray], *, why: str, suggested: dict[str, Any] | None
+) -> None:
+    """Print what a file holds that fits no layout, and a mapping that may fit."""
+    with _console() as console:
+        console.print(Text(f"No layout fits: {why}"), style="yellow", soft_wrap=True)
+        console.print(f"\nArrays in {path.name}:", style="bold")
+        console.print(_listing(contents[:MOST_ARRAYS]))
+        if len(contents) > MOST_ARRAYS:
+            console.print(f"  and {len(contents) - MOST_ARRAYS} more")
+        if suggested is None:
+            console.print("\nNone is known as stamps: an HDF5 array (N, bands, side, side) or")
+            console.print("(N, side, side, bands) of 32 pixels or more, or cube and labels in npz.")
+            return
+        console.print("\nIn params.yaml, what may fit; check every line:\n", style="bold")
+        console.print(Text(_suggestion(suggested)), soft_wrap=True)
+        tried = {"unit": "nanomaggy", **suggested}
+        entries = " ".join(f"-m {key}={shlex.quote(str(value))}" for key, value in tried.items())
+        console.print("\nTo try it:\n", style="bold")
+        command = f"  pix2z inspect {shlex.quote(str(path))} --layout hdf5 {entries}"
+        console.print(Text(command), soft_wrap=True)
+
+
+def _listing(contents: Sequence[StoredArray]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for array in contents:
+        unit = f"unit {array.unit}" if array.unit else ""
+        table.add_row(Text(f"  {array.key}"), _shape(array), Text(array.dtype), Text(unit))
+    return table
+
+
+@contextmanager
+def _console() -> Iterator[Console]:
+    """Yield a console for what is printed: in colour to a terminal, plain lines to a pipe."""
+    if sys.stdout.isatty():
+        yield Console(highlight=False)
+        return
+    written = StringIO()
+    yield Console(file=written, width=PIPE_WIDTH, highlight=False)
+    lines = written.getvalue().splitlines()
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+def _rows(
+    path: Path, found: Inspection, arrays: Sequence[StoredArray]
+) -> Iterator[tuple[str, str]]:
+    if found.source != path.name:
+        yield "source", found.source
+    if len(found.files) > 1:
+        for name, n in found.files.items():
+            yield "file", f"{Path(name).name}: {n:,}"
+    if arrays:
+        yield "largest array", f"{arrays[0].key} {_shape(arrays[0])} {arrays[0].dtype}"
+    for what, words in found.converted.items():
+        yield what, words
+    for column, words in found.columns_from.items():
+        yield column, f"from {words}" if not words.startswith("none") else words
+    groups = f"{found.n_groups:,}"
+    yield "groups", f"{groups}; {found.n_moved:,} moved stamps" if found.n_moved else groups
+    yield "redshift", _spread(found.redshift, "{:.4f}", found.n_rows)
+    yield "E(B-V)", _spread(found.ebv, "{:.3f}", found.n_rows)
+    if found.ra and found.dec:
+        ra, dec = found.ra, found.dec
+        yield (
+            "positions",
+            (f"RA {ra.low:.3f} to {ra.high:.3f}, Dec {dec.low:.3f} to {dec.high:.3f} deg"),
+        )
+    looked = f"on {found.n_looked_at:,} of {found.n_rows:,} stamps"
+    if found.mag_r:
+        mag = found.mag_r
+        lost = found.n_looked_at - mag.n
+        yield (
+            "r magnitude",
+            (
+                f"{mag.low:.2f} to {mag.high:.2f}, median {mag.median:.2f}, measured {looked}"
+                + (f"; {lost:,} without positive flux" if lost else "")
+            ),
+        )
+    else:
+        yield "r magnitude", f"no positive flux {looked}"
+    blank = f"; {found.n_blank:,} stamps blank in all bands" if found.n_blank else ""
+    yield "masked pixels", f"{100 * found.masked_share:.2g} % of the bands that are there{blank}"
+
+
+def _bands(found: Inspection) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for heading in ("band", "here", "SDSS", "here / SDSS", "stamps without"):
+        table.add_column(heading, justify="left" if heading == "band" else "right")
+    for band, sdss in zip(BANDS, SKY_SIGMA, strict=True):
+        here, absent = found.sky_noise[band], found.absent_share[band]
+        numbers = ("-", "-") if here is None else (f"{here:.3g}", f"{here / sdss:.2f}")
+        share = f"{100 * absent:.2g} %" if absent else "none"
+        table.add_row(band, numbers[0], f"{sdss:.3g}", numbers[1], share)
+    return table
+
+
+def _problems(console: Console, found: Inspection) -> None:
+    bad = {reason: n for reason, n in found.bad_rows.items() if n}
+    if not bad and not found.problems:
+        console.print("\nNo problem found in the columns or the stamps looked at.", style="green")
+        return
+    console.print("\nProblems:", style="bold red")
+    for sentence in found.problems:
+        console.print(Padding(Text(sentence), (0, 0, 0, 2)))
+    for reason, n in bad.items():
+        console.print(f"  {n:,} of {found.n_rows:,} rows: {reason}", markup=False)
+
+
+def _spread(values: Range | None, form: str, n_rows: int) -> str:
+    if values is None:
+        return "none in the file"
+    numbers = (values.low, values.high, values.mean, values.sd)
+    low, high, mean, sd = (form.format(number) for number in numbers)
+    unknown = f"; unknown for {n_rows - values.n:,}" if values.n < n_rows else ""
+    return f"{low} to {high}, mean {mean}, sd {sd}{unknown}"
+
+
+def _shape(array: StoredArray) -> str:
+    return f"({', '.join(str(side) for side in array.shape)})"
+
+
+def _suggestion(mapping: dict[str, Any]) -> str:
+    lines = yaml.safe_dump({"hdf5": mapping}, sort_keys=False).splitlines()
+    if "unit" not in mapping:
+        lines.append("  unit: nanomaggy  # or nJy, uJy, ...; or zero_point: its AB magnitude")
+    if "bands" not in mapping:
+        lines.append("  bands: gri  # those of the file, in its order")
+    return "\n".join(["ingest:", "  layout: hdf5", *(f"  {line}" for line in lines)])

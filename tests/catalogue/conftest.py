@@ -1,0 +1,118 @@
+"""Surveys that exist in memory only, and an estimator that reads the redshift off a pixel."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pix2z.catalogue.outputs import write_catalogue
+from pix2z.catalogue.prediction import predict_survey
+from pix2z.network.calibration import Temperature
+from pix2z.network.redshifts import image_flags, redshifts
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.sky.layouts.raw import RawFile, RawSurvey, RawTable
+
+
+class PixelReader:
+    """Gives a galaxy whose every pixel is x a PDF with nearly all in the bin of redshift x."""
+
+    grid = RedshiftGrid(0.0, 0.4, 40)
+
+    def __init__(self):
+        self.seen_ebv = []
+
+    def estimate(self, images, ebv=None):
+        self.seen_ebv.append(ebv)
+        images = np.where(np.isfinite(images), images, np.nan)
+        measured = ~np.isnan(images)
+        total = np.where(measured, images, 0).sum(axis=(1, 2, 3))
+        z = total / np.maximum(measured.sum(axis=(1, 2, 3)), 1)
+        density = np.full((len(z), self.grid.n_bins), 1e-6)
+        density[np.arange(len(z)), self.grid.bin_index(z)] = 1 / self.grid.width
+        flags = image_flags(images, ebv)
+        return redshifts(density, Temperature(1.0), grid=self.grid, flags=flags)
+
+
+def table_of(n, **columns):
+    index = np.arange(n)
+    values = {
+        "z_spec": np.full(n, np.nan, np.float32),
+        "z_error": np.full(n, np.nan, np.float32),
+        "object_id": 10**18 + 7 * index,
+        "group_id": index,
+        "ra": np.full(n, np.nan),
+        "dec": np.full(n, np.nan),
+        "ebv": np.full(n, 0.02, np.float32),
+        "seeing": np.full((n, 5), np.nan, np.float32),
+        "moved": np.zeros(n, np.uint8),
+        "has_redshifts": False,
+        "has_ids": True,
+        "has_positions": False,
+        "origin": {"ebv": "e_bv", "object_id": "ObjID"},
+    }
+    return RawTable(**values | columns)
+
+
+def redshift_of(rows):
+    """Centre of a bin of `PixelReader`, another one for each of 40 rows in turn."""
+    return PixelReader.grid.centres[(7 * np.asarray(rows)) % 40]
+
+
+def make_survey(n, *, alter=lambda rows, images: None, path="virtual.h5", **columns):
+    """Make a survey of n galaxies that is in no file; `alter` may change the stamps."""
+
+    def read_images(start, stop):
+        rows = np.arange(start, stop)
+        images = np.empty((len(rows), 32, 32, 5), np.float32)
+        images[:] = redshift_of(rows)[:, None, None, None]
+        alter(rows, images)
+        return images
+
+    return RawSurvey(
+        path=Path(path),
+        layout="seed",
+        files=(RawFile(Path(path), n),),
+        source="virtual galaxies",
+        table=table_of(n, **columns),
+        converted={"unit": "nanomaggies"},
+        read_images=read_images,
+    )
+
+
+def predict_and_write(out, *, n=100, pdf=None, metadata=None, advance=lambda done: None, **options):
+    """Predict a virtual survey and write what is found."""
+    survey, reader = make_survey(n, **options), PixelReader()
+    return write_catalogue(
+        predict_survey(reader, survey, batch_rows=32),
+        object_id=survey.table.object_id,
+        grid=reader.grid,
+        out=out,
+        pdf=pdf,
+        metadata=metadata or {},
+        advance=advance,
+    )
+
+
+@pytest.fixture(scope="session")
+def survey_of():
+    return make_survey
+
+
+@pytest.fixture(scope="session")
+def write_survey():
+    return predict_and_write
+
+
+@pytest.fixture(scope="session")
+def true_redshift():
+    return redshift_of
+
+
+@pytest.fixture(scope="session")
+def fresh_reader():
+    return PixelReader
+
+
+@pytest.fixture
+def reader():
+    return PixelReader()

@@ -1,0 +1,279 @@
+"""``pix2z fetch nersc`` against a server on this machine."""
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import h5py
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from pix2z import cli
+from pix2z.cli.transfer_display import on_bar, plain_lines
+from pix2z.sky.download import Progress
+from pix2z.sky.nersc import NERSC_URL
+from tests.sky.server import answer, serving, stall
+
+N = 3
+
+
+def write_set(path, *, side=107, **more):
+    """Write a small file in NERSC's layout; a value of None leaves a key out."""
+    rng = np.random.default_rng(3)
+    keys = {
+        "images": rng.normal(1, 0.1, (N, 5, side, side)).astype(np.float32),
+        "specz_redshift": np.array([0.05, np.nan, 0.2], np.float32),
+        "specz_redshift_err": np.full(N, 1e-5, np.float32),
+        "ObjID": np.arange(N),
+        "ra": np.array([10.0, 20.0, 30.0]),
+        "dec": np.zeros(N),
+        "e_bv": np.full((N, 5), 0.1, np.float32),
+    }
+    with h5py.File(path, "w") as file:
+        for key, values in (keys | more).items():
+            if values is not None:
+                file[key] = values
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("nersc") / "set.h5"
+    write_set(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def server(content):
+    with serving(content) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def run(server, tmp_path, monkeypatch, capsys):
+    """Run the command in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*options, url=server.url):
+        monkeypatch.setattr("sys.argv", ["pix2z", "fetch", "nersc", "--url", url, *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "data/raw/sdss_w_specz_valid.h5"
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_fetched_can_be_read_as_the_command_says(run, out, content):
+    code, said, errors = run()
+    assert (code, errors) == (0, "")
+    assert out.read_bytes() == content
+    assert files(out.parent) == [out.name, f"{out.name}.provenance.json"]
+    assert said.splitlines()[0].startswith(f"data/raw/{out.name}: fetched, 0.00 GB, SHA-256 ")
+    assert "3 galaxies, 2 with a redshift." in said
+    assert f"ingest:\n  source: data/raw/{out.name}\n  layout: nersc\n" in said
+    assert "do not redistribute" in said
+    assert "Hayat et al. 2021" in said
+    assert "Funding for SDSS-III has been provided by the Alfred P. Sloan Foundation" in said
+
+
+def test_a_second_call_says_that_it_is_there_without_a_request(run, server):
+    run("--out", "set.h5")
+    code, said, errors = run("--out", "set.h5")
+    assert (code, errors) == (0, "")
+    assert said.startswith("set.h5: is there already, fetched 20")
+    assert "layout: nersc" in said
+    assert len(server.requests) == 1
+
+
+def test_by_default_nersc_is_asked(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("pix2z.sky.download.check_url", lambda url: asked.append(url) or 1 / 0)
+    monkeypatch.setattr("sys.argv", ["pix2z", "fetch", "nersc"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+    assert asked == [NERSC_URL]
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def one_line(errors):
+    assert errors.count("\n") == 1
+    assert errors.endswith("\n")
+    assert errors.startswith("error: ")
+    return errors
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_missing_file_is_one_line(run, server, out, status):
+    server.script = [answer(status)]
+    code, said, errors = run()
+    assert (code, said) == (2, "")
+    assert f"{server.url}: the server answers HTTP {status} " in one_line(errors)
+    assert files(out.parent) == []
+
+
+def test_an_error_page_is_one_line(run, server, out):
+    server.script = [answer(200, b"<html>\nmaintenance\n</html>", Content_Type="text/html")]
+    code, said, errors = run()
+    assert (code, said) == (2, "")
+    assert "sends as text/html begins with" in one_line(errors)
+    assert files(out.parent) == []
+
+
+def test_another_digest_is_one_line(run, out):
+    code, said, errors = run("--sha256", "0" * 64)
+    assert (code, said) == (1, "")
+    assert f"expected {'0' * 64}; what was received is removed" in one_line(errors)
+    assert files(out.parent) == []
+
+
+def test_a_full_disk_is_one_line(run, out, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    code, said, errors = run()
+    assert (code, said) == (1, "")
+    assert "0.27 GB of free disk space are needed, 0.00 GB are there" in one_line(errors)
+    assert files(out.parent) == []
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x.h5", "data.h5"])
+def test_another_protocol_is_one_line(run, url):
+    code, said, errors = run(url=url)
+    assert (code, said) == (2, "")
+    assert one_line(errors).startswith(f"error: {url}: expected a URL")
+
+
+def test_an_altered_file_is_one_line_unless_forced(run, out, content):
+    run()
+    out.write_bytes(content[:-1] + b"x")
+    code, said, errors = run()
+    assert (code, said) == (1, "")
+    assert "it is left as it is (--force fetches it again)" in one_line(errors)
+    assert out.read_bytes() == content[:-1] + b"x"
+    code, said, errors = run("--force")
+    assert (code, errors) == (0, "")
+    assert ": fetched, " in said
+    assert out.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"side": 32}, "images"),
+        ({"specz_redshift": np.zeros(2)}, "specz_redshift"),
+        ({"images": None}, "images"),
+    ],
+)
+def test_a_file_of_another_layout_is_kept_and_named(run, server, out, tmp_path, change, key):
+    write_set(tmp_path / "other.h5", **change)
+    server.content = (tmp_path / "other.h5").read_bytes()
+    code, said, errors = run()
+    assert code == 2
+    assert "layout: nersc" not in said
+    assert one_line(errors).startswith(f"error: data/raw/{out.name}: ")
+    assert key in errors
+    assert out.read_bytes() == server.content
+
+
+def test_a_signature_alone_is_no_hdf5_file(run, server, out):
+    server.content = server.content[:100]
+    code, _, errors = run()
+    assert code == 2
+    assert "damaged or not HDF5" in one_line(errors)
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(run, server, out, content):
+    count = len(content) // 2
+    server.script = [stall(count)]
+    # A test run in the background hands its children a SIGINT that is ignored.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; from pix2z.cli import main; main()"]
+        + ["fetch", "nersc", "--url", server.url, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = out.with_name(f".partial-{out.name}")
+    deadline = time.monotonic() + 60
+    while not partial.exists() or partial.stat().st_size < count:
+        assert time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
+    assert errors == (
+        f"interrupted: {count} bytes are kept, and the same command goes on from them\n"
+    )
+    assert run("--out", str(out))[0] == 0
+    assert out.read_bytes() == content
+    assert server.requests[-1].sent == len(content) - count
+
+
+def test_a_server_that_recovers_is_told_of_in_a_line(run, server, monkeypatch):
+    monkeypatch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+    server.script = [answer(503)]
+    code, said, errors = run("--out", "set.h5")
+    assert code == 0
+    assert errors.endswith(
+        "HTTP 503 Service Unavailable at byte 0: trying again in 0 s "
+        "(1 of 8 attempts without progress)\n"
+    )
+    assert errors.count("\n") == 1
+    assert "layout: nersc" in said
+
+
+def test_plain_lines_come_every_ten_seconds_with_rate_and_time_left():
+    lines, now = [], [100.0]
+    report = plain_lines(lines.append, clock=lambda: now[0])
+    # 20 GB of 23.6 are here, from before; then 30 MB each second.
+    for second in range(31):
+        now[0] = 100.0 + second
+        report(Progress("receiving", 20_000_000_000 + 30_000_000 * second, 23_600_000_000))
+    assert lines == [
+        "receiving: 20.30 of 23.60 GB, 30.0 MB/s, 2 min left",
+        "receiving: 20.60 of 23.60 GB, 30.0 MB/s, 2 min left",
+        "receiving: 20.90 of 23.60 GB, 30.0 MB/s, 2 min left",
+    ]
+
+
+def test_a_plain_line_without_total_or_progress_says_what_is_known():
+    lines, now = [], [0.0]
+    report = plain_lines(lines.append, clock=lambda: now[0])
+    for total, moment in ((None, 0.0), (None, 10.0), (10**9, 20.0)):
+        now[0] = moment
+        report(Progress("receiving", 5 * 10**8, total))
+    assert lines == ["receiving: 0.50 GB, 0.0 MB/s", "receiving: 0.50 of 1.00 GB, 0.0 MB/s"]
+
+
+def test_the_bar_counts_no_bytes_of_before_into_its_rate():
+    now = [0.0]
+    with Bar(console=Console(file=io.StringIO()), get_time=lambda: now[0]) as bar:
+        report = on_bar(bar)
+        stages = [("checking", 0, 500), ("checking", 500, 500), ("receiving", 500, 900)]
+        for now[0], stage in zip((0.0, 1.0, 2.0), stages, strict=True):
+            report(Progress(*stage))
+        (task,) = bar.tasks
+        assert (task.description, task.completed, task.total) == ("receiving", 500, 900)
+        assert task.speed is None
+        for now[0], done in ((3.0, 510), (4.0, 520), (5.0, 530)):
+            report(Progress("receiving", done, 900))
+        assert task.speed == pytest.approx(10)
+        report(Progress("receiving", 0, 900))  # begun anew
+        assert task.completed == 0
+        assert task.speed is None

@@ -1,0 +1,294 @@
+"""`pix2z inspect`: what it says of files that fit, of files that do not, and of pictures."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pix2z import cli
+from pix2z.cli.reading import read_mapping
+from pix2z.config.ingest import Hdf5Mapping, IngestConfig
+from pix2z.dataset.ingest import ingest
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import ParamsError
+from pix2z.sky.imaging import SKY_SIGMA
+
+N = 100
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def galaxies(sample_path):
+    """Stamps and columns of the first hundred artificial galaxies."""
+    with open_galaxies(sample_path) as opened:
+        rows = np.arange(N)
+        names = ("specz_redshift", "object_id", "ra", "dec", "ebv")
+        return {"stamps": opened.images(rows)} | {name: opened.column(name, rows) for name in names}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(keys, name="raw.h5", **attributes):
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            for key, values in keys.items():
+                file[key] = values
+                if key in attributes:
+                    file[key].attrs["unit"] = attributes[key]
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def seed_file(galaxies, write):
+    keys = {
+        "images": galaxies["stamps"].transpose(0, 3, 1, 2),
+        "specz_redshift": galaxies["specz_redshift"],
+        "ObjID": galaxies["object_id"],
+        "ra": galaxies["ra"],
+        "dec": galaxies["dec"],
+        "e_bv": galaxies["ebv"],
+    }
+    return write(keys)
+
+
+@pytest.fixture
+def user_file(galaxies, write):
+    keys = {
+        "pix/stamps": galaxies["stamps"] * np.float32(3.631),
+        "cat/Z": galaxies["specz_redshift"],
+        "cat/OBJID": galaxies["object_id"],
+        "cat/EBV": galaxies["ebv"],
+    }
+    return write(keys, name="user.h5", **{"pix/stamps": "uJy"})
+
+
+@pytest.fixture
+def inspect(monkeypatch, capsys, tmp_path):
+    """Return a function that runs `pix2z inspect` in a folder without params.yaml."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["pix2z", "inspect", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def params_of(said):
+    return yaml.safe_load(said[said.index("ingest:") :])
+
+
+def test_a_file_that_fits_is_told_in_plain_lines(inspect, seed_file, galaxies):
+    code, said, errors = inspect(seed_file)
+    assert (code, errors) == (0, "")
+    assert "layout seed, 100 galaxies" in said
+    assert "images (100, 5, 32, 32) float32" in said
+    z = galaxies["specz_redshift"]
+    assert f"{z.min():.4f} to {z.max():.4f}, mean {z.mean():.4f}, sd {z.std():.4f}" in said
+    assert "measured on 100 of 100 stamps" in said
+    assert "No problem found" in said
+    for band, sdss in zip("ugriz", SKY_SIGMA, strict=True):
+        (ratio,) = re.findall(rf"^  {band} +\S+ +{sdss:.3g} +(\S+) +none$", said, re.MULTILINE)
+        assert float(ratio) == pytest.approx(1, abs=0.1)
+    assert max(map(len, said.splitlines()[1:])) <= 100  # the first one holds the path
+    assert "\x1b" not in said
+    assert not any(line != line.rstrip() for line in said.splitlines())
+
+
+def test_the_params_lines_are_what_ingest_takes(inspect, seed_file, user_file, tmp_path):
+    for path, options in ((seed_file, ()), (user_file, ("-m", "images=pix/stamps"))):
+        columns = () if path == seed_file else ("-m", "redshift=cat/Z", "-m", "bands=ugriz")
+        _, said, _ = inspect(path, *options, *columns)
+        section = IngestConfig.model_validate(params_of(said)["ingest"])
+        report = ingest(
+            section.source,
+            tmp_path / "galaxies.h5",
+            layout=section.layout,
+            z_min=section.z_min,
+            z_max=section.z_max,
+            duplicate_radius_arcsec=section.duplicate_radius_arcsec,
+            mapping=section.hdf5,
+        )
+        assert report["n_good"] > 90
+
+
+def test_json_holds_the_same(inspect, seed_file):
+    code, said, _ = inspect(seed_file, "--json")
+    found = json.loads(said)
+    assert code == 0
+    assert found["fits"]
+    assert found["layout"] == "seed"
+    assert found["n_looked_at"] == found["n_rows"] == N
+    assert found["redshift"]["n"] == N
+    assert found["problems"] == []
+    assert found["params"]["ingest"]["source"] == str(seed_file)
+    assert found["arrays"][0]["shape"] == [N, 5, 32, 32]
+
+
+def test_problems_are_listed(inspect, galaxies, write):
+    z_spec = galaxies["specz_redshift"].copy()
+    z_spec[:3] = [np.nan, 0.7, -1]
+    keys = {
+        "images": galaxies["stamps"][..., ::-1].transpose(0, 3, 1, 2),
+        "specz_redshift": z_spec,
+        "ObjID": np.maximum(galaxies["object_id"], galaxies["object_id"][4]),
+    }
+    code, said, _ = inspect(write(keys))
+    assert code == 0
+    assert "the band order contradicts galaxy colours" in said
+    assert "1 of 100 rows: redshift is not finite" in said
+    assert "2 of 100 rows: redshift outside [0, 0.4)" in said
+    assert "2 of 100 rows: object id seen before" in said  # rows 3 and 4; 0 to 2 are bad already
+
+
+def test_a_file_without_redshifts_has_no_params_lines(inspect, galaxies, write):
+    code, said, _ = inspect(write({"images": galaxies["stamps"].transpose(0, 3, 1, 2)}))
+    assert code == 0
+    assert "redshift       none in the file" in said
+    assert "nothing to train on" in said
+    assert "ingest:" not in said
+
+
+def test_what_ingest_wrote_needs_no_ingest(inspect, sample_path):
+    code, said, _ = inspect(sample_path)
+    assert code == 0
+    assert "layout galaxies, 800 galaxies" in said
+    assert "This is what ingest writes" in said
+
+
+def test_a_file_that_fits_no_layout_is_listed_and_the_suggestion_works(
+    inspect, user_file, galaxies
+):
+    code, said, errors = inspect(user_file)
+    assert (code, errors) == (0, "")
+    assert said.startswith("No layout fits: ")
+    assert "pix/stamps  (100, 32, 32, 5)  float32  unit uJy" in said
+    lines, command = said.split("To try it:")
+    assert params_of(lines)["ingest"] == {
+        "layout": "hdf5",
+        "hdf5": {
+            "images": "pix/stamps",
+            "bands": "ugriz",
+            "unit": "uJy",
+            "redshift": "cat/Z",
+            "object_id": "cat/OBJID",
+            "ebv": "cat/EBV",
+        },
+    }
+    command = shlex.split(command)
+    code, said, _ = inspect(*command[2:])
+    assert code == 0
+    assert "layout hdf5, 100 galaxies" in said
+    z = galaxies["specz_redshift"]
+    assert f"{z.min():.4f} to {z.max():.4f}" in said
+    assert "No problem found" in said
+
+
+def test_a_listing_as_json(inspect, user_file):
+    code, said, _ = inspect(user_file, "--json")
+    found = json.loads(said)
+    assert code == 0
+    assert not found["fits"]
+    assert found["suggested"]["images"] == "pix/stamps"
+    assert {array["key"] for array in found["arrays"]} >= {"cat/Z", "cat/EBV"}
+
+
+def test_files_without_stamps_are_listed_too(inspect, write, tmp_path):
+    code, said, _ = inspect(write({"spectra": np.zeros((10, 4000))}))
+    assert code == 0
+    assert "spectra  (10, 4000)  float64" in said
+    assert "None is known as stamps" in said
+    np.savez(tmp_path / "odd.npz", a=np.zeros((3, 4)))
+    code, said, _ = inspect(tmp_path / "odd.npz")
+    assert code == 0
+    assert "a  (3, 4)  float64" in said
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no HDF5", b"PK\x03\x04 no zip"])
+@pytest.mark.parametrize("name", ["bad.h5", "bad.npz"])
+def test_what_cannot_be_read_is_one_line_and_exit_code_2(inspect, tmp_path, content, name):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    code, said, errors = inspect(tmp_path / name)
+    assert (code, said) == (2, "")
+    assert errors.startswith("error: ")
+    assert name in errors
+    assert errors.count("\n") == 1
+
+
+def test_the_picture_is_a_png(inspect, seed_file, tmp_path):
+    code, _, errors = inspect(seed_file, "--plot", tmp_path / "p" / "stamps.png")
+    assert code == 0, errors
+    with Image.open(tmp_path / "p" / "stamps.png") as image:
+        assert image.format == "PNG"
+        assert image.width > 800
+    code, said, errors = inspect(seed_file, "--plot", tmp_path / "stamps.pdf")
+    assert (code, said) == (2, "")
+    assert "stamps.pdf: expected a name ending in .png" in errors
+
+
+def test_blank_stamps_give_no_picture(inspect, write, tmp_path):
+    path = write({"images": np.full((5, 5, 32, 32), np.nan, np.float32)})
+    code, said, errors = inspect(path, "--plot", tmp_path / "stamps.png")
+    assert code == 2
+    assert "5 stamps blank in all bands" in said
+    assert "nothing to draw" in errors
+
+
+def test_a_terminal_gets_colour(inspect, seed_file, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    code, said, _ = inspect(seed_file)
+    assert code == 0
+    assert "\x1b[1m" in said
+
+
+def test_entries_come_from_params_yaml_and_then_from_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_mapping(None, None) == Hdf5Mapping()
+    assert read_mapping(None, ["unit=nJy", "ra=a", "dec=d", "axes=NCHW"]) == Hdf5Mapping(
+        unit="nJy", ra="a", dec="d", axes="NCHW"
+    )
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["ingest"]["hdf5"] |= {"images": "pix", "zero_point": 31.4, "redshift": "z"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert read_mapping(None, None) == Hdf5Mapping(images="pix", zero_point=31.4, redshift="z")
+    (tmp_path / "params.yaml").rename(tmp_path / "other.yaml")
+    assert read_mapping(tmp_path / "other.yaml", ["redshift=null"]) == Hdf5Mapping(
+        images="pix", zero_point=31.4
+    )
+    # the unit of the command line takes the place of the file's zero point
+    assert read_mapping(tmp_path / "other.yaml", ["unit=nJy"]) == Hdf5Mapping(
+        images="pix", unit="nJy", redshift="z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        (["bands=rr"], r"option -m: hdf5.bands: expected letters of ugriz"),
+        (["pixel_scale=wide"], r"option -m: hdf5.pixel_scale: "),
+        (["unit=nJy", "zero_point=31.4"], "expected unit or zero_point, not both"),
+        (["seing=fwhm"], "option -m: expected one of images, .*seeing, .*; received 'seing'"),
+        (["images"], "option -m: expected KEY=VALUE; received 'images'"),
+    ],
+)
+def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParamsError, match=words):
+        read_mapping(None, entries)
