@@ -1,0 +1,434 @@
+"""``pix2z finetune`` from a user's file to the registry, on a tiny pool."""
+
+import io
+import json
+import shutil
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from pix2z import cli
+
+ROOT = Path(__file__).parents[2]
+N = 800
+
+OVERLAY = {
+    "finetune": {
+        "learning_rate": 0.002,
+        "epochs": 2,
+        "fewest_rows": {"train": 200, "validation": 30, "calibration": 30, "test": 60},
+    },
+    "evaluate": {"n_bootstrap": 100},
+    "arms": {"full": {"seeds": [1, 2]}},
+}
+
+
+MLFLOW_ABOUT_ITSELF = (
+    "ignore:The ``noload`` loader strategy",
+    "ignore:.*Any type hint is inferred as AnyType",
+)
+pytestmark = [pytest.mark.filterwarnings(line) for line in MLFLOW_ABOUT_ITSELF]
+
+OFFSETS = np.array([1.15, 0.95, 1.0, 1.05, 0.95], np.float32)
+
+
+@pytest.fixture(scope="module")
+def project(sample_path, sample_split, tmp_path_factory) -> Path:
+    """A folder with parameters, an empty store, an arm `full` of two networks, and one CNN."""
+    from pix2z.cli.workspace import merge
+    from pix2z.config.networks import HybridConfig
+    from pix2z.config.section import read_params
+    from pix2z.dataset.store import open_galaxies
+    from pix2z.network.arm import train_arm
+    from pix2z.redshift_pdf.grid import RedshiftGrid
+    from pix2z.tracking.store import create_database
+
+    root = tmp_path_factory.mktemp("project")
+    params = merge(read_params(ROOT / "params.yaml"), OVERLAY, path="the test")
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    (root / "dvc.yaml").touch()
+    create_database(root / "mlflow.db")
+    grid = RedshiftGrid(0.0, 0.4, 60)
+    small = {"trunk_filters": (4,), "dense_units": (32,), "epochs": 4, "learning_rate": 0.005}
+    settings = HybridConfig.read(root / "params.yaml").model_copy(update=small)
+    with open_galaxies(sample_path) as galaxies:
+        train_arm(
+            galaxies,
+            sample_split,
+            architecture="hybrid",
+            settings=settings,
+            seeds=(1, 2),
+            grid=grid,
+            models=root / "models/full",
+            checkpoints=root / "checkpoints",
+            record={"arm": "full", "selection": "full"},
+            curve=lambda seed: lambda epoch, record: None,
+        )
+    save_cnn(root / "models/seed_full", grid)
+    return root
+
+
+def save_cnn(folder: Path, grid) -> None:
+    """Save a pool of one CNN that was never trained."""
+    from pix2z.network.calibration import Temperature
+    from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
+
+    settings = {"z_low": 0.0, "z_high": 0.4, "precision": "float32"}
+    member = Member(
+        architecture="seed_cnn",
+        model=fresh_model("seed_cnn", settings, grid=grid),
+        grid=grid,
+        settings=settings,
+        record={"seed": 1},
+        calibration=Temperature(1.0),
+    )
+    save_member(folder / "seed-1", member)
+    save_pool(folder, ["seed-1"], Temperature(1.0))
+
+
+def write_file(path: Path, sample_path: Path, *, n: int = N, leave_out: str = "") -> Path:
+    """Galaxies in the seed layout, each in a cell of its own, under another calibration."""
+    with h5py.File(sample_path) as sample, h5py.File(path, "w") as stored:
+        content = {
+            "images": (sample["images"][:n] * OFFSETS).transpose(0, 3, 1, 2),
+            "specz_redshift": sample["specz_redshift"][:n],
+            "e_bv": sample["ebv"][:n],
+            "ra": (2.0 + 1.2 * np.arange(n)) % 360,
+            "dec": 5.5 + 2.0 * (np.arange(n) // 300),
+        }
+        for key, values in content.items():
+            if key != leave_out:
+                stored[key] = values
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(sample_path, tmp_path_factory) -> Path:
+    return write_file(tmp_path_factory.mktemp("mine") / "mine.h5", sample_path)
+
+
+@contextmanager
+def inside(folder: Path):
+    """Work in a folder, with the store that is in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+            patch.delenv(name, raising=False)
+        patch.chdir(folder)
+        yield
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    """Run the command; return its exit code, what it printed, and its errors."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.setattr("sys.argv", ["pix2z", "finetune", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as ended:
+            return ended.code, out.getvalue(), err.getvalue()
+    raise AssertionError("the command did not end")
+
+
+@pytest.fixture(scope="module")
+def finished(project, file, tmp_path_factory) -> tuple[Path, str, str]:
+    """The project after one fine-tuning, and what that printed."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(project, folder)
+    with inside(folder):
+        code, out, err = run(file, "--name", "mine")
+    assert code == 0, err
+    return folder, out, err
+
+
+@pytest.fixture
+def root(project, tmp_path):
+    """A copy of the project, as the working folder."""
+    shutil.copytree(project, tmp_path / "project")
+    with inside(tmp_path / "project"):
+        yield tmp_path / "project"
+
+
+@pytest.fixture
+def tuned(finished, tmp_path):
+    """A copy of the finished project, as the working folder."""
+    shutil.copytree(finished[0], tmp_path / "tuned")
+    with inside(tmp_path / "tuned"):
+        yield tmp_path / "tuned"
+
+
+def client_of(folder: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def runs(client):
+    experiment = client.get_experiment_by_name("pix2z-train")
+    found = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in found}) == len(found)
+    return {run.info.run_name: run for run in found}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_from_a_file_to_the_registry(finished):
+    root, out, err = finished
+    client, folder = client_of(root), root / "finetuned/mine"
+    member = {"estimator.json", "history.json", "weights.weights.h5"}
+    assert set(contents(folder)) == {
+        "galaxies.h5",
+        "split.h5",
+        "pool.json",
+        "report.json",
+        *(f"seed-{seed}/{name}" for seed in (1, 2) for name in member),
+    }
+    report = read(folder / "report.json")
+    before, after = (report["metrics"][v]["crps"]["value"] for v in ("base", "tuned"))
+    assert after < before
+    assert report["verdict"] in " ".join(out.split())
+    assert f"{report['n']['test']} test galaxies" in out
+    assert "seed 2: loss" in err
+    assert "models:/pix2z-mine/1" in out
+
+    found = runs(client)
+    names = ["finetune mine, pool", "finetune mine, seed 1", "finetune mine, seed 2"]
+    assert sorted(found) == names
+    pool = found["finetune mine, pool"]
+    assert pool.data.metrics["base/crps"] == before
+    assert pool.data.metrics["test/crps"] == after
+    assert pool.data.metrics["recalibrated/mae"] > 0
+    assert pool.data.params["learning_rate"] == "0.002"
+    base = read(root / "models/full/pool.json")["digest"]
+    for one in found.values():
+        assert one.data.tags["base_pool_digest"] == base == report["base"]["pool_digest"]
+        assert one.data.tags["mlflow.source.name"] == "pix2z.cli.finetune"
+        assert [use.dataset.name for use in one.inputs.dataset_inputs] == [
+            "mine.h5",
+            "split of mine.h5",
+        ]
+        assert one.info.status == "FINISHED"
+    training = found["finetune mine, seed 2"]
+    curve = client.get_metric_history(training.info.run_id, "curves/val_loss")
+    history = read(folder / "seed-2/history.json")
+    assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
+    assert training.data.tags["live"] == "adopted"
+    assert training.data.metrics["base_val_loss"] == history["base_val_loss"]
+    assert training.data.metrics["test/crps"] == report["seeds"]["2"]["crps"]
+
+    (version,) = client.search_model_versions("name = 'pix2z-mine'")
+    assert version.run_id == pool.info.run_id
+    assert version.tags["base_pool_digest"] == base
+    assert f"the pool of full (digest {base[:12]})" in version.description
+    assert f"{report['n']['train']} galaxies of mine.h5" in version.description
+    assert f"- CRPS: **{after:.4f}**, base {before:.4f}, base recalibrated " in version.description
+    assert report["verdict"] in version.description
+
+
+def test_the_saved_model_is_that_of_the_report(tuned):
+    from pix2z.dataset.splits import read_split
+    from pix2z.dataset.store import open_galaxies
+    from pix2z.network.estimator import load_pool
+    from pix2z.tracking.models import resolve_pool
+
+    folder = tuned / "finetuned/mine"
+    report, split = read(folder / "report.json"), read_split(folder / "split.h5")
+    pool = load_pool(resolve_pool("models:/pix2z-mine/1"))
+    assert pool.digest == report["pool_digest"]
+    assert pool.members[0].record["base_pool_digest"] == report["base"]["pool_digest"]
+    with open_galaxies(folder / "galaxies.h5") as galaxies:
+        images, ebv = galaxies.images(split.test), galaxies.column("ebv", split.test)
+        z_spec = galaxies.column("specz_redshift", split.test)
+    mae = np.abs(pool.estimate(images, ebv).z_phot - z_spec).mean()
+    assert mae == pytest.approx(report["metrics"]["tuned"]["mae"]["value"], rel=1e-5)
+
+
+def test_the_same_again_makes_nothing_new(tuned, file):
+    client = client_of(tuned)
+    files, ids = contents(tuned / "finetuned"), {n: r.info.run_id for n, r in runs(client).items()}
+    code, _, err = run(file, "--name", "mine")
+    assert code == 0
+    assert "epoch" not in err
+    assert contents(tuned / "finetuned") == files
+    assert {name: one.info.run_id for name, one in runs(client).items()} == ids
+    assert len(client.search_model_versions("name = 'pix2z-mine'")) == 1
+
+
+def test_other_galaxies_make_another_version(tuned, sample_path, tmp_path):
+    fewer = write_file(tmp_path / "mine.h5", sample_path, n=N - 100)
+    assert run(fewer, "--name", "mine")[0] == 0
+    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 2
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, monkeypatch):
+    from pix2z.network import finetuning
+
+    save = finetuning.save_state
+
+    class Killed(BaseException):
+        pass
+
+    def save_and_die(path, state):
+        save(path, state)
+        if path.name == "seed-2.h5":
+            raise Killed
+
+    monkeypatch.setattr(finetuning, "save_state", save_and_die)
+    with pytest.raises(Killed):
+        run(file, "--name", "mine")
+    assert not (root / "finetuned/mine/pool.json").exists()
+    monkeypatch.setattr(finetuning, "save_state", save)
+    code, _, err = run(file, "--name", "mine")
+    assert code == 0
+    epochs = [line for line in err.splitlines() if "epoch" in line]
+    assert [line.split(":")[0] for line in epochs] == ["seed 2"]
+    assert epochs[0].endswith("epoch 2 of at most 2")
+    assert len(runs(client_of(root))) == 3
+    resumed, whole = (contents(at / "finetuned/mine") for at in (root, finished[0]))
+    assert resumed.keys() == whole.keys()
+    for name in (n for n in whole if "history" not in n):  # histories hold the seconds it took
+        assert resumed[name] == whole[name], name
+
+
+def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(root, file, monkeypatch):
+    (root / "file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/file/mlflow.db")
+    code, out, err = run(file, "--name", "mine")
+    assert code == 1
+    assert "fine-tuned - base" in out
+    assert err.splitlines()[-1].startswith(
+        "error: finetuned/mine is whole, but not registered: MLflow's store cannot be written ("
+    )
+    assert err.endswith(f"; repeat: pix2z finetune {file} --name mine\n")
+    assert (root / "finetuned/mine/report.json").exists()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert run(file, "--name", "mine")[0] == 0
+    assert len(runs(client_of(root))) == 3
+
+
+def test_register_rebuilds_a_lost_store(tuned, project):
+    from pix2z.tracking.registration import register
+
+    names = sorted(runs(client_of(tuned)))
+    shutil.copy(project / "mlflow.db", tuned)
+    (tuned / "data").mkdir()
+    (tuned / "data/galaxies.h5").touch()
+    register(Path(), {})
+    assert sorted(runs(client_of(tuned))) == names
+    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 1
+
+
+def local_sample(root: Path, file: Path, sample_path: Path, rows: np.ndarray) -> None:
+    """Make data/ as after ingest and split, with training galaxies where these of `file` are."""
+    from pix2z.dataset.splits import Split, write_split
+
+    (root / "data").mkdir()
+    shutil.copy(sample_path, root / "data/galaxies.h5")
+    with h5py.File(root / "data/galaxies.h5", "r+") as galaxies, h5py.File(file) as mine:
+        galaxies["dec"][...] = -40.0
+        galaxies["ra"][rows], galaxies["dec"][rows] = mine["ra"][rows], mine["dec"][rows]
+    none = np.arange(0)
+    parts = {"train": rows, "validation": none, "calibration": none, "test": none}
+    split = Split(selection="full", **parts, clip_window=(0.0, 0.4), test_digest="")
+    write_split(root / "data/splits/full.h5", split, seed=1, n_galaxies=N)
+
+
+def test_galaxies_that_trained_the_base_are_kept_out_of_the_test(root, file, sample_path):
+    from pix2z.dataset.splits import read_split
+
+    rows = np.arange(0, N, 4)
+    local_sample(root, file, sample_path, rows)
+    assert run(file, "--name", "mine")[0] == 0
+    split = read_split(root / "finetuned/mine/split.h5")
+    for part in ("validation", "calibration", "test"):
+        assert not np.isin(getattr(split, part), rows).any()
+    assert np.isin(split.train, rows).any()
+    report = read(root / "finetuned/mine/report.json")
+    assert report["seen_before"]["n"] == len(rows)
+    assert report["seen_before"]["compared_with"] == ["data/galaxies.h5"]
+    assert not report["seen_before"]["complete"]
+    assert report["seen_before"]["words"] == (
+        f"{len(rows)} galaxies lie within 2 arcsec of those that the base may have been trained on "
+        "(data/galaxies.h5), and these were kept out of validation, calibration and test; whether "
+        "it has seen others is not known."
+    )
+
+
+def test_what_was_not_compared_is_said(finished):
+    words = read(finished[0] / "finetuned/mine/report.json")["seen_before"]["words"]
+    assert words.startswith("Whether the base was trained on galaxies of the test part is not")
+
+
+def test_a_tuned_model_is_not_tested_on_what_tuned_it(tuned, file):
+    code, _, err = run(file, "--name", "other", "--model", "mine")
+    assert code == 2
+    assert "validation 0 of at least 30, calibration 0 of at least 30" in err
+    assert "of them seen by the base" in err
+    assert not (tuned / "finetuned/other").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "My field"], "--name: expected letters a to z"),
+        (["--name", "../mine"], "--name: expected letters a to z"),
+        (["--name", "full"], "--name: 'full' is an arm of params.yaml; expected another name"),
+        (["--name", "mine", "--model", "nothing"], "model 'nothing': not found; expected one of"),
+        (
+            ["--name", "mine", "--model", "seed_full"],
+            "expected a pool of hybrid networks; received",
+        ),
+        (["--name", "mine", "--params", "no.yaml"], "no.yaml: cannot be read"),
+        (["--name", "mine", "--layout", "nersc"], "107"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_leaves_nothing(root, file, arguments, message):
+    code, out, err = run(file, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (root / "finetuned/mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"n": 60}, "too few galaxies to fine-tune: train "),
+        ({"leave_out": "specz_redshift"}, "redshift"),
+    ],
+)
+def test_a_file_that_cannot_tune_is_one_line_and_leaves_nothing(
+    root, sample_path, tmp_path, content, message
+):
+    code, out, err = run(write_file(tmp_path / "few.h5", sample_path, **content), "--name", "mine")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"error: {tmp_path}/few.h5: ")
+    assert message in err
+    assert not (root / "finetuned/mine").exists()
+
+
+def test_a_refused_file_leaves_the_former_model_whole(tuned, sample_path, tmp_path):
+    before = contents(tuned / "finetuned")
+    assert run(write_file(tmp_path / "few.h5", sample_path, n=60), "--name", "mine")[0] == 2
+    assert contents(tuned / "finetuned") == before
+
+
+def test_a_model_is_not_tuned_into_itself(tuned, file):
+    code, _, err = run(file, "--name", "mine", "--model", "finetuned/mine")
+    assert code == 2
+    assert "is finetuned/mine itself; expected another --name" in err
