@@ -89,6 +89,7 @@ def write_reports(reports: Path) -> None:
     write(reports / "report.html", b"<h1>report</h1>")
     write(reports / "figures/errors_full.png", PNG)
     write(reports / "figures/pit.png", PNG)
+    write(reports / "split.json", {"test_digest": "test"})
     write(reports / "ingest.json", {"raw": {"source": "made-up galaxies"}})
     settings = {"learning_rate": 0.001, "dense_units": [128, 64]}
     trials = [
@@ -125,20 +126,40 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def write_files(folder: Path) -> None:
+    """Everything that the stages before registration leave."""
+    for arm, values in ARMS.items():
+        for seed in values.seeds:
+            write_member(folder / "models", arm, seed, f"{arm}{seed}".encode())
+        write_pool(folder / "models", arm)
+    write(folder / "data/galaxies.h5", b"galaxies")
+    write(folder / "data/splits/full.h5", b"rows")
+    write_reports(folder / "reports")
+
+
 @pytest.fixture
 def root(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder, with an empty store of its own, known to be the repository."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     shutil.copy(empty_database, tmp_path / "mlflow.db")
-    for arm, values in ARMS.items():
-        for seed in values.seeds:
-            write_member(tmp_path / "models", arm, seed, f"{arm}{seed}".encode())
-        write_pool(tmp_path / "models", arm)
-    write(tmp_path / "data/galaxies.h5", b"galaxies")
-    write(tmp_path / "data/splits/full.h5", b"rows")
-    write_reports(tmp_path / "reports")
+    write_files(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """Such a folder whose store holds both arms; made once, and never altered."""
+    from pix2z.tracking.registration import register
+
+    folder = tmp_path_factory.mktemp("registered")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    write_files(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patched.setenv("DVC_ROOT", str(folder))
+        register(folder, ARMS)
+    return folder
 
 
 @pytest.fixture
@@ -162,3 +183,51 @@ def retrain(root: Path):
 @pytest.fixture
 def arms() -> dict[str, Arm]:
     return ARMS
+
+
+@pytest.fixture(scope="session")
+def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two real hybrids that differ, small and with fresh weights."""
+    import keras
+
+    from pix2z.config.networks import HybridConfig
+    from pix2z.network.calibration import Temperature
+    from pix2z.network.estimator import Member, save_member, save_pool
+    from pix2z.network.recipes import hybrid_model
+    from pix2z.redshift_pdf.grid import RedshiftGrid
+
+    grid = RedshiftGrid(0.0, 0.4, 20)
+    settings = HybridConfig.read("params.yaml").model_copy(
+        update={"trunk_filters": (4,), "dense_units": (8,)}
+    )
+    folder = tmp_path_factory.mktemp("pool")
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        member = Member(
+            architecture="hybrid",
+            model=hybrid_model(settings, grid=grid),
+            grid=grid,
+            settings=settings.model_dump(mode="json"),
+            record={"seed": seed},
+            calibration=Temperature(1.2),
+        )
+        save_member(folder / f"seed-{seed}", member)
+    save_pool(folder, ["seed-1", "seed-2"], Temperature(1.1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_record(tiny_pool: Path):
+    """What registers `tiny_pool` as a version of pix2z-full, once a run is given."""
+    from pix2z.tracking.registry import ModelRecord
+
+    return ModelRecord(
+        name="pix2z-full",
+        model_description="",
+        folder=tiny_pool,
+        members=("seed-1", "seed-2"),
+        digest=json.loads((tiny_pool / "pool.json").read_text())["digest"],
+        run_id="",
+        card="",
+        tags={"arm": "full", "architecture": "hybrid", "selection": "full"},
+    )

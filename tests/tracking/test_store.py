@@ -1,7 +1,4 @@
 import os
-import sqlite3
-import subprocess
-import sys
 
 import pytest
 
@@ -50,30 +47,3 @@ def test_the_run_of_mlflow_run_is_not_ours(root, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
     open_store()
     assert "MLFLOW_RUN_ID" not in os.environ
-
-
-FOUR_AT_ONCE = """
-import os, sys
-from pix2z.tracking.registration import open_store
-children = []
-for _ in range(4):
-    if (child := os.fork()) == 0:
-        open_store()
-        os._exit(0)
-    children.append(child)
-failed = sum(os.waitpid(child, 0)[1] != 0 for child in children)
-sys.exit(failed + 10 * ("tensorflow" in sys.modules))
-"""
-
-
-def test_four_processes_may_open_a_fresh_store_at_once(tmp_path, monkeypatch):
-    """MLflow alone cannot: three of four fail. And none of them waits for TensorFlow."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    (tmp_path / ".partial-mlflow.db").write_bytes(b"left by a killed process")
-    command = [sys.executable, "-c", FOUR_AT_ONCE]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    names = sqlite3.connect(tmp_path / "mlflow.db").execute("select name from experiments")
-    assert sorted(name for (name,) in names) == ["Default", *sorted(EXPERIMENTS)]
-    assert not (tmp_path / ".partial-mlflow.db").exists()

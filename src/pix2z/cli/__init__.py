@@ -1,10 +1,25 @@
 """The command line: ``pix2z ...``; heavy imports happen inside commands."""
 
+import logging
+import os
 import sys
 
 import typer
 
+from pix2z.cli.doctor import doctor
 from pix2z.cli.export import export
+from pix2z.cli.fetch import fetch
+from pix2z.cli.finetune import finetune
+from pix2z.cli.history import history
+from pix2z.cli.inspect import inspect
+from pix2z.cli.lineage import lineage
+from pix2z.cli.models import models
+from pix2z.cli.predict import predict
+from pix2z.cli.promote import promote
+from pix2z.cli.reproduce import reproduce
+from pix2z.cli.rollback import rollback
+from pix2z.cli.serve import serve
+from pix2z.cli.tune import tune
 from pix2z.cli.workspace import workspace
 from pix2z.errors import Pix2zError
 
@@ -17,13 +32,33 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(workspace)
+app.command()(doctor)
 app.command()(export)
+app.add_typer(fetch, name="fetch")
+app.command()(finetune)
+app.command()(history)
+app.command()(inspect)
+app.command()(lineage)
+app.command()(models)
+app.command()(predict)
+app.command()(promote)
+app.command()(reproduce)
+app.command()(rollback)
+app.command()(serve)
+app.command()(tune)
 
 
 def main() -> None:
     """Run a command; a Pix2zError becomes one line on stderr and its exit code."""
+    _quiet_tensorflow()
     try:
         app()
     except Pix2zError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+
+
+def _quiet_tensorflow() -> None:
+    """Keep what TensorFlow says of processors and retracing off the terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

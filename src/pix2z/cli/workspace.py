@@ -10,9 +10,10 @@ import typer
 import yaml
 
 from pix2z.errors import InputError, ParamsError, Pix2zError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, write_json
+from pix2z.tracking.lineage import WORKSPACE_CODE, code_tags
 
-__all__ = ["MARKER", "make_workspace", "merge", "workspace"]
+__all__ = ["MARKER", "make_workspace", "merge", "preset_params", "workspace"]
 
 MARKER = ".pix2z-workspace"
 """File that tells a workspace from other folders; it names the preset."""
@@ -38,11 +39,12 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     Pix2zError
         ``dvc init`` fails.
     """
-    params = _preset_params(root, preset)
+    params = preset_params(root, preset)
     _refuse_foreign(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
     # First of all and in one go: its presence alone lets a killed run be repeated.
     (folder / MARKER).write_text(f"{preset}\n", encoding="utf-8")
+    write_json(folder / WORKSPACE_CODE, {**code_tags(root), "workspace_preset": preset})
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy2(root / name, folder / name)
     shutil.rmtree(folder / "src", ignore_errors=True)
@@ -56,7 +58,8 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     (folder / ".dvc" / "config").write_text(config, encoding="utf-8")
 
 
-def _preset_params(root: Path, preset: str) -> dict[str, Any]:
+def preset_params(root: Path, preset: str) -> dict[str, Any]:
+    """Return params.yaml of the checkout at `root` with a preset laid over it."""
     from pix2z.config.section import read_params
 
     path = root / "presets" / f"{preset}.yaml"

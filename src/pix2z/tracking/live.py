@@ -7,6 +7,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
+from pix2z.tracking.process_mark import PROCESS_TAG, this_process
 from pix2z.tracking.record import RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
 from pix2z.tracking.store import Store, open_store
@@ -22,7 +23,7 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 _FAILURES = (MlflowException, Pix2zError, OSError)
 
 
-def live_curve(seed: int, *, arm: str, training_key: str) -> OnEpoch:
+def live_curve(seed: int, *, arm: str, training_key: str, stage: str = "train") -> OnEpoch:
     """Return ``on_epoch(epoch, logs)``, which shows losses in MLflow as they come.
 
     The same `training_key` goes on with the same run: a resumed training does not make another, and
@@ -31,12 +32,15 @@ def live_curve(seed: int, *, arm: str, training_key: str) -> OnEpoch:
 
     Parameters
     ----------
+    arm : name of the pool that the training is for.
     training_key : digest of all that the training starts from; estimator.json records it too.
+    stage : what trains, as `runs.source_tags` knows it.
     """
     tag = training_tag(arm, seed, training_key)
     try:
         store = open_store()
-        run = _find(store, tag) or _create(store, arm, seed, tag)
+        found = _find(store, tag)
+        run = _taken_up(store, found) if found else _create(store, arm, seed, tag, stage)
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", run_name(arm, seed))
             return _ignore
@@ -90,22 +94,32 @@ def _find(store: Store, tag: str) -> Run | None:
     return runs[0] if runs else None
 
 
+def _taken_up(store: Store, run: Run) -> Run:
+    """Note that this process goes on with a run; one that is registered is left alone."""
+    if KEY_TAG not in run.data.tags:
+        store.client.set_tag(run.info.run_id, PROCESS_TAG, this_process())
+        if run.info.status != "RUNNING":
+            store.client.update_run(run.info.run_id, status="RUNNING")
+    return run
+
+
 def _epochs_shown(store: Store, run: Run) -> set[int]:
     points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
     return {point.step for point in points}
 
 
-def _create(store: Store, arm: str, seed: int, tag: str) -> Run:
+def _create(store: Store, arm: str, seed: int, tag: str, stage: str) -> Run:
     return store.client.create_run(
         store.experiments["pix2z-train"],
         run_name=run_name(arm, seed),
         tags={
-            "stage": "train",
+            "stage": stage,
             "kind": "training",
             "arm": arm,
             "seed": str(seed),
-            **source_tags("train"),
+            **source_tags(stage),
             LIVE_TAG: "true",
+            PROCESS_TAG: this_process(),
             TRAINING_TAG: tag,
             "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
         },

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pix2z.tracking.record import RunRecord
 from pix2z.tracking.registry import ModelRecord
-from pix2z.tracking.training_records import TrainedArm
+from pix2z.tracking.training_records import TrainedPool
 
 __all__ = ["model_record"]
 
@@ -18,22 +18,33 @@ _SHOWN = {
     "coverage_95": "coverage of the 95 % interval",
 }
 
+_TAGS = (
+    "arm",
+    "architecture",
+    "selection",
+    "galaxies_digest",
+    "split_digest",
+    "test_digest",
+    "base_pool_digest",
+)
+"""Tags that a version has from the run of its pool."""
 
-def model_record(trained: TrainedArm, pool: RunRecord, *, run_id: str) -> ModelRecord:
-    """Return the version of an arm's registered model that its pool is; the run owns it."""
+
+def model_record(trained: TrainedPool, pool: RunRecord, *, run_id: str) -> ModelRecord:
+    """Return the version of the registered model that a pool is; the run owns it."""
     return ModelRecord(
-        name=pool.tags["registered_model"],
+        name=trained.model,
         model_description=_model_description(trained),
         folder=trained.folder,
         members=tuple(trained.pool["members"]),
         digest=trained.pool["digest"],
         run_id=run_id,
-        card=_card(trained, pool.metrics),
-        tags={k: pool.tags[k] for k in ("arm", "architecture", "selection", "galaxies_digest")},
+        card=_card(trained, pool),
+        tags={key: pool.tags[key] for key in _TAGS if key in pool.tags},
     )
 
 
-def _model_description(trained: TrainedArm) -> str:
+def _model_description(trained: TrainedPool) -> str:
     return (
         f"Redshifts of galaxies from five-band images. {trained.sentence}\n\n"
         "**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 "
@@ -44,14 +55,14 @@ def _model_description(trained: TrainedArm) -> str:
     )
 
 
-def _card(trained: TrainedArm, metrics: Mapping[str, float]) -> str:
+def _card(trained: TrainedPool, pool: RunRecord) -> str:
     lines = [
-        f"Pool of seeds {', '.join(str(seed) for seed in trained.arm.seeds)} of the arm "
-        f"{trained.sentence}",
+        f"Pool of seeds {pool.params['seeds']} of the {trained.what} {trained.sentence}",
         "",
-        *_figures_of_merit(metrics),
+        *_figures_of_merit(trained, pool.metrics),
+        *([trained.remark, ""] if trained.remark else []),
         "```python",
-        f'model = mlflow.pyfunc.load_model("models:/pix2z-{trained.name}/<version>")',
+        f'model = mlflow.pyfunc.load_model("models:/{trained.model}/<version>")',
         'redshifts = model.predict(images, params={"ebv": ebv})',
         "```",
     ]
@@ -60,16 +71,16 @@ def _card(trained: TrainedArm, metrics: Mapping[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _figures_of_merit(metrics: Mapping[str, float]) -> list[str]:
+def _figures_of_merit(trained: TrainedPool, metrics: Mapping[str, float]) -> list[str]:
     """One line per metric; MLflow shows tables without any space between their columns."""
     known = [name for name in _SHOWN if f"test/{name}" in metrics]
     if not known:
         return []
-    head = "On all test galaxies, and on those inside the clip window, in redshift units:"
-    return [head, "", *(_line(name, metrics) for name in known), ""]
+    return [trained.measured, "", *(_line(name, metrics, trained.beside) for name in known), ""]
 
 
-def _line(name: str, metrics: Mapping[str, float]) -> str:
+def _line(name: str, metrics: Mapping[str, float], beside: Mapping[str, str]) -> str:
     line = f"- {_SHOWN[name]}: **{metrics[f'test/{name}']:.4f}**"
-    inside = metrics.get(f"test_inside/{name}")
-    return line if inside is None else f"{line}, inside {inside:.4f}"
+    others = {words: metrics.get(f"{prefix}/{name}") for prefix, words in beside.items()}
+    shown = [f"{words} {value:.4f}" for words, value in others.items() if value is not None]
+    return ", ".join([line, *shown])

@@ -42,6 +42,8 @@ class RunRecord:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     artifacts: Mapping[Path, str] = field(default_factory=dict)
     """Local file -> folder among the run's artifacts ('' is the top)."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Name among the run's artifacts -> its text."""
     datasets: tuple[DatasetUse, ...] = ()
     training_key: str | None = None
     """Digest of what a training starts from: finds the run that showed its live curves."""
@@ -52,7 +54,8 @@ def content_digest(record: RunRecord) -> str:
     """Digest of all that may change while the key stays: metrics, words, tags and artifacts."""
     files = {f"{folder}/{p.name}": file_digest(p) for p, folder in record.artifacts.items()}
     said = [record.name, record.description, dict(record.metrics), dict(record.tags), files]
-    return text_digest(json.dumps(said, sort_keys=True))
+    texts = [text_digest(*pair) for pair in sorted(record.texts.items())]
+    return text_digest(json.dumps(said, sort_keys=True), *texts)
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -19,15 +19,21 @@ from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array
 
 import pix2z
 from pix2z.tracking.store import Store
 
-__all__ = ["ModelRecord", "ensure_versions", "save_model"]
+__all__ = ["DIGEST_TAG", "ModelRecord", "default_store", "ensure_versions", "save_model"]
 
 LOG = logging.getLogger(__name__)
 
 DIGEST_TAG = "pool_digest"
+_MODEL_TAGS = ("arm", "architecture", "selection")
+"""Tags of a version that all versions of its model share."""
+
+_COMMIT_TAGS = ("git_commit", "git_dirty")
+
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
 """What loading and serving a pool imports; pinned to what is installed when it is registered."""
 
@@ -41,7 +47,7 @@ class ModelRecord:
     name: str
     model_description: str
     folder: Path
-    """The pool, models/<arm>."""
+    """The pool, as models/<arm>."""
     members: tuple[str, ...]
     digest: str
     """Of the pool; the registered model holds one version of it."""
@@ -51,22 +57,27 @@ class ModelRecord:
     tags: Mapping[str, str]
 
 
-def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> None:
-    """Make the registry hold each pool once; keep descriptions in step with the records."""
+def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
+    """Make the registry hold each pool once; return the number of each one's version.
+
+    Descriptions are kept in step with the records.
+    """
     client = store.client
     models = {m.name: m for m in client.search_registered_models("name LIKE 'pix2z-%'")}
-    versions = _versions(client)
+    versions, numbers = _versions(client), []
     for record in records:
         if record.name not in models:
-            tags = {key: record.tags[key] for key in ("arm", "architecture", "selection")}
+            tags = {key: record.tags[key] for key in _MODEL_TAGS if key in record.tags}
             client.create_registered_model(record.name, tags, record.model_description)
         elif models[record.name].description != record.model_description:
             client.update_registered_model(record.name, record.model_description)
         version = versions.get((record.name, record.digest))
         if version is None:
-            _create_version(store, record)
-        elif version.description != record.card:
-            client.update_model_version(record.name, version.version, record.card)
+            version = _create_version(store, record)
+        else:
+            _update_version(client, version, record)
+        numbers.append(str(version.version))
+    return numbers
 
 
 def _versions(client: MlflowClient) -> dict[tuple[str, str], ModelVersion]:
@@ -81,7 +92,7 @@ def _versions(client: MlflowClient) -> dict[tuple[str, str], ModelVersion]:
             return found
 
 
-def _create_version(store: Store, record: ModelRecord) -> None:
+def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
     """Log the pool as a model of its run, then make a version of it, tags and all at once."""
     client = store.client
     experiment_id = store.experiments["pix2z-train"]
@@ -94,21 +105,40 @@ def _create_version(store: Store, record: ModelRecord) -> None:
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    with _default_store(store.uri):
+    with default_store(store.uri):
         version = client.create_model_version(
             record.name,
             f"models:/{logged.model_id}",
             record.run_id,
-            {**record.tags, DIGEST_TAG: record.digest},
+            {**record.tags, **_commit(client, record.run_id), DIGEST_TAG: record.digest},
             description=record.card,
+            model_id=logged.model_id,
         )
     link = json.dumps([{"name": record.name, "version": str(version.version)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
     LOG.info("registered %s version %s", record.name, version.version)
+    return version
+
+
+def _update_version(client: MlflowClient, version: ModelVersion, record: ModelRecord) -> None:
+    """Bring the card up to date, and add tags that an older pix2z did not write."""
+    if version.description != record.card:
+        client.update_model_version(record.name, version.version, record.card)
+    if record.tags.keys() <= version.tags.keys():
+        return
+    tags = {**record.tags, **_commit(client, record.run_id)}
+    for key in tags.keys() - version.tags.keys():
+        client.set_model_version_tag(record.name, version.version, key, tags[key])
+
+
+def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """State of the code when the run was made, as its tags say it."""
+    tags = client.get_run(run_id).data.tags
+    return {key: tags[key] for key in _COMMIT_TAGS if key in tags}
 
 
 @contextmanager
-def _default_store(uri: str) -> Iterator[None]:
+def default_store(uri: str) -> Iterator[None]:
     """MLflow looks a version's model up in its default store, whichever the client's."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri
@@ -139,6 +169,7 @@ def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:
                 code_paths=[str(package)],
                 pip_requirements=[f"{n}=={importlib.metadata.version(n)}" for n in REQUIREMENTS],
                 signature=_signature(),
+                model_config={"pool_digest": record.digest},
                 mlflow_model=mlflow_model,
             )
     for cache in [*path.rglob("__pycache__")]:
@@ -156,11 +187,21 @@ def _copy_pool(record: ModelRecord, pool: Path) -> None:
 
 
 def _signature() -> ModelSignature:
-    """Images as one tensor, E(B-V) as a parameter that may be left out; a row per galaxy out."""
+    """Images as one tensor, E(B-V) and PDFs as parameters; a row per galaxy out."""
     images = TensorSpec(np.dtype("float32"), (-1, 32, 32, 5))
     columns = [ColSpec(DataType.double, f"z_{name}") for name in _Z_COLUMNS]
-    return ModelSignature(
+    pdf = [ColSpec(Array(DataType.double), name, required=False) for name in ("pdf", "pdf_z")]
+    signature = ModelSignature(
         inputs=Schema([images]),
-        outputs=Schema([*columns, ColSpec(DataType.integer, "flags")]),
-        params=ParamSchema([ParamSpec("ebv", DataType.double, [], (-1,))]),
+        outputs=Schema([*columns, ColSpec(DataType.integer, "flags"), *pdf]),
+        params=ParamSchema(
+            [
+                ParamSpec("ebv", DataType.double, [], (-1,)),
+                ParamSpec("pdf", DataType.boolean, False),
+            ]
+        ),
     )
+    # The model checks what it is sent, says better than MLflow what is wrong with it, and takes
+    # base64 too: MLflow passes the input of such a model on as it came.
+    signature._is_signature_from_type_hint = True
+    return signature

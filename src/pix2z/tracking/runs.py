@@ -8,6 +8,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
+from pix2z.tracking.process_mark import PROCESS_TAG, this_process
 from pix2z.tracking.record import DatasetUse, RunRecord, content_digest
 from pix2z.tracking.store import Store
 
@@ -26,6 +27,9 @@ CONTENT_TAG = "content_digest"
 TRAINING_TAG = "training_key"
 LIVE_TAG = "live"
 """``true`` while a training is under way, ``adopted`` once its files are registered."""
+
+COMMANDS = ("finetune",)
+"""Values of the tag `stage` that are commands, not stages of dvc.yaml."""
 
 _PAGE = 100
 
@@ -88,7 +92,12 @@ def _create(
     code_tags: Mapping[str, str],
     parent: str | None,
 ) -> Run:
-    tags = {KEY_TAG: record.key, **code_tags, **source_tags(record.tags["stage"])}
+    tags = {
+        KEY_TAG: record.key,
+        PROCESS_TAG: this_process(),
+        **code_tags,
+        **source_tags(record.tags["stage"]),
+    }
     if record.training_key:
         tags[TRAINING_TAG] = record.training_key
     if parent:
@@ -98,8 +107,9 @@ def _create(
 
 
 def source_tags(stage: str) -> dict[str, str]:
-    """Return what MLflow shows as the source of a run: the stage's module."""
-    return {"mlflow.source.name": f"pix2z.stages.{stage}", "mlflow.source.type": "LOCAL"}
+    """Return what MLflow shows as the source of a run: the module of the stage or command."""
+    room = "cli" if stage in COMMANDS else "stages"
+    return {"mlflow.source.name": f"pix2z.{room}.{stage}", "mlflow.source.type": "LOCAL"}
 
 
 def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
@@ -113,6 +123,8 @@ def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
         client.log_batch(run_id, params=params[start : start + 100])
     for path, folder in record.artifacts.items():
         client.log_artifact(run_id, str(path), folder or None)
+    for name, text in record.texts.items():
+        client.log_text(run_id, text, name)
     if record.datasets and not run.inputs.dataset_inputs:
         client.log_inputs(run_id, [_dataset_input(use) for use in record.datasets])
     tags = {

@@ -1,20 +1,22 @@
 """Where runs are kept: `MLFLOW_TRACKING_URI`, else mlflow.db in the root of the repository."""
 
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
+from pix2z.tracking.store_lock import MAKING, file_locked, postgres_locked
 
 __all__ = [
     "EXPERIMENTS",
+    "POSTGRES",
+    "SQLITE",
     "Store",
     "create_database",
     "open_store",
@@ -33,7 +35,8 @@ EXPERIMENTS: Mapping[str, str] = {
         "trained once per seed, and the seeds are pooled. Runs named *seed* are single trainings "
         "with their learning curves; runs named *pool* carry the figures and own the registered "
         "model of the arm. Metrics named test/ are in redshift units, on the same test galaxies "
-        "for every arm."
+        "for every arm. Runs named *finetune* went on from a trained pool on other galaxies, and "
+        "are tested on some of those."
     ),
     "pix2z-compare": (
         "Comparisons of all arms and controls on the same test galaxies: does clipping the "
@@ -46,7 +49,8 @@ EXPERIMENTS: Mapping[str, str] = {
 KIND = "custom_model_development"
 """Opens an experiment on its runs, not on the traces of a language model."""
 
-_SQLITE = "sqlite:///"
+SQLITE, POSTGRES = "sqlite:///", "postgresql"
+"""How the URI of such a store begins."""
 
 
 @dataclass(frozen=True)
@@ -72,56 +76,81 @@ def repository_root(start: Path | None = None) -> Path:
 
 def tracking_uri() -> str:
     """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{repository_root() / 'mlflow.db'}"
 
 
 def open_store() -> Store:
     """Open the store; create it and the experiments where they are missing.
 
-    Several processes may do so at once: MLflow itself cannot create one database twice at a time.
-    A kill while it is created leaves no half-made database behind.
+    Any number of processes may do so at once: MLflow itself cannot create one database twice at a
+    time. A kill while it is created leaves no half-made SQLite file behind.
     """
     # `mlflow run` exports its own run to every child; our runs are not that run.
     os.environ.pop("MLFLOW_RUN_ID", None)
     uri = tracking_uri()
-    if not uri.startswith(_SQLITE):
-        client = MlflowClient(uri)
-        return Store(client, uri, _ensure_experiments(client, artifacts=None))
-    database = Path(uri.removeprefix(_SQLITE)).resolve()
+    if uri.startswith(SQLITE):
+        _ensure_sqlite(_sqlite_file(uri))
+    elif uri.startswith(POSTGRES):
+        with postgres_locked(uri, key=MAKING):
+            MlflowClient(uri).search_experiments(max_results=1)
+    client = MlflowClient(uri)
+    return Store(client, uri, _ensure_experiments(client, uri))
+
+
+def _sqlite_file(uri: str) -> Path:
+    return Path(uri.removeprefix(SQLITE)).resolve()
+
+
+def _ensure_sqlite(database: Path) -> None:
+    if database.exists():  # it is renamed to that when it is whole
+        return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(database.with_name(f"{database.name}.lock")):
+    with file_locked(database.with_name(f"{database.name}.lock")):
         if not database.exists():
             create_database(database)
-        client = MlflowClient(uri)
-        experiments = _ensure_experiments(client, artifacts=database.with_name("mlruns"))
-    return Store(client, uri, experiments)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; a killed holder releases it."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def create_database(database: Path) -> None:
     """Create the SQLite file of an empty store, whole or not at all."""
     with atomic_path(database) as partial:
-        MlflowClient(f"{_SQLITE}{partial}").search_experiments()
+        MlflowClient(f"{SQLITE}{partial}").search_experiments()
 
 
-def _ensure_experiments(client: MlflowClient, *, artifacts: Path | None) -> dict[str, str]:
+def _ensure_experiments(client: MlflowClient, uri: str) -> dict[str, str]:
     """Ids by name; created with their description, restored where a person deleted them."""
     known = {e.name: e for e in client.search_experiments(view_type=ViewType.ALL)}
     ids = {}
     for name, description in EXPERIMENTS.items():
         if name not in known:
-            location = str(artifacts / name) if artifacts else None
-            tags = {"mlflow.note.content": description, "mlflow.experimentKind": KIND}
-            ids[name] = client.create_experiment(name, artifact_location=location, tags=tags)
+            ids[name] = _create_experiment(client, name, description, _artifact_location(uri, name))
             continue
         ids[name] = known[name].experiment_id
         if known[name].lifecycle_stage == "deleted":
             client.restore_experiment(ids[name])
     return ids
+
+
+def _create_experiment(
+    client: MlflowClient, name: str, description: str, location: str | None
+) -> str:
+    tags = {"mlflow.note.content": description, "mlflow.experimentKind": KIND}
+    try:
+        created: str = client.create_experiment(name, artifact_location=location, tags=tags)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        # Another process was first.
+        created = client.get_experiment_by_name(name).experiment_id
+    return created
+
+
+def _artifact_location(uri: str, name: str) -> str | None:
+    """Beside a SQLite file, or in the root for another database; a server has a place of its own.
+
+    Never in the current folder, which may be the temporary copy of a queued experiment.
+    """
+    if uri.startswith(SQLITE):
+        return str(_sqlite_file(uri).with_name("mlruns") / name)
+    if uri.startswith(POSTGRES):
+        return str(repository_root() / "mlruns" / name)
+    return None

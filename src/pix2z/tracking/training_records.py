@@ -1,25 +1,15 @@
-"""models/ and reports/metrics/ -> one record per training, and one per arm for its pool."""
+"""A trained pool, as its files say it is -> one record per training, and one for the pool."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pix2z.config.arms import Arm
 from pix2z.files import read_json, text_digest
-from pix2z.tracking.lineage import data_digest
 from pix2z.tracking.record import DatasetUse, RunRecord, as_params, numbers
 
-__all__ = [
-    "GALAXIES",
-    "CURVES",
-    "TrainedArm",
-    "member_record",
-    "pool_record",
-    "read_arm_files",
-    "run_name",
-    "training_tag",
-]
+__all__ = ["CURVES", "TrainedPool", "member_record", "pool_record", "run_name", "training_tag"]
 
 CURVES = {
     "loss": "curves/train_loss",
@@ -32,98 +22,62 @@ MLflow draws what stands before a slash as a section of charts, in alphabetical 
 curves, then test metrics.
 """
 
-SELECTIONS = {
-    "full": "all training galaxies",
-    "clipped": "the training galaxies within 2 sigma of the mean redshift",
-    "equal_n": "a random subsample of the training galaxies, as large as the clipped sample",
-}
-ARCHITECTURES = {
-    "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
-    "seed_cnn": "the published 421,725-parameter CNN with its own recipe",
-}
-GALAXIES = "data/galaxies.h5"
-
 
 @dataclass(frozen=True)
-class TrainedArm:
-    """What the files say of one trained arm."""
+class TrainedPool:
+    """What the files say of one trained pool: an arm, or a fine-tuned model."""
 
     name: str
-    arm: Arm
+    """What its runs are called by."""
+    model: str
+    """The registered model that it is a version of."""
+    stage: str
+    """What trained it, as `runs.source_tags` knows it."""
+    what: str
+    """``arm`` or ``fine-tuned model``."""
+    sentence: str
+    """What it is, in words."""
     folder: Path
-    """models/<name>."""
+    """Where pool.json and the members are."""
     pool: Mapping[str, Any]
     """pool.json."""
-    metrics: Mapping[str, Any]
-    """reports/metrics/<name>.json; empty before evaluation."""
+    tags: Mapping[str, str]
+    """Of each of its runs; what the version has of them is chosen in `model_card`."""
+    params: Mapping[str, str]
+    """Of the run of the pool."""
     datasets: tuple[DatasetUse, ...]
-    figures: tuple[Path, ...]
-    source: str
-    """Where the galaxies come from, in words; empty where ingest left no report."""
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags that every run of this arm carries."""
-        return {
-            "stage": "train",
-            "arm": self.name,
-            "selection": self.arm.selection,
-            "architecture": self.arm.architecture,
-            "galaxies_digest": self.datasets[0].digest,
-            "split_digest": self.datasets[1].digest,
-        }
-
-    @property
-    def sentence(self) -> str:
-        """What the arm is, in words."""
-        return (
-            f"**{self.name}**: trained on {SELECTIONS[self.arm.selection]}; architecture "
-            f"{self.arm.architecture} ({ARCHITECTURES[self.arm.architecture]})."
-        )
+    seed_metrics: Mapping[str, Mapping[str, float]]
+    """Seed -> metrics of that network alone, as they are named in the store."""
+    pool_metrics: Mapping[str, float]
+    """As they are named in the store; ``test/<metric>`` are those of the card."""
+    measured: str
+    """On what the metrics were measured, in words."""
+    beside: Mapping[str, str]
+    """Prefix of metrics that the card gives beside ``test/`` -> what they are, in words."""
+    artifacts: Mapping[Path, str] = field(default_factory=dict)
+    """Files of the run of the pool, beside pool.json -> folder among its artifacts."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Artifacts of the run of the pool that are no files here: name -> text."""
+    source: str = ""
+    """Where the galaxies come from, in words."""
+    remark: str = ""
+    """What else is to be said of the pool, in words."""
+    lineage: tuple[str, ...] = ()
+    """What makes a training this one, beside its weights."""
 
 
-def run_name(arm: str, seed: int) -> str:
+def run_name(pool: str, seed: int) -> str:
     """Return the name of the run of one training."""
-    return f"{arm}, seed {seed}"
+    return f"{pool}, seed {seed}"
 
 
-def training_tag(arm: str, seed: int, training_key: str) -> str:
-    """Return what ties a live run to its files; arms and seeds may start from the same inputs."""
-    return f"{arm}/seed-{seed}/{training_key}"
+def training_tag(pool: str, seed: int, training_key: str) -> str:
+    """Return what ties a live run to its files; pools and seeds may start from the same inputs."""
+    return f"{pool}/seed-{seed}/{training_key}"
 
 
-def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, str]) -> TrainedArm:
-    """Read the pool, metrics and figures of an arm; `recorded`: path -> digest known to DVC."""
-    folder, split = root / "models" / name, f"data/splits/{arm.selection}.h5"
-    metrics = root / "reports/metrics" / f"{name}.json"
-    galaxies_digest, split_digest = (data_digest(root, p, recorded) for p in (GALAXIES, split))
-    return TrainedArm(
-        name=name,
-        arm=arm,
-        folder=folder,
-        pool=read_json(folder / "pool.json"),
-        metrics=read_json(metrics) if metrics.exists() else {},
-        datasets=(
-            DatasetUse("galaxies", GALAXIES, galaxies_digest, "training"),
-            DatasetUse(f"split {arm.selection}", split, split_digest, "training rows"),
-        ),
-        figures=_figures(root / "reports/figures", name),
-        source=_source(root / "reports/ingest.json"),
-    )
-
-
-def _source(report: Path) -> str:
-    return str(read_json(report)["raw"]["source"]) if report.exists() else ""
-
-
-def _figures(folder: Path, arm: str) -> tuple[Path, ...]:
-    """Figures of this arm alone, and those that show all arms side by side."""
-    names = (f"errors_{arm}", "training_curves", "redshift_density", "pit")
-    return tuple(path for name in names if (path := folder / f"{name}.png").exists())
-
-
-def member_record(trained: TrainedArm, member: str) -> RunRecord:
-    """Return the record of one training, from models/<arm>/<member>/."""
+def member_record(trained: TrainedPool, member: str) -> RunRecord:
+    """Return the record of one training, from the files of that member."""
     folder = trained.folder / member
     estimator = read_json(folder / "estimator.json")
     history = read_json(folder / "history.json")
@@ -131,18 +85,25 @@ def member_record(trained: TrainedArm, member: str) -> RunRecord:
     seconds = sum(history["seconds"])
     params = {k: v for k, v in estimator.items() if k in ("architecture", "grid", "settings")}
     return RunRecord(
-        key=text_digest(trained.name, member, weights),
+        key=text_digest(trained.name, member, weights, *trained.lineage),
         name=run_name(trained.name, seed),
         description=_member_words(trained, seed, history),
         started=(folder / "history.json").stat().st_mtime - seconds,
         seconds=seconds,
-        tags={**trained.tags, "kind": "training", "seed": str(seed), "weights_digest": weights},
+        tags={
+            "stage": trained.stage,
+            **trained.tags,
+            "kind": "training",
+            "seed": str(seed),
+            "weights_digest": weights,
+        },
         params=as_params({**params, "seed": seed, "n_train": history["n_train"]}),
         metrics={
             "best_epoch": history["best_epoch"],
             "best_val_loss": min(history["val_loss"]),
             "cpu_seconds": history["cpu_seconds"],
-            **_test_metrics(trained.metrics.get("seeds", {}).get(str(seed), {})),
+            **numbers({"base_val_loss": history.get("base_val_loss")}),
+            **trained.seed_metrics.get(str(seed), {}),
         },
         curves={
             curve: list(zip(history["epoch"], history[column], strict=True))
@@ -154,17 +115,19 @@ def member_record(trained: TrainedArm, member: str) -> RunRecord:
     )
 
 
-def _member_words(trained: TrainedArm, seed: int, history: Mapping[str, Any]) -> str:
+def _member_words(trained: TrainedPool, seed: int, history: Mapping[str, Any]) -> str:
+    kept = " No epoch was better than the weights it began with: those are kept."
     return (
-        f"One training, seed {seed}, of the arm {trained.sentence}\n\n"
+        f"One training, seed {seed}, of the {trained.what} {trained.sentence}\n\n"
         f"{len(history['epoch'])} epochs, the best at step {history['best_epoch']} of the curves; "
-        f"{history['n_train']} training galaxies. Metrics named test/ are of this seed alone: "
-        f"the arm is judged by its pool (run *{trained.name}, pool*)."
+        f"{history['n_train']} training galaxies.{kept if history.get('base_kept') else ''} "
+        "Metrics named test/ are of this seed alone: "
+        f"the {trained.what} is judged by its pool (run *{trained.name}, pool*)."
     )
 
 
-def pool_record(trained: TrainedArm, members: Sequence[RunRecord]) -> RunRecord:
-    """Return the record of the arm's pool, which owns its registered model."""
+def pool_record(trained: TrainedPool, members: Sequence[RunRecord]) -> RunRecord:
+    """Return the record of the pool, which owns its registered model."""
     calibration = trained.pool["calibration"]
     temperature = numbers(calibration) if calibration["kind"] == "temperature" else {}
     return RunRecord(
@@ -174,42 +137,35 @@ def pool_record(trained: TrainedArm, members: Sequence[RunRecord]) -> RunRecord:
         started=(trained.folder / "pool.json").stat().st_mtime,
         seconds=0.0,
         tags={
+            "stage": trained.stage,
             **trained.tags,
             "kind": "pool",
             "pool_digest": trained.pool["digest"],
-            "registered_model": f"pix2z-{trained.name}",
+            "registered_model": trained.model,
+            "weights_digests": json.dumps(
+                {f"seed-{m.tags['seed']}": m.tags["weights_digest"] for m in members}
+            ),
         },
         params={
-            "architecture": trained.arm.architecture,
+            **trained.params,
             "calibration": calibration["kind"],
-            "selection": trained.arm.selection,
             "seeds": ", ".join(member.tags["seed"] for member in members),
         },
         metrics={
             **temperature,
             "cpu_seconds": round(sum(member.metrics["cpu_seconds"] for member in members), 1),
-            **_test_metrics(trained.metrics.get("pool", {})),
+            **trained.pool_metrics,
         },
-        artifacts={
-            trained.folder / "pool.json": "",
-            **{figure: "figures" for figure in trained.figures},
-        },
+        artifacts={trained.folder / "pool.json": "", **trained.artifacts},
+        texts=trained.texts,
         datasets=trained.datasets,
     )
 
 
-def _pool_words(trained: TrainedArm, members: Sequence[RunRecord]) -> str:
+def _pool_words(trained: TrainedPool, members: Sequence[RunRecord]) -> str:
     seeds = ", ".join(member.tags["seed"] for member in members)
-    return (
-        f"The pool (mean of the PDFs, then calibrated) of the arm {trained.sentence}\n\n"
-        f"Seeds {seeds}. This is what the registered model *pix2z-{trained.name}* serves."
+    words = (
+        f"The pool (mean of the PDFs, then calibrated) of the {trained.what} {trained.sentence}\n\n"
+        f"Seeds {seeds}. This is what the registered model *{trained.model}* serves."
     )
-
-
-def _test_metrics(subsets: Mapping[str, Any]) -> dict[str, float]:
-    """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window."""
-    found: dict[str, float] = {}
-    for subset, prefix in (("whole", "test/"), ("inside", "test_inside/")):
-        values = numbers(subsets.get(subset, {}))
-        found |= {f"{prefix}{name}": value for name, value in values.items()}
-    return found
+    return f"{words}\n\n{trained.remark}" if trained.remark else words

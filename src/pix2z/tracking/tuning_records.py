@@ -9,22 +9,39 @@ from pix2z.tracking.record import RunRecord, as_params, numbers
 
 __all__ = ["tuning_records"]
 
+_COMMAND = "pix2z.cli.tune"
+_USED_BY_STAGE = "train every hybrid arm alike"
+_USED_BY_TUNE = "train nothing by themselves: `pix2z tune` prints the command that uses them"
 
-def tuning_records(folder: Path, *, galaxies_digest: str) -> list[RunRecord]:
-    """Return the study and then its trials; nothing where no trial was run."""
+
+def tuning_records(
+    folder: Path, *, galaxies_digest: str, study_name: str | None = None
+) -> list[RunRecord]:
+    """Return the study and then its trials; nothing where no trial was run.
+
+    Parameters
+    ----------
+    study_name : of a study of `pix2z tune`, which may still grow: it stays one run all the same.
+        Without, the study is that of the pipeline, and other trials make another one.
+    """
     path = folder / "trials.json"
     study = read_json(path)
     trials = study["trials"]
     if not trials:
         return []
-    best = None if study["best_trial"] is None else trials[study["best_trial"]]
+    by_number = {trial["number"]: trial for trial in trials}
+    baseline, best = by_number.get(0), by_number.get(study["best_trial"])
     ended = path.stat().st_mtime
-    key = text_digest(*(f"{t['settings']} {t['curve']}" for t in trials))
+    key = study_name or text_digest(*(f"{t['settings']} {t['curve']}" for t in trials))
+    found = read_json(folder / "best_params.json")
+    settings = as_params({f"best.{name}": value for name, value in found.items()})
+    # What grows may change its mind, which tags can and parameters cannot.
+    tags = {"study": study_name, "mlflow.source.name": _COMMAND} if study_name else {}
     seconds = sum(trial["seconds"] for trial in trials)
     parent = RunRecord(
         key=key,
-        name=f"study of {len(trials)} trials",
-        description=_words(trials, best),
+        name=f"{'pix2z tune' if study_name else 'study'} of {len(trials)} trials",
+        description=_words(trials, best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
         started=ended - seconds,
         seconds=seconds,
         tags={
@@ -32,12 +49,13 @@ def tuning_records(folder: Path, *, galaxies_digest: str) -> list[RunRecord]:
             "kind": "study",
             "architecture": "hybrid",
             "galaxies_digest": galaxies_digest,
+            **tags,
+            **(settings if study_name else {}),
         },
-        params=as_params(
-            {f"best.{k}": v for k, v in read_json(folder / "best_params.json").items()}
-        ),
+        params={} if study_name else settings,
         metrics={
-            **numbers({"baseline_val_loss": trials[0]["validation_loss"], "n_trials": len(trials)}),
+            "n_trials": len(trials),
+            **numbers({"baseline_val_loss": baseline["validation_loss"]} if baseline else {}),
             **numbers({"best_val_loss": best["validation_loss"]} if best else {}),
             **{f"importance/{name}": share for name, share in study["importances"].items()},
         },
@@ -47,22 +65,24 @@ def tuning_records(folder: Path, *, galaxies_digest: str) -> list[RunRecord]:
             **{figure: "figures" for figure in sorted(folder.glob("*.png"))},
         },
     )
-    return [parent, *_trials(study, key, parent.started)]
+    return [parent, *_trials(study, key, parent.started, tags)]
 
 
-def _trials(study: Mapping[str, Any], study_key: str, started: float) -> list[RunRecord]:
+def _trials(
+    study: Mapping[str, Any], study_key: str, started: float, tags: Mapping[str, str]
+) -> list[RunRecord]:
     records = []
     for trial in study["trials"]:
         best = trial["number"] == study["best_trial"]
         records.append(
             RunRecord(
-                key=text_digest(study_key, str(trial["number"])),
+                key=text_digest(study_key, str(trial["number"]), *_distinct(trial, tags)),
                 parent_key=study_key,
                 name=_name(trial["number"], best=best),
                 description=f"{trial['state'].capitalize()} after {len(trial['curve'])} epochs.",
                 started=started,
                 seconds=trial["seconds"],
-                tags={"stage": "tune", "kind": "trial", "state": trial["state"]},
+                tags={"stage": "tune", "kind": "trial", "state": trial["state"], **tags},
                 params=as_params(trial["settings"]),
                 metrics=numbers({"best_val_loss": trial["validation_loss"]}),
                 curves={"curves/val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
@@ -72,12 +92,17 @@ def _trials(study: Mapping[str, Any], study_key: str, started: float) -> list[Ru
     return records
 
 
+def _distinct(trial: Mapping[str, Any], tags: Mapping[str, str]) -> list[str]:
+    """Tell trials apart of studies with one name: a database may be emptied and filled anew."""
+    return [str(trial["settings"])] if tags else []
+
+
 def _name(number: int, *, best: bool) -> str:
     name = "baseline" if number == 0 else f"trial {number}"
     return f"{name} (best)" if best else name
 
 
-def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None) -> str:
+def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None, used: str) -> str:
     pruned = sum(trial["state"] == "pruned" for trial in trials)
     words = (
         f"{len(trials)} short trainings of the hybrid network with different settings, {pruned} of "
@@ -88,6 +113,6 @@ def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None) 
         return words + "No trial reached a finite loss: the settings of params.yaml are kept."
     return words + (
         f"The lowest validation loss, {best['validation_loss']:.4f}, is that of trial "
-        f"{best['number']}; its settings train every hybrid arm alike. For the learning curves, "
+        f"{best['number']}; its settings {used}. For the learning curves, "
         "select the trials and choose Compare."
     )

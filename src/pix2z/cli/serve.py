@@ -1,0 +1,74 @@
+"""``pix2z serve``: a registered version answers over HTTP."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from pix2z.cli.registry_session import session
+
+__all__ = ["serve"]
+
+
+def serve(
+    model: Annotated[
+        str, typer.Option(help="An arm as full, or a version as pix2z-full/3 or pix2z@previous.")
+    ] = "models:/pix2z@champion",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines ask.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 5001,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each with its own copy.")] = 1,
+) -> None:
+    """Serve redshifts over HTTP until Ctrl-C: POST JSON to /invocations.
+
+    {"inputs": {"images": IMAGES, "ebv": [0.03], "pdf": true}}, where IMAGES is (n, 32, 32, 5) in
+    nanomaggies, bands u g r i z last, null where masked: nested lists, or base64 text of
+    little-endian float32; n is 1024 at most. ebv and pdf may be left out. A row per galaxy comes
+    back: z_median, z_mean, z_mode, limits of the central 68 and 95 % intervals, flags. The version
+    runs the code that was registered with it.
+    """
+    with _ended_by_sigterm(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
+        try:
+            _serve(model, Path(scratch), host=host, port=port, workers=workers)
+        except KeyboardInterrupt:
+            return
+
+
+def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> None:
+    from pix2z.tracking.serving import server
+    from pix2z.tracking.serving.version import fetch_version
+
+    if not server.is_loopback(host):
+        sys.stderr.write(
+            f"warning: on {host}, everyone who reaches this machine may ask; there is no password\n"
+        )
+    with server.listening(host, port) as opened:
+        with session() as store:
+            version, folder = fetch_version(store, model, scratch)
+        with server.running(folder, opened, workers=workers) as answering:
+            also = f" (from {version.source})" if version.source != version.label else ""
+            sys.stdout.write(
+                f"{version.label}{also} answers at {answering.address}; Ctrl-C ends it\n"
+            )
+            sys.stdout.flush()
+            answering.wait()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does."""
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Serving a registered version: what a request says, and the server of ``pix2z serve``."""

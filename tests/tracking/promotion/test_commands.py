@@ -1,0 +1,158 @@
+"""`pix2z promote`, `rollback`, `history` and `models`, on real networks that are untrained."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from pix2z.tracking.promotion.audit import read_events
+from pix2z.tracking.promotion.versions import CHAMPION, read_versions, with_alias
+from pix2z.tracking.store import open_store
+
+
+def champion():
+    found = with_alias(read_versions(open_store().client), CHAMPION)
+    return found and found.source
+
+
+def lines(text):
+    """Lines of a table by their first cell."""
+    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
+
+
+def set_limit(world, **limits):
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["promotion"]["limits"] |= limits
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
+    code, out, err = run("promote")
+    assert (code, err) == (0, "")
+    assert "full has the lowest CRPS on 100 test galaxies: 0." in out
+    assert "clipped has 0." in out
+    assert "All others are significantly worse." in out
+    assert "\npix2z-full/1:\n" in out
+    assert "32 answers as estimated, whole and in order" in lines(out)["Served model"]
+    assert "Promoted: pix2z-full/1 is now the champion, as pix2z/1." in out
+    assert champion() == "pix2z-full/1"
+    (event,) = read_events(open_store().client)
+    assert event.reason.startswith("lowest CRPS of 2 arms; all others are significantly worse")
+
+    before = dump()
+    code, out, err = run("promote")
+    assert (code, err) == (0, "")
+    assert out.rstrip().endswith("pix2z-full/1 is the champion already (pix2z/1).")
+    code, out, err = run("promote", "full")
+    assert (code, out, err) == (0, "pix2z-full/1 is the champion already (pix2z/1).\n", "")
+    assert dump() == before
+
+
+@pytest.mark.usefixtures("unserved")
+def test_a_dry_run_changes_nothing(world, run, dump):
+    before = dump()
+    code, out, err = run("promote", "clipped", "--dry-run")
+    assert (code, err) == (0, "")
+    assert out.rstrip().endswith("pix2z-clipped/1 would be promoted. This is a dry run.")
+    set_limit(world, crps=0.001)
+    assert run("promote", "clipped", "--dry-run")[0] == 3
+    assert dump() == before
+
+
+@pytest.mark.usefixtures("unserved")
+def test_a_significant_loss_is_refused_in_one_line_and_changes_nothing(world, run, dump):
+    assert run("promote", "full", "--reason", "the first")[0] == 0
+    before = dump()
+    code, out, err = run("promote", "clipped")
+    assert code == 3
+    assert err.count("\n") == 1
+    assert err.startswith("error: pix2z-clipped/1 is refused: CRPS minus the champion's: 0.")
+    assert "FAILED" in lines(out)["CRPS minus the champion's"]
+    assert "pix2z-clipped/1 against the champion pix2z/1 (pix2z-full/1):" in out
+    assert dump() == before
+
+
+@pytest.mark.usefixtures("unserved")
+def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(world, run):
+    """The better one follows the worse one."""
+    assert run("promote", "clipped")[0] == 0
+    code, out, _ = run("promote", "full", "--reason", "[bold]better[/bold] \x1b[31mcalibrated")
+    assert code == 0
+    assert "Promoted: pix2z-full/1 is now the champion, as pix2z/2; pix2z/1 is now the prev" in out
+    code, out, err = run("rollback", "--reason", "it drifts")
+    assert (code, err) == (0, "")
+    assert out == (
+        "Rolled back: pix2z/1 (pix2z-clipped/1) is the champion again; pix2z/2 is now the previous "
+        "one.\n"
+    )
+    code, out, _ = run("history")
+    assert code == 0
+    _, first, second, third = out.splitlines()
+    assert "promote" in first
+    assert "replaced" in first
+    assert "[bold]better[/bold] [31mcalibrated" in second  # as it was written, without escapes
+    assert "rollback" in third
+    assert "champion" in third
+    events = json.loads(run("history", "--json")[1])
+    assert [event["outcome"] for event in events] == ["replaced", "replaced", "champion"]
+    assert events[2]["metrics"]["crps"] == events[0]["metrics"]["crps"] > 0
+    listed = json.loads(run("models", "--json")[1])
+    assert {v["uri"]: v["aliases"] for v in listed} == {
+        "models:/pix2z/2": ["previous"],
+        "models:/pix2z/1": ["champion"],
+        "models:/pix2z-clipped/1": [],
+        "models:/pix2z-full/1": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ({"crps": 0.001}, "CRPS: "),
+        ({"outlier_005": 0.001}, "outliers > 0.05: "),
+        ({"bias_mean": 1e-6}, "mean bias: "),
+    ],
+)
+@pytest.mark.usefixtures("unserved")
+def test_a_limit_that_is_exceeded_is_named(world, run, dump, limits, name):
+    set_limit(world, **limits)
+    before = dump()
+    code, _, err = run("promote")
+    assert code == 3
+    assert err.startswith(f"error: pix2z-full/1 is refused: {name}")
+    assert err.count("\n") == 1
+    assert dump() == before
+
+
+@pytest.mark.parametrize("name", ["data/galaxies.h5", "data/splits/full.h5"])
+@pytest.mark.parametrize("arguments", [(), ("full",)])
+def test_missing_galaxies_are_one_line_and_exit_code_2(world, run, name, arguments):
+    (world / name).unlink()
+    code, out, err = run("promote", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {world / name}: no such file")
+    assert "`make repro`" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("unserved")
+def test_nothing_registered_and_unknown_models_are_one_line(world, run, empty_database):
+    code, _, err = run("promote", "fulll")
+    assert code == 2
+    assert err.startswith("error: model 'fulll': not registered; expected one of clipped, full")
+    shutil.copy(empty_database, world / "mlflow.db")
+    for command in ("promote", "models"):
+        assert run(command)[::2] == (
+            2,
+            "error: no models are registered yet; run `make repro`\n",
+        )
+    (world / "mlflow.db").unlink()
+    for command in ("promote", "models", "history", "rollback"):
+        code, out, err = run(command)
+        assert (code, out) == (2, "")
+        assert err.startswith(
+            f"error: {world}/mlflow.db: no such store of MLflow; run `make repro`"
+        )
+        assert err.count("\n") == 1
+    assert not (world / "mlflow.db").exists()
