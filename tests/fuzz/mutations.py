@@ -1,0 +1,286 @@
+"""Damage to files: what disks, downloads, editors and other people's writers do to them."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+Rng = np.random.Generator
+Damage = Callable[[Path, Rng], None]
+
+EXTREMES = [0, 1, 2**7, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
+
+
+def damage_bytes(path: Path, rng: Rng) -> None:
+    """Change bytes of a file in place, half of the time among the first 4 kB, where headers are."""
+    content = bytearray(path.read_bytes())
+    for _ in range(int(rng.integers(1, 4))):
+        kind = str(rng.choice(list(BYTE_DAMAGE)))
+        reach = min(len(content), 4096) if rng.random() < 0.5 else len(content)
+        if reach < 16:
+            break
+        BYTE_DAMAGE[kind](content, int(rng.integers(0, reach - 8)), rng)
+    path.write_bytes(bytes(content))
+
+
+def _flip(content: bytearray, at: int, rng: Rng) -> None:
+    content[at] ^= 1 << int(rng.integers(8))
+
+
+def _overwrite(content: bytearray, at: int, rng: Rng) -> None:
+    length = int(rng.integers(1, 64))
+    content[at : at + length] = rng.bytes(min(length, len(content) - at))
+
+
+def _extreme(content: bytearray, at: int, rng: Rng) -> None:
+    size = int(rng.choice([2, 4, 8]))
+    value = int(rng.choice(np.array(EXTREMES, np.uint64))) % 2 ** (8 * size)
+    content[at : at + size] = value.to_bytes(size, "little")
+
+
+def _blank(content: bytearray, at: int, rng: Rng) -> None:
+    length = min(int(rng.integers(1, 4096)), len(content) - at)
+    content[at : at + length] = bytes(length)
+
+
+def _truncate(content: bytearray, at: int, rng: Rng) -> None:
+    del content[at:]
+
+
+def _remove(content: bytearray, at: int, rng: Rng) -> None:
+    del content[at : at + int(rng.integers(1, 512))]
+
+
+def _repeat(content: bytearray, at: int, rng: Rng) -> None:
+    content[at:at] = content[at : at + int(rng.integers(1, 512))]
+
+
+BYTE_DAMAGE = {
+    "flip": _flip,
+    "overwrite": _overwrite,
+    "extreme": _extreme,
+    "blank": _blank,
+    "truncate": _truncate,
+    "remove": _remove,
+    "repeat": _repeat,
+}
+
+
+def damage_hdf5(path: Path, rng: Rng) -> None:
+    """Leave a file that is whole HDF5, and holds something else than it should."""
+    with h5py.File(path, "r+") as file:
+        keys: list[str] = []
+        file.visit(lambda key: keys.append(key) if isinstance(file[key], h5py.Dataset) else None)
+        for _ in range(int(rng.integers(1, 3))):
+            key = str(rng.choice(keys))
+            if _is_array(file, key):
+                HDF5_DAMAGE[str(rng.choice(list(HDF5_DAMAGE)))](file, key, rng)
+
+
+def _is_array(file: h5py.File, key: str) -> bool:
+    """Whether there is still an array with rows to damage."""
+    if not isinstance(file.get(key, getlink=True), h5py.HardLink):
+        return False
+    return isinstance(file[key], h5py.Dataset) and bool(file[key].shape)
+
+
+def _replace(file: h5py.File, key: str, values: object) -> None:
+    del file[key]
+    file[key] = values
+
+
+def _missing(file: h5py.File, key: str, rng: Rng) -> None:
+    del file[key]
+
+
+def _renamed(file: h5py.File, key: str, rng: Rng) -> None:
+    file.move(key, f"{key}_old")
+
+
+def _group(file: h5py.File, key: str, rng: Rng) -> None:
+    del file[key]
+    file.create_group(key)
+
+
+def _words(file: h5py.File, key: str, rng: Rng) -> None:
+    n = file[key].shape[0] if file[key].shape else 1
+    _replace(file, key, np.array([b"\xff\xfe" * 3] * n))
+
+
+def _scalar(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, 3.0)
+
+
+def _nothing(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, h5py.Empty("f4"))
+
+
+def _no_rows(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, file[key][...][:0])
+
+
+def _longer(file: h5py.File, key: str, rng: Rng) -> None:
+    values = file[key][...]
+    _replace(file, key, np.concatenate([values, values[:1]]))
+
+
+def _other_axes(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, np.moveaxis(file[key][...], 0, -1))
+
+
+def _more_axes(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, file[key][...][..., None])
+
+
+def _dtype(file: h5py.File, key: str, rng: Rng) -> None:
+    values = np.zeros(file[key].shape, str(rng.choice(["c8", "?", "S3", "f2", "u8", "i1"])))
+    _replace(file, key, values)
+
+
+def _compound(file: h5py.File, key: str, rng: Rng) -> None:
+    _replace(file, key, np.zeros(file[key].shape[:1], [("a", "f4"), ("b", "S5")]))
+
+
+def _huge(file: h5py.File, key: str, rng: Rng) -> None:
+    shape = (int(rng.choice([2**31, 2**40, 2**50])), *file[key].shape[1:])
+    dtype = file[key].dtype
+    del file[key]
+    file.create_dataset(key, shape, dtype, chunks=(1, *shape[1:]))
+
+
+def _elsewhere(file: h5py.File, key: str, rng: Rng) -> None:
+    del file[key]
+    file[key] = h5py.ExternalLink(str(rng.choice(["other.h5", "/etc/passwd", "../x.h5"])), "/k")
+
+
+def _dangling(file: h5py.File, key: str, rng: Rng) -> None:
+    del file[key]
+    file[key] = h5py.SoftLink(str(rng.choice([key, "/nowhere", "/"])))
+
+
+def _extreme_values(file: h5py.File, key: str, rng: Rng) -> None:
+    values = file[key][...]
+    if values.dtype.kind == "f":
+        values[rng.random(values.shape) < 0.5] = rng.choice([np.nan, np.inf, -np.inf, 1e38, -1e38])
+    elif values.dtype.kind in "iu":
+        values[...] = np.iinfo(values.dtype).max
+    _replace(file, key, values)
+
+
+def _attributes(file: h5py.File, key: str, rng: Rng) -> None:
+    for name in ("unit", "source", "schema_version", "bands", "pixel_scale"):
+        value = [b"\xff\xfe", np.zeros((3, 3)), "counts", h5py.Empty("S1"), -1e300]
+        file.attrs[name] = value[int(rng.integers(len(value)))]
+
+
+HDF5_DAMAGE = {
+    damage.__name__.lstrip("_"): damage
+    for damage in (
+        _missing,
+        _renamed,
+        _group,
+        _words,
+        _scalar,
+        _nothing,
+        _no_rows,
+        _longer,
+        _other_axes,
+        _more_axes,
+        _dtype,
+        _compound,
+        _huge,
+        _elsewhere,
+        _dangling,
+        _extreme_values,
+        _attributes,
+    )
+}
+
+
+def damage_npz(path: Path, rng: Rng) -> None:
+    """Leave a file that is a whole zip, and holds something else than it should."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+        compression = archive.infolist()[0].compress_type
+    name = str(rng.choice(list(members)))
+    members = NPZ_DAMAGE[str(rng.choice(list(NPZ_DAMAGE)))](members, name, rng)
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+
+
+Members = dict[str, bytes]
+
+
+def _npy(values: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, values, allow_pickle=True)
+    return content.getvalue()
+
+
+def _member_missing(members: Members, name: str, rng: Rng) -> Members:
+    return {key: content for key, content in members.items() if key != name}
+
+
+def _member_renamed(members: Members, name: str, rng: Rng) -> Members:
+    other = str(rng.choice(["../escape.npy", "/tmp/x.npy", "other.npy", name.removesuffix(".npy")]))
+    return {other if key == name else key: content for key, content in members.items()}
+
+
+def _member_bytes(members: Members, name: str, rng: Rng) -> Members:
+    content = bytearray(members[name])
+    BYTE_DAMAGE[str(rng.choice(list(BYTE_DAMAGE)))](content, int(rng.integers(0, 128)), rng)
+    return {**members, name: bytes(content)}
+
+
+def _member_objects(members: Members, name: str, rng: Rng) -> Members:
+    return {**members, name: _npy(np.array([{"a": 1}, None], dtype=object))}
+
+
+def _member_header(members: Members, name: str, rng: Rng) -> Members:
+    """Rewrite the header of an array: another shape, order or type than its bytes have."""
+    content = members[name]
+    length = int.from_bytes(content[8:10], "little")
+    header = content[10 : 10 + length]
+    old, new = [
+        (b"64", b"99"),
+        (b"False", b"True "),
+        (b"<f4", b"<f8"),
+        (b"<f4", b"|O4"),
+        (b"(", b"(9999999999, "),
+        (b"'shape'", b"'shape"),
+        (b"{", b"__import__('os').abort() or {"),
+    ][int(rng.integers(7))]
+    changed = header.replace(old, new, 1)
+    size = len(changed).to_bytes(2, "little")
+    return {**members, name: content[:8] + size + changed + content[10 + length :]}
+
+
+def _member_plain(members: Members, name: str, rng: Rng) -> Members:
+    shape = tuple(int(side) for side in rng.integers(0, 4, int(rng.integers(0, 5))))
+    return {**members, name: _npy(np.zeros(shape, str(rng.choice(["f4", "c8", "S3", "?"]))))}
+
+
+NPZ_DAMAGE = {
+    damage.__name__.removeprefix("_member_"): damage
+    for damage in (
+        _member_missing,
+        _member_renamed,
+        _member_bytes,
+        _member_objects,
+        _member_header,
+        _member_plain,
+    )
+}
+
+
+def mutate(original: Path, target: Path, *, seed: int) -> None:
+    """Write a damaged copy of a file, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    shutil.copyfile(original, target)
+    inner = damage_npz if original.suffix == ".npz" else damage_hdf5
+    (damage_bytes if rng.random() < 0.5 else inner)(target, rng)

@@ -1,0 +1,118 @@
+"""Read damaged files as people do: ``python worker.py JOBS RESULTS MODEL``.
+
+JOBS is a list of [file, options]; RESULTS gets a line of JSON per file and way of reading it, so
+that whoever started this knows which file killed it. A read that hangs is ended by SIGALRM.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+SECONDS_PER_READ = 60
+
+
+def main(jobs: Path, results: Path, model: Path) -> None:
+    """Work through the jobs that RESULTS does not name yet."""
+    from pix2z.network import estimator
+
+    pool = estimator.load_pool(model)
+    estimator.load_pool = lambda folder: pool
+    begun = [json.loads(line) for line in results.read_text().splitlines()]
+    done = {(entry["file"], entry["command"]) for entry in begun}
+    with results.open("a") as out:
+        for file, options in json.loads(jobs.read_text()):
+            for command in COMMANDS:
+                if (file, command) in done:
+                    continue
+                out.write(json.dumps({"file": file, "command": command, "begun": True}) + "\n")
+                out.flush()
+                signal.alarm(SECONDS_PER_READ)
+                outcome = COMMANDS[command](Path(file), options, model)
+                signal.alarm(0)
+                out.write(json.dumps({"file": file, "command": command, **outcome}) + "\n")
+
+
+def _inspect(file: Path, options: list[str], model: Path) -> dict:
+    return _command("inspect", str(file), *options)
+
+
+def _predict(file: Path, options: list[str], model: Path) -> dict:
+    out, pdf = file.parent / "out" / "z.csv", file.parent / "out" / "z.hdf5"
+    outcome = _command(
+        *("predict", str(file), "--model", str(model), "--out", str(out), "--pdf", str(pdf)),
+        *("--no-check", *options),
+    )
+    rows = len(out.read_text().splitlines()) - 1 if out.exists() else None
+    return {**outcome, "rows": rows, "left": _sweep(out.parent)}
+
+
+def _ingest(file: Path, options: list[str], model: Path) -> dict:
+    from pix2z.cli.reading import read_mapping
+    from pix2z.dataset.ingest import ingest
+    from pix2z.dataset.source import detect_layout
+
+    out = file.parent / "out" / "galaxies.h5"
+    entries = [value for value in options if "=" in value]
+    mapping = read_mapping(None, entries)
+
+    def work() -> None:
+        layout = "hdf5" if entries else detect_layout(file)
+        ingest(
+            file,
+            out,
+            layout=layout,
+            mapping=mapping,
+            z_min=0.0,
+            z_max=0.4,
+            duplicate_radius_arcsec=2.0,
+            check_photometry=False,
+        )
+
+    outcome = _guarded(work)
+    return {**outcome, "left": _sweep(out.parent)}
+
+
+COMMANDS = {"inspect": _inspect, "predict": _predict, "ingest": _ingest}
+
+
+def _command(*arguments: str) -> dict:
+    from pix2z import cli
+
+    sys.argv = ["pix2z", *arguments]
+    return _guarded(cli.main)
+
+
+def _guarded(work) -> dict:
+    """Run; exit code, what was said on stderr, and the stack trace where there was one."""
+    from pix2z.errors import Pix2zError
+
+    said, code, trace = io.StringIO(), 0, None
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            work()
+        except SystemExit as end:
+            code = end.code or 0
+        except Pix2zError as error:
+            code = error.exit_code
+            said.write(f"error: {error}\n")
+        except BaseException:
+            code, trace = 1, traceback.format_exc()
+    return {"code": code, "said": said.getvalue(), "trace": trace}
+
+
+def _sweep(folder: Path) -> list[str]:
+    """Names left behind in a folder, which is emptied."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    for name in names:
+        (folder / name).unlink()
+    return names
+
+
+if __name__ == "__main__":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    main(*(Path(argument) for argument in sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""`dvc exp run`, in place and queued: both land in the store of the repository."""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+
+def comparisons(folder: Path) -> dict[str, str]:
+    """Experiment -> where its comparison keeps its artifacts."""
+    query = """
+        SELECT tags.value, runs.artifact_uri FROM runs JOIN tags ON runs.run_uuid = tags.run_uuid
+        JOIN experiments ON experiments.experiment_id = runs.experiment_id
+        WHERE tags.key = 'dvc_experiment' AND experiments.name = 'pix2z-compare'
+    """
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        return dict(store.execute(query))
+
+
+@pytest.fixture(scope="module")
+def in_place(repository):
+    """What an experiment in the working tree said."""
+    return repository.run(
+        "dvc", "exp", "run", "-n", "smaller-trees", "-S", "controls.tree_iterations=10"
+    )
+
+
+@pytest.fixture(scope="module")
+def queued(repository, in_place):
+    """What a queued experiment said, which runs in a temporary copy."""
+    repository.run(
+        "dvc", "exp", "run", "--queue", "-n", "tiny-trees", "-S", "controls.tree_iterations=5"
+    )
+    return repository.run("dvc", "exp", "run", "--run-all")
+
+
+def test_only_what_the_parameter_reaches_runs(in_place):
+    assert re.findall(r"Running stage '([^']+)'", in_place) == ["controls", "compare", "register"]
+
+
+def test_both_experiments_are_in_one_store_by_name(repository, queued):
+    assert re.findall(r"Running stage '([^']+)'", queued) == ["controls", "compare", "register"]
+    found = comparisons(repository.folder)
+    assert set(found) == {"smaller-trees", "tiny-trees"}
+    for artifacts in found.values():
+        assert Path(artifacts).parents[1] == repository.folder / "mlruns/pix2z-compare"
+        assert (Path(artifacts) / "report.html").is_file()
+    assert list(repository.folder.glob(".dvc/**/mlflow.db")) == []
+
+
+def test_metrics_and_figures_are_compared_offline(repository, in_place, tmp_path):
+    nowhere = ("HTTP_PROXY=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9")
+    changes = json.loads(repository.run("env", *nowhere, "dvc", "metrics", "diff", "--json"))
+    changed = {key for key in changes["reports/compare.json"] if "cpu_seconds" not in key}
+    assert changed
+    assert all(key.startswith(("controls.trees.", "contrasts")) for key in changed)
+    figure = "reports/figures/redshift_density.png"
+    repository.run(
+        *("env", *nowhere, "dvc", "plots", "diff", "HEAD"),
+        *("-o", str(tmp_path), "--targets", figure),
+    )
+    page = (tmp_path / "index.html").read_text()
+    shown = re.findall(r'<img src="([^"]+)"', page)
+    assert len(shown) == 2
+    assert all((tmp_path / path).read_bytes().startswith(b"\x89PNG") for path in shown)
+    assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', page) == []
