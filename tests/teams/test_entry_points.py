@@ -1,0 +1,63 @@
+"""MLproject and Makefile: what they call exists, and servers stay on this machine."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from mlflow.projects.utils import load_project
+
+from pix2z.cli import app
+from pix2z.cli.serve import serve
+
+ROOT = Path(__file__).parents[2]
+LOOPBACK = "127.0.0.1"
+
+
+def command(entry_point: str, parameters: dict[str, str]) -> list[str]:
+    """What `mlflow run . -e ENTRY_POINT -P ...` hands to the shell, as words."""
+    found = load_project(str(ROOT)).get_entry_point(entry_point)
+    return shlex.split(found.compute_command(parameters, None))
+
+
+@pytest.mark.parametrize("name", ["main", "repro"])
+def test_the_pipeline_is_run_by_dvc(name):
+    assert command(name, {}) == ["dvc", "repro"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "expected"),
+    [
+        ("tune", {}, {"trials": 40}),
+        ("tune", {"trials": "3"}, {"trials": 3}),
+        ("promote", {}, {"reason": "", "model": None, "dry_run": False}),
+        ("promote", {"reason": "it's sharper; rm -rf"}, {"reason": "it's sharper; rm -rf"}),
+        ("serve", {}, {"model": "models:/pix2z@champion", "port": 5001, "host": LOOPBACK}),
+        ("serve", {"model": "full", "port": "0"}, {"model": "full", "port": 0}),
+    ],
+)
+def test_entry_points_are_commands_of_pix2z(name, parameters, expected):
+    program, subcommand, *options = command(name, parameters)
+    assert (program, subcommand) == ("pix2z", name)
+    context = typer.main.get_command(app).commands[name].make_context(name, options)
+    assert expected.items() <= context.params.items()
+
+
+def test_the_four_of_them_are_there():
+    project = load_project(str(ROOT))
+    assert set(project._entry_points) == {"main", "repro", "tune", "promote", "serve"}
+
+
+def test_servers_listen_on_this_machine_unless_told_otherwise():
+    assert inspect.signature(serve).parameters["host"].default == LOOPBACK
+    shown = [ROOT / "Makefile", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    starts = [
+        line
+        for path in shown
+        for line in path.read_text().splitlines()
+        if re.search(r"mlflow (ui|server) ", line) and "--host" in line
+    ]
+    assert any("mlflow ui" in line for line in starts)
+    assert all(f"--host {LOOPBACK}" in line for line in starts)
