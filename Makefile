@@ -8,10 +8,11 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help repro quick study nersc gpu test check format bench ui lock clean
+.PHONY: help postgres repro quick study nersc gpu test test-services check format bench ui lock clean
 help:
 	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test   lint, types, import contract, tests, a miniature end to end"
+	@echo "make test-services  registry and tuning on a PostgreSQL of its own; make postgres: the driver alone"
 	@echo "make quick  the same pipeline, small, in build/quick (about 3 minutes)"
 	@echo "make nersc  fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
 	@echo "make gpu    add TensorFlow's CUDA libraries"
@@ -35,6 +36,12 @@ help:
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-test.txt
 	$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
 	touch $@
+
+.venv/.postgres: .venv/.core requirements-services.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-services.txt
+	touch $@
+
+postgres: .venv/.postgres
 
 repro: .venv/.core
 	dvc repro
@@ -68,6 +75,11 @@ check: .venv/.test
 test: check
 	$(BIN)/python -m pytest
 
+# The registry and the shared study on a real PostgreSQL, which Debian's packages bring.
+test-services: .venv/.test .venv/.postgres
+	@$(BIN)/python -m tests.services.postgres
+	$(BIN)/python -m pytest tests/services
+
 format: .venv/.test
 	ruff check --fix src tests benchmarks
 	ruff format src tests benchmarks
@@ -83,6 +95,7 @@ lock: .venv/.core
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --group test -o requirements-test.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --extra gpu -o requirements-gpu.txt
+	echo 'psycopg[binary]>=3.2' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt - -o requirements-services.txt
 	echo uv | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements-uv.txt
 
 clean:

@@ -30,8 +30,11 @@ def root(tmp_path):
 def dvc_init(monkeypatch):
     """Stand in for `dvc init`; a test may change how it ends."""
     ends = {"code": 0, "stderr": ""}
+    real_run = subprocess.run
 
-    def run(command, *, cwd, **_):
+    def run(command, *, cwd, **options):
+        if "dvc" not in command:  # git, asked for the state of the code
+            return real_run(command, cwd=cwd, **options)
         if ends["code"] == 0:
             (cwd / ".dvc").mkdir()
         return subprocess.CompletedProcess(command, ends["code"], "", ends["stderr"])
