@@ -53,9 +53,8 @@ def test_json_holds_all_of_every_finding(root, call):
 def test_what_is_not_at_fault_is_one_line_and_exit_code_2(root, call):
     code, _, said = call("doctor", "--mend", "nonsense")
     assert code == 2
-    assert said == (
-        "error: nonsense: no such fault is found; expected nothing: there is none to mend this way\n"
-    )
+    assert said.startswith("error: nonsense: no such fault is found; expected nothing")
+    assert said.count("\n") == 1
 
 
 def test_elsewhere_it_says_where_to_stand(tmp_path, call, monkeypatch):

@@ -115,7 +115,7 @@ def _params(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _settings(trainings: "Sequence[RunSummary]") -> Iterator[str]:
-    """Settings of the networks, after tuning; they are the same for every one of a pool."""
+    """List the settings of the networks, after tuning: every one of a pool has the same."""
     known = next((run.params for run in trainings), {})
     for key, value in known.items():
         if key.startswith("settings."):

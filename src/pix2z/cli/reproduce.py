@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pix2z.cli.ending import ended_by_sigterm
 from pix2z.cli.registry_session import plain, print_json, session
 from pix2z.cli.training_display import epochs_progress
 
@@ -107,7 +108,7 @@ def _check(
 
     from pix2z.tracking.retraining import Place, retrain
 
-    with ExitStack() as stack:
+    with ended_by_sigterm(), ExitStack() as stack:
         place = Place(
             store, versions, root, lambda epochs: stack.enter_context(epochs_progress(epochs))
         )

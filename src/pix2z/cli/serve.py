@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pix2z.cli.registry_session import session
+from pix2z.cli.registry_session import plain, session
+from pix2z.errors import Pix2zError
 
 __all__ = ["serve"]
 
@@ -51,13 +52,15 @@ def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> 
     with server.listening(host, port) as opened:
         with session() as store:
             version, folder = fetch_version(store, model, scratch)
-        with server.running(folder, opened, workers=workers) as answering:
-            also = f" (from {version.source})" if version.source != version.label else ""
-            sys.stdout.write(
-                f"{version.label}{also} answers at {answering.address}; Ctrl-C ends it\n"
-            )
-            sys.stdout.flush()
-            answering.wait()
+        also = f" (from {version.source})" if version.source != version.label else ""
+        try:
+            with server.running(folder, opened, workers=workers) as answering:
+                line = f"{version.label}{also} answers at {answering.address}; Ctrl-C ends it"
+                sys.stdout.write(f"{plain(line).plain}\n")
+                sys.stdout.flush()
+                answering.wait()
+        except Pix2zError as error:
+            raise Pix2zError(f"{version.label}: {error}") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pix2z.config.arms import read_arms
 from pix2z.files import file_digest
 from pix2z.network.saved_json import seal
 from pix2z.tracking.doctor import examination
-from pix2z.tracking.doctor.examination import examine, mend
+from pix2z.tracking.doctor.examination import examine
 from pix2z.tracking.doctor.finding import Finding
 from pix2z.tracking.doctor.relocation import relocate
 from pix2z.tracking.registration import register
@@ -196,7 +196,9 @@ class Clinic:
             if words[0] == "unset":
                 self._monkeypatch.delenv(words[1])
             elif words[:3] == ["pix2z", "doctor", "--mend"]:
-                mend(self.root, words[3])
+                # In a process of its own: MLflow remembers what it saw of a store.
+                program = "from pix2z.cli import main; main()"
+                run(self.root, sys.executable, "-c", program, *words[1:])
             elif part == "dvc repro -s register" and not stages:
                 register(self.root, read_arms(self.root / "params.yaml"))
             elif words[0] in ("dvc", "mlflow"):

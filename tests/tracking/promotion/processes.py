@@ -33,7 +33,7 @@ WRITES = (
 
 
 def opened(database: str | Path) -> Store:
-    uri = f"sqlite:///{database}"
+    uri = str(database) if "://" in str(database) else f"sqlite:///{database}"
     return Store(MlflowClient(uri), uri, {})
 
 

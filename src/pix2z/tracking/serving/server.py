@@ -76,7 +76,8 @@ def running(model: Path, opened: socket.socket, *, workers: int) -> Iterator[Ser
     """
     started: list[subprocess.Popen[str]] = []
     try:
-        started += [_start(model, opened) for _ in range(workers)]
+        for _ in range(workers):
+            started.append(_start(model, opened))
         for line in _lines(started):
             if line != "ready":
                 raise Pix2zError(line)

@@ -50,7 +50,8 @@ def fetch_version(store: Store, spec: str, folder: Path) -> tuple[Version, Path]
         raise InputError(f"model {spec!r}: no models are registered yet; run `make repro`")
     version = find_version(versions, spec)
     model = _download(store, version, folder)
-    found = read_json(model / "artifacts/pool/pool.json").get("digest")
+    described = read_json(model / "artifacts/pool/pool.json")
+    found = described.get("digest") if isinstance(described, dict) else None
     if found != version.pool_digest:
         raise IntegrityError(
             f"{version.label}: its files hold the pool {found}, not {version.pool_digest}, which "
