@@ -1,0 +1,241 @@
+"""`pix2z tune` with trainings that take no time."""
+
+import fcntl
+import json
+import math
+import re
+import shlex
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from pix2z import cli
+from pix2z.tracking.store import create_database
+
+ROOT = Path(__file__).parents[2]
+
+
+pytestmark = [
+    # Of MLflow about itself; nothing here can change them.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    create_database(path)
+    return path
+
+
+@pytest.fixture
+def project(tmp_path, empty, monkeypatch) -> Path:
+    """A folder with what a study reads, and a store."""
+    for name in ("data/galaxies.h5", "data/splits/full.h5"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copy(empty, tmp_path / "mlflow.db")
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PIX2Z_STUDY_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def by_rate(settings) -> float:
+    return 3 + abs(math.log10(settings["learning_rate"]) + 3)
+
+
+@pytest.fixture
+def trained(project, monkeypatch) -> list[dict]:
+    """Settings of every training; its loss falls towards a learning rate of 0.001."""
+    from pix2z.tuning import hybrid
+
+    settings_seen: list[dict] = []
+
+    @contextmanager
+    def trials(tune, network, pdf):
+        def trial(settings, report) -> float:
+            settings_seen.append(settings)
+            for epoch in range(tune.epochs):
+                report(epoch, by_rate(settings) + 1 / (epoch + 1))
+            return by_rate(settings)
+
+        yield trial
+
+    monkeypatch.setattr(hybrid, "hybrid_trials", trials)
+    return settings_seen
+
+
+@pytest.fixture
+def tune(trained, monkeypatch, capsys):
+    """Run the command; its exit code, what it said, and its errors."""
+
+    def run(*options: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["pix2z", "tune", *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def runs(project):
+    def of_the_study() -> list:
+        client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+        experiment = client.get_experiment_by_name("pix2z-tune")
+        return client.search_runs([experiment.experiment_id], max_results=1000)
+
+    return of_the_study
+
+
+def test_it_shows_every_trial_and_the_command_that_uses_the_best(tune, trained):
+    code, said, _ = tune("--trials", "12")
+    assert code == 0
+    baseline = yaml.safe_load(Path("params.yaml").read_text())["hybrid"]
+    assert f"trial 0 (1 of 12): validation loss {by_rate(baseline):.4f}\n" in said
+    assert "trial 11 (12 of 12)" in said
+    assert "pruned after" in said
+    (command,) = [line for line in said.splitlines() if line.startswith("dvc exp run")]
+    words = shlex.split(command)
+    assert words[:5] == ["dvc", "exp", "run", "-S", "tune.n_trials=0"]
+    chosen = dict(word.removeprefix("hybrid.").split("=") for word in words[6::2])
+    best = min(trained, key=by_rate)
+    assert float(chosen["learning_rate"]) == best["learning_rate"]
+    for name, text in chosen.items():
+        value = yaml.safe_load(text)
+        assert (tuple(value) if isinstance(value, list) else float(value)) == best[name]
+        assert (tuple(value) if isinstance(value, list) else value) != baseline[name]
+
+
+def test_mlflow_shows_one_study_that_grows(tune, trained, runs):
+    tune("--trials", "2")
+    (first,) = [run for run in runs() if run.data.tags["kind"] == "study"]
+    tune("--trials", "4")
+    assert len(trained) == 4
+    found = runs()
+    (study,) = [run for run in found if run.data.tags["kind"] == "study"]
+    assert study.info.run_id == first.info.run_id
+    assert study.data.metrics["n_trials"] == 4
+    best = min(trained, key=by_rate)
+    assert float(study.data.tags["best.learning_rate"]) == best["learning_rate"]
+    assert len(found) == 5
+    tune("--trials", "4")
+    assert (len(trained), len(runs())) == (4, 5)
+
+
+def test_nothing_of_the_pipeline_is_touched(tune, project):
+    before = {path: path.read_bytes() for path in project.rglob("*.*ml") if "ml" in path.suffix}
+    tune("--trials", "2")
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (project / "reports").exists()
+
+
+def test_other_parameters_are_another_study(tune, trained, project):
+    tune("--trials", "1")
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("dropout: 0.1", "dropout: 0.2"))
+    tune("--trials", "1")
+    tune("--trials", "1", "--epochs", "2")
+    assert len(trained) == 3
+    assert len(list(project.glob(".studies/*/journal.log"))) == 3
+
+
+def test_where_nothing_is_better_it_says_so(tune):
+    code, said, _ = tune("--trials", "1")
+    assert code == 0
+    assert "No trial was better than the settings of params.yaml." in said
+    assert "dvc exp run" not in said
+
+
+def test_an_interrupted_study_goes_on(tune, trained, monkeypatch):
+    from pix2z.tuning import hybrid
+
+    whole = hybrid.hybrid_trials
+
+    @contextmanager
+    def interrupted(*of_what):
+        with whole(*of_what) as train:
+
+            def trial(settings, report) -> float:
+                if len(trained) == 2:
+                    raise KeyboardInterrupt
+                return train(settings, report)
+
+            yield trial
+
+    monkeypatch.setattr(hybrid, "hybrid_trials", interrupted)
+    code, _, errors = tune("--trials", "4")
+    assert code == 130
+    assert errors == "interrupted: finished trials are kept, the same command goes on\n"
+    monkeypatch.setattr(hybrid, "hybrid_trials", whole)
+    code, said, _ = tune("--trials", "4")
+    assert code == 0
+    assert re.findall(r"trial (\d)", said)[:2] == ["2", "3"]
+
+
+def test_a_store_out_of_reach_costs_no_trial(tune, trained, project, monkeypatch):
+    (project / "file").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/file/mlflow.db")
+    code, said, errors = tune("--trials", "3")
+    assert code == 1
+    assert len(trained) == 3
+    warning, error = errors.splitlines()
+    assert warning.startswith("warning: MLflow's store cannot be written")
+    assert error.startswith("error: MLflow's store cannot be written")
+    (report,) = project.glob(".studies/*/hybrid-*/trials.json")
+    assert len(json.loads(report.read_text())["trials"]) == 3
+
+
+def test_two_at_once_on_one_file_are_told_apart(tune, project):
+    tune("--trials", "1")
+    (lock,) = project.glob(".studies/*/lock")
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        code, _, errors = tune("--trials", "2")
+    assert code == 1
+    assert re.fullmatch(r"error: .*another pix2z tune works on this study.*--storage\)\n", errors)
+    assert tune("--trials", "2")[0] == 0
+
+
+def test_a_study_in_a_database_is_named_by_option_or_environment(
+    tune, trained, project, runs, monkeypatch
+):
+    place = f"sqlite:///{project}/studies.db"
+    code, said, _ = tune("--trials", "2", "--storage", place)
+    assert code == 0
+    assert said.startswith("study shared-")
+    monkeypatch.setenv("PIX2Z_STUDY_STORAGE", place)
+    tune("--trials", "3")
+    assert len(trained) == 3
+    assert len([run for run in runs() if run.data.tags["kind"] == "study"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--storage", "nothing"], "expected the URL of a database"),
+        (["--storage", "sqlite:///mlflow.db"], "holds MLflow's store"),
+    ],
+)
+def test_a_wrong_storage_is_one_line(tune, options, message):
+    code, _, errors = tune("--trials", "1", *options)
+    assert code == 2
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_without_rows_it_says_what_makes_them(tune, project):
+    (project / "data/splits/full.h5").unlink()
+    code, _, errors = tune()
+    assert code == 2
+    assert errors == "error: data/splits/full.h5: missing; `dvc repro split` makes it\n"
