@@ -1,17 +1,9 @@
-"""No pickle is loaded, and no path leads out of a model."""
+"""No source of the package can load a pickle."""
 
 import ast
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from pix2z.errors import InputError, IntegrityError
-from pix2z.files import text_digest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -42,7 +34,8 @@ def _faults_of_call(node: ast.Call) -> list[str]:
     name = called.rpartition(".")[2]
     if name in CALLS and not called.endswith("pyfunc.load_model"):
         words.append(called)
-    if called in ("yaml.load", "yaml.load_all"):
+    loaders = {ast.unparse(argument) for argument in node.args[1:]}
+    if called in ("yaml.load", "yaml.load_all") and loaders != {"yaml.CSafeLoader"}:
         words.append(called)
     return words
 
@@ -73,6 +66,7 @@ def test_the_check_itself_finds(source):
     assert faults(source)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_source_loads_pickles_or_runs_what_it_reads(path):
-    assert faults(path.read_text()) == []
+def test_no_source_loads_pickles_or_runs_what_it_reads():
+    assert len(SOURCES) > 100
+    found = {str(path.relative_to(ROOT)): faults(path.read_text()) for path in SOURCES}
+    assert {path: words for path, words in found.items() if words} == {}
