@@ -34,7 +34,7 @@ def serve(
     back: z_median, z_mean, z_mode, limits of the central 68 and 95 % intervals, flags. The version
     runs the code that was registered with it.
     """
-    with _ended_by_sigterm(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
+    with _ended_by_signals(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
         try:
             _serve(model, Path(scratch), host=host, port=port, workers=workers)
         except KeyboardInterrupt:
@@ -64,14 +64,15 @@ def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> 
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does."""
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, and SIGINT even where a shell had it ignored."""
 
     def end(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
