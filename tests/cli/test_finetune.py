@@ -26,13 +26,6 @@ OVERLAY = {
     "arms": {"full": {"seeds": [1, 2]}},
 }
 
-
-MLFLOW_ABOUT_ITSELF = (
-    "ignore:The ``noload`` loader strategy",
-    "ignore:.*Any type hint is inferred as AnyType",
-)
-pytestmark = [pytest.mark.filterwarnings(line) for line in MLFLOW_ABOUT_ITSELF]
-
 OFFSETS = np.array([1.15, 0.95, 1.0, 1.05, 0.95], np.float32)
 
 

@@ -20,13 +20,6 @@ from pix2z.tracking.store import create_database
 ROOT = Path(__file__).parents[2]
 
 
-pytestmark = [
-    # Of MLflow about itself; nothing here can change them.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
-
-
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"

@@ -11,10 +11,10 @@ import pytest
 pytest.register_assert_rewrite("tests.tracking", "tests.tuning")
 
 from tests.services import postgres  # noqa: E402
-from tests.tracking.conftest import ARMS, arms, pytest_configure, retrain, write_files  # noqa: E402
+from tests.tracking.conftest import ARMS, arms, retrain, write_files  # noqa: E402
 from tests.tracking.promotion.conftest import aliases, propose_it  # noqa: E402
 
-__all__ = ["aliases", "arms", "propose_it", "pytest_configure", "retrain"]
+__all__ = ["aliases", "arms", "propose_it", "retrain"]
 
 
 @pytest.fixture(scope="session")

@@ -110,12 +110,6 @@ def write_reports(reports: Path) -> None:
     write(reports / "tuning/history.png", PNG)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Warnings of MLflow about itself, of its own imports; nothing here can change them."""
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")
-    config.addinivalue_line("filterwarnings", "ignore:.*Any type hint is inferred as AnyType")
-
-
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store, created once: that takes seconds."""

@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracking.conftest import pytest_configure
-
-__all__ = ["pytest_configure"]
-
 ROOT = Path(__file__).parents[3]
 # Neither the store nor what a clone has not got.
 LEFT_OUT = ("mlflow.db*", "mlruns", ".checkpoints", ".studies", ".pix2z-workspace*", "tmp", "*.log")
