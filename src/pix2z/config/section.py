@@ -38,6 +38,8 @@ SECTIONS = (
     "evaluate",
     "finetune",
     "promotion",
+    "spectrum",
+    "spectrum_arms",
 )
 """Every top-level key of params.yaml."""
 

@@ -17,13 +17,21 @@ from pix2z.network.layers import (
     Standardise,
 )
 
-__all__ = ["SEED_CNN_PARAMETERS", "build_hybrid", "build_seed_cnn", "photometry_model"]
+__all__ = [
+    "SEED_CNN_PARAMETERS",
+    "build_hybrid",
+    "build_seed_cnn",
+    "encoded",
+    "image_inputs",
+    "photometry_model",
+]
 
 SEED_CNN_PARAMETERS = 421_725
 """Trainable parameters of the published CNN."""
 
 
-def _inputs() -> dict[str, keras.KerasTensor]:
+def image_inputs() -> dict[str, keras.KerasTensor]:
+    """Images and E(B-V), as every model takes them."""
     return {
         "images": keras.Input((32, 32, 5), name="images"),
         "ebv": keras.Input((), name="ebv"),
@@ -35,7 +43,7 @@ def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Mode
 
     The last layer undoes z' = (z - z_low) / (z_high - z_low), so the model's output is a redshift.
     """
-    inputs = _inputs()
+    inputs = image_inputs()
     x = NanToZero(name="nan_to_zero")(inputs["images"])
     x = layers.Rescaling(1 / 255, name="scale")(x)
     for number, filters in enumerate((32, 64)):
@@ -52,7 +60,7 @@ def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Mode
 
 def photometry_model() -> keras.Model:
     """Images and E(B-V) -> (features, mask), each (B, F): the frozen front of the hybrid."""
-    inputs = _inputs()
+    inputs = image_inputs()
     filled, present = ReflectMasked()(inputs["images"])
     features, mask = AperturePhotometry()(inputs["images"], filled, present, inputs["ebv"])
     return keras.Model(inputs, [features, mask], name="photometry")
@@ -71,7 +79,29 @@ def build_hybrid(
 
     The layer "standardise" wants mean and sd of the photometry features over training rows.
     """
-    inputs = _inputs()
+    inputs = image_inputs()
+    x = encoded(
+        inputs,
+        use_ebv=use_ebv,
+        trunk_filters=trunk_filters,
+        dense_units=dense_units,
+        dropout=dropout,
+        precision=precision,
+    )
+    logits = layers.Dense(n_bins, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="hybrid")
+
+
+def encoded(
+    inputs: dict[str, keras.KerasTensor],
+    *,
+    use_ebv: bool,
+    trunk_filters: tuple[int, ...],
+    dense_units: tuple[int, ...],
+    dropout: float,
+    precision: str,
+) -> keras.KerasTensor:
+    """All of the hybrid before its output: what it makes of its inputs, (B, dense_units[-1])."""
     ebv = inputs["ebv"] if use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
     filled, present = ReflectMasked(name="reflect_masked")(inputs["images"])
     photometry = AperturePhotometry(name="photometry")
@@ -97,5 +127,4 @@ def build_hybrid(
     for number, units in enumerate(dense_units):
         x = layers.Dense(units, activation="silu", dtype=precision, name=f"dense_{number}")(x)
         x = layers.Dropout(dropout, dtype=precision, name=f"dropout_{number}")(x)
-    logits = layers.Dense(n_bins, dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name="hybrid")
+    return x

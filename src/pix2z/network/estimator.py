@@ -32,6 +32,7 @@ from pix2z.sky.imaging import LARGEST_PIXEL
 __all__ = [
     "Estimator",
     "Member",
+    "checked_stamps",
     "fresh_model",
     "load_member",
     "load_pool",
@@ -79,7 +80,7 @@ class Estimator:
 
         NaN marks masked pixels, absent bands and unknown E(B-V).
         """
-        images, ebv = _checked(images, ebv)
+        images, ebv = checked_stamps(images, ebv)
         batches = [slice(i, i + BATCH) for i in range(0, len(images), BATCH)]
         raw = [
             mix([member.raw(images[batch], ebv[batch]) for member in self.members])
@@ -154,9 +155,16 @@ def load_pool(folder: str | Path) -> Estimator:
     return Estimator(members, calibration, description["digest"])
 
 
-def _checked(
+def checked_stamps(
     images: NDArray[Any], ebv: NDArray[Any] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return images and E(B-V) as float32, impossible pixels and unknown values as NaN.
+
+    Raises
+    ------
+    InputError
+        A shape is not (n, 32, 32, 5), or not (n,).
+    """
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape[1:] != (32, 32, 5):
         raise InputError(f"images must have shape (n, 32, 32, 5); got {images.shape}")

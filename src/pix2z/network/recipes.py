@@ -21,6 +21,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 __all__ = [
     "Moments",
     "Recipe",
+    "drop_bands",
     "feature_moments",
     "fit_hybrid_trial",
     "hybrid_model",
@@ -117,7 +118,7 @@ def hybrid_recipe(
             augment=settings.augment,
         ):
             batch_ebv = ebv[rows].copy()
-            _drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
+            drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
             targets = _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
             yield {"images": images, "ebv": batch_ebv}, targets
 
@@ -229,7 +230,7 @@ def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
     return np.asarray(mean, np.float32), np.asarray(sd, np.float32)
 
 
-def _drop_bands(
+def drop_bands(
     images: NDArray[Any], ebv: NDArray[Any], *, probability: float, rng: np.random.Generator
 ) -> None:
     """Mask one random band, and E(B-V), each in a random share of the stamps, in place."""

@@ -8,7 +8,7 @@ from typing import Any
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json, text_digest
 
-__all__ = ["SCHEMA", "check_pool", "read_member", "read_pool", "seal"]
+__all__ = ["SCHEMA", "check_pool", "read_member", "read_pool", "read_saved_spectrum", "seal"]
 
 SCHEMA = 1
 
@@ -19,7 +19,7 @@ def seal(description: Mapping[str, Any]) -> str:
     return text_digest(json.dumps(rest, sort_keys=True))
 
 
-def _read_sealed(path: Path) -> dict[str, Any]:
+def _read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
     """Read a description.
 
     Raises
@@ -30,8 +30,8 @@ def _read_sealed(path: Path) -> dict[str, Any]:
         Its content does not match its digest.
     """
     description: dict[str, Any] = read_json(path)
-    if not isinstance(description, dict) or description.get("schema") != SCHEMA:
-        raise InputError(f"{path}: not an estimator of schema {SCHEMA}")
+    if not isinstance(description, dict) or description.get("schema") != schema:
+        raise InputError(f"{path}: not an estimator of schema {schema}")
     if description.get("digest") != seal(description):
         raise IntegrityError(f"{path}: content does not match its digest")
     return description
@@ -39,10 +39,19 @@ def _read_sealed(path: Path) -> dict[str, Any]:
 
 def read_member(folder: Path) -> dict[str, Any]:
     """Read estimator.json of one network; raise also where its weights are not those it names."""
-    description = _read_sealed(folder / "estimator.json")
+    return _with_its_weights(folder, "estimator.json")
+
+
+def read_saved_spectrum(folder: Path, *, schema: str) -> dict[str, Any]:
+    """Read spectrum.json of a spectrum network; raise also where its weights are others."""
+    return _with_its_weights(folder, "spectrum.json", schema)
+
+
+def _with_its_weights(folder: Path, name: str, schema: int | str = SCHEMA) -> dict[str, Any]:
+    description = _read_sealed(folder / name, schema)
     weights = folder / "weights.weights.h5"
     if file_digest(weights) != description["weights_sha256"]:
-        raise IntegrityError(f"{weights}: weights do not match the digest in estimator.json")
+        raise IntegrityError(f"{weights}: weights do not match the digest in {name}")
     return description
 
 

@@ -1,0 +1,118 @@
+"""Parameters of the way from images over a spectrum to a redshift."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from pix2z.config.section import Frozen, Section, Seed, first_fault, read_params
+from pix2z.errors import ParamsError
+from pix2z.wavelengths import WavelengthGrid
+
+__all__ = [
+    "BoostingConfig",
+    "SpectrumArm",
+    "SpectrumConfig",
+    "read_spectrum_arm",
+    "read_spectrum_arms",
+]
+
+ARMS = "spectrum_arms"
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class WavelengthRange(Frozen):
+    """Log-spaced wavelengths, Angstrom in vacuum, as observed."""
+
+    low: PositiveFloat
+    high: PositiveFloat
+    n: Annotated[int, Field(ge=100)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"expected low < high; received {self.low}, {self.high}")
+        return self
+
+    @property
+    def grid(self) -> WavelengthGrid:
+        """The wavelengths."""
+        return WavelengthGrid(self.low, self.high, self.n)
+
+
+class BoostingConfig(Frozen):
+    """Gradient-boosted trees (XGBoost) that read a redshift off a reconstructed spectrum."""
+
+    max_depth: PositiveInt
+    learning_rate: PositiveFloat
+    subsample: Share
+    colsample: Share
+    most_rounds: PositiveInt
+    patience: PositiveInt
+    n_pixels: PositiveInt
+    """Means over neighbouring wavelengths that the trees see."""
+    seed: Seed
+
+
+class SpectrumConfig(Section):
+    """The spectrum network and its training; its encoder is that of section `hybrid`."""
+
+    key: ClassVar[str] = "spectrum"
+
+    wavelength: WavelengthRange
+    stride: PositiveInt
+    """Wavelength pixels per bin of the redshift PDF; divides wavelength.n."""
+    n_templates: PositiveInt
+    residual_rank: NonNegativeInt
+    redshift_weight: PositiveFloat
+    """Of the cross-entropy of the redshift, beside the Huber loss of the flux."""
+    huber_delta: PositiveFloat
+    """Relative to the mean flux density in r."""
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    patience: PositiveInt
+    folds: Annotated[int, Field(ge=2)]
+    """Parts of the training rows whose spectra come from a network trained on the others."""
+    template_step: PositiveInt
+    """Wavelength pixels that are averaged for the search of redshifts with templates."""
+    boosting: BoostingConfig
+
+    @model_validator(mode="after")
+    def _whole_bins(self) -> Self:
+        if self.wavelength.n % self.stride:
+            raise ValueError(f"stride: expected a divisor of wavelength.n ({self.wavelength.n})")
+        return self
+
+
+class SpectrumArm(Frozen):
+    """One spectrum network: which rows train it, and how it makes a spectrum."""
+
+    selection: Literal["full", "clipped", "equal_n"]
+    decoder: Literal["physics", "plain"]
+    seed: Seed
+
+
+def read_spectrum_arms(path: str | Path = "params.yaml") -> dict[str, SpectrumArm]:
+    """Read every spectrum arm by name; raise ParamsError naming the first key at fault."""
+    try:
+        return TypeAdapter(dict[str, SpectrumArm]).validate_python(read_params(path)[ARMS])
+    except ValidationError as error:
+        raise first_fault(error, path=path, key=ARMS) from error
+
+
+def read_spectrum_arm(name: str, path: str | Path = "params.yaml") -> SpectrumArm:
+    """Read one spectrum arm; raise ParamsError where params.yaml has none of that name."""
+    arms = read_spectrum_arms(path)
+    if name not in arms:
+        raise ParamsError(f"{path}: no spectrum arm {name!r}; expected {', '.join(arms)}")
+    return arms[name]
