@@ -10,6 +10,7 @@ Pixels beyond the templates' wavelengths do not enter; chi-square is then scaled
 all good pixels, so that redshifts with more and with fewer pixels can be compared.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ LEAST_KNOWN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Weighted sums over pixels, (n or 1, S, ...): t templates, p polynomials, f flux."""
+    """Weighted sums over pixels, (n or 1, S or 1, ...): t templates, p polynomials, f flux."""
 
     tt: Array
     pt: Array
@@ -74,28 +75,43 @@ def chi_square_scan(
 
 
 def chi_square_at(
-    flux: Array, weight: Array, *, templates: Array, known: Array, basis: Array, non_negative: bool
+    flux: Array,
+    weight: Array,
+    *,
+    templates: Sequence[Array],
+    known: Sequence[Array],
+    basis: Array,
+    non_negative: bool,
 ) -> Array:
     """Chi-square (S,) of one spectrum, templates given pixel by pixel.
 
     Parameters
     ----------
-    flux, weight : (L,). templates : (S, T, L). known : (S, L). basis : (P, L) polynomials.
+    flux, weight : (L,). templates : S arrays (T, L). known : S arrays (L,).
+    basis : (P, L) polynomials.
     """
-    weighted = templates * weight
-    seen = known * weight
-    weighted_basis = basis * seen[:, None]
+    n_templates = len(templates[0])
+    rows = np.empty((n_templates + len(basis) + 1, len(flux)))
+    products = np.empty((1, len(templates), len(rows), len(rows)))
+    n_known = np.empty((1, len(templates)))
+    good = (weight > 0).astype(np.float64)
+    for trial, (template, seen) in enumerate(zip(templates, known, strict=True)):
+        rows[:n_templates] = template
+        np.multiply(basis, seen, out=rows[n_templates:-1])
+        np.multiply(flux, seen, out=rows[-1])
+        np.matmul(rows * weight, rows.T, out=products[0, trial])
+        n_known[0, trial] = seen @ good
+    t, p = slice(n_templates), slice(n_templates, -1)
     sums = _Sums(
-        tt=weighted @ templates.swapaxes(1, 2),
-        pt=basis @ weighted.swapaxes(1, 2),
-        pp=weighted_basis @ basis.T,
-        tf=weighted @ flux,
-        pf=weighted_basis @ flux,
-        ff=seen @ flux**2,
-        n_known=known @ (weight > 0),
+        tt=products[..., t, t],
+        pt=products[..., p, t],
+        pp=products[..., p, p],
+        tf=products[..., t, -1],
+        pf=products[..., p, -1],
+        ff=products[..., -1, -1],
+        n_known=n_known,
     )
-    one = _Sums(**{name: value[None] for name, value in vars(sums).items()})
-    return _chi_square(one, np.array([(weight > 0).sum()]), non_negative=non_negative)[0]
+    return _chi_square(sums, np.array([good.sum()]), non_negative=non_negative)[0]
 
 
 def _correlations(
@@ -115,18 +131,22 @@ def _correlations(
         found: Array = irfft(np.conj(rfft(values, size)) * to, size)[..., :n_trials]
         return found
 
+    def slide_known(values: Array) -> Array:
+        """The same for sums over the pixels that templates reach: one sum where they reach all."""
+        return values.sum(axis=-1, keepdims=True) if known.all() else slide(values, to_known)
+
     weighted = weight * flux
     tt = slide(weight[:, None], to_products).swapaxes(1, 2)
     pt = slide((weight[:, None] * basis)[:, :, None], to_templates).transpose(0, 3, 1, 2)
-    pp = slide(weight[:, None] * (basis[p_first] * basis[p_second]), to_known).swapaxes(1, 2)
+    pp = slide_known(weight[:, None] * (basis[p_first] * basis[p_second])).swapaxes(1, 2)
     return _Sums(
         tt=_symmetric(tt, first, second),
         pt=pt,
         pp=_symmetric(pp, p_first, p_second),
         tf=slide(weighted[:, None], to_templates).swapaxes(1, 2),
-        pf=slide(weighted[:, None] * basis, to_known).swapaxes(1, 2),
-        ff=slide(weighted * flux, to_known),
-        n_known=slide((weight > 0).astype(np.float64), to_known),
+        pf=slide_known(weighted[:, None] * basis).swapaxes(1, 2),
+        ff=slide_known(weighted * flux),
+        n_known=slide_known((weight > 0).astype(np.float64)),
     )
 
 

@@ -29,7 +29,11 @@ SEPARATION = 0.005
 """In ln(1 + z), 1,500 km/s: minima closer than this are one redshift."""
 
 N_MINIMA = 3
-"""Minima of the scan that are refined."""
+"""Minima of the scan that are looked at."""
+
+REFINED_BELOW = 0.5
+"""Minima of the scan are refined where chi-square is down from its median to the lowest minimum by
+this share or more; others cannot become the lowest between two steps of the scan."""
 
 AMBIGUOUS_BELOW = 9.0
 """Rise of chi-square to the second minimum, in units of the reduced chi-square: 3 sigma."""
@@ -165,8 +169,8 @@ def _rows(weight: Array, rows: slice) -> Array:
 
 def _blocks(n: int, fit: _Fit) -> list[slice]:
     """Rows that are scanned at once."""
-    columns = (len(fit.lattice.flux) + len(fit.basis)) ** 2
-    one = 8 * columns * len(fit.lattice.known) // (PHASES * fit.coarse) * 2
+    columns = (fit.lattice.flux.shape[1] + len(fit.basis)) ** 2
+    one = 8 * columns * 2 * fit.lattice.flux.shape[2] // fit.coarse
     size = max(1, SCAN_BYTES // one)
     return [slice(first, min(first + size, n)) for first in range(0, max(n, 1), size)]
 
@@ -184,25 +188,25 @@ def _fit_block(flux: Array, weight: Array, fit: _Fit) -> SpectrumRedshifts:
 def _scan(flux: Array, weight: Array, fit: _Fit) -> Array:
     """Chi-square (n, S) at every `coarse` pixels of shift, data averaged over as many."""
     coarse, lattice = fit.coarse, fit.lattice
-    first = PHASES * coarse  # the margin
-    last = lattice.n_places - first
-    n_trials = -(-(last - first) // first) + 1 if last > first else 1
+    n_trials = -(-(lattice.n_places - 1) // (PHASES * coarse)) - 1
     n_bins = flux.shape[1] // coarse
-    n = n_bins * coarse
-    weights = weight[:, :n].reshape(len(weight), n_bins, coarse).sum(axis=2)
-    sums = (weight * flux)[:, :n].reshape(len(flux), n_bins, coarse).sum(axis=2)
-    binned = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
-    wanted = first + first * np.arange(n_bins + n_trials - 1)
-    within = np.minimum(wanted[:, None] + PHASES * np.arange(coarse), len(lattice.known) - 1)
-    chi2 = chi_square_scan(
-        binned,
+    weights = _binned(weight, n_bins, coarse).sum(axis=2)
+    sums = _binned(weight * flux, n_bins, coarse).sum(axis=2)
+    # Templates begin one step in, after the margin.
+    n_wide = n_bins + n_trials - 1
+    return chi_square_scan(
+        np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0),
         weights,
-        templates=lattice.flux[:, within].mean(axis=2),
-        known=lattice.known[within].min(axis=1),
+        templates=_binned(lattice.flux[0, :, coarse:], n_wide, coarse).mean(axis=2),
+        known=_binned(lattice.known[:1, coarse:], n_wide, coarse).min(axis=2)[0],
         degree=len(fit.basis) - 1,
         non_negative=fit.non_negative,
     )
-    return chi2
+
+
+def _binned(values: Array, n_bins: int, width: int) -> Array:
+    """Cut rows (n, L) into (n, n_bins, width)."""
+    return values[:, : n_bins * width].reshape(len(values), n_bins, width)
 
 
 def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> list[_Minimum]:
@@ -218,8 +222,16 @@ def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> 
         apart = [abs(place - other) * step * fit.lattice.step > SEPARATION for other in kept]
         if all(apart) and len(kept) < N_MINIMA:
             kept.append(int(place))
-    refined = [_refined(step + step * place, flux, weight, fit) for place in kept]
-    return sorted(refined, key=lambda minimum: minimum.chi2)
+    first = _refined(step + step * kept[0], flux, weight, fit)
+    rise = scan[kept] - scan[kept[0]]
+    worth = rise < REFINED_BELOW * (np.median(scan[np.isfinite(scan)]) - scan[kept[0]])
+    others = [
+        _refined(step + step * place, flux, weight, fit)
+        if refine
+        else _Minimum(step + step * place, first.chi2 + above, np.nan)
+        for place, above, refine in zip(kept[1:], rise[1:], worth[1:], strict=True)
+    ]
+    return sorted([first, *others], key=lambda minimum: minimum.chi2)
 
 
 def _refined(place: int, flux: Array, weight: Array, fit: _Fit) -> _Minimum:
@@ -251,13 +263,12 @@ def _at(places: list[int], flux: Array, weight: Array, fit: _Fit) -> Array:
     """Chi-square at places of the lattice."""
     if not places:
         return np.empty(0)
-    n = PHASES * (len(flux) - 1) + 1
-    lattice = fit.lattice
+    templates, known = zip(*(fit.lattice.at(q, len(flux)) for q in places), strict=True)
     return chi_square_at(
         flux,
         weight,
-        templates=np.stack([lattice.flux[:, q : q + n : PHASES] for q in places]),
-        known=np.stack([lattice.known[q : q + n : PHASES] for q in places]),
+        templates=templates,
+        known=known,
         basis=fit.basis,
         non_negative=fit.non_negative,
     )

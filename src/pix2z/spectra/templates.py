@@ -57,9 +57,9 @@ class Templates:
 class Lattice:
     """Templates at steps of a fraction of a pixel, and where they are known.
 
-    Pixel i of the spectrum sees, at place q, ``flux[:, PHASES * i + q]``; place q is the redshift
-    ln(1 + z) = ln_first - q * step. `known` is 1 where the templates reach, else 0, and fluxes
-    there are 0. Every template has rms 1 where it is known.
+    Pixel i of a spectrum at place q sees ``flux[q % PHASES, :, q // PHASES + i]``; place q is the
+    redshift ln(1 + z) = ln_first - q * step. `flux` is (PHASES, T, n), `known` (PHASES, n) is 1
+    where the templates reach, else 0, and fluxes there are 0. Templates have rms 1 where known.
     """
 
     flux: Array
@@ -67,6 +67,11 @@ class Lattice:
     ln_first: float
     step: float
     n_places: int
+
+    def at(self, place: int, n: int) -> tuple[Array, Array]:
+        """Templates (T, n) and where they are known (n,), as n pixels see them at a place."""
+        phase, first = place % PHASES, place // PHASES
+        return self.flux[phase, :, first : first + n], self.known[phase, first : first + n]
 
 
 def template_lattice(
@@ -83,14 +88,20 @@ def template_lattice(
     step = grid.step / PHASES
     n_places = int(np.ceil((np.log1p(z_max) - np.log1p(z_min)) / step)) + 1 + 2 * margin
     ln_first = np.log1p(z_min) + (n_places - 1 - margin) * step
-    n = PHASES * (grid.n - 1) + n_places
-    position = grid.start - ln_first + step * np.arange(n)
+    n = grid.n + -(-n_places // PHASES)
+    position = grid.start - ln_first + step * np.arange(PHASES * n)
     ln_wavelength = np.log(templates.wavelength)
     known = (position >= ln_wavelength[0]) & (position <= ln_wavelength[-1])
-    flux = np.zeros((len(templates), n))
+    flux = np.zeros((len(templates), len(position)))
     if known.any():
         spline = make_interp_spline(ln_wavelength, templates.flux, k=3, axis=1)
         flux[:, known] = spline(position[known])
         rms = np.sqrt((flux[:, known] ** 2).mean(axis=1))
         flux /= np.where(rms > 0, rms, 1.0)[:, None]
-    return Lattice(flux, known.astype(np.float64), float(ln_first), step, n_places)
+    return Lattice(
+        flux=np.ascontiguousarray(flux.reshape(-1, n, PHASES).transpose(2, 0, 1)),
+        known=np.ascontiguousarray(known.reshape(n, PHASES).T, np.float64),
+        ln_first=float(ln_first),
+        step=step,
+        n_places=n_places,
+    )
