@@ -15,7 +15,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-__all__ = ["TemplateGrid", "fit_templates", "load_template_grid", "template_flux"]
+__all__ = [
+    "TemplateGrid",
+    "fit_templates",
+    "load_template_grid",
+    "template_flux",
+    "template_spectra",
+]
 
 Array = NDArray[np.float64]
 
@@ -64,6 +70,25 @@ def _load_templates() -> kcorrect.template.SED:
     with fits.open(str(path), memmap=False) as hdus:
         table = hdus["FLUX"].data
         return kcorrect.template.SED(wave=table["wave"][0].copy(), flux=table["flux"][0].copy())
+
+
+def template_spectra(*, low: float = 1500.0, high: float = 12_000.0) -> tuple[Array, Array]:
+    """Rest-frame spectra of the five templates: wavelengths (M,) in Angstrom and flux (5, M).
+
+    Flux per Angstrom, lines included, between `low` and `high` Angstrom, every 257 km/s. The stellar
+    spectra were smoothed to 300 km/s, the lines have sigma of 210 km/s: broader than SDSS's
+    (spectrograph 70 km/s).
+
+    Wavelengths are in **vacuum**, stars and lines alike, though the stellar models they are made of
+    (Bruzual & Charlot 2003) came in air, as a fit of single lines shows: H delta of the youngest
+    template (number 4) is at 4102.91 Angstrom (4102.89 in vacuum, 4101.73 in air), its H gamma at
+    4341.71 (4341.68, 4340.46), Ca K of template 3 at 3934.4 (3934.78, 3933.66), [O III] of template
+    1 at 5008.16 (5008.24, 5006.84). Nothing is converted.
+    """
+    templates = _load_templates()
+    wavelength = np.asarray(templates.wave, np.float64)
+    within = (wavelength >= low) & (wavelength <= high)
+    return wavelength[within], np.asarray(templates.flux, np.float64)[:, within]
 
 
 def fit_templates(grid: TemplateGrid, *, z: Array, flux: Array, inverse_variance: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Spectra: redshifts read from them, the lines in them, files that hold them; no TensorFlow."""

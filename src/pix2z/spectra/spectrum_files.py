@@ -1,0 +1,250 @@
+"""HDF5 files of many spectra on common wavelengths, written and read in blocks of rows.
+
+::
+
+    wavelength      (L,)    float64  Angstrom in vacuum, as observed, log-spaced
+    flux            (N, L)  float32  per Angstrom; NaN marks a bad pixel
+    flux_error      (N, L)  float32  1 sigma; may be absent
+    object_id, ...  (N,)             any columns; may be absent
+    basis/wavelength (M,), basis/flux (T, M)   rest-frame spectra, sums of which the galaxies are;
+                                     may be absent
+    attributes      schema "pix2z-spectra 1", unit
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from pix2z.errors import InputError
+from pix2z.files import atomic_path
+from pix2z.sky.layouts.opening import open_hdf5, reading, text_attribute
+from pix2z.sky.layouts.storage import find_dataset, has_key
+from pix2z.spectra.log_grid import log_grid
+from pix2z.spectra.templates import Templates
+
+__all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
+
+SCHEMA = "pix2z-spectra 1"
+
+CHUNK_ROWS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumFile:
+    """An open file of N spectra.
+
+    wavelength : (L,) Angstrom. object_id : (N,), row numbers where the file has none.
+    basis : the templates in the file, or None.
+    """
+
+    path: Path
+    wavelength: NDArray[np.float64]
+    object_id: NDArray[np.int64]
+    unit: str
+    basis: Templates | None
+    _flux: h5py.Dataset
+    _flux_error: h5py.Dataset | None
+
+    def __len__(self) -> int:
+        """Return the number of spectra."""
+        return len(self.object_id)
+
+    def read(
+        self, first: int, stop: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Flux and inverse variance of rows [first, stop), each (stop - first, L).
+
+        Inverse variance is None where the file has no errors, and 0 where an error is not finite
+        and positive.
+        """
+        with reading(self.path, "flux"):
+            flux = self._flux[first:stop].astype(np.float32)
+        if self._flux_error is None:
+            return flux, None
+        with reading(self.path, "flux_error"):
+            error = self._flux_error[first:stop].astype(np.float64)
+        usable = np.isfinite(error) & (error > 0)
+        ivar = np.divide(1.0, error**2, out=np.zeros_like(error), where=usable)
+        return flux, ivar
+
+
+@contextmanager
+def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
+    """Open a file of spectra read-only; InputError names what is not as expected."""
+    path = Path(path)
+    with open_hdf5(path) as file:
+        schema = text_attribute(file, "schema", path)
+        if schema != SCHEMA:
+            raise InputError(f"{path}: expected attribute schema {SCHEMA!r}; received {schema!r}")
+        wavelength = _numbers(file, path, "wavelength", dimensions=1)
+        flux = _numbers(file, path, "flux", dimensions=2)
+        with reading(path, "wavelength"):
+            values = wavelength[...].astype(np.float64)
+        try:
+            log_grid(values)
+        except ValueError as error:
+            raise InputError(f"{path}: wavelength: {error}") from error
+        if flux.shape[1] != len(values):
+            raise InputError(f"{path}: flux: expected (N, {len(values)}); received {flux.shape}")
+        flux_error = None
+        if has_key(file, path, "flux_error"):
+            flux_error = _numbers(file, path, "flux_error", dimensions=2)
+            if flux_error.shape != flux.shape:
+                raise InputError(
+                    f"{path}: flux_error: expected {flux.shape}; received {flux_error.shape}"
+                )
+        yield SpectrumFile(
+            path=path,
+            wavelength=values,
+            object_id=_object_id(file, path, len(flux)),
+            unit=text_attribute(file, "unit", path) or "",
+            basis=_basis(file, path),
+            _flux=flux,
+            _flux_error=flux_error,
+        )
+
+
+def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
+    found = find_dataset(file, path, key)
+    if found.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {found.dtype}")
+    if len(found.shape) != dimensions or 0 in found.shape:
+        raise InputError(
+            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {found.shape}"
+        )
+    return found
+
+
+def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
+    if not has_key(file, path, "object_id"):
+        return np.arange(n)
+    found = _numbers(file, path, "object_id", dimensions=1)
+    if found.shape != (n,) or found.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: object_id: expected {n} integers; received {found.shape} of {found.dtype}"
+        )
+    with reading(path, "object_id"):
+        return np.asarray(found[...]).astype(np.int64)
+
+
+def _basis(file: h5py.File, path: Path) -> Templates | None:
+    if not has_key(file, path, "basis"):
+        return None
+    wavelength = _numbers(file, path, "basis/wavelength", dimensions=1)
+    flux = _numbers(file, path, "basis/flux", dimensions=2)
+    with reading(path, "basis"):
+        arrays = wavelength[...].astype(np.float64), flux[...].astype(np.float64)
+    try:
+        return Templates(*arrays, non_negative=False)
+    except ValueError as error:
+        raise InputError(f"{path}: basis: {error}") from error
+
+
+class SpectrumWriter:
+    """An open file of spectra that is filled in row order; made by `spectrum_writer`."""
+
+    def __init__(
+        self,
+        file: h5py.File,
+        wavelength: NDArray[np.float64],
+        *,
+        n: int,
+        with_errors: bool,
+        columns: Mapping[str, DTypeLike],
+    ) -> None:
+        """Make the datasets for n rows, and claim their space on the disk."""
+        shape = (n, len(wavelength))
+        file.create_dataset("wavelength", data=wavelength, track_times=False)
+        names = ("flux", "flux_error") if with_errors else ("flux",)
+        dtypes: dict[str, DTypeLike] = {**dict.fromkeys(names, np.float32), **columns}
+        self._datasets = {
+            name: file.create_dataset(
+                name,
+                shape if name in names else (n,),
+                dtype,
+                chunks=(min(CHUNK_ROWS, n), shape[1]) if name in names else None,
+                track_times=False,
+            )
+            for name, dtype in dtypes.items()
+        }
+        self._n, self._filled = n, 0
+        _reserve(file, sum(d.size * d.dtype.itemsize for d in self._datasets.values()))
+
+    def append(self, **blocks: ArrayLike) -> None:
+        """Write the next b rows: ``flux`` (b, L), ``flux_error`` (b, L), and columns (b,)."""
+        if set(blocks) != set(self._datasets):
+            raise ValueError(f"expected {sorted(self._datasets)}; got {sorted(blocks)}")
+        arrays = {name: np.asarray(block) for name, block in blocks.items()}
+        b = len(arrays["flux"])
+        for name, values in arrays.items():
+            expected = (b, *self._datasets[name].shape[1:])
+            if values.shape != expected:
+                raise ValueError(f"{name} must have shape {expected}; got {values.shape}")
+        stop = self._filled + b
+        if stop > self._n:
+            raise ValueError(f"expected {self._n} rows in all; got at least {stop}")
+        for name, values in arrays.items():
+            self._datasets[name][self._filled : stop] = values
+        self._filled = stop
+
+    def finish(self) -> None:
+        """Raise ValueError where rows are missing."""
+        if self._filled != self._n:
+            raise ValueError(f"expected {self._n} rows in all; got {self._filled}")
+
+
+def _reserve(file: h5py.File, n_bytes: int) -> None:
+    """Claim the space on the disk; HDF5 would crash on a disk that fills up on the way."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.id.get_vfd_handle(), 0, n_bytes)
+
+
+@contextmanager
+def spectrum_writer(
+    path: str | Path,
+    wavelength: ArrayLike,
+    *,
+    n: int,
+    unit: str,
+    with_errors: bool = True,
+    columns: Mapping[str, DTypeLike] | None = None,
+    basis: Templates | None = None,
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> Iterator[SpectrumWriter]:
+    """Write n spectra in blocks, atomically: nothing is left where the block fails.
+
+    Parameters
+    ----------
+    wavelength : (L,) Angstrom in vacuum, as observed, log-spaced.
+    unit : of the flux.
+    with_errors : whether ``flux_error`` is written.
+    columns : name -> dtype of what there is per galaxy, as object_id.
+    basis : templates for `pix2z redshift`, kept in the file.
+    attributes : further attributes of the file, as where the spectra come from.
+
+    Raises
+    ------
+    ValueError
+        n is less than 1, wavelengths are not log-spaced, or other than n rows were appended.
+    """
+    values = np.asarray(wavelength, np.float64)
+    log_grid(values)
+    if n < 1:
+        raise ValueError(f"n: expected 1 or more; got {n}")
+    with atomic_path(path) as partial:
+        with h5py.File(partial, "w") as file:
+            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+            if basis is not None:
+                for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
+                    file.create_dataset(f"basis/{name}", data=array, track_times=False)
+            writer = SpectrumWriter(
+                file, values, n=n, with_errors=with_errors, columns=columns or {}
+            )
+            yield writer
+            writer.finish()

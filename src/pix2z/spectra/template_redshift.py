@@ -1,0 +1,308 @@
+"""Redshifts of spectra: the minimum of chi-square against templates over a range of redshifts.
+
+Per spectrum: chi-square at every `coarse` pixels of shift over the whole range (`chi_square_scan`),
+the lowest minima refined on shifts of a fraction of a pixel (`chi_square_at`), and a parabola
+through the last three. The error is where the parabola has risen by 1, or by the reduced chi-square
+where that is larger: templates never fit a bright galaxy to within its noise.
+
+The polynomial is *added* to the templates, as SDSS's own pipeline does (Bolton et al. 2012): it
+takes up flux calibration, extinction and what no template has of the continuum, so that the
+redshift rests on lines and breaks. A polynomial that multiplies would need T columns per degree,
+and no weight of a column could then be held to be non-negative.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
+from pix2z.spectra.flags import Flag
+from pix2z.spectra.log_grid import LogGrid, log_grid
+from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
+
+__all__ = ["SpectrumRedshifts", "fit_redshifts"]
+
+Array = NDArray[np.float64]
+
+SEPARATION = 0.005
+"""In ln(1 + z), 1,500 km/s: minima closer than this are one redshift."""
+
+N_MINIMA = 3
+"""Minima of the scan that are looked at."""
+
+REFINED_BELOW = 0.5
+"""Minima of the scan are refined where chi-square is down from its median to the lowest minimum by
+this share or more; others cannot become the lowest between two steps of the scan."""
+
+AMBIGUOUS_BELOW = 9.0
+"""Rise of chi-square to the second minimum, in units of the reduced chi-square: 3 sigma."""
+
+SCAN_BYTES = 100_000_000
+"""About what a block of spectra may need at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumRedshifts:
+    """Redshifts of N spectra; every array is (N,).
+
+    z, z_err : redshift and its 1 sigma error, NaN where there is none.
+    chi2 : at the best redshift. n_dof : good pixels less fitted numbers.
+    z_second, delta_chi2 : the best redshift more than 1,500 km/s away, and how much its chi-square
+    is larger; NaN and infinity where there is no other minimum.
+    flags : sums of `flags.Flag`.
+    """
+
+    z: Array
+    z_err: Array
+    chi2: Array
+    n_dof: NDArray[np.int64]
+    z_second: Array
+    delta_chi2: Array
+    flags: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of spectra."""
+        return len(self.z)
+
+
+def fit_redshifts(
+    wavelength: ArrayLike,
+    flux: ArrayLike,
+    ivar: ArrayLike | None,
+    templates: Templates,
+    *,
+    z_min: float = -0.005,
+    z_max: float = 0.6,
+    degree: int = 3,
+    coarse: int = 1,
+) -> SpectrumRedshifts:
+    """Fit the redshifts of spectra on common, log-spaced wavelengths.
+
+    Parameters
+    ----------
+    wavelength : (L,) Angstrom in vacuum, as observed.
+    flux : (N, L) per Angstrom, any unit. NaN marks a bad pixel.
+    ivar : (N, L), or (L,) for all, inverse variance of the flux; 0 or NaN marks a bad pixel. None
+        gives every pixel the same, unknown error, and errors of redshifts from the scatter about
+        the fit; where pixels are correlated these are too small.
+    templates : rest-frame spectra.
+    z_min, z_max : the redshifts that are tried.
+    degree : of the polynomial that is added.
+    coarse : pixels that are averaged for the scan of the whole range, and its step. 1 misses
+        nothing. 4 to 8 are enough for smooth spectra, and faster by as much; narrow lines lose
+        contrast.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit together, wavelengths are not log-spaced, or an option makes no sense.
+    """
+    grid = log_grid(np.asarray(wavelength))
+    flux, weight = _checked(flux, ivar, grid)
+    if not (-1 < z_min < z_max and coarse >= 1 and 0 <= degree and grid.n >= 16 * coarse):
+        raise ValueError(
+            "expected -1 < z_min < z_max, degree of 0 or more, coarse from 1 to a 16th of the "
+            f"pixels; got z_min {z_min}, z_max {z_max}, degree {degree}, coarse {coarse}"
+        )
+    fit = _Fit(
+        lattice=template_lattice(templates, grid, z_min=z_min, z_max=z_max, margin=PHASES * coarse),
+        basis=polynomials(grid.n, degree),
+        non_negative=templates.non_negative,
+        coarse=coarse,
+        errors_known=ivar is not None,
+    )
+    found = [_fit_block(flux[rows], _rows(weight, rows), fit) for rows in _blocks(len(flux), fit)]
+    columns = {
+        name: np.concatenate([getattr(block, name) for block in found])
+        for name in SpectrumRedshifts.__dataclass_fields__
+    }
+    return SpectrumRedshifts(**columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What is the same for all spectra. `basis` : (P, L) polynomials."""
+
+    lattice: Lattice
+    basis: Array
+    non_negative: bool
+    coarse: int
+    errors_known: bool
+
+    @property
+    def n_fitted(self) -> int:
+        return len(self.lattice.flux) + len(self.basis) + 1
+
+
+@dataclass(frozen=True)
+class _Minimum:
+    """A minimum in places of the lattice; `sigma` is where chi-square has risen by 1."""
+
+    place: float
+    chi2: float
+    sigma: float
+
+
+def _checked(
+    flux: ArrayLike, ivar: ArrayLike | None, grid: LogGrid
+) -> tuple[Array, Array]:
+    """Flux with 0 at bad pixels, and weights (N, L), or (1, L) where all spectra share them."""
+    values = np.array(flux, np.float64)
+    if values.ndim != 2 or values.shape[1] != grid.n:
+        raise ValueError(f"flux must be (N, {grid.n}); got shape {values.shape}")
+    weight = np.ones(grid.n) if ivar is None else np.array(ivar, np.float64)
+    if weight.shape not in (values.shape, (grid.n,)):
+        raise ValueError(f"ivar must be {values.shape} or ({grid.n},); got shape {weight.shape}")
+    good = np.isfinite(weight) & (weight > 0)
+    usable = good & np.isfinite(values)
+    if weight.ndim == 1 and (usable == good).all():
+        weight = weight[None]
+        usable = np.broadcast_to(good, values.shape)
+        return np.where(usable, values, 0.0), np.where(good, weight, 0.0)
+    return np.where(usable, values, 0.0), np.where(usable, weight, 0.0)
+
+
+def _rows(weight: Array, rows: slice) -> Array:
+    return weight if len(weight) == 1 else weight[rows]
+
+
+def _blocks(n: int, fit: _Fit) -> list[slice]:
+    """Rows that are scanned at once."""
+    columns = (fit.lattice.flux.shape[1] + len(fit.basis)) ** 2
+    one = 8 * columns * 2 * fit.lattice.flux.shape[2] // fit.coarse
+    size = max(1, SCAN_BYTES // one)
+    return [slice(first, min(first + size, n)) for first in range(0, max(n, 1), size)]
+
+
+def _fit_block(flux: Array, weight: Array, fit: _Fit) -> SpectrumRedshifts:
+    n_good = np.broadcast_to((weight > 0).sum(axis=1), len(flux))
+    scan = _scan(flux, weight, fit)
+    minima = [
+        _minima(scan[row], flux[row], weight[row % len(weight)], int(n_good[row]), fit)
+        for row in range(len(flux))
+    ]
+    return _collect(minima, flux, weight, n_good.astype(np.int64), fit)
+
+
+def _scan(flux: Array, weight: Array, fit: _Fit) -> Array:
+    """Chi-square (n, S) at every `coarse` pixels of shift, data averaged over as many."""
+    coarse, lattice = fit.coarse, fit.lattice
+    n_trials = -(-(lattice.n_places - 1) // (PHASES * coarse)) - 1
+    n_bins = flux.shape[1] // coarse
+    weights = _binned(weight, n_bins, coarse).sum(axis=2)
+    sums = _binned(weight * flux, n_bins, coarse).sum(axis=2)
+    # Templates begin one step in, after the margin.
+    n_wide = n_bins + n_trials - 1
+    return chi_square_scan(
+        np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0),
+        weights,
+        templates=_binned(lattice.flux[0, :, coarse:], n_wide, coarse).mean(axis=2),
+        known=_binned(lattice.known[:1, coarse:], n_wide, coarse).min(axis=2)[0],
+        degree=len(fit.basis) - 1,
+        non_negative=fit.non_negative,
+    )
+
+
+def _binned(values: Array, n_bins: int, width: int) -> Array:
+    """Cut rows (n, L) into (n, n_bins, width)."""
+    return values[:, : n_bins * width].reshape(len(values), n_bins, width)
+
+
+def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> list[_Minimum]:
+    """Best minima, more than `SEPARATION` apart, the best first."""
+    if n_good <= fit.n_fitted or not np.isfinite(scan).any():
+        return []
+    step = PHASES * fit.coarse
+    ends = np.concatenate([[np.inf], scan, [np.inf]])
+    lowest = np.flatnonzero((scan <= ends[:-2]) & (scan < ends[2:]) & np.isfinite(scan))
+    lowest = lowest[np.argsort(scan[lowest])]
+    kept: list[int] = []
+    for place in lowest:
+        apart = [abs(place - other) * step * fit.lattice.step > SEPARATION for other in kept]
+        if all(apart) and len(kept) < N_MINIMA:
+            kept.append(int(place))
+    first = _refined(step + step * kept[0], flux, weight, fit)
+    rise = scan[kept] - scan[kept[0]]
+    worth = rise < REFINED_BELOW * (np.median(scan[np.isfinite(scan)]) - scan[kept[0]])
+    others = [
+        _refined(step + step * place, flux, weight, fit)
+        if refine
+        else _Minimum(step + step * place, first.chi2 + above, np.nan)
+        for place, above, refine in zip(kept[1:], rise[1:], worth[1:], strict=True)
+    ]
+    return sorted([first, *others], key=lambda minimum: minimum.chi2)
+
+
+def _refined(place: int, flux: Array, weight: Array, fit: _Fit) -> _Minimum:
+    """Go down from a place of the scan, by parabolas whose width shrinks to one sigma."""
+    known: dict[int, float] = {}
+    end = fit.lattice.n_places - 1
+    reach = max(PHASES * fit.coarse // 2, 1)
+    for _ in range(40):
+        place = min(max(place, reach), end - reach)
+        three = [place - reach, place, place + reach]
+        missing = [q for q in three if q not in known]
+        known.update(zip(missing, _at(missing, flux, weight, fit), strict=True))
+        left, middle, right = (known[q] for q in three)
+        if middle > min(left, right) and reach < place < end - reach:
+            place = three[0] if left < right else three[2]
+            continue
+        curvature = (left + right - 2 * middle) / (2 * reach**2)
+        if not (np.isfinite(curvature) and curvature > 0):
+            return _Minimum(float(place), middle, np.nan)
+        shift = float(np.clip((left - right) / (4 * reach * curvature), -reach, reach))
+        sigma = 1 / np.sqrt(curvature)
+        if reach == 1 or reach <= sigma:
+            return _Minimum(place + shift, middle - curvature * shift**2, sigma)
+        place, reach = round(place + shift), max(1, min(reach // 2, round(sigma)))
+    return _Minimum(float(place), middle, np.nan)
+
+
+def _at(places: list[int], flux: Array, weight: Array, fit: _Fit) -> Array:
+    """Chi-square at places of the lattice."""
+    if not places:
+        return np.empty(0)
+    templates, known = zip(*(fit.lattice.at(q, len(flux)) for q in places), strict=True)
+    return chi_square_at(
+        flux,
+        weight,
+        templates=templates,
+        known=known,
+        basis=fit.basis,
+        non_negative=fit.non_negative,
+    )
+
+
+def _collect(
+    minima: list[list[_Minimum]], flux: Array, weight: Array, n_good: NDArray[np.int64], fit: _Fit
+) -> SpectrumRedshifts:
+    nothing = _Minimum(np.nan, np.nan, np.nan)
+    best = [found[0] if found else nothing for found in minima]
+    second = [found[1] if len(found) > 1 else nothing for found in minima]
+    place, chi2, sigma = (
+        np.array([getattr(m, name) for m in best], np.float64).reshape(-1)
+        for name in ("place", "chi2", "sigma")
+    )
+    z = _redshift(place, fit)
+    z_second = _redshift(np.array([m.place for m in second]).reshape(-1), fit)
+    delta = np.array([m.chi2 for m in second]).reshape(-1) - chi2
+    delta = np.where(np.isfinite(delta), delta, np.inf)
+    n_dof = np.maximum(n_good - fit.n_fitted, 0)
+    scatter = chi2 / np.maximum(n_dof, 1)
+    scale = np.maximum(scatter, 1.0) if fit.errors_known else scatter
+    first = PHASES * fit.coarse
+    at_end = (place <= first) | (place >= fit.lattice.n_places - 1 - first)
+    z_err = np.where(at_end, np.nan, (1 + z) * sigma * np.sqrt(scale) * fit.lattice.step)
+    flags = np.zeros(len(z), np.int32)
+    flags |= np.where(np.isnan(z), Flag.NO_DATA, 0)
+    flags |= np.where(n_good < 0.5 * flux.shape[1], Flag.FEW_PIXELS, 0)
+    flags |= np.where(delta < AMBIGUOUS_BELOW * scale, Flag.AMBIGUOUS, 0)
+    flags |= np.where(at_end, Flag.AT_END, 0)
+    flags |= np.where((n_good > 0) & ((weight * flux).sum(axis=1) <= 0), Flag.NEGATIVE_FLUX, 0)
+    return SpectrumRedshifts(z, z_err, chi2, n_dof, z_second, delta, flags)
+
+
+def _redshift(place: Array, fit: _Fit) -> Array:
+    result: Array = np.expm1(fit.lattice.ln_first - place * fit.lattice.step)
+    return result

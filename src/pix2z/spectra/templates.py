@@ -1,0 +1,107 @@
+"""Templates: rest-frame spectra whose sums are fitted, and their place on the grid of a spectrum."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
+
+from pix2z.spectra.log_grid import LogGrid
+
+__all__ = ["PHASES", "Lattice", "Templates", "template_lattice"]
+
+Array = NDArray[np.float64]
+
+PHASES = 4
+"""Places of a template per pixel of a spectrum: the finest shift that is tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Rest-frame spectra on common wavelengths.
+
+    wavelength : (M,) Angstrom in vacuum, increasing. flux : (T, M) per Angstrom, any scale.
+    non_negative : whether only sums with weights of 0 or more are galaxies. True for spectra of
+    stars, gas or galaxies; False for a basis whose vectors are differences, as of a PCA.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit together, or a number is not finite.
+    """
+
+    wavelength: Array
+    flux: Array
+    non_negative: bool
+
+    def __post_init__(self) -> None:
+        """Check shapes and values."""
+        wavelength, flux = self.wavelength, self.flux
+        if wavelength.ndim != 1 or len(wavelength) < 4:
+            raise ValueError(f"templates: expected 4 wavelengths or more; got {wavelength.shape}")
+        if flux.ndim != 2 or flux.shape[1] != len(wavelength) or not len(flux):
+            raise ValueError(
+                f"templates: expected flux (T, {len(wavelength)}), T of 1 or more; got {flux.shape}"
+            )
+        if not (np.isfinite(wavelength).all() and np.isfinite(flux).all()):
+            raise ValueError("templates: expected finite wavelengths and fluxes")
+        if wavelength[0] <= 0 or not (np.diff(wavelength) > 0).all():
+            raise ValueError("templates: expected positive, increasing wavelengths")
+
+    def __len__(self) -> int:
+        """Return the number of templates."""
+        return len(self.flux)
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Templates at steps of a fraction of a pixel, and where they are known.
+
+    Pixel i of a spectrum at place q sees ``flux[q % PHASES, :, q // PHASES + i]``; place q is the
+    redshift ln(1 + z) = ln_first - q * step. `flux` is (PHASES, T, n), `known` (PHASES, n) is 1
+    where the templates reach, else 0, and fluxes there are 0. Templates have rms 1 where known.
+    """
+
+    flux: Array
+    known: Array
+    ln_first: float
+    step: float
+    n_places: int
+
+    def at(self, place: int, n: int) -> tuple[Array, Array]:
+        """Templates (T, n) and where they are known (n,), as n pixels see them at a place."""
+        phase, first = place % PHASES, place // PHASES
+        return self.flux[phase, :, first : first + n], self.known[phase, first : first + n]
+
+
+def template_lattice(
+    templates: Templates, grid: LogGrid, *, z_min: float, z_max: float, margin: int
+) -> Lattice:
+    """Interpolate templates (cubic splines in ln wavelength) to where a spectrum will look.
+
+    Parameters
+    ----------
+    grid : wavelengths of the spectra, observed.
+    z_min, z_max : first and last redshift.
+    margin : places beyond both ends, for a look around a minimum there.
+    """
+    step = grid.step / PHASES
+    n_places = int(np.ceil((np.log1p(z_max) - np.log1p(z_min)) / step)) + 1 + 2 * margin
+    ln_first = np.log1p(z_min) + (n_places - 1 - margin) * step
+    n = grid.n + -(-n_places // PHASES)
+    position = grid.start - ln_first + step * np.arange(PHASES * n)
+    ln_wavelength = np.log(templates.wavelength)
+    known = (position >= ln_wavelength[0]) & (position <= ln_wavelength[-1])
+    flux = np.zeros((len(templates), len(position)))
+    if known.any():
+        spline = make_interp_spline(ln_wavelength, templates.flux, k=3, axis=1)
+        flux[:, known] = spline(position[known])
+        rms = np.sqrt((flux[:, known] ** 2).mean(axis=1))
+        flux /= np.where(rms > 0, rms, 1.0)[:, None]
+    return Lattice(
+        flux=np.ascontiguousarray(flux.reshape(-1, n, PHASES).transpose(2, 0, 1)),
+        known=np.ascontiguousarray(known.reshape(n, PHASES).T, np.float64),
+        ln_first=float(ln_first),
+        step=step,
+        n_places=n_places,
+    )
