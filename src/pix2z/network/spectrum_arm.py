@@ -45,7 +45,7 @@ from pix2z.network.spectrum_recipe import (
 from pix2z.network.training import TrainingState, fit
 
 __all__ = [
-    "OUT_OF_FOLD",
+    "UNSEEN",
     "LearnBasis",
     "SpectrumTraining",
     "binned",
@@ -56,7 +56,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-OUT_OF_FOLD = "out_of_fold.h5"
+UNSEEN = "unseen.h5"
+"""Groups train and validation: rows (n,), and flux (n, n_pixels) of `binned` reconstructions by
+networks that were not trained on these rows."""
 BASIS_ROWS = 2000
 """Most training spectra behind the first basis; training goes on from there."""
 MOST_BAND_ROWS = 2000
@@ -87,6 +89,7 @@ def train_spectrum_arm(
     training: SpectrumTraining,
     folder: Path,
     *,
+    name: str,
     record: Mapping[str, Any],
     curve: Curve,
 ) -> None:
@@ -100,17 +103,20 @@ def train_spectrum_arm(
     curve : called after each epoch of the network on all rows, such as live tracking.
     """
     split = training.split
-    model, state = _trained(training, split.train, name="all", curve=curve)
+    rest_wavelength, rest_basis = _learned(training, split.train)
+    model, state = _trained(training, split.train, what=name, name="all", curve=curve)
     estimator = SpectrumEstimator(
         decoder=training.arm.decoder,
         model=model,
         shifts=training.shifts,
         band=_error_band(training, model),
+        rest_wavelength=rest_wavelength,
+        rest_basis=rest_basis,
         record=dict(record),
     )
     save_spectrum_estimator(folder, estimator, settings=training.settings, encoder=training.encoder)
     write_json(folder / "history.json", history_columns(state, n_train=len(split.train)))
-    _write_out_of_fold(training, folder / OUT_OF_FOLD)
+    _write_unseen(training, model, folder / UNSEEN, what=name)
 
 
 def folds(group_id: Rows, *, n: int, seed: int) -> Rows:
@@ -129,10 +135,9 @@ def reconstructed(
 
 
 def _trained(
-    training: SpectrumTraining, rows: Rows, *, name: str, curve: Curve
+    training: SpectrumTraining, rows: Rows, *, what: str, name: str, curve: Curve
 ) -> tuple[keras.Model, TrainingState]:
     """Train one network on some rows; the arm's seed, whatever the rows."""
-    seed, what = training.arm.seed, f"{training.checkpoints.name} {name}"
     model, recipe = spectrum_recipe(
         training.galaxies,
         training.spectra,
@@ -143,30 +148,39 @@ def _trained(
         encoder=training.encoder,
         shifts=training.shifts,
         start=lambda model: _start(training, rows, model),
-        seed=seed,
+        seed=training.arm.seed,
     )
     checkpoint = training.checkpoints / f"{name}.h5"
 
     def on_epoch(state: TrainingState) -> None:
         save_state(checkpoint, state)
         curve(state.epoch - 1, state.history[-1])
-        log_epoch(state, epochs=recipe.epochs, what=what)
+        log_epoch(state, epochs=recipe.epochs, what=f"spectrum {what}, {name}")
 
     state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
     return model, state
 
 
-def _start(training: SpectrumTraining, rows: Rows, model: keras.Model) -> None:
-    """Learn moments, basis and mean of these rows alone, and put them into the network."""
-    rng = np.random.default_rng([training.arm.seed, 2])
-    few = np.sort(rng.choice(rows, min(BASIS_ROWS, len(rows)), replace=False))
+def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], Array]:
+    """Spectra (n, L) and redshifts (n,) of some of the rows, evenly spread."""
+    few = evenly_spread(rows, most=BASIS_ROWS)
     flux = training.spectra.flux(few)
     known = ~np.isnan(flux).all(axis=1)
-    few, flux = few[known], flux[known]
+    z = training.galaxies.column("specz_redshift", few).astype(np.float64)
+    return flux[known], z[known]
+
+
+def _learned(training: SpectrumTraining, rows: Rows) -> tuple[Array, Array]:
+    """Rest-frame wavelengths (M,) and basis (J, M) of the spectra of these rows alone."""
+    return training.learn_basis(*_some(training, rows))
+
+
+def _start(training: SpectrumTraining, rows: Rows, model: keras.Model) -> None:
+    """Put what these rows say at once into the network: moments, basis, mean."""
+    flux, z = _some(training, rows)
     if training.arm.decoder == "plain":
         start_plain(model, np.nan_to_num(np.nanmean(flux, axis=0), nan=1.0))
         return
-    z = training.galaxies.column("specz_redshift", few).astype(np.float64)
     rest, templates = training.learn_basis(flux, z)
     wanted = training.shifts.rest_wavelengths
     basis = np.stack([np.interp(wanted, rest, one) for one in templates])
@@ -201,28 +215,34 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     return fit_error_band(np.concatenate(errors), np.concatenate(variances))
 
 
-def _write_out_of_fold(training: SpectrumTraining, path: Path) -> None:
-    """Write means over neighbouring wavelengths of spectra that no network had been shown."""
+def _write_unseen(training: SpectrumTraining, model: keras.Model, path: Path, *, what: str) -> None:
+    """Write what redshift readers learn from: training rows out of fold, validation rows."""
     rows, settings = training.split.train, training.settings
     group_id = training.galaxies.column("group_id", rows)
     fold = folds(group_id, n=settings.folds, seed=training.arm.seed)
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
-        file.create_dataset("rows", data=rows, track_times=False)
-        shape = (len(rows), settings.boosting.n_pixels)
-        stored = file.create_dataset("flux", shape, np.float32, track_times=False)
+        for name, part in (("train", rows), ("validation", training.split.validation)):
+            file.create_dataset(f"{name}/rows", data=part, track_times=False)
+            shape = (len(part), settings.boosting.n_pixels)
+            file.create_dataset(f"{name}/flux", shape, np.float32, track_times=False)
+        everywhere = np.arange(len(training.split.validation))
+        _fill(training, model, file["validation"], everywhere)
         for number in range(settings.folds):
-            model, _ = _trained(
-                training, rows[fold != number], name=f"fold-{number}", curve=_unseen
+            trained, _ = _trained(
+                training, rows[fold != number], what=what, name=f"fold-{number}", curve=_unseen
             )
-            places = np.flatnonzero(fold == number)
-            done = 0
-            for outputs, batch in reconstructed(model, training.galaxies, rows[places]):
-                stored[places[done : done + len(batch)]] = binned(
-                    outputs["flux"], settings.boosting.n_pixels
-                )
-                done += len(batch)
-            del model
+            _fill(training, trained, file["train"], np.flatnonzero(fold == number))
+            del trained
             gc.collect()  # a Keras model is in reference cycles
+
+
+def _fill(training: SpectrumTraining, model: keras.Model, group: h5py.Group, places: Rows) -> None:
+    """Reconstruct the rows at these places of a group, and store their binned flux there."""
+    rows, done = group["rows"][...][places], 0
+    for outputs, batch in reconstructed(model, training.galaxies, rows):
+        few = binned(outputs["flux"], training.settings.boosting.n_pixels)
+        group["flux"][places[done : done + len(batch)]] = few
+        done += len(batch)
 
 
 def binned(flux: NDArray[np.float32], n: int) -> NDArray[np.float32]:

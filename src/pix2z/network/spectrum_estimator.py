@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumConfig
+from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.network.estimator import checked_stamps
 from pix2z.network.redshifts import image_flags
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 SCHEMA = "pix2z-spectrum 1"
+BASIS = "basis.h5"
 BAND_PIXELS = 40
 """Wavelengths that share one calibration of the error."""
 
@@ -100,6 +103,9 @@ class SpectrumEstimator:
     model: keras.Model
     shifts: ShiftGrid
     band: ErrorBand
+    rest_wavelength: Array
+    """(M,) Angstrom, of `rest_basis` (J, M): rest-frame spectra learned from training spectra."""
+    rest_basis: Array
     record: Mapping[str, Any]
     digest: str = ""
 
@@ -153,6 +159,9 @@ def save_spectrum_estimator(
     weights = folder / "weights.weights.h5"
     with atomic_path(weights) as partial:
         estimator.model.save_weights(partial)
+    with atomic_path(folder / BASIS) as partial, h5py.File(partial, "w") as file:
+        file.create_dataset("wavelength", data=estimator.rest_wavelength, track_times=False)
+        file.create_dataset("flux", data=estimator.rest_basis, track_times=False)
     description = {
         "schema": SCHEMA,
         "decoder": estimator.decoder,
@@ -162,6 +171,7 @@ def save_spectrum_estimator(
         "error_band": {name: values.tolist() for name, values in vars(estimator.band).items()},
         "record": dict(estimator.record),
         "weights_sha256": file_digest(weights),
+        "basis_sha256": file_digest(folder / BASIS),
     }
     description["digest"] = seal(description)
     write_json(folder / "spectrum.json", description)
@@ -176,11 +186,17 @@ def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
     encoder = HybridConfig.model_validate(described["encoder"])
     model = fresh_spectrum_model(described["decoder"], settings, encoder, shifts)
     model.load_weights(folder / "weights.weights.h5")
+    if file_digest(folder / BASIS) != described["basis_sha256"]:
+        raise IntegrityError(f"{folder / BASIS}: does not match the digest in spectrum.json")
+    with h5py.File(folder / BASIS, "r") as file:
+        rest_wavelength, rest_basis = file["wavelength"][...], file["flux"][...]
     return SpectrumEstimator(
         decoder=described["decoder"],
         model=model,
         shifts=shifts,
         band=ErrorBand(**{k: np.array(v) for k, v in described["error_band"].items()}),
+        rest_wavelength=rest_wavelength,
+        rest_basis=rest_basis,
         record=described["record"],
         digest=described["digest"],
     )

@@ -9,7 +9,7 @@ import numpy as np
 import speclite.filters
 from numpy.typing import NDArray
 
-from pix2z.sky.imaging import BANDS
+from pix2z.sky.imaging import AB_MINUS_SDSS, BANDS
 
 __all__ = ["band_weights", "covered_bands", "flux_density_per_nanomaggy"]
 
@@ -52,7 +52,7 @@ def covered_bands(wavelength: Array) -> str:
 
 
 def flux_density_per_nanomaggy(band: str) -> float:
-    """Mean flux density of `band_weights` of a source of one AB nanomaggy, 1e-17 cgs per Angstrom.
+    """Mean flux density of `band_weights` of a source of one SDSS nanomaggy, 1e-17 cgs / Angstrom.
 
     f_lambda = f_nu c / lambda_p^2, with the pivot wavelength lambda_p of the band.
     """
@@ -61,7 +61,8 @@ def flux_density_per_nanomaggy(band: str) -> float:
     pivot_squared = np.trapezoid(weight, response.wavelength) / np.trapezoid(
         response.response / response.wavelength, response.wavelength
     )
-    return float(NANOMAGGY_FNU * LIGHT_ANGSTROM / pivot_squared / FLUX_UNIT_CGS)
+    ab = 10 ** (-0.4 * AB_MINUS_SDSS[BANDS.index(band)])
+    return float(ab * NANOMAGGY_FNU * LIGHT_ANGSTROM / pivot_squared / FLUX_UNIT_CGS)
 
 
 def _response(band: str) -> speclite.filters.FilterResponse:

@@ -1,6 +1,7 @@
 """Facts of SDSS imaging, and the stamps cut from it."""
 
 __all__ = [
+    "AB_MINUS_SDSS",
     "BANDS",
     "EXTINCTION_PER_EBV",
     "LARGEST_PIXEL",
@@ -19,6 +20,9 @@ STAMP_SIDE = 32
 
 EXTINCTION_PER_EBV = (5.155, 3.793, 2.751, 2.086, 1.479)
 """A_b / E(B-V) in ugriz: Schlegel, Finkbeiner & Davis 1998, table 6 (SDSS imaging to DR12)."""
+
+AB_MINUS_SDSS = (-0.036, 0.012, 0.010, 0.028, 0.040)
+"""m_AB - m_SDSS in ugriz: Blanton & Roweis 2007, as kcorrect's own SDSS class applies them."""
 
 SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
 """Sky noise in ugriz, nanomaggies per pixel rms, measured on six real frames."""

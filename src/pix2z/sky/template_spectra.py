@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.sky.templates import _load_templates
+from pix2z.sky.templates import template_spectra
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = ["TemplateSpectra"]
@@ -21,8 +21,7 @@ class TemplateSpectra:
     """
 
     def __init__(self, grid: WavelengthGrid, *, z_max: float) -> None:
-        templates = _load_templates()
-        wavelength, flux = templates.wave, templates.flux
+        wavelength, flux = template_spectra()
         self._grid = grid
         self._shifts = int(np.ceil(np.log1p(z_max) / grid.step)) + 1
         pixels = np.arange(-self._shifts, grid.n + 1)

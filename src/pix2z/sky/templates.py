@@ -15,6 +15,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pix2z.sky.imaging import AB_MINUS_SDSS
+
 __all__ = [
     "TemplateGrid",
     "fit_templates",
@@ -25,13 +27,10 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_AB_OFFSET = np.array([-0.036, 0.012, 0.010, 0.028, 0.040])
-"""m_AB - m_SDSS in ugriz, as kcorrect's own SDSS class applies them (Blanton & Roweis 2007)."""
-
 _ERROR_FLOOR = np.array([0.05, 0.02, 0.02, 0.02, 0.03])
 """Smallest relative flux error in ugriz, as kcorrect's SDSS class adds in quadrature."""
 
-_MAGGY = 1e9 * 10 ** (0.4 * _AB_OFFSET)
+_MAGGY = 1e9 * 10 ** (0.4 * np.array(AB_MINUS_SDSS))
 """SDSS nanomaggies per AB maggy, ugriz."""
 
 

@@ -100,7 +100,7 @@ def fit_redshifts(
     """
     grid = log_grid(np.asarray(wavelength))
     flux, weight = _checked(flux, ivar, grid)
-    if not (-1 < z_min < z_max and coarse >= 1 and 0 <= degree and grid.n >= 16 * coarse):
+    if not (-1 < z_min < z_max and coarse >= 1 and degree >= 0 and grid.n >= 16 * coarse):
         raise ValueError(
             "expected -1 < z_min < z_max, degree of 0 or more, coarse from 1 to a 16th of the "
             f"pixels; got z_min {z_min}, z_max {z_max}, degree {degree}, coarse {coarse}"
@@ -144,9 +144,7 @@ class _Minimum:
     sigma: float
 
 
-def _checked(
-    flux: ArrayLike, ivar: ArrayLike | None, grid: LogGrid
-) -> tuple[Array, Array]:
+def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: LogGrid) -> tuple[Array, Array]:
     """Flux with 0 at bad pixels, and weights (N, L), or (1, L) where all spectra share them."""
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:
