@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WavelengthGrid"]
+__all__ = ["WavelengthGrid", "binned"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,11 @@ class WavelengthGrid:
     def values(self) -> NDArray[np.float64]:
         """(n,) wavelengths, Angstrom, rising."""
         return np.geomspace(self.low, self.high, self.n)
+
+
+def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.float32]:
+    """Means (N, n) over neighbouring wavelengths of spectra (N, L)."""
+    parts = np.array_split(np.arange(flux.shape[1]), n)
+    starts = [part[0] for part in parts]
+    sizes = np.array([len(part) for part in parts], np.float32)
+    return np.asarray(np.add.reduceat(flux, starts, axis=1) / sizes, np.float32)

@@ -1,13 +1,15 @@
 """Reconstructed spectra in physical units, written as they come."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
+from pix2z.dataset.store import Galaxies
 from pix2z.network.spectrum_estimator import Reconstruction
 from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -21,6 +23,7 @@ __all__ = [
     "FLUX_UNIT",
     "SPECTRUM_COLUMNS",
     "PixelsToSpectra",
+    "stamps_of",
     "write_reconstructions",
 ]
 
@@ -39,6 +42,8 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
 """Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
 network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
+BATCH = 256
+
 _R = BANDS.index("r")
 
 Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
@@ -48,17 +53,23 @@ Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[An
 class PixelsToSpectra(Protocol):
     """What `network.spectrum_estimator.SpectrumEstimator` offers."""
 
-    rest_wavelength: NDArray[np.float64]
-    rest_basis: NDArray[np.float64]
-    digest: str
+    @property
+    def rest_wavelength(self) -> NDArray[np.float64]:
+        """(M,) Angstrom."""
+
+    @property
+    def rest_basis(self) -> NDArray[np.float64]:
+        """(J, M) rest-frame spectra that reconstructions can be read with."""
+
+    @property
+    def digest(self) -> str:
+        """Of the saved network."""
 
     @property
     def shifts(self) -> Any:
         """Bins of ln(1 + z), on the wavelengths of the spectra."""
 
-    def reconstruct(
-        self, images: NDArray[Any], ebv: NDArray[Any] | None = None
-    ) -> Reconstruction:
+    def reconstruct(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Reconstruction:
         """Spectra of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
 
 
@@ -71,7 +82,7 @@ def write_reconstructions(
     columns: Mapping[str, Any],
     attributes: Mapping[str, str],
     advance: Callable[[int], None] = lambda _: None,
-) -> dict[str, int]:
+) -> dict[int, int]:
     """Write the spectra of n galaxies, with errors, columns and the basis; return flag counts.
 
     Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
@@ -114,6 +125,13 @@ def write_reconstructions(
                 flagged[bit] += int((flags & bit != 0).sum())
             advance(len(images))
     return flagged
+
+
+def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
+    """Yield rows of galaxies.h5 as `write_reconstructions` wants them, with a column `row`."""
+    for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
+        columns = {"object_id": galaxies.column("object_id", batch), "row": batch}
+        yield images, galaxies.column("ebv", batch), columns
 
 
 def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:

@@ -43,12 +43,12 @@ from pix2z.network.spectrum_recipe import (
     start_plain,
 )
 from pix2z.network.training import TrainingState, fit
+from pix2z.wavelengths import binned
 
 __all__ = [
     "UNSEEN",
     "LearnBasis",
     "SpectrumTraining",
-    "binned",
     "folds",
     "reconstructed",
     "train_spectrum_arm",
@@ -243,14 +243,6 @@ def _fill(training: SpectrumTraining, model: keras.Model, group: h5py.Group, pla
         few = binned(outputs["flux"], training.settings.boosting.n_pixels)
         group["flux"][places[done : done + len(batch)]] = few
         done += len(batch)
-
-
-def binned(flux: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Means (N, n) over neighbouring wavelengths of spectra (N, L)."""
-    parts = np.array_split(np.arange(flux.shape[1]), n)
-    starts = [part[0] for part in parts]
-    sizes = np.array([len(part) for part in parts], np.float32)
-    return np.asarray(np.add.reduceat(flux, starts, axis=1) / sizes, np.float32)
 
 
 def _unseen(_epoch: int, _record: dict[str, float]) -> None:

@@ -12,7 +12,7 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,12 +154,13 @@ class SpectrumWriter:
         *,
         n: int,
         with_errors: bool,
+        spectra: Sequence[str],
         columns: Mapping[str, DTypeLike],
     ) -> None:
         """Make the datasets for n rows, and claim their space on the disk."""
         shape = (n, len(wavelength))
         file.create_dataset("wavelength", data=wavelength, track_times=False)
-        names = ("flux", "flux_error") if with_errors else ("flux",)
+        names = ("flux", *(("flux_error",) if with_errors else ()), *spectra)
         dtypes: dict[str, DTypeLike] = {**dict.fromkeys(names, np.float32), **columns}
         self._datasets = {
             name: file.create_dataset(
@@ -211,6 +212,7 @@ def spectrum_writer(
     n: int,
     unit: str,
     with_errors: bool = True,
+    spectra: Sequence[str] = (),
     columns: Mapping[str, DTypeLike] | None = None,
     basis: Templates | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
@@ -222,6 +224,7 @@ def spectrum_writer(
     wavelength : (L,) Angstrom in vacuum, as observed, log-spaced.
     unit : of the flux.
     with_errors : whether ``flux_error`` is written.
+    spectra : names of further arrays of the shape of flux.
     columns : name -> dtype of what there is per galaxy, as object_id.
     basis : templates for `pix2z redshift`, kept in the file.
     attributes : further attributes of the file, as where the spectra come from.
@@ -240,6 +243,8 @@ def spectrum_writer(
         if basis is not None:
             for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
                 file.create_dataset(f"basis/{name}", data=array, track_times=False)
-        writer = SpectrumWriter(file, values, n=n, with_errors=with_errors, columns=columns or {})
+        writer = SpectrumWriter(
+            file, values, n=n, with_errors=with_errors, spectra=spectra, columns=columns or {}
+        )
         yield writer
         writer.finish()

@@ -4,14 +4,17 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pix2z.catalogue.spectra import write_reconstructions
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.catalogue.spectra import stamps_of, write_reconstructions
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.spectrum_estimator import load_spectrum_estimator
-from pix2z.network.spectrum_inputs import test_stamps, train_spectrum_from_files
+from pix2z.network.spectrum_inputs import train_spectrum_from_files
 from pix2z.spectra.learned_basis import learn_basis
 from pix2z.stages.runner import run
 from pix2z.tracking.live import live_curve
@@ -31,18 +34,33 @@ def main() -> None:
         data=Path("data"),
         folder=folder,
         checkpoints=Path(".checkpoints"),
-        learn_basis=partial(
-            learn_basis,
-            settings.wavelength.grid.values,
-            n_templates=settings.n_templates,
-            seed=arm.seed,
-        ),
-        curve=partial(live_curve, arm=name),
+        learn_basis=partial(learned, settings=settings, seed=arm.seed),
+        curve=lambda key: live_curve(arm.seed, arm=f"spectrum {name}", training_key=key),
     )
     split = read_split(f"data/splits/{arm.selection}.h5")
+    rows = np.concatenate([split.calibration, split.test])
     with open_galaxies("data/galaxies.h5") as galaxies:
-        batches = seen_stamps(galaxies, split)
-        write_reconstructions()
+        write_reconstructions(
+            f"spectrum/reconstructed/{name}.hdf5",
+            load_spectrum_estimator(folder),
+            stamps_of(galaxies, rows),
+            n=len(rows),
+            columns={"row": np.int64},
+            attributes={"source": galaxies.attribute("source"), "arm": name},
+        )
+
+
+def learned(
+    flux: NDArray[np.float32],
+    z: NDArray[np.float64],
+    *,
+    settings: SpectrumConfig,
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Learn rest-frame wavelengths and basis of training spectra."""
+    wavelength, n = settings.wavelength.grid.values, settings.n_templates
+    basis = learn_basis(wavelength, flux, z, n_templates=n, seed=seed)
+    return basis.wavelength, basis.flux
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""What the scores of reconstructed spectra add up to, with intervals over groups of galaxies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.evaluation.arm_metrics import json_number
+from pix2z.evaluation.bootstrap import group_weights, interval
+from pix2z.spectra.scores import GalaxyScores, ScoredSpectra
+
+__all__ = ["compare_spectra", "spectrum_summary"]
+
+LINE_FOUND = 0.01
+"""Largest relative offset of a line that counts as found."""
+
+Array = NDArray[np.float64]
+Json = dict[str, Any]
+
+
+def spectrum_summary(
+    scored: ScoredSpectra,
+    *,
+    group_id: NDArray[np.int64],
+    measured_colours: Array,
+    colour_names: tuple[str, ...],
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Metrics of one network's spectra as JSON values.
+
+    Parameters
+    ----------
+    measured_colours : (n, C) of the stamps, by aperture photometry; NaN where not measured.
+    """
+    galaxies = scored.galaxies
+    found: Json = {
+        name: _mean_interval(getattr(galaxies, name), group_id, n_bootstrap, seed)
+        for name in ("mse", "mae")
+    }
+    found["coverage_68"] = json_number(float(np.nanmean(galaxies.inside68)))
+    found["coverage_95"] = json_number(float(np.nanmean(galaxies.inside95)))
+    found["colours"] = {
+        name: {
+            "against_target": _spread(galaxies.colours[:, i] - galaxies.true_colours[:, i]),
+            "against_measured": _spread(galaxies.colours[:, i] - measured_colours[:, i]),
+        }
+        for i, name in enumerate(colour_names)
+    }
+    found["h_alpha"] = _line_summary(galaxies.line_offset)
+    return found
+
+
+def compare_spectra(
+    scores: Mapping[str, GalaxyScores],
+    pairs: tuple[tuple[str, str], ...],
+    masks: Mapping[str, NDArray[np.bool_]],
+    *,
+    group_id: NDArray[np.int64],
+    n_bootstrap: int,
+    seed: int,
+) -> list[Json]:
+    """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies."""
+    entries = []
+    for a, b in pairs:
+        if a not in scores or b not in scores:
+            continue
+        for subset, keep in masks.items():
+            for name in ("mse", "mae"):
+                difference = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
+                found = _mean_interval(difference, group_id[keep], n_bootstrap, seed)
+                entry = {"a": a, "b": b, "subset": subset, "metric": name}
+                entries.append(entry | {"difference": found.pop("value"), **found})
+    return entries
+
+
+def _mean_interval(values: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+    """Mean of values (n,), with the 95 % interval over groups; those that are NaN do not count."""
+    known = np.isfinite(values)
+    if not known.any():
+        return {"value": None, "low": None, "high": None}
+    filled = np.where(known, values, 0.0)
+    drawn = [
+        (weights @ filled) / np.maximum(weights @ known, 1e-9)
+        for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
+    ]
+    low, high = interval(np.concatenate(drawn))
+    mean = float(filled.sum() / known.sum())
+    return {"value": json_number(mean), "low": json_number(low), "high": json_number(high)}
+
+
+def _spread(difference: Array) -> Json:
+    """Median and NMAD of differences of a colour, AB magnitudes."""
+    known = difference[np.isfinite(difference)]
+    if not len(known):
+        return {"n": 0, "median": None, "nmad": None}
+    median = float(np.median(known))
+    nmad = 1.4826 * float(np.median(np.abs(known - median)))
+    return {"n": len(known), "median": median, "nmad": nmad}
+
+
+def _line_summary(offset: Array) -> Json:
+    """How often a line that is there is found, and how far from its place."""
+    there = offset[~np.isnan(offset)]
+    if not len(there):
+        return {"n": 0, "found": None, "nmad": None}
+    shown = there[np.isfinite(there)]
+    found = float((np.abs(there) < LINE_FOUND).mean())
+    nmad = 1.4826 * float(np.median(np.abs(shown - np.median(shown)))) if len(shown) else np.nan
+    return {"n": len(there), "found": found, "nmad": json_number(nmad)}
