@@ -12,7 +12,7 @@ from rich.console import Console
 from pix2z.cli.transfer_display import LINE_EVERY, logging_to_stderr
 from pix2z.sky.sdss.assembly import FilesProgress
 
-__all__ = ["file_lines", "show_files"]
+__all__ = ["file_lines", "on_bar", "show_files"]
 
 logger = logging.getLogger("pix2z")
 
@@ -35,7 +35,7 @@ def show_files() -> Iterator[Report]:
             progress.TimeRemainingColumn(),
         )
         with progress.Progress(*columns, console=console, transient=True) as bar:
-            yield _on_bar(bar)
+            yield on_bar(bar)
 
 
 def file_lines(
@@ -64,7 +64,8 @@ def file_lines(
     return report
 
 
-def _on_bar(bar: progress.Progress) -> Report:
+def on_bar(bar: progress.Progress) -> Report:
+    """Return a callback that moves a line of `bar` for each kind of files."""
     tasks: dict[str, progress.TaskID] = {}
 
     def report(now: FilesProgress) -> None:

@@ -127,7 +127,7 @@ def _rows(
         )
     spectra = [array for array in arrays if array.key.startswith("spectra/")]
     if spectra:
-        names = ", ".join(array.key.removeprefix("spectra/") for array in spectra)
+        names = ", ".join(sorted(array.key.removeprefix("spectra/") for array in spectra))
         yield "spectra", f"{names}: {spectra[0].shape[-1]:,} pixels"
     for what, counts in (("ZWARNING", found.z_warnings), ("class", found.classes)):
         if counts:

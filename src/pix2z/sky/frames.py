@@ -30,6 +30,8 @@ DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.V
 LARGEST_FRAME = 2**28
 """Bytes, unpacked; SDSS's have 12 million."""
 
+CHUNK = 2**20
+
 MARGIN = 16
 """Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""
 
@@ -71,14 +73,16 @@ def unpacked_frame(path: str | Path) -> bytes:
 
     In one go: astropy, left alone with a bz2 file, goes back in it and unpacks it twice.
     """
+    content = bytearray()
     try:
         with bz2.open(path) if str(path).endswith(".bz2") else Path(path).open("rb") as file:
-            content = bytes(file.read(LARGEST_FRAME + 1))
+            while chunk := file.read(CHUNK):
+                content += chunk
+                if len(content) > LARGEST_FRAME:
+                    raise OSError(f"more than {LARGEST_FRAME} bytes when unpacked")
     except (OSError, EOFError) as error:
         raise _no_frame(path, error) from error
-    if len(content) > LARGEST_FRAME:
-        raise InputError(f"{path}: expected a frame of at most {LARGEST_FRAME} bytes, unpacked")
-    return content
+    return bytes(content)
 
 
 def _no_frame(path: str | Path, error: Exception) -> InputError:
