@@ -1,0 +1,283 @@
+"""From a list of SDSS objects to one raw HDF5 file: spectra, then frames, then stamps.
+
+The spectrum names the field of the image where the list does not. Galaxies are cut field by field,
+so each frame is fetched and unpacked once; no more than one field is in memory.
+"""
+
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from astropy.utils.exceptions import AstropyWarning
+
+from pix2z.errors import InputError, Pix2zError
+from pix2z.sky.download import RetryPolicy
+from pix2z.sky.frames import Frame, cut_stamps, read_frame, unpacked_frame
+from pix2z.sky.imaging import BANDS
+from pix2z.sky.sdss.addresses import BASE_URL, checked_base, frame_file, spectrum_file
+from pix2z.sky.sdss.fetching import POLICY, ServerError, Submit, Wanted, fetching
+from pix2z.sky.sdss.objects import Failure, Field, ObjectList, SdssObject
+from pix2z.sky.sdss.spectral_grid import on_common_grid
+from pix2z.sky.sdss.writing import FetchedGalaxy, raw_writer
+from pix2z.sky.sdss_spectra import read_sdss_spectrum
+from pix2z.sky.transfer.ranged import NotFoundError
+
+__all__ = ["FilesProgress", "Outcome", "fetch_galaxies"]
+
+UNPACKERS = 2
+"""Threads that unpack frames; the five of a field take some seconds of a processor."""
+
+SPECTRA_AHEAD = 4
+"""Spectra asked for ahead, times the number of jobs."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FilesProgress:
+    """How far a fetch is: files that are here, of how many, and bytes that have come for them."""
+
+    doing: str
+    n_done: int
+    n_files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a list; failures in its order. absent : band -> galaxies without a frame."""
+
+    n_galaxies: int
+    n_fields: int
+    failures: tuple[Failure, ...]
+    absent: Mapping[str, int]
+
+
+@dataclass
+class _Tally:
+    """Counts files and bytes, from any thread, and tells of them."""
+
+    report: Callable[[FilesProgress], None]
+    now: FilesProgress = FilesProgress("spectra", 0, 0, 0)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, doing: str, n_files: int) -> None:
+        self._set(FilesProgress(doing, 0, n_files, 0))
+
+    def more_bytes(self, count: int) -> None:
+        with self.lock:
+            self.now = replace(self.now, n_bytes=self.now.n_bytes + count)
+            self.report(self.now)
+
+    def one_file(self, _: object) -> None:
+        with self.lock:
+            self.now = replace(self.now, n_done=self.now.n_done + 1)
+            self.report(self.now)
+
+    def _set(self, now: FilesProgress) -> None:
+        with self.lock:
+            self.now = now
+            self.report(now)
+
+
+class _Nothing(Exception):
+    """No galaxy came of the list."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where files come from and where they are kept."""
+
+    base_url: str
+    cache: Path
+
+    def spectrum(self, found: SdssObject) -> Wanted:
+        return spectrum_file(found, base_url=self.base_url, cache=self.cache)
+
+    def frame(self, field: Field, band: str) -> Wanted:
+        return frame_file(field, band, base_url=self.base_url, cache=self.cache)
+
+
+def fetch_galaxies(
+    listed: ObjectList,
+    out: Path,
+    *,
+    cache: Path,
+    base_url: str = BASE_URL,
+    jobs: int = 4,
+    softened: bool = False,
+    force: bool = False,
+    policy: RetryPolicy = POLICY,
+    progress: Callable[[FilesProgress], None] = lambda _: None,
+) -> Outcome:
+    """Fetch what is missing in `cache` and write the galaxies of the list to `out`, atomically.
+
+    Rows come in the order of fields, as the list first names them. A galaxy that fails is named
+    with its reason and stops no other.
+
+    Parameters
+    ----------
+    jobs : files fetched at a time.
+    softened : write `soften`ed pixels instead of nanomaggies.
+    force : fetch again what is in the cache.
+    progress : called from any thread, one at a time.
+
+    Raises
+    ------
+    InputError
+        `out` cannot be written.
+    Pix2zError
+        The server gives nothing any more; what has come is kept.
+    """
+    place = _Place(checked_base(base_url), cache)
+    tally, failures = _Tally(progress), [*listed.failures]
+    n_galaxies, absent, fields = 0, dict.fromkeys(BANDS, 0), {}
+    try:
+        with (
+            raw_writer(out, has_ebv=listed.has_ebv, softened=softened) as append,
+            fetching(jobs=jobs, policy=policy, force=force, received=tally.more_bytes) as submit,
+        ):
+            ask = _counted(submit, tally)
+            tally.begin("spectra", len(listed.objects))
+            fields = _fields(listed.objects, place, ask, jobs=jobs, failures=failures)
+            tally.begin("frames", len(BANDS) * len(fields))
+            for galaxies, bands in _cut_fields(fields, place, ask, jobs=jobs, failures=failures):
+                append(galaxies)
+                n_galaxies += len(galaxies)
+                for band in bands:
+                    absent[band] += len(galaxies)
+            if not n_galaxies:
+                raise _Nothing
+    except _Nothing:
+        pass  # and no file either
+    except ServerError as error:
+        kept = f"what has come is kept in {cache}, and the same command goes on from it"
+        raise Pix2zError(f"{error}; {kept}") from error
+    failures.sort(key=lambda failure: failure.row)
+    return Outcome(n_galaxies, len(fields), tuple(failures), absent)
+
+
+def _counted(submit: Submit, tally: _Tally) -> Submit:
+    def ask(wanted: Wanted) -> "Future[Path]":
+        future = submit(wanted)
+        future.add_done_callback(tally.one_file)
+        return future
+
+    return ask
+
+
+def _fields(
+    objects: Sequence[SdssObject],
+    place: _Place,
+    ask: Submit,
+    *,
+    jobs: int,
+    failures: list[Failure],
+) -> dict[Field, list[SdssObject]]:
+    """Fetch the spectra, and sort the objects by field of their image."""
+    fields: dict[Field, list[SdssObject]] = {}
+    asked = ((found, ask(place.spectrum(found))) for found in objects)
+    for found, future in _ahead(asked, SPECTRA_AHEAD * jobs):
+        try:
+            path = future.result()
+            fields.setdefault(found.field or _field_of(path, found), []).append(found)
+        except ServerError:
+            raise
+        except Pix2zError as error:
+            failures.append(_failure(found, error))
+    return fields
+
+
+def _field_of(path: Path, found: SdssObject) -> Field:
+    """Where the image of a spectrum's object is, as the spectrum says."""
+    spectrum = _quietly(read_sdss_spectrum, path)
+    if spectrum.run < 1 or not 1 <= spectrum.camcol <= 6 or spectrum.field < 0:
+        raise InputError(
+            f"neither the list nor the spectrum ({path.name}) says run, camcol and field of its "
+            "image"
+        )
+    return Field(found.rerun, spectrum.run, spectrum.camcol, spectrum.field)
+
+
+def _cut_fields(
+    fields: Mapping[Field, Sequence[SdssObject]],
+    place: _Place,
+    ask: Submit,
+    *,
+    jobs: int,
+    failures: list[Failure],
+) -> Iterator[tuple[list[FetchedGalaxy], set[str]]]:
+    """Yield the galaxies of each field that has any, and the bands that it has no frame in."""
+    asked = ((field, {band: ask(place.frame(field, band)) for band in BANDS}) for field in fields)
+    with ThreadPoolExecutor(UNPACKERS) as unpackers:
+        for field, futures in _ahead(asked, jobs):
+            try:
+                frames = _frames(field, futures, unpackers)
+            except ServerError:
+                raise
+            except Pix2zError as error:
+                failures += [_failure(found, error) for found in fields[field]]
+                continue
+            galaxies = []
+            for found in fields[field]:
+                try:
+                    galaxies.append(_galaxy(found, frames, place))
+                except InputError as error:
+                    failures.append(_failure(found, error))
+            if galaxies:
+                yield galaxies, set(BANDS) - set(frames)
+
+
+def _frames(
+    field: Field, futures: Mapping[str, "Future[Path]"], unpackers: ThreadPoolExecutor
+) -> dict[str, Frame]:
+    """Read the frames of a field; a band of which the server has none is left out."""
+    paths, missing = {}, []
+    for band, future in futures.items():
+        try:
+            paths[band] = future.result()
+        except NotFoundError as error:
+            missing.append(error)
+    if not paths:
+        raise InputError(f"field {field} has no frame in any band: {missing[0]}")
+    contents = unpackers.map(unpacked_frame, paths.values())
+    return {
+        band: _quietly(read_frame, path, content)
+        for (band, path), content in zip(paths.items(), contents, strict=True)
+    }
+
+
+def _galaxy(found: SdssObject, frames: Mapping[str, Frame], place: _Place) -> FetchedGalaxy:
+    spectrum = _quietly(read_sdss_spectrum, place.spectrum(found).path)
+    try:
+        stamp = cut_stamps(frames, ra=spectrum.ra, dec=spectrum.dec)
+    except ValueError as error:  # of a WCS that cannot be turned round
+        reason = " ".join(str(error).split())
+        raise InputError(f"position {spectrum.ra}, {spectrum.dec}: no pixel ({reason})") from error
+    return FetchedGalaxy(found, spectrum, stamp, on_common_grid(spectrum))
+
+
+def _quietly(read: Callable[..., T], *arguments: object) -> T:
+    """Read a file; what astropy warns of, such as a file cut short, ends in an error or is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        return read(*arguments)
+
+
+def _failure(found: SdssObject, error: Exception) -> Failure:
+    return Failure(found.row, str(found), str(error))
+
+
+def _ahead(started: Iterable[T], count: int) -> Iterator[T]:
+    """Yield items, with up to `count` more of them started already."""
+    items = iter(started)
+    waiting = deque(islice(items, count))
+    while waiting:
+        waiting.extend(islice(items, 1))
+        yield waiting.popleft()
