@@ -1,35 +1,54 @@
 """Reconstructed spectra in physical units, written as they come."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.catalogue.prediction import FLAG_BLANK, FLAG_MEANINGS
+from pix2z.catalogue.provenance import input_facts
+from pix2z.catalogue.stamps import blank_stamps, usable_stamps
+from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
+from pix2z.files import text_digest
 from pix2z.network.spectrum_estimator import Reconstruction
 from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.sky.layouts.raw import RawSurvey
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 
 __all__ = [
+    "EBV_COLUMN",
     "FLAG_NO_R_FLUX",
     "FLUX_UNIT",
     "SPECTRUM_COLUMNS",
+    "SPECTRUM_FLAGS",
     "PixelsToSpectra",
+    "WrittenSpectra",
+    "spectrum_attributes",
     "stamps_of",
+    "stamps_of_survey",
     "write_reconstructions",
 ]
 
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 FLAG_NO_R_FLUX = 16
-"""The r flux is unknown or not positive: the spectrum is relative to its mean in r."""
+
+SPECTRUM_FLAGS: Mapping[int, str] = {
+    **FLAG_MEANINGS,
+    FLAG_BLANK: "every band is blank, so there is no spectrum",
+    FLAG_NO_R_FLUX: "the r flux is unknown, so the spectrum is relative to its mean in r",
+}
+"""Bit of the column `flags` -> what it says; an r flux that is not positive counts as unknown."""
 
 SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "object_id": np.int64,
@@ -42,7 +61,15 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
 """Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
 network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
+EBV_COLUMN: Mapping[str, Any] = {"ebv": np.float32}
+"""E(B-V) in mag that spectra are corrected by; NaN where unknown."""
+
 BATCH = 256
+
+REDSHIFT_COLUMNS = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
+
+LONGEST_ATTRIBUTE = 30_000
+"""Characters; HDF5 keeps at most 64 kB in an attribute."""
 
 _R = BANDS.index("r")
 
@@ -52,6 +79,10 @@ Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[An
 
 class PixelsToSpectra(Protocol):
     """What `network.spectrum_estimator.SpectrumEstimator` offers."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """Facts of its training, such as the arm."""
 
     @property
     def rest_wavelength(self) -> NDArray[np.float64]:
@@ -73,6 +104,14 @@ class PixelsToSpectra(Protocol):
         """Spectra of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
 
 
+@dataclass(frozen=True)
+class WrittenSpectra:
+    """What was written: galaxies with any flag, and galaxies per bit of `SPECTRUM_FLAGS`."""
+
+    n_flagged: int
+    n_by_flag: Mapping[int, int]
+
+
 def write_reconstructions(
     path: str | Path,
     estimator: PixelsToSpectra,
@@ -82,49 +121,104 @@ def write_reconstructions(
     columns: Mapping[str, Any],
     attributes: Mapping[str, str],
     advance: Callable[[int], None] = lambda _: None,
-) -> dict[int, int]:
-    """Write the spectra of n galaxies, with errors, columns and the basis; return flag counts.
+) -> WrittenSpectra:
+    """Write the spectra of n galaxies, with errors, columns and the basis.
 
     Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
-    half the 68 % band, `flux_error95` half the 95 % band.
+    half the 68 % band, `flux_error95` half the 95 % band. A blank stamp has NaN for all of them.
 
     Parameters
     ----------
     columns : name -> dtype of what the batches bring, beyond `SPECTRUM_COLUMNS`.
     advance : called with the number of galaxies just written.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
     """
-    wavelength = estimator.shifts.wavelengths.values
-    basis = Templates(estimator.rest_wavelength, estimator.rest_basis, non_negative=False)
-    flagged = dict.fromkeys((1, 2, 4, FLAG_NO_R_FLUX), 0)
-    with spectrum_writer(
-        path,
-        wavelength,
-        n=n,
-        unit=FLUX_UNIT,
-        columns={**SPECTRUM_COLUMNS, **columns},
-        spectra=("flux_error95",),
-        basis=basis,
-        attributes={"model_digest": estimator.digest, **attributes},
-    ) as writer:
-        for images, ebv, given in batches:
-            found = estimator.reconstruct(images, ebv)
-            mean_flux = mean_flux_r(images, ebv)
-            unknown = ~(mean_flux > 0)
-            flags = found.flags | FLAG_NO_R_FLUX * unknown.astype(np.int32)
-            scale = np.where(unknown, 1.0, mean_flux)[:, None].astype(np.float32)
-            writer.append(
-                flux=found.flux * scale,
-                flux_error=found.err68 * scale,
-                flux_error95=found.err95 * scale,
-                mean_flux_r=scale[:, 0],
-                flags=flags,
-                **redshift_columns(found, estimator.shifts),
-                **given,
+    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAGS, 0)
+    with ExitStack() as opened:
+        with named_write_errors(Path(path)):
+            writer = opened.enter_context(
+                spectrum_writer(
+                    path,
+                    estimator.shifts.wavelengths.values,
+                    n=n,
+                    unit=FLUX_UNIT,
+                    columns={**SPECTRUM_COLUMNS, **columns},
+                    spectra=("flux_error95",),
+                    basis=Templates(
+                        estimator.rest_wavelength, estimator.rest_basis, non_negative=False
+                    ),
+                    attributes={"model_digest": estimator.digest, **attributes},
+                )
             )
-            for bit in flagged:
-                flagged[bit] += int((flags & bit != 0).sum())
+        for images, ebv, given in batches:
+            block = _spectra_of(estimator, images, ebv)
+            with named_write_errors(Path(path)):
+                writer.append(**block, **given)
+            n_flagged += int((block["flags"] != 0).sum())
+            for bit in n_by_flag:
+                n_by_flag[bit] += int((block["flags"] & bit != 0).sum())
             advance(len(images))
-    return flagged
+        with named_write_errors(Path(path)):
+            opened.close()
+    return WrittenSpectra(n_flagged=n_flagged, n_by_flag=n_by_flag)
+
+
+def _spectra_of(
+    estimator: PixelsToSpectra, images: NDArray[Any], ebv: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Spectra of a batch in physical units, and the columns that follow from its pixels."""
+    found = estimator.reconstruct(images, ebv)
+    mean_flux = mean_flux_r(images, ebv)
+    blank, unknown = blank_stamps(images), ~(mean_flux > 0)
+    scale = np.where(unknown, 1.0, mean_flux).astype(np.float32)
+    scale[blank] = np.nan
+    block: dict[str, NDArray[Any]] = {
+        "flux": found.flux * scale[:, None],
+        "flux_error": found.err68 * scale[:, None],
+        "flux_error95": found.err95 * scale[:, None],
+        "mean_flux_r": scale,
+        **redshift_columns(found, estimator.shifts),
+    }
+    for name in REDSHIFT_COLUMNS:
+        block[name][blank] = np.nan
+    bits = FLAG_BLANK * blank + FLAG_NO_R_FLUX * (unknown & ~blank)
+    return block | {"flags": found.flags | bits.astype(np.int32)}
+
+
+def stamps_of_survey(survey: RawSurvey, *, ebv: float | None = None) -> Iterator[Stamps]:
+    """Yield all galaxies of a raw file as `write_reconstructions` wants them, with `EBV_COLUMN`.
+
+    Parameters
+    ----------
+    ebv : E(B-V) of all galaxies, or None where each has its own.
+    """
+    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=BATCH):
+        yield images, known, {"object_id": survey.table.object_id[rows], "ebv": known}
+
+
+def spectrum_attributes(
+    estimator: PixelsToSpectra, survey: RawSurvey, *, ebv: float | None = None
+) -> Mapping[str, str]:
+    """Facts for the attributes of a file of spectra: model, input, meaning of the flags.
+
+    Parameters
+    ----------
+    ebv : the E(B-V) given to all galaxies, or None where each has its own.
+    """
+    facts = {
+        "source": survey.source,
+        "arm": str(estimator.record.get("arm", "unknown")),
+        "targets": str(estimator.record.get("targets", "unknown")),
+        "redshifts": f"{estimator.shifts.z_min:g} to {estimator.shifts.z_max:g}",
+        **input_facts(survey, ebv=ebv),
+        "flags": "; ".join(f"{bit}: {meaning}" for bit, meaning in SPECTRUM_FLAGS.items()),
+    }
+    too_long = {k: v for k, v in facts.items() if len(v) > LONGEST_ATTRIBUTE}
+    return facts | {k: f"SHA-256 of this text: {text_digest(v)}" for k, v in too_long.items()}
 
 
 def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
@@ -144,11 +238,14 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
 
 def redshift_columns(found: Reconstruction, shifts: Any) -> dict[str, NDArray[np.float64]]:
     """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
-    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
     if found.shares is None:
-        return {name: np.full(len(found.flux), np.nan) for name in names}
+        return {name: np.full(len(found.flux), np.nan) for name in REDSHIFT_COLUMNS}
     half = shifts.width / 2
     grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
     density = found.shares / grid.width
     low, high = quantiles(density, grid, [0.16, 0.84]).T
-    return dict(zip(names, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True))
+    return dict(
+        zip(
+            REDSHIFT_COLUMNS, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True
+        )
+    )

@@ -30,7 +30,17 @@ from pix2z.sky.layouts.folder import files_of, total_digest
 from pix2z.sky.template_spectra import TemplateSpectra
 from pix2z.wavelengths import WavelengthGrid
 
-__all__ = ["KINDS", "Spectra", "extinction_per_ebv", "open_spectra", "write_target_spectra"]
+__all__ = [
+    "KINDS",
+    "SDSS_MODEL",
+    "Spectra",
+    "extinction_per_ebv",
+    "open_spectra",
+    "relative_to_r",
+    "sdss_model",
+    "without_extinction",
+    "write_target_spectra",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +52,9 @@ KINDS = {
     "fitted": "kcorrect spectra fitted to the aperture photometry of each stamp",
 }
 """Kind of target -> what it is, in words."""
+
+SDSS_MODEL = "spectra/model"
+"""Key of the best-fit models in what `pix2z fetch sdss` writes."""
 
 BLOCK_ROWS = 512
 LEAST_R_SHARE = 0.98
@@ -158,7 +171,7 @@ def _opened(paths: tuple[Path, ...]) -> Iterator[list[h5py.File]]:
 
 def _kind(raw: list[h5py.File]) -> str:
     """Return the one kind of target that all raw files have."""
-    if raw and all("spectra/model" in file for file in raw):
+    if raw and all(SDSS_MODEL in file for file in raw):
         return "sdss"
     if raw and all("truth/template_coefficients" in file for file in raw):
         return "parent"
@@ -177,7 +190,7 @@ class _Targets:
         self._origin = galaxies.column("row_origin")
         self._z = galaxies.column("specz_redshift").astype(np.float64)
         if kind == "sdss":
-            self._first = np.cumsum([0, *(len(file["spectra/model"]) for file in raw)])
+            self._first = np.cumsum([0, *(len(file[SDSS_MODEL]) for file in raw)])
         elif kind == "parent":
             self._coefficients = self._truth("template_coefficients")
             self._drawn_z = self._truth("z")
@@ -186,7 +199,7 @@ class _Targets:
 
     def flux(self, rows: NDArray[np.int64]) -> Flux:
         """Return relative flux densities (n, L)."""
-        return _relative_to_r(self._make(rows), self._r)
+        return relative_to_r(self._make(rows), self._r)
 
     def _truth(self, name: str) -> Array:
         return np.concatenate([file[f"truth/{name}"][...] for file in self._raw])
@@ -218,18 +231,28 @@ class _Targets:
     def _sdss(self, rows: NDArray[np.int64]) -> Flux:
         """Read best-fit models on the grid, corrected for extinction where E(B-V) is known."""
         flux = np.full((len(rows), self._grid.n), np.nan, np.float32)
-        ebv = np.nan_to_num(self._galaxies.column("ebv", rows))
         for place, origin in enumerate(self._origin[rows]):
             number = int(np.searchsorted(self._first, origin, side="right")) - 1
-            group = self._raw[number]["spectra"]
-            wavelength = 10.0 ** group["loglam"][...].astype(np.float64)
-            model = group["model"][int(origin - self._first[number])]
-            flux[place] = np.interp(self._grid.values, wavelength, model, left=np.nan, right=np.nan)
-        dimming = ebv[:, None] * extinction_per_ebv(self._grid.values)
-        return np.asarray(flux * 10 ** (0.4 * dimming), np.float32)
+            row = int(origin - self._first[number])
+            flux[place] = sdss_model(self._raw[number], row, self._grid.values)
+        return without_extinction(flux, self._grid.values, self._galaxies.column("ebv", rows))
 
 
-def _relative_to_r(flux: Flux, weights: Array) -> Flux:
+def sdss_model(file: h5py.File, row: int, wavelength: Array) -> Flux:
+    """Best-fit model (L,) of a row of what `pix2z fetch sdss` wrote; NaN where not covered."""
+    known = 10.0 ** file["spectra/loglam"][...].astype(np.float64)
+    model = file[SDSS_MODEL][row]
+    values = np.interp(wavelength, known, model, left=np.nan, right=np.nan)
+    return np.asarray(values, np.float32)
+
+
+def without_extinction(flux: Flux, wavelength: Array, ebv: NDArray[np.floating]) -> Flux:
+    """Correct spectra (n, L) for Galactic extinction where E(B-V) (n,) is known."""
+    dimming = np.nan_to_num(ebv)[:, None] * extinction_per_ebv(wavelength)
+    return np.asarray(flux * 10 ** (0.4 * dimming), np.float32)
+
+
+def relative_to_r(flux: Flux, weights: Array) -> Flux:
     """Divide spectra (n, L) by their mean in r; NaN where r is not covered or not positive."""
     known = np.isfinite(flux)
     covered = known @ weights

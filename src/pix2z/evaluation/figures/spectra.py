@@ -8,10 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from pix2z.evaluation.figures.spectral_lines import BELOW_LINES, mark_lines
 from pix2z.evaluation.figures.style import NEUTRAL, figure_file, look
 
 __all__ = [
     "ShownSpectrum",
+    "draw_spectrum",
     "plot_error_by_wavelength",
     "plot_spectra",
     "plot_ways",
@@ -19,17 +21,20 @@ __all__ = [
 
 Array = NDArray[np.floating]
 
-LABELLED = ("[O II] 3727", "Ca K", "H beta", "[O III] 5008", "Mg 5177", "Na D", "H alpha")
-"""Lines that carry a name in figures; the others are ticks."""
+PANEL_INCHES = 2.8
+"""Width of the axes in a figure of several spectra."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShownSpectrum:
-    """One galaxy: truth, reconstruction and half widths of its bands, each (L,)."""
+    """One galaxy: truth, if known, reconstruction and half widths of its bands, each (L,).
+
+    z : where lines are marked; NaN for no lines.
+    """
 
     title: str
     z: float
-    truth: Array
+    truth: Array | None
     flux: Array
     half68: Array
     half95: Array
@@ -59,7 +64,7 @@ def plot_spectra(
                 if column >= len(shown):
                     panel.set_visible(False)
                     continue
-                _spectrum(panel, shown[column], wavelength, lines)
+                draw_spectrum(panel, shown[column], wavelength, lines, width=PANEL_INCHES)
                 panel.set_title(f"{name}: {shown[column].title}", fontsize=8.0)
             axes[row, 0].set_ylabel(f"flux density\n[{unit}]", fontsize=8.0)
         for panel in axes[-1]:
@@ -121,27 +126,34 @@ def plot_ways(ways: Mapping[str, tuple[Array, Array]], *, z_max: float, path: st
             panel.set_xlabel("spectroscopic redshift")
 
 
-def _spectrum(
-    panel: Axes, shown: ShownSpectrum, wavelength: Array, lines: Mapping[str, float]
+def draw_spectrum(
+    panel: Axes,
+    shown: ShownSpectrum,
+    wavelength: Array,
+    lines: Mapping[str, float],
+    *,
+    width: float,
 ) -> None:
+    """Draw reconstruction, bands, truth and redshifted lines of one galaxy.
+
+    Parameters
+    ----------
+    wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
+    width : of the axes in inches, which decides how many lines can carry a name.
+    """
     low, high = shown.flux - shown.half95, shown.flux + shown.half95
     panel.fill_between(wavelength, low, high, color="#cfe3f1", linewidth=0, label="95 % band")
     low, high = shown.flux - shown.half68, shown.flux + shown.half68
     panel.fill_between(wavelength, low, high, color="#8fbfe0", linewidth=0, label="68 % band")
-    panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
+    known = [shown.flux]
+    if shown.truth is not None:
+        panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
+        known.append(shown.truth[np.isfinite(shown.truth)])
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
-    known = np.concatenate([shown.truth[np.isfinite(shown.truth)], shown.flux])
-    top = 1.25 * float(np.quantile(known, 0.998))
-    panel.set_ylim(min(0.0, float(np.quantile(known, 0.002))), top)
+    bottom, top = np.quantile(np.concatenate(known), [0.002, 0.998])
+    panel.set_ylim(min(0.0, float(bottom)), float(top) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
-    for name, rest in lines.items():
-        place = rest * (1 + shown.z)
-        if not wavelength[0] < place < wavelength[-1]:
-            continue
-        panel.axvline(place, ymin=0.93, color=NEUTRAL, linewidth=0.7)
-        if name in LABELLED:
-            label = name.split(" ")[0] if name.startswith("[") else name
-            panel.text(place, 0.92 * top, label, fontsize=5.5, rotation=90, ha="center", va="top")
+    mark_lines(panel, lines, z=shown.z, width=width)
 
 
 def _running_mean(values: Array, width: int = 41) -> Array:
