@@ -55,9 +55,7 @@ class SpectrumFile:
         """Return the number of spectra."""
         return len(self.object_id)
 
-    def read(
-        self, first: int, stop: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Flux and inverse variance of rows [first, stop), each (stop - first, L).
 
         Inverse variance is None where the file has no errors, and 0 where an error is not finite
@@ -237,14 +235,11 @@ def spectrum_writer(
     log_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
-    with atomic_path(path) as partial:
-        with h5py.File(partial, "w") as file:
-            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
-            if basis is not None:
-                for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
-                    file.create_dataset(f"basis/{name}", data=array, track_times=False)
-            writer = SpectrumWriter(
-                file, values, n=n, with_errors=with_errors, columns=columns or {}
-            )
-            yield writer
-            writer.finish()
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+        if basis is not None:
+            for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
+                file.create_dataset(f"basis/{name}", data=array, track_times=False)
+        writer = SpectrumWriter(file, values, n=n, with_errors=with_errors, columns=columns or {})
+        yield writer
+        writer.finish()
