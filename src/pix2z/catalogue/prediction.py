@@ -1,33 +1,19 @@
 """Redshifts of every galaxy of an open raw file, a batch of stamps at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.stamps import blank_stamps, usable_stamps
-from pix2z.network.redshifts import (
-    FLAG_BAND_ABSENT,
-    FLAG_EBV_UNKNOWN,
-    FLAG_PIXELS_MASKED,
-    Redshifts,
-)
+from pix2z.catalogue.flags import FLAG_BLANK, blank_stamps
+from pix2z.catalogue.stamps import usable_stamps
+from pix2z.network.redshifts import Redshifts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.layouts.raw import RawSurvey
 
-__all__ = ["FLAG_BLANK", "FLAG_MEANINGS", "PixelsToRedshifts", "predict_survey"]
-
-FLAG_BLANK = 8
-
-FLAG_MEANINGS: Mapping[int, str] = {
-    FLAG_BAND_ABSENT: "a band is absent",
-    FLAG_PIXELS_MASKED: "pixels are masked or impossible",
-    FLAG_EBV_UNKNOWN: "E(B-V) is unknown",
-    FLAG_BLANK: "every band is blank, so there is no redshift",
-}
-"""Bit of the column `flags` -> what it says."""
+__all__ = ["PixelsToRedshifts", "predict_survey"]
 
 
 class PixelsToRedshifts(Protocol):

@@ -9,47 +9,36 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.prediction import FLAG_BLANK, FLAG_MEANINGS
-from pix2z.catalogue.provenance import input_facts
-from pix2z.catalogue.stamps import blank_stamps, usable_stamps
+from pix2z.catalogue.flags import (
+    FLAG_BLANK,
+    FLAG_NO_R_FLUX,
+    SPECTRUM_FLAG_MEANINGS,
+    blank_stamps,
+)
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
-from pix2z.files import text_digest
 from pix2z.network.spectrum_estimator import Reconstruction
 from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
-from pix2z.sky.layouts.raw import RawSurvey
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 
 __all__ = [
-    "EBV_COLUMN",
-    "FLAG_NO_R_FLUX",
+    "BATCH",
     "FLUX_UNIT",
     "SPECTRUM_COLUMNS",
-    "SPECTRUM_FLAGS",
+    "Stamps",
     "PixelsToSpectra",
     "WrittenSpectra",
-    "spectrum_attributes",
     "stamps_of",
-    "stamps_of_survey",
     "write_reconstructions",
 ]
 
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
-FLAG_NO_R_FLUX = 16
-
-SPECTRUM_FLAGS: Mapping[int, str] = {
-    **FLAG_MEANINGS,
-    FLAG_BLANK: "every band is blank, so there is no spectrum",
-    FLAG_NO_R_FLUX: "the r flux is unknown, so the spectrum is relative to its mean in r",
-}
-"""Bit of the column `flags` -> what it says; an r flux that is not positive counts as unknown."""
-
 SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "object_id": np.int64,
     "mean_flux_r": np.float32,
@@ -61,15 +50,9 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
 """Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
 network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
-EBV_COLUMN: Mapping[str, Any] = {"ebv": np.float32}
-"""E(B-V) in mag that spectra are corrected by; NaN where unknown."""
-
 BATCH = 256
 
 REDSHIFT_COLUMNS = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
-
-LONGEST_ATTRIBUTE = 30_000
-"""Characters; HDF5 keeps at most 64 kB in an attribute."""
 
 _R = BANDS.index("r")
 
@@ -106,7 +89,7 @@ class PixelsToSpectra(Protocol):
 
 @dataclass(frozen=True)
 class WrittenSpectra:
-    """What was written: galaxies with any flag, and galaxies per bit of `SPECTRUM_FLAGS`."""
+    """What was written: galaxies with any flag, and galaxies per bit of `flags`."""
 
     n_flagged: int
     n_by_flag: Mapping[int, int]
@@ -137,7 +120,7 @@ def write_reconstructions(
     InputError
         The file cannot be written.
     """
-    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAGS, 0)
+    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAG_MEANINGS, 0)
     with ExitStack() as opened:
         with named_write_errors(Path(path)):
             writer = opened.enter_context(
@@ -187,38 +170,6 @@ def _spectra_of(
         block[name][blank] = np.nan
     bits = FLAG_BLANK * blank + FLAG_NO_R_FLUX * (unknown & ~blank)
     return block | {"flags": found.flags | bits.astype(np.int32)}
-
-
-def stamps_of_survey(survey: RawSurvey, *, ebv: float | None = None) -> Iterator[Stamps]:
-    """Yield all galaxies of a raw file as `write_reconstructions` wants them, with `EBV_COLUMN`.
-
-    Parameters
-    ----------
-    ebv : E(B-V) of all galaxies, or None where each has its own.
-    """
-    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=BATCH):
-        yield images, known, {"object_id": survey.table.object_id[rows], "ebv": known}
-
-
-def spectrum_attributes(
-    estimator: PixelsToSpectra, survey: RawSurvey, *, ebv: float | None = None
-) -> Mapping[str, str]:
-    """Facts for the attributes of a file of spectra: model, input, meaning of the flags.
-
-    Parameters
-    ----------
-    ebv : the E(B-V) given to all galaxies, or None where each has its own.
-    """
-    facts = {
-        "source": survey.source,
-        "arm": str(estimator.record.get("arm", "unknown")),
-        "targets": str(estimator.record.get("targets", "unknown")),
-        "redshifts": f"{estimator.shifts.z_min:g} to {estimator.shifts.z_max:g}",
-        **input_facts(survey, ebv=ebv),
-        "flags": "; ".join(f"{bit}: {meaning}" for bit, meaning in SPECTRUM_FLAGS.items()),
-    }
-    too_long = {k: v for k, v in facts.items() if len(v) > LONGEST_ATTRIBUTE}
-    return facts | {k: f"SHA-256 of this text: {text_digest(v)}" for k, v in too_long.items()}
 
 
 def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:

@@ -6,11 +6,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.spectra import SDSS_MODEL, relative_to_r, sdss_model, without_extinction
+from pix2z.dataset.sdss_models import (
+    has_sdss_models,
+    relative_to_r,
+    sdss_model,
+    without_extinction,
+)
 from pix2z.evaluation.figures.reconstructions import plot_reconstructions
 from pix2z.evaluation.figures.spectra import ShownSpectrum
 from pix2z.sky.filters import band_weights
-from pix2z.sky.layouts.opening import reading
+from pix2z.sky.layouts.opening import open_hdf5
 from pix2z.sky.layouts.raw import RawSurvey
 from pix2z.spectra.lines import LINES
 
@@ -80,8 +85,8 @@ def _truth(
         first += one.n_rows
     if not h5py.is_hdf5(one.path):
         return None
-    with reading(one.path, SDSS_MODEL), h5py.File(one.path, "r") as raw:
-        if SDSS_MODEL not in raw or len(raw[SDSS_MODEL]) != one.n_rows:
+    with open_hdf5(one.path) as raw:
+        if not has_sdss_models(raw):
             return None
         model = sdss_model(raw, row - first, wavelength)[None]
     model = without_extinction(model, wavelength, file["ebv"][row : row + 1])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.usable_pixels import usable_pixels
 from pix2z.sky.layouts.raw import RawSurvey
 
-__all__ = ["blank_stamps", "usable_stamps"]
+__all__ = ["usable_stamps"]
 
 
 def usable_stamps(
@@ -30,8 +30,3 @@ def usable_stamps(
     for start in range(0, n, batch_rows):
         rows = np.arange(start, min(start + batch_rows, n))
         yield rows, read_images(start, int(rows[-1]) + 1), known[rows]
-
-
-def blank_stamps(images: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Whether every pixel in every band is NaN, (n,)."""
-    return np.asarray(np.isnan(images).all(axis=(1, 2, 3)))

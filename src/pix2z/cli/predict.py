@@ -109,7 +109,7 @@ def _report(
     survey: "RawSurvey", outcome: "Outcome", *, out: Path, pdf: Path | None, seconds: float
 ) -> None:
     """Print one line on what was done, and one on the redshifts that the file has."""
-    from pix2z.catalogue.prediction import FLAG_MEANINGS
+    from pix2z.catalogue.flags import FLAG_MEANINGS
 
     n = len(outcome.z_phot)
     flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, FLAG_MEANINGS)

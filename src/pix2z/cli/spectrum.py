@@ -90,11 +90,11 @@ def _write(
 ) -> tuple["WrittenSpectra", float]:
     """Load the network and write its spectra; return what was written, and the seconds it took."""
     with quiet_import():
-        from pix2z.catalogue.spectra import (
+        from pix2z.catalogue.spectra import write_reconstructions
+        from pix2z.catalogue.survey_spectra import (
             EBV_COLUMN,
             spectrum_attributes,
             stamps_of_survey,
-            write_reconstructions,
         )
         from pix2z.network.spectrum_estimator import load_spectrum_estimator
 
@@ -126,8 +126,8 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
 
 
 def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> None:
-    from pix2z.catalogue.spectra import SPECTRUM_FLAGS
+    from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
 
-    flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAGS)
+    flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
     rate = n / max(seconds, 1e-9)
     sys.stdout.write(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}\n")

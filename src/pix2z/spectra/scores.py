@@ -176,8 +176,7 @@ def _above_continuum(flux: Flux, first: int, last: int, step: float) -> Array:
     right = flux[last - wide : last + wide]
     ends = np.nanmedian(left), np.nanmedian(right)
     line = np.linspace(*ends, last - first)
-    result: Array = np.asarray(flux[first:last] - line, np.float64)
-    return result
+    return np.asarray(flux[first:last] - line, np.float64)
 
 
 def _row_mean(values: Array) -> Array:

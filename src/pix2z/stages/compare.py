@@ -33,6 +33,7 @@ def main() -> None:
             full=full,
             clipped=read_split("data/splits/clipped.h5"),
             ingest=read_json("reports/ingest.json"),
+            spectrum=read_json("reports/spectrum.json"),
             n_bootstrap=config.n_bootstrap,
             seed=config.seed,
         )
