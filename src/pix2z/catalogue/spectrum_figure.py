@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.catalogue.flags import FLAG_NO_R_FLUX
 from pix2z.dataset.sdss_models import (
     has_sdss_models,
     relative_to_r,
@@ -22,6 +23,9 @@ from pix2z.spectra.lines import LINES
 __all__ = ["MOST_SHOWN", "draw_some_spectra"]
 
 MOST_SHOWN = 9
+
+UNIT = r"$10^{-17}$ erg s$^{-1}$ cm$^{-2}$ $\mathrm{\AA}^{-1}$"
+"""`spectra.FLUX_UNIT` as it is printed."""
 
 Flux = NDArray[np.float32]
 
@@ -44,13 +48,13 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
             return 0
         n = min(MOST_SHOWN, len(able))
         rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
-        wavelength, unit = file["wavelength"][...], str(file.attrs["unit"])
+        wavelength = file["wavelength"][...]
         shown = [_shown(file, int(row), wavelength, survey) for row in rows]
     plot_reconstructions(
         shown,
         wavelength=wavelength,
         lines={line.name: line.wavelength for line in LINES},
-        unit=unit,
+        unit=UNIT,
         path=figure,
     )
     return n
@@ -62,10 +66,12 @@ def _shown(
     names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
     z, low, high = (float(file[name][row]) for name in names)
     z_spec = float(survey.table.z_spec[row])
-    said = [f"z = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
-    said += [f"spec. {z_spec:.4f}"] if np.isfinite(z_spec) else []
+    above = str(file["object_id"][row])
+    above += rf": $z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else ""
+    below = [rf"$z_\mathrm{{images}}$ = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
+    below += ["relative to r"] if file["flags"][row] & FLAG_NO_R_FLUX else []
     return ShownSpectrum(
-        title="\n".join([str(file["object_id"][row]), "; ".join(said)]).strip(),
+        title="\n".join([above, ", ".join(below)]).strip(),
         z=z if np.isfinite(z) else z_spec,
         truth=_truth(file, row, wavelength, survey),
         flux=file["flux"][row],

@@ -36,7 +36,7 @@ def plot_reconstructions(
     ----------
     shown : one galaxy or more.
     wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
-    unit : of the flux, for the axis; "" where spectra are relative.
+    unit : of the flux, for the axis.
     """
     rows, columns = columns_for(len(shown), most=1 if len(shown) == 1 else 2 + (len(shown) > 4))
     height = rows * HEIGHTS[columns] + 0.7
@@ -46,7 +46,7 @@ def plot_reconstructions(
             draw_spectrum(panel, one, wavelength, lines, width=WIDTH / columns - 0.4)
             panel.set_title(one.title, fontsize=8.0 if columns < 3 else 7.0)
             panel.set_xticks(TICKS[(wavelength[0] < TICKS) & (wavelength[-1] > TICKS)])
-        figure.supxlabel("observed wavelength in vacuum [Angstrom]", fontsize=9.0)
+        figure.supxlabel("observed wavelength in vacuum [\u00c5]", fontsize=9.0)
         figure.supylabel(f"flux density [{unit}]", fontsize=9.0)
         named: dict[str, Artist] = {}
         for panel in axes:

@@ -24,6 +24,9 @@ Array = NDArray[np.floating]
 PANEL_INCHES = 2.8
 """Width of the axes in a figure of several spectra."""
 
+SHOWN_OF_TRUTH = 0.992
+"""Quantile of a true spectrum that fits in; the peaks of strong lines would flatten the rest."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShownSpectrum:
@@ -145,13 +148,12 @@ def draw_spectrum(
     panel.fill_between(wavelength, low, high, color="#cfe3f1", linewidth=0, label="95 % band")
     low, high = shown.flux - shown.half68, shown.flux + shown.half68
     panel.fill_between(wavelength, low, high, color="#8fbfe0", linewidth=0, label="68 % band")
-    known = [shown.flux]
+    ends = [float(np.quantile(low, 0.002)), float(np.quantile(high, 0.998))]
     if shown.truth is not None:
         panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
-        known.append(shown.truth[np.isfinite(shown.truth)])
+        ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
-    bottom, top = np.quantile(np.concatenate(known), [0.002, 0.998])
-    panel.set_ylim(min(0.0, float(bottom)), float(top) / BELOW_LINES)
+    panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
     mark_lines(panel, lines, z=shown.z, width=width)
 

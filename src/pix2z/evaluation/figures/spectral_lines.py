@@ -24,7 +24,7 @@ NAMES = {
 }
 """Lines that carry a name, the most important first: it has the room. Others are ticks."""
 
-BELOW_LINES = 0.80
+BELOW_LINES = 0.70
 """Share of the axes' height, from below, that is left to the spectrum."""
 
 FONT_POINTS = 6.5
@@ -47,7 +47,13 @@ def mark_lines(panel: Axes, lines: Mapping[str, float], *, z: float, width: floa
     places = {n: rest * (1 + z) for n, rest in lines.items() if low < rest * (1 + z) < high}
     across = panel.get_xaxis_transform()
     for place in places.values():
-        panel.plot([place] * 2, [BELOW_LINES, 0.85], color=NEUTRAL, lw=0.7, transform=across)
+        panel.plot(
+            [place] * 2,
+            [BELOW_LINES + 0.02, BELOW_LINES + 0.06],
+            color=NEUTRAL,
+            lw=0.7,
+            transform=across,
+        )
     named: list[float] = []
     for name, label in NAMES.items():
         place = places.get(name, np.nan)
@@ -57,11 +63,12 @@ def mark_lines(panel: Axes, lines: Mapping[str, float], *, z: float, width: floa
         named.append(place)
         panel.text(
             place,
-            0.86,
+            BELOW_LINES + 0.07,
             label,
             transform=across,
             fontsize=FONT_POINTS,
             rotation=90,
             ha="center",
             va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
