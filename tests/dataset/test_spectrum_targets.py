@@ -182,8 +182,8 @@ def test_an_unknown_extinction_is_not_corrected(sdss, tmp_path):
 
 def test_what_a_spectrum_does_not_cover_is_nan_and_without_r_all_is(sdss, tmp_path):
     def alter(content):
-        content["spectra/model"][0, LOGLAM < np.log10(4200)] = np.nan
-        content["spectra/model"][1, LOGLAM > np.log10(6000)] = np.nan  # half of r
+        content["spectra/model"][0, np.log10(4200) > LOGLAM] = np.nan
+        content["spectra/model"][1, np.log10(6000) < LOGLAM] = np.nan  # half of r
         content["spectra/model"][2] = -1.0
 
     path, galaxies_path, _ = sdss(alter)

@@ -26,8 +26,8 @@ from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.splits import make_splits
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.spectrum_arm import SpectrumTraining, train_spectrum_arm
 from pix2z.network.spectrum_architectures import ShiftGrid
+from pix2z.network.spectrum_arm import SpectrumTraining, train_spectrum_arm
 from pix2z.sky.filters import band_weights
 from pix2z.sky.semireal import write_semireal
 from pix2z.stages.train_spectrum import learned
@@ -36,7 +36,7 @@ from tests.sky.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"
-N_PARENTS = 4500
+N_PARENTS = 3000
 EBV = 0.02  # SFD98 there
 LIMITS = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
 

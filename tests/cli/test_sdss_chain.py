@@ -1,0 +1,125 @@
+"""From a list of SDSS objects to spectra and redshifts, with all that can be wrong on the way."""
+
+import csv
+from io import BytesIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pix2z import cli
+from tests.cli.test_spectrum import save_fresh
+from tests.sky.archive import archive_serving
+from tests.sky.synthetic_sdss import (
+    add_field,
+    add_spectrum,
+    frame_bytes,
+    frame_path,
+    spectrum_bytes,
+    spectrum_path,
+)
+
+HTML = b"<!DOCTYPE html><title>Not found</title>" * 100
+GOOD, NO_IVAR, OUTSIDE, NO_WCS, PAGE, NO_U = range(1, 7)
+
+
+def without_ivar(content: bytes) -> bytes:
+    written = BytesIO()
+    with fits.open(BytesIO(content)) as hdus:
+        hdus[1].data["ivar"] = 0.0
+        hdus.writeto(written)
+    return written.getvalue()
+
+
+@pytest.fixture(scope="module")
+def archive():
+    with archive_serving() as served:
+        add_field(served, 1000, 2, 30)
+        for fiber in (GOOD, NO_IVAR):
+            add_spectrum(served, 300, 51000, fiber)
+        path = spectrum_path(300, 51000, NO_IVAR)
+        served.add(path, without_ivar(spectrum_bytes()))
+        add_spectrum(served, 300, 51000, OUTSIDE, ra=151.0)
+        add_field(served, 1000, 2, 31)
+        served.add(frame_path("r", 1000, 2, 31), frame_bytes("r", wcs=False))
+        add_spectrum(served, 300, 51000, NO_WCS, field=(1000, 2, 31))
+        served.add(spectrum_path(300, 51000, PAGE), HTML)
+        add_field(served, 1000, 2, 32, bands="griz")
+        add_spectrum(served, 300, 51000, NO_U, field=(1000, 2, 32))
+        yield served
+
+
+def run(*arguments) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
+        patch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return ended.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def folder(archive, tmp_path_factory) -> Path:
+    """Folder with sdss.h5, its list of failures, and spectra.hdf5 of an untrained network."""
+    folder = tmp_path_factory.mktemp("chain")
+    rows = "".join(f"300,51000,{fiber},0.03\n" for fiber in range(1, 7))
+    (folder / "list.csv").write_text(f"plate,mjd,fiberid,ebv\n{rows}")
+    assert run("fetch", "sdss", folder / "list.csv", "--base-url", archive.url) == 0
+    save_fresh(folder / "model", decoder="physics")
+    out = ("--out", folder / "spectra.hdf5", "--plot", folder / "spectra.png", "--no-check")
+    assert run("spectrum", folder / "sdss.h5", "--model", folder / "model", *out) == 0
+    return folder
+
+
+def test_what_fails_is_named_in_a_line_each_and_the_others_are_made(folder):
+    failures = (folder / "sdss.failures.csv").read_text().splitlines()[1:]
+    words = {
+        OUTSIDE: "position 151.00000, +2.00000 is outside ",
+        NO_WCS: "frame-r-001000-2-0031.fits.bz2",
+        PAGE: "begins with b'<!DOCTYPE html>",
+    }
+    assert len(failures) == len(words)
+    for line, (fiber, said) in zip(failures, words.items(), strict=True):
+        assert line.startswith(f"{fiber},0300-51000-{fiber:04d},")
+        assert said in line
+    with h5py.File(folder / "sdss.h5", "r") as file:
+        fibers = file["ObjID"][...] % 10**4
+    assert fibers.tolist() == [GOOD, NO_IVAR, NO_U]
+
+
+def test_galaxies_that_are_left_have_spectra_and_flags(folder):
+    with h5py.File(folder / "spectra.hdf5", "r") as file:
+        assert (file["object_id"][...] % 10**4).tolist() == [GOOD, NO_IVAR, NO_U]
+        assert file["flags"][...].tolist() == [0, 0, 1]
+        assert np.isfinite(file["flux"][...]).all()
+        np.testing.assert_allclose(file["ebv"][...], 0.03)
+    assert (folder / "spectra.png").stat().st_size > 10_000
+
+
+def test_spectra_without_a_good_pixel_have_no_redshift_and_pages_are_no_spectra(
+    folder, tmp_path, capsys
+):
+    (tmp_path / "page.fits").write_bytes(HTML)
+    cached = sorted(folder.rglob("spec-0300-51000-*.fits"))
+    good, no_ivar = cached[0], cached[1]
+    files = (no_ivar, tmp_path / "page.fits", good)
+    assert run("redshift", *files, "--out", tmp_path / "z.csv") == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert errors[0].startswith(f"error: {tmp_path / 'page.fits'}: ")
+    found = list(csv.DictReader((tmp_path / "z.csv").open()))
+    assert [row["file"] for row in found] == [str(no_ivar), str(good)]
+    assert (int(found[0]["flags"]) & 1, found[0]["z"]) == (1, "nan")
+
+
+@pytest.mark.parametrize("header", ["ra,dec", "plate;mjd;fiberid", "plate,mjd"])
+def test_a_list_with_other_columns_is_one_line(tmp_path, capsys, archive, header):
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{header}\n1{',2' * header.count(',')}\n")
+    assert run("fetch", "sdss", listed, "--base-url", archive.url) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"error: {listed}: ")
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
