@@ -81,7 +81,7 @@ class _Tally:
             self.now = replace(self.now, n_bytes=self.now.n_bytes + count)
             self.report(self.now)
 
-    def one_file(self, _: object) -> None:
+    def one_file(self) -> None:
         with self.lock:
             self.now = replace(self.now, n_done=self.now.n_done + 1)
             self.report(self.now)
@@ -151,9 +151,14 @@ def fetch_galaxies(
     try:
         with (
             raw_writer(out, has_ebv=listed.has_ebv, softened=softened) as append,
-            fetching(jobs=jobs, policy=policy, force=force, received=tally.more_bytes) as submit,
+            fetching(
+                jobs=jobs,
+                policy=policy,
+                force=force,
+                received=tally.more_bytes,
+                ended=tally.one_file,
+            ) as ask,
         ):
-            ask = _counted(submit, tally)
             tally.begin("spectra", len(listed.objects))
             fields = _fields(listed.objects, place, ask, jobs=jobs, failures=failures)
             tally.begin("frames", len(BANDS) * len(fields))
@@ -172,15 +177,6 @@ def fetch_galaxies(
         raise Pix2zError(f"{error}; {kept}") from error
     failures.sort(key=lambda failure: failure.row)
     return Outcome(n_galaxies, n_fields, tuple(failures), absent)
-
-
-def _counted(submit: Submit, tally: _Tally) -> Submit:
-    def ask(wanted: Wanted) -> "Future[Fetched]":
-        future = submit(wanted)
-        future.add_done_callback(tally.one_file)
-        return future
-
-    return ask
 
 
 def _fields(

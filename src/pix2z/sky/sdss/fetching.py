@@ -62,6 +62,7 @@ class _State:
     policy: RetryPolicy
     force: bool
     received: Callable[[int], None]
+    ended: Callable[[], None]
     stop: threading.Event
     lock: threading.Lock = field(default_factory=threading.Lock)
     given_up: int = 0
@@ -79,6 +80,7 @@ def fetching(
     policy: RetryPolicy = POLICY,
     force: bool = False,
     received: Callable[[int], None] = lambda _: None,
+    ended: Callable[[], None] = lambda: None,
 ) -> Iterator[Submit]:
     """Yield a function that takes a wanted file and gives a future of it.
 
@@ -90,12 +92,13 @@ def fetching(
     jobs : files at a time.
     force : fetch what is there already again.
     received : called with the number of bytes that have just come, from any thread.
+    ended : called when a file is there or has failed, before its future says so.
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     stop = threading.Event()
-    state = _State(replace(policy, sleep=_sleeping(stop)), force, received, stop)
+    state = _State(replace(policy, sleep=_sleeping(stop)), force, received, ended, stop)
     threads = [
         threading.Thread(target=_work, args=(tasks, state), daemon=True) for _ in range(jobs)
     ]
@@ -130,9 +133,16 @@ def _work(tasks: "SimpleQueue[_Task | None]", state: _State) -> None:
         while (task := tasks.get()) is not None:
             future, wanted = task
             try:
-                future.set_result(_fetch(session, wanted, state))
+                future.set_result(_told(session, wanted, state))
             except BaseException as error:
                 future.set_exception(error)
+
+
+def _told(session: requests.Session, wanted: Wanted, state: _State) -> Fetched:
+    try:
+        return _fetch(session, wanted, state)
+    finally:
+        state.ended()
 
 
 def _fetch(session: requests.Session, wanted: Wanted, state: _State) -> Fetched:
