@@ -7,9 +7,7 @@ from pix2z.spectra.lines import LINES, emission_templates, observed
 def edlen_vacuum(air: float) -> float:
     """Vacuum wavelength of an air wavelength, Angstrom (Ciddor 1996, as SDSS uses it)."""
     sigma2 = (1e4 / air) ** 2
-    return air * (
-        1 + 0.05792105 / (238.0185 - sigma2) + 0.00167917 / (57.362 - sigma2)
-    )
+    return air * (1 + 0.05792105 / (238.0185 - sigma2) + 0.00167917 / (57.362 - sigma2))
 
 
 def test_wavelengths_are_those_of_the_laboratory_in_vacuum():

@@ -96,8 +96,10 @@ def test_an_unfinished_file_is_not_left_behind_and_an_old_one_stays(path):
         ({"flux": FLUX[:, 1:], "flux_error": ERROR, "object_id": IDS}, "flux must have shape"),
         ({"flux": FLUX, "flux_error": ERROR[:2], "object_id": IDS}, "flux_error must have"),
         (
-            {name: np.concatenate([v, v]) for name, v in
-             {"flux": FLUX, "flux_error": ERROR, "object_id": IDS}.items()},
+            {
+                name: np.concatenate([v, v])
+                for name, v in {"flux": FLUX, "flux_error": ERROR, "object_id": IDS}.items()
+            },
             "got at least 14",
         ),
     ],
