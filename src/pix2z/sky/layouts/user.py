@@ -127,7 +127,8 @@ def _converter(
 
     def convert(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         stored = np.moveaxis(pixels, 1, -1) if axes == "NCHW" else pixels
-        images: NDArray[np.floating] = stored.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # damaged bytes may be signalling NaNs
+            images: NDArray[np.floating] = stored.astype(np.float64)
         if rows.weights is not None and columns.weights is not None:
             images = resample(images, rows.weights, columns.weights)
         stamps = np.full((len(images), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.nan, np.float32)
