@@ -414,3 +414,20 @@ def test_the_memory_of_many_files_is_that_of_a_chunk(raw, write_raw, run_ingest)
     tracemalloc.stop()
     assert report["n_good"] == 800
     assert peak < 8e6
+
+
+def test_a_number_for_masked_pixels_is_refused_until_the_mapping_names_it(
+    raw, write_raw, run_ingest, tmp_path
+):
+    raw["images"][3, 2, :4] = -9999.0
+    path = write_raw(raw)
+    keys = {"redshift": "specz_redshift", "object_id": "ObjID", "unit": "nanomaggy"}
+    with pytest.raises(InputError, match=r"128 pixels are exactly -9999, .*masked_value: -9999"):
+        run_ingest(path, layout="hdf5", mapping=Hdf5Mapping(**keys))
+    assert not (tmp_path / "galaxies.h5").exists()
+    mapping = Hdf5Mapping(**keys, masked_value=-9999)
+    output, report = run_ingest(path, layout="hdf5", mapping=mapping)
+    assert report["good_with"]["masked pixels"] == 1
+    assert report["raw"]["pixels"]["masked"] == "pixels of -9999"
+    with open_galaxies(output) as galaxies:
+        assert np.isnan(galaxies.images(np.arange(len(galaxies)))).sum() == 128
