@@ -72,6 +72,7 @@ IMPOSSIBLE = [
     ("ingest.hdf5.redshift", ""),
     ("ingest.hdf5.pixel_scale", 0),
     ("ingest.hdf5.pixel_scale", math.nan),
+    ("ingest.hdf5.masked_value", math.nan),
     ("ingest.hdf5.zero_point", math.inf),
     ("ingest.hdf5.zero_point", 101),
     ("split.seed", -1),
