@@ -81,7 +81,7 @@ def test_every_version_carries_a_model_card(root, arms, client):
         card = sections(version.description)
         assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use"]
         assert f"of the arm **{version.tags['arm']}**" in card[""]
-        assert "made-up galaxies. 500 images per training" in card["Data"]
+        assert "made-up galaxies. 500 training images per network" in card["Data"]
         assert "coverage of the 95 % interval: **" in card["Metrics"]
         assert "Redshifts from 0 to 0.4 only" in card["Limits"]
         assert "a star gets a redshift too" in card["Limits"]

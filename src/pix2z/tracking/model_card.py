@@ -58,7 +58,7 @@ def _model_description(trained: TrainedPool) -> str:
 
 
 def _card(trained: TrainedPool, pool: RunRecord) -> str:
-    """What it is, data, metrics, limits and intended use, each under a heading of its own."""
+    """Say what it is, then data, metrics, limits and intended use, each under a heading."""
     what = f"Pool of seeds {pool.params['seeds']} of the {trained.what} {trained.sentence}"
     parts = {
         "Data": [_data(trained)],
@@ -84,20 +84,17 @@ _USE = (
 
 
 def _data(trained: TrainedPool) -> str:
-    """How many galaxies of which source it was trained on, as its first member says."""
+    """Say where its galaxies come from, and how many trained each of its networks."""
     history = read_json(_first_member(trained) / "history.json")
     source = f"Trained and tested on {trained.source}. " if trained.source else ""
-    return f"{source}{history['n_train']:,} images per training."
+    return f"{source}{history['n_train']:,} training images per network."
 
 
 def _limits(trained: TrainedPool) -> list[str]:
-    grid = read_json(_first_member(trained) / "estimator.json").get("grid")
-    ends = [
-        f"Redshifts from {grid['z_min']:g} to {grid['z_max']:g} only: a galaxy beyond gets a "
-        "wrong one, without a flag."
-    ]
+    grid = read_json(_first_member(trained) / "estimator.json")["grid"]
     return [
-        *(ends if grid else ()),
+        f"Redshifts from {grid['z_min']:g} to {grid['z_max']:g} only: a galaxy beyond gets a "
+        "wrong one, without a flag.",
         "What is at the centre of an image is taken for a galaxy: a star gets a redshift too.",
         "Measured on galaxies as described here; another telescope, depth, selection or pixel "
         "scale was not tested, and intervals may then be too narrow. `pix2z finetune` adapts it.",
@@ -105,7 +102,8 @@ def _limits(trained: TrainedPool) -> list[str]:
 
 
 def _first_member(trained: TrainedPool) -> Path:
-    return trained.folder / next(iter(trained.pool["members"]))
+    name: str = next(iter(trained.pool["members"]))
+    return trained.folder / name
 
 
 def _figures_of_merit(trained: TrainedPool, metrics: Mapping[str, float]) -> list[str]:
