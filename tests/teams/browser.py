@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 MISSING = "no browser: it takes Debian's packages chromium and chromium-driver"
 
 

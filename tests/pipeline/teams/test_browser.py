@@ -28,6 +28,7 @@ def address(production):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1"]
     log = workspace.folder / "ui.log"
     with log.open("w") as file:
         process = subprocess.Popen(

@@ -132,7 +132,7 @@ def test_rolling_back_returns_to_the_previous_one(handed_over, production):
 
 def test_the_champion_is_trained_again_bit_by_bit(production):
     said = production[0].run("pix2z", "reproduce", "models:/pix2z@champion", "--check")
-    assert said.rstrip().endswith("pix2z/1: same weights")
+    assert "pix2z/1: same weights" in said.splitlines()
 
 
 def test_tuning_and_the_pipeline_run_side_by_side(finished, tmp_path):
