@@ -26,6 +26,13 @@ def server() -> Iterator[postgres.Server]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def disconnected(server: postgres.Server) -> Iterator[None]:
+    """MLflow keeps the connections to every database of a process: the server has not so many."""
+    yield
+    server.disconnect()
+
+
 @pytest.fixture(scope="session")
 def empty_database(server: postgres.Server) -> str:
     """Name of a database that holds an empty store."""

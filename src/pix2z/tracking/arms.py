@@ -22,6 +22,11 @@ ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
     "seed_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
+_LIMITS = {
+    "clipped": (
+        "It has seen no galaxy beyond 2 sigma of the mean redshift, and does not recognise one.",
+    ),
+}
 GALAXIES = "data/galaxies.h5"
 
 
@@ -68,6 +73,7 @@ def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, st
         artifacts=dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
         texts=made_from.texts,
         source=_source(root / "reports/ingest.json"),
+        limits=_LIMITS.get(arm.selection, ()),
     )
 
 
