@@ -129,6 +129,8 @@ IMPOSSIBLE = [
     ("spectrum.redshift_weight", 0),
     ("spectrum.huber_delta", 0),
     ("spectrum.folds", 1),
+    ("spectrum.templates", {"n_templates": 4, "degree": 1, "n_pixels": 300}),
+    ("spectrum.templates.degree", -1),
     ("spectrum.boosting.subsample", 1.1),
     ("spectrum.boosting.max_depth", 0),
     ("spectrum_arms.full.decoder", "dense"),

@@ -24,7 +24,7 @@ SETTINGS = SpectrumConfig(
     epochs=4,
     patience=4,
     folds=2,
-    template_step=1,
+    templates={"n_templates": 3, "degree": 1, "n_pixels": 100},
     boosting={
         "max_depth": 3,
         "learning_rate": 0.2,

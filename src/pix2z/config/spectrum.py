@@ -66,6 +66,17 @@ class BoostingConfig(Frozen):
     seed: Seed
 
 
+class TemplateSearchConfig(Frozen):
+    """The chi-square search that reads a redshift off a reconstructed spectrum."""
+
+    n_templates: PositiveInt
+    """First vectors of the learned basis that are used."""
+    degree: NonNegativeInt
+    """Of the polynomial that is added."""
+    n_pixels: Annotated[int, Field(ge=16)]
+    """Means over neighbouring wavelengths that are fitted; divides wavelength.n."""
+
+
 class SpectrumConfig(Section):
     """The spectrum network and its training; its encoder is that of section `hybrid`."""
 
@@ -86,8 +97,7 @@ class SpectrumConfig(Section):
     patience: PositiveInt
     folds: Annotated[int, Field(ge=2)]
     """Parts of the training rows whose spectra come from a network trained on the others."""
-    template_step: PositiveInt
-    """Wavelength pixels that are averaged for the search of redshifts with templates."""
+    templates: TemplateSearchConfig
     boosting: BoostingConfig
 
     @field_validator("stride")
@@ -97,6 +107,16 @@ class SpectrumConfig(Section):
         if wavelength is not None and wavelength.n % stride:
             raise ValueError(f"expected a divisor of wavelength.n, {wavelength.n}; got {stride}")
         return stride
+
+    @field_validator("templates")
+    @classmethod
+    def _whole_means(
+        cls, templates: TemplateSearchConfig, info: ValidationInfo
+    ) -> TemplateSearchConfig:
+        wavelength = info.data.get("wavelength")
+        if wavelength is not None and wavelength.n % templates.n_pixels:
+            raise ValueError(f"expected n_pixels to divide wavelength.n, {wavelength.n}")
+        return templates
 
 
 class SpectrumArm(Frozen):

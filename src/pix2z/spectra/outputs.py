@@ -160,7 +160,7 @@ def _ways(
         "templates": template_way(
             found,
             z_range=(given.grid.z_min, given.grid.z_max),
-            coarse=given.settings.template_step,
+            search=given.settings.templates,
         ),
     }
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
@@ -221,7 +221,7 @@ def _shown(
     scale = float(found.file["mean_flux_r"][index])
     row = int(found.file["row"][index])
     return ShownSpectrum(
-        title=f"z = {z:.3f}, rms error {np.sqrt(scores.mse[place]):.1%} of r",
+        title=f"z = {z:.3f}, rms error {100 * np.sqrt(scores.mse[place]):.1f} %",
         z=z,
         truth=given.spectra.flux([row])[0] * scale,
         flux=found.file["flux"][index],

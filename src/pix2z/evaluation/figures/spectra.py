@@ -19,7 +19,15 @@ __all__ = [
 
 Array = NDArray[np.floating]
 
-LABELLED = ("[O II] 3727", "Ca K", "H beta", "[O III] 5008", "Mg 5177", "Na D", "H alpha")
+LABELLED = {
+    "[O II] 3727": "[O II]",
+    "Ca K": "Ca K",
+    "H beta": "Hβ",
+    "[O III] 5008": "[O III]",
+    "Mg 5177": "Mg",
+    "Na D": "Na D",
+    "H alpha": "Hα",
+}
 """Lines that carry a name in figures; the others are ticks."""
 
 
@@ -131,17 +139,26 @@ def _spectrum(
     panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
     known = np.concatenate([shown.truth[np.isfinite(shown.truth)], shown.flux])
-    top = 1.25 * float(np.quantile(known, 0.998))
+    # The top quarter is for the names of lines; the highest peaks are cut off below them.
+    top = 1.35 * float(np.quantile(known, 0.995))
     panel.set_ylim(min(0.0, float(np.quantile(known, 0.002))), top)
     panel.set_xlim(wavelength[0], wavelength[-1])
     for name, rest in lines.items():
         place = rest * (1 + shown.z)
         if not wavelength[0] < place < wavelength[-1]:
             continue
-        panel.axvline(place, ymin=0.93, color=NEUTRAL, linewidth=0.7)
+        panel.axvline(place, ymin=0.95, color=NEUTRAL, linewidth=0.7)
         if name in LABELLED:
-            label = name.split(" ")[0] if name.startswith("[") else name
-            panel.text(place, 0.92 * top, label, fontsize=5.5, rotation=90, ha="center", va="top")
+            panel.text(
+                place,
+                0.94 * top,
+                LABELLED[name],
+                fontsize=6.5,
+                rotation=90,
+                ha="center",
+                va="top",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            )
 
 
 def _running_mean(values: Array, width: int = 41) -> Array:
