@@ -19,6 +19,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.spectra.boosted import fit_boosted
+from pix2z.spectra.flags import Flag
 from pix2z.spectra.reading import point_terms_of_way
 from pix2z.spectra.scores import ScoredSpectra, score_spectra
 from pix2z.spectra.template_redshift import fit_redshifts
@@ -133,7 +134,8 @@ def template_way(
 ) -> Way:
     """Read redshifts with the learned basis, which is not what the targets were made of.
 
-    Reconstructions are smooth, so means over some wavelengths say as much as all of them.
+    Reconstructions are smooth, so means over some wavelengths say as much as all of them. A best
+    redshift at an end of the range is none: the second best is taken.
     """
     n = search.n_pixels
     ln_wavelength = np.log(found.file["wavelength"][...])[None, :]
@@ -150,7 +152,8 @@ def template_way(
             z_max=z_range[1],
             degree=search.degree,
         )
-        z.append(fit.z)
+        at_end = (fit.flags & Flag.AT_END) > 0
+        z.append(np.where(at_end, fit.z_second, fit.z))
     every = np.concatenate(z)
     return every[found.calibration], every[found.test]
 
