@@ -40,8 +40,9 @@ class Page:
         return self.post("execute/sync", script=script, args=list(arguments))
 
     def text(self) -> str:
-        """What a person can read now."""
-        return self.run("return document.body ? document.body.innerText : ''")
+        """What a person can read now; a space that does not break is a space."""
+        text = self.run("return document.body ? document.body.innerText : ''")
+        return text.replace("\u00a0", " ")
 
     def show(self, address: str, *wanted: str) -> str:
         """Open an address; return the text once all that is wanted can be read."""
@@ -98,6 +99,6 @@ def _wait(address: str) -> None:
         try:
             if requests.get(f"{address}/status", timeout=5).json()["value"]["ready"]:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             assert time.monotonic() < end, "the driver of the browser does not answer"
         time.sleep(0.1)

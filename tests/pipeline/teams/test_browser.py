@@ -55,7 +55,7 @@ def address(production):
 def answers(address: str) -> bool:
     try:
         return requests.get(f"{address}/health", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

@@ -143,7 +143,7 @@ def test_tuning_and_the_pipeline_run_side_by_side(finished, tmp_path):
     params["arms"]["subsample"]["seeds"] = [9]
     path.write_text(yaml.safe_dump(params))
     tuning = subprocess.Popen(
-        ["pix2z", "tune", "--trials", "2", "--epochs", "1"],
+        ["pix2z", "tune", "--trials", "3", "--epochs", "1"],
         cwd=workspace.folder,
         env=workspace.environment(),
         stdout=subprocess.PIPE,
@@ -158,9 +158,7 @@ def test_tuning_and_the_pipeline_run_side_by_side(finished, tmp_path):
     assert "Running stage 'train@subsample'" in said
     with sqlite3.connect(workspace.folder / "mlflow.db") as store:
         runs = dict(store.execute("SELECT name, status FROM runs WHERE name NOT LIKE 'trial%'"))
-        studies = store.execute("SELECT COUNT(*) FROM runs WHERE name LIKE '%study%'").fetchone()
         versions = {name for (name,) in store.execute("SELECT name FROM model_versions")}
-    assert runs["subsample, seed 9"] == "FINISHED"
+    assert runs.keys() >= {"subsample, seed 9", "pix2z tune of 3 trials", "study of 2 trials"}
     assert set(runs.values()) == {"FINISHED"}
-    assert studies == (2,)  # the pipeline's short one, and this one
     assert versions >= {f"pix2z-{arm}" for arm in params["arms"]}
