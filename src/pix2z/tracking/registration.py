@@ -30,12 +30,11 @@ LOG = logging.getLogger(__name__)
 
 
 def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] = ()) -> None:
-    """Register tuning, every trained arm, fine-tuned models and the comparison under `root`.
-
-    Then the spectrum networks of `spectrum_arms`, and their assessment.
+    """Register tuning, trained arms, fine-tuned models, the comparison and spectrum networks.
 
     What the store holds already is found by digest and left alone; what it lacks is made. An arm
-    without models/<arm>/pool.json and a fine-tuning without report.json are passed over.
+    without its pool.json or, of `spectrum_arms`, its spectrum.json and a fine-tuning without
+    report.json are passed over.
     """
     try:
         store = open_store()

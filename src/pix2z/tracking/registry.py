@@ -61,7 +61,9 @@ def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
     for record in records:
         if record.name not in models:
             tags = {key: record.tags[key] for key in record.form.model_tags if key in record.tags}
-            client.create_registered_model(record.name, tags, record.model_description)
+            models[record.name] = client.create_registered_model(
+                record.name, tags, record.model_description
+            )
         elif models[record.name].description != record.model_description:
             client.update_registered_model(record.name, record.model_description)
         version = versions.get((record.name, record.digest))
