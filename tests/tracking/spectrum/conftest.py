@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,21 @@ def retrain_network(root: Path):
 def assess(root: Path):
     """Write the report anew."""
     return lambda digests, mse: write_report(root, digests, mse=mse)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, empty_database: Path):
+    """A folder whose networks are registered, made once and never altered; its client."""
+    from mlflow import MlflowClient
+
+    from pix2z.tracking.registration import register
+
+    root = tmp_path_factory.mktemp("shown")
+    shutil.copy(empty_database, root / "mlflow.db")
+    write(root / "data/galaxies.h5", b"galaxies")
+    write_report(root, {name: write_network(root, name, name.encode()) for name in ARMS})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patched.setenv("DVC_ROOT", str(root))
+        register(root, {}, ARMS)
+    return root, MlflowClient(f"sqlite:///{root / 'mlflow.db'}")

@@ -9,12 +9,13 @@ import pytest
 from pix2z.errors import InputError, IntegrityError
 from pix2z.tracking.digest_lineage import digest_lineage
 from pix2z.tracking.doctor.registry_view import read_registry
+from pix2z.tracking.existing import with_experiments
 from pix2z.tracking.live import SPECTRA, live_curve
 from pix2z.tracking.models import resolve_pool
 from pix2z.tracking.promotion.listing import listed_versions
 from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register
-from pix2z.tracking.store import open_store
+from pix2z.tracking.store import Store, open_store
 
 ARMS = ("full", "clipped", "plain")
 
@@ -48,22 +49,23 @@ def test_everything_appears_once_however_often_it_is_registered(root, arms, clie
     assert artifacts == {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
 
 
-def test_the_experiment_appears_in_a_store_that_is_there_already(root, arms, client, networks):
-    register(root, arms)
+def test_the_experiment_appears_in_a_store_that_is_there_already(root, client, networks):
+    register(root, {})
     experiment = client.get_experiment_by_name(SPECTRA)
     client.delete_experiment(experiment.experiment_id)
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     assert client.get_experiment_by_name(SPECTRA).lifecycle_stage == "active"
     assert "spectrum" in experiment.tags["mlflow.note.content"]
     assert len(versions(client)) == 2
 
 
-def test_a_run_shows_curves_parameters_metrics_figures_and_data(root, arms, client, networks):
-    register(root, arms, ARMS)
+def test_a_run_shows_curves_parameters_metrics_figures_and_data(shown):
+    root, client = shown
     run = runs(client)["full"]
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     assert (tags["arm"], tags["decoder"], tags["selection"]) == ("full", "physics", "full")
-    assert tags["spectrum_digest"] == networks["full"]
+    saved = json.loads((root / "spectrum/models/full/spectrum.json").read_text())
+    assert tags["spectrum_digest"] == saved["digest"]
     assert tags["spectra_digest"] == f"sha256:{'b' * 64}"
     assert tags["mlflow.source.name"] == "pix2z.stages.train_spectrum"
     assert params["settings.wavelength.n"] == "400"
@@ -88,7 +90,7 @@ def test_a_run_shows_curves_parameters_metrics_figures_and_data(root, arms, clie
     assert figures == ["figures/error_by_wavelength.png"]  # the others show the first arm
 
 
-def test_dvc_lock_names_the_data_where_it_is_of_these_files(root, arms, client, networks):
+def test_dvc_lock_names_the_data_where_it_is_of_these_files(root, client, networks):
     from pix2z.tracking.arm_lineage import disk_md5
 
     folder = root / "spectrum/models/full"
@@ -98,7 +100,7 @@ def test_dvc_lock_names_the_data_where_it_is_of_these_files(root, arms, client, 
     }
     lock = root / "dvc.lock"
     lock.write_text(json.dumps({"stages": {"train_spectrum@full": entry}}))
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     tags = runs(client)["full"].data.tags
     assert tags["galaxies_digest"] == f"md5:{'d' * 32}"
     both = json.loads(tags["data_digests"])["data/galaxies.h5"]
@@ -106,9 +108,9 @@ def test_dvc_lock_names_the_data_where_it_is_of_these_files(root, arms, client, 
     assert runs(client)["plain"].data.tags["galaxies_digest"] == f"sha256:{'a' * 64}"
 
 
-def test_a_report_of_another_network_gives_no_metrics(root, arms, client, networks, assess):
+def test_a_report_of_another_network_gives_no_metrics(root, client, networks, assess):
     assess({**networks, "full": "another"}, 0.004)
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     run = runs(client)["full"]
     assert "test/mse" not in run.data.metrics
     assert "Not assessed yet" in run.data.tags["mlflow.note.content"]
@@ -118,11 +120,11 @@ def test_a_report_of_another_network_gives_no_metrics(root, arms, client, networ
     assert "**Limits**" in card
 
 
-def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client, networks, assess):
-    register(root, arms, ARMS)
+def test_new_metrics_of_the_same_weights_update_run_and_card(root, client, networks, assess):
+    register(root, {}, ARMS)
     before = everything(client)
     assess(networks, 0.0123)
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     after = everything(client)
     assert after[1:] == before[1:]
     assert runs(client)["full"].data.metrics["test/mse"] == 0.0123
@@ -131,26 +133,26 @@ def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client,
     assert "pix2z-spectrum@full" in card
 
 
-def test_the_alias_moves_to_the_newer_version(root, arms, client, networks, retrain_network):
-    register(root, arms, ARMS)
+def test_the_alias_moves_to_the_newer_version(root, client, networks, retrain_network):
+    register(root, {}, ARMS)
     digest = retrain_network("full", b"other weights")
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     assert aliases(client) == {"full": 3, "plain": 2}
     newest = client.get_model_version_by_alias(SPECTRA, "full")
     assert newest.tags["spectrum_digest"] == digest
     assert {"arm", "decoder", "selection", "galaxies_digest"} <= newest.tags.keys()
     client.delete_registered_model_alias(SPECTRA, "full")
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     assert aliases(client) == {"full": 3, "plain": 2}
 
 
-def test_the_live_run_is_adopted(root, arms, client, networks):
+def test_the_live_run_is_adopted(root, client, networks):
     key = "key of full"
     curve = live_curve(1, arm="full", training_key=key, stage="train_spectrum", experiment=SPECTRA)
     curve(0, {"loss": 0.5, "val_loss": 0.6})
     (live,) = runs(client).values()
     assert live.data.metrics["curves/val_loss"] == 0.6
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     run = runs(client)["full"]
     assert run.info.run_id == live.info.run_id
     assert (run.info.status, run.data.tags["live"]) == ("FINISHED", "adopted")
@@ -158,7 +160,7 @@ def test_the_live_run_is_adopted(root, arms, client, networks):
     assert sorted(p.step for p in points) == [0, 1, 2, 3]
 
 
-def test_an_overtaken_live_run_of_a_spectrum_arm_ends_and_no_other(root, arms, client, networks):
+def test_an_overtaken_live_run_of_a_spectrum_arm_ends_and_no_other(root, client, networks):
     live_curve(1, arm="full", training_key="elsewhere")
     live_curve(1, arm="full", training_key="old", stage="train_spectrum", experiment=SPECTRA)
     (old,) = runs(client).values()
@@ -182,10 +184,10 @@ def test_altered_weights_are_not_registered(root, arms, client, networks):
 
 
 @pytest.mark.parametrize("content", ["[]", '{"digest": "x"}', "{"])
-def test_a_broken_spectrum_json_is_one_clear_line(root, arms, networks, content):
+def test_a_broken_spectrum_json_is_one_clear_line(root, networks, content):
     (root / "spectrum/models/full/spectrum.json").write_text(content)
     with pytest.raises(InputError, match=re.escape("full/spectrum.json: not ")):
-        register(root, arms, ARMS)
+        register(root, {}, ARMS)
 
 
 def test_without_spectrum_networks_nothing_is_made(root, arms, client):
@@ -194,11 +196,11 @@ def test_without_spectrum_networks_nothing_is_made(root, arms, client):
     assert {m.name for m in client.search_registered_models()} == {"pix2z-full", "pix2z-seed_full"}
 
 
-def test_the_store_is_rebuilt_from_files(root, arms, client, networks, empty_database):
-    register(root, arms, ARMS)
+def test_the_store_is_rebuilt_from_files(root, client, networks, empty_database):
+    register(root, {}, ARMS)
     names, found, _ = everything(client)
     shutil.copy(empty_database, root / "mlflow.db")
-    register(root, arms, ARMS)
+    register(root, {}, ARMS)
     assert set(runs(client)) == set(names)
     assert len(versions(client)) == len(found)
 
@@ -222,18 +224,19 @@ def test_models_of_redshifts_are_listed_and_looked_at_without_them(root, arms, c
         resolve_pool("models:/pix2z-spectrum@full", root=root)
 
 
-def test_a_digest_leads_to_the_runs_made_from_it(root, arms, client, networks):
-    register(root, arms, ARMS)
-    store = open_store()
-    found = digest_lineage(store, networks["full"], read_versions(client))
+def test_a_digest_leads_to_the_runs_made_from_it(shown):
+    root, client = shown
+    store = with_experiments(Store(client, "", {}))
+    saved = json.loads((root / "spectrum/models/full/spectrum.json").read_text())
+    found = digest_lineage(store, saved["digest"], read_versions(client))
     assert [(run.name, run.experiment) for run in found.runs] == [("full", SPECTRA)]
     found = digest_lineage(store, "b" * 12, read_versions(client))
     assert {run.name for run in found.runs} == {"full", "plain", "assessment of 3 arms"}
     assert found.versions == ()
 
 
-def test_the_assessment_shows_arms_and_ways_side_by_side(root, arms, client, networks):
-    register(root, arms, ARMS)
+def test_the_assessment_shows_arms_and_ways_side_by_side(shown):
+    root, client = shown
     run = runs(client)["assessment of 3 arms"]
     metrics = run.data.metrics
     assert metrics["test_mse/mean_spectrum"] == 0.01
