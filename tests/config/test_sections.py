@@ -19,6 +19,7 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.config.section import SECTIONS, read_params
 from pix2z.config.sky import SkyConfig
+from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm, read_spectrum_arms
 from pix2z.config.split import SplitConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.errors import ParamsError
@@ -38,8 +39,12 @@ CONFIGS = (
     EvaluateConfig,
     FinetuneConfig,
     PromotionConfig,
+    SpectrumConfig,
 )
-READERS = {config.key: config.read for config in CONFIGS} | {"arms": read_arms}
+READERS = {config.key: config.read for config in CONFIGS} | {
+    "arms": read_arms,
+    "spectrum_arms": read_spectrum_arms,
+}
 
 IMPOSSIBLE = [
     ("sky.seed", -1),
@@ -58,6 +63,10 @@ IMPOSSIBLE = [
     ("ingest.hdf5.bands", ""),
     ("ingest.hdf5.bands", "ugg"),
     ("ingest.hdf5.bands", "grizy"),
+    ("ingest.spectra.zwarning", []),
+    ("ingest.spectra.zwarning.0", 0.5),
+    ("ingest.spectra.classes", []),
+    ("ingest.spectra.classes.0", ""),
     ("ingest.hdf5.axes", "HWNC"),
     ("ingest.hdf5.images", ""),
     ("ingest.hdf5.redshift", ""),
@@ -109,12 +118,30 @@ IMPOSSIBLE = [
     ("finetune.seed", -1),
     ("finetune.fewest_rows.test", 0),
     ("finetune.fewest_rows.train", None),
+    ("spectrum.wavelength.low", 0.0),
+    ("spectrum.wavelength.high", 3800.0),
+    ("spectrum.wavelength.n", 99),
+    ("spectrum.stride", 7),
+    ("spectrum.stride", 0),
+    ("spectrum.n_templates", 0),
+    ("spectrum.residual_rank", -1),
+    ("spectrum.redshift_weight", 0),
+    ("spectrum.huber_delta", 0),
+    ("spectrum.folds", 1),
+    ("spectrum.boosting.subsample", 1.1),
+    ("spectrum.boosting.max_depth", 0),
+    ("spectrum_arms.full.decoder", "dense"),
+    ("spectrum_arms.full.selection", "half"),
+    ("spectrum_arms.full.seed", -1),
 ]
 WRONG_TYPE = [
     ("sky.n_stamps", "many"),
     ("ingest.source", 3),
     ("ingest.check_photometry", "perhaps"),
     ("ingest.hdf5", None),
+    ("ingest.spectra", None),
+    ("ingest.spectra.zwarning", 0),
+    ("ingest.spectra.classes", "GALAXY"),
     ("ingest.hdf5.ra", 3),
     ("ingest.hdf5.unit", 3631),
     ("split.fractions", [0.7, 0.1, 0.1, 0.1]),
@@ -231,6 +258,9 @@ def test_a_mapping_may_leave_out_what_has_a_default():
         ("ingest.layout", "hdf5"),
         ("ingest.layout", "pasquet"),
         ("ingest.check_photometry", False),
+        ("ingest.spectra.zwarning", [0, 16]),
+        ("ingest.spectra.zwarning", None),
+        ("ingest.spectra.classes", None),
         ("ingest.hdf5.axes", "NHWC"),
         ("ingest.hdf5.bands", "zg"),
         ("ingest.hdf5.unit", "nJy"),
@@ -250,7 +280,7 @@ def test_what_is_possible_reads(write, place, value):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_unknown_and_missing_keys_are_named(write, section):
-    holder = "arms.full" if section == "arms" else section
+    holder = f"{section}.full" if section.endswith("arms") else section
     path = write(changed(f"{holder}.surprise", 1))
     assert fault(path, section) == f"{path}: {holder}.surprise: extra inputs are not permitted"
     key = next(iter(group_of(SHIPPED, f"{holder}.x")[0]))
@@ -284,3 +314,6 @@ def test_an_unknown_arm_is_named():
     assert read_arm("full", ROOT / "params.yaml").selection == "full"
     with pytest.raises(ParamsError, match=r"params\.yaml: no arm 'half'; expected full, clipped"):
         read_arm("half", ROOT / "params.yaml")
+    assert read_spectrum_arm("full", ROOT / "params.yaml").decoder == "physics"
+    with pytest.raises(ParamsError, match=r"params\.yaml: no spectrum arm 'half'; expected full"):
+        read_spectrum_arm("half", ROOT / "params.yaml")

@@ -414,3 +414,69 @@ def test_the_memory_of_many_files_is_that_of_a_chunk(raw, write_raw, run_ingest)
     tracemalloc.stop()
     assert report["n_good"] == 800
     assert peak < 8e6
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        ({}, {}),
+        ({"z_warnings": (0,)}, {"ZWARNING is not 0": [1, 2]}),
+        ({"z_warnings": (0, 16)}, {"ZWARNING is not 0 or 16": [2]}),
+        ({"classes": ("GALAXY",)}, {"spectral class is not GALAXY": [2, 3]}),
+        ({"classes": ("GALAXY", "QSO")}, {"spectral class is not GALAXY or QSO": [3]}),
+        (
+            {"z_warnings": (0,), "classes": ("GALAXY",)},
+            {"ZWARNING is not 0": [1, 2], "spectral class is not GALAXY": [3]},
+        ),
+    ],
+)
+def test_spectra_that_are_not_trusted_are_left_out_by_reason(
+    raw, write_raw, run_ingest, options, left_out
+):
+    n = len(raw["ObjID"])
+    raw["zwarning"] = np.zeros(n, np.int32)
+    raw["zwarning"][[1, 2]] = (16, 4)
+    raw["class"] = np.full(n, b"GALAXY", "S8")
+    raw["class"][[2, 3]] = (b"QSO", b"STAR")
+    output, report = run_ingest(write_raw(raw), **options)
+    found = {
+        reason: bad["rows"]
+        for reason, bad in report["bad"].items()
+        if "ZWARNING" in reason or "class" in reason
+    }
+    assert found == left_out
+    gone = [row for rows in left_out.values() for row in rows]
+    with open_galaxies(output) as galaxies:
+        rows = galaxies.column("row_origin")
+        assert rows.tolist() == [row for row in range(n) if row not in gone]
+        np.testing.assert_array_equal(galaxies.column("object_id"), raw["ObjID"][rows])
+
+
+def test_files_without_the_columns_are_not_judged_by_them(raw, write_raw, run_ingest):
+    path = write_raw(raw)
+    plain, report = run_ingest(path, name="plain.h5")
+    judged, same = run_ingest(path, name="judged.h5", z_warnings=(0,), classes=("GALAXY",))
+    assert report == same
+    assert plain.read_bytes() == judged.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "words"),
+    [
+        ("class", np.zeros(50), "class: expected text of fixed length, in bytes"),
+        ("class", np.full(50, "GALAXY", object), "class: expected text of fixed length, in bytes"),
+        ("class", np.full(49, b"GALAXY"), r"class: expected shape \(50,\)"),
+        ("zwarning", np.zeros(50), "zwarning: expected integers"),
+    ],
+)
+def test_what_is_no_zwarning_or_class_is_named(raw, write_raw, run_ingest, key, values, words):
+    with pytest.raises(InputError, match=words):
+        run_ingest(write_raw(raw | {key: values}))
+
+
+def test_files_of_which_only_some_have_the_columns_are_not_merged(raw, write_raw, run_ingest):
+    folder = write_raw(raw, name="many/0.h5").parent
+    raw["ObjID"] += 1000
+    write_raw(raw | {"zwarning": np.zeros(50, np.int32)}, name="many/1.h5")
+    with pytest.raises(InputError, match=r"alike in z_warning; received 'none' in 0\.h5 and 'zwar"):
+        run_ingest(folder, z_warnings=(0,))

@@ -179,3 +179,21 @@ def test_a_unit_is_guessed_where_an_attribute_names_a_flux(tmp_path, unit, guess
 def test_nothing_is_guessed_without_stamps(tmp_path):
     path = write_arrays(tmp_path / "x.h5", {"cube": np.zeros((4, 5, 31, 31)), "z": np.zeros(4)})
     assert suggested_mapping(file_contents(path)) is None
+
+
+def test_zwarnings_and_classes_are_counted_and_bad_ones_named(raw, write_raw):
+    path = write_raw(raw)
+    found, _ = look(path)
+    assert (found.z_warnings, found.classes) == ({}, {})
+    n = len(raw["ObjID"])
+    raw["zwarning"] = np.where(np.arange(n) < 3, 16, 0).astype(np.int32)
+    raw["class"] = np.where(np.arange(n) < 30, b"QSO", b"GALAXY").astype("S6")
+    path = write_raw(raw, name="spectra.h5")
+    with open_source(path) as survey:
+        found = inspect_survey(
+            survey, sample_stamps(survey), **LIMITS, z_warnings=(0,), classes=("GALAXY",)
+        )
+    assert list(found.z_warnings.items()) == [("0", 47), ("16", 3)]
+    assert list(found.classes.items()) == [("QSO", 30), ("GALAXY", 20)]
+    assert found.bad_rows["ZWARNING is not 0"] == 3
+    assert found.bad_rows["spectral class is not GALAXY"] == 27

@@ -16,6 +16,7 @@ from pix2z.cli.lineage import lineage
 from pix2z.cli.models import models
 from pix2z.cli.predict import predict
 from pix2z.cli.promote import promote
+from pix2z.cli.redshift import redshift
 from pix2z.cli.reproduce import reproduce
 from pix2z.cli.rollback import rollback
 from pix2z.cli.serve import serve
@@ -42,6 +43,7 @@ app.command()(lineage)
 app.command()(models)
 app.command()(predict)
 app.command()(promote)
+app.command()(redshift)
 app.command()(reproduce)
 app.command()(rollback)
 app.command()(serve)

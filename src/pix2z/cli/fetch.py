@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["fetch", "nersc"]
+from pix2z.cli.ending import INTERRUPTED
+from pix2z.cli.fetch_sdss import sdss
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT."""
+__all__ = ["fetch", "nersc"]
 
 fetch = typer.Typer(
     help="Fetch public data sets; an interrupted download is resumed.", no_args_is_help=True
 )
+fetch.command()(sdss)
 
 
 @fetch.command()

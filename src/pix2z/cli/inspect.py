@@ -29,7 +29,13 @@ __all__ = ["inspect"]
 SHOWN = 12
 """Galaxies in the picture."""
 
-LIMITS = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0, "check_photometry": True}
+LIMITS: dict[str, Any] = {
+    "z_min": 0.0,
+    "z_max": 0.4,
+    "duplicate_radius_arcsec": 2.0,
+    "check_photometry": True,
+    "spectra": {"zwarning": [0], "classes": ["GALAXY"]},
+}
 """The rest of the section `ingest`, as in the params.yaml that ships."""
 
 
@@ -52,7 +58,9 @@ def inspect(
         raise InputError(f"{plot}: expected a name ending in .png")
     chosen = read_mapping(params, mapping)
     path = params_file(params)
-    limits = IngestConfig.read(path).model_dump(include=set(LIMITS)) if path else LIMITS
+    limits = (
+        IngestConfig.read(path).model_dump(mode="json", include=set(LIMITS)) if path else LIMITS
+    )
 
     from h5py import is_hdf5
 
@@ -70,6 +78,8 @@ def inspect(
                 z_min=limits["z_min"],
                 z_max=limits["z_max"],
                 pdf_range=_pdf_range(params),
+                z_warnings=limits["spectra"]["zwarning"],
+                classes=limits["spectra"]["classes"],
             )
             table = survey.table
     except InputError as error:

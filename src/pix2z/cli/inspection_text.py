@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -21,6 +21,9 @@ from pix2z.sky.imaging import BANDS, SKY_SIGMA
 __all__ = ["show_contents", "show_inspection"]
 
 PIPE_WIDTH = 96
+
+MOST_VALUES = 8
+"""Different values of a column that are listed."""
 
 MOST_ARRAYS = 40
 """Arrays of a file that are listed; the rest is counted."""
@@ -122,6 +125,13 @@ def _rows(
             "positions",
             (f"RA {ra.low:.3f} to {ra.high:.3f}, Dec {dec.low:.3f} to {dec.high:.3f} deg"),
         )
+    spectra = [array for array in arrays if array.key.startswith("spectra/")]
+    if spectra:
+        names = ", ".join(sorted(array.key.removeprefix("spectra/") for array in spectra))
+        yield "spectra", f"{names}: {spectra[0].shape[-1]:,} pixels"
+    for what, counts in (("ZWARNING", found.z_warnings), ("class", found.classes)):
+        if counts:
+            yield what, _most_frequent(counts)
     looked = f"on {found.n_looked_at:,} of {found.n_rows:,} stamps"
     if found.mag_r:
         mag = found.mag_r
@@ -170,6 +180,12 @@ def _spread(values: Range | None, form: str, n_rows: int) -> str:
     low, high, mean, sd = (form.format(number) for number in numbers)
     unknown = f"; unknown for {n_rows - values.n:,}" if values.n < n_rows else ""
     return f"{low} to {high}, mean {mean}, sd {sd}{unknown}"
+
+
+def _most_frequent(counts: Mapping[str, int]) -> str:
+    listed = [f"{value}: {n:,}" for value, n in list(counts.items())[:MOST_VALUES]]
+    more = len(counts) - MOST_VALUES
+    return ", ".join(listed + ([f"{more} more values"] if more > 0 else []))
 
 
 def _shape(array: StoredArray) -> str:

@@ -12,7 +12,7 @@ from rich.logging import RichHandler
 
 from pix2z.sky.download import Progress
 
-__all__ = ["LINE_EVERY", "on_bar", "plain_lines", "show_transfer"]
+__all__ = ["LINE_EVERY", "logging_to_stderr", "on_bar", "plain_lines", "show_transfer"]
 
 LINE_EVERY = 10.0
 """Seconds between two plain lines."""
@@ -26,25 +26,19 @@ Report = Callable[[Progress], None]
 def show_transfer() -> Iterator[Report]:
     """Yield what to call with progress; meanwhile what pix2z logs is shown as well."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        plain = logging.StreamHandler()
-        plain.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        with _logging_to(plain):
+    with logging_to_stderr(console):
+        if not console.is_terminal:
             yield plain_lines(logger.info)
-        return
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
-    with (
-        progress.Progress(*columns, console=console, transient=True) as bar,
-        _logging_to(handler),
-    ):
-        yield on_bar(bar)
+            return
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=console, transient=True) as bar:
+            yield on_bar(bar)
 
 
 def plain_lines(
@@ -94,7 +88,14 @@ def on_bar(bar: progress.Progress) -> Report:
 
 
 @contextmanager
-def _logging_to(handler: logging.Handler) -> Iterator[None]:
+def logging_to_stderr(console: Console) -> Iterator[None]:
+    """Show what pix2z logs: above a bar on a terminal, as plain lines elsewhere."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from pix2z.config.section import Frozen, RedshiftRange
 
-__all__ = ["Hdf5Mapping", "IngestConfig"]
+__all__ = ["Hdf5Mapping", "IngestConfig", "SpectraFilter"]
 
 Key = Annotated[str, Field(min_length=1)]
 
@@ -53,6 +53,17 @@ class Hdf5Mapping(Frozen):
         return self
 
 
+class SpectraFilter(Frozen):
+    """Which spectra are trusted, where the file tells; null: all of them.
+
+    zwarning : values of SDSS's ZWARNING, of which 0 is a redshift without reservations.
+    classes : spectral classes, such as GALAXY.
+    """
+
+    zwarning: Annotated[tuple[int, ...], Field(min_length=1)] | None
+    classes: Annotated[tuple[Key, ...], Field(min_length=1)] | None
+
+
 class IngestConfig(RedshiftRange):
     """Which raw file or folder of files is read, and what counts as a bad row or file."""
 
@@ -62,4 +73,5 @@ class IngestConfig(RedshiftRange):
     layout: Literal["seed", "nersc", "hdf5", "pasquet"]
     duplicate_radius_arcsec: PositiveFloat
     check_photometry: bool
+    spectra: SpectraFilter
     hdf5: Hdf5Mapping

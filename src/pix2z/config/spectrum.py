@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,8 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from pix2z.config.section import Frozen, Section, Seed, first_fault, read_params
@@ -39,11 +40,13 @@ class WavelengthRange(Frozen):
     high: PositiveFloat
     n: Annotated[int, Field(ge=100)]
 
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"expected low < high; received {self.low}, {self.high}")
-        return self
+    @field_validator("high")
+    @classmethod
+    def _above_low(cls, high: float, info: ValidationInfo) -> float:
+        low = info.data.get("low")  # absent where low itself is at fault
+        if low is not None and high <= low:
+            raise ValueError(f"expected more than low ({low}); received {high}")
+        return high
 
     @property
     def grid(self) -> WavelengthGrid:
@@ -89,11 +92,13 @@ class SpectrumConfig(Section):
     """Wavelength pixels that are averaged for the search of redshifts with templates."""
     boosting: BoostingConfig
 
-    @model_validator(mode="after")
-    def _whole_bins(self) -> Self:
-        if self.wavelength.n % self.stride:
-            raise ValueError(f"stride: expected a divisor of wavelength.n ({self.wavelength.n})")
-        return self
+    @field_validator("stride")
+    @classmethod
+    def _whole_bins(cls, stride: int, info: ValidationInfo) -> int:
+        wavelength = info.data.get("wavelength")
+        if wavelength is not None and wavelength.n % stride:
+            raise ValueError(f"expected a divisor of wavelength.n, {wavelength.n}; got {stride}")
+        return stride
 
 
 class SpectrumArm(Frozen):

@@ -1,6 +1,7 @@
 """Which rows of a raw file are bad, and what is worth knowing about a good stamp."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,13 +53,21 @@ class StampFacts:
 
 
 def column_faults(
-    table: RawTable, *, z_min: float, z_max: float, pdf_range: tuple[float, float]
+    table: RawTable,
+    *,
+    z_min: float,
+    z_max: float,
+    pdf_range: tuple[float, float],
+    z_warnings: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, NDArray[np.bool_]]:
     """Reason -> (N,) rows at fault, judged by the columns alone.
 
     Parameters
     ----------
     pdf_range : limits of the redshift grid; a redshift beyond it has no bin.
+    z_warnings, classes : values of ZWARNING and spectral classes that are taken; None: all. A file
+        without the column is not judged by it.
     """
     z_spec, z_error = table.z_spec, table.z_error
     faults = {
@@ -73,7 +82,17 @@ def column_faults(
         faults["position is not on the sky"] = ~(
             np.isfinite(table.ra) & (np.abs(np.nan_to_num(table.dec, nan=np.inf)) <= 90)
         )
+    if z_warnings is not None and table.z_warning is not None:
+        reason = f"ZWARNING is not {_or(z_warnings)}"
+        faults[reason] = ~np.isin(table.z_warning, list(z_warnings))
+    if classes is not None and table.spectral_class is not None:
+        taken = np.array([name.encode() for name in classes])
+        faults[f"spectral class is not {_or(classes)}"] = ~np.isin(table.spectral_class, taken)
     return faults
+
+
+def _or(values: Sequence[object]) -> str:
+    return " or ".join(str(value) for value in values)
 
 
 def _within(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ from pix2z.files import atomic_path, file_digest
 from pix2z.sky.imaging import BANDS, LARGEST_PIXEL
 from pix2z.sky.layouts.folder import total_digest
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
+from pix2z.sky.layouts.units import SOFTENED_UNIT
 
 __all__ = ["ingest"]
 
@@ -51,6 +53,8 @@ def ingest(
     pdf_range: tuple[float, float] | None = None,
     mapping: Hdf5Mapping | None = None,
     check_photometry: bool = True,
+    z_warnings: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
     chunk_rows: int = 512,
 ) -> dict[str, Any]:
     """Write the good rows of a raw file or folder to `output_path`; return the report.
@@ -62,6 +66,8 @@ def ingest(
     pdf_range : limits of the redshift grid of the PDFs; None: z_min and z_max.
     mapping : where layout hdf5 keeps things.
     check_photometry : refuse images that do not look like galaxies in nanomaggies.
+    z_warnings, classes : ZWARNING and spectral classes that are taken, where the file has them;
+        None: all.
 
     Raises
     ------
@@ -82,7 +88,14 @@ def ingest(
         faults = _faults(
             survey,
             facts,
-            limits=column_faults(table, z_min=z_min, z_max=z_max, pdf_range=grid),
+            limits=column_faults(
+                table,
+                z_min=z_min,
+                z_max=z_max,
+                pdf_range=grid,
+                z_warnings=z_warnings,
+                classes=classes,
+            ),
             duplicate_radius_arcsec=duplicate_radius_arcsec,
         )
         rows = np.flatnonzero(~np.any(list(faults.values()), axis=0))
@@ -99,6 +112,8 @@ def ingest(
                 source=survey.source,
                 source_sha256=digest,
             )
+            if survey.converted["unit"] == SOFTENED_UNIT:
+                _say_softened(partial)
         logger.info("%d of %d rows of %s are good", len(rows), len(table), survey.path.name)
         return {
             "raw": _raw_report(survey, digests, digest),
@@ -106,6 +121,11 @@ def ingest(
             "photometry": {"checked": check_photometry, "problems": list(problems)},
             **_rows_report(table, facts, faults, rows),
         }
+
+
+def _say_softened(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["unit"] = SOFTENED_UNIT
 
 
 def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What a raw file holds, as far as its columns and a sample of its stamps tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pix2z.dataset.photometry import aperture_photometry, magnitude, sky_sigma
 from pix2z.dataset.plausibility import photometry_problems, sample_rows
 from pix2z.dataset.usable_pixels import usable_pixels
 from pix2z.sky.imaging import BANDS
+from pix2z.sky.layouts.opening import plain
 from pix2z.sky.layouts.raw import RawSurvey, RawTable
 
 __all__ = ["Inspection", "Range", "StampSample", "inspect_survey", "sample_stamps", "spread_out"]
@@ -51,6 +53,7 @@ class Inspection:
     n_looked_at : stamps behind what the pixels say: mag_r (AB magnitude in the largest aperture),
         sky_noise (median over stamps, nanomaggies per pixel), masked_share (of the pixels of bands
         that are there), absent_share (of stamps without the band), n_blank (stamps without any).
+    z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
     problems : what makes the pixels implausible as nanomaggies in ugriz.
     """
@@ -67,6 +70,8 @@ class Inspection:
     ebv: Range | None
     ra: Range | None
     dec: Range | None
+    z_warnings: Mapping[str, int]
+    classes: Mapping[str, int]
     n_looked_at: int
     mag_r: Range | None
     sky_noise: Mapping[str, float | None]
@@ -95,6 +100,8 @@ def inspect_survey(
     z_min: float,
     z_max: float,
     pdf_range: tuple[float, float],
+    z_warnings: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Inspection:
     """Gather what is worth knowing of a file before it is used.
 
@@ -102,6 +109,7 @@ def inspect_survey(
     ----------
     sample : from `sample_stamps` of the same survey.
     z_min, z_max, pdf_range : redshifts outside either range count as bad rows.
+    z_warnings, classes : other values count as bad rows; None: none does.
     """
     table = survey.table
     masked = np.isnan(sample.images)
@@ -121,13 +129,25 @@ def inspect_survey(
         ebv=_range(table.ebv),
         ra=_range(table.ra),
         dec=_range(table.dec),
+        z_warnings=_counts(table.z_warning),
+        classes=_counts(table.spectral_class),
         n_looked_at=len(sample.rows),
         mag_r=_range(sample.mag_r),
         sky_noise={band: _median(sigma[:, number]) for number, band in enumerate(BANDS)},
         masked_share=float(masked.mean(axis=(1, 2))[there].mean()) if there.any() else 0.0,
         absent_share=dict(zip(BANDS, absent.mean(axis=0).tolist(), strict=True)),
         n_blank=int(absent.all(axis=1).sum()),
-        bad_rows=_bad_rows(table, z_min=z_min, z_max=z_max, pdf_range=pdf_range),
+        bad_rows=_bad_rows(
+            table,
+            column_faults(
+                table,
+                z_min=z_min,
+                z_max=z_max,
+                pdf_range=pdf_range,
+                z_warnings=z_warnings,
+                classes=classes,
+            ),
+        ),
         problems=photometry_problems(usable_pixels(survey)),
     )
 
@@ -138,11 +158,8 @@ def spread_out(sample: StampSample, *, most: int) -> NDArray[np.int64]:
     return shown[np.linspace(0, len(shown) - 1, min(most, len(shown))).round().astype(np.int64)]
 
 
-def _bad_rows(
-    table: RawTable, *, z_min: float, z_max: float, pdf_range: tuple[float, float]
-) -> dict[str, int]:
+def _bad_rows(table: RawTable, faults: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
     """Reason -> rows, each for its first reason; redshifts are judged only where there are any."""
-    faults = column_faults(table, z_min=z_min, z_max=z_max, pdf_range=pdf_range)
     if table.has_ids:
         faults["object id seen before"] = repeated_ids(table.object_id)
     counts, taken = {}, np.zeros(len(table), np.bool_)
@@ -151,6 +168,15 @@ def _bad_rows(
             counts[reason] = int((bad & ~taken).sum())
             taken |= bad
     return counts
+
+
+def _counts(values: NDArray[Any] | None) -> dict[str, int]:
+    if values is None:
+        return {}
+    found, counts = np.unique(values, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in found.tolist()]
+    return {plain(texts[i]): int(counts[i]) for i in order}
 
 
 def _range(values: NDArray[np.floating]) -> Range | None:

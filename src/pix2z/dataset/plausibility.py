@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
 from pix2z.sky.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA
 from pix2z.sky.layouts.raw import RawSurvey
+from pix2z.sky.layouts.units import SOFTENED_UNIT
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]
 
@@ -87,6 +88,8 @@ def photometry_problems(survey: RawSurvey, *, most_rows: int = 2048) -> tuple[st
     ----------
     most_rows : stamps that are looked at, in blocks spread evenly over the survey.
     """
+    if survey.converted.get("unit") == SOFTENED_UNIT:
+        return (f"the file says that its pixels are {SOFTENED_UNIT}",)
     facts = _facts_of(survey, most_rows=most_rows)
     facts = _rows(facts, np.asarray(np.isfinite(facts.total).any(axis=1)))
     n = len(facts.total)

@@ -15,6 +15,7 @@ from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.normalised_view import OwnSample, normalised_view
 from pix2z.evaluation.report import report_sections, write_report
 from pix2z.evaluation.report_figures import contact_rows, draw_figures
+from pix2z.evaluation.spectrum_section import spectrum_sections
 from pix2z.files import write_json
 
 __all__ = ["seed_view", "write_comparison"]
@@ -41,6 +42,7 @@ def write_comparison(
     full: Split,
     clipped: Split,
     ingest: Json | None,
+    spectrum: Json | None,
     n_bootstrap: int,
     seed: int,
 ) -> None:
@@ -87,6 +89,7 @@ def write_comparison(
         bins=bins,
         pictures=pictures,
         n_bootstrap=n_bootstrap,
+        spectra=[] if spectrum is None else spectrum_sections(spectrum, folder / "spectrum"),
     )
     write_report(sections, markdown=folder / "report.md", html=folder / "report.html")
 

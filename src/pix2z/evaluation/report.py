@@ -66,6 +66,7 @@ def report_sections(
     bins: Mapping[str, Mapping[str, Sequence[Json]]],
     pictures: Sequence[Picture],
     n_bootstrap: int,
+    spectra: Sequence[Section] = (),
 ) -> list[Section]:
     """Lay out the whole report.
 
@@ -76,6 +77,7 @@ def report_sections(
     ingest : the content of reports/ingest.json, if there is one.
     pools : terms of arms and controls, for the coverage table.
     bins : arm -> variable -> bins of `binned_metrics`.
+    spectra : sections on spectrum networks, as `spectrum_sections` makes them.
     """
     sections = [
         Section("Answer", paragraphs=(answer(dict(comparison)),)),
@@ -86,6 +88,7 @@ def report_sections(
         _along_redshift(bins),
         _coverage(pools),
         _seed_view(comparison),
+        *spectra,
         Section("All metrics", tables=_all_metrics(comparison)),
         Section("Time and size", tables=(cost_table(comparison),)),
     ]

@@ -5,9 +5,11 @@ its primary HDU, 1489 x 2048, with a TAN projection; the five bands are shifted 
 by up to 12 pixels.
 """
 
+import bz2
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,16 @@ from scipy.ndimage import fourier_shift
 from pix2z.errors import InputError
 from pix2z.sky.imaging import BANDS, STAMP_SIDE
 
-__all__ = ["Frame", "cut_stamps", "read_frame"]
+__all__ = ["Frame", "cut_stamps", "read_frame", "unpacked_frame"]
 
+
+DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError)
+"""What astropy raises where bytes are not those of a frame; errors of a WCS are ValueErrors."""
+
+LARGEST_FRAME = 2**28
+"""Bytes, unpacked; SDSS's have 12 million."""
+
+CHUNK = 2**20
 
 MARGIN = 16
 """Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""
@@ -35,20 +45,48 @@ class Frame:
     wcs: WCS
 
 
-def read_frame(path: str | Path) -> Frame:
-    """Read a corrected frame; raise InputError naming the file where it is not one."""
+def read_frame(path: str | Path, unpacked: bytes | None = None) -> Frame:
+    """Read a corrected frame; raise InputError naming the file where it is not one.
+
+    unpacked : what `unpacked_frame` gave of it, where somebody did so before.
+    """
     try:
-        with fits.open(path, memmap=False) as hdus:
+        content = BytesIO(unpacked_frame(path) if unpacked is None else unpacked)
+        with fits.open(content, memmap=False) as hdus:
             header, pixels = hdus[0].header, hdus[0].data
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: not a FITS frame ({' '.join(str(error).split())})") from error
+    except DAMAGE as error:
+        raise _no_frame(path, error) from error
     if pixels is None or pixels.ndim != 2:
         raise InputError(f"{path}: expected an image in the primary HDU")
     if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
         raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
-        return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
+        try:
+            return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
+        except DAMAGE as error:
+            raise _no_frame(path, error) from error
+
+
+def unpacked_frame(path: str | Path) -> bytes:
+    """Return the bytes of a frame, unpacked where it ends in .bz2; raise InputError as above.
+
+    In one go: astropy, left alone with a bz2 file, goes back in it and unpacks it twice.
+    """
+    content = bytearray()
+    try:
+        with bz2.open(path) if str(path).endswith(".bz2") else Path(path).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                content += chunk
+                if len(content) > LARGEST_FRAME:
+                    raise OSError(f"more than {LARGEST_FRAME} bytes when unpacked")
+    except (OSError, EOFError) as error:
+        raise _no_frame(path, error) from error
+    return bytes(content)
+
+
+def _no_frame(path: str | Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not a FITS frame ({' '.join(str(error).split())})")
 
 
 def cut_stamps(

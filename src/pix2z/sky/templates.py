@@ -74,9 +74,8 @@ def _load_templates() -> kcorrect.template.SED:
 def template_spectra(*, low: float = 1500.0, high: float = 12_000.0) -> tuple[Array, Array]:
     """Rest-frame spectra of the five templates: wavelengths (M,) in Angstrom and flux (5, M).
 
-    Flux per Angstrom, lines included, between `low` and `high` Angstrom, every 257 km/s. The stellar
-    spectra were smoothed to 300 km/s, the lines have sigma of 210 km/s: broader than SDSS's
-    (spectrograph 70 km/s).
+    Flux per Angstrom, lines included, between `low` and `high` Angstrom, every 257 km/s. Lines have
+    a sigma of about 210 km/s, broader than SDSS shows most of them (the spectrograph's is 70 km/s).
 
     Wavelengths are in **vacuum**, stars and lines alike, though the stellar models they are made of
     (Bruzual & Charlot 2003) came in air, as a fit of single lines shows: H delta of the youngest

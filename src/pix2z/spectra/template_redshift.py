@@ -11,7 +11,9 @@ redshift rests on lines and breaks. A polynomial that multiplies would need T co
 and no weight of a column could then be held to be non-negative.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +23,7 @@ from pix2z.spectra.flags import Flag
 from pix2z.spectra.log_grid import LogGrid, log_grid
 from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
 
-__all__ = ["SpectrumRedshifts", "fit_redshifts"]
+__all__ = ["SpectrumRedshifts", "fit_redshifts", "join_redshifts"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +76,7 @@ def fit_redshifts(
     *,
     z_min: float = -0.005,
     z_max: float = 0.6,
-    degree: int = 3,
+    degree: int = 2,
     coarse: int = 1,
 ) -> SpectrumRedshifts:
     """Fit the redshifts of spectra on common, log-spaced wavelengths.
@@ -112,12 +114,16 @@ def fit_redshifts(
         coarse=coarse,
         errors_known=ivar is not None,
     )
-    found = [_fit_block(flux[rows], _rows(weight, rows), fit) for rows in _blocks(len(flux), fit)]
-    columns = {
-        name: np.concatenate([getattr(block, name) for block in found])
-        for name in SpectrumRedshifts.__dataclass_fields__
-    }
-    return SpectrumRedshifts(**columns)
+    blocks = [_fit_block(flux[rows], _rows(weight, rows), fit) for rows in _blocks(len(flux), fit)]
+    return join_redshifts(blocks)
+
+
+def join_redshifts(blocks: Sequence[SpectrumRedshifts]) -> SpectrumRedshifts:
+    """Put blocks of spectra one after the other."""
+    names = [field.name for field in fields(SpectrumRedshifts)]
+    return SpectrumRedshifts(
+        **{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +143,7 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Minimum:
-    """A minimum in places of the lattice; `sigma` is where chi-square has risen by 1."""
+    """A minimum in places of the lattice, and its 1 sigma error."""
 
     place: float
     chi2: float
@@ -192,11 +198,12 @@ def _scan(flux: Array, weight: Array, fit: _Fit) -> Array:
     sums = _binned(weight * flux, n_bins, coarse).sum(axis=2)
     # Templates begin one step in, after the margin.
     n_wide = n_bins + n_trials - 1
+    known = _binned(lattice.known[:1, coarse:], n_wide, coarse).min(axis=2)[0]
     return chi_square_scan(
         np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0),
         weights,
-        templates=_binned(lattice.flux[0, :, coarse:], n_wide, coarse).mean(axis=2),
-        known=_binned(lattice.known[:1, coarse:], n_wide, coarse).min(axis=2)[0],
+        templates=_binned(lattice.flux[0, :, coarse:], n_wide, coarse).mean(axis=2) * known,
+        known=known,
         degree=len(fit.basis) - 1,
         non_negative=fit.non_negative,
     )
@@ -209,7 +216,8 @@ def _binned(values: Array, n_bins: int, width: int) -> Array:
 
 def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> list[_Minimum]:
     """Best minima, more than `SEPARATION` apart, the best first."""
-    if n_good <= fit.n_fitted or not np.isfinite(scan).any():
+    n_dof = n_good - fit.n_fitted
+    if n_dof <= 0 or not np.isfinite(scan).any():
         return []
     step = PHASES * fit.coarse
     ends = np.concatenate([[np.inf], scan, [np.inf]])
@@ -220,11 +228,11 @@ def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> 
         apart = [abs(place - other) * step * fit.lattice.step > SEPARATION for other in kept]
         if all(apart) and len(kept) < N_MINIMA:
             kept.append(int(place))
-    first = _refined(step + step * kept[0], flux, weight, fit)
+    first = _refined(step + step * kept[0], flux, weight, n_dof, fit)
     rise = scan[kept] - scan[kept[0]]
     worth = rise < REFINED_BELOW * (np.median(scan[np.isfinite(scan)]) - scan[kept[0]])
     others = [
-        _refined(step + step * place, flux, weight, fit)
+        _refined(step + step * place, flux, weight, n_dof, fit)
         if refine
         else _Minimum(step + step * place, first.chi2 + above, np.nan)
         for place, above, refine in zip(kept[1:], rise[1:], worth[1:], strict=True)
@@ -232,7 +240,7 @@ def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> 
     return sorted([first, *others], key=lambda minimum: minimum.chi2)
 
 
-def _refined(place: int, flux: Array, weight: Array, fit: _Fit) -> _Minimum:
+def _refined(place: int, flux: Array, weight: Array, n_dof: int, fit: _Fit) -> _Minimum:
     """Go down from a place of the scan, by parabolas whose width shrinks to one sigma."""
     known: dict[int, float] = {}
     end = fit.lattice.n_places - 1
@@ -250,7 +258,7 @@ def _refined(place: int, flux: Array, weight: Array, fit: _Fit) -> _Minimum:
         if not (np.isfinite(curvature) and curvature > 0):
             return _Minimum(float(place), middle, np.nan)
         shift = float(np.clip((left - right) / (4 * reach * curvature), -reach, reach))
-        sigma = 1 / np.sqrt(curvature)
+        sigma = float(np.sqrt(_scale(middle, n_dof, fit) / curvature))
         if reach == 1 or reach <= sigma:
             return _Minimum(place + shift, middle - curvature * shift**2, sigma)
         place, reach = round(place + shift), max(1, min(reach // 2, round(sigma)))
@@ -287,18 +295,24 @@ def _collect(
     delta = np.array([m.chi2 for m in second]).reshape(-1) - chi2
     delta = np.where(np.isfinite(delta), delta, np.inf)
     n_dof = np.maximum(n_good - fit.n_fitted, 0)
-    scatter = chi2 / np.maximum(n_dof, 1)
-    scale = np.maximum(scatter, 1.0) if fit.errors_known else scatter
+    scale = _scale(chi2, n_dof, fit)
     first = PHASES * fit.coarse
     at_end = (place <= first) | (place >= fit.lattice.n_places - 1 - first)
-    z_err = np.where(at_end, np.nan, (1 + z) * sigma * np.sqrt(scale) * fit.lattice.step)
+    z_err = np.where(at_end, np.nan, (1 + z) * sigma * fit.lattice.step)
     flags = np.zeros(len(z), np.int32)
     flags |= np.where(np.isnan(z), Flag.NO_DATA, 0)
     flags |= np.where(n_good < 0.5 * flux.shape[1], Flag.FEW_PIXELS, 0)
-    flags |= np.where(delta < AMBIGUOUS_BELOW * scale, Flag.AMBIGUOUS, 0)
+    flat = np.isfinite(z) & np.isnan(z_err) & ~at_end  # no curvature: nothing tells redshifts apart
+    flags |= np.where((delta <= AMBIGUOUS_BELOW * scale) | flat, Flag.AMBIGUOUS, 0)
     flags |= np.where(at_end, Flag.AT_END, 0)
     flags |= np.where((n_good > 0) & ((weight * flux).sum(axis=1) <= 0), Flag.NEGATIVE_FLUX, 0)
     return SpectrumRedshifts(z, z_err, chi2, n_dof, z_second, delta, flags)
+
+
+def _scale(chi2: Any, n_dof: Any, fit: _Fit) -> Any:
+    """Rise of chi-square that is 1 sigma: 1, or the reduced chi-square where that is larger."""
+    scatter = chi2 / np.maximum(n_dof, 1)
+    return np.maximum(scatter, 1.0) if fit.errors_known else scatter
 
 
 def _redshift(place: Array, fit: _Fit) -> Array:

@@ -1,4 +1,4 @@
-"""Templates: rest-frame spectra whose sums are fitted, and their place on the grid of a spectrum."""
+"""Templates: rest-frame spectra whose sums are fitted, and how a spectrum sees them."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
+from pix2z.spectra.lines import emission_templates
 from pix2z.spectra.log_grid import LogGrid
 
-__all__ = ["PHASES", "Lattice", "Templates", "template_lattice"]
+__all__ = ["PHASES", "Lattice", "Templates", "template_lattice", "with_emission_lines"]
 
 Array = NDArray[np.float64]
 
@@ -51,6 +52,27 @@ class Templates:
     def __len__(self) -> int:
         """Return the number of templates."""
         return len(self.flux)
+
+
+LINE_SIGMA = 120.0
+"""km/s: SDSS's spectrograph (70) and the gas of a galaxy (100)."""
+
+LINE_STEP = 1e-4 * float(np.log(10))
+"""ln of wavelength, as SDSS's pixels: 69 km/s."""
+
+
+def with_emission_lines(templates: Templates) -> Templates:
+    """Add emission lines as templates of their own, as narrow as SDSS shows them.
+
+    The templates are interpolated to steps that hold a line (cubic splines).
+    """
+    first, last = np.log(templates.wavelength[[0, -1]])
+    ln_wavelength = first + LINE_STEP * np.arange(int((last - first) / LINE_STEP) + 1)
+    spline = make_interp_spline(np.log(templates.wavelength), templates.flux, k=3, axis=1)
+    wavelength = np.exp(ln_wavelength)
+    lines = emission_templates(wavelength, sigma=LINE_SIGMA)
+    flux = np.concatenate([spline(ln_wavelength), lines])
+    return Templates(wavelength, flux, non_negative=templates.non_negative)
 
 
 @dataclass(frozen=True, eq=False)

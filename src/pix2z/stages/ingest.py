@@ -20,6 +20,8 @@ def main() -> None:
         pdf_range=(pdf.z_min, pdf.z_max),
         mapping=config.hdf5,
         check_photometry=config.check_photometry,
+        z_warnings=config.spectra.zwarning,
+        classes=config.spectra.classes,
     )
     write_json("reports/ingest.json", report)
 

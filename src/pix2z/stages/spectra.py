@@ -2,7 +2,7 @@
 
 from pix2z.config.ingest import IngestConfig
 from pix2z.config.spectrum import SpectrumConfig
-from pix2z.dataset.spectra import write_target_spectra
+from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import write_json
 from pix2z.stages.runner import run

@@ -65,7 +65,7 @@ def learned(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Learn rest-frame wavelengths and basis of training spectra."""
     wavelength, n = settings.wavelength.grid.values, settings.n_templates
-    basis = learn_basis(wavelength, flux, z, n_templates=n, seed=seed)
+    basis = learn_basis(wavelength, flux, z, n_templates=n, seed=seed, max_iterations=30)
     return basis.wavelength, basis.flux
 
 

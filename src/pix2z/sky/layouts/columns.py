@@ -20,7 +20,10 @@ N_BANDS = len(BANDS)
 ID_ROLES = ("object_id", "group_id")
 """Roles whose values are integers; floats are refused, since they round long ids."""
 
-ROLES = ("redshift", "redshift_error", *ID_ROLES, "ra", "dec", "ebv", "seeing", "moved")
+ROLES = (
+    *("redshift", "redshift_error", *ID_ROLES, "ra", "dec", "ebv", "seeing", "moved"),
+    *("z_warning", "spectral_class"),
+)
 """What a column can be."""
 
 
@@ -57,9 +60,15 @@ def check_column(
     if shape not in allowed:
         expected = " or ".join(str(one) for one in allowed)
         raise InputError(f"{path}: {key}: expected shape {expected}; received {shape}")
+    if role == "spectral_class":
+        if dtype.kind != "S":
+            raise InputError(
+                f"{path}: {key}: expected text of fixed length, in bytes; received dtype {dtype}"
+            )
+        return
     if dtype.kind not in ("fiu" if role != "moved" else "fiub"):
         raise InputError(f"{path}: {key}: expected numbers; received dtype {dtype}")
-    if role in ID_ROLES and dtype.kind not in "iu":
+    if role in (*ID_ROLES, "z_warning") and dtype.kind not in "iu":
         raise InputError(f"{path}: {key}: expected integers; received dtype {dtype}")
 
 
@@ -120,6 +129,14 @@ def assemble(
     if "moved" in found:
         moved = (found["moved"].values != 0).astype(np.uint8)
 
+    z_warning = spectral_class = None
+    if "z_warning" in found:
+        z_warning = found["z_warning"].values.astype(np.int64)
+        origin["z_warning"] = found["z_warning"].key
+    if "spectral_class" in found:
+        spectral_class = found["spectral_class"].values
+        origin["spectral_class"] = found["spectral_class"].key
+
     return RawTable(
         z_spec=z_spec,
         z_error=z_error,
@@ -134,6 +151,8 @@ def assemble(
         has_ids=has_ids,
         has_positions=has_positions,
         origin=origin,
+        z_warning=z_warning,
+        spectral_class=spectral_class,
     )
 
 

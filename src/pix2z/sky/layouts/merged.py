@@ -62,11 +62,12 @@ def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
 def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
     """Raise InputError naming both files where they cannot be read as one survey."""
     facts = [{"layout": survey.layout, **survey.table.origin} for survey in (one, other)]
-    for name, said in facts[0].items():
-        if facts[1].get(name) != said:
+    for name in facts[0] | facts[1]:
+        said = [fact.get(name, "none") for fact in facts]
+        if said[0] != said[1]:
             raise InputError(
-                f"{other.path.parent}: expected files alike in {name}; received {said!r} in "
-                f"{one.path.name} and {facts[1].get(name)!r} in {other.path.name}"
+                f"{other.path.parent}: expected files alike in {name}; received {said[0]!r} in "
+                f"{one.path.name} and {said[1]!r} in {other.path.name}"
             )
 
 

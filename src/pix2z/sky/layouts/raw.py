@@ -30,6 +30,8 @@ class RawTable:
     ebv : (N,) float32 E(B-V), NaN where unknown.
     seeing : (N, 5) float32 PSF FWHM in arcsec, NaN where unknown.
     moved : (N,) uint8, 1 for a rendered stamp at another redshift than its parent's.
+    z_warning : (N,) int64 ZWARNING of SDSS, None where the file has none.
+    spectral_class : (N,) bytes such as b"GALAXY", None where the file has none.
     has_redshifts, has_ids, has_positions : whether the file came with them.
     origin : column -> where its values came from, in words.
     """
@@ -47,6 +49,8 @@ class RawTable:
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
+    z_warning: NDArray[np.int64] | None = None
+    spectral_class: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""

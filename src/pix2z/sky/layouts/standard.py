@@ -28,6 +28,8 @@ KEYS = {
     "ra": "ra",
     "dec": "dec",
     "ebv": "e_bv",
+    "z_warning": "zwarning",
+    "spectral_class": "class",
 }
 """Columns by role; each is optional, but positions have both coordinates."""
 

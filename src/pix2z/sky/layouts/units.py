@@ -11,10 +11,13 @@ from astropy import units
 from pix2z.errors import InputError
 from pix2z.sky.layouts.opening import text_attribute
 
-__all__ = ["Flux", "flux_of", "nanomaggies_in", "require_nanomaggies"]
+__all__ = ["SOFTENED_UNIT", "Flux", "flux_of", "nanomaggies_in", "require_nanomaggies"]
 
 NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
 """Spellings of the unit, in lower case."""
+
+SOFTENED_UNIT = "softened to [0, 1], no flux"
+"""What stands for a unit where pixels were softened: they are read as they are."""
 
 ATTRIBUTES = ("unit", "units")
 """Attributes of the images or the file that may name the unit."""
@@ -43,8 +46,13 @@ def nanomaggies_in(unit: str) -> float | None:
 
 
 def require_nanomaggies(file: h5py.File, images: h5py.Dataset, path: str | Path) -> str:
-    """In words, how the unit is known; raise InputError where an attribute says another one."""
+    """In words, how the unit is known; raise InputError where an attribute says another one.
+
+    Pixels that the file calls softened pass as `SOFTENED_UNIT`: they have no other unit.
+    """
     found = _unit_attributes(file, images, path)
+    if found and set(found.values()) == {SOFTENED_UNIT}:
+        return SOFTENED_UNIT
     for where, unit in found.items():
         factor = nanomaggies_in(unit)
         if factor is None or abs(factor - 1) > TOLERANCE:

@@ -18,12 +18,18 @@ import requests
 from pix2z.errors import InputError, Pix2zError
 from pix2z.sky.transfer.transport import Interrupted, get, one_line, read_chunks
 
-__all__ = ["Answer", "Remote", "open_answer"]
+__all__ = ["Answer", "NotFoundError", "Remote", "open_answer"]
 
 TRY_AGAIN = frozenset({408, 425, 429})
 """Status codes, beside 5xx, that may pass."""
 
+NO_SUCH_FILE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class NotFoundError(InputError):
+    """The server says that it has no such file."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def open_answer(
     Interrupted
         No connection, silence, or a status that may pass.
     InputError
-        Another status, such as 404.
+        Another status, such as 403; NotFoundError where there is no such file.
     Pix2zError
         An answer that contradicts the request, `expected` or itself.
     """
@@ -121,7 +127,8 @@ def _check_status(url: str, response: requests.Response) -> None:
     text = f"HTTP {status} {one_line(response.reason or '')}".strip()
     if status in TRY_AGAIN or status >= 500:
         raise Interrupted(text, retry_after=_retry_after(response.headers.get("Retry-After")))
-    raise InputError(f"{url}: the server answers {text}")
+    refused = NotFoundError if status in NO_SUCH_FILE else InputError
+    raise refused(f"{url}: the server answers {text}")
 
 
 def _check_encoding(url: str, response: requests.Response) -> None:

@@ -1,0 +1,112 @@
+"""``pix2z redshift``: redshifts read from spectra."""
+
+import math
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pix2z.errors import InputError
+
+if TYPE_CHECKING:
+    from pix2z.spectra.template_redshift import SpectrumRedshifts
+
+__all__ = ["redshift"]
+
+
+class TemplateChoice(StrEnum):
+    """Where templates come from."""
+
+    FILE = "file"
+    KCORRECT = "kcorrect"
+
+
+def redshift(
+    spectra: Annotated[
+        list[Path], typer.Argument(help="SDSS spec FITS files, or HDF5 files of many spectra.")
+    ],
+    out: Annotated[Path, typer.Option(help="Table to write, .csv.")],
+    z_min: Annotated[float, typer.Option(help="First redshift that is tried.")] = -0.005,
+    z_max: Annotated[float, typer.Option(help="Last redshift that is tried.")] = 0.6,
+    templates: Annotated[
+        TemplateChoice,
+        typer.Option(help="The basis in the file, where it has one; or always kcorrect's."),
+    ] = TemplateChoice.FILE,
+    coarse: Annotated[
+        int, typer.Option(min=1, help="Pixels averaged to scan the range; 8 for smooth spectra.")
+    ] = 1,
+) -> None:
+    """Read redshifts off spectra: the smallest chi-square against galaxy templates.
+
+    One row per spectrum, in the order given: file, row in the file, z, z_err
+    (1 sigma), flags, reduced_chi2, z_second (the next best redshift) and
+    delta_chi2 (how much worse it fits). Flags are a sum of bits:
+
+     1  no redshift (nan): no good pixels, too few for a fit, or out of the
+        templates' reach
+     2  fewer than half of the pixels are good
+     4  another redshift fits nearly as well (less than 3 sigma apart)
+     8  the best redshift is the first or last that was tried: no error
+    16  the mean flux is not positive
+
+    A file that cannot be read gets one line on stderr and no rows; the others
+    are read all the same, and the exit code is 2. Where none can be read,
+    nothing is written.
+    """
+    _check(spectra, out, z_min, z_max)
+
+    from pix2z.cli.redshift_steps import fit_file, write_table
+
+    start = time.monotonic()
+    found: list[tuple[Path, SpectrumRedshifts]] = []
+    for path in spectra:
+        try:
+            fitted = fit_file(
+                path,
+                z_min=z_min,
+                z_max=z_max,
+                coarse=coarse,
+                own_basis=templates is TemplateChoice.FILE,
+            )
+        except InputError as error:
+            sys.stderr.write(f"error: {error}\n")
+        else:
+            found.append((path, fitted))
+    if found:
+        write_table(out, found)
+        _report(found, out, time.monotonic() - start)
+    if len(found) < len(spectra):
+        raise typer.Exit(InputError.exit_code)
+
+
+def _check(spectra: list[Path], out: Path, z_min: float, z_max: float) -> None:
+    if out.suffix != ".csv":
+        raise InputError(f"{out}: expected a name ending in .csv")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; expected the name of a file")
+    if any(path.exists() and out.exists() and path.samefile(out) for path in spectra):
+        raise InputError(f"{out}: is an input itself; expected another name")
+    if not (-1 < z_min < z_max < math.inf):
+        raise InputError(
+            f"--z-min, --z-max: expected -1 < first < last redshift; received {z_min}, {z_max}"
+        )
+
+
+def _report(found: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: float) -> None:
+    from pix2z.spectra.flags import FLAG_MEANINGS
+
+    flags = [int(bits) for _, block in found for bits in block.flags]
+    kinds = []
+    for bit, meaning in FLAG_MEANINGS.items():
+        count = sum(bool(bits & bit) for bits in flags)
+        if count:
+            kinds.append(f"{meaning.split(':')[0].split('(')[0].strip()}: {count:,}")
+    flagged = f"{sum(bits != 0 for bits in flags):,} flagged"
+    flagged += f" ({'; '.join(kinds)})" if kinds else ""
+    sys.stdout.write(
+        f"{len(flags):,} spectra of {len(found):,} files in {seconds:.1f} s, {flagged}; "
+        f"redshifts in {out}\n"
+    )

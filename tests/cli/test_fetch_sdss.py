@@ -1,0 +1,247 @@
+"""``pix2z fetch sdss`` against a server on this machine: what it says, and how it ends."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from pix2z import cli
+from pix2z.cli import files_display
+from pix2z.cli.files_display import file_lines
+from pix2z.dataset.ingest import ingest
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
+from pix2z.sky.sdss.assembly import FilesProgress
+from tests.sky.archive import archive_serving
+from tests.sky.server import answer, stall
+from tests.sky.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
+
+FRAME = frame_path("r", 1000, 2, 30)
+LISTED = "plate,mjd,fiberid\n300,51000,1\n300,51000,2\n"
+
+
+@pytest.fixture
+def archive():
+    with archive_serving() as served:
+        add_field(served, 1000, 2, 30)
+        add_spectrum(served, 300, 51000, 1)
+        add_spectrum(served, 300, 51000, 2, ra=150.001)
+        yield served
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with a list of two galaxies in another."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/galaxies.csv").write_text(LISTED)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(archive, folder, monkeypatch, capsys):
+    """Run the command: exit code, stdout, stderr."""
+    monkeypatch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+
+    def command(*options, url=archive.url, listed="lists/galaxies.csv"):
+        arguments = ["pix2z", "fetch", "sdss", listed, "--base-url", url, *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return command
+
+
+def one_line(errors):
+    assert errors.count("\n") == 1
+    assert errors.startswith("error: ")
+    return errors
+
+
+def test_the_file_lies_beside_the_list_and_ingest_is_told_how(run, folder):
+    code, said, errors = run()
+    assert (code, errors) == (0, "")
+    assert said.startswith("lists/sdss.h5: 2 of 2 galaxies, from 1 field\n")
+    assert "ingest:\n  source: lists/sdss.h5\n  layout: seed\n" in said
+    assert "Funding for the Sloan Digital Sky Survey IV has been provided by" in said
+    found = sorted(path.name for path in (folder / "lists").iterdir())
+    assert found == ["galaxies.csv", "sdss-files", "sdss.failures.csv", "sdss.h5"]
+    assert (folder / "lists/sdss.failures.csv").read_text() == "row,object,reason\n"
+
+
+def test_names_of_file_and_cache_can_be_given(run, folder):
+    assert run("--out", "a/b.h5", "--cache", "c", "--jobs", "8")[0] == 0
+    assert (folder / "a/b.h5").is_file()
+    assert (folder / "a/b.failures.csv").is_file()
+    assert len(list((folder / "c").rglob("*.fits"))) == 2
+    assert len(list((folder / "c").rglob("*.fits.bz2"))) == 5
+
+
+def test_what_failed_is_named_and_the_rest_is_written(run, folder, archive):
+    del archive.files[spectrum_path(300, 51000, 1)]
+    del archive.files[frame_path("u", 1000, 2, 30)]
+    code, said, errors = run()
+    assert (code, errors) == (0, "")
+    lines = said.splitlines()
+    assert lines[:3] == [
+        "lists/sdss.h5: 1 of 2 galaxies, from 1 field",
+        "  without a frame in u: 1",
+        "1 failed, also listed in lists/sdss.failures.csv:",
+    ]
+    assert lines[3].startswith("  row 1, 0300-51000-0001: http://127.0.0.1:")
+    assert lines[3].endswith("HTTP 404 Not Found")
+    report = (folder / "lists/sdss.failures.csv").read_text().splitlines()
+    assert len(report) == 2
+    assert report[1].startswith("1,0300-51000-0001,http://127.0.0.1:")
+
+
+def test_only_some_of_many_failures_are_shown(run, folder):
+    rows = "".join(f"300,51000,{fiber}\n" for fiber in range(1, 31))
+    (folder / "lists/galaxies.csv").write_text(f"plate,mjd,fiberid\n{rows}")
+    code, said, _ = run()
+    assert code == 0
+    assert said.count("\n  row ") == 20
+    assert "\n  and 8 more\n" in said
+    assert (folder / "lists/sdss.failures.csv").read_text().count("\n") == 29
+
+
+def test_nothing_fetched_is_one_line(run, folder, archive):
+    archive.files.clear()
+    code, said, errors = run()
+    assert (code, said) == (2, "")
+    assert one_line(errors).startswith(
+        "error: lists/galaxies.csv: none of 2 galaxies could be made, so lists/sdss.h5 is not "
+        "written; the first, 0300-51000-0001: http://"
+    )
+    assert "(all reasons: lists/sdss.failures.csv)" in errors
+    assert not (folder / "lists/sdss.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ra,dec\n1,2\n", "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
+        (LISTED.splitlines()[0], "lists/galaxies.csv: expected rows below the header; has none"),
+        ("\0\1\2", "lists/galaxies.csv: not text; expected CSV"),
+    ],
+)
+def test_a_list_that_is_none_is_one_line(run, folder, archive, text, words):
+    (folder / "lists/galaxies.csv").write_text(text)
+    code, said, errors = run()
+    assert (code, said) == (2, "")
+    assert words in one_line(errors)
+    assert archive.asked == []
+    assert [path.name for path in (folder / "lists").iterdir()] == ["galaxies.csv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
+        (["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or .hdf5"),
+        (["--base-url", "ftp://x"], "ftp://x: expected a URL"),
+    ],
+)
+def test_a_wrong_option_is_one_line(run, archive, options, words):
+    code, said, errors = run(*options)
+    assert (code, said) == (2, "")
+    assert words in one_line(errors)
+    assert archive.asked == []
+
+
+def test_a_server_that_is_gone_is_one_line(run, folder, archive):
+    rows = "".join(f"300,51000,{fiber}\n" for fiber in range(1, 21))
+    for fiber in range(1, 21):
+        archive.add(spectrum_path(300, 51000, fiber), b"").script = [answer(503)] * 9
+    (folder / "lists/galaxies.csv").write_text(f"plate,mjd,fiberid\n{rows}")
+    code, said, errors = run()
+    assert (code, said) == (1, "")
+    assert one_line(errors.splitlines(keepends=True)[-1]).startswith(
+        "error: 8 files in a row did not come: "
+    )
+
+
+def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, folder):
+    assert run("--soften")[0] == 0
+    limits = {"layout": "seed", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    with pytest.raises(InputError, match="its pixels are softened to .0, 1., no flux; to take"):
+        ingest("lists/sdss.h5", "g.h5", **limits)
+    report = ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)
+    assert report["raw"]["pixels"]["unit"] == "softened to [0, 1], no flux"
+    assert report["n_good"] == 2
+    with open_galaxies("g.h5") as galaxies:
+        assert galaxies.attribute("unit") == "softened to [0, 1], no flux"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, archive, sent):
+    archive.files[FRAME].script = [stall(900)]
+    # A test run in the background hands its children a SIGINT that is ignored.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; from pix2z.cli import main; main()"]
+        + ["fetch", "sdss", "lists/galaxies.csv", "--base-url", archive.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = folder / f"lists/sdss-files/frames/301/1000/2/.partial-{FRAME.rsplit('/', 1)[1]}"
+    deadline = time.monotonic() + 60
+    while not (
+        partial.exists()
+        and partial.stat().st_size == 900
+        and len(list(partial.parent.glob("frame-*.bz2"))) == 4
+    ):
+        assert time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(sent)
+    said, errors = process.communicate(timeout=30)  # the server stays silent for longer
+    assert said == ""
+    if sent == signal.SIGINT:
+        assert process.returncode == 130
+        assert errors == (
+            "interrupted: what has come is kept in lists/sdss-files, and the same command goes on "
+            "from it\n"
+        )
+    else:
+        assert process.returncode == 143
+        assert errors == ""
+    assert sorted(path.name for path in (folder / "lists").iterdir()) == [
+        "galaxies.csv",
+        "sdss-files",
+    ]
+    archive.asked.clear()
+    assert run()[0] == 0
+    assert archive.asked == [FRAME]
+    assert archive.files[FRAME].starts == [0, 900]
+
+
+def test_plain_lines_come_every_ten_seconds_with_rate_and_time_left():
+    lines, now = [], [100.0]
+    report = file_lines(lines.append, clock=lambda: now[0])
+    for second in range(0, 31, 2):
+        now[0] = 100.0 + second
+        report(FilesProgress("frames", second, 100, 3_000_000 * second))
+    assert lines == [
+        "frames: 10 of 100 files, 30.0 MB received, 3.0 MB/s, 2 min left",
+        "frames: 20 of 100 files, 60.0 MB received, 3.0 MB/s, 2 min left",
+        "frames: 30 of 100 files, 90.0 MB received, 3.0 MB/s, 2 min left",
+    ]
+
+
+def test_the_bar_counts_files_and_bytes_of_each_kind():
+    with Bar(console=Console(file=io.StringIO())) as bar:
+        report = files_display.on_bar(bar)
+        report(FilesProgress("spectra", 3, 3, 500_000))
+        report(FilesProgress("frames", 4, 10, 12_000_000))
+        spectra, frames = bar.tasks
+        assert (spectra.completed, spectra.total) == (3, 3)
+        assert (frames.description, frames.completed, frames.total) == ("frames", 4, 10)
+        assert frames.fields["received"] == "12.0 MB received"

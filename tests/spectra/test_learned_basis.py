@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from pix2z.spectra.learned_basis import learn_basis
+from pix2z.spectra.log_grid import log_grid
+from pix2z.spectra.template_redshift import fit_redshifts
+from tests.spectra.galaxies import STEP, WAVELENGTH, shape
+
+N = 300
+
+
+def sample(*, seed, n=N, noise=0.0, z_max=0.3):
+    """Sums of three kinds (N, L), their redshifts, and inverse variances."""
+    rng = np.random.default_rng(seed)
+    z = rng.uniform(0.0, z_max, n)
+    weights = rng.uniform(0.1, 1.0, (n, 3)) * rng.lognormal(0, 1, (n, 1))
+    flux = np.stack(
+        [
+            sum(w * shape(WAVELENGTH / (1 + one), kind) for kind, w in enumerate(row))
+            for one, row in zip(z, weights, strict=True)
+        ]
+    )
+    sigma = noise * flux.mean(axis=1, keepdims=True) * rng.uniform(0.5, 2, flux.shape)
+    return flux + rng.normal(size=flux.shape) * sigma, z, sigma
+
+
+def cosines(found):
+    """Of the angles between the span of a basis and that of the three kinds."""
+    true = np.stack([shape(found.wavelength, kind) for kind in range(3)])
+    q, _ = np.linalg.qr(true.T)
+    p, _ = np.linalg.qr(found.flux.T)
+    return np.linalg.svd(q.T @ p)[1]
+
+
+def test_the_span_of_what_the_spectra_are_made_of_is_found():
+    flux, z, _ = sample(seed=1)
+    found = learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2)
+    assert not found.non_negative
+    assert found.wavelength[0] < 4000 / 1.25
+    assert found.wavelength[-1] > 8500
+    assert log_grid(found.wavelength).step == pytest.approx(STEP)
+    assert (cosines(found) > 0.99999).all()
+    np.testing.assert_allclose(found.flux @ found.flux.T, np.eye(3), atol=1e-5)
+
+
+def test_with_one_redshift_and_no_holes_it_is_a_singular_value_decomposition():
+    """Scaled to rms 1 and without the mean taken off, as the module says."""
+    flux, _, _ = sample(seed=3, noise=0.02, z_max=0.001)
+    found = learn_basis(WAVELENGTH, flux, np.zeros(N), n_templates=3, seed=2)
+    scaled = flux / np.sqrt((flux**2).mean(axis=1, keepdims=True))
+    _, _, expected = np.linalg.svd(scaled, full_matrices=False)
+    np.testing.assert_allclose(np.abs((found.flux * expected[:3]).sum(axis=1)), 1, atol=1e-5)
+
+
+def test_holes_and_noise_are_weighted_away():
+    flux, z, sigma = sample(seed=4, noise=0.05)
+    flux[:, 700:720] = np.where(np.arange(N)[:, None] % 2, np.nan, flux[:, 700:720])
+    sigma[::5, ::7] *= 50
+    flux[::5, ::7] += np.random.default_rng(5).normal(size=flux[::5, ::7].shape) * sigma[::5, ::7]
+    weighted = cosines(learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2, ivar=sigma**-2))
+    plain = cosines(learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2))
+    assert weighted.min() > 0.998
+    assert plain.min() < 0.98  # else the weights would have nothing to do
+
+
+def test_templates_learnt_on_some_galaxies_read_the_redshifts_of_others():
+    flux, z, sigma = sample(seed=6, noise=0.01)
+    found = learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2, ivar=sigma**-2)
+    other, z_other, sigma_other = sample(seed=7, n=40, noise=0.05)
+    read = fit_redshifts(
+        WAVELENGTH, other, sigma_other**-2, found, z_min=-0.005, z_max=0.35, coarse=4
+    )
+    pull = (read.z - z_other) / read.z_err
+    assert (np.abs(pull) < 4).all()
+    assert np.median(np.abs(read.z - z_other)) < 0.3 * STEP
+    assert 0.7 < pull.std() < 1.4
+    assert not read.flags.any()
+
+
+def test_more_rows_than_allowed_are_drawn_by_seed():
+    flux, z, _ = sample(seed=8, noise=0.1)
+    one, again, other = (
+        learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=seed, max_rows=60)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one.flux, again.flux)
+    assert one.flux.shape != other.flux.shape or not np.allclose(one.flux, other.flux)
+
+
+def test_blank_spectra_and_unknown_redshifts_are_left_out():
+    flux, z, _ = sample(seed=9)
+    flux[0], flux[1], z[2] = np.nan, 0.0, np.nan
+    found = learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2)
+    assert (cosines(found) > 0.99999).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "shape_of_flux", "said"),
+    [
+        (8, (8, 2000), "10 spectra or more for each of 3 templates; got 8"),
+        (20, (20, 7), r"must be \(20, 2000\)"),
+    ],
+)
+def test_too_little_is_refused(n, shape_of_flux, said):
+    with pytest.raises(ValueError, match=said):
+        learn_basis(WAVELENGTH, np.ones(shape_of_flux), np.zeros(n), n_templates=3, seed=1)

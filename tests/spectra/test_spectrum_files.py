@@ -1,0 +1,175 @@
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.errors import InputError
+from pix2z.spectra.spectrum_files import SCHEMA, open_spectra, spectrum_writer
+from tests.spectra.galaxies import templates
+
+L, N = 50, 7
+WAVELENGTH = np.geomspace(4000, 9000, L)
+RNG = np.random.default_rng(0)
+FLUX = RNG.normal(1, 1, (N, L)).astype(np.float32)
+ERROR = RNG.uniform(0.1, 0.2, (N, L)).astype(np.float32)
+IDS = np.arange(N) + 2**60
+
+
+def write(path, **options):
+    with spectrum_writer(
+        path, WAVELENGTH, n=N, unit="nanomaggy", columns={"object_id": np.int64}, **options
+    ) as writer:
+        for rows in (slice(0, 3), slice(3, 3), slice(3, N)):
+            writer.append(flux=FLUX[rows], flux_error=ERROR[rows], object_id=IDS[rows])
+
+
+@pytest.fixture
+def path(tmp_path):
+    write(tmp_path / "spectra.h5", basis=templates(), attributes={"source": "artificial"})
+    return tmp_path / "spectra.h5"
+
+
+def test_what_is_written_is_read(path):
+    with open_spectra(path) as spectra:
+        assert len(spectra) == N
+        assert spectra.unit == "nanomaggy"
+        np.testing.assert_array_equal(spectra.wavelength, WAVELENGTH)
+        np.testing.assert_array_equal(spectra.object_id, IDS)
+        flux, ivar = spectra.read(2, 6)
+        np.testing.assert_array_equal(flux, FLUX[2:6])
+        np.testing.assert_allclose(ivar, 1 / ERROR[2:6] ** 2, rtol=1e-6)
+        np.testing.assert_array_equal(spectra.basis.flux, templates().flux)
+        np.testing.assert_array_equal(spectra.basis.wavelength, templates().wavelength)
+        assert not spectra.basis.non_negative
+    with h5py.File(path) as file:
+        assert dict(file.attrs) == {
+            "schema": SCHEMA,
+            "unit": "nanomaggy",
+            "source": "artificial",
+        }
+        assert file["flux"].dtype == np.float32
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_same_content_same_bytes(path, tmp_path):
+    again = tmp_path / "again.h5"
+    write(again, basis=templates(), attributes={"source": "artificial"})
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_errors_ids_and_basis_may_be_absent(tmp_path):
+    with spectrum_writer(
+        tmp_path / "bare.h5", WAVELENGTH, n=N, unit="", with_errors=False
+    ) as writer:
+        writer.append(flux=FLUX)
+    with open_spectra(tmp_path / "bare.h5") as spectra:
+        flux, ivar = spectra.read(0, N)
+        assert ivar is None
+        np.testing.assert_array_equal(flux, FLUX)
+        np.testing.assert_array_equal(spectra.object_id, np.arange(N))
+        assert spectra.basis is None
+
+
+def test_an_error_that_is_none_is_no_weight(path):
+    with h5py.File(path, "r+") as file:
+        file["flux_error"][0, :4] = [0.0, -1.0, np.nan, np.inf]
+    with open_spectra(path) as spectra:
+        _, ivar = spectra.read(0, 1)
+    np.testing.assert_array_equal(ivar[0, :4], 0)
+    assert (ivar[0, 4:] > 0).all()
+
+
+def test_an_unfinished_file_is_not_left_behind_and_an_old_one_stays(path):
+    before = path.read_bytes()
+    with (
+        pytest.raises(ValueError, match="expected 7 rows in all; got 2"),
+        spectrum_writer(path, WAVELENGTH, n=N, unit="", with_errors=False) as writer,
+    ):
+        writer.append(flux=FLUX[:2])
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ({"flux": FLUX}, r"expected \['flux', 'flux_error', 'object_id'\]"),
+        ({"flux": FLUX[:, 1:], "flux_error": ERROR, "object_id": IDS}, "flux must have shape"),
+        ({"flux": FLUX, "flux_error": ERROR[:2], "object_id": IDS}, "flux_error must have"),
+        (
+            {
+                name: np.concatenate([v, v])
+                for name, v in {"flux": FLUX, "flux_error": ERROR, "object_id": IDS}.items()
+            },
+            "got at least 14",
+        ),
+    ],
+)
+def test_blocks_that_do_not_fit_are_refused(tmp_path, blocks, said):
+    with (
+        pytest.raises(ValueError, match=said),
+        spectrum_writer(
+            tmp_path / "x.h5", WAVELENGTH, n=N, unit="", columns={"object_id": np.int64}
+        ) as writer,
+    ):
+        writer.append(**blocks)
+    assert not list(tmp_path.iterdir())
+
+
+def change(path, name, value):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("wavelength", None, "key 'wavelength' is missing"),
+        ("flux", None, "key 'flux' is missing"),
+        ("flux", np.ones((N, L + 1)), r"flux: expected \(N, 50\); received \(7, 51\)"),
+        ("flux", np.ones((0, L)), "flux: expected 2 dimensions, none empty"),
+        ("flux", np.ones(L), "flux: expected 2 dimensions"),
+        ("flux", np.full((N, L), b"x"), "flux: expected numbers"),
+        ("flux_error", np.ones((N, 3)), r"flux_error: expected \(7, 50\); received \(7, 3\)"),
+        ("wavelength", np.linspace(4000, 9000, L), "wavelength: .*equal steps"),
+        ("wavelength", np.full(L, np.nan), "wavelength: .*finite"),
+        ("object_id", np.arange(3), "object_id: expected 7 integers"),
+        ("object_id", np.ones(N), "object_id: expected 7 integers"),
+        ("basis/flux", np.ones((3, 8)), "basis: templates: expected flux"),
+        ("basis/wavelength", None, "key 'basis/wavelength' is missing"),
+    ],
+)
+def test_what_is_not_as_expected_is_named(path, name, value, said):
+    change(path, name, value)
+    with pytest.raises(InputError, match=f"{path}: {said}"), open_spectra(path):
+        pass
+
+
+def test_other_files_are_named(path, tmp_path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = "pix2z-spectra 2"
+    with pytest.raises(InputError, match="schema 'pix2z-spectra 1'; received 'pix2z-spectra 2'"):
+        open_spectra(path).__enter__()
+    (tmp_path / "x.h5").write_text("<html>")
+    with pytest.raises(InputError, match=r"x\.h5: cannot be opened: damaged or not HDF5"):
+        open_spectra(tmp_path / "x.h5").__enter__()
+    with pytest.raises(InputError, match="no such file"):
+        open_spectra(tmp_path / "y.h5").__enter__()
+
+
+def test_a_link_into_another_file_is_refused(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["flux"] = FLUX
+    with h5py.File(path, "r+") as file:
+        del file["flux"]
+        file["flux"] = h5py.ExternalLink("other.h5", "flux")
+    with pytest.raises(InputError, match="expected data in the file itself"), open_spectra(path):
+        pass
+
+
+@pytest.mark.parametrize(("n", "wavelength"), [(0, WAVELENGTH), (3, np.linspace(1, 9, L))])
+def test_no_rows_or_other_wavelengths_are_not_written(tmp_path, n, wavelength):
+    with pytest.raises(ValueError, match="expected 1 or more|equal steps"):
+        spectrum_writer(tmp_path / "x.h5", wavelength, n=n, unit="").__enter__()
+    assert not list(tmp_path.iterdir())
