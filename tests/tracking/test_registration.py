@@ -30,7 +30,13 @@ def test_everything_appears_once_however_often_it_is_registered(root, arms, clie
     register(root, arms)
     first = census(client)
     counts = {name: len(found) for name, found in first.items()}
-    assert counts == {"pix2z-tune": 4, "pix2z-train": 5, "pix2z-compare": 1, "versions": 2}
+    assert counts == {
+        "pix2z-tune": 4,
+        "pix2z-train": 5,
+        "pix2z-compare": 1,
+        "pix2z-spectrum": 0,
+        "versions": 2,
+    }
     artifacts = {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
     register(root, arms)
     assert census(client) == first

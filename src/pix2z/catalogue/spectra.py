@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.batches import sequential_batches
-from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
 from pix2z.network.spectrum_estimator import Reconstruction
-from pix2z.redshift_pdf.density import median, quantiles
-from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.filters import flux_density_per_nanomaggy
-from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.network.spectrum_units import (
+    FLAG_NO_R_FLUX,
+    FLUX_UNIT,
+    physical_spectra,
+    redshift_columns,
+)
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 
@@ -26,10 +27,6 @@ __all__ = [
     "stamps_of",
     "write_reconstructions",
 ]
-
-FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
-FLAG_NO_R_FLUX = 16
-"""The r flux is unknown or not positive: the spectrum is relative to its mean in r."""
 
 SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "object_id": np.int64,
@@ -43,8 +40,6 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
 network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
 BATCH = 256
-
-_R = BANDS.index("r")
 
 Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
 """Images (b, 32, 32, 5), E(B-V) (b,), and the columns that the caller gives."""
@@ -108,21 +103,14 @@ def write_reconstructions(
     ) as writer:
         for images, ebv, given in batches:
             found = estimator.reconstruct(images, ebv)
-            mean_flux = mean_flux_r(images, ebv)
-            unknown = ~(mean_flux > 0)
-            flags = found.flags | FLAG_NO_R_FLUX * unknown.astype(np.int32)
-            scale = np.where(unknown, 1.0, mean_flux)[:, None].astype(np.float32)
+            physical = physical_spectra(found, images, ebv)
             writer.append(
-                flux=found.flux * scale,
-                flux_error=found.err68 * scale,
-                flux_error95=found.err95 * scale,
-                mean_flux_r=scale[:, 0],
-                flags=flags,
+                **vars(physical),
                 **redshift_columns(found, estimator.shifts),
                 **given,
             )
             for bit in flagged:
-                flagged[bit] += int((flags & bit != 0).sum())
+                flagged[bit] += int((physical.flags & bit != 0).sum())
             advance(len(images))
     return flagged
 
@@ -132,23 +120,3 @@ def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
     for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
         columns = {"object_id": galaxies.column("object_id", batch), "row": batch}
         yield images, galaxies.column("ebv", batch), columns
-
-
-def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
-    flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
-    brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
-    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * flux_density_per_nanomaggy("r")
-    return result
-
-
-def redshift_columns(found: Reconstruction, shifts: Any) -> dict[str, NDArray[np.float64]]:
-    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
-    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
-    if found.shares is None:
-        return {name: np.full(len(found.flux), np.nan) for name in names}
-    half = shifts.width / 2
-    grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
-    density = found.shares / grid.width
-    low, high = quantiles(density, grid, [0.16, 0.84]).T
-    return dict(zip(names, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True))

@@ -1,9 +1,11 @@
 """Parameters of the way from images over a spectrum to a redshift."""
 
+import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -127,10 +129,23 @@ class SpectrumArm(Frozen):
     seed: Seed
 
 
+def _as_alias(name: str) -> str:
+    """Refuse a name that is no alias in MLflow's registry, where each arm is one."""
+    if not re.fullmatch(r"[\w-]+", name) or re.fullmatch(r"latest|v\d+", name, re.IGNORECASE):
+        raise ValueError(
+            "expected a name of letters, digits, _ and -, but not latest or v with digits; "
+            f"received {name!r}"
+        )
+    return name
+
+
+ArmName = Annotated[str, AfterValidator(_as_alias)]
+
+
 def read_spectrum_arms(path: str | Path = "params.yaml") -> dict[str, SpectrumArm]:
     """Read every spectrum arm by name; raise ParamsError naming the first key at fault."""
     try:
-        return TypeAdapter(dict[str, SpectrumArm]).validate_python(read_params(path)[ARMS])
+        return TypeAdapter(dict[ArmName, SpectrumArm]).validate_python(read_params(path)[ARMS])
     except ValidationError as error:
         raise first_fault(error, path=path, key=ARMS) from error
 

@@ -11,7 +11,7 @@ from pix2z.tracking.lineage import data_digest
 from pix2z.tracking.record import DatasetUse, numbers
 from pix2z.tracking.training_records import TrainedPool
 
-__all__ = ["ARCHITECTURES", "GALAXIES", "read_arm_files"]
+__all__ = ["ARCHITECTURES", "GALAXIES", "SELECTIONS", "read_arm_files"]
 
 SELECTIONS = {
     "full": "all training galaxies",
