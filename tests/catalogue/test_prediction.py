@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pix2z.catalogue.prediction import FLAG_BLANK, FLAG_MEANINGS, predict_survey
+from pix2z.catalogue.flags import FLAG_BLANK, FLAG_MEANINGS
+from pix2z.catalogue.prediction import predict_survey
 
 
 def collect(estimator, survey, **options):

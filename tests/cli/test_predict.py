@@ -349,13 +349,13 @@ def test_an_output_is_replaced_by_success_only(run, place, tmp_path):
 RUN = """
 import sys
 from pix2z import cli
-from pix2z.catalogue import prediction
+from pix2z.catalogue import stamps
 
 def wait(survey):
     print("in the middle", flush=True)
     sys.stdin.read()
 
-prediction.usable_pixels = wait
+stamps.usable_pixels = wait
 cli.main()
 """
 

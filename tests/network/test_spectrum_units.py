@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pix2z.network.spectrum_units import FLAG_NO_R_FLUX, mean_flux_r, physical_spectra
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
+from pix2z.network.spectrum_units import mean_flux_r, physical_spectra
 
 
 def gaussian(flux: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.catalogue.columns import COLUMNS, catalogue_columns
-from pix2z.catalogue.prediction import FLAG_MEANINGS
+from pix2z.catalogue.flags import FLAG_MEANINGS
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.catalogue.writers import table_writer
 from pix2z.files import atomic_path

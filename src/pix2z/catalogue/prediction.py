@@ -1,33 +1,19 @@
 """Redshifts of every galaxy of an open raw file, a batch of stamps at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.usable_pixels import usable_pixels
-from pix2z.network.redshifts import (
-    FLAG_BAND_ABSENT,
-    FLAG_EBV_UNKNOWN,
-    FLAG_PIXELS_MASKED,
-    Redshifts,
-)
+from pix2z.catalogue.flags import FLAG_BLANK, blank_stamps
+from pix2z.catalogue.stamps import usable_stamps
+from pix2z.network.redshifts import Redshifts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.layouts.raw import RawSurvey
 
-__all__ = ["FLAG_BLANK", "FLAG_MEANINGS", "PixelsToRedshifts", "predict_survey"]
-
-FLAG_BLANK = 8
-
-FLAG_MEANINGS: Mapping[int, str] = {
-    FLAG_BAND_ABSENT: "a band is absent",
-    FLAG_PIXELS_MASKED: "pixels are masked or impossible",
-    FLAG_EBV_UNKNOWN: "E(B-V) is unknown",
-    FLAG_BLANK: "every band is blank, so there is no redshift",
-}
-"""Bit of the column `flags` -> what it says."""
+__all__ = ["PixelsToRedshifts", "predict_survey"]
 
 
 class PixelsToRedshifts(Protocol):
@@ -50,23 +36,14 @@ def predict_survey(
 ) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
     """Yield (rows, their redshifts) in the file's order, every row once.
 
-    Impossible pixels (`dataset.usable_pixels`) count as masked. A galaxy without a pixel left in
-    any band gets NaN for PDF and redshifts, and `FLAG_BLANK`.
+    A galaxy without a pixel left in any band gets NaN for PDF and redshifts, and `FLAG_BLANK`.
 
     Parameters
     ----------
-    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file, where
-        one that is negative or not finite counts as unknown.
-    batch_rows : stamps in memory at a time.
+    ebv, batch_rows : as `stamps.usable_stamps` has them.
     """
-    n, read_images = len(survey.table), usable_pixels(survey).read_images
-    known = survey.table.ebv if ebv is None else np.full(n, ebv, np.float32)
-    known = np.where(np.isfinite(known) & (known >= 0), known, np.float32(np.nan))
-    for start in range(0, n, batch_rows):
-        rows = np.arange(start, min(start + batch_rows, n))
-        images = read_images(start, int(rows[-1]) + 1)
-        blank = np.isnan(images).all(axis=(1, 2, 3))
-        yield rows, _without(estimator.estimate(images, known[rows]), np.asarray(blank))
+    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=batch_rows):
+        yield rows, _without(estimator.estimate(images, known), blank_stamps(images))
 
 
 def _without(found: Redshifts, blank: NDArray[np.bool_]) -> Redshifts:

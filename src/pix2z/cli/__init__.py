@@ -20,6 +20,7 @@ from pix2z.cli.redshift import redshift
 from pix2z.cli.reproduce import reproduce
 from pix2z.cli.rollback import rollback
 from pix2z.cli.serve import serve
+from pix2z.cli.spectrum import spectrum
 from pix2z.cli.tune import tune
 from pix2z.cli.workspace import workspace
 from pix2z.errors import Pix2zError
@@ -47,6 +48,7 @@ app.command()(redshift)
 app.command()(reproduce)
 app.command()(rollback)
 app.command()(serve)
+app.command()(spectrum)
 app.command()(tune)
 
 

@@ -1,10 +1,7 @@
 """``pix2z predict``: redshifts of every galaxy of a file."""
 
-import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +11,14 @@ from pix2z.cli.ending import ended_by_sigterm
 from pix2z.cli.progress import galaxies_progress
 from pix2z.cli.quiet import quiet_import
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
-from pix2z.errors import InputError
+from pix2z.cli.survey import (
+    CheckOption,
+    EbvOption,
+    check_output,
+    ebv_option,
+    flags_text,
+    open_images,
+)
 
 if TYPE_CHECKING:
     from pix2z.catalogue.outputs import Outcome
@@ -30,18 +34,11 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
     pdf: Annotated[Path | None, typer.Option(help="PDFs to write in qp's format, .hdf5.")] = None,
-    ebv: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VALUE|KEY", help="E(B-V) of all galaxies in mag, or the key of their column."
-        ),
-    ] = None,
+    ebv: EbvOption = None,
     layout: LayoutOption = None,
     params: ParamsOption = None,
     mapping: MapOption = None,
-    check: Annotated[
-        bool, typer.Option(help="Refuse pixels that do not look like ugriz in nanomaggies.")
-    ] = True,
+    check: CheckOption = True,
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
@@ -57,25 +54,27 @@ def predict(
     A Parquet file tells in its metadata the model, the input and the meaning
     of columns and bits.
     """
-    _check_names(out, pdf)
-    everywhere, ebv_key = _ebv(ebv)
+    check_output(out, ".parquet", ".csv")
+    check_output(pdf, ".hdf5")
+    everywhere, ebv_key = ebv_option(ebv)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.dataset.plausibility import photometry_problems
-    from pix2z.dataset.source import open_source
-    from pix2z.dataset.usable_pixels import usable_pixels
     from pix2z.tracking.models import resolve_pool
 
     pool = resolve_pool(model)
     with (
         ended_by_sigterm(),
-        _explained(ebv_key),
-        open_source(file, layout=layout, mapping=chosen, ebv_key=ebv_key) as survey,
+        open_images(
+            file,
+            out,
+            pdf,
+            layout=layout,
+            mapping=chosen,
+            ebv_key=ebv_key,
+            check=check,
+            verb="predicts",
+        ) as survey,
     ):
-        _refuse_input(survey, out, pdf)
-        problems = photometry_problems(usable_pixels(survey)) if check else ()
-        if problems:
-            raise InputError(f"{file}: {'; '.join(problems)} (--no-check predicts all the same)")
         outcome, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
         _report(survey, outcome, out=out, pdf=pdf, seconds=seconds)
 
@@ -106,61 +105,14 @@ def _write(
     return outcome, time.monotonic() - start
 
 
-def _check_names(out: Path, pdf: Path | None) -> None:
-    if out.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{out}: expected a name ending in .parquet or .csv")
-    if pdf is not None and pdf.suffix != ".hdf5":
-        raise InputError(f"{pdf}: expected a name ending in .hdf5")
-    for path in (out, pdf):
-        if path is not None and path.is_dir():
-            raise InputError(f"{path}: is a folder; expected the name of a file")
-
-
-def _refuse_input(survey: "RawSurvey", *outputs: Path | None) -> None:
-    """Raise InputError where an output would replace a file of the survey."""
-    for path in outputs:
-        for source in survey.files:
-            if path is not None and path.exists() and path.samefile(source.path):
-                raise InputError(f"{path}: is the input itself; expected another name")
-
-
-def _ebv(text: str | None) -> tuple[float | None, str | None]:
-    """Tell a value for all galaxies from the key of a column."""
-    if text is None:
-        return None, None
-    try:
-        value = float(text)
-    except ValueError:
-        return None, text
-    if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"--ebv: expected E(B-V) of 0 mag or more, or a key; received {text!r}")
-    return value, None
-
-
-@contextmanager
-def _explained(ebv_key: str | None) -> Iterator[None]:
-    """Say that a missing key is what --ebv was taken for."""
-    try:
-        yield
-    except InputError as error:
-        if ebv_key is None or f"{ebv_key!r} is missing" not in str(error):
-            raise
-        raise InputError(f"--ebv: {ebv_key!r} is no number, and {error}") from error
-
-
 def _report(
     survey: "RawSurvey", outcome: "Outcome", *, out: Path, pdf: Path | None, seconds: float
 ) -> None:
     """Print one line on what was done, and one on the redshifts that the file has."""
-    from pix2z.catalogue.prediction import FLAG_MEANINGS
+    from pix2z.catalogue.flags import FLAG_MEANINGS
 
     n = len(outcome.z_phot)
-    kinds = [
-        f"{FLAG_MEANINGS[bit].split(',')[0]}: {count:,}"
-        for bit, count in outcome.n_by_flag.items()
-        if count
-    ]
-    flagged = f"{outcome.n_flagged:,} flagged" + (f" ({', '.join(kinds)})" if kinds else "")
+    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, FLAG_MEANINGS)
     where = f"{out}" + (f", PDFs in {pdf}" if pdf else "")
     sys.stdout.write(
         f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s), {flagged}; "

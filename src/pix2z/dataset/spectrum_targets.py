@@ -16,6 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry
+from pix2z.dataset.sdss_models import (
+    SDSS_MODEL,
+    has_sdss_models,
+    relative_to_r,
+    sdss_model,
+    without_extinction,
+)
 from pix2z.dataset.spectra import KINDS, SCHEMA_VERSION
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import IntegrityError
@@ -27,13 +34,11 @@ from pix2z.sky.template_spectra import TemplateSpectra
 from pix2z.sky.templates import fit_templates, load_template_grid
 from pix2z.wavelengths import WavelengthGrid
 
-__all__ = ["extinction_per_ebv", "write_target_spectra"]
+__all__ = ["write_target_spectra"]
 
 logger = logging.getLogger(__name__)
 
 BLOCK_ROWS = 512
-LEAST_R_SHARE = 0.98
-"""Of the r band's weight, that a spectrum must cover to be scaled by it."""
 
 APERTURE = APERTURE_RADII_ARCSEC.index(4.4)
 
@@ -79,22 +84,6 @@ def write_target_spectra(
     return {"kind": kind, "source": KINDS[kind], "n": n - missing, "without_spectrum": missing}
 
 
-def extinction_per_ebv(wavelength: Array) -> Array:
-    """A(lambda) / E(B-V) of SDSS imaging (SFD98), between the bands' effective wavelengths.
-
-    Linear in 1 / lambda, which Galactic extinction nearly is in the optical; the five values are
-    those that the images are corrected by, so spectra and images agree.
-    """
-    effective = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])  # Fukugita et al. 1996
-    inverse, values = 1 / effective[::-1], np.array(EXTINCTION_PER_EBV)[::-1]
-    within: Array = np.interp(1 / wavelength, inverse, values)
-    blue, red = 1 / wavelength > inverse[-1], 1 / wavelength < inverse[0]
-    for outside, (a, b) in ((blue, (-2, -1)), (red, (0, 1))):
-        slope = (values[b] - values[a]) / (inverse[b] - inverse[a])
-        within = np.where(outside, values[b] + slope * (1 / wavelength - inverse[b]), within)
-    return within
-
-
 @contextmanager
 def _opened(paths: tuple[Path, ...]) -> Iterator[list[h5py.File]]:
     files = [h5py.File(path, "r") for path in paths if h5py.is_hdf5(path)]
@@ -107,7 +96,7 @@ def _opened(paths: tuple[Path, ...]) -> Iterator[list[h5py.File]]:
 
 def _kind(raw: list[h5py.File]) -> str:
     """Return the one kind of target that all raw files have."""
-    if raw and all("spectra/model" in file for file in raw):
+    if raw and all([has_sdss_models(file) for file in raw]):
         return "sdss"
     if raw and all("truth/template_coefficients" in file for file in raw):
         return "parent"
@@ -126,7 +115,7 @@ class _Targets:
         self._origin = galaxies.column("row_origin")
         self._z = galaxies.column("specz_redshift").astype(np.float64)
         if kind == "sdss":
-            self._first = np.cumsum([0, *(len(file["spectra/model"]) for file in raw)])
+            self._first = np.cumsum([0, *(len(file[SDSS_MODEL]) for file in raw)])
         elif kind == "parent":
             self._coefficients = self._truth("template_coefficients")
             self._drawn_z = self._truth("z")
@@ -137,7 +126,7 @@ class _Targets:
 
     def flux(self, rows: NDArray[np.int64]) -> Flux:
         """Return relative flux densities (n, L)."""
-        return _relative_to_r(self._make(rows), self._r)
+        return relative_to_r(self._make(rows), self._r)
 
     def _truth(self, name: str) -> Array:
         return np.concatenate([file[f"truth/{name}"][...] for file in self._raw])
@@ -164,22 +153,8 @@ class _Targets:
     def _sdss(self, rows: NDArray[np.int64]) -> Flux:
         """Read best-fit models on the grid, corrected for extinction where E(B-V) is known."""
         flux = np.full((len(rows), self._grid.n), np.nan, np.float32)
-        ebv = np.nan_to_num(self._galaxies.column("ebv", rows))
         for place, origin in enumerate(self._origin[rows]):
             number = int(np.searchsorted(self._first, origin, side="right")) - 1
-            group = self._raw[number]["spectra"]
-            wavelength = 10.0 ** group["loglam"][...].astype(np.float64)
-            model = group["model"][int(origin - self._first[number])]
-            flux[place] = np.interp(self._grid.values, wavelength, model, left=np.nan, right=np.nan)
-        dimming = ebv[:, None] * extinction_per_ebv(self._grid.values)
-        return np.asarray(flux * 10 ** (0.4 * dimming), np.float32)
-
-
-def _relative_to_r(flux: Flux, weights: Array) -> Flux:
-    """Divide spectra (n, L) by their mean in r; NaN where r is not covered or not positive."""
-    known = np.isfinite(flux)
-    covered = known @ weights
-    mean = np.where(known, flux, 0.0) @ weights / np.maximum(covered, 1e-9)
-    usable = (covered >= LEAST_R_SHARE) & (mean > 0)
-    scale = np.divide(1.0, mean, out=np.full(len(flux), np.nan), where=usable)
-    return np.asarray(flux * scale[:, None], np.float32)
+            row = int(origin - self._first[number])
+            flux[place] = sdss_model(self._raw[number], row, self._grid.values)
+        return without_extinction(flux, self._grid.values, self._galaxies.column("ebv", rows))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
 from pix2z.network.spectrum_architectures import ShiftGrid
 from pix2z.network.spectrum_estimator import Reconstruction
 from pix2z.redshift_pdf.density import median, quantiles
@@ -15,7 +16,6 @@ from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
 
 __all__ = [
-    "FLAG_NO_R_FLUX",
     "FLUX_UNIT",
     "PhysicalSpectra",
     "mean_flux_r",
@@ -24,8 +24,6 @@ __all__ = [
 ]
 
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
-FLAG_NO_R_FLUX = 16
-"""The r flux is unknown or not positive: the spectrum is relative to its mean in r."""
 
 _R = BANDS.index("r")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.models import Model
 
-from pix2z.network.spectrum_units import FLAG_NO_R_FLUX
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
 from pix2z.tracking.registry import ModelRecord, save_model
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.serving.request import LARGEST_EBV, LARGEST_PIXEL, RequestError

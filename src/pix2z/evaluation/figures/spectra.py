@@ -8,10 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from pix2z.evaluation.figures.spectral_lines import BELOW_LINES, mark_lines
 from pix2z.evaluation.figures.style import NEUTRAL, figure_file, look
 
 __all__ = [
     "ShownSpectrum",
+    "draw_spectrum",
     "plot_error_by_wavelength",
     "plot_spectra",
     "plot_ways",
@@ -19,25 +21,23 @@ __all__ = [
 
 Array = NDArray[np.floating]
 
-LABELLED = {
-    "[O II] 3727": "[O II]",
-    "Ca K": "Ca K",
-    "H beta": "Hβ",
-    "[O III] 5008": "[O III]",
-    "Mg 5177": "Mg",
-    "Na D": "Na D",
-    "H alpha": "Hα",
-}
-"""Lines that carry a name in figures; the others are ticks."""
+PANEL_INCHES = 2.8
+"""Width of the axes in a figure of several spectra."""
+
+SHOWN_OF_TRUTH = 0.992
+"""Quantile of a true spectrum that fits in; the peaks of strong lines would flatten the rest."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShownSpectrum:
-    """One galaxy: truth, reconstruction and half widths of its bands, each (L,)."""
+    """One galaxy: truth, if known, reconstruction and half widths of its bands, each (L,).
+
+    z : where lines are marked; NaN for no lines.
+    """
 
     title: str
     z: float
-    truth: Array
+    truth: Array | None
     flux: Array
     half68: Array
     half95: Array
@@ -67,7 +67,7 @@ def plot_spectra(
                 if column >= len(shown):
                     panel.set_visible(False)
                     continue
-                _spectrum(panel, shown[column], wavelength, lines)
+                draw_spectrum(panel, shown[column], wavelength, lines, width=PANEL_INCHES)
                 panel.set_title(f"{name}: {shown[column].title}", fontsize=8.0)
             axes[row, 0].set_ylabel(f"flux density\n[{unit}]", fontsize=8.0)
         for panel in axes[-1]:
@@ -129,36 +129,33 @@ def plot_ways(ways: Mapping[str, tuple[Array, Array]], *, z_max: float, path: st
             panel.set_xlabel("spectroscopic redshift")
 
 
-def _spectrum(
-    panel: Axes, shown: ShownSpectrum, wavelength: Array, lines: Mapping[str, float]
+def draw_spectrum(
+    panel: Axes,
+    shown: ShownSpectrum,
+    wavelength: Array,
+    lines: Mapping[str, float],
+    *,
+    width: float,
 ) -> None:
+    """Draw reconstruction, bands, truth and redshifted lines of one galaxy.
+
+    Parameters
+    ----------
+    wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
+    width : of the axes in inches, which decides how many lines can carry a name.
+    """
     low, high = shown.flux - shown.half95, shown.flux + shown.half95
     panel.fill_between(wavelength, low, high, color="#cfe3f1", linewidth=0, label="95 % band")
     low, high = shown.flux - shown.half68, shown.flux + shown.half68
     panel.fill_between(wavelength, low, high, color="#8fbfe0", linewidth=0, label="68 % band")
-    panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
+    ends = [float(np.quantile(low, 0.002)), float(np.quantile(high, 0.998))]
+    if shown.truth is not None:
+        panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
+        ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
-    known = np.concatenate([shown.truth[np.isfinite(shown.truth)], shown.flux])
-    # The top quarter is for the names of lines; the highest peaks are cut off below them.
-    top = 1.35 * float(np.quantile(known, 0.995))
-    panel.set_ylim(min(0.0, float(np.quantile(known, 0.002))), top)
+    panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
-    for name, rest in lines.items():
-        place = rest * (1 + shown.z)
-        if not wavelength[0] < place < wavelength[-1]:
-            continue
-        panel.axvline(place, ymin=0.95, color=NEUTRAL, linewidth=0.7)
-        if name in LABELLED:
-            panel.text(
-                place,
-                0.94 * top,
-                LABELLED[name],
-                fontsize=6.5,
-                rotation=90,
-                ha="center",
-                va="top",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-            )
+    mark_lines(panel, lines, z=shown.z, width=width)
 
 
 def _running_mean(values: Array, width: int = 41) -> Array:

@@ -1,0 +1,100 @@
+"""A figure of some of the spectra that were written for a file of images."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.sdss_models import (
+    has_sdss_models,
+    relative_to_r,
+    sdss_model,
+    without_extinction,
+)
+from pix2z.evaluation.figures.reconstructions import plot_reconstructions
+from pix2z.evaluation.figures.spectra import ShownSpectrum
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
+from pix2z.sky.filters import band_weights
+from pix2z.sky.layouts.opening import open_hdf5
+from pix2z.sky.layouts.raw import RawSurvey
+from pix2z.spectra.lines import LINES
+
+__all__ = ["MOST_SHOWN", "draw_some_spectra"]
+
+MOST_SHOWN = 9
+
+UNIT = r"$10^{-17}$ erg s$^{-1}$ cm$^{-2}$ $\mathrm{\AA}^{-1}$"
+"""`spectra.FLUX_UNIT` as it is printed."""
+
+Flux = NDArray[np.float32]
+
+
+def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: int) -> int:
+    """Draw up to `MOST_SHOWN` galaxies, chosen at random, and return how many.
+
+    Lines are marked at the network's redshift, or at the file's where the network gives none.
+    Where the survey's files hold SDSS spectra, their best-fit models are drawn too: without
+    Galactic extinction where E(B-V) is known, and scaled to the same flux in r, since a fibre sees
+    but a part of a galaxy. Nothing is drawn, and 0 returned, where no galaxy has a spectrum.
+
+    Parameters
+    ----------
+    spectra : what `spectra.write_reconstructions` wrote of this survey, with a column ``ebv``.
+    """
+    with h5py.File(spectra, "r") as file:
+        able = np.flatnonzero(np.isfinite(file["mean_flux_r"][...]))
+        if not len(able):
+            return 0
+        n = min(MOST_SHOWN, len(able))
+        rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
+        wavelength = file["wavelength"][...]
+        shown = [_shown(file, int(row), wavelength, survey) for row in rows]
+    plot_reconstructions(
+        shown,
+        wavelength=wavelength,
+        lines={line.name: line.wavelength for line in LINES},
+        unit=UNIT,
+        path=figure,
+    )
+    return n
+
+
+def _shown(
+    file: h5py.File, row: int, wavelength: NDArray[np.float64], survey: RawSurvey
+) -> ShownSpectrum:
+    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
+    z, low, high = (float(file[name][row]) for name in names)
+    z_spec = float(survey.table.z_spec[row])
+    above = str(file["object_id"][row])
+    above += rf": $z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else ""
+    below = [rf"$z_\mathrm{{images}}$ = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
+    below += ["relative to r"] if file["flags"][row] & FLAG_NO_R_FLUX else []
+    return ShownSpectrum(
+        title="\n".join([above, ", ".join(below)]).strip(),
+        z=z if np.isfinite(z) else z_spec,
+        truth=_truth(file, row, wavelength, survey),
+        flux=file["flux"][row],
+        half68=file["flux_error"][row],
+        half95=file["flux_error95"][row],
+    )
+
+
+def _truth(
+    file: h5py.File, row: int, wavelength: NDArray[np.float64], survey: RawSurvey
+) -> Flux | None:
+    """SDSS's model of a row, scaled to the r flux of its stamp; None where there is none."""
+    first = 0
+    for one in survey.files:
+        if row < first + one.n_rows:
+            break
+        first += one.n_rows
+    if not h5py.is_hdf5(one.path):
+        return None
+    with open_hdf5(one.path) as raw:
+        if not has_sdss_models(raw):
+            return None
+        model = sdss_model(raw, row - first, wavelength)[None]
+    model = without_extinction(model, wavelength, file["ebv"][row : row + 1])
+    relative: Flux = relative_to_r(model, band_weights(wavelength, "r"))[0]
+    return relative * np.float32(file["mean_flux_r"][row])

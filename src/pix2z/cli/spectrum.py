@@ -1,0 +1,133 @@
+"""``pix2z spectrum``: the spectrum of every galaxy of a file of images."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pix2z.cli.ending import ended_by_sigterm
+from pix2z.cli.progress import galaxies_progress
+from pix2z.cli.quiet import quiet_import
+from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
+from pix2z.cli.survey import (
+    CheckOption,
+    EbvOption,
+    check_output,
+    ebv_option,
+    flags_text,
+    open_images,
+)
+
+if TYPE_CHECKING:
+    from pix2z.catalogue.spectra import WrittenSpectra
+    from pix2z.sky.layouts.raw import RawSurvey
+
+__all__ = ["spectrum"]
+
+
+def spectrum(
+    images: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
+    model: Annotated[
+        str, typer.Option(help="A spectrum arm as full, or a folder with spectrum.json.")
+    ],
+    out: Annotated[Path, typer.Option(help="File of spectra to write, .hdf5 or .h5.")],
+    ebv: EbvOption = None,
+    layout: LayoutOption = None,
+    params: ParamsOption = None,
+    mapping: MapOption = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Figure to draw, .png: up to nine galaxies at random.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which galaxies are drawn.")] = 1,
+    check: CheckOption = True,
+) -> None:
+    """Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
+
+    One row per galaxy, in the order of the file: flux, flux_error and
+    flux_error95 (half of the 68 and of the 95 % band) at the wavelengths in
+    wavelength, in 1e-17 erg / (s cm2 Angstrom), without Galactic extinction
+    where E(B-V) is known; object_id, mean_flux_r, the network's own redshift
+    (pix2z_z_median, _err68_low and _err68_high), ebv, and flags, a sum of bits:
+
+     1  a band is absent
+     2  pixels are masked or impossible (infinite, beyond 1e12 nanomaggies)
+     4  E(B-V) is unknown (missing, negative or not finite)
+     8  every band is blank, so there is no spectrum: NaN
+    16  the r flux is unknown or not positive: relative to its mean in r
+
+    48 kB per galaxy. `pix2z redshift` reads the file.
+    """
+    check_output(out, ".hdf5", ".h5")
+    check_output(plot, ".png")
+    everywhere, ebv_key = ebv_option(ebv)
+    chosen = read_mapping(params, mapping)
+
+    from pix2z.tracking.spectrum_models import resolve_spectrum_model
+
+    folder = resolve_spectrum_model(model)
+    with (
+        ended_by_sigterm(),
+        open_images(
+            images,
+            out,
+            plot,
+            layout=layout,
+            mapping=chosen,
+            ebv_key=ebv_key,
+            check=check,
+            verb="reconstructs",
+        ) as survey,
+    ):
+        written, seconds = _write(survey, folder, everywhere, out)
+        drawn = _draw(survey, out, plot, seed=seed)
+        _report(len(survey.table), written, seconds, f"spectra in {out}{drawn}")
+
+
+def _write(
+    survey: "RawSurvey", folder: Path, ebv: float | None, out: Path
+) -> tuple["WrittenSpectra", float]:
+    """Load the network and write its spectra; return what was written, and the seconds it took."""
+    with quiet_import():
+        from pix2z.catalogue.spectra import write_reconstructions
+        from pix2z.catalogue.survey_spectra import (
+            EBV_COLUMN,
+            spectrum_attributes,
+            stamps_of_survey,
+        )
+        from pix2z.network.spectrum_estimator import load_spectrum_estimator
+
+    estimator = load_spectrum_estimator(folder)
+    start = time.monotonic()
+    with galaxies_progress(len(survey.table)) as advance:
+        written = write_reconstructions(
+            out,
+            estimator,
+            stamps_of_survey(survey, ebv=ebv),
+            n=len(survey.table),
+            columns=EBV_COLUMN,
+            attributes=spectrum_attributes(estimator, survey, ebv=ebv),
+            advance=advance,
+        )
+    return written, time.monotonic() - start
+
+
+def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> str:
+    """Draw the figure, if one is wanted, and return what to say of it."""
+    if plot is None:
+        return ""
+    from pix2z.catalogue.spectrum_figure import draw_some_spectra
+    from pix2z.catalogue.write_errors import named_write_errors
+
+    with named_write_errors(plot):
+        n = draw_some_spectra(out, plot, survey, seed=seed)
+    return f", {n} of them in {plot}" if n else "; no figure, since no galaxy has a spectrum"
+
+
+def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> None:
+    from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
+
+    flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
+    rate = n / max(seconds, 1e-9)
+    sys.stdout.write(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}\n")

@@ -1,0 +1,91 @@
+"""Best-fit models of real SDSS spectra, from what `pix2z fetch sdss` writes.
+
+They are made comparable with images: on the wavelengths wanted, without Galactic extinction, and
+relative to the r band, since a fibre sees but a part of a galaxy.
+"""
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.sky.imaging import EXTINCTION_PER_EBV
+from pix2z.sky.layouts.opening import reading
+
+__all__ = [
+    "SDSS_MODEL",
+    "extinction_per_ebv",
+    "has_sdss_models",
+    "relative_to_r",
+    "sdss_model",
+    "without_extinction",
+]
+
+SDSS_MODEL = "spectra/model"
+SDSS_LOGLAM = "spectra/loglam"
+
+LEAST_R_SHARE = 0.98
+"""Of the r band's weight, that a spectrum must cover to be scaled by it."""
+
+Array = NDArray[np.float64]
+Flux = NDArray[np.float32]
+
+
+def has_sdss_models(file: h5py.File) -> bool:
+    """Whether a raw file holds spectra; raise InputError where they are not as they should be."""
+    if SDSS_MODEL not in file:
+        return False
+    with reading(file.filename, "spectra"):
+        model, loglam, images = file[SDSS_MODEL].shape, file[SDSS_LOGLAM].shape, file["images"]
+    if model != (len(images), *loglam):
+        raise InputError(
+            f"{file.filename}: {SDSS_MODEL}: expected (N, L) of {len(images)} images and "
+            f"{loglam} wavelengths; received {model}"
+        )
+    return True
+
+
+def sdss_model(file: h5py.File, row: int, wavelength: Array) -> Flux:
+    """Model (L,) of a row at these wavelengths, Angstrom in vacuum; NaN where not covered."""
+    with reading(file.filename, SDSS_MODEL):
+        known = 10.0 ** file[SDSS_LOGLAM][...].astype(np.float64)
+        model = file[SDSS_MODEL][row]
+    values = np.interp(wavelength, known, model, left=np.nan, right=np.nan)
+    return np.asarray(values, np.float32)
+
+
+def extinction_per_ebv(wavelength: Array) -> Array:
+    """A(lambda) / E(B-V) of SDSS imaging (SFD98), between the bands' effective wavelengths.
+
+    Linear in 1 / lambda, which Galactic extinction nearly is in the optical; the five values are
+    those that the images are corrected by, so spectra and images agree.
+    """
+    effective = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])  # Fukugita et al. 1996
+    inverse, values = 1 / effective[::-1], np.array(EXTINCTION_PER_EBV)[::-1]
+    within: Array = np.interp(1 / wavelength, inverse, values)
+    blue, red = 1 / wavelength > inverse[-1], 1 / wavelength < inverse[0]
+    for outside, (a, b) in ((blue, (-2, -1)), (red, (0, 1))):
+        slope = (values[b] - values[a]) / (inverse[b] - inverse[a])
+        within = np.where(outside, values[b] + slope * (1 / wavelength - inverse[b]), within)
+    return within
+
+
+def without_extinction(flux: Flux, wavelength: Array, ebv: NDArray[np.floating]) -> Flux:
+    """Correct spectra (n, L) for Galactic extinction where E(B-V) (n,) is known."""
+    dimming = np.nan_to_num(ebv)[:, None] * extinction_per_ebv(wavelength)
+    return np.asarray(flux * 10 ** (0.4 * dimming), np.float32)
+
+
+def relative_to_r(flux: Flux, weights: Array) -> Flux:
+    """Divide spectra (n, L) by their mean in r; NaN where r is not covered or not positive.
+
+    Parameters
+    ----------
+    weights : (L,), as `sky.filters.band_weights` gives them for r.
+    """
+    known = np.isfinite(flux)
+    covered = known @ weights
+    mean = np.where(known, flux, 0.0) @ weights / np.maximum(covered, 1e-9)
+    usable = (covered >= LEAST_R_SHARE) & (mean > 0)
+    scale = np.divide(1.0, mean, out=np.full(len(flux), np.nan), where=usable)
+    return np.asarray(flux * scale[:, None], np.float32)
