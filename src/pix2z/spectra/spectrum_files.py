@@ -13,7 +13,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,9 @@ __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum
 SCHEMA = "pix2z-spectra 1"
 
 CHUNK_ROWS = 16
+
+LEAST_BYTES = 1 << 20
+"""What a file of spectra has room for beside the flux, before it is begun."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +176,8 @@ class SpectrumWriter:
             for name, dtype in dtypes.items()
         }
         self._n, self._filled = n, 0
-        _reserve(file, sum(d.size * d.dtype.itemsize for d in self._datasets.values()))
+        stored = sum(d.size * d.dtype.itemsize for d in self._datasets.values())
+        _reserve(file.id.get_vfd_handle(), stored)
 
     def append(self, **blocks: ArrayLike) -> None:
         """Write the next b rows: ``flux`` (b, L), ``flux_error`` (b, L), and columns (b,)."""
@@ -198,10 +202,10 @@ class SpectrumWriter:
             raise ValueError(f"expected {self._n} rows in all; got {self._filled}")
 
 
-def _reserve(file: h5py.File, n_bytes: int) -> None:
+def _reserve(descriptor: int, n_bytes: int) -> None:
     """Claim the space on the disk; HDF5 would crash on a disk that fills up on the way."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.id.get_vfd_handle(), 0, n_bytes)
+        os.posix_fallocate(descriptor, 0, n_bytes)
 
 
 @contextmanager
@@ -238,7 +242,11 @@ def spectrum_writer(
     log_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with ExitStack() as opened:
+        partial = opened.enter_context(atomic_path(path))
+        with partial.open("wb") as whole:  # before HDF5 has anything to write at all
+            _reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
+        file = opened.enter_context(h5py.File(partial, "w"))
         file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
         if basis is not None:
             for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
