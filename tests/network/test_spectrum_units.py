@@ -23,10 +23,10 @@ def test_a_nanomaggy_in_r_is_an_ab_flux_density():
 
 
 def test_galactic_extinction_is_taken_off():
-    """A_r = 2.285 E(B-V), Schlafly & Finkbeiner (2011)."""
+    """A_r = 2.751 E(B-V), Schlegel, Finkbeiner & Davis (1998)."""
     image = gaussian(100.0)[None]
     ratio = mean_flux_r(image, np.array([0.1])) / mean_flux_r(image, np.array([0.0]))
-    assert ratio[0] == pytest.approx(10 ** (0.4 * 0.2285))
+    assert ratio[0] == pytest.approx(10 ** (0.4 * 0.2751))
 
 
 def test_without_flux_in_r_a_spectrum_stays_relative():
