@@ -1,0 +1,240 @@
+"""Target spectra of each kind: what they must agree with, and what is refused."""
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.dataset.ingest import ingest
+from pix2z.dataset.sdss_models import extinction_per_ebv
+from pix2z.dataset.spectra import open_spectra
+from pix2z.dataset.spectrum_targets import write_target_spectra
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError, IntegrityError
+from pix2z.sky.filters import band_weights
+from pix2z.sky.imaging import EXTINCTION_PER_EBV
+from pix2z.sky.semireal import write_semireal
+from pix2z.sky.templates import load_template_grid, template_flux
+from pix2z.wavelengths import WavelengthGrid
+
+GRID = WavelengthGrid(3800.0, 9200.0, 1500)
+FRACTIONS = {"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20}
+LOGLAM = np.arange(3.56, 3.97, 1e-4)
+
+
+def targets(raw, galaxies_path, out, grid=GRID):
+    """Write target spectra of all galaxies, and read them: kind, flux (n, L), report."""
+    with open_galaxies(galaxies_path) as galaxies:
+        report = write_target_spectra(out, raw, galaxies, grid=grid)
+    with open_spectra(out) as spectra:
+        assert spectra.grid == grid
+        assert report["kind"] == spectra.kind
+        return spectra.flux(np.arange(len(spectra))), report
+
+
+def magnitudes(flux, band):
+    """-2.5 log10 of the mean flux density through a band, AB up to a constant of the band."""
+    return -2.5 * np.log10(flux @ band_weights(GRID.values, band))
+
+
+def template_colours(z, coefficients, ebv=0.0):
+    """Colours g-r and r-i of template sums through kcorrect's own bands, AB, without dust."""
+    flux = template_flux(load_template_grid(), z=z, coefficients=coefficients)
+    ab = -2.5 * np.log10(flux) + np.array([-0.036, 0.012, 0.010, 0.028, 0.040])
+    return np.stack([ab[:, 1] - ab[:, 2], ab[:, 2] - ab[:, 3]])
+
+
+def spectrum_colours(flux):
+    """The same of spectra: f_nu = f_lambda lambda_pivot^2 / c."""
+    import speclite.filters
+
+    pivot = {}
+    for band in "gri":
+        response = speclite.filters.load_filter(f"sdss2010-{band}")
+        across = np.trapezoid(response.response * response.wavelength, response.wavelength)
+        pivot[band] = across / np.trapezoid(
+            response.response / response.wavelength, response.wavelength
+        )
+    ab = {band: magnitudes(flux, band) - 2.5 * np.log10(pivot[band]) for band in "gri"}
+    return np.stack([ab["g"] - ab["r"], ab["r"] - ab["i"]])
+
+
+@pytest.fixture(scope="module")
+def semireal(tmp_path_factory):
+    """Raw file of 80 parents with a spectrum each, and 20 moved stamps, and its galaxies.h5."""
+    folder = tmp_path_factory.mktemp("semireal")
+    write_semireal(
+        folder / "raw.h5",
+        seed=3,
+        n_parents=80,
+        n_stamps=100,
+        max_shift=0.03,
+        faint_limit=17.8,
+        size_depends_on_redshift=True,
+        split_seed=2,
+        fractions=FRACTIONS,
+    )
+    ingest(
+        folder / "raw.h5",
+        folder / "galaxies.h5",
+        layout="seed",
+        z_min=0.0,
+        z_max=0.4,
+        duplicate_radius_arcsec=2.0,
+    )
+    return folder
+
+
+def test_rendered_galaxies_have_the_spectrum_that_their_colours_are_of(semireal, tmp_path):
+    flux, report = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "s.h5")
+    assert (report["kind"], report["without_spectrum"]) == ("parent", 0)
+    with open_galaxies(semireal / "galaxies.h5") as galaxies:
+        origin = galaxies.column("row_origin")
+        z = galaxies.column("specz_redshift").astype(float)
+    with h5py.File(semireal / "raw.h5", "r") as raw:
+        coefficients = raw["truth/template_coefficients"][...][origin]
+    difference = spectrum_colours(flux) - template_colours(z, coefficients)
+    assert np.abs(difference).max() < 0.02
+    assert np.median(np.abs(difference)) < 0.01
+    np.testing.assert_allclose(flux @ band_weights(GRID.values, "r"), 1.0, rtol=1e-5)
+
+
+def test_spectra_are_those_of_the_rows_that_are_asked_for(semireal, tmp_path):
+    flux, _ = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "s.h5")
+    rows = [5, 0, 99, 5]
+    with open_spectra(tmp_path / "s.h5") as spectra:
+        np.testing.assert_array_equal(spectra.flux(rows), flux[rows])
+    assert len(np.unique(flux[:, 0])) == 100
+
+
+def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
+    """Colours of the fit agree with those of the spectrum that was rendered, within noise."""
+    raw = tmp_path / "raw.h5"
+    with h5py.File(semireal / "raw.h5", "r") as before, h5py.File(raw, "w") as file:
+        for key in before:
+            if key != "truth":
+                file[key] = before[key][...]
+        file.attrs.update(before.attrs)
+    ingest(
+        raw,
+        tmp_path / "g.h5",
+        layout="seed",
+        z_min=0.0,
+        z_max=0.4,
+        duplicate_radius_arcsec=0.0001,
+    )
+    fitted, report = targets(raw, tmp_path / "g.h5", tmp_path / "fitted.h5")
+    assert report["kind"] == "fitted"
+    true, _ = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "true.h5")
+    with open_galaxies(tmp_path / "g.h5") as galaxies:
+        fitted_ids = galaxies.column("object_id")
+    with open_galaxies(semireal / "galaxies.h5") as galaxies:
+        places = {one: place for place, one in enumerate(galaxies.column("object_id"))}
+    true = true[[places[one] for one in fitted_ids]]
+    found, expected = spectrum_colours(fitted), spectrum_colours(true)
+    difference = np.median(np.abs(found - expected), axis=1)
+    assert (difference < 0.04).all()
+    others = np.median(np.abs(found - np.roll(expected, 1, axis=1)), axis=1)
+    assert (difference < 0.5 * others).all()  # nearer than to the next galaxy's
+
+
+@pytest.fixture
+def sdss(raw, write_raw, run_ingest):
+    """Return a function that writes raw files with spectra: paths of the folder and galaxies.h5."""
+
+    def write(alter=lambda _content: None, *, files=1):
+        n = 40
+        content = {key: values[:n] for key, values in raw.items() if "truth" not in key}
+        slope = np.linspace(-1.0, 1.0, n)[:, None]
+        model = 3.0 * (10**LOGLAM / 6200.0) ** slope
+        content |= {"spectra/loglam": LOGLAM, "spectra/model": model.astype(np.float32)}
+        alter(content)
+        parts = np.array_split(np.arange(n), files)
+        for number, part in enumerate(parts):
+            some = {k: v if k == "spectra/loglam" else v[part] for k, v in content.items()}
+            path = write_raw(some, name=f"sdss/{number}.h5")
+        path = path.parent if files > 1 else path
+        return path, run_ingest(path)[0], content
+
+    return write
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_real_spectra_are_corrected_for_extinction_and_taken_relative_to_r(sdss, tmp_path, files):
+    path, galaxies_path, content = sdss(files=files)
+    flux, report = targets(path, galaxies_path, tmp_path / "s.h5")
+    assert (report["kind"], report["n"]) == ("sdss", 40)
+    with open_galaxies(galaxies_path) as galaxies:
+        origin, ebv = galaxies.column("row_origin"), galaxies.column("ebv")
+    slope = np.linspace(-1.0, 1.0, 40)[origin][:, None]
+    dust = 10 ** (0.4 * ebv[:, None] * extinction_per_ebv(GRID.values))
+    expected = (GRID.values / 6200.0) ** slope * dust
+    expected /= (expected @ band_weights(GRID.values, "r"))[:, None]
+    np.testing.assert_allclose(flux, expected, rtol=1e-4)
+    assert not np.allclose(dust, dust[:, :1], rtol=0.01)
+
+
+def test_an_unknown_extinction_is_not_corrected(sdss, tmp_path):
+    path, galaxies_path, _ = sdss(lambda content: content.update(e_bv=np.full(40, np.nan)))
+    flux, _ = targets(path, galaxies_path, tmp_path / "s.h5")
+    slope = (np.log(flux[:, -1]) - np.log(flux[:, 0])) / np.log(9200 / 3800)
+    np.testing.assert_allclose(slope, np.linspace(-1.0, 1.0, 40), atol=1e-3)
+
+
+def test_what_a_spectrum_does_not_cover_is_nan_and_without_r_all_is(sdss, tmp_path):
+    def alter(content):
+        content["spectra/model"][0, LOGLAM < np.log10(4200)] = np.nan
+        content["spectra/model"][1, LOGLAM > np.log10(6000)] = np.nan  # half of r
+        content["spectra/model"][2] = -1.0
+
+    path, galaxies_path, _ = sdss(alter)
+    flux, report = targets(path, galaxies_path, tmp_path / "s.h5")
+    blue = GRID.values < 4199
+    assert np.isnan(flux[0, blue]).all()
+    assert np.isfinite(flux[0, GRID.values > 4201]).all()
+    assert np.isnan(flux[[1, 2]]).all()
+    assert np.isfinite(flux[3:]).all()
+    assert (report["n"], report["without_spectrum"]) == (38, 2)
+
+
+@pytest.mark.parametrize(
+    ("alter", "words"),
+    [
+        (lambda content: content.pop("spectra/loglam"), "spectra: cannot be read"),
+        (
+            lambda content: content.update({"spectra/model": np.ones((40, 7))}),
+            r"spectra/model: expected \(N, L\) of 40 images .*received \(40, 7\)",
+        ),
+    ],
+)
+def test_spectra_of_another_kind_are_refused(sdss, tmp_path, alter, words):
+    path, galaxies_path, _ = sdss(alter)
+    with pytest.raises(InputError, match=words):
+        targets(path, galaxies_path, tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()
+
+
+def test_a_raw_file_that_changed_since_is_refused(sdss, tmp_path):
+    path, galaxies_path, _ = sdss()
+    with h5py.File(path, "r+") as file:
+        file["specz_redshift"][0] += 0.01
+    with pytest.raises(IntegrityError, match=r"0.h5: changed since ingest"):
+        targets(path, galaxies_path, tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"text", "other"])
+def test_what_is_no_file_of_spectra_is_named(tmp_path, content):
+    path = tmp_path / "spectra.h5"
+    if content == "other":
+        with h5py.File(path, "w") as file:
+            file["flux"] = np.ones((2, 3))
+    elif content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"spectra.h5: "), open_spectra(path):
+        pass
+
+
+def test_extinction_is_the_bands_own_at_their_wavelengths_and_falls_to_the_red():
+    effective = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])
+    np.testing.assert_allclose(extinction_per_ebv(effective), EXTINCTION_PER_EBV, rtol=1e-6)
+    assert (np.diff(extinction_per_ebv(np.linspace(3000, 10_000, 500))) < 0).all()
