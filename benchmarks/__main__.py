@@ -17,6 +17,7 @@ from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
 from benchmarks.scale import SIZES, bench_scale
 from benchmarks.serving import bench_serving
+from benchmarks.softening import bench_softening
 from pix2z.errors import Pix2zError
 from pix2z.files import write_json
 
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "hours": bench_hours,
     "race": bench_race,
     "serving": bench_serving,
+    "softening": bench_softening,
 }
 RESULTS = Path("benchmarks/results.json")
 

@@ -38,9 +38,10 @@ class WavelengthGrid:
         return np.geomspace(self.low, self.high, self.n)
 
 
-def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.float32]:
+def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.floating]:
     """Means (N, n) over neighbouring wavelengths of spectra (N, L)."""
     parts = np.array_split(np.arange(flux.shape[1]), n)
     starts = [part[0] for part in parts]
-    sizes = np.array([len(part) for part in parts], np.float32)
-    return np.asarray(np.add.reduceat(flux, starts, axis=1) / sizes, np.float32)
+    sizes = np.array([len(part) for part in parts], flux.dtype)
+    means: NDArray[np.floating] = np.add.reduceat(flux, starts, axis=1) / sizes
+    return means

@@ -378,6 +378,7 @@ def test_a_tuned_model_is_not_tested_on_what_tuned_it(tuned, file):
     [
         (["--name", "My field"], "--name: expected letters a to z"),
         (["--name", "../mine"], "--name: expected letters a to z"),
+        (["--name", "spectrum"], "--name: pix2z-spectrum is the model of the spectrum networks"),
         (["--name", "full"], "--name: 'full' is an arm of params.yaml; expected another name"),
         (["--name", "mine", "--model", "nothing"], "model 'nothing': not found; expected one of"),
         (

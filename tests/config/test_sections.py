@@ -19,6 +19,7 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.config.section import SECTIONS, read_params
 from pix2z.config.sky import SkyConfig
+from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm, read_spectrum_arms
 from pix2z.config.split import SplitConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.errors import ParamsError
@@ -38,8 +39,12 @@ CONFIGS = (
     EvaluateConfig,
     FinetuneConfig,
     PromotionConfig,
+    SpectrumConfig,
 )
-READERS = {config.key: config.read for config in CONFIGS} | {"arms": read_arms}
+READERS = {config.key: config.read for config in CONFIGS} | {
+    "arms": read_arms,
+    "spectrum_arms": read_spectrum_arms,
+}
 
 IMPOSSIBLE = [
     ("sky.seed", -1),
@@ -67,6 +72,7 @@ IMPOSSIBLE = [
     ("ingest.hdf5.redshift", ""),
     ("ingest.hdf5.pixel_scale", 0),
     ("ingest.hdf5.pixel_scale", math.nan),
+    ("ingest.hdf5.masked_value", math.nan),
     ("ingest.hdf5.zero_point", math.inf),
     ("ingest.hdf5.zero_point", 101),
     ("split.seed", -1),
@@ -113,6 +119,23 @@ IMPOSSIBLE = [
     ("finetune.seed", -1),
     ("finetune.fewest_rows.test", 0),
     ("finetune.fewest_rows.train", None),
+    ("spectrum.wavelength.low", 0.0),
+    ("spectrum.wavelength.high", 3800.0),
+    ("spectrum.wavelength.n", 99),
+    ("spectrum.stride", 7),
+    ("spectrum.stride", 0),
+    ("spectrum.n_templates", 0),
+    ("spectrum.residual_rank", -1),
+    ("spectrum.redshift_weight", 0),
+    ("spectrum.huber_delta", 0),
+    ("spectrum.folds", 1),
+    ("spectrum.templates", {"n_templates": 4, "degree": 1, "n_pixels": 300}),
+    ("spectrum.templates.degree", -1),
+    ("spectrum.boosting.subsample", 1.1),
+    ("spectrum.boosting.max_depth", 0),
+    ("spectrum_arms.full.decoder", "dense"),
+    ("spectrum_arms.full.selection", "half"),
+    ("spectrum_arms.full.seed", -1),
 ]
 WRONG_TYPE = [
     ("sky.n_stamps", "many"),
@@ -260,7 +283,7 @@ def test_what_is_possible_reads(write, place, value):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_unknown_and_missing_keys_are_named(write, section):
-    holder = "arms.full" if section == "arms" else section
+    holder = f"{section}.full" if section.endswith("arms") else section
     path = write(changed(f"{holder}.surprise", 1))
     assert fault(path, section) == f"{path}: {holder}.surprise: extra inputs are not permitted"
     key = next(iter(group_of(SHIPPED, f"{holder}.x")[0]))
@@ -294,3 +317,6 @@ def test_an_unknown_arm_is_named():
     assert read_arm("full", ROOT / "params.yaml").selection == "full"
     with pytest.raises(ParamsError, match=r"params\.yaml: no arm 'half'; expected full, clipped"):
         read_arm("half", ROOT / "params.yaml")
+    assert read_spectrum_arm("full", ROOT / "params.yaml").decoder == "physics"
+    with pytest.raises(ParamsError, match=r"params\.yaml: no spectrum arm 'half'; expected full"):
+        read_spectrum_arm("half", ROOT / "params.yaml")

@@ -480,3 +480,20 @@ def test_files_of_which_only_some_have_the_columns_are_not_merged(raw, write_raw
     write_raw(raw | {"zwarning": np.zeros(50, np.int32)}, name="many/1.h5")
     with pytest.raises(InputError, match=r"alike in z_warning; received 'none' in 0\.h5 and 'zwar"):
         run_ingest(folder, z_warnings=(0,))
+
+
+def test_a_number_for_masked_pixels_is_refused_until_the_mapping_names_it(
+    raw, write_raw, run_ingest, tmp_path
+):
+    raw["images"][3, 2, :4] = -9999.0
+    path = write_raw(raw)
+    keys = {"redshift": "specz_redshift", "object_id": "ObjID", "unit": "nanomaggy"}
+    with pytest.raises(InputError, match=r"128 pixels are exactly -9999, .*masked_value: -9999"):
+        run_ingest(path, layout="hdf5", mapping=Hdf5Mapping(**keys))
+    assert not (tmp_path / "galaxies.h5").exists()
+    mapping = Hdf5Mapping(**keys, masked_value=-9999)
+    output, report = run_ingest(path, layout="hdf5", mapping=mapping)
+    assert report["good_with"]["masked pixels"] == 1
+    assert report["raw"]["pixels"]["masked"] == "pixels of -9999"
+    with open_galaxies(output) as galaxies:
+        assert np.isnan(galaxies.images(np.arange(len(galaxies)))).sum() == 128

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import galsim
@@ -199,3 +200,50 @@ def test_rows_of_a_sample_are_spread_evenly(n, most):
         assert rows[-1] == n - 1
         gaps = np.diff([block.start for block in blocks])
         assert gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize(
+    "value", [-9999.0, -99.0, -32768.0, 99.0, 999.0, 1e30, -1e30, 3e38, 65535.0]
+)
+@pytest.mark.parametrize("n", [5, 300])
+def test_a_number_that_stands_for_masked_pixels_is_named(stamps, value, n):
+    images = stamps[:n].copy()
+    images[2, :3, :4, 2] = value
+    images[4, 10:, 5, 0] = value
+    (found,) = problems(images)
+    number = f"{np.float32(value):.6g}"
+    assert (
+        f"34 pixels are exactly {number}, in 2 of {n} galaxies (bands u r, first in row 2)" in found
+    )
+    assert found.endswith(f"given ingest.hdf5.masked_value: {number})")
+
+
+def test_absent_bands_that_are_a_number_are_named_too(stamps):
+    images = stamps.copy()
+    images[:, :, :, 4] = -999.0
+    (found,) = problems(images)
+    assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in found
+
+
+def test_it_is_named_in_the_unit_of_the_file(stamps):
+    images = stamps.copy()
+    images[3, :3, :4] = np.float32(-9999 / 3631)
+    survey = replace(survey_of(images), nanomaggies=1 / 3631)
+    (found,) = photometry_problems(survey)
+    assert "exactly -9999, in 1 of 300 galaxies" in found
+
+
+def test_one_bad_pixel_or_different_ones_stand_for_nothing(stamps):
+    images = stamps.copy()
+    images[0, 0, 0, 0] = -9999.0
+    rng = np.random.default_rng(4)
+    images[5:9, :2] = -9999.0 * rng.uniform(1, 2, (4, 2, 32, 5))
+    assert not any("exactly" in line for line in problems(images))
+
+
+def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):
+    images = (stamps * COUNTS).copy()
+    images[2, :3, :4] = -9999.0
+    assert all("exactly" in line for line in problems(images))
+    images[2, :3, :4] = np.nan
+    assert any("look like counts" in line for line in problems(images))

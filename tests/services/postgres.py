@@ -86,9 +86,12 @@ class Server:
         self.run("createdb", "-T", template, name)
         return name
 
-    def disconnect(self, database: str) -> None:
-        """End all connections to a database, so that it can be copied."""
-        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{database}'"
+    def disconnect(self, database: str = "%") -> None:
+        """End all connections to a database, so that it can be copied; to every one by default."""
+        query = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            f"AND backend_type = 'client backend' AND datname LIKE '{database}'"
+        )
         self.run("psql", "-q", "-d", "postgres", "-c", query)
 
 

@@ -149,7 +149,7 @@ def test_a_file_cut_anywhere_before_its_last_table_ends_is_one_line(tmp_path):
 def test_altered_bytes_are_read_or_refused_in_one_line(tmp_path):
     whole = write(tmp_path / "whole.fits").read_bytes()
     rng = np.random.default_rng(3)
-    path, refused = tmp_path / "altered.fits", 0
+    path, said = tmp_path / "altered.fits", []
     for _ in range(150):
         altered = bytearray(whole)
         for place in rng.integers(0, len(whole), rng.integers(1, 20)):
@@ -158,6 +158,6 @@ def test_altered_bytes_are_read_or_refused_in_one_line(tmp_path):
         try:
             read_sdss_spectrum(path)
         except InputError as error:
-            refused += 1
-            assert "\n" not in str(error)
-    assert refused > 10
+            said.append(str(error))
+    assert len(said) > 10
+    assert not [line for line in said if "\n" in line]

@@ -64,7 +64,7 @@ def test_holes_and_noise_are_weighted_away():
 
 
 def test_templates_learnt_on_some_galaxies_read_the_redshifts_of_others():
-    flux, z, sigma = sample(seed=6, noise=0.05)
+    flux, z, sigma = sample(seed=6, noise=0.01)
     found = learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2, ivar=sigma**-2)
     other, z_other, sigma_other = sample(seed=7, n=40, noise=0.05)
     read = fit_redshifts(

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 SECTIONS_READ_BY = {
     "read_arm": {"arms"},
     "read_arms": {"arms"},
+    "read_spectrum_arm": {"spectrum_arms"},
+    "read_spectrum_arms": {"spectrum_arms"},
     "read_training": {"arms", "hybrid", "seed_cnn", "pdf"},
 }
 BYSTANDERS = ("pix2z.tracking", "pix2z.cli")  # they record what happened, they do not change it
@@ -128,6 +130,16 @@ def test_training_does_not_depend_on_evaluation_or_tracking():
 
 
 def test_the_light_stages_start_without_tensorflow():
-    for name in ("semireal", "ingest", "split", "controls", "evaluate", "compare", "register"):
+    for name in (
+        "semireal",
+        "ingest",
+        "split",
+        "controls",
+        "evaluate",
+        "compare",
+        "register",
+        "spectra",
+        "evaluate_spectrum",
+    ):
         chain = graph().find_shortest_chain(stage_module(stages()[name]), "pix2z.network.layers")
         assert chain is None, chain

@@ -53,5 +53,5 @@ def tracking_server(folder: Path, backend: str) -> Iterator[str]:
 def _is_up(address: str) -> bool:
     try:
         return requests.get(f"{address}/health", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,13 @@ def test_everything_appears_once_however_often_it_is_registered(root, arms, clie
     register(root, arms)
     first = census(client)
     counts = {name: len(found) for name, found in first.items()}
-    assert counts == {"pix2z-tune": 4, "pix2z-train": 5, "pix2z-compare": 1, "versions": 2}
+    assert counts == {
+        "pix2z-tune": 4,
+        "pix2z-train": 5,
+        "pix2z-compare": 1,
+        "pix2z-spectrum": 0,
+        "versions": 2,
+    }
     artifacts = {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
     register(root, arms)
     assert census(client) == first
@@ -66,6 +73,33 @@ def test_a_pool_owns_the_registered_model_and_the_figures(root, arms, client):
     assert "- CRPS: **" in version.description
     assert "made-up galaxies" in version.description
     assert "nanomaggies" in client.get_registered_model("pix2z-full").description
+
+
+def sections(card: str) -> dict[str, str]:
+    """Heading -> what stands below it; what stands before the first one under ""."""
+    before, *rest = re.split(r"^\*\*(.+)\*\*\n", card, flags=re.MULTILINE)
+    return {"": before, **dict(zip(rest[::2], rest[1::2], strict=True))}
+
+
+def test_every_version_carries_a_model_card(root, arms, client):
+    register(root, arms)
+    for version in client.search_model_versions("name LIKE 'pix2z-%'"):
+        card = sections(version.description)
+        assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use"]
+        assert f"of the arm **{version.tags['arm']}**" in card[""]
+        assert "made-up galaxies. 500 training images per network" in card["Data"]
+        assert "coverage of the 95 % interval: **" in card["Metrics"]
+        assert "Redshifts from 0 to 0.4 only" in card["Limits"]
+        assert "a star gets a redshift too" in card["Limits"]
+        assert "Not in the place of a spectrum" in card["Intended use"]
+        assert "beyond 2 sigma" not in card["Limits"]
+
+
+def test_the_card_of_a_clipped_arm_names_what_it_never_saw(root, arms, client):
+    (root / "data/splits/clipped.h5").write_bytes(b"rows")
+    register(root, {"full": arms["full"].model_copy(update={"selection": "clipped"})})
+    (version,) = client.search_model_versions("name = 'pix2z-full'")
+    assert "no galaxy beyond 2 sigma" in sections(version.description)["Limits"]
 
 
 def test_a_model_is_code_weights_and_json_without_pickle(root, arms, client):

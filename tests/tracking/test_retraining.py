@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
+from pix2z.cli import app
 from pix2z.config.arms import Arm, read_arms
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import write_split
 from pix2z.errors import InputError, IntegrityError
-from pix2z.files import read_json, write_json
+from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
 from pix2z.network.training_inputs import train_from_files, training_inputs
 from pix2z.tracking.existing import with_experiments
@@ -110,6 +112,23 @@ def say_otherwise(root: Path, names: tuple[str, ...], change) -> None:
     pool["digest"] = seal(pool)
     write_json(root / "models/full/pool.json", pool)
     register(root, read_arms(root / "params.yaml"))
+
+
+def test_weights_that_are_not_of_their_inputs_are_told(copied, empty_database):
+    """Those of another seed lie in the place of a network's own, under whole seals."""
+    shutil.copy(empty_database, copied / "mlflow.db")
+    weights = "weights.weights.h5"
+    own, other = (copied / "models/full" / name / weights for name in ("seed-5", "seed-2"))
+    shutil.copy(other, own)
+    say_otherwise(copied, ("seed-5",), lambda said: said.update(weights_sha256=file_digest(own)))
+    done = CliRunner().invoke(app, ["reproduce", "full", "--check"])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "pix2z-full/1: other weights: seed-5"
+    assert lines[-3].startswith("seed-2  ")
+    assert lines[-3].endswith("  same")
+    assert "  DIFFERENT, " in lines[-2]
+    assert left_behind(copied) == []
 
 
 def test_other_code_and_libraries_are_remarked(copied, empty_database):

@@ -2,12 +2,15 @@
 
 import base64
 import json
+import pickle
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pix2z.tracking.registry import ensure_versions
 from pix2z.tracking.store import open_store
@@ -178,6 +181,71 @@ def test_artifacts_outside_the_model_are_not_loaded(version, load, tiny_pool, tm
         (version / "MLmodel").write_text(described)
     with pytest.raises(IntegrityError, match="outside the folder of the model"):
         load()
+
+
+def test_a_link_to_other_weights_does_not_load(version, load, tiny_pool, tmp_path):
+    from pix2z.errors import IntegrityError
+
+    weights = version / "artifacts/pool/seed-2/weights.weights.h5"
+    weights.unlink()
+    weights.symlink_to(tiny_pool / "seed-1/weights.weights.h5")
+    with pytest.raises(IntegrityError, match="weights do not match the digest"):
+        load()
+
+
+class Payload:
+    """What a pickle can do: run anything while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def pickled(version, tmp_path) -> tuple[Path, Path]:
+    """The version with a pickle in the place of its code, and the file that reading it makes."""
+    path, ran = version / "MLmodel", tmp_path / "ran"
+    described = yaml.safe_load(path.read_text())
+    flavor = described["flavors"]["python_function"]
+    del flavor["model_code_path"]
+    flavor["python_model"], flavor["cloudpickle_version"] = "python_model.pkl", "3"
+    path.write_text(yaml.safe_dump(described))
+    (version / "python_model.pkl").write_bytes(pickle.dumps(Payload(ran)))
+    return version, ran
+
+
+def test_a_version_that_holds_a_pickle_is_not_loaded(pickled, load):
+    from mlflow.exceptions import MlflowException
+
+    _, ran = pickled
+    with pytest.raises(MlflowException, match="(?i)pickle"):
+        load()
+    assert not ran.exists()
+
+
+def test_the_pickle_of_these_tests_would_run(pickled, load, monkeypatch):
+    """Where MLflow is told to load it: else the test above proves nothing."""
+    _, ran = pickled
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+    with suppress(Exception):
+        load()
+    assert ran.exists()
+
+
+def test_a_version_that_holds_a_pickle_is_not_served(pickled):
+    from pix2z.errors import Pix2zError
+    from pix2z.tracking.serving.server import listening, running
+
+    folder, ran = pickled
+    with (
+        listening("127.0.0.1", 0) as opened,
+        pytest.raises(Pix2zError, match="(?i)pickle"),
+        running(folder, opened, workers=1),
+    ):
+        pytest.fail("it answers")
+    assert not ran.exists()
 
 
 def test_a_version_of_before_base64_and_pdfs_still_loads(version, load, images, expected):

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
+from pix2z.tuning import shared, trials
 from pix2z.tuning.shared import open_storage, run_shared_study
 from tests.tuning.worker import BASELINE, EPOCHS, SPACE, train
 
@@ -19,22 +21,35 @@ ROOT = Path(__file__).parents[2]
 
 
 def study(url, *, n_trials=6, name="study", seed=5, train_trial=train, on_trial=None):
-    return run_shared_study(
-        storage=open_storage(url),
-        name=name,
-        n_trials=n_trials,
-        seed=seed,
-        space=SPACE,
-        baseline=BASELINE,
-        train_trial=train_trial,
-        on_trial=on_trial,
-    )
+    storage = open_storage(url)
+    try:
+        return run_shared_study(
+            storage=storage,
+            name=name,
+            n_trials=n_trials,
+            seed=seed,
+            space=SPACE,
+            baseline=BASELINE,
+            train_trial=train_trial,
+            on_trial=on_trial,
+        )
+    finally:
+        storage.engine.dispose()
 
 
 def start(url, trained: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, str(WORKER), url, str(trained), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def beaten(url) -> int:
+    """How many workers have given a sign of life."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        return connection.scalar(sqlalchemy.text("SELECT COUNT(*) FROM trial_heartbeats"))
 
 
 def settings_in(trained: Path) -> list[dict]:
@@ -56,9 +71,9 @@ def test_one_worker_begins_with_the_baseline_and_finds_something_better(url):
 
 def test_trials_of_one_study_differ_in_every_setting(url):
     """Each is proposed by a sampler of its own seed, and not all settings from one number."""
-    trials = study(url).trials[1:]
-    shares = [(t.settings["dropout"] / 0.4, t.settings["weight"]) for t in trials]
-    assert len({share for pair in shares for share in pair}) == 2 * len(trials)
+    others = study(url).trials[1:]
+    shares = [(t.settings["dropout"] / 0.4, t.settings["weight"]) for t in others]
+    assert len({share for pair in shares for share in pair}) == 2 * len(others)
 
 
 def test_more_trials_go_on_with_the_study_and_others_are_apart(url):
@@ -91,32 +106,50 @@ def test_three_workers_share_a_study_in_a_fresh_database(url, tmp_path):
     assert result.best_trial is not None
 
 
+def test_a_trial_that_another_worker_ends_meanwhile_spoils_no_result(url, monkeypatch):
+    """Each look at the study finds one trial more than the look before."""
+    study(url, n_trials=4)
+    looks = count(1)
+    found = shared.finished_trials
+
+    def growing(of):
+        return found(of)[: next(looks)]
+
+    monkeypatch.setattr(shared, "finished_trials", growing)
+    monkeypatch.setattr(trials, "finished_trials", growing)
+    result = study(url, n_trials=1)
+    assert [trial.number for trial in result.trials] == [0, 1]
+
+
 def test_what_a_killed_worker_had_begun_is_trained_by_another(url, tmp_path):
     trained = tmp_path / "trained"
     worker = start(url, trained, "--trials", "3", "--hang", "--heartbeat", "1")
     end = time.monotonic() + 120
-    while not settings_in(trained):
+    while not (settings_in(trained) and beaten(url)):  # else it could not be missed
         assert worker.poll() is None, worker.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.05)
     worker.send_signal(signal.SIGKILL)
-    worker.wait()
+    worker.communicate()
     (begun,) = settings_in(trained)
     time.sleep(5)  # four heartbeats and a bit: it is given up
     again = tmp_path / "again"
     other = start(url, again, "--trials", "3", "--heartbeat", "1")
-    assert other.wait() == 0, other.communicate()[1]
+    said = other.communicate()[1]
+    assert other.returncode == 0, said
     assert begun in settings_in(again)
     result = study(url, n_trials=3)
-    assert [trial.number for trial in result.trials] == [0, 1, 2]
+    numbers = [trial.number for trial in result.trials]
+    assert numbers[0] == 0  # it keeps its number, whichever the one that took it over has
+    assert len(set(numbers)) == 3
     assert json.loads(json.dumps(result.trials[0].settings)) == begun
 
 
 def test_a_trial_that_diverges_or_falls_behind_is_pruned(url):
-    count = iter(range(100))
+    begun = count()
 
     def diverges(settings, report):
-        return float("nan") if next(count) == 1 else train(settings, report)
+        return float("nan") if next(begun) == 1 else train(settings, report)
 
     result = study(url, n_trials=8, train_trial=diverges)
     assert result.trials[1].state == "pruned"

@@ -5,18 +5,21 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.network.redshifts import FLAG_BAND_ABSENT, FLAG_EBV_UNKNOWN, FLAG_PIXELS_MASKED
+from pix2z.network.redshifts import (
+    FLAG_BAND_ABSENT,
+    FLAG_EBV_UNKNOWN,
+    FLAG_NO_R_FLUX,
+    FLAG_PIXELS_MASKED,
+)
 
 __all__ = [
     "FLAG_BLANK",
     "FLAG_MEANINGS",
-    "FLAG_NO_R_FLUX",
     "SPECTRUM_FLAG_MEANINGS",
     "blank_stamps",
 ]
 
 FLAG_BLANK = 8
-FLAG_NO_R_FLUX = 16
 
 FLAG_MEANINGS: Mapping[int, str] = {
     FLAG_BAND_ABSENT: "a band is absent",

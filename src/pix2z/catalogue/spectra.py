@@ -9,21 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.flags import (
-    FLAG_BLANK,
-    FLAG_NO_R_FLUX,
-    SPECTRUM_FLAG_MEANINGS,
-    blank_stamps,
-)
+from pix2z.catalogue.flags import FLAG_BLANK, SPECTRUM_FLAG_MEANINGS, blank_stamps
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.dataset.batches import sequential_batches
-from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
 from pix2z.network.spectrum_estimator import Reconstruction
-from pix2z.redshift_pdf.density import median, quantiles
-from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.filters import flux_density_per_nanomaggy
-from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.network.spectrum_units import FLUX_UNIT, physical_spectra, redshift_columns
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 
@@ -38,7 +30,6 @@ __all__ = [
     "write_reconstructions",
 ]
 
-FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "object_id": np.int64,
     "mean_flux_r": np.float32,
@@ -53,8 +44,6 @@ network's relative spectrum was multiplied; z: of the network's own PDF, NaN of 
 BATCH = 256
 
 REDSHIFT_COLUMNS = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
-
-_R = BANDS.index("r")
 
 Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
 """Images (b, 32, 32, 5), E(B-V) (b,), and the columns that the caller gives."""
@@ -154,22 +143,16 @@ def _spectra_of(
     estimator: PixelsToSpectra, images: NDArray[Any], ebv: NDArray[Any]
 ) -> dict[str, NDArray[Any]]:
     """Spectra of a batch in physical units, and the columns that follow from its pixels."""
-    found = estimator.reconstruct(images, ebv)
-    mean_flux = mean_flux_r(images, ebv)
-    blank, unknown = blank_stamps(images), ~(mean_flux > 0)
-    scale = np.where(unknown, 1.0, mean_flux).astype(np.float32)
-    scale[blank] = np.nan
+    found, blank = estimator.reconstruct(images, ebv), blank_stamps(images)
     block: dict[str, NDArray[Any]] = {
-        "flux": found.flux * scale[:, None],
-        "flux_error": found.err68 * scale[:, None],
-        "flux_error95": found.err95 * scale[:, None],
-        "mean_flux_r": scale,
+        **vars(physical_spectra(found, images, ebv)),
         **redshift_columns(found, estimator.shifts),
     }
-    for name in REDSHIFT_COLUMNS:
-        block[name][blank] = np.nan
-    bits = FLAG_BLANK * blank + FLAG_NO_R_FLUX * (unknown & ~blank)
-    return block | {"flags": found.flags | bits.astype(np.int32)}
+    for name, values in block.items():
+        if name != "flags":
+            values[blank] = np.nan
+    block["flags"][blank] = (block["flags"][blank] | FLAG_BLANK) & ~FLAG_NO_R_FLUX
+    return block
 
 
 def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
@@ -177,26 +160,3 @@ def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
     for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
         columns = {"object_id": galaxies.column("object_id", batch), "row": batch}
         yield images, galaxies.column("ebv", batch), columns
-
-
-def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
-    flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
-    brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
-    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * flux_density_per_nanomaggy("r")
-    return result
-
-
-def redshift_columns(found: Reconstruction, shifts: Any) -> dict[str, NDArray[np.float64]]:
-    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
-    if found.shares is None:
-        return {name: np.full(len(found.flux), np.nan) for name in REDSHIFT_COLUMNS}
-    half = shifts.width / 2
-    grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
-    density = found.shares / grid.width
-    low, high = quantiles(density, grid, [0.16, 0.84]).T
-    return dict(
-        zip(
-            REDSHIFT_COLUMNS, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True
-        )
-    )

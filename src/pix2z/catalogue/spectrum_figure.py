@@ -6,7 +6,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.flags import FLAG_NO_R_FLUX
 from pix2z.dataset.sdss_models import (
     has_sdss_models,
     relative_to_r,
@@ -15,6 +14,7 @@ from pix2z.dataset.sdss_models import (
 )
 from pix2z.evaluation.figures.reconstructions import plot_reconstructions
 from pix2z.evaluation.figures.spectra import ShownSpectrum
+from pix2z.network.redshifts import FLAG_NO_R_FLUX
 from pix2z.sky.filters import band_weights
 from pix2z.sky.layouts.opening import open_hdf5
 from pix2z.sky.layouts.raw import RawSurvey

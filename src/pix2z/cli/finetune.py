@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
-from pix2z.config.arms import read_arms
+from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
 from pix2z.errors import InputError, Pix2zError
 
 __all__ = ["finetune"]
@@ -109,6 +109,10 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(
             f"--name: expected letters a to z, digits, _ and -, at most 64 and no _ or - first; "
             f"received {name!r}"
+        )
+    if is_reserved(name):
+        raise InputError(
+            f"--name: {SPECTRUM_MODEL} is the model of the spectrum networks; expected another name"
         )
     arms = read_arms(params)
     if name in arms:

@@ -8,7 +8,11 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 from pix2z.config.section import Frozen, Seed, first_fault, read_params
 from pix2z.errors import ParamsError
 
-__all__ = ["Arm", "read_arm", "read_arms"]
+__all__ = ["SPECTRUM_MODEL", "Arm", "is_reserved", "read_arm", "read_arms"]
+
+SPECTRUM_MODEL = "pix2z-spectrum"
+"""Experiment and registered model of the spectrum networks, which have arms of their own: no arm or
+fine-tuned model of redshift networks, which are registered as ``pix2z-<name>``, has that name."""
 
 Selection = Literal["full", "clipped", "equal_n"]
 
@@ -28,12 +32,23 @@ class Arm(Frozen):
         return seeds
 
 
+def is_reserved(name: str) -> bool:
+    """Tell whether the registered model ``pix2z-<name>`` is that of the spectrum networks."""
+    return f"pix2z-{name}" == SPECTRUM_MODEL
+
+
 def read_arms(path: str | Path = "params.yaml") -> dict[str, Arm]:
     """Read every arm by name; raise ParamsError naming the first key at fault."""
     try:
-        return TypeAdapter(dict[str, Arm]).validate_python(read_params(path)["arms"])
+        arms = TypeAdapter(dict[str, Arm]).validate_python(read_params(path)["arms"])
     except ValidationError as error:
         raise first_fault(error, path=path, key="arms") from error
+    if taken := [name for name in arms if is_reserved(name)]:
+        raise ParamsError(
+            f"{path}: arms.{taken[0]}: {SPECTRUM_MODEL} is the model of the spectrum networks; "
+            "expected another name"
+        )
+    return arms
 
 
 def read_arm(name: str, path: str | Path = "params.yaml") -> Arm:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import Field, FiniteFloat, PositiveFloat, field_validator, model_validator
 
 from pix2z.config.section import Frozen, RedshiftRange
 
@@ -19,7 +19,8 @@ class Hdf5Mapping(Frozen):
     Keys may be nested (``cat/z``). `bands` is the order of the bands in the file; bands that it
     leaves out are absent. `axes` is needed only where the shape of the images fits both. Of `unit`
     (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude of a flux of 1)
-    at most one is given, and none only where the file names its unit in an attribute.
+    at most one is given, and none only where the file names its unit in an attribute. Pixels of
+    exactly `masked_value`, in the file's unit, are masked; NaN always is.
     """
 
     images: Key = "images"
@@ -36,6 +37,7 @@ class Hdf5Mapping(Frozen):
     unit: Key | None = None
     zero_point: Annotated[float, Field(ge=-100, le=100)] | None = None
     pixel_scale: PositiveFloat = 0.396
+    masked_value: FiniteFloat | None = None
 
     @field_validator("bands")
     @classmethod

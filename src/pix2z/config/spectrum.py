@@ -1,16 +1,19 @@
 """Parameters of the way from images over a spectrum to a redshift."""
 
+import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     TypeAdapter,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from pix2z.config.section import Frozen, Section, Seed, first_fault, read_params
@@ -37,11 +40,13 @@ class WavelengthRange(Frozen):
     high: PositiveFloat
     n: Annotated[int, Field(ge=100)]
 
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"expected low < high; received {self.low}, {self.high}")
-        return self
+    @field_validator("high")
+    @classmethod
+    def _above_low(cls, high: float, info: ValidationInfo) -> float:
+        low = info.data.get("low")  # absent where low itself is at fault
+        if low is not None and high <= low:
+            raise ValueError(f"expected more than low ({low}); received {high}")
+        return high
 
     @property
     def grid(self) -> WavelengthGrid:
@@ -61,6 +66,17 @@ class BoostingConfig(Frozen):
     n_pixels: PositiveInt
     """Means over neighbouring wavelengths that the trees see."""
     seed: Seed
+
+
+class TemplateSearchConfig(Frozen):
+    """The chi-square search that reads a redshift off a reconstructed spectrum."""
+
+    n_templates: PositiveInt
+    """First vectors of the learned basis that are used."""
+    degree: NonNegativeInt
+    """Of the polynomial that is added."""
+    n_pixels: Annotated[int, Field(ge=16)]
+    """Means over neighbouring wavelengths that are fitted; divides wavelength.n."""
 
 
 class SpectrumConfig(Section):
@@ -83,15 +99,26 @@ class SpectrumConfig(Section):
     patience: PositiveInt
     folds: Annotated[int, Field(ge=2)]
     """Parts of the training rows whose spectra come from a network trained on the others."""
-    template_step: PositiveInt
-    """Wavelength pixels that are averaged for the search of redshifts with templates."""
+    templates: TemplateSearchConfig
     boosting: BoostingConfig
 
-    @model_validator(mode="after")
-    def _whole_bins(self) -> Self:
-        if self.wavelength.n % self.stride:
-            raise ValueError(f"stride: expected a divisor of wavelength.n ({self.wavelength.n})")
-        return self
+    @field_validator("stride")
+    @classmethod
+    def _whole_bins(cls, stride: int, info: ValidationInfo) -> int:
+        wavelength = info.data.get("wavelength")
+        if wavelength is not None and wavelength.n % stride:
+            raise ValueError(f"expected a divisor of wavelength.n, {wavelength.n}; got {stride}")
+        return stride
+
+    @field_validator("templates")
+    @classmethod
+    def _whole_means(
+        cls, templates: TemplateSearchConfig, info: ValidationInfo
+    ) -> TemplateSearchConfig:
+        wavelength = info.data.get("wavelength")
+        if wavelength is not None and wavelength.n % templates.n_pixels:
+            raise ValueError(f"expected n_pixels to divide wavelength.n, {wavelength.n}")
+        return templates
 
 
 class SpectrumArm(Frozen):
@@ -102,10 +129,23 @@ class SpectrumArm(Frozen):
     seed: Seed
 
 
+def _as_alias(name: str) -> str:
+    """Refuse a name that is no alias in MLflow's registry, where each arm is one."""
+    if not re.fullmatch(r"[\w-]+", name) or re.fullmatch(r"latest|v\d+", name, re.IGNORECASE):
+        raise ValueError(
+            "expected a name of letters, digits, _ and -, but not latest or v with digits; "
+            f"received {name!r}"
+        )
+    return name
+
+
+ArmName = Annotated[str, AfterValidator(_as_alias)]
+
+
 def read_spectrum_arms(path: str | Path = "params.yaml") -> dict[str, SpectrumArm]:
     """Read every spectrum arm by name; raise ParamsError naming the first key at fault."""
     try:
-        return TypeAdapter(dict[str, SpectrumArm]).validate_python(read_params(path)[ARMS])
+        return TypeAdapter(dict[ArmName, SpectrumArm]).validate_python(read_params(path)[ARMS])
     except ValidationError as error:
         raise first_fault(error, path=path, key=ARMS) from error
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pix2z.errors import InputError
 from pix2z.sky.imaging import BANDS, STAMP_SIDE
-from pix2z.sky.layouts.opening import open_hdf5, reading, text_attribute
+from pix2z.sky.layouts.opening import open_hdf5, plain, reading, text_attribute
 from pix2z.sky.layouts.units import nanomaggies_in
 
 __all__ = ["StoredArray", "file_contents", "suggested_mapping"]
@@ -88,7 +88,8 @@ def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
 def _hdf5_contents(file: h5py.File, path: Path) -> list[StoredArray]:
     found = []
 
-    def visit(key: str, held: Any) -> None:
+    def visit(name: str | bytes, held: Any) -> None:
+        key = name if isinstance(name, str) else plain(name.decode(errors="replace"))
         if isinstance(held, h5py.Dataset):
             units = (text_attribute(held, name, path) for name in UNIT_ATTRIBUTES)
             unit = next((text for text in units if text), None)

@@ -2,7 +2,8 @@
 
 What is judged is a sample of galaxies, never one of them: medians of magnitude, colours, noise and
 sky level. A file of fewer than `FEWEST` galaxies is judged only by what no image in nanomaggies
-shows: whole numbers throughout, or a largest pixel of exactly 1 in every stamp.
+shows: whole numbers throughout, a largest pixel of exactly 1 in every stamp, or a number that
+stands for masked pixels.
 """
 
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
+from pix2z.dataset.sentinels import Repeated, repeated_extremes, sentinel_problems
 from pix2z.sky.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA
 from pix2z.sky.layouts.raw import RawSurvey
 from pix2z.sky.layouts.units import SOFTENED_UNIT
@@ -90,7 +92,9 @@ def photometry_problems(survey: RawSurvey, *, most_rows: int = 2048) -> tuple[st
     """
     if survey.converted.get("unit") == SOFTENED_UNIT:
         return (f"the file says that its pixels are {SOFTENED_UNIT}",)
-    facts = _facts_of(survey, most_rows=most_rows)
+    facts, repeated = _facts_of(survey, most_rows=most_rows)
+    if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
+        return sentinels  # with which no flux means anything
     facts = _rows(facts, np.asarray(np.isfinite(facts.total).any(axis=1)))
     n = len(facts.total)
     if n == 0:
@@ -112,13 +116,22 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start in starts)
 
 
-def _facts_of(survey: RawSurvey, *, most_rows: int) -> _Facts:
-    blocks = [
-        _stamp_facts(survey.read_images(rows.start, rows.stop))
+def _facts_of(survey: RawSurvey, *, most_rows: int) -> tuple[_Facts, list[Repeated]]:
+    looked = [
+        _look(survey.read_images(rows.start, rows.stop), rows, survey.nanomaggies)
         for rows in sample_rows(len(survey.table), most=most_rows)
     ]
+    blocks = [facts for facts, _ in looked]
     names = [field.name for field in fields(_Facts)]
-    return _Facts(**{name: np.concatenate([getattr(b, name) for b in blocks]) for name in names})
+    facts = _Facts(**{name: np.concatenate([getattr(b, name) for b in blocks]) for name in names})
+    return facts, [one for _, repeated in looked for one in repeated]
+
+
+def _look(
+    images: NDArray[np.float32], rows: slice, nanomaggies: float
+) -> tuple[_Facts, list[Repeated]]:
+    numbers = np.arange(rows.start, rows.stop)
+    return _stamp_facts(images), repeated_extremes(images, numbers, nanomaggies=nanomaggies)
 
 
 @np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs

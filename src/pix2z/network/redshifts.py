@@ -14,6 +14,8 @@ from pix2z.redshift_pdf.residual import ResidualPdf, residual_density
 __all__ = ["Calibration", "Redshifts", "image_flags", "redshifts"]
 
 FLAG_BAND_ABSENT, FLAG_PIXELS_MASKED, FLAG_EBV_UNKNOWN = 1, 2, 4
+FLAG_NO_R_FLUX = 16
+"""Of a spectrum: the r flux is unknown or not positive, so it is relative to its mean in r."""
 
 Calibration = Temperature | ResidualPdf
 

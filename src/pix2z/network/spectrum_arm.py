@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 UNSEEN = "unseen.h5"
 """Groups train and validation: rows (n,), and flux (n, n_pixels) of `binned` reconstructions by
 networks that were not trained on these rows."""
-BASIS_ROWS = 2000
+BASIS_ROWS = 600
 """Most training spectra behind the first basis; training goes on from there."""
 MOST_BAND_ROWS = 2000
 """Calibration rows behind the error band, at most."""
@@ -103,7 +103,7 @@ def train_spectrum_arm(
     curve : called after each epoch of the network on all rows, such as live tracking.
     """
     split = training.split
-    rest_wavelength, rest_basis = _learned(training, split.train)
+    rest_wavelength, rest_basis = training.learn_basis(*_some(training, split.train))
     model, state = _trained(training, split.train, what=name, name="all", curve=curve)
     estimator = SpectrumEstimator(
         decoder=training.arm.decoder,
@@ -168,11 +168,6 @@ def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], 
     known = ~np.isnan(flux).all(axis=1)
     z = training.galaxies.column("specz_redshift", few).astype(np.float64)
     return flux[known], z[known]
-
-
-def _learned(training: SpectrumTraining, rows: Rows) -> tuple[Array, Array]:
-    """Rest-frame wavelengths (M,) and basis (J, M) of the spectra of these rows alone."""
-    return training.learn_basis(*_some(training, rows))
 
 
 def _start(training: SpectrumTraining, rows: Rows, model: keras.Model) -> None:

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ _DAMAGE = (
 
 
 LARGEST_FILE = 1 << 28
-"""Bytes; SDSS's have 0.2 to 3 MB. A file is read whole."""
+"""Bytes; SDSS's have 0.2 to 3 MB. They are read whole."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +123,14 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
 def _quietly_opened(path: Path) -> Iterator[fits.HDUList]:
     """HDUs of a file; astropy warns of one that was cut, and what it lacks is found when read.
 
-    Where a file is damaged astropy forgets to close it, so that it is read first.
+    Where a file is damaged astropy forgets to close it, so that it is opened here.
     """
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise ValueError(f"{size} bytes; expected at most {LARGEST_FILE}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with fits.open(BytesIO(path.read_bytes()), memmap=False) as hdus:
+        with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
             yield hdus
 
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.spectrum import SpectrumConfig
+from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.dataset.spectra import Spectra
 from pix2z.dataset.splits import Split
@@ -19,6 +19,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.spectra.boosted import fit_boosted
+from pix2z.spectra.flags import Flag
 from pix2z.spectra.reading import point_terms_of_way
 from pix2z.spectra.scores import ScoredSpectra, score_spectra
 from pix2z.spectra.template_redshift import fit_redshifts
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 BLOCK = 256
+LEAST_ERROR = 1e-4
+"""Relative to r: no reconstruction is better."""
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
@@ -66,11 +69,10 @@ class Reconstructed:
         """Places of the test galaxies."""
         return slice(self.n_calibration, len(self))
 
-    @property
-    def templates(self) -> Templates:
-        """Return the rest-frame basis learned on training spectra."""
+    def templates(self, n: int) -> Templates:
+        """Return the first n vectors of the rest-frame basis learned on training spectra."""
         group = self.file["basis"]
-        return Templates(group["wavelength"][...], group["flux"][...], non_negative=False)
+        return Templates(group["wavelength"][...], group["flux"][:n], non_negative=False)
 
     def relative(self, name: str, part: slice) -> Flux:
         """Flux or an error of the galaxies at these places, relative to r, (b, L)."""
@@ -127,23 +129,31 @@ def network_way(found: Reconstructed) -> Way:
     return z[found.calibration], z[found.test]
 
 
-def template_way(found: Reconstructed, *, z_range: tuple[float, float], coarse: int) -> Way:
-    """Read redshifts with the learned basis, which is not what the targets were made of."""
-    wavelength, templates = found.file["wavelength"][...], found.templates
+def template_way(
+    found: Reconstructed, *, z_range: tuple[float, float], search: TemplateSearchConfig
+) -> Way:
+    """Read redshifts with the learned basis, which is not what the targets were made of.
+
+    Reconstructions are smooth, so means over some wavelengths say as much as all of them. A best
+    redshift at an end of the range is none: the second best is taken.
+    """
+    n = search.n_pixels
+    ln_wavelength = np.log(found.file["wavelength"][...])[None, :]
+    wavelength = np.exp(binned(ln_wavelength, n)[0])
     z = []
     for block in found.blocks(slice(0, len(found))):
-        flux, error = (found.relative(name, block) for name in ("flux", "flux_error"))
-        ivar = 1 / np.maximum(error, 1e-4) ** 2
+        flux, error = (binned(found.relative(k, block), n) for k in ("flux", "flux_error"))
         fit = fit_redshifts(
             wavelength,
             flux,
-            ivar,
-            templates,
+            1 / np.maximum(error, LEAST_ERROR) ** 2,
+            found.templates(search.n_templates),
             z_min=z_range[0],
             z_max=z_range[1],
-            coarse=coarse,
+            degree=search.degree,
         )
-        z.append(fit.z)
+        at_end = (fit.flags & Flag.AT_END) > 0
+        z.append(np.where(at_end, fit.z_second, fit.z))
     every = np.concatenate(z)
     return every[found.calibration], every[found.test]
 

@@ -89,6 +89,7 @@ def write_assessment(
     measured = measured_colours(given.galaxies, full.test, bands=bands)
     names = tuple(f"{a}-{b}" for a, b in zip(bands, bands[1:], strict=False))
     scores: dict[str, ScoredSpectra] = {}
+    digests: dict[str, str] = {}
     redshifts: dict[str, Json] = {}
     drawn: dict[str, GalaxyTerms] = {}
     report: Json = {
@@ -103,6 +104,7 @@ def write_assessment(
             file = opened.enter_context(h5py.File(spectrum / f"reconstructed/{name}.hdf5", "r"))
             found = Reconstructed(file, n_calibration=len(split.calibration))
             logger.info("%s: spectra", name)
+            digests[name] = str(file.attrs["model_digest"])
             scores[name] = scored(found, given.spectra, given.galaxies)
             ways = _ways(given, name, found, split, spectrum / "models" / name)
             redshifts[name] = compare_ways(
@@ -117,14 +119,18 @@ def write_assessment(
                 _draw_spectra(given, found, scores[name], z_test, reports / "spectrum")
         scores["mean_spectrum"] = mean_spectrum_scores(given.spectra, given.galaxies, full)
     for name, one in scores.items():
-        report["arms"][name] = spectrum_summary(
-            one,
-            group_id=group_id,
-            measured_colours=measured,
-            colour_names=names,
-            n_bootstrap=given.n_bootstrap,
-            seed=given.seed,
-        ) | _facts(name, arms, spectrum)
+        report["arms"][name] = (
+            spectrum_summary(
+                one,
+                group_id=group_id,
+                measured_colours=measured,
+                colour_names=names,
+                n_bootstrap=given.n_bootstrap,
+                seed=given.seed,
+            )
+            | _facts(name, arms, spectrum)
+            | {"model_digest": digests.get(name)}
+        )
     report["contrasts"] = compare_spectra(
         {name: one.galaxies for name, one in scores.items()},
         PAIRS,
@@ -160,7 +166,7 @@ def _ways(
         "templates": template_way(
             found,
             z_range=(given.grid.z_min, given.grid.z_max),
-            coarse=given.settings.template_step,
+            search=given.settings.templates,
         ),
     }
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
@@ -221,7 +227,7 @@ def _shown(
     scale = float(found.file["mean_flux_r"][index])
     row = int(found.file["row"][index])
     return ShownSpectrum(
-        title=f"z = {z:.3f}, rms error {np.sqrt(scores.mse[place]):.1%} of r",
+        title=f"z = {z:.3f}, rms error {100 * np.sqrt(scores.mse[place]):.1f} %",
         z=z,
         truth=given.spectra.flux([row])[0] * scale,
         flux=found.file["flux"][index],

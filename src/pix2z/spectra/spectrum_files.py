@@ -64,7 +64,7 @@ class SpectrumFile:
         Inverse variance is None where the file has no errors, and 0 where an error is not finite
         and positive.
         """
-        with reading(self.path, "flux"):
+        with reading(self.path, "flux"), np.errstate(over="ignore"):  # beyond float32 is no flux
             flux = self._flux[first:stop].astype(np.float32)
         if self._flux_error is None:
             return flux, None

@@ -18,7 +18,7 @@ from pix2z.stages.runner import run
 def main() -> None:
     """Read every prediction, compare, draw, report."""
     config, names = EvaluateConfig.read(), list(read_arms())
-    full = read_split("data/splits/full.h5")
+    full, spectrum = read_split("data/splits/full.h5"), Path("reports/spectrum.json")
     read = partial(read_arm, clip_window=full.clip_window)
     controls = read_controls()
     if "full" in names:
@@ -33,7 +33,7 @@ def main() -> None:
             full=full,
             clipped=read_split("data/splits/clipped.h5"),
             ingest=read_json("reports/ingest.json"),
-            spectrum=read_json("reports/spectrum.json"),
+            spectrum=read_json(spectrum) if spectrum.exists() else None,
             n_bootstrap=config.n_bootstrap,
             seed=config.seed,
         )

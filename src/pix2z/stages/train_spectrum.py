@@ -17,7 +17,7 @@ from pix2z.network.spectrum_estimator import load_spectrum_estimator
 from pix2z.network.spectrum_inputs import train_spectrum_from_files
 from pix2z.spectra.learned_basis import learn_basis
 from pix2z.stages.runner import run
-from pix2z.tracking.live import live_curve
+from pix2z.tracking.live import SPECTRA, live_curve
 
 
 def main() -> None:
@@ -35,7 +35,13 @@ def main() -> None:
         folder=folder,
         checkpoints=Path(".checkpoints"),
         learn_basis=partial(learned, settings=settings, seed=arm.seed),
-        curve=lambda key: live_curve(arm.seed, arm=f"spectrum {name}", training_key=key),
+        curve=lambda key: live_curve(
+            arm.seed,
+            arm=name,
+            training_key=key,
+            stage="train_spectrum",
+            experiment=SPECTRA,
+        ),
     )
     split = read_split(f"data/splits/{arm.selection}.h5")
     rows = np.concatenate([split.calibration, split.test])
@@ -59,7 +65,7 @@ def learned(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Learn rest-frame wavelengths and basis of training spectra."""
     wavelength, n = settings.wavelength.grid.values, settings.n_templates
-    basis = learn_basis(wavelength, flux, z, n_templates=n, seed=seed)
+    basis = learn_basis(wavelength, flux, z, n_templates=n, seed=seed, max_iterations=30)
     return basis.wavelength, basis.flux
 
 

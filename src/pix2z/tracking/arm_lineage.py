@@ -19,7 +19,7 @@ from typing import Any
 from pix2z.files import read_json
 from pix2z.tracking.pipeline_record import entry_digest, folder_md5, read_lock, stage_chain
 
-__all__ = ["LINEAGE_FILE", "ArmLineage", "data_digests_tag", "read_arm_lineage"]
+__all__ = ["LINEAGE_FILE", "ArmLineage", "data_digests_tag", "disk_md5", "read_arm_lineage"]
 
 LINEAGE_FILE = "lineage.json"
 """Among the artifacts of the run of a pool."""
@@ -71,7 +71,7 @@ def read_arm_lineage(root: Path, name: str, *, split: str) -> ArmLineage:
     """Read where models/<name> comes from; `split` is the path of its rows, below `root`."""
     folder, stage = root / "models" / name, f"train@{name}"
     lock = read_lock(root / "dvc.lock")
-    is_of_these = stage in lock and _outs_md5(lock[stage]) == _folder_md5(folder)
+    is_of_these = stage in lock and _outs_md5(lock[stage]) == disk_md5(folder)
     stages = stage_chain(lock, stage) if is_of_these else {}
     report = root / "reports/ingest.json"
     raw = read_json(report)["raw"] if report.exists() else {}
@@ -93,7 +93,8 @@ def _outs_md5(entry: Mapping[str, Any]) -> str:
     return str(entry["outs"][0]["md5"])
 
 
-def _folder_md5(folder: Path) -> str:
+def disk_md5(folder: Path) -> str:
+    """MD5 of a folder on the disk, as dvc.lock has it; what a kill left unfinished is left out."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     kept = (path for path in paths if not path.name.startswith(".partial-"))
     return folder_md5({path.relative_to(folder).as_posix(): path.read_bytes() for path in kept})

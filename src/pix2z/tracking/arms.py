@@ -11,7 +11,7 @@ from pix2z.tracking.lineage import data_digest
 from pix2z.tracking.record import DatasetUse, numbers
 from pix2z.tracking.training_records import TrainedPool
 
-__all__ = ["ARCHITECTURES", "GALAXIES", "read_arm_files"]
+__all__ = ["ARCHITECTURES", "GALAXIES", "SELECTIONS", "read_arm_files"]
 
 SELECTIONS = {
     "full": "all training galaxies",
@@ -21,6 +21,11 @@ SELECTIONS = {
 ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
     "seed_cnn": "the published 421,725-parameter CNN with its own recipe",
+}
+_LIMITS = {
+    "clipped": (
+        "It has seen no galaxy beyond 2 sigma of the mean redshift, and does not recognise one.",
+    ),
 }
 GALAXIES = "data/galaxies.h5"
 
@@ -68,6 +73,7 @@ def read_arm_files(root: Path, name: str, arm: Arm, *, recorded: Mapping[str, st
         artifacts=dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
         texts=made_from.texts,
         source=_source(root / "reports/ingest.json"),
+        limits=_LIMITS.get(arm.selection, ()),
     )
 
 

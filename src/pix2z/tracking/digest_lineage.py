@@ -26,6 +26,8 @@ _KINDS = {
     "pool_digest": "pool",
     "base_pool_digest": "pool that was fine-tuned",
     "pool_folder_digest": "folder of the pool",
+    "spectra_digest": "spectra",
+    "spectrum_digest": "spectrum network",
 }
 """Tag with one digest -> what it is of."""
 _LISTS = ("data_digests", "weights_digests")

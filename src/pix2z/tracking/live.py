@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import Pix2zError
 from pix2z.tracking.process_mark import PROCESS_TAG, this_process
 from pix2z.tracking.record import RunRecord
@@ -13,9 +14,12 @@ from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, 
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.training_records import CURVES, run_name, training_tag
 
-__all__ = ["end_abandoned", "live_curve"]
+__all__ = ["SPECTRA", "end_abandoned", "live_curve"]
 
 LOG = logging.getLogger(__name__)
+
+TRAININGS, SPECTRA = "pix2z-train", SPECTRUM_MODEL
+"""Experiments of the redshift and of the spectrum networks."""
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 
@@ -23,7 +27,14 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 _FAILURES = (MlflowException, Pix2zError, OSError)
 
 
-def live_curve(seed: int, *, arm: str, training_key: str, stage: str = "train") -> OnEpoch:
+def live_curve(
+    seed: int,
+    *,
+    arm: str,
+    training_key: str,
+    stage: str = "train",
+    experiment: str = TRAININGS,
+) -> OnEpoch:
     """Return ``on_epoch(epoch, logs)``, which shows losses in MLflow as they come.
 
     The same `training_key` goes on with the same run: a resumed training does not make another, and
@@ -35,12 +46,15 @@ def live_curve(seed: int, *, arm: str, training_key: str, stage: str = "train") 
     arm : name of the pool that the training is for.
     training_key : digest of all that the training starts from; estimator.json records it too.
     stage : what trains, as `runs.source_tags` knows it.
+    experiment : where the run is shown.
     """
     tag = training_tag(arm, seed, training_key)
     try:
         store = open_store()
-        found = _find(store, tag)
-        run = _taken_up(store, found) if found else _create(store, arm, seed, tag, stage)
+        found = _find(store, tag, experiment)
+        run = (
+            _taken_up(store, found) if found else _create(store, arm, seed, tag, stage, experiment)
+        )
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", run_name(arm, seed))
             return _ignore
@@ -51,14 +65,16 @@ def live_curve(seed: int, *, arm: str, training_key: str, stage: str = "train") 
     return _Curves(store, run.info.run_id, shown)
 
 
-def end_abandoned(store: Store, records: Sequence[RunRecord]) -> None:
+def end_abandoned(
+    store: Store, records: Sequence[RunRecord], *, experiment: str = TRAININGS
+) -> None:
     """Mark as killed the live runs that a finished training of the same arm and seed came after.
 
     They were killed and started again from other inputs: nothing will ever adopt them.
     """
     finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in records}
     wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
-    for run in store.client.search_runs([store.experiments["pix2z-train"]], wanted):
+    for run in store.client.search_runs([store.experiments[experiment]], wanted):
         started = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
         if started is not None and run.info.start_time < started * 1000:
             store.client.set_terminated(run.info.run_id, "KILLED")
@@ -88,9 +104,9 @@ def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
     """Show nothing."""
 
 
-def _find(store: Store, tag: str) -> Run | None:
+def _find(store: Store, tag: str, experiment: str) -> Run | None:
     wanted = f"tags.{TRAINING_TAG} = '{tag}'"
-    runs = store.client.search_runs([store.experiments["pix2z-train"]], wanted, max_results=1)
+    runs = store.client.search_runs([store.experiments[experiment]], wanted, max_results=1)
     return runs[0] if runs else None
 
 
@@ -108,9 +124,9 @@ def _epochs_shown(store: Store, run: Run) -> set[int]:
     return {point.step for point in points}
 
 
-def _create(store: Store, arm: str, seed: int, tag: str, stage: str) -> Run:
+def _create(store: Store, arm: str, seed: int, tag: str, stage: str, experiment: str) -> Run:
     return store.client.create_run(
-        store.experiments["pix2z-train"],
+        store.experiments[experiment],
         run_name=run_name(arm, seed),
         tags={
             "stage": stage,

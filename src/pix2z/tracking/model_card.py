@@ -1,7 +1,9 @@
 """What a registered model says of itself, in markdown."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from pix2z.files import read_json
 from pix2z.tracking.record import RunRecord
 from pix2z.tracking.registry import ModelRecord
 from pix2z.tracking.training_records import TrainedPool
@@ -56,19 +58,52 @@ def _model_description(trained: TrainedPool) -> str:
 
 
 def _card(trained: TrainedPool, pool: RunRecord) -> str:
-    lines = [
-        f"Pool of seeds {pool.params['seeds']} of the {trained.what} {trained.sentence}",
-        "",
-        *_figures_of_merit(trained, pool.metrics),
-        *([trained.remark, ""] if trained.remark else []),
+    """Say what it is, then data, metrics, limits and intended use, each under a heading."""
+    what = f"Pool of seeds {pool.params['seeds']} of the {trained.what} {trained.sentence}"
+    parts = {
+        "Data": [_data(trained)],
+        "Metrics": _figures_of_merit(trained, pool.metrics),
+        "Limits": [f"- {words}" for words in (*trained.limits, *_limits(trained))],
+        "Intended use": [*_USE],
+    }
+    sections = [f"**{name}**\n\n" + "\n".join(lines) for name, lines in parts.items() if lines]
+    code = [
         "```python",
         f'model = mlflow.pyfunc.load_model("models:/{trained.model}/<version>")',
         'redshifts = model.predict(images, params={"ebv": ebv})',
         "```",
     ]
-    if trained.source:
-        lines += ["", f"Trained and tested on {trained.source}"]
-    return "\n".join(lines)
+    remark = [trained.remark] if trained.remark else []
+    return "\n\n".join([what, *remark, *sections, "\n".join(code)])
+
+
+_USE = (
+    "Redshifts with their uncertainty for many galaxies like those above: catalogues, samples, "
+    "distributions. Not in the place of a spectrum where a result rests on a single galaxy.",
+)
+
+
+def _data(trained: TrainedPool) -> str:
+    """Say where its galaxies come from, and how many trained each of its networks."""
+    history = read_json(_first_member(trained) / "history.json")
+    source = f"Trained and tested on {trained.source}. " if trained.source else ""
+    return f"{source}{history['n_train']:,} training images per network."
+
+
+def _limits(trained: TrainedPool) -> list[str]:
+    grid = read_json(_first_member(trained) / "estimator.json")["grid"]
+    return [
+        f"Redshifts from {grid['z_min']:g} to {grid['z_max']:g} only: a galaxy beyond gets a "
+        "wrong one, without a flag.",
+        "What is at the centre of an image is taken for a galaxy: a star gets a redshift too.",
+        "Measured on galaxies as described here; another telescope, depth, selection or pixel "
+        "scale was not tested, and intervals may then be too narrow. `pix2z finetune` adapts it.",
+    ]
+
+
+def _first_member(trained: TrainedPool) -> Path:
+    name: str = next(iter(trained.pool["members"]))
+    return trained.folder / name
 
 
 def _figures_of_merit(trained: TrainedPool, metrics: Mapping[str, float]) -> list[str]:
@@ -76,7 +111,7 @@ def _figures_of_merit(trained: TrainedPool, metrics: Mapping[str, float]) -> lis
     known = [name for name in _SHOWN if f"test/{name}" in metrics]
     if not known:
         return []
-    return [trained.measured, "", *(_line(name, metrics, trained.beside) for name in known), ""]
+    return [trained.measured, "", *(_line(name, metrics, trained.beside) for name in known)]
 
 
 def _line(name: str, metrics: Mapping[str, float], beside: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Bring the tracking store in step with the files: each run and model version exactly once."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
@@ -18,6 +18,7 @@ from pix2z.tracking.models import FINETUNED
 from pix2z.tracking.registration_lock import registering
 from pix2z.tracking.registry import ensure_versions
 from pix2z.tracking.runs import ensure_runs
+from pix2z.tracking.spectrum.registration import register_spectrum
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.store_uri import shown_uri
 from pix2z.tracking.training_records import TrainedPool, member_record, pool_record
@@ -28,22 +29,25 @@ __all__ = ["register", "register_finetuned"]
 LOG = logging.getLogger(__name__)
 
 
-def register(root: Path, arms: Mapping[str, Arm]) -> None:
-    """Register tuning, every trained arm, fine-tuned models and the comparison under `root`.
+def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] = ()) -> None:
+    """Register tuning, trained arms, fine-tuned models, the comparison and spectrum networks.
 
     What the store holds already is found by digest and left alone; what it lacks is made. An arm
-    without models/<arm>/pool.json and a fine-tuning without report.json are passed over.
+    without its pool.json or, of `spectrum_arms`, its spectrum.json and a fine-tuning without
+    report.json are passed over.
     """
     try:
         store = open_store()
         with registering(store):
-            n_arms = _register(store, root, arms)
+            n_arms = _register(store, root, arms, spectrum_arms)
     except MlflowException as error:
         raise _unwritable(error) from error
     LOG.info("%d arms are registered in %s", n_arms, shown_uri(store.uri))
 
 
-def _register(store: Store, root: Path, arms: Mapping[str, Arm]) -> int:
+def _register(
+    store: Store, root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str]
+) -> int:
     """Register what is under `root`; return how many arms it holds."""
     code = code_tags(root)
     recorded = recorded_digests(root / "dvc.lock")
@@ -58,7 +62,7 @@ def _register(store: Store, root: Path, arms: Mapping[str, Arm]) -> int:
     if (root / "reports/compare.json").exists():
         comparison = comparison_record(root / "reports", galaxies_digest=galaxies)
         ensure_runs(store, "pix2z-compare", [comparison], code_tags=code)
-    return len(trained)
+    return len(trained) + register_spectrum(store, root, spectrum_arms, code_tags=code)
 
 
 def _finetuned(root: Path) -> list[TrainedPool]:

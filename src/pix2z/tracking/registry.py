@@ -13,31 +13,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import Array
+from mlflow.models import Model
 
 import pix2z
+from pix2z.tracking.served_forms import POOL, ServedForm
 from pix2z.tracking.store import Store
 
 __all__ = ["DIGEST_TAG", "ModelRecord", "default_store", "ensure_versions", "save_model"]
 
 LOG = logging.getLogger(__name__)
 
-DIGEST_TAG = "pool_digest"
-_MODEL_TAGS = ("arm", "architecture", "selection")
-"""Tags of a version that all versions of its model share."""
-
+DIGEST_TAG = POOL.digest_tag
 _COMMIT_TAGS = ("git_commit", "git_dirty")
-
-REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
-"""What loading and serving a pool imports; pinned to what is installed when it is registered."""
-
-_Z_COLUMNS = ("median", "mean", "mode", "err68_low", "err68_high", "err95_low", "err95_high")
 
 
 @dataclass(frozen=True)
@@ -47,28 +37,33 @@ class ModelRecord:
     name: str
     model_description: str
     folder: Path
-    """The pool, as models/<arm>."""
+    """The pool, as models/<arm>, or the network, as spectrum/models/<arm>."""
     members: tuple[str, ...]
+    """Of the pool; none of a single network."""
     digest: str
-    """Of the pool; the registered model holds one version of it."""
+    """Of the pool or network; the registered model holds one version of it."""
     run_id: str
     card: str
     """What this version is, in markdown."""
     tags: Mapping[str, str]
+    form: ServedForm = POOL
 
 
 def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
-    """Make the registry hold each pool once; return the number of each one's version.
+    """Make the registry hold each pool or network once; return the number of each one's version.
 
     Descriptions are kept in step with the records.
     """
     client = store.client
     models = {m.name: m for m in client.search_registered_models("name LIKE 'pix2z-%'")}
-    versions, numbers = _versions(client), []
+    versions = _versions(client, {record.form.digest_tag for record in records})
+    numbers = []
     for record in records:
         if record.name not in models:
-            tags = {key: record.tags[key] for key in _MODEL_TAGS if key in record.tags}
-            client.create_registered_model(record.name, tags, record.model_description)
+            tags = {key: record.tags[key] for key in record.form.model_tags if key in record.tags}
+            models[record.name] = client.create_registered_model(
+                record.name, tags, record.model_description
+            )
         elif models[record.name].description != record.model_description:
             client.update_registered_model(record.name, record.model_description)
         version = versions.get((record.name, record.digest))
@@ -80,22 +75,22 @@ def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
     return numbers
 
 
-def _versions(client: MlflowClient) -> dict[tuple[str, str], ModelVersion]:
-    """Every version by (model, pool digest)."""
+def _versions(client: MlflowClient, digest_tags: set[str]) -> dict[tuple[str, str], ModelVersion]:
+    """Every version by (model, digest), of those with one of these tags."""
     found: dict[tuple[str, str], ModelVersion] = {}
     token = None
     while True:
         page = client.search_model_versions("name LIKE 'pix2z-%'", 1000, page_token=token)
-        found |= {(v.name, v.tags[DIGEST_TAG]): v for v in page if DIGEST_TAG in v.tags}
+        found |= {(v.name, v.tags[t]): v for v in page for t in digest_tags if t in v.tags}
         token = page.token
         if not token:
             return found
 
 
 def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
-    """Log the pool as a model of its run, then make a version of it, tags and all at once."""
+    """Log it as a model of its run, then make a version of it, tags and all at once."""
     client = store.client
-    experiment_id = store.experiments["pix2z-train"]
+    experiment_id = store.experiments[record.form.experiment]
     logged = client.create_logged_model(
         experiment_id, name=record.name, source_run_id=record.run_id, tags=dict(record.tags)
     )
@@ -110,7 +105,11 @@ def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
             record.name,
             f"models:/{logged.model_id}",
             record.run_id,
-            {**record.tags, **_commit(client, record.run_id), DIGEST_TAG: record.digest},
+            {
+                **record.tags,
+                **_commit(client, record.run_id),
+                record.form.digest_tag: record.digest,
+            },
             description=record.card,
             model_id=logged.model_id,
         )
@@ -158,50 +157,29 @@ def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:
     """
     package = Path(pix2z.__file__).parent
     with TemporaryDirectory() as scratch:
-        pool = Path(scratch) / "pool"
-        _copy_pool(record, pool)
+        files = Path(scratch) / record.form.artifact
+        _copy_files(record, files)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*input example was not provided")
             mlflow.pyfunc.save_model(
                 str(path),
-                python_model=str(Path(__file__).with_name("served_model.py")),
-                artifacts={"pool": str(pool)},
+                python_model=str(record.form.code),
+                artifacts={record.form.artifact: str(files)},
                 code_paths=[str(package)],
-                pip_requirements=[f"{n}=={importlib.metadata.version(n)}" for n in REQUIREMENTS],
-                signature=_signature(),
-                model_config={"pool_digest": record.digest},
+                pip_requirements=[
+                    f"{name}=={importlib.metadata.version(name)}"
+                    for name in record.form.requirements
+                ],
+                signature=record.form.signature(),
+                model_config={record.form.digest_tag: record.digest},
                 mlflow_model=mlflow_model,
             )
     for cache in [*path.rglob("__pycache__")]:
         shutil.rmtree(cache)
 
 
-def _copy_pool(record: ModelRecord, pool: Path) -> None:
-    """Copy what `load_pool` reads, and nothing else."""
-    for name in (".", *record.members):
-        (pool / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy(record.folder / "pool.json", pool)
-    for name in record.members:
-        for file in ("estimator.json", "weights.weights.h5"):
-            shutil.copy(record.folder / name / file, pool / name)
-
-
-def _signature() -> ModelSignature:
-    """Images as one tensor, E(B-V) and PDFs as parameters; a row per galaxy out."""
-    images = TensorSpec(np.dtype("float32"), (-1, 32, 32, 5))
-    columns = [ColSpec(DataType.double, f"z_{name}") for name in _Z_COLUMNS]
-    pdf = [ColSpec(Array(DataType.double), name, required=False) for name in ("pdf", "pdf_z")]
-    signature = ModelSignature(
-        inputs=Schema([images]),
-        outputs=Schema([*columns, ColSpec(DataType.integer, "flags"), *pdf]),
-        params=ParamSchema(
-            [
-                ParamSpec("ebv", DataType.double, [], (-1,)),
-                ParamSpec("pdf", DataType.boolean, False),
-            ]
-        ),
-    )
-    # The model checks what it is sent, says better than MLflow what is wrong with it, and takes
-    # base64 too: MLflow passes the input of such a model on as it came.
-    signature._is_signature_from_type_hint = True
-    return signature
+def _copy_files(record: ModelRecord, folder: Path) -> None:
+    """Copy what the served model reads, and nothing else."""
+    for file in record.form.files(record.members):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(record.folder / file, folder / file)

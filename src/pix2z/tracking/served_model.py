@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from pix2z.tracking.serving.blank import FLAG_BLANK, with_blank
 from pix2z.tracking.serving.request import ModelFailure, Request, RequestError, read_request
 
 __all__ = ["FLAG_BLANK", "PDF_COLUMNS", "REDSHIFT_COLUMNS", "ServedRedshifts"]
@@ -48,7 +49,6 @@ REDSHIFT_COLUMNS = (
     "z_err95_high",
 )
 PDF_COLUMNS = ("pdf", "pdf_z")
-FLAG_BAND_ABSENT, FLAG_BLANK = 1, 8
 
 
 class ServedRedshifts(PythonModel):  # type: ignore[misc]
@@ -91,11 +91,7 @@ class ServedRedshifts(PythonModel):  # type: ignore[misc]
     def _answer(self, request: Request) -> pd.DataFrame:
         found = self.estimator.estimate(request.images, request.ebv)
         columns = {name: getattr(found, name.replace("z_err", "err")) for name in REDSHIFT_COLUMNS}
-        flags = found.flags.copy()
-        absent = np.flatnonzero(flags & FLAG_BAND_ABSENT)
-        blank = ~np.isfinite(request.images[absent]).any(axis=(1, 2, 3))
-        flags[absent] |= FLAG_BLANK * blank.astype(flags.dtype)
-        answer = pd.DataFrame({**columns, "flags": flags})
+        answer = pd.DataFrame({**columns, "flags": with_blank(found.flags, request.images)})
         if request.pdf:
             answer["pdf"] = found.density.tolist()
             answer["pdf_z"] = [found.grid.centres.tolist()] * len(answer)

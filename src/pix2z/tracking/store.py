@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
 from pix2z.tracking.store_lock import MAKING, file_locked, postgres_locked
@@ -42,6 +43,14 @@ EXPERIMENTS: Mapping[str, str] = {
         "Comparisons of all arms and controls on the same test galaxies: does clipping the "
         "training sample at 2 sigma help? Each run holds the verdicts, the report (report.html "
         "under Artifacts) and its figures."
+    ),
+    SPECTRUM_MODEL: (
+        "Networks that reconstruct a galaxy's spectrum from its images. An *arm* is one training "
+        "sample and one decoder. A run named after an arm has its learning curves, its errors on "
+        "the test galaxies (test/, relative to the flux in r) and, for every way to read a "
+        "redshift off the spectrum, the metrics of that redshift; it owns a version of the "
+        f"registered model *{SPECTRUM_MODEL}*. A run named *assessment* holds the comparison of "
+        "all arms and its figures."
     ),
 }
 """Experiment -> its description."""

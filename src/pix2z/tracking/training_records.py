@@ -62,6 +62,8 @@ class TrainedPool:
     """Where the galaxies come from, in words."""
     remark: str = ""
     """What else is to be said of the pool, in words."""
+    limits: tuple[str, ...] = ()
+    """What it cannot do that others of its kind can, each in a sentence."""
     lineage: tuple[str, ...] = ()
     """What makes a training this one, beside its weights."""
 

@@ -160,9 +160,9 @@ def run_shared_study(
     study.enqueue_trial(first, skip_if_exists=True)
 
     def result(*, importances: bool) -> StudyResult:
-        numbers = [_number(trial) for trial in finished_trials(study)]
+        finished = {_number(trial): trial for trial in finished_trials(study)}
         return study_result(
-            study, dimensions, start, seed=seed, numbers=numbers, importances=importances
+            study, dimensions, start, seed=seed, finished=finished, importances=importances
         )
 
     def after(_: Study, trial: FrozenTrial) -> None:

@@ -64,9 +64,9 @@ def run_study(
     study = _open(journal, start)
 
     def result(*, importances: bool) -> StudyResult:
-        numbers = range(len(finished_trials(study)))
+        finished = dict(enumerate(finished_trials(study)))
         return study_result(
-            study, dimensions, start, seed=seed, numbers=numbers, importances=importances
+            study, dimensions, start, seed=seed, finished=finished, importances=importances
         )
 
     while (index := len(finished_trials(study))) < n_trials:

@@ -1,7 +1,7 @@
 """One trial of a study, and what all of them say, as values made of Optuna's."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,20 +95,19 @@ def study_result(
     start: dict[str, Any],
     *,
     seed: int,
-    numbers: Sequence[int],
+    finished: Mapping[int, FrozenTrial],
     importances: bool = True,
 ) -> StudyResult:
-    """Return what the finished trials say.
+    """Return what finished trials say.
 
     Parameters
     ----------
     start : settings to keep where no trial has a finite loss.
     seed : of the forest behind the importances.
-    numbers : of the finished trials.
+    finished : number -> trial; asked for once, since others may finish one at any moment.
     importances : whether to look for them, which takes a second.
     """
-    named = zip(numbers, finished_trials(study), strict=True)
-    records = (_record(number, trial, dimensions) for number, trial in named)
+    records = (_record(number, trial, dimensions) for number, trial in finished.items())
     trials = tuple(sorted(records, key=lambda trial: trial.number))
     complete = [t for t in trials if t.state == "complete" and t.validation_loss is not None]
     if not complete:

@@ -72,10 +72,12 @@ def test_what_cannot_be_opened_is_named(tmp_path):
     ],
 )
 def test_text_of_an_attribute(tmp_path, value, text):
-    with h5py.File(tmp_path / "raw.h5", "w") as file:
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
         file.attrs["note"] = value
-        assert text_attribute(file, "note", "raw.h5") == text
-        assert text_attribute(file, "other", "raw.h5") is None
+    with open_hdf5(path) as file:
+        assert text_attribute(file, "note", path) == text
+        assert text_attribute(file, "other", path) is None
 
 
 def test_text_that_claims_to_be_a_sequence_is_never_read(tmp_path):

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -6,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2z.errors import InputError
+from pix2z.sky.layouts.opening import open_hdf5
 from pix2z.sky.layouts.units import flux_of, nanomaggies_in
 
 
@@ -17,7 +21,13 @@ def file(tmp_path):
 
 
 def flux(file, **given):
-    return flux_of(file, file["images"], "raw.h5", **{"unit": None, "zero_point": None} | given)
+    """Of a copy, since texts are read from where a file lies."""
+    file.flush()
+    copy = Path(file.filename).with_name("copy-of-raw.h5")
+    shutil.copyfile(file.filename, copy)
+    options = {"unit": None, "zero_point": None} | given
+    with open_hdf5(copy) as stored:
+        return flux_of(stored, stored["images"], copy, **options)
 
 
 @pytest.mark.parametrize(

@@ -189,3 +189,27 @@ def test_extinctions_are_taken_only_in_the_order_of_the_bands(write):
     assert survey.table.origin["ebv"].startswith("a (N, 5), taken as A_ugriz")
     with pytest.raises(InputError, match=r"a: expected shape \(4,\); received \(4, 5\)"):
         read(write(keys), ebv="a", unit="nmgy", bands="zirgu")
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f8", "i2"])
+@pytest.mark.parametrize("axes", ["NHWC", "NCHW"])
+def test_a_masked_value_becomes_nan_and_nothing_else_does(write, dtype, axes):
+    images = np.random.default_rng(6).integers(-5, 300, (N, 40, 40, 5)).astype(dtype)
+    images[1, 10:14, 9, 2] = -9999
+    kept = images if axes == "NHWC" else images.transpose(0, 3, 1, 2)
+    found, survey = read(
+        write({"images": kept}), unit="nJy", axes=axes, bands="zirgu", masked_value=-9999
+    )
+    expected = images[:, 4:36, 4:36, ::-1].astype(np.float64) / 3631
+    expected[1, 6:10, 5, 2] = np.nan
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert survey.converted["masked"] == "pixels of -9999"
+    assert survey.nanomaggies == pytest.approx(1 / 3631)
+
+
+def test_a_masked_value_is_what_the_file_can_hold_of_it(write):
+    images = np.ones((N, 32, 32, 5), np.float32)
+    images[0, 3, 3, 3] = 1e30  # not the same number in double precision
+    found, _ = read(write({"images": images}), unit="nanomaggy", masked_value=1e30)
+    assert np.isnan(found[0, 3, 3, 3])
+    assert np.isnan(found).sum() == 1

@@ -1,6 +1,7 @@
 """Galaxies made of frames and spectra that a server on this machine has, or has not."""
 
 import bz2
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.source import open_source
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import file_digest
+from pix2z.sky.frames import unpacked_frame
 from pix2z.sky.layouts.units import SOFTENED_UNIT
 from pix2z.sky.sdss.fetching import MOST_IN_A_ROW
 from pix2z.sky.sdss.spectral_grid import LOGLAM
@@ -113,6 +115,41 @@ def test_a_second_run_asks_for_nothing_and_writes_the_same(fetch, archive, out):
     second, _ = read(out)
     for key, values in first.items():
         np.testing.assert_array_equal(values, second[key])
+
+
+def test_frames_are_unpacked_once_and_stamps_cut_again_only_where_something_changed(
+    fetch, archive, out, monkeypatch
+):
+    unpacked = []
+
+    def counting(path):
+        unpacked.append(path.name)
+        return unpacked_frame(path)
+
+    monkeypatch.setattr("pix2z.sky.sdss.assembly.unpacked_frame", counting)
+    fetch()
+    assert len(unpacked) == len(set(unpacked)) == 10
+    first, _ = read(out)
+    fetch()
+    assert len(unpacked) == 10
+    for key, values in read(out)[0].items():
+        np.testing.assert_array_equal(values, first[key])
+    archive.files[frame_path("r", 1000, 2, 31)].content = frame_bytes("r", seed=9)
+    fetch(force=True)  # another frame in the one field
+    assert unpacked[10:] == [f"frame-{band}-001000-2-0031.fits.bz2" for band in BANDS]
+    fetch("plate,mjd,fiberid\n300,51000,2\n")  # another list for the other field
+    assert unpacked[15:] == [f"frame-{band}-001000-2-0030.fits.bz2" for band in BANDS]
+    np.testing.assert_array_equal(read(out)[0]["images"][0], first["images"][1])
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\3\4", b"x" * 5000])
+def test_damaged_stamps_are_cut_again(fetch, out, tmp_path, damage):
+    fetch()
+    first, _ = read(out)
+    for path in (tmp_path / "files/stamps").rglob("*.npz"):
+        path.write_bytes(damage or path.read_bytes()[:-200])
+    assert fetch().n_galaxies == 3
+    np.testing.assert_array_equal(read(out)[0]["images"], first["images"])
 
 
 def test_with_force_everything_is_fetched_again(fetch, archive):
@@ -368,7 +405,7 @@ def test_a_file_that_cannot_be_written_is_named(fetch, out):
         fetch()
 
 
-def test_memory_is_that_of_a_field_not_of_the_list(fetch, archive):
+def test_memory_is_that_of_a_field_not_of_the_list(fetch, archive, tmp_path):
     def peak(n_fields):
         rows = []
         for number in range(n_fields):
@@ -377,6 +414,7 @@ def test_memory_is_that_of_a_field_not_of_the_list(fetch, archive):
             rows.append(f"400,52000,{number + 1}\n")
         text = "plate,mjd,fiberid\n" + "".join(rows)
         fetch(text)  # so that nothing of the server is counted
+        shutil.rmtree(tmp_path / "files/stamps")
         tracemalloc.start()
         assert fetch(text).n_galaxies == n_fields
         most = tracemalloc.get_traced_memory()[1]

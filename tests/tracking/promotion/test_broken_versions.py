@@ -33,6 +33,12 @@ def another_pool(model: Path, made: Path) -> None:
     shutil.copytree(made / "models/clipped", model / "artifacts/pool")
 
 
+def linked_pool(model: Path, made: Path) -> None:
+    """The same, behind a link that leads out of the model."""
+    shutil.rmtree(model / "artifacts/pool")
+    (model / "artifacts/pool").symlink_to(made / "models/clipped")
+
+
 @pytest.mark.parametrize(
     ("alter", "words"),
     [
@@ -40,6 +46,7 @@ def another_pool(model: Path, made: Path) -> None:
         (altered_weights, "weights do not match the digest"),
         (altered_json, "content does not match its digest"),
         (another_pool, "its tag pool_digest says"),
+        (linked_pool, "its tag pool_digest says"),
     ],
 )
 @pytest.mark.usefixtures("unserved")

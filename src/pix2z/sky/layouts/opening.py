@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from pix2z.errors import InputError
+from pix2z.sky.layouts.looking import look_at, variable_text
 
 __all__ = ["in_one_line", "integer_attribute", "open_hdf5", "plain", "reading", "text_attribute"]
 
@@ -61,7 +62,10 @@ def plain(text: str) -> str:
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file read-only; raise InputError where it is missing, damaged or no HDF5."""
+    """Open an HDF5 file read-only; raise InputError where it is missing, damaged or no HDF5.
+
+    Damage on which HDF5 would hang or crash is found by another process first: see `looking`.
+    """
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
     try:
@@ -71,6 +75,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"
         ) from error
     try:
+        look_at(path)
         yield file
     finally:
         with reading(path):
@@ -103,6 +108,9 @@ def _scalar_attribute(
             return None
         attribute = holder.attrs.get_id(name)
         shape = attribute.shape
-        if not isinstance(attribute.get_type(), stored_type) or shape not in ((), (1,)):
+        kind = attribute.get_type()
+        if not isinstance(kind, stored_type) or shape not in ((), (1,)):
             return None
+        if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
+            return variable_text(path, str(holder.name), name)
         return np.asarray(holder.attrs[name]).reshape(-1)[0]

@@ -71,6 +71,7 @@ class RawSurvey:
         pixel scale, crop.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
+    nanomaggies : the file's unit, in nanomaggies.
     """
 
     path: Path
@@ -80,3 +81,4 @@ class RawSurvey:
     table: RawTable
     converted: Mapping[str, str]
     read_images: Callable[[int, int], NDArray[np.float32]]
+    nanomaggies: float = 1.0

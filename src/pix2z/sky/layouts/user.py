@@ -82,8 +82,11 @@ def open_user(
                 images,
                 path,
                 window=window,
-                convert=_converter(axes, mapping.bands, factor, rows, columns),
+                convert=_converter(
+                    axes, mapping.bands, factor, rows, columns, masked_value=mapping.masked_value
+                ),
             ),
+            nanomaggies=factor,
         )
 
 
@@ -120,14 +123,23 @@ def _keys(mapping: Hdf5Mapping, ebv_key: str | None) -> Mapping[str, str]:
 
 
 def _converter(
-    axes: Axes, bands: str, factor: float, rows: Cut, columns: Cut
+    axes: Axes,
+    bands: str,
+    factor: float,
+    rows: Cut,
+    columns: Cut,
+    *,
+    masked_value: float | None,
 ) -> Callable[[NDArray[np.generic]], NDArray[np.float32]]:
     """Pixels of the window, in the file's axes, bands and unit -> stamps in ours."""
     place = [BANDS.index(band) for band in bands]
 
     def convert(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         stored = np.moveaxis(pixels, 1, -1) if axes == "NCHW" else pixels
-        images: NDArray[np.floating] = stored.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # damaged bytes may be signalling NaNs
+            images: NDArray[np.floating] = stored.astype(np.float64)
+        if masked_value is not None:
+            images[_equal(stored, masked_value)] = np.nan
         if rows.weights is not None and columns.weights is not None:
             images = resample(images, rows.weights, columns.weights)
         stamps = np.full((len(images), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.nan, np.float32)
@@ -136,6 +148,14 @@ def _converter(
         return stamps
 
     return convert
+
+
+def _equal(stored: NDArray[np.generic], value: float) -> NDArray[np.bool_]:
+    """Where pixels are a value, which the file holds rounded to its own dtype."""
+    if stored.dtype.kind != "f":
+        return np.asarray(stored == value)
+    with np.errstate(over="ignore"):
+        return np.asarray(stored == np.float64(value).astype(stored.dtype))
 
 
 def _words(mapping: Hdf5Mapping, axes: Axes, unit: str, rows: Cut, columns: Cut) -> dict[str, str]:
@@ -156,4 +176,4 @@ def _words(mapping: Hdf5Mapping, axes: Axes, unit: str, rows: Cut, columns: Cut)
         "unit": unit,
         "pixel scale": scale,
         "crop": crop,
-    }
+    } | ({} if mapping.masked_value is None else {"masked": f"pixels of {mapping.masked_value:g}"})

@@ -1,7 +1,8 @@
 """From a list of SDSS objects to one raw HDF5 file: spectra, then frames, then stamps.
 
 The spectrum names the field of the image where the list does not. Galaxies are cut field by field,
-so each frame is fetched and unpacked once; no more than one field is in memory.
+so each frame is fetched and unpacked once; no more than one field is in memory. Stamps are kept, so
+that going on after an interruption unpacks nothing again.
 """
 
 import threading
@@ -18,14 +19,15 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.sky.download import RetryPolicy
-from pix2z.sky.frames import Frame, cut_stamps, read_frame, unpacked_frame
+from pix2z.sky.frames import Frame, read_frame, unpacked_frame
 from pix2z.sky.imaging import BANDS
 from pix2z.sky.sdss.addresses import BASE_URL, checked_base, frame_file, spectrum_file
-from pix2z.sky.sdss.fetching import POLICY, ServerError, Submit, Wanted, fetching
+from pix2z.sky.sdss.fetching import POLICY, Fetched, ServerError, Submit, Wanted, fetching
 from pix2z.sky.sdss.objects import Failure, Field, ObjectList, SdssObject
-from pix2z.sky.sdss.spectral_grid import on_common_grid
+from pix2z.sky.sdss.spectral_grid import Spectral, on_common_grid
+from pix2z.sky.sdss.stamps import cut_field, stamps_key
 from pix2z.sky.sdss.writing import FetchedGalaxy, raw_writer
-from pix2z.sky.sdss_spectra import read_sdss_spectrum
+from pix2z.sky.sdss_spectra import SdssSpectrum, read_sdss_spectrum
 from pix2z.sky.transfer.ranged import NotFoundError
 
 __all__ = ["FilesProgress", "Outcome", "fetch_galaxies"]
@@ -51,7 +53,11 @@ class FilesProgress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a list; failures in its order. absent : band -> galaxies without a frame."""
+    """What came of a list; failures in its order.
+
+    n_fields : that galaxies were cut from.
+    absent : band -> galaxies without a frame in it.
+    """
 
     n_galaxies: int
     n_fields: int
@@ -75,7 +81,7 @@ class _Tally:
             self.now = replace(self.now, n_bytes=self.now.n_bytes + count)
             self.report(self.now)
 
-    def one_file(self, _: object) -> None:
+    def one_file(self) -> None:
         with self.lock:
             self.now = replace(self.now, n_done=self.now.n_done + 1)
             self.report(self.now)
@@ -102,6 +108,10 @@ class _Place:
 
     def frame(self, field: Field, band: str) -> Wanted:
         return frame_file(field, band, base_url=self.base_url, cache=self.cache)
+
+    def stamps(self, field: Field) -> Path:
+        folder = f"{field.rerun}/{field.run}/{field.camcol}"
+        return self.cache / "stamps" / folder / f"stamps-{field}.npz"
 
 
 def fetch_galaxies(
@@ -137,19 +147,25 @@ def fetch_galaxies(
     """
     place = _Place(checked_base(base_url), cache)
     tally, failures = _Tally(progress), [*listed.failures]
-    n_galaxies, absent, fields = 0, dict.fromkeys(BANDS, 0), {}
+    n_galaxies, n_fields, absent = 0, 0, dict.fromkeys(BANDS, 0)
     try:
         with (
             raw_writer(out, has_ebv=listed.has_ebv, softened=softened) as append,
-            fetching(jobs=jobs, policy=policy, force=force, received=tally.more_bytes) as submit,
+            fetching(
+                jobs=jobs,
+                policy=policy,
+                force=force,
+                received=tally.more_bytes,
+                ended=tally.one_file,
+            ) as ask,
         ):
-            ask = _counted(submit, tally)
             tally.begin("spectra", len(listed.objects))
             fields = _fields(listed.objects, place, ask, jobs=jobs, failures=failures)
             tally.begin("frames", len(BANDS) * len(fields))
             for galaxies, bands in _cut_fields(fields, place, ask, jobs=jobs, failures=failures):
                 append(galaxies)
                 n_galaxies += len(galaxies)
+                n_fields += 1
                 for band in bands:
                     absent[band] += len(galaxies)
             if not n_galaxies:
@@ -160,16 +176,7 @@ def fetch_galaxies(
         kept = f"what has come is kept in {cache}, and the same command goes on from it"
         raise Pix2zError(f"{error}; {kept}") from error
     failures.sort(key=lambda failure: failure.row)
-    return Outcome(n_galaxies, len(fields), tuple(failures), absent)
-
-
-def _counted(submit: Submit, tally: _Tally) -> Submit:
-    def ask(wanted: Wanted) -> "Future[Path]":
-        future = submit(wanted)
-        future.add_done_callback(tally.one_file)
-        return future
-
-    return ask
+    return Outcome(n_galaxies, n_fields, tuple(failures), absent)
 
 
 def _fields(
@@ -185,7 +192,7 @@ def _fields(
     asked = ((found, ask(place.spectrum(found))) for found in objects)
     for found, future in _ahead(asked, SPECTRA_AHEAD * jobs):
         try:
-            path = future.result()
+            path = future.result().path
             fields.setdefault(found.field or _field_of(path, found), []).append(found)
         except ServerError:
             raise
@@ -218,49 +225,71 @@ def _cut_fields(
     with ThreadPoolExecutor(UNPACKERS) as unpackers:
         for field, futures in _ahead(asked, jobs):
             try:
-                frames = _frames(field, futures, unpackers)
+                arrived = _arrived(field, futures)
+                galaxies = _galaxies(field, fields[field], arrived, place, unpackers, failures)
             except ServerError:
                 raise
             except Pix2zError as error:
                 failures += [_failure(found, error) for found in fields[field]]
                 continue
-            galaxies = []
-            for found in fields[field]:
-                try:
-                    galaxies.append(_galaxy(found, frames, place))
-                except InputError as error:
-                    failures.append(_failure(found, error))
             if galaxies:
-                yield galaxies, set(BANDS) - set(frames)
+                yield galaxies, set(BANDS) - set(arrived)
 
 
-def _frames(
-    field: Field, futures: Mapping[str, "Future[Path]"], unpackers: ThreadPoolExecutor
-) -> dict[str, Frame]:
-    """Read the frames of a field; a band of which the server has none is left out."""
-    paths, missing = {}, []
+def _arrived(field: Field, futures: Mapping[str, "Future[Fetched]"]) -> dict[str, Fetched]:
+    """Wait for the frames of a field; a band of which the server has none is left out."""
+    arrived, missing = {}, []
     for band, future in futures.items():
         try:
-            paths[band] = future.result()
+            arrived[band] = future.result()
         except NotFoundError as error:
             missing.append(error)
-    if not paths:
+    if not arrived:
         raise InputError(f"field {field} has no frame in any band: {missing[0]}")
-    contents = unpackers.map(unpacked_frame, paths.values())
+    return arrived
+
+
+def _galaxies(
+    field: Field,
+    members: Sequence[SdssObject],
+    arrived: Mapping[str, Fetched],
+    place: _Place,
+    unpackers: ThreadPoolExecutor,
+    failures: list[Failure],
+) -> list[FetchedGalaxy]:
+    """Cut the galaxies of a field; what fails of one is added to `failures`."""
+    read: list[tuple[SdssObject, SdssSpectrum, Spectral]] = []
+    for found in members:
+        try:
+            spectrum = _quietly(read_sdss_spectrum, place.spectrum(found).path)
+            read.append((found, spectrum, on_common_grid(spectrum)))
+        except InputError as error:
+            failures.append(_failure(found, error))
+    if not read:
+        return []
+    positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in read]
+    cut = cut_field(
+        place.stamps(field),
+        positions,
+        key=stamps_key({band: one.sha256 for band, one in arrived.items()}, positions),
+        read_frames=lambda: _frames(arrived, unpackers),
+    )
+    galaxies = []
+    for (found, spectrum, arrays), stamp, reason in zip(read, cut.stamps, cut.reasons, strict=True):
+        if reason:
+            failures.append(Failure(found.row, str(found), reason))
+        else:
+            galaxies.append(FetchedGalaxy(found, spectrum, stamp, arrays))
+    return galaxies
+
+
+def _frames(arrived: Mapping[str, Fetched], unpackers: ThreadPoolExecutor) -> dict[str, Frame]:
+    paths = [one.path for one in arrived.values()]
+    contents = unpackers.map(unpacked_frame, paths)
     return {
         band: _quietly(read_frame, path, content)
-        for (band, path), content in zip(paths.items(), contents, strict=True)
+        for band, path, content in zip(arrived, paths, contents, strict=True)
     }
-
-
-def _galaxy(found: SdssObject, frames: Mapping[str, Frame], place: _Place) -> FetchedGalaxy:
-    spectrum = _quietly(read_sdss_spectrum, place.spectrum(found).path)
-    try:
-        stamp = cut_stamps(frames, ra=spectrum.ra, dec=spectrum.dec)
-    except ValueError as error:  # of a WCS that cannot be turned round
-        reason = " ".join(str(error).split())
-        raise InputError(f"position {spectrum.ra}, {spectrum.dec}: no pixel ({reason})") from error
-    return FetchedGalaxy(found, spectrum, stamp, on_common_grid(spectrum))
 
 
 def _quietly(read: Callable[..., T], *arguments: object) -> T:

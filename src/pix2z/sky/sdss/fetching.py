@@ -15,10 +15,10 @@ from queue import SimpleQueue
 import requests
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.sky.download import Progress, RetryPolicy, download
+from pix2z.sky.download import Progress, Provenance, RetryPolicy, download
 from pix2z.sky.transfer.transport import new_session
 
-__all__ = ["MOST_JOBS", "POLICY", "ServerError", "Wanted", "fetching"]
+__all__ = ["MOST_JOBS", "POLICY", "Fetched", "ServerError", "Wanted", "fetching"]
 
 MOST_JOBS = 8
 """Requests at a time, at most: the server is for everyone."""
@@ -47,6 +47,14 @@ class Wanted:
     signature: bytes
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is there, verified."""
+
+    path: Path
+    sha256: str
+
+
 @dataclass
 class _State:
     """What the threads share; `lock` guards the count of files given up in a row."""
@@ -54,14 +62,15 @@ class _State:
     policy: RetryPolicy
     force: bool
     received: Callable[[int], None]
+    ended: Callable[[], None]
     stop: threading.Event
     lock: threading.Lock = field(default_factory=threading.Lock)
     given_up: int = 0
 
 
-Submit = Callable[[Wanted], "Future[Path]"]
+Submit = Callable[[Wanted], "Future[Fetched]"]
 
-_Task = tuple["Future[Path]", Wanted]
+_Task = tuple["Future[Fetched]", Wanted]
 
 
 @contextmanager
@@ -71,8 +80,9 @@ def fetching(
     policy: RetryPolicy = POLICY,
     force: bool = False,
     received: Callable[[int], None] = lambda _: None,
+    ended: Callable[[], None] = lambda: None,
 ) -> Iterator[Submit]:
-    """Yield a function that takes a wanted file and gives a future of its path.
+    """Yield a function that takes a wanted file and gives a future of it.
 
     At the end, also by an error or Ctrl-C, what has arrived stays on disk, and nothing more is
     asked for. The threads are daemons: none keeps the process waiting for a silent server.
@@ -82,20 +92,21 @@ def fetching(
     jobs : files at a time.
     force : fetch what is there already again.
     received : called with the number of bytes that have just come, from any thread.
+    ended : called when a file is there or has failed, before its future says so.
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     stop = threading.Event()
-    state = _State(replace(policy, sleep=_sleeping(stop)), force, received, stop)
+    state = _State(replace(policy, sleep=_sleeping(stop)), force, received, ended, stop)
     threads = [
         threading.Thread(target=_work, args=(tasks, state), daemon=True) for _ in range(jobs)
     ]
     for thread in threads:
         thread.start()
 
-    def submit(wanted: Wanted) -> "Future[Path]":
-        future: Future[Path] = Future()
+    def submit(wanted: Wanted) -> "Future[Fetched]":
+        future: Future[Fetched] = Future()
         tasks.put((future, wanted))
         return future
 
@@ -122,19 +133,26 @@ def _work(tasks: "SimpleQueue[_Task | None]", state: _State) -> None:
         while (task := tasks.get()) is not None:
             future, wanted = task
             try:
-                future.set_result(_fetch(session, wanted, state))
+                future.set_result(_told(session, wanted, state))
             except BaseException as error:
                 future.set_exception(error)
 
 
-def _fetch(session: requests.Session, wanted: Wanted, state: _State) -> Path:
+def _told(session: requests.Session, wanted: Wanted, state: _State) -> Fetched:
+    try:
+        return _fetch(session, wanted, state)
+    finally:
+        state.ended()
+
+
+def _fetch(session: requests.Session, wanted: Wanted, state: _State) -> Fetched:
     if state.stop.is_set():
         raise _Stopped
     with state.lock:
         if state.given_up >= MOST_IN_A_ROW:
             raise ServerError(f"{wanted.url}: not asked for any more")
     try:
-        _download(session, wanted, state)
+        record = _download(session, wanted, state)
     except InputError:
         _count(state, given_up=False)  # an answer, if a bad one
         raise
@@ -143,7 +161,7 @@ def _fetch(session: requests.Session, wanted: Wanted, state: _State) -> Path:
             raise ServerError(f"{MOST_IN_A_ROW} files in a row did not come: {error}") from error
         raise
     _count(state, given_up=False)
-    return wanted.path
+    return Fetched(wanted.path, record.sha256)
 
 
 def _count(state: _State, *, given_up: bool) -> int:
@@ -152,7 +170,7 @@ def _count(state: _State, *, given_up: bool) -> int:
         return state.given_up
 
 
-def _download(session: requests.Session, wanted: Wanted, state: _State) -> None:
+def _download(session: requests.Session, wanted: Wanted, state: _State) -> Provenance:
     before: int | None = None
 
     def progress(now: Progress) -> None:
@@ -164,8 +182,8 @@ def _download(session: requests.Session, wanted: Wanted, state: _State) -> None:
                 state.received(now.done - before)
             before = now.done
 
-    def fetch(*, again: bool) -> None:
-        download(
+    def fetch(*, again: bool) -> Provenance:
+        return download(
             wanted.url,
             wanted.path,
             signature=wanted.signature,
@@ -176,6 +194,6 @@ def _download(session: requests.Session, wanted: Wanted, state: _State) -> None:
         )
 
     try:
-        fetch(again=state.force)
+        return fetch(again=state.force)
     except IntegrityError:
-        fetch(again=True)  # it was altered since; a cache is there to be filled again
+        return fetch(again=True)  # it was altered since; a cache is there to be filled again

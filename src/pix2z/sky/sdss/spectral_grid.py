@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pix2z.errors import InputError
 from pix2z.sky.sdss_spectra import SdssSpectrum
 
-__all__ = ["LOGLAM", "SPECTRAL_ARRAYS", "on_common_grid"]
+__all__ = ["LOGLAM", "SPECTRAL_ARRAYS", "Spectral", "on_common_grid"]
 
 PER_DEX = 10_000
 FIRST, LAST = 35_500, 40_200
@@ -23,8 +23,11 @@ TOLERANCE = 0.1
 
 SPECTRAL_ARRAYS = ("flux", "ivar", "model")
 
+Spectral = dict[str, NDArray[np.float32]]
+"""Each of `SPECTRAL_ARRAYS`, (L,), on the grid."""
 
-def on_common_grid(spectrum: SdssSpectrum) -> dict[str, NDArray[np.float32]]:
+
+def on_common_grid(spectrum: SdssSpectrum) -> Spectral:
     """Flux, ivar and model (L,) on the grid; flux and model NaN and ivar 0 off the spectrum.
 
     Raises

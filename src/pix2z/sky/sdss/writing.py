@@ -21,7 +21,7 @@ from pix2z.sky.imaging import BANDS, PIXEL_SCALE
 from pix2z.sky.layouts.units import SOFTENED_UNIT
 from pix2z.sky.sdss.addresses import RELEASE
 from pix2z.sky.sdss.objects import SdssObject
-from pix2z.sky.sdss.spectral_grid import LOGLAM
+from pix2z.sky.sdss.spectral_grid import LOGLAM, Spectral
 from pix2z.sky.sdss_spectra import FLUX_UNIT, SdssSpectrum
 from pix2z.sky.softening import soften
 
@@ -55,7 +55,7 @@ class FetchedGalaxy:
     found: SdssObject
     spectrum: SdssSpectrum
     stamp: NDArray[np.float32]
-    arrays: dict[str, NDArray[np.float32]]
+    arrays: Spectral
 
 
 def object_id(found: SdssObject) -> int:

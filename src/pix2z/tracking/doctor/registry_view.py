@@ -8,6 +8,7 @@ from typing import Any
 from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.tracking.promotion.versions import LOCK, PRODUCTION
 from pix2z.tracking.store import Store
 
@@ -70,7 +71,9 @@ def read_registry(store: Store, root: Path) -> Registry:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (PRODUCTION, LOCK) or name.startswith(f"{PRODUCTION}-")
+    """Tell whether it is a model of redshift networks, or the lock."""
+    named_so = name in (PRODUCTION, LOCK) or name.startswith(f"{PRODUCTION}-")
+    return named_so and name != SPECTRUM_MODEL
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:

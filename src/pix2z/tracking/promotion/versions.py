@@ -6,6 +6,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError
 
 __all__ = [
@@ -69,7 +70,7 @@ class Version:
 
 
 def read_versions(client: MlflowClient) -> list[Version]:
-    """Every version of the registered models of pix2z, by name, the newest first."""
+    """Every version of the models of redshift networks, by name, the newest first."""
     aliases = {model.name: model.aliases for model in _pages(client.search_registered_models)}
     found = [
         Version(
@@ -97,7 +98,9 @@ def _pages(search: Any) -> Iterable[Any]:
 
 
 def _is_ours(name: str) -> bool:
-    return name == PRODUCTION or (name.startswith(f"{PRODUCTION}-") and name != LOCK)
+    """Tell whether a registered model holds pools of redshift networks."""
+    others = (LOCK, SPECTRUM_MODEL)
+    return name == PRODUCTION or (name.startswith(f"{PRODUCTION}-") and name not in others)
 
 
 def _aliases(of_model: Mapping[str, Any], number: Any) -> tuple[str, ...]:

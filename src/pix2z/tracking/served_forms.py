@@ -1,0 +1,114 @@
+"""The kinds of models that the registry holds: what a version is made of, and how it is served."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array
+
+from pix2z.config.arms import SPECTRUM_MODEL
+
+__all__ = ["POOL", "SPECTRUM", "ServedForm"]
+
+REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
+"""What loading and serving a pool imports; pinned to what is installed when it is registered."""
+
+_Z_COLUMNS = ("median", "mean", "mode", "err68_low", "err68_high", "err95_low", "err95_high")
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ServedForm:
+    """What the versions of one kind share."""
+
+    experiment: str
+    """That of the runs that own them."""
+    digest_tag: str
+    """Tag of a version, and value given to its code: the digest of what was registered."""
+    model_tags: tuple[str, ...]
+    """Tags of a version that all versions of its model share."""
+    artifact: str
+    """Name of the folder with its files."""
+    files: Callable[[Iterable[str]], tuple[str, ...]]
+    """Members of a pool -> files that the code reads, below the folder."""
+    code: Path
+    """What MLflow runs to load a version."""
+    requirements: tuple[str, ...]
+    signature: Callable[[], ModelSignature]
+
+
+def _pool_files(members: Iterable[str]) -> tuple[str, ...]:
+    of_member = ("estimator.json", "weights.weights.h5")
+    return ("pool.json", *(f"{name}/{file}" for name in members for file in of_member))
+
+
+def _network_files(members: Iterable[str]) -> tuple[str, ...]:
+    return ("spectrum.json", "weights.weights.h5", "basis.h5")
+
+
+def _pool_signature() -> ModelSignature:
+    """Images as one tensor, E(B-V) and PDFs as parameters; a row per galaxy out."""
+    columns = [ColSpec(DataType.double, f"z_{name}") for name in _Z_COLUMNS]
+    pdf = [ColSpec(Array(DataType.double), name, required=False) for name in ("pdf", "pdf_z")]
+    return _of_images(
+        [*columns, ColSpec(DataType.integer, "flags"), *pdf],
+        ParamSpec("pdf", DataType.boolean, False),
+    )
+
+
+def _spectrum_signature() -> ModelSignature:
+    """Images as one tensor, E(B-V) as a parameter; a row per galaxy out.
+
+    A plain network has no PDF, and so none of the columns of redshifts.
+    """
+    spectra = [
+        ColSpec(Array(DataType.double), name)
+        for name in ("wavelength", "flux", "flux_error", "flux_error95")
+    ]
+    redshifts = [
+        ColSpec(DataType.double, f"z_{name}", required=False)
+        for name in ("median", "err68_low", "err68_high")
+    ]
+    return _of_images([*spectra, *redshifts, ColSpec(DataType.integer, "flags")])
+
+
+def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:
+    images = TensorSpec(np.dtype("float32"), (-1, 32, 32, 5))
+    signature = ModelSignature(
+        inputs=Schema([images]),
+        outputs=Schema(outputs),
+        params=ParamSchema([ParamSpec("ebv", DataType.double, [], (-1,)), *params]),
+    )
+    # The model checks what it is sent, says better than MLflow what is wrong with it, and takes
+    # base64 too: MLflow passes the input of such a model on as it came.
+    signature._is_signature_from_type_hint = True
+    return signature
+
+
+POOL = ServedForm(
+    experiment="pix2z-train",
+    digest_tag="pool_digest",
+    model_tags=("arm", "architecture", "selection"),
+    artifact="pool",
+    files=_pool_files,
+    code=_HERE / "served_model.py",
+    requirements=REQUIREMENTS,
+    signature=_pool_signature,
+)
+"""A pool of redshift networks."""
+
+SPECTRUM = ServedForm(
+    experiment=SPECTRUM_MODEL,
+    digest_tag="spectrum_digest",
+    model_tags=(),
+    artifact="network",
+    files=_network_files,
+    code=_HERE / "served_spectrum.py",
+    requirements=(*REQUIREMENTS, "astropy", "speclite"),
+    signature=_spectrum_signature,
+)
+"""A network that reconstructs spectra; its arms share one registered model."""

@@ -1,0 +1,111 @@
+"""Redshifts read off six real SDSS spectra, against SDSS's own."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pix2z import cli
+from pix2z.sky.sdss_spectra import read_sdss_spectrum
+from pix2z.sky.templates import template_spectra
+from pix2z.spectra.lines import LINES
+from pix2z.spectra.template_redshift import fit_redshifts
+from pix2z.spectra.templates import Templates, with_emission_lines
+
+NAMES = (
+    "spec-0266-51630-0168",
+    "spec-0266-51630-0215",
+    "spec-0266-51630-0367",
+    "spec-0267-51608-0413",
+    "spec-0268-51633-0074",
+    "spec-1678-53433-0425",
+)
+
+
+@pytest.fixture(scope="module")
+def paths(real_data: Path) -> list[Path]:
+    return [real_data / f"spectra/{name}.fits" for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def table(paths, tmp_path_factory):
+    """Rows that `pix2z redshift` writes of all six, over its default range of redshifts."""
+    out = tmp_path_factory.mktemp("z") / "z.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["pix2z", "redshift", *map(str, paths), "--out", str(out)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert not ended.value.code
+    with out.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
+def test_the_redshift_is_sdsss(table, paths, index):
+    row, sdss = table[index], read_sdss_spectrum(paths[index])
+    assert row["file"] == str(paths[index])
+    offset = (float(row["z"]) - sdss.z) / (1 + sdss.z)
+    assert abs(offset) < 1e-4  # a third of what taking air for vacuum would shift it by
+    assert 0 < float(row["z_err"]) < 1e-4
+    assert row["flags"] == "0"
+    assert abs(float(row["z_second"]) - sdss.z) > 0.004
+
+
+def test_stars_alone_and_gas_alone_agree_on_vacuum(paths):
+    """kcorrect's continua without their lines would disagree with lines if they were in air."""
+    spectrum = read_sdss_spectrum(paths[4])
+    wavelength, flux = template_spectra()
+    weight = spectrum.ivar.copy()
+    for line in LINES:
+        if line.emission:
+            place = line.wavelength * (1 + spectrum.z)
+            weight[np.abs(spectrum.wavelength / place - 1) < 0.003] = 0
+    stars = fit_redshifts(
+        spectrum.wavelength,
+        spectrum.flux[None],
+        weight[None],
+        Templates(wavelength, flux, non_negative=True),
+    )
+    assert abs(stars.z[0] - spectrum.z) / (1 + spectrum.z) < 1e-4
+
+
+def test_noise_makes_errors_larger_and_redshifts_no_more_wrong_than_they_say(paths):
+    """Noise is added until the signal-to-noise ratio is 2 per pixel."""
+    wavelength, flux = template_spectra()
+    templates = with_emission_lines(Templates(wavelength, flux, non_negative=True))
+    spectrum = read_sdss_spectrum(paths[4])
+    good = spectrum.ivar > 0
+    sigma = np.median(spectrum.flux[good]) / 2
+    rng = np.random.default_rng(1)
+    noisy = spectrum.flux + rng.normal(0, sigma, (8, len(spectrum.flux)))
+    ivar = np.where(good, 1 / (sigma**2 + 1 / np.where(good, spectrum.ivar, 1)), 0)
+    found = fit_redshifts(spectrum.wavelength, noisy, np.tile(ivar, (8, 1)), templates, z_max=0.3)
+    pull = (found.z - spectrum.z) / found.z_err
+    trusted = found.flags == 0
+    assert trusted.sum() >= 6
+    assert (np.abs(pull[trusted]) < 5).all()
+    assert np.median(found.z_err) > 5e-5
+
+
+def test_wavelengths_of_lines_are_those_of_sdss(paths):
+    with fits.open(paths[0]) as hdus:
+        sdss = np.array(hdus[3].data["LINEWAVE"], np.float64)
+    for line in LINES:
+        if line.emission:
+            assert np.abs(sdss - line.wavelength).min() < 2e-3, line
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_spectrum_that_was_cut_is_refused(paths, tmp_path, monkeypatch, capsys, share):
+    cut = tmp_path / "cut.fits"
+    whole = paths[0].read_bytes()
+    cut.write_bytes(whole[: int(share * len(whole))])
+    out = tmp_path / "z.csv"
+    monkeypatch.setattr("sys.argv", ["pix2z", "redshift", str(cut), "--out", str(out)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {cut}: ")
+    assert not out.exists()
