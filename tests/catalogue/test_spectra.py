@@ -1,0 +1,150 @@
+"""Spectra in physical units, written as they come, of a network whose answers are known."""
+
+import tracemalloc
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
+from pix2z.catalogue.spectra import SPECTRUM_COLUMNS, redshift_columns, write_reconstructions
+from pix2z.catalogue.survey_spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+from pix2z.errors import InputError
+from pix2z.network.redshifts import image_flags
+from pix2z.network.spectrum_architectures import ShiftGrid
+from pix2z.network.spectrum_estimator import Reconstruction
+from pix2z.sky.filters import flux_density_per_nanomaggy
+from pix2z.spectra.spectrum_files import open_spectra
+from pix2z.wavelengths import WavelengthGrid
+
+SHIFTS = ShiftGrid(WavelengthGrid(3800.0, 9200.0, 400), 8, 0.0, 0.4)
+
+
+class PixelsAreShapes:
+    """Gives a galaxy whose every pixel is x the relative spectrum 1 + x (lambda / 6000)."""
+
+    record = {"arm": "virtual", "targets": "parent"}
+    rest_wavelength = np.geomspace(2500.0, 9500.0, 50)
+    rest_basis = np.random.default_rng(1).normal(1.0, 0.1, (2, 50))
+    digest = "abc"
+    shifts = SHIFTS
+
+    def reconstruct(self, images, ebv=None):
+        x = np.nan_to_num(np.nanmedian(np.nan_to_num(images), axis=(1, 2, 3)))
+        flux = (1 + x[:, None] * SHIFTS.wavelengths.values / 6000.0).astype(np.float32)
+        shares = np.zeros((len(x), SHIFTS.n), np.float32)
+        shares[np.arange(len(x)), np.arange(len(x)) % SHIFTS.n] = 1.0
+        half = np.full_like(flux, 0.1)
+        return Reconstruction(flux, half, 2 * half, shares, image_flags(images, ebv))
+
+
+def write(path, survey, *, ebv=None, n=None, batches=None):
+    network = PixelsAreShapes()
+    return write_reconstructions(
+        path,
+        network,
+        batches or stamps_of_survey(survey, ebv=ebv),
+        n=n or len(survey.table),
+        columns=EBV_COLUMN,
+        attributes=spectrum_attributes(network, survey, ebv=ebv),
+    )
+
+
+@pytest.fixture
+def survey(survey_of, tmp_path):
+    """Return a function that makes a survey of n galaxies, in a file that is empty."""
+
+    def make(n, **options):
+        (tmp_path / "in.h5").touch()
+        return survey_of(n, path=str(tmp_path / "in.h5"), **options)
+
+    return make
+
+
+@pytest.mark.parametrize("ebv", [0.0, 0.3])
+def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, true_redshift, tmp_path, ebv):
+    """Every pixel of a galaxy is x nanomaggies: within 6 arcsec of the middle, x times the area."""
+    found = write(tmp_path / "s.hdf5", survey(300), ebv=ebv)
+    assert (found.n_flagged, set(found.n_by_flag)) == (0, {1, 2, 4, 8, 16})
+    x = true_redshift(np.arange(300))
+    area = np.pi * (6.0 / 0.396) ** 2
+    brightness = x * area * 10 ** (0.4 * 2.751 * ebv) * flux_density_per_nanomaggy("r")
+    with h5py.File(tmp_path / "s.hdf5", "r") as file:
+        np.testing.assert_allclose(file["mean_flux_r"][...], brightness, rtol=1e-3)
+        wavelength = file["wavelength"][...]
+        shape = 1 + x[:, None] * wavelength / 6000.0
+        np.testing.assert_allclose(file["flux"][...], brightness[:, None] * shape, rtol=1e-3)
+        np.testing.assert_allclose(file["flux_error"][:, 7], 0.1 * brightness, rtol=1e-3)
+        np.testing.assert_allclose(file["flux_error95"][:, 7], 0.2 * brightness, rtol=1e-3)
+        np.testing.assert_array_equal(file["object_id"][...], 10**18 + 7 * np.arange(300))
+        assert set(SPECTRUM_COLUMNS) <= set(file)
+        assert file.attrs["arm"] == "virtual"
+        assert "8: every band is blank, so there is no spectrum" in file.attrs["flags"]
+        assert file.attrs["input_sha256"].startswith("{")
+    with open_spectra(tmp_path / "s.hdf5") as spectra:
+        assert len(spectra) == 300
+        np.testing.assert_allclose(spectra.basis.flux, PixelsAreShapes.rest_basis)
+
+
+def test_redshifts_are_those_of_the_bins():
+    n = SHIFTS.n
+    found = SimpleNamespace(flux=np.ones((n, 3)), shares=np.eye(n, dtype=np.float32))
+    columns = redshift_columns(found, SHIFTS)
+    np.testing.assert_allclose(columns["pix2z_z_median"], np.expm1(SHIFTS.centres), atol=1e-6)
+    half = 0.34 * SHIFTS.width
+    low, high = np.expm1(SHIFTS.centres - half), np.expm1(SHIFTS.centres + half)
+    np.testing.assert_allclose(columns["pix2z_z_err68_low"], low, atol=1e-5)
+    np.testing.assert_allclose(columns["pix2z_z_err68_high"], high, atol=1e-5)
+
+
+def test_flags_are_counted_as_they_are_written(survey, tmp_path):
+    def alter(rows, images):
+        for row, spoil in ((0, np.s_[:]), (1, np.s_[..., 2]), (2, np.s_[:3, :3])):
+            images[rows == row, *([spoil] if not isinstance(spoil, tuple) else spoil)] = np.nan
+
+    found = write(tmp_path / "s.hdf5", survey(5, alter=alter))
+    assert found.n_by_flag == {1: 2, 2: 1, 4: 0, 8: 1, 16: 1}
+    assert found.n_flagged == 3
+    assert set(SPECTRUM_FLAG_MEANINGS) == set(found.n_by_flag)
+    with h5py.File(tmp_path / "s.hdf5", "r") as file:
+        assert file["flags"][...].tolist() == [9, 17, 2, 0, 0]
+
+
+def test_an_error_on_the_way_leaves_what_was_there(survey, tmp_path):
+    out = tmp_path / "s.hdf5"
+    out.write_bytes(b"earlier")
+
+    def batches():
+        yield next(stamps_of_survey(survey(300)))
+        raise InputError("in.h5: damaged")
+
+    with pytest.raises(InputError, match=r"in.h5: damaged"):
+        write(out, survey(300), batches=batches())
+    with pytest.raises(ValueError, match="expected 700 rows in all; got 300"):
+        write(out, survey(300), n=700)
+    assert out.read_bytes() == b"earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5", "s.hdf5"]
+
+
+def test_a_file_that_cannot_be_written_is_named(survey, tmp_path):
+    (tmp_path / "blocked").write_text("not a folder")
+    with pytest.raises(InputError, match=r"blocked/s.hdf5: cannot be written \("):
+        write(tmp_path / "blocked/s.hdf5", survey(3))
+
+
+def test_very_many_files_fit_the_attributes(survey, tmp_path, monkeypatch):
+    monkeypatch.setattr("pix2z.catalogue.survey_spectra.LONGEST_ATTRIBUTE", 50)
+    write(tmp_path / "s.hdf5", survey(3))
+    with h5py.File(tmp_path / "s.hdf5", "r") as file:
+        assert file.attrs["input_sha256"].startswith("SHA-256 of this text: ")
+
+
+def test_memory_does_not_grow_with_the_survey(survey, tmp_path):
+    peaks = []
+    for n in (600, 600, 6000):  # the first warms up
+        tracemalloc.start()
+        write(tmp_path / "s.hdf5", survey(n))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 6000 * 200  # columns of the table; a spectrum has 1,600 bytes
