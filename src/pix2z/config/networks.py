@@ -1,14 +1,14 @@
 """Parameters of the networks."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from pix2z.config.precision import Precision
 from pix2z.config.section import Section
 
 __all__ = ["HybridConfig", "SeedCnnConfig"]
 
-Precision = Literal["float32", "mixed_bfloat16"]
 DropRate = Annotated[float, Field(ge=0, lt=1)]
 
 
