@@ -13,7 +13,8 @@ from matplotlib.image import imread
 from pix2z import cli
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumConfig
-from pix2z.files import file_digest
+from pix2z.files import file_digest, read_json, write_json
+from pix2z.network.saved_json import seal
 from pix2z.network.spectrum_architectures import ShiftGrid
 from pix2z.network.spectrum_estimator import (
     ErrorBand,
@@ -33,7 +34,10 @@ def save_fresh(folder: Path, *, decoder: str) -> None:
     """Save a network that saw no data, with small random rows of its basis."""
     settings = SpectrumConfig.read(ROOT / "params.yaml")
     grid = settings.wavelength.model_copy(update={"n": 120})
-    settings = settings.model_copy(update={"wavelength": grid, "n_templates": 3})
+    search = settings.templates.model_copy(update={"n_pixels": 40})
+    settings = settings.model_copy(
+        update={"wavelength": grid, "n_templates": 3, "templates": search}
+    )
     encoder = HybridConfig.read(ROOT / "params.yaml").model_copy(
         update={"trunk_filters": (2,), "dense_units": (4,)}
     )
@@ -250,6 +254,18 @@ def test_an_altered_model_is_refused(run, place, tmp_path, name):
     assert "match" in errors
     assert errors.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["altered"]
+
+
+def test_a_model_of_other_settings_is_one_line(run, place, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(place / "spectrum/models/full", other)
+    description = read_json(other / "spectrum.json")
+    del description["settings"]["n_templates"]
+    description["digest"] = seal(description)
+    write_json(other / "spectrum.json", description)
+    code, _, errors = run("seed.h5", model=str(other))
+    expected = f"error: {other}/spectrum.json: settings.n_templates: field required\n"
+    assert (code, errors) == (2, expected)
 
 
 def test_counts_are_refused_unless_they_are_wanted(run, place, tmp_path):

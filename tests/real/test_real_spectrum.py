@@ -203,7 +203,7 @@ def test_colours_are_those_of_the_real_spectrum(spectra):
 def test_the_continuum_is_that_of_the_real_spectrum(spectra):
     """Measured 12 % rms, and 9 % in the median; the mean training galaxy is off by 23 % rms.
 
-    The median alone would say nothing: to the red of r all spectra are alike, and the mean's is 5 %.
+    The median alone would say nothing: redward of r all spectra are alike, and the mean's is 5 %.
     """
     assert smooth_error(spectra, "images") < 0.16
     assert smooth_error(spectra, "mean") > 0.20

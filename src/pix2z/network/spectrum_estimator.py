@@ -9,8 +9,10 @@ import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from pix2z.config.networks import HybridConfig
+from pix2z.config.section import first_fault
 from pix2z.config.spectrum import SpectrumConfig
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest, write_json
@@ -178,12 +180,23 @@ def save_spectrum_estimator(
 
 
 def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
-    """Read a saved network; raise IntegrityError where weights or JSON are not what was saved."""
+    """Read a saved network.
+
+    Raises
+    ------
+    IntegrityError
+        Weights or JSON are not what was saved.
+    InputError
+        A file is missing, or its settings are those of another version of pix2z.
+    """
     folder = Path(folder)
     described = read_saved_spectrum(folder, schema=SCHEMA)
-    settings = SpectrumConfig.model_validate(described["settings"])
+    try:
+        settings = SpectrumConfig.model_validate(described["settings"])
+        encoder = HybridConfig.model_validate(described["encoder"])
+    except ValidationError as error:
+        raise first_fault(error, path=folder / "spectrum.json", key="settings") from error
     shifts = ShiftGrid(settings.wavelength.grid, settings.stride, **described["redshifts"])
-    encoder = HybridConfig.model_validate(described["encoder"])
     model = fresh_spectrum_model(described["decoder"], settings, encoder, shifts)
     model.load_weights(folder / "weights.weights.h5")
     if file_digest(folder / BASIS) != described["basis_sha256"]:
