@@ -149,7 +149,7 @@ def draw_spectrum(
     low, high = shown.flux - shown.half68, shown.flux + shown.half68
     panel.fill_between(wavelength, low, high, color="#8fbfe0", linewidth=0, label="68 % band")
     ends = [float(np.quantile(low, 0.002)), float(np.quantile(high, 0.998))]
-    if shown.truth is not None:
+    if shown.truth is not None and np.isfinite(shown.truth).any():
         panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
         ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
