@@ -1,7 +1,9 @@
 """Spectrum networks from artificial galaxies: loss, resumption, bands, files, folds."""
 
 import json
+import shutil
 from functools import partial
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from pix2z.config.spectrum import SpectrumArm
 from pix2z.dataset.spectra import open_spectra
+from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import spectrum_arm
 from pix2z.network.spectrum_architectures import ShiftGrid
@@ -36,13 +39,14 @@ def spectra_path(sample_path, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def training_of(sample, sample_split, spectra_path, hybrid, tmp_path):
-    with open_spectra(spectra_path) as spectra:
+@pytest.fixture(scope="module")
+def training_of(sample_path, sample_split, spectra_path, hybrid, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("spectrum")
+    with open_spectra(spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
 
-        def make(decoder, *, checkpoints="checkpoints", settings=SETTINGS):
+        def make(decoder, *, checkpoints, settings=SETTINGS):
             return SpectrumTraining(
-                galaxies=sample,
+                galaxies=galaxies,
                 spectra=spectra,
                 split=sample_split,
                 arm=SpectrumArm(selection="full", decoder=decoder, seed=1),
@@ -50,7 +54,7 @@ def training_of(sample, sample_split, spectra_path, hybrid, tmp_path):
                 encoder=hybrid,
                 shifts=SHIFTS,
                 learn_basis=learn,
-                checkpoints=tmp_path / checkpoints,
+                checkpoints=scratch / checkpoints,
             )
 
         yield make
@@ -66,6 +70,15 @@ def train(training, folder):
         curve=lambda epoch, _record: curve.append(epoch),
     )
     return curve
+
+
+@pytest.fixture(scope="module")
+def plain_folder(training_of, tmp_path_factory):
+    """A plain network that has hardly learned anything."""
+    folder = tmp_path_factory.mktemp("plain") / "model"
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    train(training_of("plain", checkpoints="plain", settings=settings), folder)
+    return folder
 
 
 def test_masked_huber_is_hubers_loss_of_known_wavelengths():
@@ -121,7 +134,8 @@ def test_an_error_band_holds_what_it_says():
 @pytest.mark.parametrize(("decoder", "epochs"), [("physics", 4), ("plain", 15)])
 def test_an_arm_learns_is_saved_and_reads_back(decoder, epochs, training_of, tmp_path, sample):
     settings = SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs})
-    training, folder = training_of(decoder, settings=settings), tmp_path / "model"
+    training = training_of(decoder, checkpoints=f"learn-{decoder}", settings=settings)
+    folder = tmp_path / "model"
     assert train(training, folder) == list(range(epochs))
     estimator = load_spectrum_estimator(folder)
     rows = training.split.test
@@ -145,7 +159,8 @@ def test_an_arm_learns_is_saved_and_reads_back(decoder, epochs, training_of, tmp
 def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
     training_of, tmp_path, monkeypatch
 ):
-    training, seen = training_of("physics"), {}
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    training, seen = training_of("physics", checkpoints="seen", settings=settings), {}
     original = spectrum_arm.spectrum_recipe
 
     def recipe(*args, **kwargs):
@@ -173,7 +188,8 @@ def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
 
 def test_a_killed_training_ends_in_the_same_files(training_of, tmp_path, monkeypatch):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    train(training_of("physics", checkpoints="one"), whole)
+    settings = SETTINGS.model_copy(update={"epochs": 2})
+    train(training_of("physics", checkpoints="one", settings=settings), whole)
 
     class Killed(Exception):  # noqa: N818
         pass
@@ -184,14 +200,14 @@ def test_a_killed_training_ends_in_the_same_files(training_of, tmp_path, monkeyp
     def save(path, state):
         original(path, state)
         calls.append(path.stem)
-        if len(calls) in (2, 6):  # in the network on all rows, then in a fold
+        if len(calls) in (1, 3):  # in the network on all rows, then in a fold
             raise Killed
 
     monkeypatch.setattr(spectrum_arm, "save_state", save)
     for _ in range(2):
         with pytest.raises(Killed):
-            train(training_of("physics", checkpoints="other"), resumed)
-    train(training_of("physics", checkpoints="other"), resumed)
+            train(training_of("physics", checkpoints="other", settings=settings), resumed)
+    train(training_of("physics", checkpoints="other", settings=settings), resumed)
     assert {"all", "fold-0", "fold-1"} == set(calls)
     for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
         assert (whole / name).read_bytes() == (resumed / name).read_bytes(), name
@@ -218,16 +234,14 @@ def _alter_json(folder, change):
         (lambda f: (f / "spectrum.json").unlink(), InputError, "spectrum.json"),
     ],
 )
-def test_an_altered_network_is_refused(alter, error, named, training_of, tmp_path):
-    folder = tmp_path / "model"
-    train(training_of("plain", settings=SETTINGS.model_copy(update={"epochs": 1})), folder)
+def test_an_altered_network_is_refused(alter, error, named, plain_folder, tmp_path):
+    folder = Path(shutil.copytree(plain_folder, tmp_path / "model"))
+    load_spectrum_estimator(folder)
     alter(folder)
     with pytest.raises(error, match=named):
         load_spectrum_estimator(folder)
 
 
-def test_images_of_another_shape_are_refused(training_of, tmp_path):
-    folder = tmp_path / "model"
-    train(training_of("plain", settings=SETTINGS.model_copy(update={"epochs": 1})), folder)
+def test_images_of_another_shape_are_refused(plain_folder):
     with pytest.raises(InputError, match=r"\(n, 32, 32, 5\)"):
-        load_spectrum_estimator(folder).reconstruct(np.zeros((2, 5, 32, 32)))
+        load_spectrum_estimator(plain_folder).reconstruct(np.zeros((2, 5, 32, 32)))
