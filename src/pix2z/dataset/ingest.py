@@ -114,6 +114,9 @@ def ingest(
             )
             if survey.converted["unit"] == SOFTENED_UNIT:
                 _say_softened(partial)
+        # Only now: where nothing is written, the error is the one line that is said.
+        for problem in problems:
+            logger.warning("%s: images: %s", survey.path, problem)
         logger.info("%d of %d rows of %s are good", len(rows), len(table), survey.path.name)
         return {
             "raw": _raw_report(survey, digests, digest),
@@ -135,8 +138,6 @@ def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
             f"{survey.path}: images: {'; '.join(problems)}; to take them as they are, set "
             "ingest.check_photometry: false"
         )
-    for problem in problems:
-        logger.warning("%s: images: %s", survey.path, problem)
     return problems
 
 
