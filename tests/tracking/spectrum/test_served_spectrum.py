@@ -24,7 +24,7 @@ def make_network(folder: Path, decoder: str, seed: int = 1) -> str:
     import keras
 
     from pix2z.config.networks import HybridConfig
-    from pix2z.config.spectrum import SpectrumConfig, WavelengthRange
+    from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig, WavelengthRange
     from pix2z.network.spectrum_architectures import ShiftGrid
     from pix2z.network.spectrum_estimator import (
         ErrorBand,
@@ -37,6 +37,7 @@ def make_network(folder: Path, decoder: str, seed: int = 1) -> str:
         update={
             "wavelength": WavelengthRange(low=3800.0, high=9200.0, n=400),
             "stride": 4,
+            "templates": TemplateSearchConfig(n_templates=4, degree=1, n_pixels=100),
             "n_templates": 3,
             "residual_rank": 2,
         }
