@@ -17,6 +17,7 @@ METRICS = """
 mae rmse r2 adjusted_r2 bias_mean bias_median seed_precision nmad sigma_iqr outlier_005 outlier_010
 outlier_015 outlier_rail crps cde_loss pit_ks coverage_68 coverage_95
 """
+SPECTRUM_ARMS = ("full", "clipped", "plain")
 ARMS = ["full", "clipped", "subsample", "seed_full", "seed_clipped"]
 CONTROLS = ["trainz", "knn", "trees", "parameters", "parameters_noisy"]
 
@@ -111,7 +112,9 @@ def test_a_second_repro_runs_register_alone_and_adds_nothing(finished):
     before = counts(finished.folder)
     assert stages_run(finished.repro()) == ["register"]
     assert counts(finished.folder) == before
-    assert before["registered_models"] == before["model_versions"] == len(ARMS)
+    # A model per arm, and one whose versions are the spectrum arms.
+    assert before["registered_models"] == len(ARMS) + 1
+    assert before["model_versions"] == len(ARMS) + len(SPECTRUM_ARMS)
 
 
 def counts(folder: Path) -> dict[str, int]:
@@ -128,7 +131,8 @@ def test_an_edit_under_evaluation_retrains_nothing(finished):
         status = json.loads(finished.run(sys.executable, "-m", "dvc", "status", "--json"))
     finally:
         path.write_text(text)
-    assert set(status) - {"register"} == {*(f"evaluate@{arm}" for arm in ARMS), "compare"}
+    measured = {*(f"evaluate@{arm}" for arm in ARMS), "evaluate_spectrum", "compare"}
+    assert set(status) - {"register"} == measured
 
 
 def test_changing_the_seeds_of_one_arm_retrains_that_arm_only(finished):
