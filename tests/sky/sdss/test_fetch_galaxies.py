@@ -1,6 +1,7 @@
 """Galaxies made of frames and spectra that a server on this machine has, or has not."""
 
 import bz2
+import gc
 import shutil
 import subprocess
 import sys
@@ -415,6 +416,7 @@ def test_memory_is_that_of_a_field_not_of_the_list(fetch, archive, tmp_path):
         text = "plate,mjd,fiberid\n" + "".join(rows)
         fetch(text)  # so that nothing of the server is counted
         shutil.rmtree(tmp_path / "files/stamps")
+        gc.collect()
         tracemalloc.start()
         assert fetch(text).n_galaxies == n_fields
         most = tracemalloc.get_traced_memory()[1]

@@ -54,9 +54,9 @@ def test_every_pixel_keeps_its_wavelength_and_value(spectrum, first, count, star
     ("options", "words"),
     [
         ({"step": 1.5}, "expected loglam in steps of 0.0001, upwards"),
-        ({"step": -1.0}, "expected loglam in steps of 0.0001, upwards"),
-        ({"step": 0.0}, "expected loglam in steps of 0.0001, upwards"),
-        ({"step": np.nan}, "expected finite loglam"),
+        ({"step": -1.0}, "expected column 'loglam' to increase"),
+        ({"step": 0.0}, "expected column 'loglam' to increase"),
+        ({"step": np.nan}, "expected column 'loglam' to increase"),
         ({"first": 45_000}, "no pixel between 3.55 and 4.02 dex"),
     ],
 )
