@@ -40,6 +40,7 @@ class Repeated:
     rows: NDArray[np.int64]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # damaged bytes may be signalling NaNs
 def repeated_extremes(
     images: NDArray[np.float32], rows: NDArray[np.int64], *, nanomaggies: float = 1.0
 ) -> list[Repeated]:
@@ -65,7 +66,6 @@ def repeated_extremes(
     return found
 
 
-@np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs
 def _suspect(stored: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Where the pixels of one band, in the unit of the file, are far outside of a sky."""
     there = stored[np.isfinite(stored)]
