@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated
 
 import typer
 
@@ -28,11 +30,30 @@ from pix2z.errors import Pix2zError
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Galaxy redshifts from five-band image pixels.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(installed_version("pix2z"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001  # answered before any command runs
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Galaxy redshifts from five-band image pixels."""
+
+
 app.command()(workspace)
 app.command()(doctor)
 app.command()(export)
