@@ -73,7 +73,7 @@ check: .venv/.test
 	lint-imports
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 # The registry and the shared study on a real PostgreSQL, which Debian's packages bring.
 test-services: .venv/.test .venv/.postgres

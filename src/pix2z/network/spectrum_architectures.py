@@ -69,7 +69,7 @@ def build_physics(
     """Build: encoder of the hybrid -> PDF and coefficients -> shifted basis, plus a residual.
 
     The layers "standardise", "basis" and "coefficients" want what is learned of training rows:
-    `spectrum_recipe.start_from`.
+    `spectrum_recipe.start_physics`.
     """
     inputs = image_inputs()
     x = encoded(
