@@ -7,9 +7,12 @@ largest size it needs 9 GB in FOLDER.
 import argparse
 import json
 import logging
+import os
 import platform
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.hours import bench_hours
 from benchmarks.networks import bench_networks
@@ -42,10 +45,23 @@ def main(options: argparse.Namespace) -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names:
         logging.info("benchmark %s", name)
-        results[name] = BENCHMARKS[name]()
+        results[name] = BENCHMARKS[name]() | {"machine": machine()}
         logging.info("%s", json.dumps(results[name], indent=2))
-    results["machine"] = {"processor": platform.machine(), "python": platform.python_version()}
-    write_json(RESULTS, results)
+        write_json(RESULTS, results)
+
+
+def machine() -> dict[str, Any]:
+    """Return what a rate depends on: the processor's name and widest vectors, its cores."""
+    information = Path("/proc/cpuinfo")
+    text = information.read_text() if information.exists() else ""
+    names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE) or [platform.processor()]
+    vectors = [flag for flag in ("avx2", "avx512f", "avx512_bf16") if f" {flag}" in text]
+    return {
+        "processor": names[0],
+        "vectors": vectors[-1:],
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

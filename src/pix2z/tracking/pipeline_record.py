@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ def read_lock(lock: Path) -> Stages:
     if not lock.exists():
         return {}
     try:
-        stages = yaml.load(lock.read_text("utf-8"), yaml.CSafeLoader)["stages"]
+        stages = _stages(lock.read_text("utf-8"))
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         stages = None
     if not isinstance(stages, dict) or not all(isinstance(e, dict) for e in stages.values()):
         raise InputError(f"{lock}: not a dvc.lock; `dvc repro` writes it")
     return stages
+
+
+@lru_cache(maxsize=1)
+def _stages(text: str) -> Any:
+    """Parse a dvc.lock once, however many arms ask; a quarter of a second each."""
+    return yaml.load(text, yaml.CSafeLoader)["stages"]
 
 
 def stage_chain(stages: Stages, stage: str) -> dict[str, Mapping[str, Any]]:
