@@ -70,11 +70,8 @@ def test_no_answer_without_the_arm():
 
 def test_sections_hold_tables_and_figures():
     spectra, ways = spectrum_sections(report(), Path("reports/spectrum"))
-    assert [row[0].split(":")[0] for row in spectra.tables[0].rows] == [
-        "full",
-        "plain",
-        "mean_spectrum",
-    ]
+    assert [row[0] for row in spectra.tables[0].rows] == ["full", "plain", "mean_spectrum"]
+    assert spectra.items[1] == "plain: plain CNN, full sample"
     assert "–" in spectra.tables[0].rows[0]  # a colour that was not measured
     assert any("is better than" in p for p in spectra.paragraphs)
     assert "made-up spectra" in spectra.paragraphs[0]
@@ -86,3 +83,19 @@ def test_sections_hold_tables_and_figures():
         "error_by_wavelength.png",
         "ways.png",
     }
+
+
+def test_full_and_clipped_are_also_compared_where_both_were_trained():
+    found = report()
+    for pair, inside in (("clipped", 0.004), ("plain", -0.004)):
+        found["contrasts"] += [
+            {"a": "full", "b": pair, "subset": "inside", "metric": "mae"}
+            | ranged(inside, "difference"),
+            {"a": "full", "b": pair, "subset": "outside", "metric": "mae"}
+            | ranged(-0.004, "difference"),
+        ]
+    said = spectrum_sections(found, Path("reports/spectrum"))[0].paragraphs[1:]
+    assert len(said) == 2
+    assert said[0].startswith("On all test galaxies, physical decoder, full sample is better")
+    assert said[1].startswith("Inside the clip window, where both were trained, physical decoder")
+    assert "clipped sample is better than physical decoder, full sample" in said[1]

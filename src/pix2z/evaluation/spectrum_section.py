@@ -26,6 +26,11 @@ NAMES = {
     "plain": "plain CNN, full sample",
     "mean_spectrum": "mean training spectrum for every galaxy",
 }
+WHERE = {
+    "whole": "On all test galaxies",
+    "inside": "Inside the clip window, where both were trained",
+}
+"""Subset -> how a contrast on it begins in words; others stay in the JSON file."""
 SHOWN = ("crps", "mae", "nmad", "bias_mean", "outlier_005")
 
 
@@ -110,7 +115,13 @@ def _spectra(report: Json, figures: Path) -> Section:
         ),
     )
     table = Table(caption=caption, header=header, rows=rows)
-    return Section("From images to a spectrum", paragraphs, tables=(table,), pictures=pictures)
+    return Section(
+        "From images to a spectrum",
+        paragraphs,
+        items=tuple(f"{name}: {NAMES.get(name, name)}" for name in arms),
+        tables=(table,),
+        pictures=pictures,
+    )
 
 
 def _spectrum_row(name: str, arm: Json, colour_names: Sequence[str]) -> tuple[str, ...]:
@@ -120,7 +131,7 @@ def _spectrum_row(name: str, arm: Json, colour_names: Sequence[str]) -> tuple[st
         for colour in colour_names
     ]
     return (
-        f"{name}: {NAMES.get(name, '')}".rstrip(": "),
+        name,
         _with_interval(arm["mse"], "{:.5f}"),
         _with_interval(arm["mae"], "{:.4f}"),
         _optional(arm["coverage_68"], "{:.1%}"),
@@ -131,10 +142,11 @@ def _spectrum_row(name: str, arm: Json, colour_names: Sequence[str]) -> tuple[st
 
 
 def _spectrum_verdicts(report: Json) -> list[str]:
-    """Sentences on pairs of networks, in mean absolute error over all test galaxies."""
+    """Sentences on pairs of networks: over all test galaxies, and where both were trained."""
     sentences = []
     for entry in report["contrasts"]:
-        if entry["metric"] != "mae" or entry["subset"] != "whole" or entry["low"] is None:
+        subsets = WHERE if (entry["a"], entry["b"]) == ("full", "clipped") else ("whole",)
+        if entry["metric"] != "mae" or entry["subset"] not in subsets or entry["low"] is None:
             continue
         a, b = (NAMES.get(entry[side], entry[side]) for side in ("a", "b"))
         if entry["high"] < 0:
@@ -144,7 +156,7 @@ def _spectrum_verdicts(report: Json) -> list[str]:
         else:
             verdict = f"{a} and {b} do not differ significantly"
         sentences.append(
-            f"{verdict[0].upper()}{verdict[1:]}: MAE {entry['difference']:+.4f} of the flux in r"
+            f"{WHERE[entry['subset']]}, {verdict}: MAE {entry['difference']:+.4f} of the flux in r"
             f" (95 % interval {entry['low']:+.4f} to {entry['high']:+.4f})."
         )
     return sentences
