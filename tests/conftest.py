@@ -18,6 +18,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is in one folder shares costly fixtures, so one worker runs it; the longest begins."""
     rooms = {item: item.path.relative_to(TESTS).parts[0] for item in items}
