@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help postgres repro quick study nersc gpu test test-services check format bench ui lock clean
+.PHONY: help postgres repro quick study nersc gpu test test-pipeline test-parts test-services check format bench ui lock clean
 help:
 	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test   lint, types, import contract, tests, a miniature end to end"
@@ -72,8 +72,15 @@ check: .venv/.test
 	mypy
 	lint-imports
 
+# Two runs side by side: most tests keep one core busy.
 test: check
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(MAKE) --no-print-directory -j2 --output-sync=line test-pipeline test-parts
+
+test-pipeline: .venv/.test
+	$(BIN)/python -m pytest tests/pipeline
+
+test-parts: .venv/.test
+	$(BIN)/python -m pytest --ignore=tests/pipeline
 
 # The registry and the shared study on a real PostgreSQL, which Debian's packages bring.
 test-services: .venv/.test .venv/.postgres

@@ -15,18 +15,6 @@ settings.load_profile("pix2z")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-TESTS = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is in one folder shares costly fixtures, so one worker runs it; the longest begins."""
-    rooms = {item: item.path.relative_to(TESTS).parts[0] for item in items}
-    items.sort(key=lambda item: rooms[item] != "pipeline")
-    for item, room in rooms.items():
-        item.add_marker(pytest.mark.xdist_group(room))
-
-
 SKY = np.array([0.043, 0.017, 0.027, 0.044, 0.175], np.float32)
 
 
