@@ -74,7 +74,7 @@ check: .venv/.test
 
 # Two runs side by side: most tests keep one core busy.
 test: check
-	$(MAKE) --no-print-directory -j2 --output-sync=line test-pipeline test-parts
+	$(MAKE) --no-print-directory -j2 test-pipeline test-parts
 
 test-pipeline: .venv/.test
 	$(BIN)/python -m pytest tests/pipeline
