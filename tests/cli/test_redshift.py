@@ -41,7 +41,7 @@ def noisy(z, *, seed=1):
     return np.stack([galaxy(one) for one in z]) + rng.normal(0, SIGMA, (len(z), len(WAVELENGTH)))
 
 
-def write_many(path, *, basis=True, with_errors=True, bad=None):
+def write_many(path, *, basis=True, with_errors=True, bad=None, redshift_range=None):
     flux = noisy(Z)
     if bad is not None:
         flux[bad] = np.nan
@@ -52,6 +52,7 @@ def write_many(path, *, basis=True, with_errors=True, bad=None):
         unit="",
         with_errors=with_errors,
         basis=templates() if basis else None,
+        redshift_range=redshift_range,
     ) as writer:
         errors = {"flux_error": np.full(flux.shape, SIGMA)} if with_errors else {}
         writer.append(flux=flux, **errors)
@@ -116,6 +117,25 @@ def test_kcorrects_templates_are_taken_where_there_is_no_basis_or_they_are_asked
     assert values[0][:4] == values[0][4:] == values[1][4:]
     assert values[1][:4] != values[0][:4]
     assert all(float(row["reduced_chi2"]) == pytest.approx(1, abs=0.2) for row in own[:4])
+
+
+def test_reconstructions_have_redshifts_of_their_network_and_no_error(run, tmp_path):
+    write_many(tmp_path / "many.h5", redshift_range=(0.0, 0.25))
+    code, said, _ = run("many.h5")
+    assert code == 0
+    assert "4 flagged (reconstructed from images: 4)" in said
+    found = rows(tmp_path / "z.csv")
+    z = np.array([float(row["z"]) for row in found])
+    np.testing.assert_allclose(z[[0, 1, 3]], Z[[0, 1, 3]], atol=0.2 * STEP)
+    assert z[2] <= 0.25  # it lies at 0.3, where the network has no redshifts
+    assert {row["z_err"] for row in found} == {"nan"}
+    assert run("many.h5", "--z-max", 0.4)[0] == 0
+    assert float(rows(tmp_path / "z.csv")[2]["z"]) == pytest.approx(Z[2], abs=0.2 * STEP)
+    code, _, errors = run("many.h5", "--z-min", 0.3, out="none.csv")
+    assert (code, errors) == (
+        2,
+        "error: many.h5: no redshifts are left between 0.3 and 0.25\n",
+    )
 
 
 def test_a_spectrum_without_good_pixels_is_a_row_with_its_flag(run, tmp_path):

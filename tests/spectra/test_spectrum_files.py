@@ -24,7 +24,8 @@ def write(path, **options):
 
 @pytest.fixture
 def path(tmp_path):
-    write(tmp_path / "spectra.h5", basis=templates(), attributes={"source": "artificial"})
+    options = {"basis": templates(), "redshift_range": (0.0, 0.4)}
+    write(tmp_path / "spectra.h5", attributes={"source": "artificial"}, **options)
     return tmp_path / "spectra.h5"
 
 
@@ -40,6 +41,7 @@ def test_what_is_written_is_read(path):
         np.testing.assert_array_equal(spectra.basis.flux, templates().flux)
         np.testing.assert_array_equal(spectra.basis.wavelength, templates().wavelength)
         assert not spectra.basis.non_negative
+        assert spectra.redshift_range == (0.0, 0.4)
     with h5py.File(path) as file:
         assert dict(file.attrs) == {
             "schema": SCHEMA,
@@ -52,7 +54,8 @@ def test_what_is_written_is_read(path):
 
 def test_same_content_same_bytes(path, tmp_path):
     again = tmp_path / "again.h5"
-    write(again, basis=templates(), attributes={"source": "artificial"})
+    options = {"basis": templates(), "redshift_range": (0.0, 0.4)}
+    write(again, attributes={"source": "artificial"}, **options)
     assert again.read_bytes() == path.read_bytes()
 
 
@@ -67,6 +70,7 @@ def test_errors_ids_and_basis_may_be_absent(tmp_path):
         np.testing.assert_array_equal(flux, FLUX)
         np.testing.assert_array_equal(spectra.object_id, np.arange(N))
         assert spectra.basis is None
+        assert spectra.redshift_range is None
 
 
 def test_an_error_that_is_none_is_no_weight(path):
@@ -138,6 +142,9 @@ def change(path, name, value):
         ("object_id", np.ones(N), "object_id: expected 7 integers"),
         ("basis/flux", np.ones((3, 8)), "basis: templates: expected flux"),
         ("basis/wavelength", None, "key 'basis/wavelength' is missing"),
+        ("redshift_range", [0.1], r"redshift_range: expected 2 numbers; received \(1,\)"),
+        ("redshift_range", [0.4, 0.1], "redshift_range: expected -1 < first < last"),
+        ("redshift_range", [np.nan, 0.1], "redshift_range: expected -1 < first < last"),
     ],
 )
 def test_what_is_not_as_expected_is_named(path, name, value, said):

@@ -123,6 +123,7 @@ def write_reconstructions(
                     basis=Templates(
                         estimator.rest_wavelength, estimator.rest_basis, non_negative=False
                     ),
+                    redshift_range=(estimator.shifts.z_min, estimator.shifts.z_max),
                     attributes={"model_digest": estimator.digest, **attributes},
                 )
             )

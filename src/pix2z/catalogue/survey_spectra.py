@@ -45,7 +45,6 @@ def spectrum_attributes(
         "source": survey.source,
         "arm": str(estimator.record.get("arm", "unknown")),
         "targets": str(estimator.record.get("targets", "unknown")),
-        "redshifts": f"{estimator.shifts.z_min:g} to {estimator.shifts.z_max:g}",
         **input_facts(survey, ebv=ebv),
         "flags": "; ".join(f"{bit}: {meaning}" for bit, meaning in SPECTRUM_FLAG_MEANINGS.items()),
     }

@@ -29,8 +29,13 @@ def redshift(
         list[Path], typer.Argument(help="SDSS spec FITS files, or HDF5 files of many spectra.")
     ],
     out: Annotated[Path, typer.Option(help="Table to write, .csv.")],
-    z_min: Annotated[float, typer.Option(help="First redshift that is tried.")] = -0.005,
-    z_max: Annotated[float, typer.Option(help="Last redshift that is tried.")] = 0.6,
+    z_min: Annotated[
+        float | None,
+        typer.Option(help="First redshift tried; else that of the file, or -0.005."),
+    ] = None,
+    z_max: Annotated[
+        float | None, typer.Option(help="Last redshift tried; else that of the file, or 0.6.")
+    ] = None,
     templates: Annotated[
         TemplateChoice,
         typer.Option(help="The basis in the file, where it has one; or always kcorrect's."),
@@ -51,6 +56,7 @@ def redshift(
      4  another redshift fits nearly as well (less than 3 sigma apart)
      8  the best redshift is the first or last that was tried: no error
     16  the mean flux is not positive
+    32  reconstructed from images: errors of its pixels go together, so no error
 
     A file that cannot be read gets one line on stderr and no rows; the others
     are read all the same, and the exit code is 2. Where none can be read,
@@ -82,14 +88,15 @@ def redshift(
         raise typer.Exit(InputError.exit_code)
 
 
-def _check(spectra: list[Path], out: Path, z_min: float, z_max: float) -> None:
+def _check(spectra: list[Path], out: Path, z_min: float | None, z_max: float | None) -> None:
     if out.suffix != ".csv":
         raise InputError(f"{out}: expected a name ending in .csv")
     if out.is_dir():
         raise InputError(f"{out}: is a folder; expected the name of a file")
     if any(path.exists() and out.exists() and path.samefile(out) for path in spectra):
         raise InputError(f"{out}: is an input itself; expected another name")
-    if not (-1 < z_min < z_max < math.inf):
+    given = [value for value in (z_min, z_max) if value is not None]
+    if not all(-1 < value < math.inf for value in given) or sorted(set(given)) != given:
         raise InputError(
             f"--z-min, --z-max: expected -1 < first < last redshift; received {z_min}, {z_max}"
         )

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
@@ -14,6 +15,7 @@ from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
 from pix2z.sky.sdss_spectra import read_sdss_spectrum
+from pix2z.spectra.flags import Flag
 from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
@@ -26,6 +28,13 @@ BLOCK_ROWS = 256
 HEADER = ("file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "delta_chi2")
 
 
+Z_RANGE = (-0.005, 0.6)
+"""First and last redshift that are tried, where neither file nor user says others."""
+
+
+_Range = tuple[float | None, float | None]
+
+
 class _Options(TypedDict):
     z_min: float
     z_max: float
@@ -33,12 +42,14 @@ class _Options(TypedDict):
 
 
 def fit_file(
-    path: Path, *, z_min: float, z_max: float, coarse: int, own_basis: bool
+    path: Path, *, z_min: float | None, z_max: float | None, coarse: int, own_basis: bool
 ) -> SpectrumRedshifts:
     """Redshifts of every spectrum of a file, SDSS's FITS or our HDF5.
 
     Parameters
     ----------
+    z_min, z_max : the redshifts that are tried; None: those that reconstructions can have, else
+        `Z_RANGE`.
     own_basis : whether templates in the file go before kcorrect's.
 
     Raises
@@ -46,24 +57,41 @@ def fit_file(
     InputError
         The file is neither, is damaged, or has too few pixels for `coarse`.
     """
-    options = _Options(z_min=z_min, z_max=z_max, coarse=coarse)
     if path.is_file() and h5py.is_hdf5(path):
-        return _fit_many(path, own_basis=own_basis, options=options)
+        return _fit_many(path, (z_min, z_max), coarse=coarse, own_basis=own_basis)
     spectrum = read_sdss_spectrum(path)
     _check_wavelength(path, spectrum.wavelength, coarse)
     flux, ivar = spectrum.flux[None], spectrum.ivar[None]
+    options = _options(path, (z_min, z_max), Z_RANGE, coarse)
     return fit_redshifts(spectrum.wavelength, flux, ivar, _galaxy_templates(), **options)
 
 
-def _fit_many(path: Path, *, own_basis: bool, options: _Options) -> SpectrumRedshifts:
+def _fit_many(path: Path, asked: _Range, *, coarse: int, own_basis: bool) -> SpectrumRedshifts:
     blocks = []
     with open_spectra(path) as spectra:
-        _check_wavelength(path, spectra.wavelength, options["coarse"])
+        _check_wavelength(path, spectra.wavelength, coarse)
+        options = _options(path, asked, spectra.redshift_range or Z_RANGE, coarse)
         templates = spectra.basis if own_basis and spectra.basis else _galaxy_templates()
         for first in range(0, len(spectra), BLOCK_ROWS):
             flux, ivar = spectra.read(first, min(first + BLOCK_ROWS, len(spectra)))
             blocks.append(fit_redshifts(spectra.wavelength, flux, ivar, templates, **options))
-    return join_redshifts(blocks)
+        found = join_redshifts(blocks)
+        return _of_images(found) if spectra.redshift_range else found
+
+
+def _options(path: Path, asked: _Range, otherwise: tuple[float, float], coarse: int) -> _Options:
+    first, last = (
+        default if value is None else value for value, default in zip(asked, otherwise, strict=True)
+    )
+    if not first < last:
+        raise InputError(f"{path}: no redshifts are left between {first:g} and {last:g}")
+    return _Options(z_min=first, z_max=last, coarse=coarse)
+
+
+def _of_images(found: SpectrumRedshifts) -> SpectrumRedshifts:
+    """Take the errors away that hold for independent pixels only, and say so."""
+    flags = (found.flags | Flag.RECONSTRUCTED).astype(np.int32)
+    return replace(found, z_err=np.full(len(found), np.nan), flags=flags)
 
 
 @cache

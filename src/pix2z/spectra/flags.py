@@ -13,6 +13,7 @@ class Flag(IntFlag):
     AMBIGUOUS = 4
     AT_END = 8
     NEGATIVE_FLUX = 16
+    RECONSTRUCTED = 32
 
 
 FLAG_MEANINGS = {
@@ -21,4 +22,5 @@ FLAG_MEANINGS = {
     Flag.AMBIGUOUS: "another redshift fits nearly as well (less than 3 sigma apart)",
     Flag.AT_END: "the best redshift is the first or last that was tried: no error",
     Flag.NEGATIVE_FLUX: "the mean flux is not positive",
+    Flag.RECONSTRUCTED: "reconstructed from images: errors of its pixels go together, so no error",
 }

@@ -8,9 +8,12 @@
     object_id, ...  (N,)             any columns; may be absent
     basis/wavelength (M,), basis/flux (T, M)   rest-frame spectra, sums of which the galaxies are;
                                      may be absent
+    redshift_range  (2,)    float64  of spectra reconstructed from images: what is between the
+                                     first and the last redshift of their network; else absent
     attributes      schema "pix2z-spectra 1", unit
 """
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,6 +47,7 @@ class SpectrumFile:
 
     wavelength : (L,) Angstrom. object_id : (N,), row numbers where the file has none.
     basis : the templates in the file, or None.
+    redshift_range : first and last redshift of reconstructions, or None of other spectra.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class SpectrumFile:
     object_id: NDArray[np.int64]
     unit: str
     basis: Templates | None
+    redshift_range: tuple[float, float] | None
     _flux: h5py.Dataset
     _flux_error: h5py.Dataset | None
 
@@ -106,6 +111,7 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
             object_id=_object_id(file, path, len(flux)),
             unit=text_attribute(file, "unit", path) or "",
             basis=_basis(file, path),
+            redshift_range=_redshift_range(file, path),
             _flux=flux,
             _flux_error=flux_error,
         )
@@ -145,6 +151,21 @@ def _basis(file: h5py.File, path: Path) -> Templates | None:
         return Templates(*arrays, non_negative=False)
     except ValueError as error:
         raise InputError(f"{path}: basis: {error}") from error
+
+
+def _redshift_range(file: h5py.File, path: Path) -> tuple[float, float] | None:
+    if not has_key(file, path, "redshift_range"):
+        return None
+    found = _numbers(file, path, "redshift_range", dimensions=1)
+    if found.shape != (2,):
+        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {found.shape}")
+    with reading(path, "redshift_range"):
+        first, last = (float(value) for value in found[...])
+    if not -1 < first < last < math.inf:
+        raise InputError(
+            f"{path}: redshift_range: expected -1 < first < last; received {first}, {last}"
+        )
+    return first, last
 
 
 class SpectrumWriter:
@@ -219,6 +240,7 @@ def spectrum_writer(
     spectra: Sequence[str] = (),
     columns: Mapping[str, DTypeLike] | None = None,
     basis: Templates | None = None,
+    redshift_range: tuple[float, float] | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> Iterator[SpectrumWriter]:
     """Write n spectra in blocks, atomically: nothing is left where the block fails.
@@ -231,6 +253,7 @@ def spectrum_writer(
     spectra : names of further arrays of the shape of flux.
     columns : name -> dtype of what there is per galaxy, as object_id.
     basis : templates for `pix2z redshift`, kept in the file.
+    redshift_range : of reconstructions, the first and last redshift of their network.
     attributes : further attributes of the file, as where the spectra come from.
 
     Raises
@@ -251,6 +274,8 @@ def spectrum_writer(
         if basis is not None:
             for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
                 file.create_dataset(f"basis/{name}", data=array, track_times=False)
+        if redshift_range is not None:
+            file.create_dataset("redshift_range", data=redshift_range, track_times=False)
         writer = SpectrumWriter(
             file, values, n=n, with_errors=with_errors, spectra=spectra, columns=columns or {}
         )
