@@ -190,6 +190,24 @@ def test_some_galaxies_are_drawn_the_same_for_the_same_seed(run, tmp_path):
     assert a != c
 
 
+def test_lines_are_drawn_at_the_redshift_of_the_file_where_it_has_one(
+    run, place, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(
+        "pix2z.catalogue.spectrum_figure.plot_reconstructions",
+        lambda shown, **_: drawn.extend(shown),
+    )
+    with h5py.File(tmp_path / "some.h5", "w") as file, h5py.File(place / "seed.h5") as seed:
+        file["images"], file["e_bv"] = seed["images"][:2], seed["e_bv"][:2]
+        file["specz_redshift"] = np.array([0.123, np.nan], np.float32)
+    code, _, errors = run(tmp_path / "some.h5", "--plot", str(tmp_path / "p.png"))
+    assert code == 0, errors
+    found, _ = read(tmp_path / "s.hdf5")
+    expected = [0.123, found["pix2z_z_median"][1]]
+    assert [one.z for one in drawn] == pytest.approx(expected, abs=1e-6)
+
+
 def test_nothing_is_drawn_of_nothing(run, tmp_path):
     with h5py.File(tmp_path / "blank.h5", "w") as file:
         file["images"] = np.full((2, 5, 32, 32), np.nan, np.float32)

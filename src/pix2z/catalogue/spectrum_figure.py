@@ -33,7 +33,7 @@ Flux = NDArray[np.float32]
 def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: int) -> int:
     """Draw up to `MOST_SHOWN` galaxies, chosen at random, and return how many.
 
-    Lines are marked at the network's redshift, or at the file's where the network gives none.
+    Lines are marked at the file's redshift, or at the network's where the file has none.
     Where the survey's files hold SDSS spectra, their best-fit models are drawn too: without
     Galactic extinction where E(B-V) is known, and scaled to the same flux in r, since a fibre sees
     but a part of a galaxy. Nothing is drawn, and 0 returned, where no galaxy has a spectrum.
@@ -72,7 +72,7 @@ def _shown(
     below += ["relative to r"] if file["flags"][row] & FLAG_NO_R_FLUX else []
     return ShownSpectrum(
         title="\n".join([above, ", ".join(below)]).strip(),
-        z=z if np.isfinite(z) else z_spec,
+        z=z_spec if np.isfinite(z_spec) else z,
         truth=_truth(file, row, wavelength, survey),
         flux=file["flux"][row],
         half68=file["flux_error"][row],
