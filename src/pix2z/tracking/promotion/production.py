@@ -47,7 +47,7 @@ MOST_REASON = 500
 
 _DESCRIPTION = (
     "Redshifts of galaxies from five-band images: the model in production. Its versions are copies "
-    "of versions of pix2z-<arm> that passed the gate of `pix2z promote`.\n\n"
+    "of versions of `pix2z-ARM` that passed the gate of `pix2z promote`.\n\n"
     "The alias **champion** is what is served, **previous** what `pix2z rollback` returns to. Tags "
     "named event.* are the audit trail (`pix2z history`); tags of a version say where it comes "
     "from, who promoted it, why, and by which decision."
