@@ -13,7 +13,7 @@ help:
 	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test   lint, types, import contract, tests, a miniature end to end"
 	@echo "make test-services  registry and tuning on a PostgreSQL of its own; make postgres: the driver alone"
-	@echo "make quick  the same pipeline, small, in build/quick (about 3 minutes)"
+	@echo "make quick  the same pipeline, small, in build/quick (some minutes)"
 	@echo "make nersc  fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
 	@echo "make gpu    add TensorFlow's CUDA libraries"
 	@echo "make check  lint, types and import contract only"
