@@ -13,7 +13,7 @@ from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.network.spectrum_architectures import ShiftGrid
 from pix2z.network.spectrum_arm import reconstructed
-from pix2z.network.spectrum_recipe import spectrum_recipe, start_plain
+from pix2z.network.spectrum_recipe import spectrum_network, spectrum_recipe, start_plain
 from pix2z.network.training import fit
 from pix2z.sky.softening import soften
 
@@ -45,21 +45,20 @@ def validation_errors(galaxies: Galaxies, spectra: Spectra) -> dict[str, float]:
     settings, pdf = SpectrumConfig.read(), PdfConfig.read()
     split = read_split("data/splits/full.h5")
     mean = np.nanmean(spectra.flux(split.train[::10]), axis=0)
-    model, recipe = spectrum_recipe(
+    shifts = ShiftGrid(spectra.grid, settings.stride, pdf.z_min, pdf.z_max)
+    network = spectrum_network("plain", settings, HybridConfig.read(), shifts)
+    recipe = spectrum_recipe(
+        network,
         galaxies,
         spectra,
         train_rows=split.train,
         validation_rows=split.validation,
-        decoder="plain",
-        settings=settings,
-        encoder=HybridConfig.read(),
-        shifts=ShiftGrid(spectra.grid, settings.stride, pdf.z_min, pdf.z_max),
         start=lambda model: start_plain(model, mean),
         seed=1,
     )
     state = fit(**vars(recipe))
     squared, absolute, n = 0.0, 0.0, 0
-    for outputs, rows in reconstructed(model, galaxies, split.validation):
+    for outputs, rows in reconstructed(network.model, galaxies, split.validation):
         error = outputs["flux"] - spectra.flux(rows)
         squared += float(np.nanmean(error**2, axis=1).sum())
         absolute += float(np.nanmean(np.abs(error), axis=1).sum())

@@ -14,10 +14,11 @@ from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import spectrum_arm
+from pix2z.network.checkpoint import load_state
 from pix2z.network.spectrum_architectures import ShiftGrid
 from pix2z.network.spectrum_arm import SpectrumTraining, folds, train_spectrum_arm
 from pix2z.network.spectrum_estimator import fit_error_band, load_spectrum_estimator
-from pix2z.network.spectrum_recipe import masked_huber, smooth_shares
+from pix2z.network.spectrum_recipe import masked_huber, smooth_shares, spectrum_network
 from pix2z.spectra.learned_basis import learn_basis
 from tests.network.spectra import SETTINGS, artificial_spectra, write_spectra
 
@@ -160,30 +161,48 @@ def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
     training_of, tmp_path, monkeypatch
 ):
     settings = SETTINGS.model_copy(update={"epochs": 1})
-    training, seen = training_of("physics", checkpoints="seen", settings=settings), {}
+    training, trained_on = training_of("physics", checkpoints="seen", settings=settings), []
     original = spectrum_arm.spectrum_recipe
 
     def recipe(*args, **kwargs):
-        model, made = original(*args, **kwargs)
-        seen[id(model)] = set(kwargs["train_rows"].tolist())
-        return model, made
+        trained_on.append(set(kwargs["train_rows"].tolist()))
+        return original(*args, **kwargs)
 
     read = spectrum_arm.reconstructed
 
     def reconstructed(model, galaxies, rows):
-        if id(model) in seen:
-            assert not seen[id(model)] & set(np.asarray(rows).tolist())
+        assert not trained_on[-1] & set(np.asarray(rows).tolist())
         return read(model, galaxies, rows)
 
     monkeypatch.setattr(spectrum_arm, "spectrum_recipe", recipe)
     monkeypatch.setattr(spectrum_arm, "reconstructed", reconstructed)
     train(training, tmp_path / "model")
-    assert len(seen) == 1 + SETTINGS.folds
+    assert len(trained_on) == 1 + SETTINGS.folds
     with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
         np.testing.assert_array_equal(file["train/rows"][...], training.split.train)
         np.testing.assert_array_equal(file["validation/rows"][...], training.split.validation)
         assert file["train/flux"].shape == (500, 20)
         assert (file["train/flux"][...].std(axis=0) > 0).all()
+
+
+def test_a_renewed_network_trains_as_a_new_one(training_of, tmp_path):
+    """What the network on all rows has learned must not be in those of the folds."""
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    training = training_of("physics", checkpoints="renewed", settings=settings)
+    train(training, tmp_path / "model")
+    fold = folds(
+        training.galaxies.column("group_id", training.split.train), n=settings.folds, seed=1
+    )
+    new = spectrum_network("physics", settings, training.encoder, SHIFTS)
+    rows = training.split.train[fold != 1]
+    alone = training_of("physics", checkpoints="alone", settings=settings)
+    spectrum_arm._train(alone, new, rows, what="full", name="fold-1", curve=lambda *_: None)
+    for mine, its in zip(
+        load_state(alone.checkpoints / "fold-1.h5").variables,
+        load_state(training.checkpoints / "fold-1.h5").variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, its)
 
 
 def test_a_killed_training_ends_in_the_same_files(training_of, tmp_path, monkeypatch):

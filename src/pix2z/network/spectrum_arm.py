@@ -4,7 +4,6 @@ A redshift reader must learn from spectra as bad as those it will see. So the tr
 into folds, by group; each fold's spectra come from a network trained on the other folds.
 """
 
-import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +37,8 @@ from pix2z.network.spectrum_estimator import (
 )
 from pix2z.network.spectrum_recipe import (
     INFERENCE_BATCH,
+    SpectrumNetwork,
+    spectrum_network,
     spectrum_recipe,
     start_physics,
     start_plain,
@@ -104,19 +105,22 @@ def train_spectrum_arm(
     """
     split = training.split
     rest_wavelength, rest_basis = training.learn_basis(*_some(training, split.train))
-    model, state = _trained(training, split.train, what=name, name="all", curve=curve)
+    network = spectrum_network(
+        training.arm.decoder, training.settings, training.encoder, training.shifts
+    )
+    state = _train(training, network, split.train, what=name, name="all", curve=curve)
     estimator = SpectrumEstimator(
         decoder=training.arm.decoder,
-        model=model,
+        model=network.model,
         shifts=training.shifts,
-        band=_error_band(training, model),
+        band=_error_band(training, network.model),
         rest_wavelength=rest_wavelength,
         rest_basis=rest_basis,
         record=dict(record),
     )
     save_spectrum_estimator(folder, estimator, settings=training.settings, encoder=training.encoder)
     write_json(folder / "history.json", history_columns(state, n_train=len(split.train)))
-    _write_unseen(training, model, folder / UNSEEN, what=name)
+    _write_unseen(training, network, folder / UNSEEN, what=name)
 
 
 def folds(group_id: Rows, *, n: int, seed: int) -> Rows:
@@ -134,19 +138,22 @@ def reconstructed(
         yield raw_outputs(model, images, ebv[batch]), batch
 
 
-def _trained(
-    training: SpectrumTraining, rows: Rows, *, what: str, name: str, curve: Curve
-) -> tuple[keras.Model, TrainingState]:
-    """Train one network on some rows; the arm's seed, whatever the rows."""
-    model, recipe = spectrum_recipe(
+def _train(
+    training: SpectrumTraining,
+    network: SpectrumNetwork,
+    rows: Rows,
+    *,
+    what: str,
+    name: str,
+    curve: Curve,
+) -> TrainingState:
+    """Train the network anew, on some rows; the arm's seed, whatever the rows."""
+    recipe = spectrum_recipe(
+        network,
         training.galaxies,
         training.spectra,
         train_rows=rows,
         validation_rows=training.split.validation,
-        decoder=training.arm.decoder,
-        settings=training.settings,
-        encoder=training.encoder,
-        shifts=training.shifts,
         start=lambda model: _start(training, rows, model),
         seed=training.arm.seed,
     )
@@ -157,8 +164,7 @@ def _trained(
         curve(state.epoch - 1, state.history[-1])
         log_epoch(state, epochs=recipe.epochs, what=f"spectrum {what}, {name}")
 
-    state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
-    return model, state
+    return fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
 
 
 def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], Array]:
@@ -210,8 +216,13 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     return fit_error_band(np.concatenate(errors), np.concatenate(variances))
 
 
-def _write_unseen(training: SpectrumTraining, model: keras.Model, path: Path, *, what: str) -> None:
-    """Write what redshift readers learn from: training rows out of fold, validation rows."""
+def _write_unseen(
+    training: SpectrumTraining, network: SpectrumNetwork, path: Path, *, what: str
+) -> None:
+    """Write what redshift readers learn from: training rows out of fold, validation rows.
+
+    The network comes trained on all training rows, and leaves trained on some.
+    """
     rows, settings = training.split.train, training.settings
     group_id = training.galaxies.column("group_id", rows)
     fold = folds(group_id, n=settings.folds, seed=training.arm.seed)
@@ -221,14 +232,11 @@ def _write_unseen(training: SpectrumTraining, model: keras.Model, path: Path, *,
             shape = (len(part), settings.boosting.n_pixels)
             file.create_dataset(f"{name}/flux", shape, np.float32, track_times=False)
         everywhere = np.arange(len(training.split.validation))
-        _fill(training, model, file["validation"], everywhere)
+        _fill(training, network.model, file["validation"], everywhere)
         for number in range(settings.folds):
-            trained, _ = _trained(
-                training, rows[fold != number], what=what, name=f"fold-{number}", curve=_unseen
-            )
-            _fill(training, trained, file["train"], np.flatnonzero(fold == number))
-            del trained
-            gc.collect()  # a Keras model is in reference cycles
+            others = rows[fold != number]
+            _train(training, network, others, what=what, name=f"fold-{number}", curve=_unseen)
+            _fill(training, network.model, file["train"], np.flatnonzero(fold == number))
 
 
 def _fill(training: SpectrumTraining, model: keras.Model, group: h5py.Group, places: Rows) -> None:

