@@ -18,7 +18,12 @@ from pix2z.network.checkpoint import load_state
 from pix2z.network.spectrum_architectures import ShiftGrid
 from pix2z.network.spectrum_arm import SpectrumTraining, folds, train_spectrum_arm
 from pix2z.network.spectrum_estimator import fit_error_band, load_spectrum_estimator
-from pix2z.network.spectrum_recipe import masked_huber, smooth_shares, spectrum_network
+from pix2z.network.spectrum_recipe import (
+    SpectrumNetwork,
+    masked_huber,
+    smooth_shares,
+    spectrum_network,
+)
 from pix2z.spectra.learned_basis import learn_basis
 from tests.network.spectra import SETTINGS, artificial_spectra, write_spectra
 
@@ -162,22 +167,25 @@ def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
 ):
     settings = SETTINGS.model_copy(update={"epochs": 1})
     training, trained_on = training_of("physics", checkpoints="seen", settings=settings), []
+    reconstructed: set[int] = set()
     original = spectrum_arm.spectrum_recipe
 
     def recipe(*args, **kwargs):
         trained_on.append(set(kwargs["train_rows"].tolist()))
         return original(*args, **kwargs)
 
-    read = spectrum_arm.reconstructed
+    read = SpectrumNetwork.fluxes
 
-    def reconstructed(model, galaxies, rows):
+    def fluxes(network, galaxies, rows):
         assert not trained_on[-1] & set(np.asarray(rows).tolist())
-        return read(model, galaxies, rows)
+        reconstructed.update(np.asarray(rows).tolist())
+        return read(network, galaxies, rows)
 
     monkeypatch.setattr(spectrum_arm, "spectrum_recipe", recipe)
-    monkeypatch.setattr(spectrum_arm, "reconstructed", reconstructed)
+    monkeypatch.setattr(SpectrumNetwork, "fluxes", fluxes)
     train(training, tmp_path / "model")
     assert len(trained_on) == 1 + SETTINGS.folds
+    assert reconstructed == {*training.split.train, *training.split.validation}
     with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
         np.testing.assert_array_equal(file["train/rows"][...], training.split.train)
         np.testing.assert_array_equal(file["validation/rows"][...], training.split.validation)

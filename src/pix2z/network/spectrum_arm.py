@@ -232,20 +232,22 @@ def _write_unseen(
             shape = (len(part), settings.boosting.n_pixels)
             file.create_dataset(f"{name}/flux", shape, np.float32, track_times=False)
         everywhere = np.arange(len(training.split.validation))
-        _fill(training, network.model, file["validation"], everywhere)
+        _fill(training, network, file["validation"], everywhere)
         for number in range(settings.folds):
             others = rows[fold != number]
             _train(training, network, others, what=what, name=f"fold-{number}", curve=_unseen)
-            _fill(training, network.model, file["train"], np.flatnonzero(fold == number))
+            _fill(training, network, file["train"], np.flatnonzero(fold == number))
 
 
-def _fill(training: SpectrumTraining, model: keras.Model, group: h5py.Group, places: Rows) -> None:
+def _fill(
+    training: SpectrumTraining, network: SpectrumNetwork, group: h5py.Group, places: Rows
+) -> None:
     """Reconstruct the rows at these places of a group, and store their binned flux there."""
     rows, done = group["rows"][...][places], 0
-    for outputs, batch in reconstructed(model, training.galaxies, rows):
-        few = binned(outputs["flux"], training.settings.boosting.n_pixels)
-        group["flux"][places[done : done + len(batch)]] = few
-        done += len(batch)
+    for flux in network.fluxes(training.galaxies, rows):
+        few = binned(flux, training.settings.boosting.n_pixels)
+        group["flux"][places[done : done + len(few)]] = few
+        done += len(few)
 
 
 def _unseen(_epoch: int, _record: dict[str, float]) -> None:

@@ -119,6 +119,19 @@ class SpectrumNetwork:
         for variable in self.trained.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
 
+    def outputs(
+        self, galaxies: Galaxies, rows: NDArray[np.int64]
+    ) -> Iterator[tuple[Array, NDArray[np.int64]]]:
+        """Yield outputs of the training form, (n, L) or (n, L + K), and rows, batch by batch."""
+        ebv = galaxies.column("ebv")
+        for images, batch in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
+            yield self.trained.predict_on_batch({"images": images, "ebv": ebv[batch]}), batch
+
+    def fluxes(self, galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Array]:
+        """Yield reconstructed spectra (n, L), without the variance over the PDF."""
+        n = self.shifts.wavelengths.n
+        return (output[:, :n] for output, _ in self.outputs(galaxies, rows))
+
 
 def spectrum_network(
     decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid
@@ -196,12 +209,9 @@ def spectrum_recipe(
             drop_bands(images, batch_ebv, probability=encoder.band_dropout, rng=rng)
             yield {"images": images, "ebv": batch_ebv}, targets(rows)
 
-    def validation_loss(model: keras.Model) -> float:
+    def validation_loss(_model: keras.Model) -> float:
         total = 0.0
-        for images, rows in sequential_batches(
-            galaxies, validation_rows, batch_size=INFERENCE_BATCH
-        ):
-            output = model.predict_on_batch({"images": images, "ebv": ebv[rows]})
+        for output, rows in network.outputs(galaxies, validation_rows):
             total += float(ops.sum(network.loss(ops.convert_to_tensor(targets(rows)), output)))
         return total / len(validation_rows)
 
@@ -219,10 +229,11 @@ def spectrum_recipe(
 def masked_huber(truth: Any, output: Any, *, delta: float) -> Any:
     """Mean Huber loss (B,) over the wavelengths whose truth is not NaN (Huber 1964)."""
     known = 1.0 - ops.cast(ops.isnan(truth), output.dtype)
-    error = ops.abs(ops.divide_no_nan(truth, known) - output) * known
-    inner = ops.minimum(error, delta)
+    error = (output - ops.divide_no_nan(truth, known)) * known
+    # The loss is g (error - g / 2), and g its slope: taken as constant, it need not be derived.
+    slope = ops.stop_gradient(ops.clip(error, -delta, delta))
     count = ops.maximum(ops.sum(known, axis=-1), 1.0)
-    return ops.sum(inner * (error - 0.5 * inner), axis=-1) / count
+    return ops.sum(slope * (error - 0.5 * slope), axis=-1) / count
 
 
 def smooth_shares(z: Array, shifts: ShiftGrid, *, width: float) -> NDArray[np.float32]:
