@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pix2z.config.spectrum import SpectrumArm
 from pix2z.dataset.spectra import open_spectra
@@ -93,6 +94,17 @@ def test_masked_huber_is_hubers_loss_of_known_wavelengths():
     expected = np.mean([0.5 * 0.05**2, 0.1 * (0.5 - 0.05), 0.0])
     found = np.asarray(masked_huber(truth, output, delta=0.1))
     np.testing.assert_allclose(found, [expected, 0.0], rtol=1e-5)
+
+
+def test_masked_huber_has_the_slope_of_hubers_loss():
+    """Training sees the slope alone, and the loss takes it apart from its value."""
+    truth = np.array([[0.0, 1.0, np.nan, 2.0, 3.0]], np.float32)
+    output = tf.constant([[0.05, 1.5, 9.0, 2.0, 2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(output)
+        loss = masked_huber(truth, output, delta=0.1)
+    slope = np.array([[0.05, 0.1, 0.0, 0.0, -0.1]]) / 4
+    np.testing.assert_allclose(tape.gradient(loss, output), slope, rtol=1e-5)
 
 
 def test_smooth_shares_sum_to_one_and_peak_at_the_redshift():

@@ -16,8 +16,6 @@ from pix2z.tracking.registry import ModelRecord, save_model
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.serving.request import LARGEST_EBV, LARGEST_PIXEL, RequestError
 
-ROUNDING = 1e-4
-"""Relative: on some processors sums in single precision depend on the size of the batch."""
 EBV = [0.01, 0.02, 0.03, None, 0.05]
 
 
@@ -131,6 +129,9 @@ def expected(folders, images):
 
     ebv = np.array([np.nan if e is None else e for e in EBV], np.float32)
     estimator = load_spectrum_estimator(folders["physics"])
+    # Traced for any number of galaxies, as when served: traced for five, it rounds otherwise.
+    for n in (1, 2):
+        estimator.reconstruct(np.zeros((n, 32, 32, 5), np.float32))
     found = estimator.reconstruct(images, ebv)
     physical = physical_spectra(found, images, ebv)
     return estimator, physical, redshift_columns(found, estimator.shifts)
@@ -141,11 +142,11 @@ def test_the_loaded_version_answers_as_the_network_does(model, images, expected)
     found = model.predict({"images": images, "ebv": EBV})
     assert set(found.columns) == {column.name for column in model.metadata.signature.outputs}
     for name in ("flux", "flux_error", "flux_error95"):
-        np.testing.assert_allclose(np.stack(found[name]), getattr(physical, name), rtol=ROUNDING)
+        np.testing.assert_allclose(np.stack(found[name]), getattr(physical, name), rtol=1e-5)
     for wavelength in found["wavelength"]:
         np.testing.assert_array_equal(wavelength, estimator.wavelengths.values)
     for name in ("z_median", "z_err68_low", "z_err68_high"):
-        np.testing.assert_allclose(found[name], redshifts[f"pix2z_{name}"], rtol=ROUNDING)
+        np.testing.assert_allclose(found[name], redshifts[f"pix2z_{name}"], rtol=1e-5)
     assert list(found["flags"]) == [0, 1, 2, 4, FLAG_NO_R_FLUX]
 
 
@@ -154,7 +155,7 @@ def test_every_form_of_input_gives_the_same_answer(model, images, expected):
     lists = np.where(np.isnan(images), None, images).tolist()
     for form in (images, text, lists):
         found = model.predict(form, params={"ebv": EBV})
-        np.testing.assert_allclose(np.stack(found["flux"]), expected[1].flux, rtol=ROUNDING)
+        np.testing.assert_allclose(np.stack(found["flux"]), expected[1].flux, rtol=1e-5)
 
 
 def test_a_plain_network_has_no_redshifts(saved, images):
