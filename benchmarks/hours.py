@@ -52,7 +52,7 @@ def stamp_passes(params: Mapping[str, Any], n: int) -> dict[str, float]:
     """Architecture -> stamps that go through a training step, over all arms, seeds and trials."""
     train = n * params["split"]["fractions"]["train"]
     tune = params["tune"]
-    passes = {"hybrid": train * tune["n_trials"] * tune["epochs"], "seed_cnn": 0.0}
+    passes = {"hybrid": train * tune["n_trials"] * tune["epochs"], "published_cnn": 0.0}
     for arm in params["arms"].values():
         name = arm["architecture"]
         passes[name] += train * len(arm["seeds"]) * params[name]["epochs"]

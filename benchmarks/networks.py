@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from pix2z.config.networks import HybridConfig
-from pix2z.network.architectures import build_seed_cnn
+from pix2z.network.architectures import build_published_cnn
 from pix2z.network.recipes import hybrid_model
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -81,12 +81,16 @@ def _models(precision: str) -> list[tuple[str, keras.Model, np.ndarray]]:
     hybrid = hybrid_model(settings, grid=grid)
     hybrid.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
     shares = np.full((TRAINING_BATCH, grid.n_bins), 1 / grid.n_bins, np.float32)
-    seed = build_seed_cnn(z_low=0.0, z_high=0.4, precision=precision)
+    seed = build_published_cnn(z_low=0.0, z_high=0.4, precision=precision)
     seed.compile("adam", "mse")
     z = rng.uniform(0, 0.4, TRAINING_BATCH).astype(np.float32)
     bare = hybrid_model(settings.model_copy(update={"trunk_filters": ()}), grid=grid)
     bare.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
-    return [("hybrid", hybrid, shares), ("hybrid_no_trunk", bare, shares), ("seed_cnn", seed, z)]
+    return [
+        ("hybrid", hybrid, shares),
+        ("hybrid_no_trunk", bare, shares),
+        ("published_cnn", seed, z),
+    ]
 
 
 def _inputs(n: int) -> dict[str, np.ndarray]:

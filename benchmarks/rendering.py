@@ -13,12 +13,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pix2z.sky.draws import stamp_generators, stamp_uniforms
-from pix2z.sky.galsim_reference import galsim_stamp
 from pix2z.sky.parents import load_parents
 from pix2z.sky.plan import StampPlan
 from pix2z.sky.rendering import Sources, grid_side, render, render_shapes
 from pix2z.sky.scene import draw_scene
 from pix2z.sky.templates import load_template_grid
+from tests.sky.galsim_reference import galsim_stamp
 
 __all__ = ["bench_rendering"]
 

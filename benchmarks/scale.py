@@ -144,7 +144,7 @@ def _measure(folder: Path, n: int, source: Path) -> dict[str, Any]:
     raw.mkdir(parents=True)
     survey = write_virtual_survey(raw, n, source)
     params = read_params(ROOT / "params.yaml")
-    params["ingest"] |= {"source": str(survey.relative_to(folder)), "layout": "seed"}
+    params["ingest"] |= {"source": str(survey.relative_to(folder)), "layout": "sdss32"}
     params["hybrid"] |= {"epochs": 1}
     params["arms"] = {"full": params["arms"]["full"] | {"seeds": [1]}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")

@@ -30,9 +30,9 @@ from mlflow.pyfunc.scoring_server import get_cmd
 
 from pix2z.config.networks import HybridConfig
 from pix2z.files import read_json
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Estimator, Member, load_pool, save_member, save_pool
 from pix2z.network.recipes import hybrid_model
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.tracking.registry import ModelRecord, save_model
 from pix2z.tracking.serving.server import listening, running

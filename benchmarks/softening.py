@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from pix2z.archive.softening import soften
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig
 from pix2z.dataset.spectra import Spectra, open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
-from pix2z.network.spectrum_architectures import ShiftGrid
-from pix2z.network.spectrum_arm import reconstructed
-from pix2z.network.spectrum_recipe import spectrum_network, spectrum_recipe, start_plain
 from pix2z.network.training import fit
-from pix2z.sky.softening import soften
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.arm import reconstructed
+from pix2z.spectrum_network.recipes import spectrum_network, spectrum_recipe, start_plain
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,27 @@
-"""Atomic writing, JSON and digests of files."""
+"""Atomic writing, JSON, digests, and the raw files that a source names."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pix2z.errors import InputError
 
-__all__ = ["atomic_path", "file_digest", "read_json", "source_digest", "text_digest", "write_json"]
+__all__ = [
+    "atomic_path",
+    "file_digest",
+    "files_of",
+    "read_json",
+    "source_digest",
+    "text_digest",
+    "total_digest",
+    "write_json",
+]
+
+SUFFIXES = (".h5", ".hdf5", ".npz")
 
 
 @contextmanager
@@ -76,3 +87,42 @@ def source_digest(*parts: str) -> str:
     ]
     files = sorted(path for paths in found for path in paths)
     return text_digest(*(f"{path.relative_to(package)}:{file_digest(path)}" for path in files))
+
+
+def files_of(path: str | Path) -> tuple[Path, ...]:
+    """Return the file itself, or the raw files in a folder, sorted by name; hidden ones left out.
+
+    Raises
+    ------
+    InputError
+        There is nothing, or HDF5 and npz files stand side by side.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return (folder,)
+    try:
+        found = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        )
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if not found:
+        raise InputError(f"{path}: expected a folder with files {', '.join(SUFFIXES)}; has none")
+    zipped = [file for file in found if file.suffix.lower() == ".npz"]
+    if 0 < len(zipped) < len(found):
+        other = next(file for file in found if file not in zipped)
+        raise InputError(
+            f"{path}: expected files of one layout; received {zipped[0].name} and {other.name}"
+        )
+    return tuple(found)
+
+
+def total_digest(files: Sequence[Path], digests: Sequence[str] | None = None) -> str:
+    """SHA-256 of one file, or over names and SHA-256 of several."""
+    each = digests if digests is not None else [file_digest(file) for file in files]
+    if len(files) == 1:
+        return each[0]
+    pairs = zip(files, each, strict=True)
+    return text_digest(*(part for file, digest in pairs for part in (file.name, digest)))

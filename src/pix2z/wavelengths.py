@@ -6,7 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WavelengthGrid", "binned"]
+__all__ = ["FLUX_UNIT", "WavelengthGrid", "binned"]
+
+FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
+"""Flux density per wavelength of every spectrum that has a unit."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import pytest
 
 from pix2z.catalogue.outputs import write_catalogue
 from pix2z.catalogue.prediction import predict_survey
-from pix2z.network.calibration import Temperature
-from pix2z.network.redshifts import image_flags, redshifts
+from pix2z.ingest.layouts.raw import RawFile, RawSurvey, RawTable
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.layouts.raw import RawFile, RawSurvey, RawTable
+from pix2z.redshift_pdf.redshifts import image_flags, redshifts
 
 
 class PixelReader:
@@ -70,7 +70,7 @@ def make_survey(n, *, alter=lambda rows, images: None, path="virtual.h5", **colu
 
     return RawSurvey(
         path=Path(path),
-        layout="seed",
+        layout="sdss32",
         files=(RawFile(Path(path), n),),
         source="virtual galaxies",
         table=table_of(n, **columns),

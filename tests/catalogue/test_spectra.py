@@ -11,11 +11,11 @@ from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.catalogue.spectra import SPECTRUM_COLUMNS, redshift_columns, write_reconstructions
 from pix2z.catalogue.survey_spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
 from pix2z.errors import InputError
-from pix2z.network.redshifts import image_flags
-from pix2z.network.spectrum_architectures import ShiftGrid
-from pix2z.network.spectrum_estimator import Reconstruction
+from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.spectra.spectrum_files import open_spectra
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.estimator import Reconstruction
 from pix2z.wavelengths import WavelengthGrid
 
 SHIFTS = ShiftGrid(WavelengthGrid(3800.0, 9200.0, 400), 8, 0.0, 0.4)

@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 import pix2z.network.layers  # noqa: F401  (its layers are what the file names)
 from pix2z import cli
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Member, fresh_model, save_member
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 SETTINGS = {

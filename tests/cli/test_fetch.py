@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from pix2z import cli
+from pix2z.archive.download import Progress
+from pix2z.archive.nersc import NERSC_URL
 from pix2z.cli.transfer_display import on_bar, plain_lines
-from pix2z.sky.download import Progress
-from pix2z.sky.nersc import NERSC_URL
-from tests.sky.server import answer, serving, stall
+from tests.archive.server import answer, serving, stall
 
 N = 3
 
@@ -102,7 +102,7 @@ def test_a_second_call_says_that_it_is_there_without_a_request(run, server):
 
 def test_by_default_nersc_is_asked(run, monkeypatch):
     asked = []
-    monkeypatch.setattr("pix2z.sky.download.check_url", lambda url: asked.append(url) or 1 / 0)
+    monkeypatch.setattr("pix2z.archive.download.check_url", lambda url: asked.append(url) or 1 / 0)
     monkeypatch.setattr("sys.argv", ["pix2z", "fetch", "nersc"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
@@ -226,7 +226,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(run, server, out, conte
 
 
 def test_a_server_that_recovers_is_told_of_in_a_line(run, server, monkeypatch):
-    monkeypatch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+    monkeypatch.setattr("pix2z.archive.download.RetryPolicy.wait", lambda *_: 0.0)
     server.script = [answer(503)]
     code, said, errors = run("--out", "set.h5")
     assert code == 0

@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from pix2z import cli
+from pix2z.archive.sdss.assembly import FilesProgress
 from pix2z.cli import files_display
 from pix2z.cli.files_display import file_lines
-from pix2z.dataset.ingest import ingest
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.sky.sdss.assembly import FilesProgress
-from tests.sky.archive import archive_serving
-from tests.sky.server import answer, stall
-from tests.sky.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
+from pix2z.ingest.galaxies import ingest
+from tests.archive.archive import archive_serving
+from tests.archive.server import answer, stall
+from tests.archive.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
 
 FRAME = frame_path("r", 1000, 2, 30)
 LISTED = "plate,mjd,fiberid\n300,51000,1\n300,51000,2\n"
@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(archive, folder, monkeypatch, capsys):
     """Run the command: exit code, stdout, stderr."""
-    monkeypatch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+    monkeypatch.setattr("pix2z.archive.download.RetryPolicy.wait", lambda *_: 0.0)
 
     def command(*options, url=archive.url, listed="lists/galaxies.csv"):
         arguments = ["pix2z", "fetch", "sdss", listed, "--base-url", url, *options]
@@ -69,7 +69,7 @@ def test_the_file_lies_beside_the_list_and_ingest_is_told_how(run, folder):
     code, said, errors = run()
     assert (code, errors) == (0, "")
     assert said.startswith("lists/sdss.h5: 2 of 2 galaxies, from 1 field\n")
-    assert "ingest:\n  source: lists/sdss.h5\n  layout: seed\n" in said
+    assert "ingest:\n  source: lists/sdss.h5\n  layout: sdss32\n" in said
     assert "Funding for the Sloan Digital Sky Survey IV has been provided by" in said
     found = sorted(path.name for path in (folder / "lists").iterdir())
     assert found == ["galaxies.csv", "sdss-files", "sdss.failures.csv", "sdss.h5"]
@@ -170,7 +170,7 @@ def test_a_server_that_is_gone_is_one_line(run, folder, archive):
 
 def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, folder):
     assert run("--soften")[0] == 0
-    limits = {"layout": "seed", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
     with pytest.raises(InputError, match="its pixels are softened to .0, 1., no flux; to take"):
         ingest("lists/sdss.h5", "g.h5", **limits)
     report = ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)

@@ -61,19 +61,19 @@ def project(sample_path, sample_split, tmp_path_factory) -> Path:
             record={"arm": "full", "selection": "full"},
             curve=lambda seed: lambda epoch, record: None,
         )
-    save_cnn(root / "models/seed_full", grid)
+    save_cnn(root / "models/published_full", grid)
     return root
 
 
 def save_cnn(folder: Path, grid) -> None:
     """Save a pool of one CNN that was never trained."""
-    from pix2z.network.calibration import Temperature
     from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
+    from pix2z.redshift_pdf.calibration import Temperature
 
     settings = {"z_low": 0.0, "z_high": 0.4, "precision": "float32"}
     member = Member(
-        architecture="seed_cnn",
-        model=fresh_model("seed_cnn", settings, grid=grid),
+        architecture="published_cnn",
+        model=fresh_model("published_cnn", settings, grid=grid),
         grid=grid,
         settings=settings,
         record={"seed": 1},
@@ -267,7 +267,7 @@ def test_other_galaxies_make_another_version(tuned, sample_path, tmp_path):
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, monkeypatch):
-    from pix2z.network import finetuning
+    from pix2z.finetune import training as finetuning
 
     save = finetuning.save_state
 
@@ -382,7 +382,7 @@ def test_a_tuned_model_is_not_tested_on_what_tuned_it(tuned, file):
         (["--name", "full"], "--name: 'full' is an arm of params.yaml; expected another name"),
         (["--name", "mine", "--model", "nothing"], "model 'nothing': not found; expected one of"),
         (
-            ["--name", "mine", "--model", "seed_full"],
+            ["--name", "mine", "--model", "published_full"],
             "expected a pool of hybrid networks; received",
         ),
         (["--name", "mine", "--params", "no.yaml"], "no.yaml: cannot be read"),

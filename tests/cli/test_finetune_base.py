@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from pix2z.cli.finetune_base import Base, seen_by_base
 from pix2z.dataset.splits import Split, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import file_digest
+from pix2z.finetune.base import Base, seen_by_base
 
 NONE = np.arange(0)
 FITTED = np.arange(0, 800, 8)

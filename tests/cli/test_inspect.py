@@ -14,10 +14,10 @@ from PIL import Image
 from pix2z import cli
 from pix2z.cli.reading import read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
-from pix2z.dataset.ingest import ingest
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
-from pix2z.sky.imaging import SKY_SIGMA
+from pix2z.imaging import SKY_SIGMA
+from pix2z.ingest.galaxies import ingest
 
 N = 100
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def params_of(said):
 def test_a_file_that_fits_is_told_in_plain_lines(inspect, seed_file, galaxies):
     code, said, errors = inspect(seed_file)
     assert (code, errors) == (0, "")
-    assert "layout seed, 100 galaxies" in said
+    assert "layout sdss32, 100 galaxies" in said
     assert "images (100, 5, 32, 32) float32" in said
     z = galaxies["specz_redshift"]
     assert f"{z.min():.4f} to {z.max():.4f}, mean {z.mean():.4f}, sd {z.std():.4f}" in said

@@ -21,8 +21,8 @@ from pix2z import cli
 from pix2z.cli import progress
 from pix2z.cli.ending import ended_by_sigterm
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Member, fresh_model, load_pool, save_member, save_pool
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 N = 40

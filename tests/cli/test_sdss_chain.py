@@ -10,9 +10,8 @@ import pytest
 from astropy.io import fits
 
 from pix2z import cli
-from tests.cli.test_spectrum import save_fresh
-from tests.sky.archive import archive_serving
-from tests.sky.synthetic_sdss import (
+from tests.archive.archive import archive_serving
+from tests.archive.synthetic_sdss import (
     add_field,
     add_spectrum,
     frame_bytes,
@@ -20,6 +19,7 @@ from tests.sky.synthetic_sdss import (
     spectrum_bytes,
     spectrum_path,
 )
+from tests.cli.test_spectrum import save_fresh
 
 HTML = b"<!DOCTYPE html><title>Not found</title>" * 100
 GOOD, NO_IVAR, OUTSIDE, NO_WCS, PAGE, NO_U = range(1, 7)
@@ -54,7 +54,7 @@ def archive():
 def run(*arguments) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
-        patch.setattr("pix2z.sky.download.RetryPolicy.wait", lambda *_: 0.0)
+        patch.setattr("pix2z.archive.download.RetryPolicy.wait", lambda *_: 0.0)
         with pytest.raises(SystemExit) as ended:
             cli.main()
     return ended.value.code or 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pix2z.config.networks import SeedCnnConfig
+from pix2z.config.networks import PublishedCnnConfig
 from pix2z.config.precision import resolved_precision
 
 SETTINGS = {"batch_size": 1, "batch_size_clipped": 1, "epochs": 1, "patience": 1, "n_phot_bins": 1}
@@ -30,6 +30,6 @@ def test_auto_without_a_list_of_flags_is_float32(tmp_path):
 
 
 def test_settings_hold_what_was_resolved():
-    settings = SeedCnnConfig(precision="auto", **SETTINGS)
+    settings = PublishedCnnConfig(precision="auto", **SETTINGS)
     assert settings.precision == resolved_precision("auto")
-    assert SeedCnnConfig.model_validate(settings.model_dump()).precision == settings.precision
+    assert PublishedCnnConfig.model_validate(settings.model_dump()).precision == settings.precision

@@ -14,7 +14,7 @@ from pix2z.config.controls import ControlsConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.finetune import FinetuneConfig
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.config.section import SECTIONS, read_params
@@ -34,7 +34,7 @@ CONFIGS = (
     PdfConfig,
     ControlsConfig,
     HybridConfig,
-    SeedCnnConfig,
+    PublishedCnnConfig,
     TuneConfig,
     EvaluateConfig,
     FinetuneConfig,
@@ -99,8 +99,8 @@ IMPOSSIBLE = [
     ("hybrid.learning_rate", 0),
     ("hybrid.weight_decay", -1e-4),
     ("hybrid.batch_size", 0),
-    ("seed_cnn.epochs", 0),
-    ("seed_cnn.n_phot_bins", 0),
+    ("published_cnn.epochs", 0),
+    ("published_cnn.n_phot_bins", 0),
     ("arms.full.selection", "half"),
     ("arms.full.architecture", "transformer"),
     ("arms.full.seeds", []),
@@ -151,7 +151,7 @@ WRONG_TYPE = [
     ("pdf.n_bins", 10.5),
     ("controls.n_neighbours", 10),
     ("hybrid.augment", "perhaps"),
-    ("seed_cnn.batch_size", [156]),
+    ("published_cnn.batch_size", [156]),
     ("arms.full", "hybrid"),
     ("tune.n_trials", None),
     ("evaluate.n_bootstrap", {}),

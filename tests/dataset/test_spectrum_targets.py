@@ -4,14 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from pix2z.dataset.ingest import ingest
 from pix2z.dataset.sdss_models import extinction_per_ebv
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
+from pix2z.imaging import EXTINCTION_PER_EBV
+from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
-from pix2z.sky.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.semireal import write_semireal
 from pix2z.sky.templates import load_template_grid, template_flux
 from pix2z.wavelengths import WavelengthGrid
@@ -76,7 +76,7 @@ def semireal(tmp_path_factory):
     ingest(
         folder / "raw.h5",
         folder / "galaxies.h5",
-        layout="seed",
+        layout="sdss32",
         z_min=0.0,
         z_max=0.4,
         duplicate_radius_arcsec=2.0,
@@ -117,7 +117,7 @@ def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
     ingest(
         raw,
         tmp_path / "g.h5",
-        layout="seed",
+        layout="sdss32",
         z_min=0.0,
         z_max=0.4,
         duplicate_radius_arcsec=0.0001,

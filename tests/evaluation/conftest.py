@@ -62,8 +62,8 @@ ARMS = {
     "full": {"sigma": 0.0150},
     "clipped": {"sigma": 0.0150, "clip": 0.22},
     "subsample": {"sigma": 0.0152},
-    "seed_full": {"sigma": 0.0200},
-    "seed_clipped": {"sigma": 0.0200, "clip": 0.22},
+    "published_full": {"sigma": 0.0200},
+    "published_clipped": {"sigma": 0.0200, "clip": 0.22},
 }
 CONTROLS = {
     "trainz": {"sigma": 0.0550},
@@ -166,13 +166,13 @@ def write_history(path, seed):
 
 def write_params(path, *, arms, n_bootstrap):
     """Sections that the two stages read, the others empty."""
-    selections = {"clipped": "clipped", "subsample": "equal_n", "seed_clipped": "clipped"}
+    selections = {"clipped": "clipped", "subsample": "equal_n", "published_clipped": "clipped"}
     params = {section: {} for section in SECTIONS}
     params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),
-            "architecture": "seed_cnn" if name.startswith("seed_") else "hybrid",
+            "architecture": "published_cnn" if name.startswith("seed_") else "hybrid",
             "seeds": [1] if name.startswith("seed_") else [1, 2],
         }
         for name in arms

@@ -21,7 +21,7 @@ def read_arm(name, **kwargs):
 @pytest.fixture(scope="module")
 def folder(workspace, tmp_path_factory):
     root = tmp_path_factory.mktemp("files") / "work"
-    workspace(root, n=12, arms=("full", "seed_full"), controls=("knn", "trainz"))
+    workspace(root, n=12, arms=("full", "published_full"), controls=("knn", "trainz"))
     return root
 
 

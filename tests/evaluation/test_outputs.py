@@ -52,7 +52,13 @@ def test_all_files_are_written_and_no_temporary_is_left(reports):
 
 
 def test_every_arm_and_control_is_compared(comparison):
-    assert list(comparison["arms"]) == ["full", "clipped", "subsample", "seed_full", "seed_clipped"]
+    assert list(comparison["arms"]) == [
+        "full",
+        "clipped",
+        "subsample",
+        "published_full",
+        "published_clipped",
+    ]
     assert list(comparison["controls"])[0] == "trainz"
     assert len(comparison["controls"]) == 6
     assert comparison["arms"]["full"]["cpu_seconds"] == 48.0

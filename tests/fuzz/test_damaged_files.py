@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from pix2z.dataset.store import COLUMNS, write_galaxies
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 from .mutations import mutate

@@ -53,8 +53,8 @@ def _predict(file: Path, options: list[str], model: Path) -> dict:
 
 def _ingest(file: Path, options: list[str], model: Path) -> dict:
     from pix2z.cli.reading import read_mapping
-    from pix2z.dataset.ingest import ingest
-    from pix2z.dataset.source import detect_layout
+    from pix2z.ingest.galaxies import ingest
+    from pix2z.ingest.source import detect_layout
 
     out = file.parent / "out" / "galaxies.h5"
     entries = [value for value in options if "=" in value]

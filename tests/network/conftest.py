@@ -1,6 +1,6 @@
 import pytest
 
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 
@@ -29,8 +29,8 @@ def hybrid() -> HybridConfig:
 
 
 @pytest.fixture(scope="session")
-def seed_cnn() -> SeedCnnConfig:
-    return SeedCnnConfig(
+def published_cnn() -> PublishedCnnConfig:
+    return PublishedCnnConfig(
         precision="float32",
         batch_size=156,
         batch_size_clipped=256,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pix2z.network.architectures import SEED_CNN_PARAMETERS, build_hybrid, build_seed_cnn
+from pix2z.network.architectures import PUBLISHED_CNN_PARAMETERS, build_hybrid, build_published_cnn
 
 
 def hybrid_model() -> keras.Model:
@@ -19,7 +19,7 @@ def hybrid_model() -> keras.Model:
 
 
 def seed_model(precision: str = "float32") -> keras.Model:
-    return build_seed_cnn(z_low=0.01, z_high=0.39, precision=precision)
+    return build_published_cnn(z_low=0.01, z_high=0.39, precision=precision)
 
 
 def inputs(n: int = 4) -> dict[str, np.ndarray]:
@@ -31,11 +31,11 @@ def inputs(n: int = 4) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_the_seed_cnn_has_the_published_parameters(precision):
-    assert seed_model(precision).count_params() == SEED_CNN_PARAMETERS == 421_725
+def test_the_published_cnn_has_the_published_parameters(precision):
+    assert seed_model(precision).count_params() == PUBLISHED_CNN_PARAMETERS == 421_725
 
 
-def test_the_seed_cnn_speaks_redshift_within_its_range():
+def test_the_published_cnn_speaks_redshift_within_its_range():
     z_phot = seed_model().predict_on_batch(inputs())
     assert z_phot.shape == (4,)
     assert ((z_phot > 0.01) & (z_phot < 0.39)).all()

@@ -7,9 +7,9 @@ import pytest
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import arm
 from pix2z.network.arm import train_arm
-from pix2z.network.calibration import evenly_spread
 from pix2z.network.estimator import load_member, load_pool
 from pix2z.network.predictions import predict_batches
+from pix2z.redshift_pdf.calibration import evenly_spread
 from pix2z.redshift_pdf.density import mix
 
 
@@ -173,14 +173,14 @@ def test_altered_weights_and_json_are_refused(pool_folder, tmp_path):
         load_pool(copy)
 
 
-def test_the_seed_cnn_gets_pdfs_from_calibration_residuals(
-    sample, sample_split, seed_cnn, grid, tmp_path
+def test_the_published_cnn_gets_pdfs_from_calibration_residuals(
+    sample, sample_split, published_cnn, grid, tmp_path
 ):
     folder = train(
         sample,
         sample_split,
-        seed_cnn,
-        architecture="seed_cnn",
+        published_cnn,
+        architecture="published_cnn",
         seeds=(3,),
         grid=grid,
         folder=tmp_path,

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Estimator, Member, fresh_model
 from pix2z.network.joint import joined
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.residual import fit_residual_pdf
 
 
@@ -58,4 +58,4 @@ def test_a_joint_pool_of_point_estimators_answers_as_its_members_do(grid, images
     noise = np.random.default_rng(0).normal(0, 0.01, 400)
     residuals = fit_residual_pdf(z_spec + noise, z_spec, grid=grid, n_phot_bins=4)
     settings = {"z_low": 0.02, "z_high": 0.35, "precision": "float32"}
-    assert_same(pool_of("seed_cnn", settings, residuals, grid), images)
+    assert_same(pool_of("published_cnn", settings, residuals, grid), images)

@@ -8,9 +8,9 @@ from pix2z.dataset.photometry import (
     aperture_weights,
     reflect_masked,
 )
+from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 from pix2z.network.architectures import photometry_model
 from pix2z.network.layers import NanToZero, ReflectMasked
-from pix2z.sky.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 
 N_APERTURES = len(APERTURE_RADII_ARCSEC)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pix2z.network.calibration import Temperature
 from pix2z.network.estimator import Estimator
 from pix2z.network.predictions import predict_batches, write_pool_predictions
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.density import mix, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import COLUMNS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pix2z.network.checkpoint import load_state, save_state
-from pix2z.network.recipes import feature_moments, hybrid_recipe, seed_recipe
+from pix2z.network.recipes import feature_moments, hybrid_recipe, published_recipe
 from pix2z.network.training import DivergedError, StopTraining, TrainingState, cosine_rate, fit
 
 
@@ -43,12 +43,12 @@ def killed_and_resumed(make, checkpoint: Path, *, after: int):
     return recipe, state
 
 
-@pytest.fixture(params=["hybrid", "seed_cnn"])
-def make(request, sample, sample_split, hybrid_with, hybrid, seed_cnn):
+@pytest.fixture(params=["hybrid", "published_cnn"])
+def make(request, sample, sample_split, hybrid_with, hybrid, published_cnn):
     if request.param == "hybrid":
         settings = hybrid.model_copy(update={"epochs": 3})
         return lambda: hybrid_with(settings, seed=5)
-    return lambda: seed_recipe(sample, sample_split, settings=seed_cnn, seed=5)[0]
+    return lambda: published_recipe(sample, sample_split, settings=published_cnn, seed=5)[0]
 
 
 def test_a_killed_training_ends_in_the_same_weights(make, tmp_path):

@@ -18,7 +18,7 @@ mae rmse r2 adjusted_r2 bias_mean bias_median seed_precision nmad sigma_iqr outl
 outlier_015 outlier_rail crps cde_loss pit_ks coverage_68 coverage_95
 """
 SPECTRUM_ARMS = ("full", "clipped", "plain")
-ARMS = ["full", "clipped", "subsample", "seed_full", "seed_clipped"]
+ARMS = ["full", "clipped", "subsample", "published_full", "published_clipped"]
 CONTROLS = ["trainz", "knn", "trees", "parameters", "parameters_noisy"]
 
 

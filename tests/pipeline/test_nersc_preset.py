@@ -47,6 +47,6 @@ def test_the_pipeline_runs_on_a_file_in_the_layout_of_nersc(finished, tmp_path):
     assert "A_ugriz" in report["columns_from"]["ebv"]
     assert report["n_good"] == report["n_raw"] > 300
     compare = json.loads((folder / "reports/compare.json").read_text())
-    assert {"full", "clipped", "seed_full"} <= set(compare["arms"])
+    assert {"full", "clipped", "published_full"} <= set(compare["arms"])
     assert "parameters" not in compare["controls"]
     assert {"trees", "knn", "trainz"} <= set(compare["controls"])

@@ -8,12 +8,12 @@ import pytest
 from astropy.io import fits
 
 from pix2z import cli
-from pix2z.dataset.ingest import ingest
+from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.sky.frames import cut_stamps, read_frame
-from tests.sky.archive import archive_serving
-from tests.sky.synthetic_sdss import BANDS, frame_path, spectrum_path
+from pix2z.ingest.galaxies import ingest
+from tests.archive.archive import archive_serving
+from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 LISTED = """#Table1
 plate,mjd,fiberid,run2d,specobj_id,ra,dec,sn_median_r,z,zerr,zwarning,class,subclass
@@ -90,7 +90,7 @@ def test_galaxies_whose_frames_are_missing_are_named(fetched):
 
 
 def test_a_redshift_under_reserve_is_left_out_unless_it_is_asked_for(fetched, tmp_path):
-    limits = {"layout": "seed", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
     with pytest.raises(InputError, match="no good row among 1 .*ZWARNING is not 0: 1"):
         ingest(fetched, tmp_path / "g.h5", z_warnings=(0,), classes=("GALAXY",), **limits)
     report = ingest(fetched, tmp_path / "g.h5", z_warnings=(0, 16), classes=("GALAXY",), **limits)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pix2z.archive.frames import Frame, cut_stamps, read_frame
 from pix2z.dataset.photometry import aperture_photometry, magnitude, sky_sigma
 from pix2z.errors import InputError
-from pix2z.sky.frames import Frame, cut_stamps, read_frame
-from pix2z.sky.imaging import SKY_SIGMA
+from pix2z.imaging import SKY_SIGMA
 
 GALAXY = {"ra": 229.52557, "dec": 42.74585}
 BANDS = "ugriz"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
 
-from pix2z.dataset.plausibility import photometry_problems
-from pix2z.sky.frames import cut_stamps, read_frame
-from pix2z.sky.layouts.columns import assemble
-from pix2z.sky.layouts.raw import RawFile, RawSurvey
+from pix2z.archive.frames import cut_stamps, read_frame
+from pix2z.ingest.layouts.columns import assemble
+from pix2z.ingest.layouts.raw import RawFile, RawSurvey
+from pix2z.ingest.plausibility import photometry_problems
 
 SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS
 
@@ -18,7 +18,7 @@ def problems(images: np.ndarray) -> tuple[str, ...]:
     n = len(images)
     survey = RawSurvey(
         path=Path("raw.h5"),
-        layout="seed",
+        layout="sdss32",
         files=(RawFile(Path("raw.h5"), n),),
         source="a test",
         table=assemble({}, n=n, path="raw.h5", no_redshift="none"),

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.config.networks import HybridConfig
 from pix2z.config.split import SplitConfig
-from pix2z.dataset.ingest import ingest
 from pix2z.dataset.splits import make_splits
 from pix2z.dataset.store import open_galaxies
+from pix2z.ingest.galaxies import ingest
 from pix2z.network.arm import train_arm
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.frames import cut_stamps, read_frame
 from pix2z.sky.semireal import write_semireal
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def pool(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Estimator
     ingest(
         folder / "raw.h5",
         folder / "galaxies.h5",
-        layout="seed",
+        layout="sdss32",
         z_min=0.0,
         z_max=0.4,
         duplicate_radius_arcsec=2.0,

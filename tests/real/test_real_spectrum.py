@@ -21,19 +21,19 @@ from pix2z import cli
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.config.split import SplitConfig
-from pix2z.dataset.ingest import ingest
 from pix2z.dataset.sdss_models import relative_to_r, sdss_model, without_extinction
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.splits import make_splits
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.spectrum_architectures import ShiftGrid
-from pix2z.network.spectrum_arm import SpectrumTraining, train_spectrum_arm
+from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
 from pix2z.sky.semireal import write_semireal
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
 from pix2z.stages.train_spectrum import learned
-from tests.sky.archive import archive_serving
-from tests.sky.synthetic_sdss import BANDS, frame_path, spectrum_path
+from tests.archive.archive import archive_serving
+from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"
@@ -67,7 +67,7 @@ def sky(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         split_seed=config.seed,
         fractions=config.fractions.model_dump(),
     )
-    ingest(folder / "raw.h5", folder / "galaxies.h5", layout="seed", **LIMITS)
+    ingest(folder / "raw.h5", folder / "galaxies.h5", layout="sdss32", **LIMITS)
     with open_galaxies(folder / "galaxies.h5") as galaxies:
         grid = _settings().wavelength.grid
         write_target_spectra(folder / "spectra.h5", folder / "raw.h5", galaxies, grid=grid)
@@ -137,7 +137,7 @@ def fetched(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reconstructed(fetched: Path, network: Path) -> Path:
     """The file of spectra, beside it z.csv and spectrum.png."""
     folder = fetched.parent
-    limits = {"layout": "seed", "classes": ("GALAXY",), **LIMITS}
+    limits = {"layout": "sdss32", "classes": ("GALAXY",), **LIMITS}
     report = ingest(fetched, folder / "galaxies.h5", z_warnings=(0, 16), **limits)
     assert report["n_good"] == 1
     out = folder / "spectra.hdf5"

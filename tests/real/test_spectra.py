@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from pix2z import cli
-from pix2z.sky.sdss_spectra import read_sdss_spectrum
+from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.sky.templates import template_spectra
 from pix2z.spectra.lines import LINES
 from pix2z.spectra.template_redshift import fit_redshifts

@@ -94,7 +94,7 @@ def registered(
 
 @pytest.fixture
 def store(root: Path, server: postgres.Server, registered: str, monkeypatch: pytest.MonkeyPatch):
-    """pix2z-full/1 and pix2z-seed_full/1 are registered, nothing is promoted."""
+    """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted."""
     from pix2z.tracking.store import open_store
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri(server.create(registered)))

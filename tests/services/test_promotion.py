@@ -29,7 +29,7 @@ def test_a_stale_lock_is_taken_over_by_the_next_promotion(store, propose_it, ser
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_says_so(store, tmp_path):
-    models, go = ("full", "seed_full"), tmp_path / "go"
+    models, go = ("full", "published_full"), tmp_path / "go"
     both = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), "race", store.uri, model, str(tmp_path / model), str(go)],

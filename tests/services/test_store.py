@@ -126,7 +126,7 @@ def test_a_copy_of_the_database_is_the_store(root, arms, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri(restored))
     store = open_store()
     versions = store.client.search_model_versions("name LIKE 'pix2z-%'")
-    assert {version.name for version in versions} == {"pix2z-full", "pix2z-seed_full"}
+    assert {version.name for version in versions} == {"pix2z-full", "pix2z-published_full"}
     register(root, arms)
     assert count(server, restored, "model_versions") == 2
     assert count(server, restored, "runs") == count(server, name, "runs")

@@ -26,7 +26,7 @@ def test_register_twice_and_load_through_the_server(address, arms, tmp_path):
         register(root, arms)
     client = MlflowClient(address)
     versions = client.search_model_versions("name LIKE 'pix2z-%'")
-    assert sorted(v.name for v in versions) == ["pix2z-full", "pix2z-seed_full"]
+    assert sorted(v.name for v in versions) == ["pix2z-full", "pix2z-published_full"]
     client.set_registered_model_alias("pix2z-full", "champion", "1")
     pool = resolve_pool("models:/pix2z-full@champion")
     weights = "seed-2/weights.weights.h5"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import speclite.filters
 
+from pix2z.imaging import AB_MINUS_SDSS
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
-from pix2z.sky.imaging import AB_MINUS_SDSS
 from pix2z.sky.parents import Parents
 from pix2z.sky.template_spectra import TemplateSpectra
 from pix2z.sky.templates import TemplateGrid, template_flux

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from pix2z.imaging import SKY_SIGMA
 from pix2z.sky import observing
-from pix2z.sky.imaging import SKY_SIGMA
 
 
 def test_scatter_is_correlated_between_bands() -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pix2z.sky.galsim_reference import PRECISE, galsim_stamp
 from pix2z.sky.rendering import (
     GRID_SIDES,
     PIXEL_SCALE,
@@ -16,6 +15,7 @@ from pix2z.sky.rendering import (
     render_shapes,
 )
 from pix2z.sky.scene import Scene
+from tests.sky.galsim_reference import PRECISE, galsim_stamp
 
 
 def moments(stamps: np.ndarray, radius_arcsec: float = 4.0) -> np.ndarray:

@@ -18,7 +18,7 @@ SECTIONS_READ_BY = {
     "read_arms": {"arms"},
     "read_spectrum_arm": {"spectrum_arms"},
     "read_spectrum_arms": {"spectrum_arms"},
-    "read_training": {"arms", "hybrid", "seed_cnn", "pdf"},
+    "read_training": {"arms", "hybrid", "published_cnn", "pdf"},
 }
 BYSTANDERS = ("pix2z.tracking", "pix2z.cli")  # they record what happened, they do not change it
 
@@ -119,7 +119,7 @@ def test_every_section_read_is_a_dependency(name):
     stage = stages()[name]
     declared = {str(param).split(".")[0] for param in stage.get("params", [])}
     if "${item" in str(stage.get("params")):
-        declared |= {"hybrid", "seed_cnn"}  # the arm's own architecture, by interpolation
+        declared |= {"hybrid", "published_cnn"}  # the arm's own architecture, by interpolation
     assert sections_read(stage_module(stage)) == declared - {"${item"} & declared
 
 

@@ -12,7 +12,7 @@ from pix2z.evaluation.metric_names import METRICS
 
 ARMS = {
     "full": Arm(selection="full", architecture="hybrid", seeds=(1, 2)),
-    "seed_full": Arm(selection="full", architecture="seed_cnn", seeds=(1,)),
+    "published_full": Arm(selection="full", architecture="published_cnn", seeds=(1,)),
 }
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060"
@@ -75,7 +75,7 @@ def write_reports(reports: Path) -> None:
     for arm in ARMS:
         seeds = {str(s): {"whole": {"mae": 0.02, "r2": None}} for s in ARMS[arm].seeds}
         write(reports / "metrics" / f"{arm}.json", {"arm": arm, "pool": subsets, "seeds": seeds})
-    contrast = {"a": "full", "b": "seed_full", "subset": "inside", "metric": "crps"}
+    contrast = {"a": "full", "b": "published_full", "subset": "inside", "metric": "crps"}
     contrast |= {"difference": -0.002, "low": -0.003, "high": -0.001, "primary": True}
     contrast |= {"p_holm": 0.01, "verdict": "Inside the clip window, full is better."}
     comparison = {
@@ -185,9 +185,9 @@ def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import keras
 
     from pix2z.config.networks import HybridConfig
-    from pix2z.network.calibration import Temperature
     from pix2z.network.estimator import Member, save_member, save_pool
     from pix2z.network.recipes import hybrid_model
+    from pix2z.redshift_pdf.calibration import Temperature
     from pix2z.redshift_pdf.grid import RedshiftGrid
 
     grid = RedshiftGrid(0.0, 0.4, 20)

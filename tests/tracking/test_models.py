@@ -29,7 +29,7 @@ def test_an_arm_a_fine_tuned_model_and_a_folder_are_found(root, tmp_path):
     assert resolve_pool("full", root=root) == root / "models/full"
     assert resolve_pool("field", root=root) == tuned
     assert resolve_pool("finetuned/field", root=root) == tuned
-    assert resolve_pool(str(root / "models/seed_full")) == root / "models/seed_full"
+    assert resolve_pool(str(root / "models/published_full")) == root / "models/published_full"
 
 
 def test_an_arm_goes_before_a_folder_of_that_name(root, monkeypatch):
@@ -40,7 +40,9 @@ def test_an_arm_goes_before_a_folder_of_that_name(root, monkeypatch):
 
 @pytest.mark.parametrize("spec", ["fulll", "", "models", "data/galaxies.h5"])
 def test_what_is_not_there_names_what_is(root, spec):
-    with pytest.raises(InputError, match="expected one of full, seed_full, a folder with pool"):
+    with pytest.raises(
+        InputError, match="expected one of full, published_full, a folder with pool"
+    ):
         resolve_pool(spec, root=root)
 
 

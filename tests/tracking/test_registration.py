@@ -118,7 +118,7 @@ def test_the_comparison_answers_in_words_and_numbers(root, arms, client):
     (run,) = runs(client, "pix2z-compare")
     assert "Inside the clip window, full is better." in run.data.tags["mlflow.note.content"]
     assert run.data.metrics["inside_mae/full"] == 0.05
-    assert run.data.metrics["primary_p_holm_crps/full minus seed_full"] == 0.01
+    assert run.data.metrics["primary_p_holm_crps/full minus published_full"] == 0.01
     paths = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert paths == {"compare.json", "report.html", "figures"}
     figures = {f.path for f in client.list_artifacts(run.info.run_id, "figures")}
@@ -152,7 +152,7 @@ def test_other_weights_make_one_more_run_and_one_more_version(root, arms, client
     assert len(runs(client, "pix2z-train")) == 5 + 2  # the seed and the pool
     versions = client.search_model_versions("name = 'pix2z-full'")
     assert sorted(int(version.version) for version in versions) == [1, 2]
-    assert len(client.search_model_versions("name = 'pix2z-seed_full'")) == 1
+    assert len(client.search_model_versions("name = 'pix2z-published_full'")) == 1
 
 
 def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client):
@@ -182,6 +182,6 @@ def test_a_run_that_a_kill_left_half_written_is_completed(root, arms, client):
 
 
 def test_an_arm_that_is_not_trained_yet_is_passed_over(root, arms, client):
-    shutil.rmtree(root / "models/seed_full")
+    shutil.rmtree(root / "models/published_full")
     register(root, arms)
     assert {model.name for model in client.search_registered_models()} == {"pix2z-full"}

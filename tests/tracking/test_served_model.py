@@ -155,8 +155,8 @@ def test_a_version_of_altered_files_does_not_load(version, load, tmp_path):
 def test_another_pool_in_the_place_of_the_registered_one_does_not_load(version, load):
     """Each of its files matches its digest, but it is not the pool of this version."""
     from pix2z.errors import IntegrityError
-    from pix2z.network.calibration import Temperature
     from pix2z.network.estimator import save_pool
+    from pix2z.redshift_pdf.calibration import Temperature
 
     save_pool(version / "artifacts/pool", ["seed-1"], Temperature(1.1))
     with pytest.raises(IntegrityError, match="not the pool that was registered"):

@@ -103,7 +103,7 @@ def arms():
 
     return {
         "full": Arm(selection="full", architecture="hybrid", seeds=(1, 2)),
-        "seed_full": Arm(selection="full", architecture="seed_cnn", seeds=(1,)),
+        "published_full": Arm(selection="full", architecture="published_cnn", seeds=(1,)),
     }
 
 
@@ -147,7 +147,7 @@ def test_a_copy_in_production_has_the_lineage_of_its_source(store):
 
 def test_a_lock_that_is_of_other_files_is_not_believed(store):
     """dvc.lock says nothing of this arm; its data are digested as they lie there."""
-    found = back(store, "seed_full")
+    found = back(store, "published_full")
     assert (found.stages, found.stage, found.lock_digest) == ({}, None, None)
     assert list(found.data) == ["raw.h5"]
     (pool,) = found.runs["pool"]

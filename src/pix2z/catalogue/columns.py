@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pix2z.catalogue.flags import FLAG_MEANINGS
-from pix2z.network.redshifts import Redshifts
+from pix2z.redshift_pdf.redshifts import Redshifts
 
 __all__ = ["COLUMNS", "FLAGS_IN_WORDS", "Column", "catalogue_columns"]
 

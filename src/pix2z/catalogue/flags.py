@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.network.redshifts import (
+from pix2z.redshift_pdf.redshifts import (
     FLAG_BAND_ABSENT,
     FLAG_EBV_UNKNOWN,
     FLAG_NO_R_FLUX,

@@ -14,9 +14,9 @@ from pix2z.catalogue.flags import FLAG_MEANINGS
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.catalogue.writers import table_writer
 from pix2z.files import atomic_path
-from pix2z.network.redshifts import Redshifts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import pdf_writer
+from pix2z.redshift_pdf.redshifts import Redshifts
 
 __all__ = ["Outcome", "write_catalogue"]
 

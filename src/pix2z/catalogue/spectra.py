@@ -13,15 +13,15 @@ from pix2z.catalogue.flags import FLAG_BLANK, SPECTRUM_FLAG_MEANINGS, blank_stam
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.store import Galaxies
-from pix2z.network.redshifts import FLAG_NO_R_FLUX
-from pix2z.network.spectrum_estimator import Reconstruction
-from pix2z.network.spectrum_units import FLUX_UNIT, physical_spectra, redshift_columns
+from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
+from pix2z.spectrum_network.estimator import Reconstruction
+from pix2z.spectrum_network.units import physical_spectra, redshift_columns
+from pix2z.wavelengths import FLUX_UNIT
 
 __all__ = [
     "BATCH",
-    "FLUX_UNIT",
     "SPECTRUM_COLUMNS",
     "Stamps",
     "PixelsToSpectra",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.usable_pixels import usable_pixels
-from pix2z.sky.layouts.raw import RawSurvey
+from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.usable_pixels import usable_pixels
 
 __all__ = ["usable_stamps"]
 

@@ -28,8 +28,8 @@ def nersc(
     """Fetch 102,993 SDSS galaxies with redshifts (Hayat et al. 2021), about 23.6 GB."""
     from numpy import isfinite
 
-    from pix2z.sky.layouts.nersc import open_nersc
-    from pix2z.sky.nersc import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
+    from pix2z.archive.nersc import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
+    from pix2z.ingest.layouts.nersc import open_nersc
 
     _fetch(url or NERSC_URL, out, sha256=sha256, signature=HDF5_SIGNATURE, force=force)
     with open_nersc(out) as survey:
@@ -43,9 +43,9 @@ def nersc(
 
 def _fetch(url: str, out: Path, *, sha256: str | None, signature: bytes, force: bool) -> None:
     """Download with progress on stderr, and say what is there; Ctrl-C ends in one line."""
+    from pix2z.archive.download import download
+    from pix2z.archive.transfer.partial_file import what_is_kept
     from pix2z.cli.transfer_display import show_transfer
-    from pix2z.sky.download import download
-    from pix2z.sky.transfer.partial_file import what_is_kept
 
     there = out.exists() and not force
     try:

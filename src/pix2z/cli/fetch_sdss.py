@@ -9,7 +9,7 @@ from pix2z.cli.ending import INTERRUPTED, ended_by_sigterm
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
-    from pix2z.sky.sdss.assembly import Outcome
+    from pix2z.archive.sdss.assembly import Outcome
 
 __all__ = ["sdss"]
 
@@ -43,12 +43,12 @@ def sdss(
     named, with the reason also in NAME.failures.csv beside the file; the
     others go on. Run again, the command fetches only what is missing.
     """
+    from pix2z.archive.sdss.addresses import BASE_URL, checked_base
+    from pix2z.archive.sdss.assembly import fetch_galaxies
+    from pix2z.archive.sdss.objects import read_objects
+    from pix2z.archive.sdss.report import write_failures
+    from pix2z.archive.sdss.terms import SDSS_TERMS
     from pix2z.cli.files_display import show_files
-    from pix2z.sky.sdss.addresses import BASE_URL, checked_base
-    from pix2z.sky.sdss.assembly import fetch_galaxies
-    from pix2z.sky.sdss.objects import read_objects
-    from pix2z.sky.sdss.report import write_failures
-    from pix2z.sky.sdss.terms import SDSS_TERMS
 
     out = out or objects.with_name("sdss.h5")
     if out.suffix not in (".h5", ".hdf5") or out.is_dir():
@@ -82,7 +82,7 @@ def sdss(
         )
     _show(outcome, out, report)
     typer.echo("Next, in params.yaml:\n")
-    typer.echo(f"ingest:\n  source: {out}\n  layout: seed\n")
+    typer.echo(f"ingest:\n  source: {out}\n  layout: sdss32\n")
     for sentence in SDSS_TERMS:
         typer.echo(sentence)
 

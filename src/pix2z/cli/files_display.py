@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from rich import progress
 from rich.console import Console
 
+from pix2z.archive.sdss.assembly import FilesProgress
 from pix2z.cli.transfer_display import LINE_EVERY, logging_to_stderr
-from pix2z.sky.sdss.assembly import FilesProgress
 
 __all__ = ["file_lines", "on_bar", "show_files"]
 

@@ -48,11 +48,11 @@ def finetune(
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.cli import finetune_steps as steps
-    from pix2z.cli.finetune_base import Base
     from pix2z.cli.training_display import epochs_progress
+    from pix2z.finetune import steps
+    from pix2z.finetune.base import Base
+    from pix2z.finetune.training import check_tunable
     from pix2z.network.estimator import load_pool
-    from pix2z.network.finetuning import check_tunable
     from pix2z.tracking.finetuned import run_prefix
     from pix2z.tracking.live import live_curve
     from pix2z.tracking.models import FINETUNED, resolve_pool
@@ -124,8 +124,8 @@ def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pix2z.evaluation.finetuned import SHOWN, VERSIONS
     from pix2z.evaluation.metric_names import METRICS, format_value
+    from pix2z.finetune.report import SHOWN, VERSIONS
 
     n = report["n"]
     width = None if sys.stdout.isatty() else PIPE_WIDTH

@@ -21,8 +21,8 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
-    from pix2z.dataset.inspection import Inspection, StampSample
-    from pix2z.sky.layouts.raw import RawTable
+    from pix2z.ingest.inspection import Inspection, StampSample
+    from pix2z.ingest.layouts.raw import RawTable
 
 __all__ = ["inspect"]
 
@@ -65,9 +65,9 @@ def inspect(
     from h5py import is_hdf5
 
     from pix2z.cli.inspection_text import show_contents, show_inspection
-    from pix2z.dataset.contents import file_contents, suggested_mapping
-    from pix2z.dataset.inspection import inspect_survey, sample_stamps
-    from pix2z.dataset.source import open_source
+    from pix2z.ingest.contents import file_contents, suggested_mapping
+    from pix2z.ingest.inspection import inspect_survey, sample_stamps
+    from pix2z.ingest.source import open_source
 
     try:
         with open_source(file, layout=layout, mapping=chosen) as survey:
@@ -129,8 +129,8 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
     import numpy as np
 
     from pix2z.catalogue.write_errors import named_write_errors
-    from pix2z.dataset.inspection import spread_out
     from pix2z.evaluation.figures.stamps import plot_stamps
+    from pix2z.ingest.inspection import spread_out
 
     shown = spread_out(sample, most=SHOWN)
     if not len(shown):

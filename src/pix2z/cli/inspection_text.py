@@ -14,9 +14,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pix2z.dataset.contents import StoredArray
-from pix2z.dataset.inspection import Inspection, Range
-from pix2z.sky.imaging import BANDS, SKY_SIGMA
+from pix2z.imaging import BANDS, SKY_SIGMA
+from pix2z.ingest.contents import StoredArray
+from pix2z.ingest.inspection import Inspection, Range
 
 __all__ = ["show_contents", "show_inspection"]
 

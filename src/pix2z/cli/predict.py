@@ -22,7 +22,7 @@ from pix2z.cli.survey import (
 
 if TYPE_CHECKING:
     from pix2z.catalogue.outputs import Outcome
-    from pix2z.sky.layouts.raw import RawSurvey
+    from pix2z.ingest.layouts.raw import RawSurvey
 
 __all__ = ["predict"]
 

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
-from pix2z.sky.sdss_spectra import read_sdss_spectrum
 from pix2z.spectra.flags import Flag
 from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.spectrum_files import open_spectra

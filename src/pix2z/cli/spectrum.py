@@ -22,7 +22,7 @@ from pix2z.cli.survey import (
 
 if TYPE_CHECKING:
     from pix2z.catalogue.spectra import WrittenSpectra
-    from pix2z.sky.layouts.raw import RawSurvey
+    from pix2z.ingest.layouts.raw import RawSurvey
 
 __all__ = ["spectrum"]
 
@@ -96,7 +96,7 @@ def _write(
             spectrum_attributes,
             stamps_of_survey,
         )
-        from pix2z.network.spectrum_estimator import load_spectrum_estimator
+        from pix2z.spectrum_network.estimator import load_spectrum_estimator
 
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()

@@ -12,7 +12,7 @@ from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
-    from pix2z.sky.layouts.raw import RawSurvey
+    from pix2z.ingest.layouts.raw import RawSurvey
 
 __all__ = ["CheckOption", "EbvOption", "check_output", "ebv_option", "flags_text", "open_images"]
 
@@ -74,9 +74,9 @@ def open_images(
     InputError
         The file is not what was expected, or an output would replace a file of it.
     """
-    from pix2z.dataset.plausibility import photometry_problems
-    from pix2z.dataset.source import open_source
-    from pix2z.dataset.usable_pixels import usable_pixels
+    from pix2z.ingest.plausibility import photometry_problems
+    from pix2z.ingest.source import open_source
+    from pix2z.ingest.usable_pixels import usable_pixels
 
     with (
         _explained(ebv_key),

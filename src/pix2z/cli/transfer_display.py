@@ -10,7 +10,7 @@ from rich import progress
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pix2z.sky.download import Progress
+from pix2z.archive.download import Progress
 
 __all__ = ["LINE_EVERY", "logging_to_stderr", "on_bar", "plain_lines", "show_transfer"]
 

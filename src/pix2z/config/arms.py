@@ -21,7 +21,7 @@ class Arm(Frozen):
     """One training sample and one architecture, trained once per seed and pooled."""
 
     selection: Selection
-    architecture: Literal["hybrid", "seed_cnn"]
+    architecture: Literal["hybrid", "published_cnn"]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
 
     @field_validator("seeds")

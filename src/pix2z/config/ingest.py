@@ -72,7 +72,7 @@ class IngestConfig(RedshiftRange):
     key: ClassVar[str] = "ingest"
 
     source: str
-    layout: Literal["seed", "nersc", "hdf5", "pasquet"]
+    layout: Literal["sdss32", "nersc", "hdf5", "pasquet"]
     duplicate_radius_arcsec: PositiveFloat
     check_photometry: bool
     spectra: SpectraFilter

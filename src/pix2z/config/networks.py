@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pix2z.config.precision import Precision
 from pix2z.config.section import Section
 
-__all__ = ["HybridConfig", "SeedCnnConfig"]
+__all__ = ["HybridConfig", "PublishedCnnConfig"]
 
 DropRate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -35,10 +35,10 @@ class HybridConfig(Section):
     """Probability that one band of a training stamp is masked."""
 
 
-class SeedCnnConfig(Section):
+class PublishedCnnConfig(Section):
     """The 421,725-parameter CNN of the published experiment with its own recipe."""
 
-    key: ClassVar[str] = "seed_cnn"
+    key: ClassVar[str] = "published_cnn"
 
     precision: Precision
     batch_size: PositiveInt

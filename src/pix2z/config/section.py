@@ -32,7 +32,7 @@ SECTIONS = (
     "pdf",
     "controls",
     "hybrid",
-    "seed_cnn",
+    "published_cnn",
     "arms",
     "tune",
     "evaluate",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2z.config.arms import Arm, read_arm
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.files import read_json
 
@@ -20,7 +20,7 @@ class ArmTraining:
 
     name: str
     arm: Arm
-    settings: HybridConfig | SeedCnnConfig
+    settings: HybridConfig | PublishedCnnConfig
     pdf: PdfConfig
 
 
@@ -36,7 +36,7 @@ def read_training(name: str, *, root: Path = Path()) -> ArmTraining:
     """
     params = root / PARAMS
     arm = read_arm(name, params)
-    settings: HybridConfig | SeedCnnConfig = SeedCnnConfig.read(params)
+    settings: HybridConfig | PublishedCnnConfig = PublishedCnnConfig.read(params)
     if arm.architecture == "hybrid":
         tuned = read_json(root / BEST_SETTINGS)
         settings = HybridConfig.model_validate({**HybridConfig.read(params).model_dump(), **tuned})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.dataset.store import Galaxies
-from pix2z.sky.imaging import BANDS, STAMP_SIDE
+from pix2z.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["N_SYMMETRIES", "epoch_order", "sequential_batches", "transform", "training_batches"]
 

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.sky.imaging import PIXEL_SCALE, STAMP_SIDE
+from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 
 __all__ = [
     "APERTURE_RADII_ARCSEC",

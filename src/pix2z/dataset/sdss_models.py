@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.sky.imaging import EXTINCTION_PER_EBV
-from pix2z.sky.layouts.opening import reading
+from pix2z.hdf5.opening import reading
+from pix2z.imaging import EXTINCTION_PER_EBV
 
 __all__ = [
     "SDSS_MODEL",

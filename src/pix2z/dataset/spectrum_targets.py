@@ -26,10 +26,9 @@ from pix2z.dataset.sdss_models import (
 from pix2z.dataset.spectra import KINDS, SCHEMA_VERSION
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import IntegrityError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, files_of, total_digest
+from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights
-from pix2z.sky.imaging import EXTINCTION_PER_EBV
-from pix2z.sky.layouts.folder import files_of, total_digest
 from pix2z.sky.template_spectra import TemplateSpectra
 from pix2z.sky.templates import fit_templates, load_template_grid
 from pix2z.wavelengths import WavelengthGrid

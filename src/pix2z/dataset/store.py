@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.errors import InputError
-from pix2z.sky.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 
 __all__ = ["COLUMNS", "SCHEMA_VERSION", "Galaxies", "open_galaxies", "write_galaxies"]
 

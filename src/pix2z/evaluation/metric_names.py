@@ -16,7 +16,7 @@ class Metric:
     """How one metric is shown and read."""
 
     label: str
-    convention: Literal["seed", "SDSS", "RAIL", "SDSS and RAIL", "PDF"]
+    convention: Literal["published", "SDSS", "RAIL", "SDSS and RAIL", "PDF"]
     formula: str
     better: Literal["lower", "higher", "target"]
     """``target``: a value is best near a target (0 for a bias, the nominal level for a coverage),
@@ -27,14 +27,14 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "mae": Metric("MAE", "seed", "mean |dz|", "lower", digits=5, unit="in redshift"),
-    "rmse": Metric("RMSE", "seed", "root mean dz²", "lower", digits=5, unit="in redshift"),
-    "r2": Metric("R²", "seed", "1 - Σdz² / Σ(z_spec - mean)²", "higher"),
-    "adjusted_r2": Metric("adjusted R²", "seed", "1 - (1 - R²)(n - 1)/(n - 2)", "higher"),
+    "mae": Metric("MAE", "published", "mean |dz|", "lower", digits=5, unit="in redshift"),
+    "rmse": Metric("RMSE", "published", "root mean dz²", "lower", digits=5, unit="in redshift"),
+    "r2": Metric("R²", "published", "1 - Σdz² / Σ(z_spec - mean)²", "higher"),
+    "adjusted_r2": Metric("adjusted R²", "published", "1 - (1 - R²)(n - 1)/(n - 2)", "higher"),
     "bias_mean": Metric("mean bias", "SDSS", "mean Δ", "target", digits=5),
     "bias_median": Metric("median bias", "RAIL", "median Δ", "target", digits=5),
     "seed_precision": Metric(
-        "precision", "seed", "1.48 median |dz|", "lower", digits=5, unit="in redshift"
+        "precision", "published", "1.48 median |dz|", "lower", digits=5, unit="in redshift"
     ),
     "nmad": Metric("NMAD", "SDSS and RAIL", "1.4826 median |Δ - median Δ|", "lower", digits=5),
     "sigma_iqr": Metric("σ_IQR", "RAIL", "(q75 - q25 of Δ) / 1.349", "lower", digits=5),

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pix2z.evaluation.arm_metrics import json_number
 from pix2z.evaluation.point_metrics import point_metrics
 
-__all__ = ["NOTE", "PUBLISHED", "SEED_METRICS", "OwnSample", "normalised_view"]
+__all__ = ["NOTE", "PUBLISHED", "PUBLISHED_METRICS", "OwnSample", "normalised_view"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
 
-SEED_METRICS = {
+PUBLISHED_METRICS = {
     "mae": "mae",
     "rmse": "rmse",
     "r2": "r2",
@@ -102,13 +102,13 @@ def _arm(sample: OwnSample, inside: NDArray[np.bool_], published: dict[str, floa
         "z_low": low,
         "z_high": high,
         "n_own_test": int(own.sum()),
-        "normalised": _seed_metrics(scaled[0][own], scaled[1][own]),
-        "redshift": _seed_metrics(sample.z_phot[own], sample.z_spec[own]),
-        "redshift_inside": _seed_metrics(sample.z_phot[inside], sample.z_spec[inside]),
+        "normalised": _published_metrics(scaled[0][own], scaled[1][own]),
+        "redshift": _published_metrics(sample.z_phot[own], sample.z_spec[own]),
+        "redshift_inside": _published_metrics(sample.z_phot[inside], sample.z_spec[inside]),
         "published": dict(published),
     }
 
 
-def _seed_metrics(z_phot: Array, z_spec: Array) -> dict[str, float | None]:
+def _published_metrics(z_phot: Array, z_spec: Array) -> dict[str, float | None]:
     found = point_metrics(z_phot, z_spec)
-    return {name: json_number(found[key]) for name, key in SEED_METRICS.items()}
+    return {name: json_number(found[key]) for name, key in PUBLISHED_METRICS.items()}

@@ -23,7 +23,7 @@ __all__ = ["seed_view", "write_comparison"]
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
 
-BINNED_ARMS = ("full", "clipped", "subsample", "seed_full", "trees")
+BINNED_ARMS = ("full", "clipped", "subsample", "published_full", "trees")
 """Arms and controls that are followed along redshift and magnitude, where present."""
 
 SHEET_COLUMNS = 8

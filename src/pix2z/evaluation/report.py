@@ -42,8 +42,8 @@ ARMS = {
     " the full sample",
     "clipped": "the same network, trained on galaxies inside the clip window only",
     "subsample": "the same network, trained on a random subsample as large as the clipped one",
-    "seed_full": "the seed experiment's network with its own recipe, trained on the full sample",
-    "seed_clipped": "the same, trained on the clipped sample",
+    "published_full": "the published network with its own recipe, trained on the full sample",
+    "published_clipped": "the same, trained on the clipped sample",
     TOLD_WINDOW: "the full arm's PDFs cut to the clip window: what knowing that every galaxy lies"
     " inside is worth by itself; to be read inside the window only",
     "trees": "gradient-boosted trees on aperture photometry of the same stamps",

@@ -18,15 +18,15 @@ from pix2z.network.layers import (
 )
 
 __all__ = [
-    "SEED_CNN_PARAMETERS",
+    "PUBLISHED_CNN_PARAMETERS",
     "build_hybrid",
-    "build_seed_cnn",
+    "build_published_cnn",
     "encoded",
     "image_inputs",
     "photometry_model",
 ]
 
-SEED_CNN_PARAMETERS = 421_725
+PUBLISHED_CNN_PARAMETERS = 421_725
 """Trainable parameters of the published CNN."""
 
 
@@ -38,7 +38,7 @@ def image_inputs() -> dict[str, keras.KerasTensor]:
     }
 
 
-def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Model:
+def build_published_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Model:
     """Build the published CNN: images / 255 -> redshift, the min-max scaling of z inside.
 
     The last layer undoes z' = (z - z_low) / (z_high - z_low), so the model's output is a redshift.
@@ -55,7 +55,7 @@ def build_seed_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Mode
         x = layers.Dropout(0.5, dtype=precision, name=f"dropout_{number}")(x)
     x = layers.Dense(1, activation="sigmoid", dtype="float32", name="scaled_redshift")(x)
     x = layers.Rescaling(z_high - z_low, offset=z_low, dtype="float32", name="unscale")(x)
-    return keras.Model(inputs, layers.Reshape((), name="redshift")(x), name="seed_cnn")
+    return keras.Model(inputs, layers.Reshape((), name="redshift")(x), name="published_cnn")
 
 
 def photometry_model() -> keras.Model:

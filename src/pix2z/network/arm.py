@@ -9,15 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.files import write_json
-from pix2z.network.calibration import (
-    MOST_TEMPERATURE_ROWS,
-    evenly_spread,
-    fit_temperature,
-)
 from pix2z.network.checkpoint import load_state, save_state
 from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
 from pix2z.network.history import history_columns, log_epoch
@@ -27,12 +22,17 @@ from pix2z.network.recipes import (
     hybrid_recipe,
     model_outputs,
     output_batches,
-    seed_recipe,
+    published_recipe,
     softmax_density,
 )
-from pix2z.network.redshifts import Calibration
 from pix2z.network.training import TrainingState, fit
+from pix2z.redshift_pdf.calibration import (
+    MOST_TEMPERATURE_ROWS,
+    evenly_spread,
+    fit_temperature,
+)
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import Calibration
 from pix2z.redshift_pdf.residual import fit_residual_pdf
 
 __all__ = ["Curve", "train_arm"]
@@ -46,7 +46,7 @@ def train_arm(
     split: Split,
     *,
     architecture: str,
-    settings: HybridConfig | SeedCnnConfig,
+    settings: HybridConfig | PublishedCnnConfig,
     seeds: Sequence[int],
     grid: RedshiftGrid,
     models: Path,
@@ -98,7 +98,7 @@ def _train_seed(
     *,
     calibration: tuple[NDArray[np.int64], NDArray[np.float64]],
     architecture: str,
-    settings: HybridConfig | SeedCnnConfig,
+    settings: HybridConfig | PublishedCnnConfig,
     seed: int,
     moments: Moments | None,
     grid: RedshiftGrid,
@@ -113,8 +113,8 @@ def _train_seed(
             galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
         )
         rebuild = settings.model_dump(mode="json")
-    elif isinstance(settings, SeedCnnConfig):
-        recipe, (z_low, z_high) = seed_recipe(galaxies, split, settings=settings, seed=seed)
+    elif isinstance(settings, PublishedCnnConfig):
+        recipe, (z_low, z_high) = published_recipe(galaxies, split, settings=settings, seed=seed)
         rebuild = {"z_low": z_low, "z_high": z_high, "precision": settings.precision}
 
     def on_epoch(state: TrainingState) -> None:
@@ -160,7 +160,7 @@ def _calibrate(
     z_spec: NDArray[Any],
     *,
     grid: RedshiftGrid,
-    settings: HybridConfig | SeedCnnConfig,
+    settings: HybridConfig | PublishedCnnConfig,
 ) -> Calibration:
     if isinstance(settings, HybridConfig):
         return fit_temperature(outputs, z_spec, grid=grid)

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from pix2z.config.networks import HybridConfig
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest, read_json, write_json
-from pix2z.network.architectures import build_seed_cnn
-from pix2z.network.calibration import Temperature
+from pix2z.imaging import LARGEST_PIXEL
+from pix2z.network.architectures import build_published_cnn
 from pix2z.network.recipes import hybrid_model, softmax_density
-from pix2z.network.redshifts import Calibration, Redshifts, image_flags, redshifts
 from pix2z.network.saved_json import SCHEMA, read_member, read_pool, seal
 from pix2z.redshift_pdf import residual
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.imaging import LARGEST_PIXEL
+from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
 
 __all__ = [
     "Estimator",
@@ -96,7 +96,7 @@ def fresh_model(
     """Build the network that `settings` describe, not compiled: its weights carry no optimizer."""
     if architecture == "hybrid":
         return hybrid_model(HybridConfig.model_validate(settings), grid=grid)
-    return build_seed_cnn(**settings)
+    return build_published_cnn(**settings)
 
 
 def save_member(folder: Path, member: Member) -> dict[str, Any]:

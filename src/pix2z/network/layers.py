@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from pix2z.dataset import photometry
-from pix2z.sky.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
+from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 
 __all__ = [
     "AperturePhotometry",

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.store import Galaxies
 from pix2z.network.estimator import BATCH, Estimator
-from pix2z.network.redshifts import redshifts
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of
 from pix2z.redshift_pdf.qp_files import pdf_writer
+from pix2z.redshift_pdf.redshifts import redshifts
 
 __all__ = ["predict_batches", "write_pool_predictions"]
 

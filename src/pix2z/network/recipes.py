@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.dataset.batches import sequential_batches, training_batches
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
-from pix2z.network.architectures import build_hybrid, build_seed_cnn, photometry_model
+from pix2z.network.architectures import build_hybrid, build_published_cnn, photometry_model
 from pix2z.network.training import Batch, TrainingState, cosine_rate, fit
 from pix2z.redshift_pdf.density import density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -28,7 +28,7 @@ __all__ = [
     "hybrid_recipe",
     "model_outputs",
     "output_batches",
-    "seed_recipe",
+    "published_recipe",
     "softmax_density",
 ]
 
@@ -141,8 +141,8 @@ def hybrid_recipe(
     )
 
 
-def seed_recipe(
-    galaxies: Galaxies, split: Split, *, settings: SeedCnnConfig, seed: int
+def published_recipe(
+    galaxies: Galaxies, split: Split, *, settings: PublishedCnnConfig, seed: int
 ) -> tuple[Recipe, tuple[float, float]]:
     """Follow the published recipe: MSE on min-max scaled z, Adam; also return (z_low, z_high).
 
@@ -152,7 +152,7 @@ def seed_recipe(
     keras.utils.set_random_seed(seed)
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     z_low, z_high = float(z_spec[split.train].min()), float(z_spec[split.train].max())
-    model = build_seed_cnn(z_low=z_low, z_high=z_high, precision=settings.precision)
+    model = build_published_cnn(z_low=z_low, z_high=z_high, precision=settings.precision)
     scale = 1.0 / (z_high - z_low) ** 2
     model.compile(
         keras.optimizers.Adam(),

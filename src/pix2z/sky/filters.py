@@ -9,7 +9,7 @@ import numpy as np
 import speclite.filters
 from numpy.typing import NDArray
 
-from pix2z.sky.imaging import AB_MINUS_SDSS, BANDS
+from pix2z.imaging import AB_MINUS_SDSS, BANDS
 
 __all__ = ["band_weights", "covered_bands", "flux_density_per_nanomaggy"]
 

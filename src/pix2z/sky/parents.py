@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pix2z.errors import IntegrityError
 from pix2z.files import file_digest
+from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.cosmology import distance_modulus
-from pix2z.sky.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.templates import TemplateGrid, fit_templates, template_flux
 
 __all__ = [

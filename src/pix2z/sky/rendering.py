@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.sky.imaging import PIXEL_SCALE, STAMP_SIDE
+from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.profiles import DISC_SCALE, PSF_COMPONENTS, SPERGEL_INDEX, SPERGEL_SCALE
 
 __all__ = [

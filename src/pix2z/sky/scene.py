@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pix2z.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA, STAMP_SIDE
 from pix2z.sky import morphology
 from pix2z.sky.cosmology import kpc_per_arcsec
 from pix2z.sky.draws import GALAXY_DRAWS
-from pix2z.sky.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA, STAMP_SIDE
 from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, correlated_scatter
 from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.files import atomic_path
+from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
 from pix2z.sky.fisher import PARAMETERS, fisher_cholesky, marginal_sigma
-from pix2z.sky.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.observing import frame_edge_mask, pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
 from pix2z.sky.plan import StampPlan, plan_stamps

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pix2z.sky.imaging import AB_MINUS_SDSS
+from pix2z.imaging import AB_MINUS_SDSS
 
 __all__ = [
     "TemplateGrid",

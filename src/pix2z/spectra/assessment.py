@@ -15,9 +15,9 @@ from pix2z.dataset.spectra import Spectra
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
+from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
-from pix2z.sky.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.spectra.boosted import fit_boosted
 from pix2z.spectra.flags import Flag
 from pix2z.spectra.reading import point_terms_of_way

@@ -5,9 +5,9 @@ import numpy as np
 from pix2z.config.controls import ControlsConfig
 from pix2z.config.ingest import IngestConfig
 from pix2z.config.pdf import PdfConfig
+from pix2z.controls import features, parameters, suite
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.evaluation.controls import features, parameters, suite
 from pix2z.files import write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.stages.runner import run

@@ -2,8 +2,8 @@
 
 from pix2z.config.ingest import IngestConfig
 from pix2z.config.pdf import PdfConfig
-from pix2z.dataset.ingest import ingest
 from pix2z.files import write_json
+from pix2z.ingest.galaxies import ingest
 from pix2z.stages.runner import run
 
 

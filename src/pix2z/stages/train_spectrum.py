@@ -13,9 +13,9 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.spectrum_estimator import load_spectrum_estimator
-from pix2z.network.spectrum_inputs import train_spectrum_from_files
 from pix2z.spectra.learned_basis import learn_basis
+from pix2z.spectrum_network.estimator import load_spectrum_estimator
+from pix2z.spectrum_network.training_inputs import train_spectrum_from_files
 from pix2z.stages.runner import run
 from pix2z.tracking.live import SPECTRA, live_curve
 

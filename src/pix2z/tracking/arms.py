@@ -20,7 +20,7 @@ SELECTIONS = {
 }
 ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
-    "seed_cnn": "the published 421,725-parameter CNN with its own recipe",
+    "published_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
 _LIMITS = {
     "clipped": (

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pix2z.config.arms import Arm
-from pix2z.config.networks import HybridConfig, SeedCnnConfig
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import read_split
@@ -150,7 +150,7 @@ def _training(members: Mapping[str, Mapping[str, Any]], settings: Mapping[str, A
         architecture=first["architecture"],
         seeds=tuple(member["record"]["seed"] for member in members.values()),
     )
-    config = HybridConfig if arm.architecture == "hybrid" else SeedCnnConfig
+    config = HybridConfig if arm.architecture == "hybrid" else PublishedCnnConfig
     return ArmTraining(
         name=record["arm"],
         arm=arm,
@@ -204,8 +204,8 @@ def _tune(
     scratch: Path,
 ) -> list[str]:
     """Fine-tune into ``scratch/pool``, as the command does; return what was not as then."""
+    from pix2z.finetune.training import finetune_pool
     from pix2z.network.estimator import load_pool
-    from pix2z.network.finetuning import finetune_pool
 
     first = next(iter(members.values()))
     then = _recorded(first, "tuned_on", version)

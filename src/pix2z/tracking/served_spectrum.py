@@ -49,7 +49,7 @@ class ServedSpectra(PythonModel):  # type: ignore[misc]
         """Load the network and try it; raise IntegrityError where it is not the one registered."""
         # Imported here, so that nothing but serving waits for TensorFlow.
         from pix2z.errors import IntegrityError
-        from pix2z.network.spectrum_estimator import load_spectrum_estimator
+        from pix2z.spectrum_network.estimator import load_spectrum_estimator
 
         folder = Path(context.artifacts["network"]).resolve()
         home = Path(__file__).resolve().parent
@@ -80,7 +80,7 @@ class ServedSpectra(PythonModel):  # type: ignore[misc]
             raise ModelFailure("The model failed; the server's log says why.") from error
 
     def _answer(self, request: Request) -> pd.DataFrame:
-        from pix2z.network.spectrum_units import physical_spectra, redshift_columns
+        from pix2z.spectrum_network.units import physical_spectra, redshift_columns
 
         found = self.estimator.reconstruct(request.images, request.ebv)
         physical = physical_spectra(found, request.images, request.ebv)

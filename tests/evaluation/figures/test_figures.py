@@ -35,7 +35,7 @@ def draw(name, sample, path):
     elif name == "training_curves":
         plot_training_curves({"full": {1: HISTORY, 2: HISTORY}, "clipped": {1: HISTORY}}, path)
     elif name == "redshift_density":
-        arms = {arm: z for arm in ("full", "clipped", "subsample", "seed_full")}
+        arms = {arm: z for arm in ("full", "clipped", "subsample", "published_full")}
         plot_redshift_density(arms, clip_window=WINDOW, z_max=0.4, path=path)
     elif name == "error_heatmap":
         plot_error_heatmap(*z, arm="full", clip_window=WINDOW, z_max=0.4, path=path)
@@ -104,7 +104,7 @@ def test_axes_are_labelled(sample, tmp_path, monkeypatch):
 
 
 def test_arms_have_colours_that_differ_in_lightness_or_marker():
-    looks = [style.look(arm) for arm in ("full", "clipped", "subsample", "seed_full", "trees")]
+    looks = [style.look(arm) for arm in ("full", "clipped", "subsample", "published_full", "trees")]
     assert len({entry["color"] for entry in looks}) == len(looks)
     assert len({entry["marker"] for entry in looks}) == len(looks)
     assert style.look("something else")["color"] == style.look("another")["color"]

@@ -102,7 +102,7 @@ def test_every_experiment_says_what_it_is(page, address):
 def test_trainings_have_names_that_say_which_they_are(page, address, ids):
     text = page.show(
         f"{address}/#/experiments/{ids['pix2z-train']}/runs",
-        *("full, seed 1", "full, pool", "clipped, pool", "seed_full, pool"),
+        *("full, seed 1", "full, pool", "clipped, pool", "published_full, pool"),
         *("pix2z-full", "matching runs"),
     )
     assert "one training sample and one architecture" in text
@@ -149,7 +149,7 @@ def test_the_model_in_production_says_how_its_versions_got_there(page, address):
     )
 
 
-@pytest.mark.parametrize("model", ["pix2z", "pix2z-full", "pix2z-seed_clipped"])
+@pytest.mark.parametrize("model", ["pix2z", "pix2z-full", "pix2z-published_clipped"])
 def test_a_version_carries_its_card(page, address, model):
     text = page.show(
         f"{address}/#/models/{model}/versions/1",

@@ -14,7 +14,7 @@ from pix2z.tracking.store import EXPERIMENTS
 from tests.pipeline.teams.conftest import copied
 from tests.teams.server import tracking_server
 
-ARMS = ("full", "seed_clipped")
+ARMS = ("full", "published_clipped")
 
 
 @pytest.fixture(scope="module")

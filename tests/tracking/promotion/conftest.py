@@ -29,7 +29,7 @@ from pix2z.tracking.store import Store, open_store
 
 @pytest.fixture
 def store(root, registered) -> Store:
-    """pix2z-full/1 and pix2z-seed_full/1 are registered, nothing is promoted.
+    """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted.
 
     The store is the test's own; the artifacts are those of `registered`, which nobody alters.
     """
@@ -71,9 +71,9 @@ def make_pool(folder: Path, temperature: float) -> str:
     """Save two hybrids with fresh weights; return the digest of the pool."""
     import keras
 
-    from pix2z.network.calibration import Temperature
     from pix2z.network.estimator import Member, load_pool, save_member, save_pool
     from pix2z.network.recipes import hybrid_model
+    from pix2z.redshift_pdf.calibration import Temperature
 
     settings = HybridConfig.read(ROOT / "params.yaml").model_copy(
         update={"trunk_filters": (4,), "dense_units": (8,)}

@@ -12,7 +12,11 @@ def by_uri(store):
 def test_versions_have_the_metrics_of_their_runs_digests_and_aliases(store, propose_it):
     promote(store, propose_it("full"), reason="")
     found = by_uri(store)
-    assert list(found) == ["models:/pix2z/1", "models:/pix2z-full/1", "models:/pix2z-seed_full/1"]
+    assert list(found) == [
+        "models:/pix2z/1",
+        "models:/pix2z-full/1",
+        "models:/pix2z-published_full/1",
+    ]
     arm, copy = found["models:/pix2z-full/1"], found["models:/pix2z/1"]
     run = store.client.get_run(arm["run_id"])
     assert arm["metrics"]["mae"] == run.data.metrics["test/mae"] == 0.1

@@ -48,10 +48,10 @@ def killed(folder: Path, prepared: Path, action: str) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def prepared(registered, tmp_path_factory):
-    """Databases by the number of promotions made in them: of full, then of seed_full."""
+    """Databases by the number of promotions made in them: of full, then of published_full."""
     folder = tmp_path_factory.mktemp("prepared")
     found = {0: registered / "mlflow.db"}
-    for n, model in ((1, "full"), (2, "seed_full")):
+    for n, model in ((1, "full"), (2, "published_full")):
         found[n] = folder / f"{n}.db"
         shutil.copy(found[n - 1], found[n])
         store = HERE.opened(found[n])
@@ -70,12 +70,12 @@ def aliases(store):
     return tuple(with_alias(versions, alias).source for alias in (CHAMPION, PREVIOUS))
 
 
-FULL, SEED = "pix2z-full/1", "pix2z-seed_full/1"
+FULL, SEED = "pix2z-full/1", "pix2z-published_full/1"
 
 
 @pytest.mark.parametrize(
     ("made", "action", "before", "after"),
-    [(0, "full", None, FULL), (1, "seed_full", FULL, SEED), (2, "rollback", SEED, FULL)],
+    [(0, "full", None, FULL), (1, "published_full", FULL, SEED), (2, "rollback", SEED, FULL)],
 )
 def test_after_a_kill_the_champion_stands_and_the_next_one_works(
     prepared, tmp_path, made, action, before, after
@@ -83,7 +83,7 @@ def test_after_a_kill_the_champion_stands_and_the_next_one_works(
     stores = [HERE.opened(database) for database in killed(tmp_path, prepared[made], action)]
     champions = [served(store) for store in stores]
     # The last write but one moves the champion, the last one removes the lock.
-    assert len(stores) == {"full": 6, "seed_full": 7, "rollback": 5}[action]
+    assert len(stores) == {"full": 6, "published_full": 7, "rollback": 5}[action]
     assert champions == [before] * (len(stores) - 2) + [after] * 2
     for store, champion in zip(stores, champions, strict=True):
         goes_on(store, action, done=champion == after)
@@ -109,7 +109,7 @@ def goes_on(store, action, *, done):
     became = outcomes(events, champion.label)
     assert became[-1] == "champion"
     counted = [e for e, outcome in zip(events, became, strict=True) if outcome != "no effect"]
-    assert len(counted) == {"full": 1, "seed_full": 2, "rollback": 3}[action]
+    assert len(counted) == {"full": 1, "published_full": 2, "rollback": 3}[action]
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_says_so(prepared, tmp_path):
@@ -123,9 +123,9 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_says_so(prepared, tmp_
             stderr=subprocess.PIPE,
             text=True,
         )
-        for model in ("full", "seed_full")
+        for model in ("full", "published_full")
     ]
-    while not all((tmp_path / model).exists() for model in ("full", "seed_full")):
+    while not all((tmp_path / model).exists() for model in ("full", "published_full")):
         assert all(process.poll() is None for process in both), both[0].communicate()
         time.sleep(0.05)
     go.touch()

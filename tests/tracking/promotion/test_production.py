@@ -53,7 +53,7 @@ def test_the_first_promotion_copies_tags_and_sets_the_champion(store, propose_it
 
 def test_the_champion_before_becomes_the_previous_one(store, propose_it, aliases):
     promote(store, propose_it("full"), reason="")
-    moved = promote(store, propose_it("seed_full"), reason="")
+    moved = promote(store, propose_it("published_full"), reason="")
     assert (moved.champion, moved.previous) == ("pix2z/2", "pix2z/1")
     assert aliases() == {"champion": 2, "previous": 1}
     assert tags_of(store, "2")["replaces"] == "pix2z/1"
@@ -61,7 +61,7 @@ def test_the_champion_before_becomes_the_previous_one(store, propose_it, aliases
 
 
 def test_a_pool_that_was_in_production_before_is_not_copied_again(store, propose_it, aliases):
-    for model in ("full", "seed_full", "full"):
+    for model in ("full", "published_full", "full"):
         promote(store, propose_it(model), reason="")
     assert production(store) == ["pix2z/2", "pix2z/1"]
     assert aliases() == {"champion": 1, "previous": 2}
@@ -69,7 +69,7 @@ def test_a_pool_that_was_in_production_before_is_not_copied_again(store, propose
 
 
 def test_an_old_production_version_can_be_promoted_by_its_number(store, propose_it, aliases):
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     moved = promote(store, propose_it("models:/pix2z/1"), reason="")
     assert (moved.champion, moved.source) == ("pix2z/1", "pix2z-full/1")
@@ -78,7 +78,7 @@ def test_an_old_production_version_can_be_promoted_by_its_number(store, propose_
 
 def test_what_did_not_pass_changes_nothing(store, propose_it, dump):
     promote(store, propose_it("full"), reason="")
-    proposal = propose_it("seed_full")
+    proposal = propose_it("published_full")
     lines = (
         *proposal.judgement.checks,
         Check("limits", "MAE", "0.02", "at most 0.01", False),
@@ -86,7 +86,9 @@ def test_what_did_not_pass_changes_nothing(store, propose_it, dump):
     )
     before = dump()
     refused = replace(proposal, judgement=replace(proposal.judgement, checks=lines))
-    with pytest.raises(RefusedError, match=r"^pix2z-seed_full/1 is refused: MAE: 0\.02, expected"):
+    with pytest.raises(
+        RefusedError, match=r"^pix2z-published_full/1 is refused: MAE: 0\.02, expected"
+    ):
         promote(store, refused, reason="")
     with pytest.raises(RefusedError):
         promote(store, replace(proposal, judgement=None), reason="")
@@ -111,7 +113,7 @@ def test_a_line_that_was_not_measured_refuses_too(store, propose_it):
 
 
 def test_a_champion_that_changed_since_it_was_measured_refuses(store, propose_it, dump):
-    late = propose_it("seed_full")
+    late = propose_it("published_full")
     promote(store, propose_it("full"), reason="")
     before = dump()
     with pytest.raises(RefusedError, match="changed while .* from none to pix2z/1: somebody else"):
@@ -120,7 +122,7 @@ def test_a_champion_that_changed_since_it_was_measured_refuses(store, propose_it
 
 
 def test_a_lock_of_somebody_else_refuses_both_and_can_be_broken(store, propose_it, dump, aliases):
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     store.client.create_registered_model(LOCK, {"by": "ann", "token": "hers"})
     before = dump()
@@ -145,21 +147,21 @@ def test_a_lock_lost_before_the_aliases_move_leaves_the_champion(
 
     monkeypatch.setattr(store.client, "set_registered_model_tag", lose)
     with pytest.raises(RefusedError, match="taken over by"):
-        promote(store, propose_it("seed_full"), reason="")
+        promote(store, propose_it("published_full"), reason="")
     assert aliases() == {"champion": 1}
     assert outcomes(read_events(store.client), "pix2z/1") == ["replaced", "no effect"]
 
 
 def test_a_promotion_without_comparison_is_recorded_as_a_new_line(store, propose_it):
     promote(store, propose_it("full"), reason="")
-    proposal = propose_it("seed_full")
+    proposal = propose_it("published_full")
     new = replace(proposal, judgement=replace(proposal.judgement, compared=False))
     promote(store, new, reason="other galaxies")
     assert [event.new_test_set for event in read_events(store.client)] == [False, True]
 
 
 def test_rolling_back_swaps_champion_and_previous(store, propose_it, aliases):
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     moved = rollback(store, reason="it drifts")
     assert (moved.champion, moved.previous, moved.source) == ("pix2z/1", "pix2z/2", "pix2z-full/1")
@@ -185,7 +187,7 @@ def test_there_may_be_nothing_to_roll_back_to(store, propose_it, dump):
 @pytest.mark.parametrize("lost", [None, "2"])
 def test_a_previous_alias_that_was_lost_is_found_in_the_trail(store, propose_it, aliases, lost):
     """A kill between the two aliases leaves `previous` on the champion itself."""
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     if lost:
         store.client.set_registered_model_alias(PRODUCTION, "previous", lost)
@@ -198,7 +200,7 @@ def test_a_previous_alias_that_was_lost_is_found_in_the_trail(store, propose_it,
 def test_a_store_that_fails_between_the_aliases_leaves_a_way_back(
     store, propose_it, aliases, monkeypatch
 ):
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     real = store.client.set_registered_model_alias
 
@@ -232,7 +234,7 @@ def own_artifacts(store, root, registered) -> Path:
 
 @pytest.mark.parametrize("how", ["gone", "another pool", "not JSON"])
 def test_a_broken_previous_version_is_not_returned_to(store, propose_it, dump, own_artifacts, how):
-    for model in ("full", "seed_full"):
+    for model in ("full", "published_full"):
         promote(store, propose_it(model), reason="")
     if how == "gone":
         shutil.rmtree(own_artifacts)

@@ -56,7 +56,7 @@ def test_promotions_and_rollbacks_work_through_a_server(server, root, arms, monk
     register(root, arms)
     with existing_store() as store:
         assert store.uri == server
-        for model in ("full", "seed_full"):
+        for model in ("full", "published_full"):
             promote(store, proposed(store, model), reason="")
         assert rollback(store, reason="it drifts").champion == "pix2z/1"
         became = outcomes(read_events(store.client), "pix2z/1")

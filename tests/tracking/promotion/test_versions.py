@@ -73,7 +73,7 @@ def test_a_version_that_is_no_pool_is_refused():
 
 def test_newest_and_aliases():
     assert newest(KNOWN, "pix2z-full").number == 10
-    assert newest(KNOWN, "pix2z-seed_full") is None
+    assert newest(KNOWN, "pix2z-published_full") is None
     assert with_alias(KNOWN, "champion").label == "pix2z/2"
     assert with_alias(KNOWN, "champion", "pix2z-full") is None
     assert with_alias(KNOWN, "champion").source == "pix2z-full/2"
@@ -87,7 +87,7 @@ def test_versions_are_read_with_their_aliases_whatever_else_is_registered(root, 
         client.create_registered_model(name)
         client.create_model_version(name, str(root))
     found = read_versions(client)
-    assert [v.label for v in found] == ["pix2z-full/1", "pix2z-seed_full/1"]
+    assert [v.label for v in found] == ["pix2z-full/1", "pix2z-published_full/1"]
     assert found[0].aliases == ("favourite",)
     assert found[0].test_digest == "test"
     assert found[0].created > 1e9

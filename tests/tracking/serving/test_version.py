@@ -13,7 +13,7 @@ from pix2z.tracking.store import open_store
 
 @pytest.fixture
 def store(root, registered):
-    """pix2z-full/1 and pix2z-seed_full/1 are registered, nothing is promoted."""
+    """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted."""
     shutil.copy(registered / "mlflow.db", root / "mlflow.db")
     return open_store()
 

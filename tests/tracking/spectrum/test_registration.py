@@ -180,7 +180,10 @@ def test_altered_weights_are_not_registered(root, arms, client, networks):
     with pytest.raises(IntegrityError, match=message):
         register(root, arms, ARMS)
     assert not client.search_registered_models(f"name = '{SPECTRA}'")
-    assert {m.name for m in client.search_registered_models()} == {"pix2z-full", "pix2z-seed_full"}
+    assert {m.name for m in client.search_registered_models()} == {
+        "pix2z-full",
+        "pix2z-published_full",
+    }
 
 
 @pytest.mark.parametrize("content", ["[]", '{"digest": "x"}', "{"])
@@ -193,7 +196,10 @@ def test_a_broken_spectrum_json_is_one_clear_line(root, networks, content):
 def test_without_spectrum_networks_nothing_is_made(root, arms, client):
     register(root, arms, ARMS)
     assert runs(client) == {}
-    assert {m.name for m in client.search_registered_models()} == {"pix2z-full", "pix2z-seed_full"}
+    assert {m.name for m in client.search_registered_models()} == {
+        "pix2z-full",
+        "pix2z-published_full",
+    }
 
 
 def test_the_store_is_rebuilt_from_files(root, client, networks, empty_database):
@@ -212,13 +218,15 @@ def test_models_of_redshifts_are_listed_and_looked_at_without_them(root, arms, c
     view = read_registry(store, root)
     register(root, arms, ARMS)
     assert listed_versions(client) == before
-    assert {v.name for v in read_versions(client)} == {"pix2z-full", "pix2z-seed_full"}
+    assert {v.name for v in read_versions(client)} == {"pix2z-full", "pix2z-published_full"}
     after = read_registry(store, root)
     assert after.models.keys() == view.models.keys()
     assert [v.name for v in after.versions] == [v.name for v in view.versions]
     assert len(after.logged) == len(view.logged)
     for spec in ("spectrum", "pix2z-spectrum/1", "models:/pix2z-spectrum@full"):
-        with pytest.raises(InputError, match="not registered; expected one of full, seed_full"):
+        with pytest.raises(
+            InputError, match="not registered; expected one of full, published_full"
+        ):
             find_version(read_versions(client), spec)
     with pytest.raises(InputError, match="not a pool that pix2z registered"):
         resolve_pool("models:/pix2z-spectrum@full", root=root)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.models import Model
 
-from pix2z.network.redshifts import FLAG_NO_R_FLUX
+from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.tracking.registry import ModelRecord, save_model
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.serving.request import LARGEST_EBV, LARGEST_PIXEL, RequestError
@@ -25,13 +25,13 @@ def make_network(folder: Path, decoder: str, seed: int = 1) -> str:
 
     from pix2z.config.networks import HybridConfig
     from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig, WavelengthRange
-    from pix2z.network.spectrum_architectures import ShiftGrid
-    from pix2z.network.spectrum_estimator import (
+    from pix2z.spectrum_network.architectures import ShiftGrid
+    from pix2z.spectrum_network.estimator import (
         ErrorBand,
         SpectrumEstimator,
         save_spectrum_estimator,
     )
-    from pix2z.network.spectrum_recipe import fresh_spectrum_model
+    from pix2z.spectrum_network.recipes import fresh_spectrum_model
 
     settings = SpectrumConfig.read("params.yaml").model_copy(
         update={
@@ -124,8 +124,8 @@ def images() -> np.ndarray:
 @pytest.fixture
 def expected(folders, images):
     """What the catalogue of spectra holds of these galaxies."""
-    from pix2z.network.spectrum_estimator import load_spectrum_estimator
-    from pix2z.network.spectrum_units import physical_spectra, redshift_columns
+    from pix2z.spectrum_network.estimator import load_spectrum_estimator
+    from pix2z.spectrum_network.units import physical_spectra, redshift_columns
 
     ebv = np.array([np.nan if e is None else e for e in EBV], np.float32)
     estimator = load_spectrum_estimator(folders["physics"])

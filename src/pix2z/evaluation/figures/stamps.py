@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import sky_sigma
 from pix2z.evaluation.figures.style import ORANGE, columns_for, figure_file
-from pix2z.sky.imaging import BANDS, PIXEL_SCALE
+from pix2z.imaging import BANDS, PIXEL_SCALE
 
 __all__ = ["composite", "plot_stamps"]
 

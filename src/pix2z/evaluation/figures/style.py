@@ -29,8 +29,8 @@ _LOOKS: Mapping[str, Look] = {
     "full": {"color": BLUE, "marker": "o", "linestyle": "-"},
     "clipped": {"color": VERMILLION, "marker": "s", "linestyle": "-"},
     "subsample": {"color": GREEN, "marker": "^", "linestyle": "--"},
-    "seed_full": {"color": SKY, "marker": "v", "linestyle": "-."},
-    "seed_clipped": {"color": ORANGE, "marker": "D", "linestyle": "-."},
+    "published_full": {"color": SKY, "marker": "v", "linestyle": "-."},
+    "published_clipped": {"color": ORANGE, "marker": "D", "linestyle": "-."},
     "trees": {"color": PURPLE, "marker": "P", "linestyle": ":"},
     "knn": {"color": NEUTRAL, "marker": "X", "linestyle": ":"},
 }

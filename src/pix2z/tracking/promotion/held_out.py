@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.splits import ids_digest, read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.sky.imaging import BANDS
+from pix2z.imaging import BANDS
 from pix2z.tracking.models import FINETUNED
 
 __all__ = ["HeldOut", "SmokeInput", "find_held_out", "held_out_of_arms", "smoke_input"]

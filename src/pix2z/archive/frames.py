@@ -1,0 +1,145 @@
+"""SDSS corrected frames -> stamps: each band through its own WCS, aligned to a fraction of a pixel.
+
+A corrected frame (``frame-[ugriz]-RRRRRR-C-FFFF.fits[.bz2]``) holds sky-subtracted nanomaggies in
+its primary HDU, 1489 x 2048, with a TAN projection; the five bands are shifted against each other
+by up to 12 pixels.
+"""
+
+import bz2
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+from numpy.typing import NDArray
+from scipy.ndimage import fourier_shift
+
+from pix2z.errors import InputError
+from pix2z.imaging import BANDS, STAMP_SIDE
+
+__all__ = ["Frame", "cut_stamps", "read_frame", "unpacked_frame"]
+
+
+DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError)
+"""What astropy raises where bytes are not those of a frame; errors of a WCS are ValueErrors."""
+
+LARGEST_FRAME = 2**28
+"""Bytes, unpacked; SDSS's have 12 million."""
+
+CHUNK = 2**20
+
+MARGIN = 16
+"""Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One band of one field: pixels (rows, columns) in nanomaggies, and their place on the sky."""
+
+    path: Path
+    pixels: NDArray[np.float32]
+    wcs: WCS
+
+
+def read_frame(path: str | Path, unpacked: bytes | None = None) -> Frame:
+    """Read a corrected frame; raise InputError naming the file where it is not one.
+
+    unpacked : what `unpacked_frame` gave of it, where somebody did so before.
+    """
+    try:
+        content = BytesIO(unpacked_frame(path) if unpacked is None else unpacked)
+        with fits.open(content, memmap=False) as hdus:
+            header, pixels = hdus[0].header, hdus[0].data
+    except DAMAGE as error:
+        raise _no_frame(path, error) from error
+    if pixels is None or pixels.ndim != 2:
+        raise InputError(f"{path}: expected an image in the primary HDU")
+    if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
+        raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        try:
+            return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
+        except DAMAGE as error:
+            raise _no_frame(path, error) from error
+
+
+def unpacked_frame(path: str | Path) -> bytes:
+    """Return the bytes of a frame, unpacked where it ends in .bz2; raise InputError as above.
+
+    In one go: astropy, left alone with a bz2 file, goes back in it and unpacks it twice.
+    """
+    content = bytearray()
+    try:
+        with bz2.open(path) if str(path).endswith(".bz2") else Path(path).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                content += chunk
+                if len(content) > LARGEST_FRAME:
+                    raise OSError(f"more than {LARGEST_FRAME} bytes when unpacked")
+    except (OSError, EOFError) as error:
+        raise _no_frame(path, error) from error
+    return bytes(content)
+
+
+def _no_frame(path: str | Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not a FITS frame ({' '.join(str(error).split())})")
+
+
+def cut_stamps(
+    frames: Mapping[str, Frame], *, ra: float, dec: float, side: int = STAMP_SIDE
+) -> NDArray[np.float32]:
+    """Cut one galaxy out of the frames of one field, (side, side, 5) nanomaggies, bands ugriz.
+
+    The position lies at the stamp's geometric centre, ((side - 1) / 2, (side - 1) / 2), in every
+    band: pixels are shifted by a fraction of a pixel in Fourier space, which leaves the noise of
+    the sky as it is. Pixels off a frame, and bands without one, are NaN.
+
+    Raises
+    ------
+    InputError
+        The position is outside every frame.
+    """
+    stamp = np.full((side, side, len(BANDS)), np.nan, np.float32)
+    inside = False
+    for index, band in enumerate(BANDS):
+        if band not in frames:
+            continue
+        frame = frames[band]
+        column, row = (float(v) for v in frame.wcs.all_world2pix(ra, dec, 0))
+        rows, columns = frame.pixels.shape
+        if not (-side < row < rows + side and -side < column < columns + side):
+            continue  # also where the projection gives NaN
+        inside |= 0 <= row < rows and 0 <= column < columns
+        stamp[..., index] = _cut(frame.pixels, row, column, side=side)
+    if not inside:
+        names = ", ".join(str(frame.path) for frame in frames.values())
+        raise InputError(f"position {ra:.5f}, {dec:+.5f} is outside {names}")
+    return stamp
+
+
+def _cut(
+    pixels: NDArray[np.float32], row: float, column: float, *, side: int
+) -> NDArray[np.float64]:
+    """Cut (side, side) pixels about a position, NaN off the frame."""
+    corner = [round(v - (side - 1) / 2) for v in (row, column)]
+    fraction = [v - (side - 1) / 2 - c for v, c in zip((row, column), corner, strict=True)]
+    low = [c - MARGIN for c in corner]
+    window = np.full((side + 2 * MARGIN, side + 2 * MARGIN), np.nan)
+    frame_part = [
+        slice(max(first, 0), max(min(first + len(window), size), 0))
+        for first, size in zip(low, pixels.shape, strict=True)
+    ]
+    found = pixels[frame_part[0], frame_part[1]]
+    window_part = [
+        slice(part.start - first, part.start - first + length)
+        for part, first, length in zip(frame_part, low, found.shape, strict=True)
+    ]
+    window[window_part[0], window_part[1]] = found
+    off = np.isnan(window)
+    spectrum = fourier_shift(np.fft.fft2(np.where(off, 0.0, window)), [-f for f in fraction])
+    shifted = np.where(off, np.nan, np.fft.ifft2(spectrum).real)
+    return shifted[MARGIN:-MARGIN, MARGIN:-MARGIN]

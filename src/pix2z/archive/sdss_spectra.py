@@ -1,0 +1,179 @@
+"""SDSS spectra: ``spec-PPPPP-MMMMM-FFFF.fits`` (or ``spec-PPPP-...``), as SDSS serves them.
+
+HDU 1 holds flux, ivar and best-fit model against log10 of the vacuum wavelength, in the frame of
+the observer (heliocentric); HDU 2 the redshift, its warnings, the class, and the photometric object
+that was observed. Spectra are not corrected for Galactic extinction.
+"""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.hdf5.opening import in_one_line
+
+__all__ = ["SdssSpectrum", "read_sdss_spectrum"]
+
+
+_COADD = ("flux", "loglam", "ivar", "model")
+_SPECOBJ = ("Z", "Z_ERR", "ZWARNING", "CLASS", "PLUG_RA", "PLUG_DEC")
+
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    MemoryError,
+    OverflowError,
+    AssertionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    fits.VerifyError,
+)
+"""What astropy and numpy raise where bytes are not what they should be."""
+
+
+LARGEST_FILE = 1 << 28
+"""Bytes; SDSS's have 0.2 to 3 MB. They are read whole."""
+
+
+@dataclass(frozen=True)
+class SdssSpectrum:
+    """One spectrum of L pixels, log-spaced, and what SDSS says of its object.
+
+    wavelength : (L,) Angstrom in vacuum, as observed; flux, model : (L,) in `FLUX_UNIT`.
+    ivar : (L,) inverse variance of the flux, 0 where a pixel is bad.
+    run, camcol, field : of the photometric object; 0, 0, 0 where the file names none.
+    """
+
+    path: Path
+    wavelength: NDArray[np.float64]
+    flux: NDArray[np.float32]
+    ivar: NDArray[np.float32]
+    model: NDArray[np.float32]
+    z: float
+    z_error: float
+    z_warning: int
+    spectral_class: str
+    ra: float
+    dec: float
+    run: int
+    camcol: int
+    field: int
+
+
+def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
+    """Read a spectrum; raise InputError naming the file where it is not one of SDSS's.
+
+    A pixel whose flux is not finite, or whose ivar is not finite and positive, comes back with flux
+    0 and ivar 0.
+    """
+    path = Path(path)
+    if not path.is_file():
+        reason = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: not an SDSS spectrum ({reason})")
+    try:
+        with _quietly_opened(path) as hdus:
+            coadd = _columns(path, hdus, 1, _COADD)
+            found = _columns(path, hdus, 2, _SPECOBJ)
+            run, camcol, field = _photometric_object(hdus[2].data)
+            one = {name: values[0] for name, values in found.items()}
+            numbers = {name: float(one[name]) for name in _SPECOBJ if name != "CLASS"}
+            spectral_class = str(one["CLASS"]).strip()
+            wavelength = _wavelength(path, coadd["loglam"])
+    except _DAMAGE as error:
+        raise InputError(
+            f"{path}: damaged, or not an SDSS spectrum in FITS ({in_one_line(error)})"
+        ) from error
+    flux, ivar = coadd["flux"].astype(np.float32), coadd["ivar"].astype(np.float32)
+    good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    return SdssSpectrum(
+        path=path,
+        wavelength=wavelength,
+        flux=np.where(good, flux, np.float32(0)),
+        ivar=np.where(good, ivar, np.float32(0)),
+        model=coadd["model"].astype(np.float32),
+        z=numbers["Z"],
+        z_error=numbers["Z_ERR"],
+        z_warning=int(numbers["ZWARNING"]),
+        spectral_class=spectral_class,
+        ra=numbers["PLUG_RA"],
+        dec=numbers["PLUG_DEC"],
+        run=run,
+        camcol=camcol,
+        field=field,
+    )
+
+
+@contextmanager
+def _quietly_opened(path: Path) -> Iterator[fits.HDUList]:
+    """HDUs of a file; astropy warns of one that was cut, and what it lacks is found when read.
+
+    Where a file is damaged astropy forgets to close it, so that it is opened here.
+    """
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ValueError(f"{size} bytes; expected at most {LARGEST_FILE}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
+            yield hdus
+
+
+def _columns(
+    path: Path, hdus: fits.HDUList, number: int, names: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Columns of a table HDU, any case; raise InputError naming what is missing or no number."""
+    table = hdus[number].data if len(hdus) > number else None
+    if not isinstance(table, fits.FITS_rec) or not len(table):
+        raise InputError(f"{path}: HDU {number} has no rows; expected an SDSS spectrum")
+    columns = {name.lower(): name for name in table.names or ()}
+    for name in names:
+        if name.lower() not in columns:
+            raise InputError(f"{path}: HDU {number} has no column {name!r}, as SDSS spectra have")
+    found = {name: np.array(table[columns[name.lower()]]) for name in names}
+    for name, values in found.items():
+        if values.ndim != 1 or (values.dtype.kind not in "iuf" and name != "CLASS"):
+            raise InputError(
+                f"{path}: HDU {number}: expected one number per row in column {name!r}; received "
+                f"{values.shape} of {values.dtype}"
+            )
+    return found
+
+
+def _wavelength(path: Path, loglam: NDArray[Any]) -> NDArray[np.float64]:
+    """Angstrom; raise InputError where log10 of them does not increase, or is no such number."""
+    values = loglam.astype(np.float64)
+    sensible = np.isfinite(values) & (values > 2) & (values < 6)  # 100 Angstrom to 100 micron
+    if len(values) < 2 or not sensible.all() or not (np.diff(values) > 0).all():
+        raise InputError(
+            f"{path}: HDU 1: expected column 'loglam' to increase, log10 of Angstrom; received "
+            f"{len(values)} values from {values[0]:g} to {values[-1]:g}"
+        )
+    wavelength: NDArray[np.float64] = 10.0**values
+    return wavelength
+
+
+def _photometric_object(table: fits.FITS_rec) -> tuple[int, int, int]:
+    """Run, camcol and field of OBJID (run, rerun, camcol, field, number); zeros without one."""
+    columns = {name.upper(): name for name in table.names}
+    if "OBJID" not in columns:
+        return 0, 0, 0
+    numbers = np.ravel(table[columns["OBJID"]][0])
+    if len(numbers) < 4 or numbers.dtype.kind not in "iu":
+        return 0, 0, 0
+    run, _, camcol, field = (int(v) for v in numbers[:4])
+    return run, camcol, field

@@ -1,0 +1,1 @@
+"""A trained pool goes on training on a user's galaxies."""

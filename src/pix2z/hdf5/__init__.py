@@ -1,0 +1,1 @@
+"""The one boundary to HDF5 files that others wrote."""

@@ -1,0 +1,38 @@
+"""Facts of SDSS imaging, and the stamps cut from it."""
+
+__all__ = [
+    "AB_MINUS_SDSS",
+    "BANDS",
+    "EXTINCTION_PER_EBV",
+    "LARGEST_PIXEL",
+    "PIXEL_SCALE",
+    "SKY_SIGMA",
+    "SOFTENED_UNIT",
+    "STAMP_SIDE",
+]
+
+BANDS = "ugriz"
+
+PIXEL_SCALE = 0.396
+"""arcsec per pixel."""
+
+STAMP_SIDE = 32
+"""pixels on a side of a stamp; the galaxy sits at the geometric centre, (15.5, 15.5)."""
+
+EXTINCTION_PER_EBV = (5.155, 3.793, 2.751, 2.086, 1.479)
+"""A_b / E(B-V) in ugriz: Schlegel, Finkbeiner & Davis 1998, table 6 (SDSS imaging to DR12)."""
+
+AB_MINUS_SDSS = (-0.036, 0.012, 0.010, 0.028, 0.040)
+"""m_AB - m_SDSS in ugriz: Blanton & Roweis 2007, as kcorrect's own SDSS class applies them."""
+
+SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
+"""Sky noise in ugriz, nanomaggies per pixel rms, measured on six real frames."""
+
+LARGEST_PIXEL = 1e12
+"""Nanomaggies: a star of magnitude -7.5 in one pixel; beyond is a program's sign for "none".
+
+Sums and squares of it fit a float32.
+"""
+
+SOFTENED_UNIT = "softened to [0, 1], no flux"
+"""What stands for a unit where pixels were softened: they are read as they are."""

@@ -1,0 +1,1 @@
+"""Any file that people have, checked and converted into galaxies.h5."""

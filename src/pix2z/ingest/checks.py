@@ -1,0 +1,157 @@
+"""Which rows of a raw file are bad, and what is worth knowing about a good stamp."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.photometry import aperture_photometry, magnitude
+from pix2z.imaging import BANDS, LARGEST_PIXEL
+from pix2z.ingest.layouts.raw import RawSurvey, RawTable
+from pix2z.ingest.progress import row_ranges
+
+__all__ = [
+    "FLAG_MASKED",
+    "FLAG_NO_FLUX",
+    "StampFacts",
+    "absent_as_nan",
+    "column_faults",
+    "stamp_facts",
+    "survey_facts",
+]
+
+R_BAND = 2
+N_BANDS = len(BANDS)
+
+FLAG_MASKED = 1 << N_BANDS
+"""Some pixel of a band that is there is masked. Bits 0 to 4: band u, g, r, i, z is absent."""
+
+FLAG_NO_FLUX = 1 << (N_BANDS + 1)
+"""The r-band flux is not positive or r is absent, so `mag_r` is NaN."""
+
+
+@dataclass(frozen=True)
+class StampFacts:
+    """What the pixels say, one value per stamp.
+
+    Attributes
+    ----------
+    impossible : (N,) a pixel is infinite, or beyond `LARGEST_PIXEL`.
+    blank : (N,) no band has a pixel.
+    flags : (N,) int32, bits as in this module.
+    mag_r : (N,) float32 AB magnitude in the largest aperture, NaN where the flux is not positive.
+    digest : (N,) uint64 of the pixels; equal stamps have equal digests.
+    """
+
+    impossible: NDArray[np.bool_]
+    blank: NDArray[np.bool_]
+    flags: NDArray[np.int32]
+    mag_r: NDArray[np.float32]
+    digest: NDArray[np.uint64]
+
+
+def column_faults(
+    table: RawTable,
+    *,
+    z_min: float,
+    z_max: float,
+    pdf_range: tuple[float, float],
+    z_warnings: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
+) -> dict[str, NDArray[np.bool_]]:
+    """Reason -> (N,) rows at fault, judged by the columns alone.
+
+    Parameters
+    ----------
+    pdf_range : limits of the redshift grid; a redshift beyond it has no bin.
+    z_warnings, classes : values of ZWARNING and spectral classes that are taken; None: all. A file
+        without the column is not judged by it.
+    """
+    z_spec, z_error = table.z_spec, table.z_error
+    faults = {
+        "redshift is not finite": ~np.isfinite(z_spec),
+        f"redshift outside [{z_min:g}, {z_max:g})": ~_within(z_spec, z_min, z_max),
+        f"redshift beyond the PDF grid [{pdf_range[0]:g}, {pdf_range[1]:g})": ~_within(
+            z_spec, *pdf_range
+        ),
+        "redshift error is negative": z_error < 0,
+    }
+    if table.has_positions:
+        faults["position is not on the sky"] = ~(
+            np.isfinite(table.ra) & (np.abs(np.nan_to_num(table.dec, nan=np.inf)) <= 90)
+        )
+    if z_warnings is not None and table.z_warning is not None:
+        reason = f"ZWARNING is not {_or(z_warnings)}"
+        faults[reason] = ~np.isin(table.z_warning, list(z_warnings))
+    if classes is not None and table.spectral_class is not None:
+        taken = np.array([name.encode() for name in classes])
+        faults[f"spectral class is not {_or(classes)}"] = ~np.isin(table.spectral_class, taken)
+    return faults
+
+
+def _or(values: Sequence[object]) -> str:
+    return " or ".join(str(value) for value in values)
+
+
+def _within(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
+    return np.asarray((values >= low) & (values < high))
+
+
+# Damaged bytes may be signalling NaNs, of which numpy warns wherever they are touched.
+_quietly = np.errstate(invalid="ignore")
+
+
+@_quietly
+def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Make an absent band all NaN: one filled with zeros throughout was never measured.
+
+    Parameters
+    ----------
+    images : (N, 32, 32, 5).
+    """
+    empty = ~np.asarray(images.any(axis=(1, 2)))  # NaN counts as something
+    if empty.any():
+        images = np.where(empty[:, None, None, :], np.float32(np.nan), images)
+    return images
+
+
+@_quietly
+def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
+    """Look at stamps (N, 32, 32, 5) whose absent bands are NaN."""
+    impossible = np.abs(images) > LARGEST_PIXEL
+    measured = np.where(impossible, np.float32(np.nan), images)
+    masked = np.isnan(measured)
+    absent = np.asarray(masked.all(axis=(1, 2)))
+    flux, _, _ = aperture_photometry(measured[..., R_BAND : R_BAND + 1])
+    mag_r = magnitude(flux[:, -1, 0]).astype(np.float32)
+    flags = (absent << np.arange(N_BANDS)).sum(axis=1)
+    flags |= FLAG_MASKED * np.any(masked & ~absent[:, None, None, :], axis=(1, 2, 3))
+    flags |= FLAG_NO_FLUX * np.isnan(mag_r)
+    return StampFacts(
+        impossible=np.asarray(impossible.any(axis=(1, 2, 3))),
+        blank=np.asarray(absent.all(axis=1)),
+        flags=flags.astype(np.int32),
+        mag_r=mag_r,
+        digest=_digests(images),
+    )
+
+
+def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
+    """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
+    chunks = [
+        stamp_facts(absent_as_nan(survey.read_images(start, stop)))
+        for start, stop in row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
+    ]
+    return StampFacts(
+        **{
+            name: np.concatenate([getattr(chunk, name) for chunk in chunks])
+            for name in StampFacts.__dataclass_fields__
+        }
+    )
+
+
+def _digests(images: NDArray[np.float32]) -> NDArray[np.uint64]:
+    hashes = (hashlib.blake2b(stamp.data, digest_size=8).digest() for stamp in images)
+    return np.frombuffer(b"".join(hashes), dtype=np.uint64)

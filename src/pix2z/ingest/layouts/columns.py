@@ -1,0 +1,186 @@
+"""Columns of raw files by role, and the table made of those that a file has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.ingest.layouts.grouping import CELL_DEG, sky_cell
+from pix2z.ingest.layouts.raw import RawTable
+
+__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "ebv_from_column"]
+
+N_BANDS = len(BANDS)
+
+ID_ROLES = ("object_id", "group_id")
+"""Roles whose values are integers; floats are refused, since they round long ids."""
+
+ROLES = (
+    *("redshift", "redshift_error", *ID_ROLES, "ra", "dec", "ebv", "seeing", "moved"),
+    *("z_warning", "spectral_class"),
+)
+"""What a column can be."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of a column and the key that they came from."""
+
+    values: NDArray[Any]
+    key: str
+
+
+def check_column(
+    path: str | Path,
+    key: str,
+    role: str,
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    n: int,
+    bands: str = BANDS,
+) -> None:
+    """Raise InputError where a column's shape or dtype does not fit its role.
+
+    Parameters
+    ----------
+    n : rows expected.
+    bands : order of the bands in the file; only the order ugriz makes (N, 5) an E(B-V) column.
+    """
+    allowed: list[tuple[int, ...]] = [(n,)]
+    if role == "seeing":
+        allowed.append((n, len(bands)))
+    elif role == "ebv" and bands == BANDS:
+        allowed.append((n, N_BANDS))
+    if shape not in allowed:
+        expected = " or ".join(str(one) for one in allowed)
+        raise InputError(f"{path}: {key}: expected shape {expected}; received {shape}")
+    if role == "spectral_class":
+        if dtype.kind != "S":
+            raise InputError(
+                f"{path}: {key}: expected text of fixed length, in bytes; received dtype {dtype}"
+            )
+        return
+    if dtype.kind not in ("fiu" if role != "moved" else "fiub"):
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {dtype}")
+    if role in (*ID_ROLES, "z_warning") and dtype.kind not in "iu":
+        raise InputError(f"{path}: {key}: expected integers; received dtype {dtype}")
+
+
+def assemble(
+    found: Mapping[str, Column],
+    *,
+    n: int,
+    path: str | Path,
+    no_redshift: str,
+    bands: str = BANDS,
+) -> RawTable:
+    """Make the table of a file from the columns that it has, checked before by `check_column`.
+
+    Without a group column, rows are grouped by cell of the sky; without positions, each row is a
+    group of its own, by its id; without ids, ids are row numbers.
+
+    Parameters
+    ----------
+    found : role -> column.
+    no_redshift : why there are no redshifts, should there be none.
+    bands : order of the bands in a seeing column.
+    """
+    origin = {"z_spec": no_redshift}
+    z_spec = z_error = ebv = np.full(n, np.nan, np.float32)
+    origin |= dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN")
+    if "redshift" in found:
+        z_spec, origin["z_spec"] = _float32(found["redshift"].values), found["redshift"].key
+    if "redshift_error" in found:
+        z_error = _float32(found["redshift_error"].values)
+        origin["z_error"] = found["redshift_error"].key
+    if "ebv" in found:
+        ebv, origin["ebv"] = ebv_from_column(found["ebv"].values, key=found["ebv"].key)
+
+    has_positions, has_ids = "ra" in found, "object_id" in found
+    ra = dec = np.full(n, np.nan)
+    origin["position"] = "none"
+    if has_positions:
+        ra, dec = (found[role].values.astype(np.float64) for role in ("ra", "dec"))
+        origin["position"] = f"{found['ra'].key}, {found['dec'].key}"
+
+    object_id = np.arange(n, dtype=np.int64)
+    origin["object_id"] = "none in the file: row number"
+    if has_ids:
+        object_id, origin["object_id"] = _ids(found["object_id"], path), found["object_id"].key
+    if "group_id" in found:
+        group_id, origin["group_id"] = _ids(found["group_id"], path), found["group_id"].key
+    elif has_positions:
+        group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
+    else:
+        group_id, origin["group_id"] = object_id, "object_id: every row its own group"
+
+    seeing = np.full((n, N_BANDS), np.nan, np.float32)
+    if "seeing" in found:
+        values = _float32(found["seeing"].values).reshape(n, -1)  # (N,): the same in every band
+        seeing[:, [BANDS.index(band) for band in bands]] = values
+        origin["seeing"] = found["seeing"].key
+    moved = np.zeros(n, np.uint8)
+    if "moved" in found:
+        moved = (found["moved"].values != 0).astype(np.uint8)
+
+    z_warning = spectral_class = None
+    if "z_warning" in found:
+        z_warning = found["z_warning"].values.astype(np.int64)
+        origin["z_warning"] = found["z_warning"].key
+    if "spectral_class" in found:
+        spectral_class = found["spectral_class"].values
+        origin["spectral_class"] = found["spectral_class"].key
+
+    return RawTable(
+        z_spec=z_spec,
+        z_error=z_error,
+        object_id=object_id,
+        group_id=group_id,
+        ra=ra,
+        dec=dec,
+        ebv=ebv,
+        seeing=seeing,
+        moved=moved,
+        has_redshifts="redshift" in found,
+        has_ids=has_ids,
+        has_positions=has_positions,
+        origin=origin,
+        z_warning=z_warning,
+        spectral_class=spectral_class,
+    )
+
+
+def ebv_from_column(
+    column: NDArray[np.floating], *, key: str = "e_bv"
+) -> tuple[NDArray[np.float32], str]:
+    """E(B-V) (N,) and, in words, how the column gave it.
+
+    A column (N,) is E(B-V) itself. A column (N, 5) holds the extinctions A_ugriz in magnitudes, as
+    SDSS DR12 gives them; each over its A / E(B-V) is an estimate of E(B-V), and their mean is taken
+    (Hayat et al. 2021).
+    """
+    if column.ndim == 1:
+        return _float32(column), f"{key} (N,), taken as E(B-V)"
+    ebv = (column / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1)
+    ratios = ", ".join(str(ratio) for ratio in EXTINCTION_PER_EBV)
+    return _float32(ebv), f"{key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the checks see
+        return values.astype(np.float32)
+
+
+def _ids(column: Column, path: str | Path) -> NDArray[np.int64]:
+    values = column.values
+    if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
+        raise InputError(
+            f"{path}: {column.key}: expected ids below 2**63; received {int(values.max())}"
+        )
+    return values.astype(np.int64)

@@ -1,0 +1,1 @@
+"""From images to a spectrum: the second room with Keras."""

@@ -1,0 +1,220 @@
+"""The saved spectrum network: weights and JSON, no pickle; images -> spectra with their errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from pix2z.config.networks import HybridConfig
+from pix2z.config.section import first_fault
+from pix2z.config.spectrum import SpectrumConfig
+from pix2z.errors import IntegrityError
+from pix2z.files import atomic_path, file_digest, write_json
+from pix2z.network.estimator import checked_stamps
+from pix2z.network.saved_json import read_saved_spectrum, seal
+from pix2z.redshift_pdf.redshifts import image_flags
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.recipes import INFERENCE_BATCH, fresh_spectrum_model
+from pix2z.wavelengths import WavelengthGrid
+
+__all__ = [
+    "ErrorBand",
+    "Reconstruction",
+    "SpectrumEstimator",
+    "fit_error_band",
+    "load_spectrum_estimator",
+    "save_spectrum_estimator",
+]
+
+SCHEMA = "pix2z-spectrum 1"
+BASIS = "basis.h5"
+BAND_PIXELS = 40
+"""Wavelengths that share one calibration of the error."""
+
+Array = NDArray[np.float64]
+Flux = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Spectra of n galaxies, relative to their photon-weighted mean flux density in r.
+
+    flux : (n, L). err68, err95 : (n, L) half widths of bands that hold the true flux of 68 and 95 %
+    of galaxies at a wavelength. shares : (n, K) PDF over bins of ln(1 + z), None of a plain
+    network. flags : (n,) as in `redshifts.Redshifts`.
+    """
+
+    flux: Flux
+    err68: Flux
+    err95: Flux
+    shares: Flux | None
+    flags: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class ErrorBand:
+    """What turns a network's variance into a band that holds what it says; W ranges of wavelength.
+
+    extra : (W,) error that the redshift does not explain, added in quadrature.
+    scale68, scale95 : (W,) conformal factors: quantiles of |error| / sigma on calibration rows.
+    """
+
+    extra: Array
+    scale68: Array
+    scale95: Array
+
+    def half_widths(self, variance: Flux) -> tuple[Flux, Flux]:
+        """Return half widths (n, L) of the 68 and the 95 % band."""
+        n = variance.shape[1]
+        sigma = np.sqrt(variance + _spread(self.extra, n) ** 2)
+        low, high = (sigma * _spread(scale, n) for scale in (self.scale68, self.scale95))
+        return low.astype(np.float32), high.astype(np.float32)
+
+
+def fit_error_band(error: Flux, variance: Flux) -> ErrorBand:
+    """Fit a band to errors (n, L) and variances (n, L) of calibration rows.
+
+    Split conformal prediction with normalised residuals (Lei et al. 2018, section 5.2), for ranges
+    of neighbouring wavelengths together: the share holds on average over galaxies and wavelengths.
+    NaN errors do not count.
+    """
+    extra, scale68, scale95 = [], [], []
+    for start in range(0, error.shape[1], BAND_PIXELS):
+        part = slice(start, start + BAND_PIXELS)
+        squared, known = error[:, part].astype(np.float64) ** 2, np.isfinite(error[:, part])
+        left = (squared - variance[:, part])[known]
+        extra.append(float(np.sqrt(max(left.mean(), 1e-8))) if len(left) else 1.0)
+        ratio = np.sqrt(squared / (variance[:, part] + extra[-1] ** 2))[known]
+        low, high = np.quantile(ratio, [0.68, 0.95]) if len(ratio) else (1.0, 2.0)
+        scale68.append(float(low))
+        scale95.append(float(high))
+    return ErrorBand(np.array(extra), np.array(scale68), np.array(scale95))
+
+
+@dataclass(frozen=True)
+class SpectrumEstimator:
+    """A trained spectrum network with its error band."""
+
+    decoder: str
+    model: keras.Model
+    shifts: ShiftGrid
+    band: ErrorBand
+    rest_wavelength: Array
+    """(M,) Angstrom, of `rest_basis` (J, M): rest-frame spectra learned from training spectra."""
+    rest_basis: Array
+    record: Mapping[str, Any]
+    digest: str = ""
+
+    @property
+    def wavelengths(self) -> WavelengthGrid:
+        """Of its spectra."""
+        return self.shifts.wavelengths
+
+    def reconstruct(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Reconstruction:
+        """Spectra of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
+
+        NaN marks masked pixels, absent bands and unknown E(B-V). About 100 kB per galaxy are held.
+        """
+        images, ebv = checked_stamps(images, ebv)
+        flux = np.empty((len(images), self.wavelengths.n), np.float32)
+        variance = np.empty_like(flux)
+        shares = None
+        if "logits" in self.model.output:
+            shares = np.empty((len(images), self.shifts.n), np.float32)
+        for start in range(0, len(images), INFERENCE_BATCH):
+            batch = slice(start, start + INFERENCE_BATCH)
+            outputs = raw_outputs(self.model, images[batch], ebv[batch])
+            flux[batch], variance[batch] = outputs["flux"], outputs["variance"]
+            if shares is not None:
+                shares[batch] = outputs["shares"]
+        err68, err95 = self.band.half_widths(variance)
+        return Reconstruction(flux, err68, err95, shares, image_flags(images, ebv))
+
+
+def raw_outputs(
+    model: keras.Model, images: NDArray[Any], ebv: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """Run the network once: flux and variance (n, L), 0 of a plain one; shares (n, K) if any."""
+    outputs = model.predict_on_batch({"images": images, "ebv": ebv})
+    found = {"flux": outputs["flux"], "variance": np.zeros_like(outputs["flux"])}
+    if "logits" in outputs:
+        shifted = np.exp(outputs["logits"] - outputs["logits"].max(axis=1, keepdims=True))
+        found["shares"] = shifted / shifted.sum(axis=1, keepdims=True)
+        found["variance"] = outputs["variance"]
+    return found
+
+
+def save_spectrum_estimator(
+    folder: Path,
+    estimator: SpectrumEstimator,
+    *,
+    settings: SpectrumConfig,
+    encoder: HybridConfig,
+) -> None:
+    """Write weights and spectrum.json, which comes last: a folder with it is whole."""
+    weights = folder / "weights.weights.h5"
+    with atomic_path(weights) as partial:
+        estimator.model.save_weights(partial)
+    with atomic_path(folder / BASIS) as partial, h5py.File(partial, "w") as file:
+        file.create_dataset("wavelength", data=estimator.rest_wavelength, track_times=False)
+        file.create_dataset("flux", data=estimator.rest_basis, track_times=False)
+    description = {
+        "schema": SCHEMA,
+        "decoder": estimator.decoder,
+        "settings": settings.model_dump(mode="json"),
+        "encoder": encoder.model_dump(mode="json"),
+        "redshifts": {"z_min": estimator.shifts.z_min, "z_max": estimator.shifts.z_max},
+        "error_band": {name: values.tolist() for name, values in vars(estimator.band).items()},
+        "record": dict(estimator.record),
+        "weights_sha256": file_digest(weights),
+        "basis_sha256": file_digest(folder / BASIS),
+    }
+    description["digest"] = seal(description)
+    write_json(folder / "spectrum.json", description)
+
+
+def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
+    """Read a saved network.
+
+    Raises
+    ------
+    IntegrityError
+        Weights or JSON are not what was saved.
+    InputError
+        A file is missing, or its settings are those of another version of pix2z.
+    """
+    folder = Path(folder)
+    described = read_saved_spectrum(folder, schema=SCHEMA)
+    try:
+        settings = SpectrumConfig.model_validate(described["settings"])
+        encoder = HybridConfig.model_validate(described["encoder"])
+    except ValidationError as error:
+        raise first_fault(error, path=folder / "spectrum.json", key="settings") from error
+    shifts = ShiftGrid(settings.wavelength.grid, settings.stride, **described["redshifts"])
+    model = fresh_spectrum_model(described["decoder"], settings, encoder, shifts)
+    model.load_weights(folder / "weights.weights.h5")
+    if file_digest(folder / BASIS) != described["basis_sha256"]:
+        raise IntegrityError(f"{folder / BASIS}: does not match the digest in spectrum.json")
+    with h5py.File(folder / BASIS, "r") as file:
+        rest_wavelength, rest_basis = file["wavelength"][...], file["flux"][...]
+    return SpectrumEstimator(
+        decoder=described["decoder"],
+        model=model,
+        shifts=shifts,
+        band=ErrorBand(**{k: np.array(v) for k, v in described["error_band"].items()}),
+        rest_wavelength=rest_wavelength,
+        rest_basis=rest_basis,
+        record=described["record"],
+        digest=described["digest"],
+    )
+
+
+def _spread(values: Array, n: int) -> Array:
+    """Values (W,) of ranges at each of n wavelengths."""
+    return np.repeat(values, BAND_PIXELS)[:n]

@@ -1,0 +1,78 @@
+"""Reconstructions in physical units: scaled to the flux of the stamp in r."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.photometry import aperture_photometry
+from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.redshift_pdf.density import median, quantiles
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
+from pix2z.sky.filters import flux_density_per_nanomaggy
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.estimator import Reconstruction
+
+__all__ = [
+    "PhysicalSpectra",
+    "mean_flux_r",
+    "physical_spectra",
+    "redshift_columns",
+]
+
+
+_R = BANDS.index("r")
+
+
+@dataclass(frozen=True, eq=False)
+class PhysicalSpectra:
+    """Spectra of n galaxies at L wavelengths, in `FLUX_UNIT`, without Galactic extinction.
+
+    flux : (n, L). flux_error, flux_error95 : (n, L) half the 68 % band and half the 95 % band.
+    mean_flux_r : (n,) what the relative spectra were multiplied by. flags : (n,) those of the
+    reconstruction, and `FLAG_NO_R_FLUX`.
+    """
+
+    flux: NDArray[np.float32]
+    flux_error: NDArray[np.float32]
+    flux_error95: NDArray[np.float32]
+    mean_flux_r: NDArray[np.float32]
+    flags: NDArray[np.int32]
+
+
+def physical_spectra(
+    found: Reconstruction, images: NDArray[Any], ebv: NDArray[Any]
+) -> PhysicalSpectra:
+    """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies."""
+    mean_flux = mean_flux_r(images, ebv)
+    unknown = ~(mean_flux > 0)
+    scale = np.where(unknown, 1.0, mean_flux)[:, None].astype(np.float32)
+    return PhysicalSpectra(
+        flux=found.flux * scale,
+        flux_error=found.err68 * scale,
+        flux_error95=found.err95 * scale,
+        mean_flux_r=scale[:, 0],
+        flags=found.flags | FLAG_NO_R_FLUX * unknown.astype(np.int32),
+    )
+
+
+def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
+    flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
+    brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
+    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * flux_density_per_nanomaggy("r")
+    return result
+
+
+def redshift_columns(found: Reconstruction, shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
+    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
+    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
+    if found.shares is None:
+        return {name: np.full(len(found.flux), np.nan) for name in names}
+    half = shifts.width / 2
+    grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
+    density = found.shares / grid.width
+    low, high = quantiles(density, grid, [0.16, 0.84]).T
+    return dict(zip(names, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True))

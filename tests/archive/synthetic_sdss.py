@@ -1,0 +1,119 @@
+"""Small FITS files like those of SDSS: frames of one blob each, and spectra that name their field.
+
+They are served under the paths of the Science Archive Server's data release 17.
+"""
+
+import bz2
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from astropy.io import fits
+
+from tests.archive.archive import Archive
+
+BANDS = "ugriz"
+RA, DEC = 150.0, 2.0
+SHAPE = (90, 120)
+SCALE = 0.396 / 3600
+
+FLUX = {"u": 20.0, "g": 80.0, "r": 150.0, "i": 200.0, "z": 250.0}
+SIGMA = 2.5
+
+PIXELS = {"first": 35_800, "count": 200}
+
+
+def place_in(band: str) -> tuple[float, float]:
+    """Column and row, from 0, at which RA, DEC falls in a band: each band has its own."""
+    shift = BANDS.index(band)
+    return 60.3 + 2.4 * shift, 45.7 - 1.3 * shift
+
+
+@cache
+def frame_bytes(band: str, *, wcs: bool = True, seed: int = 1) -> bytes:
+    """A frame with a blob at RA, DEC, packed with bzip2."""
+    column, row = place_in(band)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    blob = np.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * SIGMA**2))
+    noise = np.random.default_rng([seed, BANDS.index(band)]).normal(0, 0.005, SHAPE)
+    pixels = FLUX[band] * blob / (2 * np.pi * SIGMA**2) + noise
+    hdu = fits.PrimaryHDU(pixels.astype(np.float32))
+    if wcs:
+        hdu.header.update(
+            CTYPE1="RA---TAN",
+            CTYPE2="DEC--TAN",
+            CRVAL1=RA,
+            CRVAL2=DEC,
+            CRPIX1=column + 1,
+            CRPIX2=row + 1,
+            CD1_1=-SCALE,
+            CD1_2=0.0,
+            CD2_1=0.0,
+            CD2_2=SCALE,
+        )
+    packed = BytesIO()
+    hdu.writeto(packed)
+    return bz2.compress(packed.getvalue())
+
+
+def spectrum_bytes(
+    *,
+    field: tuple[int, int, int] = (1000, 2, 30),
+    ra: float = RA,
+    dec: float = DEC,
+    z: float = 0.1,
+    z_warning: int = 0,
+    spectral_class: str = "GALAXY",
+    first: int = PIXELS["first"],
+    count: int = PIXELS["count"],
+    step: float = 1.0,
+) -> bytes:
+    """A spectrum whose flux is the number of the pixel, from 0; field is run, camcol, field."""
+    loglam = 1e-4 * (first + step * np.arange(count))
+    flux = np.arange(count)
+    columns = [
+        fits.Column("flux", "E", array=flux),
+        fits.Column("loglam", "E", array=loglam),
+        fits.Column("ivar", "E", array=np.full(count, 2.0)),
+        fits.Column("model", "E", array=flux + 0.5),
+    ]
+    objid = np.array([[field[0], 301, field[1], field[2], 7]])
+    of_object = [
+        fits.Column("Z", "E", array=[z]),
+        fits.Column("Z_ERR", "E", array=[1e-5]),
+        fits.Column("ZWARNING", "J", array=[z_warning]),
+        fits.Column("CLASS", "6A", array=[spectral_class]),
+        fits.Column("PLUG_RA", "D", array=[ra]),
+        fits.Column("PLUG_DEC", "D", array=[dec]),
+        fits.Column("OBJID", "5J", array=objid),
+    ]
+    written = BytesIO()
+    fits.HDUList(
+        [
+            fits.PrimaryHDU(),
+            fits.BinTableHDU.from_columns(columns),
+            fits.BinTableHDU.from_columns(of_object),
+        ]
+    ).writeto(written)
+    return written.getvalue()
+
+
+def spectrum_path(plate: int, mjd: int, fiber: int, *, run2d: str = "26") -> str:
+    branch = "sdss" if run2d in ("26", "103", "104") else "eboss"
+    folder = f"/sas/dr17/{branch}/spectro/redux/{run2d}/spectra/lite/{plate:04d}"
+    return f"{folder}/spec-{plate:04d}-{mjd:05d}-{fiber:04d}.fits"
+
+
+def frame_path(band: str, run: int, camcol: int, field: int) -> str:
+    folder = f"/sas/dr17/eboss/photoObj/frames/301/{run}/{camcol}"
+    return f"{folder}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
+
+
+def add_field(archive: Archive, run: int, camcol: int, field: int, *, bands: str = BANDS) -> None:
+    for band in bands:
+        archive.add(frame_path(band, run, camcol, field), frame_bytes(band, seed=field % 2))
+
+
+def add_spectrum(archive: Archive, plate: int, mjd: int, fiber: int, **options: object) -> None:
+    run2d = str(options.pop("run2d", "26"))
+    archive.add(spectrum_path(plate, mjd, fiber, run2d=run2d), spectrum_bytes(**options))

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsRegressor
+from threadpoolctl import threadpool_limits
+
+from pix2z.controls.methods import (
+    Sample,
+    fit_knn,
+    fit_mlp,
+    fit_trees,
+    trainz_density,
+)
+from pix2z.redshift_pdf.density import cdf_at, median
+from pix2z.redshift_pdf.grid import RedshiftGrid
+
+GRID = RedshiftGrid(0.0, 0.4, 80)
+
+
+def galaxies(n, seed):
+    """Six features, of which the first two tell the redshift up to a scatter of 0.01."""
+    rng = np.random.default_rng(seed)
+    z_spec = np.clip(rng.normal(0.15, 0.05, n), 0.01, 0.39)
+    features = rng.normal(size=(n, 6))
+    features[:, 0] = 20 * z_spec + rng.normal(0, 0.2, n)
+    features[:, 1] = 10 * np.sqrt(z_spec) + rng.normal(0, 0.2, n)
+    return Sample(features, z_spec)
+
+
+TRAIN, VALIDATION, CALIBRATION, TEST = (
+    galaxies(n, seed) for seed, n in enumerate((1200, 300, 300, 400))
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(limits=1):
+        yield
+
+
+def knn():
+    return fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(5, 20, 200))
+
+
+def trees(validation=VALIDATION):
+    return fit_trees(
+        TRAIN, validation, CALIBRATION, grid=GRID, most_rounds=60, n_phot_bins=4, seed=1
+    )
+
+
+def mlp():
+    return fit_mlp(TRAIN, VALIDATION, CALIBRATION, grid=GRID, most_epochs=12, n_phot_bins=4, seed=1)
+
+
+@pytest.mark.parametrize("fit", [knn, trees, mlp])
+def test_every_method_is_good_calibrated_and_repeatable(fit):
+    method = fit()
+    density, z_phot = method.estimate(TEST.features)
+    np.testing.assert_allclose(density.sum(axis=1) * GRID.width, 1.0)
+    assert density.min() >= 0
+    error = np.mean(np.abs(z_phot - TEST.z_spec))
+    trivial = np.mean(np.abs(np.median(TRAIN.z_spec) - TEST.z_spec))
+    assert error < 0.35 * trivial
+    assert method.validation_mae == pytest.approx(error, rel=0.25)
+    pit = cdf_at(density, GRID, TEST.z_spec)
+    assert 0.60 < np.mean((pit > 0.16) & (pit < 0.84)) < 0.92
+    again, z_again = fit().estimate(TEST.features)
+    np.testing.assert_array_equal(again, density)
+    np.testing.assert_array_equal(z_again, z_phot)
+
+
+@pytest.mark.parametrize("fit", [knn, trees, mlp])
+def test_each_galaxy_is_estimated_alone(fit):
+    method = fit()
+    density, z_phot = method.estimate(TEST.features[:50])
+    density_rest, z_rest = method.estimate(TEST.features[10:20])
+    np.testing.assert_allclose(density_rest, density[10:20], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(z_rest, z_phot[10:20], rtol=1e-6)
+
+
+@pytest.mark.parametrize("fit", [knn, trees, mlp])
+def test_unknown_features_still_give_an_estimate(fit):
+    features = TEST.features.copy()
+    features[0] = np.nan
+    features[1, 2] = np.nan
+    density, z_phot = fit().estimate(features)
+    assert np.isfinite(density).all()
+    assert np.isfinite(z_phot).all()
+
+
+def test_knn_chooses_the_number_of_neighbours_that_validation_galaxies_favour():
+    errors = {
+        k: fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(k,)).validation_mae
+        for k in (5, 20, 200)
+    }
+    method = knn()
+    assert method.chosen == {"n_neighbours": min(errors, key=errors.get)}
+    assert method.validation_mae == min(errors.values())
+
+
+def test_knn_finds_the_neighbours_that_scikit_learn_finds():
+    method = fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(20,))
+    density, z_phot = method.estimate(TEST.features)
+    scale = TRAIN.features[:, :5].std(axis=0)
+    oracle = KNeighborsRegressor(20).fit(TRAIN.features[:, :5] / scale, TRAIN.z_spec)
+    expected = oracle.predict(TEST.features[:, :5] / scale)
+    found = (density * GRID.centres).sum(axis=1) * GRID.width
+    on_grid = (expected > 0.1) & (expected < 0.3)  # kernels that the grid does not cut
+    assert on_grid.sum() > 200
+    np.testing.assert_allclose(found[on_grid], expected[on_grid], atol=5e-4)
+    np.testing.assert_array_equal(z_phot, median(density, GRID))
+
+
+def test_knn_with_fewer_training_galaxies_than_candidates():
+    few = Sample(TRAIN.features[:15], TRAIN.z_spec[:15])
+    density, _ = fit_knn(few, VALIDATION, grid=GRID, n_neighbours=(10, 40)).estimate(TEST.features)
+    np.testing.assert_allclose(density.sum(axis=1) * GRID.width, 1.0)
+
+
+def test_trees_stop_where_validation_galaxies_say():
+    contrary = Sample(VALIDATION.features, np.full(300, TRAIN.z_spec.mean()))
+    assert trees(contrary).chosen == {"rounds": 1}
+    assert trees().chosen["rounds"] > 10
+
+
+def test_trainz_is_the_histogram_of_training_redshifts():
+    density = trainz_density(TRAIN.z_spec, GRID, 3)
+    counts = np.histogram(TRAIN.z_spec, bins=GRID.edges)[0]
+    np.testing.assert_allclose(density * GRID.width * len(TRAIN.z_spec), [counts] * 3)

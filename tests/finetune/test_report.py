@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from pix2z.evaluation.arm_galaxies import galaxy_terms
+from pix2z.evaluation.arm_metrics import metric_values
+from pix2z.evaluation.metric_names import METRICS
+from pix2z.finetune.report import PAIRS, SHOWN, tuning_metrics, tuning_verdict
+from pix2z.redshift_pdf.density import normalise
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.predictions import Predictions
+
+GRID = RedshiftGrid(0.0, 0.4, 80)
+N = 120
+
+
+def predicted(*, scatter: float, width: float, seed: int = 0):
+    """Gaussian PDFs of this width, off by this scatter, of the same galaxies each time."""
+    z_spec = np.random.default_rng(1).uniform(0.1, 0.3, N)
+    z_phot = z_spec + np.random.default_rng(seed).normal(0, scatter, N)
+    density = normalise(np.exp(-0.5 * ((GRID.centres - z_phot[:, None]) / width) ** 2), GRID)
+    row = np.arange(N)
+    found = Predictions(
+        grid=GRID,
+        density=density.astype(np.float32),
+        row=row,
+        object_id=row,
+        group_id=row // 2,
+        z_spec=z_spec,
+        z_phot=z_phot,
+        mag_r=np.full(N, 17.0, np.float32),
+        ebv=np.zeros(N, np.float32),
+    )
+    return galaxy_terms([found])
+
+
+def measured(base, recalibrated, tuned):
+    versions = {"base": base, "recalibrated": recalibrated, "tuned": tuned}
+    return tuning_metrics(versions, n_bootstrap=300, seed=5)
+
+
+@pytest.fixture(scope="module")
+def gain():
+    """Half the scatter, where calibration alone gives little."""
+    base = predicted(scatter=0.03, width=0.03)
+    return measured(
+        base, predicted(scatter=0.03, width=0.029), predicted(scatter=0.015, width=0.015)
+    )
+
+
+def said(found, *, all_kept=False):
+    return tuning_verdict(found, sample="mine.h5", n=N, all_kept=all_kept)
+
+
+def test_every_version_and_difference_has_every_metric_with_its_interval(gain):
+    assert set(gain["metrics"]) == {"base", "recalibrated", "tuned"}
+    assert set(gain["differences"]) == {f"{a} minus {b}" for a, b in PAIRS}
+    assert set(SHOWN) <= set(METRICS)
+    for entry in [*gain["metrics"].values(), *gain["differences"].values()]:
+        assert list(entry) == list(METRICS)
+        for limits in entry.values():
+            assert limits["low"] <= limits["high"]
+
+
+def test_values_are_those_of_the_metrics_and_differences_theirs(gain):
+    values = metric_values(predicted(scatter=0.03, width=0.03))
+    for metric in METRICS:
+        assert gain["metrics"]["base"][metric]["value"] == pytest.approx(values[metric])
+        for a, b in PAIRS:
+            one, other = (gain["metrics"][v][metric]["value"] for v in (a, b))
+            found = gain["differences"][f"{a} minus {b}"][metric]["value"]
+            assert found == pytest.approx(one - other)
+
+
+def test_differences_are_paired(gain):
+    """The interval of the difference of two alike is far narrower than that of either."""
+    alike = gain["differences"]["recalibrated minus base"]["mae"]
+    assert alike == {"value": 0.0, "low": 0.0, "high": 0.0}
+    one = gain["metrics"]["base"]["mae"]
+    assert one["high"] - one["low"] > 0
+
+
+def test_a_gain_by_weights_is_told(gain):
+    verdict = said(gain)
+    assert verdict.startswith("On 120 test galaxies of mine.h5, CRPS is 0.0")
+    assert ": better, and by new weights, since against the base recalibrated" in verdict
+    assert verdict.endswith(".")
+
+
+def test_a_gain_by_calibration_alone_is_told():
+    narrow = predicted(scatter=0.03, width=0.004)
+    wide = predicted(scatter=0.03, width=0.03)
+    assert "better, but perhaps by calibration alone" in said(measured(narrow, wide, wide))
+
+
+def test_no_difference_and_a_loss_are_told():
+    one, other = (predicted(scatter=0.03, width=0.03, seed=seed) for seed in (0, 9))
+    assert said(measured(one, one, other)).endswith(": no significant difference.")
+    worse = predicted(scatter=0.06, width=0.06)
+    assert said(measured(one, one, worse)).endswith(": the base is better, and should be used.")
+
+
+def test_kept_weights_are_told(gain):
+    assert "so only the calibration is new" in said(gain, all_kept=True)

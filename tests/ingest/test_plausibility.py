@@ -1,0 +1,249 @@
+"""Quiet on galaxies in nanomaggies, however they came about; loud on what often goes wrong."""
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import galsim
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pix2z.ingest.layouts.columns import assemble
+from pix2z.ingest.layouts.raw import RawFile, RawSurvey
+from pix2z.ingest.plausibility import FEWEST, photometry_problems, sample_rows
+from pix2z.sky.semireal import write_semireal
+
+SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS
+COUNTS = np.array([107.0, 233.0, 213.0, 147.0, 30.0], np.float32)  # per nanomaggy, SDSS
+
+
+def survey_of(images):
+    """Stamps (n, 32, 32, 5) as an open survey."""
+    n = len(images)
+    return RawSurvey(
+        path=Path("raw.h5"),
+        layout="sdss32",
+        files=(RawFile(Path("raw.h5"), n),),
+        source="a test",
+        table=assemble({}, n=n, path="raw.h5", no_redshift="none"),
+        converted={},
+        read_images=lambda start, stop: images[start:stop],
+    )
+
+
+def problems(images):
+    return photometry_problems(survey_of(np.asarray(images, np.float32)))
+
+
+@pytest.fixture(scope="module")
+def stamps(tmp_path_factory):
+    """300 semi-real galaxies, (300, 32, 32, 5), edges and neighbours and all."""
+    from pix2z.ingest.source import open_source
+
+    path = tmp_path_factory.mktemp("semireal") / "raw.h5"
+    write_semireal(
+        path,
+        seed=1,
+        n_parents=300,
+        n_stamps=300,
+        max_shift=0.03,
+        faint_limit=17.8,
+        size_depends_on_redshift=True,
+        split_seed=2,
+        fractions={"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20},
+    )
+    with open_source(path) as survey:
+        return survey.read_images(0, 300)
+
+
+def per_stamp(function, images, axis=(1, 2, 3)):
+    return function(images, axis=axis, keepdims=True)
+
+
+def to_unit_range(images, axis=(1, 2, 3)):
+    low, high = (per_stamp(f, images, axis) for f in (np.nanmin, np.nanmax))
+    return (images - low) / (high - low)
+
+
+FAULTS = {
+    "counts": (lambda x: x * COUNTS, "look like counts"),
+    "nanojansky": (lambda x: x * 3631, "look like counts, or a unit smaller"),
+    "zero point 30": (lambda x: x * 1000, "look like counts, or a unit smaller"),
+    "jansky": (lambda x: x * 3.631e-6, "or a unit larger than nanomaggies"),
+    "divided by 255": (lambda x: x / 255, "look divided by a number, such as 255"),
+    "sky left in": (lambda x: x + SKY_LEVEL, "the sky is not subtracted"),
+    "divided by each stamp's maximum": (
+        lambda x: x / per_stamp(np.nanmax, x),
+        "the largest pixel of every stamp is 1",
+    ),
+    "divided by each band's maximum": (
+        lambda x: x / per_stamp(np.nanmax, x, (1, 2)),
+        "the largest pixel of every band is 1",
+    ),
+    "each stamp to [0, 1]": (to_unit_range, "the largest pixel of every stamp is 1"),
+    "all to [0, 1]": (lambda x: to_unit_range(x, axis=None), "the largest of all pixels is 1"),
+    "divided by the largest": (lambda x: x / np.nanmax(x), "the largest of all pixels is 1"),
+    "whole numbers": (lambda x: np.rint(x * 10), "all pixels are whole numbers"),
+    "8-bit pictures": (lambda x: np.rint(255 * to_unit_range(x)), "8-bit pictures"),
+    "reversed bands": (lambda x: x[..., ::-1], r"looks like z i r g u \(reversed\?\)"),
+    "shadows": (lambda x: -x, "there is no galaxy at the centre"),
+}
+
+
+def test_semi_real_galaxies_pass(stamps):
+    assert problems(stamps) == ()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_goes_wrong_is_said_in_one_line(stamps, fault):
+    change, words = FAULTS[fault]
+    with np.errstate(invalid="ignore"):
+        found = problems(change(stamps))
+    assert found
+    assert any(re.search(words, line) for line in found), found
+    assert all("\n" not in line and line[0].islower() for line in found)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[1:])
+def test_every_wrong_order_of_the_bands_is_found_and_sorted(stamps, order):
+    names = "".join("ugriz"[band] for band in order)
+    (found,) = problems(stamps[:80, :, :, list(order)])
+    assert "the band order contradicts galaxy colours" in found
+    assert f"what is read as u g r i z looks like {' '.join(names)} " in found
+
+
+@pytest.mark.parametrize("absent", ["u", "r", "ui", "grz"])
+def test_absent_bands_are_no_fault_and_the_rest_is_still_judged(stamps, absent):
+    images = stamps.copy()
+    images[..., ["ugriz".index(band) for band in absent]] = np.nan
+    assert problems(images) == ()
+    images[..., ["ugriz".index(band) for band in absent]] = 0.0
+    assert problems(images) == ()
+    assert problems(images * COUNTS)
+    assert problems(images / 255)
+    assert problems(images[..., ::-1])
+
+
+@pytest.mark.parametrize("depth", [1 / 41, 0.1, 3.0])
+def test_other_surveys_pass(stamps, depth):
+    """As deep as LSST after ten years, and galaxies as faint as it goes; or three times noisier."""
+    rng = np.random.default_rng(3)
+    sky = np.array([0.043, 0.017, 0.027, 0.044, 0.175])
+    faint = stamps * min(depth, 1.0)
+    assert problems(faint + rng.normal(size=stamps.shape) * sky * max(depth - 1.0, 0.0)) == ()
+
+
+def test_a_brighter_and_a_fainter_sample_pass(stamps):
+    assert problems(stamps * 10) == ()  # the noise too: fields ten times as shallow
+    assert problems(stamps / 10) == ()
+
+
+def test_blank_sky_has_no_colours():
+    rng = np.random.default_rng(2)
+    sky = np.array([0.043, 0.017, 0.027, 0.044, 0.175])
+    for _ in range(5):
+        found = problems(rng.normal(size=(100, 32, 32, 5)) * sky)
+        assert not any("band order" in line for line in found)
+
+
+def test_renderings_without_noise_pass():
+    rng = np.random.default_rng(0)
+    stamps = []
+    for index, radius in zip(rng.choice([1.0, 4.0], 60), rng.uniform(1, 3, 60), strict=True):
+        galaxy = galsim.Sersic(n=index, half_light_radius=radius, flux=150)
+        galaxy = galaxy.shear(g1=rng.uniform(-0.4, 0.4), g2=rng.uniform(-0.4, 0.4))
+        seen = galsim.Convolve(galaxy, galsim.Moffat(beta=3, fwhm=1.3))
+        stamps.append(seen.drawImage(nx=32, ny=32, scale=0.396).array)
+    images = np.array(stamps)[..., None] * np.array([0.1, 0.4, 1.0, 1.5, 2.0], np.float32)
+    assert problems(images) == ()
+    assert problems(images + SKY_LEVEL)
+
+
+@pytest.mark.parametrize("n", [1, 5, FEWEST - 1])
+def test_few_galaxies_are_judged_by_exact_values_only(stamps, n):
+    few = stamps[20 : 20 + n]
+    for change in ("counts", "divided by 255", "sky left in", "reversed bands"):
+        assert problems(FAULTS[change][0](few)) == ()
+    assert problems(few) == ()
+    assert problems(FAULTS["whole numbers"][0](few))
+    assert problems(FAULTS["divided by each band's maximum"][0](few))
+    assert problems(FAULTS["counts"][0](stamps[:FEWEST]))
+
+
+def test_bad_stamps_do_not_disturb(stamps):
+    images = stamps[:100].copy()
+    images[3] = np.nan
+    images[4] = 0.0
+    images[5, 2, 2, 2] = np.inf
+    images[7, 2, 2, 2] = -3e38
+    images[6:30, :, :, 3] = np.nan
+    images[30:50, :20] = np.nan
+    assert problems(images) == ()
+    for nothing in (np.nan, 0.0, np.inf):
+        assert problems(np.full((30, 32, 32, 5), nothing)) == ()
+
+
+@given(st.integers(1, 100_000), st.integers(1, 5000))
+def test_rows_of_a_sample_are_spread_evenly(n, most):
+    blocks = sample_rows(n, most=most)
+    rows = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
+    assert rows[0] == 0
+    assert rows[-1] < n
+    assert len(np.unique(rows)) == len(rows) <= most
+    assert (np.diff(rows) > 0).all()
+    if n <= most // 64 * 64:
+        assert len(rows) == n
+    elif len(blocks) > 1:
+        assert rows[-1] == n - 1
+        gaps = np.diff([block.start for block in blocks])
+        assert gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize(
+    "value", [-9999.0, -99.0, -32768.0, 99.0, 999.0, 1e30, -1e30, 3e38, 65535.0]
+)
+@pytest.mark.parametrize("n", [5, 300])
+def test_a_number_that_stands_for_masked_pixels_is_named(stamps, value, n):
+    images = stamps[:n].copy()
+    images[2, :3, :4, 2] = value
+    images[4, 10:, 5, 0] = value
+    (found,) = problems(images)
+    number = f"{np.float32(value):.6g}"
+    assert (
+        f"34 pixels are exactly {number}, in 2 of {n} galaxies (bands u r, first in row 2)" in found
+    )
+    assert found.endswith(f"given ingest.hdf5.masked_value: {number})")
+
+
+def test_absent_bands_that_are_a_number_are_named_too(stamps):
+    images = stamps.copy()
+    images[:, :, :, 4] = -999.0
+    (found,) = problems(images)
+    assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in found
+
+
+def test_it_is_named_in_the_unit_of_the_file(stamps):
+    images = stamps.copy()
+    images[3, :3, :4] = np.float32(-9999 / 3631)
+    survey = replace(survey_of(images), nanomaggies=1 / 3631)
+    (found,) = photometry_problems(survey)
+    assert "exactly -9999, in 1 of 300 galaxies" in found
+
+
+def test_one_bad_pixel_or_different_ones_stand_for_nothing(stamps):
+    images = stamps.copy()
+    images[0, 0, 0, 0] = -9999.0
+    rng = np.random.default_rng(4)
+    images[5:9, :2] = -9999.0 * rng.uniform(1, 2, (4, 2, 32, 5))
+    assert not any("exactly" in line for line in problems(images))
+
+
+def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):
+    images = (stamps * COUNTS).copy()
+    images[2, :3, :4] = -9999.0
+    assert all("exactly" in line for line in problems(images))
+    images[2, :3, :4] = np.nan
+    assert any("look like counts" in line for line in problems(images))

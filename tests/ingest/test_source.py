@@ -1,0 +1,225 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.config.ingest import Hdf5Mapping
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
+from pix2z.ingest.layouts.raw import RawFile
+from pix2z.ingest.source import detect_layout, open_source
+
+N = 50
+
+
+def part(raw, rows):
+    """Content of a raw file of some rows only."""
+    return {key: values[rows] for key, values in raw.items()}
+
+
+@pytest.fixture
+def three_files(raw, write_raw):
+    """A folder with rows 0 to 9, 10 to 34 and 35 to 49, and what does not count beside them."""
+    for name, rows in {"a": slice(10), "b": slice(10, 35), "c": slice(35, 50)}.items():
+        folder = write_raw(part(raw, rows), name=f"many/{name}.h5").parent
+    (folder / ".partial-d.h5").write_bytes(b"half")
+    (folder / "notes.txt").write_text("about")
+    return folder
+
+
+@pytest.mark.parametrize("layout", [None, "seed"])
+def test_files_of_a_folder_are_read_as_one(raw, three_files, layout):
+    with open_source(three_files, layout=layout) as survey:
+        assert len(survey.table) == N
+        assert survey.path == three_files
+        assert survey.source == "a test"
+        assert survey.files == tuple(
+            RawFile(three_files / f"{name}.h5", n) for name, n in (("a", 10), ("b", 25), ("c", 15))
+        )
+        np.testing.assert_array_equal(survey.table.object_id, raw["ObjID"])
+        np.testing.assert_array_equal(survey.table.group_id, raw["truth/parent"])
+        np.testing.assert_array_equal(survey.table.seeing, raw["truth/psf_fwhm"])
+        stamps = raw["images"].transpose(0, 2, 3, 1)
+        for start, stop in [(0, 50), (8, 12), (30, 31), (9, 36), (49, 50), (0, 1), (0, 10)]:
+            np.testing.assert_array_equal(survey.read_images(start, stop), stamps[start:stop])
+
+
+def test_a_folder_of_one_file_is_that_file(raw, write_raw):
+    path = write_raw(raw, name="alone/only.h5")
+    with open_source(path.parent) as folder, open_source(path) as file:
+        np.testing.assert_array_equal(folder.table.object_id, file.table.object_id)
+        np.testing.assert_array_equal(folder.read_images(0, N), file.read_images(0, N))
+
+
+def test_rows_without_ids_are_numbered_over_all_files(raw, write_raw):
+    bare = {key: raw[key] for key in ("images", "specz_redshift")}
+    for name, rows in {"a": slice(10), "b": slice(10, 50)}.items():
+        folder = write_raw(part(bare, rows), name=f"bare/{name}.h5").parent
+    with open_source(folder) as survey:
+        np.testing.assert_array_equal(survey.table.object_id, np.arange(N))
+        np.testing.assert_array_equal(survey.table.group_id, np.arange(N))
+        assert not survey.table.has_ids
+
+
+def test_positions_without_ids_group_by_the_sky_in_every_file(raw, write_raw):
+    kept = {key: raw[key] for key in ("images", "specz_redshift", "ra", "dec")}
+    for name, rows in {"a": slice(10), "b": slice(10, 50)}.items():
+        folder = write_raw(part(kept, rows), name=f"sky/{name}.h5").parent
+    with open_source(folder) as merged, open_source(write_raw(kept)) as single:
+        np.testing.assert_array_equal(merged.table.group_id, single.table.group_id)
+        np.testing.assert_array_equal(merged.table.object_id, np.arange(N))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda raw: raw.pop("ObjID"), "alike in object_id; received 'ObjID' in a.h5 and 'none in"),
+        (lambda raw: raw.pop("e_bv"), r"alike in ebv; received 'e_bv \(N,\).* in a.h5 and 'none"),
+        (lambda raw: raw.pop("specz_redshift"), "alike in z_spec; received 'specz_redshift' in a"),
+        (
+            lambda raw: raw.update({"images": np.zeros((50, 5, 107, 107), "f4")}),
+            r"b\.h5: images: expected shape \(N, 5, 32, 32\)",
+        ),
+    ],
+)
+def test_files_that_differ_are_named(raw, write_raw, change, words):
+    write_raw(raw, name="many/a.h5")
+    change(raw)
+    path = write_raw(raw, name="many/b.h5")
+    with pytest.raises(InputError, match=words) as caught, open_source(path.parent):
+        pass
+    assert "b.h5" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_file_is_converted_from_its_own_unit_and_size(raw, write_raw):
+    wide = np.pad(raw["images"], ((0, 0), (0, 0), (4, 4), (4, 4)))
+    for name, unit, images in (("a", "nJy", raw["images"]), ("b", "uJy", wide / 1000)):
+        path = write_raw({"images": images}, name=f"many/{name}.h5")
+        with h5py.File(path, "a") as file:
+            file.attrs["unit"] = unit
+    with open_source(path.parent, layout="hdf5", mapping=Hdf5Mapping()) as survey:
+        stamps = raw["images"].transpose(0, 2, 3, 1) / 3631
+        expected = np.concatenate([stamps, stamps])
+        np.testing.assert_allclose(survey.read_images(0, 100), expected, rtol=1e-5)
+        words = survey.converted["unit"].split("; ")
+    assert [text.split(",")[0] for text in words] == ["nJy", "uJy"]
+
+
+def test_many_files_need_few_open_ones(raw, write_raw):
+    resource = pytest.importorskip("resource", reason="no limits of open files on this system")
+    small = part(raw, slice(1))
+    for number in range(120):
+        folder = write_raw(small, name=f"many/{number:03d}.h5").parent
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(list(Path("/dev/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 30, limits[1]))
+    try:
+        with open_source(folder) as survey:
+            assert survey.read_images(0, 120).shape == (120, 32, 32, 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_file_that_changes_between_two_reads_is_named(raw, three_files, write_raw):
+    with open_source(three_files) as survey:
+        write_raw(part(raw, slice(7)), name="many/b.h5")
+        with pytest.raises(InputError, match=r"b\.h5: changed while it was read"):
+            survey.read_images(0, 50)
+
+
+def test_different_sources_are_listed(raw, write_raw):
+    for number in range(5):
+        path = write_raw(part(raw, slice(2)), name=f"many/{number}.h5")
+        with h5py.File(path, "a") as file:
+            file.attrs["source"] = f"survey {number}"
+    with open_source(path.parent) as survey:
+        assert survey.source == "survey 0; survey 1; survey 2; 2 more"
+
+
+def test_what_ingest_writes_can_be_read_again(galaxies_path):
+    assert detect_layout(galaxies_path) == "galaxies"
+    with open_source(galaxies_path) as survey, open_galaxies(galaxies_path) as galaxies:
+        assert survey.layout == "galaxies"
+        assert survey.source == "a test"
+        stamps = galaxies.images(np.arange(5, 20))
+        np.testing.assert_array_equal(survey.read_images(5, 20), stamps)
+        for ours, theirs in {
+            "z_spec": "specz_redshift",
+            "z_error": "specz_redshift_err",
+            "object_id": "object_id",
+            "group_id": "group_id",
+            "ra": "ra",
+            "ebv": "ebv",
+            "seeing": "seeing",
+            "moved": "moved",
+        }.items():
+            np.testing.assert_array_equal(getattr(survey.table, ours), galaxies.column(theirs))
+    with open_source(galaxies_path, ebv_key="mag_r") as survey:
+        assert survey.table.origin["ebv"] == "mag_r (N,), taken as E(B-V)"
+
+
+@pytest.mark.parametrize("change", ["version", "array version", "no column", "shape", "unit"])
+def test_a_galaxies_file_that_is_not_one_is_named(galaxies_path, change):
+    with h5py.File(galaxies_path, "a") as file:
+        if change == "version":
+            file.attrs["schema_version"] = 99
+        elif change == "array version":
+            file.attrs["schema_version"] = [1, 1]
+        elif change == "no column":
+            del file["ebv"]
+        elif change == "unit":
+            file.attrs["unit"] = "Jy"
+        else:
+            del file["images"]
+            file["images"] = np.zeros((N, 32, 32, 4))
+    words = {
+        "version": "expected schema_version 1, as ingest writes; received 99",
+        "array version": "expected schema_version 1, as ingest writes; received None",
+        "no column": "key 'ebv' is missing",
+        "shape": r"images: expected shape \(N, 32, 32, 5\)",
+        "unit": "expected images in nanomaggies",
+    }[change]
+    with pytest.raises(InputError, match=words), open_source(galaxies_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        ((3, 5, 32, 32), "seed"),
+        ((3, 5, 107, 107), "nersc"),
+        ((3, 32, 32, 5), "hdf5"),
+        ((3, 5, 64, 64), "hdf5"),
+        ((3, 5, 32, 107), "hdf5"),
+        ((3, 4, 32, 32), "hdf5"),
+        ((3, 5, 32), "hdf5"),
+        ((), "hdf5"),
+    ],
+)
+def test_layouts_are_told_by_the_shape_of_the_images(write_raw, shape, layout):
+    assert detect_layout(write_raw({"images": np.zeros(shape, "f4")})) == layout
+
+
+def test_other_files_are_told_by_what_they_are(tmp_path, write_raw):
+    assert detect_layout(write_raw({"pix": np.zeros(3)})) == "hdf5"
+    np.savez(tmp_path / "some.npz", cube=np.zeros(3))
+    assert detect_layout((tmp_path / "some.npz").rename(tmp_path / "some.dat")) == "pasquet"
+    (tmp_path / "broken.npz").write_bytes(b"no zip")
+    with pytest.raises(InputError, match=r"broken\.npz: cannot be opened: damaged or no npz"):
+        open_source(tmp_path / "broken.npz").__enter__()
+    with pytest.raises(InputError, match=r"gone\.h5: cannot be opened: no such file"):
+        open_source(tmp_path / "gone.h5")
+
+
+def test_an_unknown_file_is_read_through_the_mapping(tmp_path, raw, write_raw):
+    images = raw["images"].transpose(0, 2, 3, 1)[..., ::-1]
+    path = write_raw({"pix": images, "z": raw["specz_redshift"]})
+    mapping = Hdf5Mapping(images="pix", bands="zirgu", unit="nmgy", redshift="z")
+    with open_source(path, mapping=mapping) as survey:
+        assert survey.layout == "hdf5"
+        expected = raw["images"].transpose(0, 2, 3, 1)
+        np.testing.assert_array_equal(survey.read_images(0, N), expected)
+    with pytest.raises(InputError, match="key 'images' is missing"), open_source(path):
+        pass

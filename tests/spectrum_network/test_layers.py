@@ -1,0 +1,78 @@
+"""The shifted basis against its definition, term by term."""
+
+import keras
+import numpy as np
+import pytest
+
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.layers import ShiftedBasis, shifted_length
+from pix2z.wavelengths import WavelengthGrid
+
+L, K, J = 60, 7, 3
+
+
+def shifted_by_hand(rest, shares, *, stride):
+    total = np.zeros((len(rest), L))
+    for k in range(K):
+        start = stride * (K - 1 - k)
+        total += shares[:, k, None] * rest[:, start : start + L]
+    return total
+
+
+@pytest.fixture(params=[1, 4, 5])
+def case(request):
+    stride, rng = request.param, np.random.default_rng(3)
+    layer = ShiftedBasis(n_wavelengths=L, n_shifts=K, stride=stride, n_templates=J)
+    layer.build()
+    basis = rng.normal(size=(J, shifted_length(L, K, stride))).astype(np.float32)
+    layer.basis.assign(basis)
+    coefficients = rng.normal(size=(5, J)).astype(np.float32)
+    shares = rng.dirichlet(np.ones(K), 5).astype(np.float32)
+    return layer, basis, coefficients, shares, stride
+
+
+def test_the_mean_is_the_sum_of_shifted_spectra(case):
+    layer, basis, coefficients, shares, stride = case
+    mean, _ = layer(coefficients, shares)
+    expected = shifted_by_hand(coefficients @ basis, shares, stride=stride)
+    np.testing.assert_allclose(np.asarray(mean), expected, atol=2e-5)
+
+
+def test_the_variance_is_that_of_the_shifts(case):
+    layer, basis, coefficients, shares, stride = case
+    rest = coefficients @ basis
+    mean = shifted_by_hand(rest, shares, stride=stride)
+    expected = shifted_by_hand(rest**2, shares, stride=stride) - mean**2
+    np.testing.assert_allclose(np.asarray(layer(coefficients, shares)[1]), expected, atol=1e-4)
+
+
+def test_a_certain_redshift_leaves_no_variance(case):
+    layer, _, coefficients, _, _ = case
+    certain = np.eye(K, dtype=np.float32)[[0, 1, 2, 5, 6]]
+    np.testing.assert_allclose(np.asarray(layer(coefficients, certain)[1]), 0, atol=1e-4)
+
+
+def test_a_line_moves_to_the_wavelength_that_the_redshift_says():
+    grid, rest_line = WavelengthGrid(4000.0, 9000.0, 400), 5000.0
+    shifts = ShiftGrid(grid, stride=4, z_min=0.0, z_max=0.4)
+    layer = ShiftedBasis(n_wavelengths=400, n_shifts=shifts.n, stride=4, n_templates=1)
+    layer.build()
+    ln_rest = np.log(shifts.rest_wavelengths)
+    layer.basis.assign(np.exp(-0.5 * ((ln_rest - np.log(rest_line)) / 0.004) ** 2)[None])
+    for k in (0, 10, shifts.n - 1):
+        share = np.eye(shifts.n, dtype=np.float32)[[k]]
+        flux, _ = layer(np.ones((1, 1), np.float32), share)
+        found = grid.values[np.argmax(np.asarray(flux)[0])]
+        expected = rest_line * np.exp(shifts.centres[k])
+        assert abs(np.log(found / expected)) <= 0.51 * grid.step
+
+
+def test_wavelengths_that_the_stride_does_not_divide_are_refused():
+    with pytest.raises(ValueError, match="multiple of 7"):
+        ShiftedBasis(n_wavelengths=60, n_shifts=K, stride=7, n_templates=1)
+
+
+def test_the_layer_is_rebuilt_from_its_config(case):
+    layer = case[0]
+    copy = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert copy.get_config() == layer.get_config()

@@ -1,0 +1,286 @@
+"""Spectrum networks from artificial galaxies: loss, resumption, bands, files, folds."""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pix2z.config.spectrum import SpectrumArm
+from pix2z.dataset.spectra import open_spectra
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError, IntegrityError
+from pix2z.network.checkpoint import load_state
+from pix2z.spectra.learned_basis import learn_basis
+from pix2z.spectrum_network import arm as spectrum_arm
+from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.arm import SpectrumTraining, folds, train_spectrum_arm
+from pix2z.spectrum_network.estimator import fit_error_band, load_spectrum_estimator
+from pix2z.spectrum_network.recipes import (
+    SpectrumNetwork,
+    masked_huber,
+    smooth_shares,
+    spectrum_network,
+)
+from tests.spectrum_network.spectra import SETTINGS, artificial_spectra, write_spectra
+
+GRID = SETTINGS.wavelength.grid
+SHIFTS = ShiftGrid(GRID, SETTINGS.stride, 0.0, 0.4)
+
+
+def learn(flux, z):
+    basis = learn_basis(GRID.values, flux, z, n_templates=SETTINGS.n_templates, seed=1)
+    return basis.wavelength, basis.flux
+
+
+@pytest.fixture(scope="session")
+def spectra_path(sample_path, tmp_path_factory):
+    with h5py.File(sample_path, "r") as file:
+        z = file["specz_redshift"][...].astype(np.float64)
+    path = tmp_path_factory.mktemp("spectra") / "spectra.h5"
+    write_spectra(path, z, GRID)
+    return path
+
+
+@pytest.fixture(scope="module")
+def training_of(sample_path, sample_split, spectra_path, hybrid, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("spectrum")
+    with open_spectra(spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
+
+        def make(decoder, *, checkpoints, settings=SETTINGS):
+            return SpectrumTraining(
+                galaxies=galaxies,
+                spectra=spectra,
+                split=sample_split,
+                arm=SpectrumArm(selection="full", decoder=decoder, seed=1),
+                settings=settings,
+                encoder=hybrid,
+                shifts=SHIFTS,
+                learn_basis=learn,
+                checkpoints=scratch / checkpoints,
+            )
+
+        yield make
+
+
+def train(training, folder):
+    curve = []
+    train_spectrum_arm(
+        training,
+        folder,
+        name="full",
+        record={"arm": "full"},
+        curve=lambda epoch, _record: curve.append(epoch),
+    )
+    return curve
+
+
+@pytest.fixture(scope="module")
+def plain_folder(training_of, tmp_path_factory):
+    """A plain network that has hardly learned anything."""
+    folder = tmp_path_factory.mktemp("plain") / "model"
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    train(training_of("plain", checkpoints="plain", settings=settings), folder)
+    return folder
+
+
+def test_masked_huber_is_hubers_loss_of_known_wavelengths():
+    truth = np.array([[0.0, 1.0, np.nan, 2.0], [np.nan] * 4], np.float32)
+    output = np.array([[0.05, 1.5, 9.0, 2.0], [1.0] * 4], np.float32)
+    expected = np.mean([0.5 * 0.05**2, 0.1 * (0.5 - 0.05), 0.0])
+    found = np.asarray(masked_huber(truth, output, delta=0.1))
+    np.testing.assert_allclose(found, [expected, 0.0], rtol=1e-5)
+
+
+def test_masked_huber_has_the_slope_of_hubers_loss():
+    """Training sees the slope alone, and the loss takes it apart from its value."""
+    truth = np.array([[0.0, 1.0, np.nan, 2.0, 3.0]], np.float32)
+    output = tf.constant([[0.05, 1.5, 9.0, 2.0, 2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(output)
+        loss = masked_huber(truth, output, delta=0.1)
+    slope = np.array([[0.05, 0.1, 0.0, 0.0, -0.1]]) / 4
+    np.testing.assert_allclose(tape.gradient(loss, output), slope, rtol=1e-5)
+
+
+def test_smooth_shares_sum_to_one_and_peak_at_the_redshift():
+    z = np.array([0.0, 0.1, 0.399, 0.7])
+    shares = smooth_shares(z, SHIFTS, width=0.005)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    peak = SHIFTS.centres[np.argmax(shares, axis=1)]
+    assert np.abs(peak - np.log1p(z))[:3].max() <= 0.51 * SHIFTS.width
+    assert np.argmax(shares[3]) == SHIFTS.n - 1
+
+
+def test_the_shifts_reach_every_redshift_of_the_range():
+    assert SHIFTS.centres[0] == 0.0
+    assert SHIFTS.centres[-1] >= np.log1p(0.4)
+    assert SHIFTS.centres[-2] < np.log1p(0.4)
+    rest = SHIFTS.rest_wavelengths
+    assert rest[-1] == pytest.approx(GRID.high)
+    assert rest[0] == pytest.approx(GRID.low / np.exp(SHIFTS.centres[-1]))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_rows_of_a_group_share_their_fold(n):
+    group_id = np.repeat(np.arange(100), 3)
+    fold = folds(group_id, n=n, seed=4)
+    assert all(len(set(fold[group_id == g])) == 1 for g in range(100))
+    counts = np.bincount(fold)
+    assert len(counts) == n
+    assert counts.max() - counts.min() <= 3
+    assert not np.array_equal(fold, folds(group_id, n=n, seed=5))
+
+
+def test_an_error_band_holds_what_it_says():
+    rng = np.random.default_rng(5)
+    variance = rng.uniform(0.0, 0.02, (4000, 80)).astype(np.float32)
+    error = rng.normal(size=variance.shape) * np.sqrt(variance + 0.05**2)
+    band = fit_error_band(error[:2000].astype(np.float32), variance[:2000])
+    half68, half95 = band.half_widths(variance[2000:])
+    assert np.mean(np.abs(error[2000:]) <= half68) == pytest.approx(0.68, abs=0.01)
+    assert np.mean(np.abs(error[2000:]) <= half95) == pytest.approx(0.95, abs=0.01)
+    # wider where the network says that it knows less
+    wide = variance[2000:] > 0.015
+    assert np.mean(np.abs(error[2000:][wide]) <= half68[wide]) == pytest.approx(0.68, abs=0.02)
+
+
+@pytest.mark.parametrize(("decoder", "epochs"), [("physics", 4), ("plain", 15)])
+def test_an_arm_learns_is_saved_and_reads_back(decoder, epochs, training_of, tmp_path, sample):
+    settings = SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs})
+    training = training_of(decoder, checkpoints=f"learn-{decoder}", settings=settings)
+    folder = tmp_path / "model"
+    assert train(training, folder) == list(range(epochs))
+    estimator = load_spectrum_estimator(folder)
+    rows = training.split.test
+    found = estimator.reconstruct(sample.images(rows), sample.column("ebv", rows))
+    z = sample.column("specz_redshift", rows).astype(np.float64)
+    truth = artificial_spectra(z, GRID)
+    train_z = sample.column("specz_redshift", training.split.train).astype(np.float64)
+    mean = artificial_spectra(train_z, GRID).mean(axis=0)
+    assert np.mean((found.flux - truth) ** 2) < 0.8 * np.mean((mean - truth) ** 2)
+    inside = np.mean(np.abs(found.flux - truth) <= found.err68)
+    assert 0.55 < inside < 0.8
+    assert (found.err95 >= found.err68).all()
+    if decoder == "physics":
+        np.testing.assert_allclose(found.shares.sum(axis=1), 1, rtol=1e-4)
+        z_mean = np.expm1(found.shares @ SHIFTS.centres)
+        assert np.corrcoef(z_mean, z)[0, 1] > 0.8
+    else:
+        assert found.shares is None
+
+
+def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
+    training_of, tmp_path, monkeypatch
+):
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    training, trained_on = training_of("physics", checkpoints="seen", settings=settings), []
+    reconstructed: set[int] = set()
+    original = spectrum_arm.spectrum_recipe
+
+    def recipe(*args, **kwargs):
+        trained_on.append(set(kwargs["train_rows"].tolist()))
+        return original(*args, **kwargs)
+
+    read = SpectrumNetwork.fluxes
+
+    def fluxes(network, galaxies, rows):
+        assert not trained_on[-1] & set(np.asarray(rows).tolist())
+        reconstructed.update(np.asarray(rows).tolist())
+        return read(network, galaxies, rows)
+
+    monkeypatch.setattr(spectrum_arm, "spectrum_recipe", recipe)
+    monkeypatch.setattr(SpectrumNetwork, "fluxes", fluxes)
+    train(training, tmp_path / "model")
+    assert len(trained_on) == 1 + SETTINGS.folds
+    assert reconstructed == {*training.split.train, *training.split.validation}
+    with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
+        np.testing.assert_array_equal(file["train/rows"][...], training.split.train)
+        np.testing.assert_array_equal(file["validation/rows"][...], training.split.validation)
+        assert file["train/flux"].shape == (500, 20)
+        assert (file["train/flux"][...].std(axis=0) > 0).all()
+
+
+def test_a_renewed_network_trains_as_a_new_one(training_of, tmp_path):
+    """What the network on all rows has learned must not be in those of the folds."""
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    training = training_of("physics", checkpoints="renewed", settings=settings)
+    train(training, tmp_path / "model")
+    fold = folds(
+        training.galaxies.column("group_id", training.split.train), n=settings.folds, seed=1
+    )
+    new = spectrum_network("physics", settings, training.encoder, SHIFTS)
+    rows = training.split.train[fold != 1]
+    alone = training_of("physics", checkpoints="alone", settings=settings)
+    spectrum_arm._train(alone, new, rows, what="full", name="fold-1", curve=lambda *_: None)
+    for mine, its in zip(
+        load_state(alone.checkpoints / "fold-1.h5").variables,
+        load_state(training.checkpoints / "fold-1.h5").variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_a_killed_training_ends_in_the_same_files(training_of, tmp_path, monkeypatch):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    settings = SETTINGS.model_copy(update={"epochs": 2})
+    train(training_of("physics", checkpoints="one", settings=settings), whole)
+
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    original = spectrum_arm.save_state
+    calls = []
+
+    def save(path, state):
+        original(path, state)
+        calls.append(path.stem)
+        if len(calls) in (1, 3):  # in the network on all rows, then in a fold
+            raise Killed
+
+    monkeypatch.setattr(spectrum_arm, "save_state", save)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            train(training_of("physics", checkpoints="other", settings=settings), resumed)
+    train(training_of("physics", checkpoints="other", settings=settings), resumed)
+    assert {"all", "fold-0", "fold-1"} == set(calls)
+    for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
+        assert (whole / name).read_bytes() == (resumed / name).read_bytes(), name
+
+
+def _alter_json(folder, change):
+    path = folder / "spectrum.json"
+    described = json.loads(path.read_text())
+    change(described)
+    path.write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    ("alter", "error", "named"),
+    [
+        (lambda f: (f / "weights.weights.h5").write_bytes(b"x"), IntegrityError, "weights"),
+        (lambda f: (f / "basis.h5").write_bytes(b"x"), IntegrityError, "basis.h5"),
+        (
+            partial(_alter_json, change=lambda d: d["error_band"]["scale68"].append(1.0)),
+            IntegrityError,
+            "spectrum.json",
+        ),
+        (partial(_alter_json, change=lambda d: d.pop("schema")), InputError, "schema"),
+        (lambda f: (f / "spectrum.json").unlink(), InputError, "spectrum.json"),
+    ],
+)
+def test_an_altered_network_is_refused(alter, error, named, plain_folder, tmp_path):
+    folder = Path(shutil.copytree(plain_folder, tmp_path / "model"))
+    load_spectrum_estimator(folder)
+    alter(folder)
+    with pytest.raises(error, match=named):
+        load_spectrum_estimator(folder)
+
+
+def test_images_of_another_shape_are_refused(plain_folder):
+    with pytest.raises(InputError, match=r"\(n, 32, 32, 5\)"):
+        load_spectrum_estimator(plain_folder).reconstruct(np.zeros((2, 5, 32, 32)))

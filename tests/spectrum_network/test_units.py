@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
+from pix2z.spectrum_network.units import mean_flux_r, physical_spectra
+
+
+def gaussian(flux: float) -> np.ndarray:
+    """A stamp (32, 32, 5) whose r band holds `flux` nanomaggies."""
+    y, x = np.mgrid[:32, :32] - 15.5
+    profile = np.exp(-(x**2 + y**2) / (2 * 3.0**2))
+    stamp = np.ones((32, 32, 5), np.float32)
+    stamp[..., 2] = flux * profile / profile.sum()
+    return stamp
+
+
+def test_a_nanomaggy_in_r_is_an_ab_flux_density():
+    """f_nu c / lambda^2 at r's pivot wavelength, 6166 Angstrom (Doi et al. 2010)."""
+    images = np.stack([gaussian(100.0), gaussian(200.0)])
+    found = mean_flux_r(images, np.array([0.0, np.nan]))
+    expected = 100 * 3.631e-29 * 2.99792458e18 / 6166**2 / 1e-17
+    np.testing.assert_allclose(found, [expected, 2 * expected], rtol=0.02)
+
+
+def test_galactic_extinction_is_taken_off():
+    """A_r = 2.751 E(B-V), Schlegel, Finkbeiner & Davis (1998)."""
+    image = gaussian(100.0)[None]
+    ratio = mean_flux_r(image, np.array([0.1])) / mean_flux_r(image, np.array([0.0]))
+    assert ratio[0] == pytest.approx(10 ** (0.4 * 0.2751))
+
+
+def test_without_flux_in_r_a_spectrum_stays_relative():
+    from pix2z.spectrum_network.estimator import Reconstruction
+
+    images = np.stack([gaussian(100.0), gaussian(-5.0), np.full((32, 32, 5), np.nan, np.float32)])
+    relative = np.ones((3, 7), np.float32)
+    flags = np.array([0, 2, 3], np.int32)
+    found = Reconstruction(relative, 0.1 * relative, 0.2 * relative, None, flags)
+    physical = physical_spectra(found, images, np.zeros(3))
+    assert list(physical.flags) == [0, 2 + FLAG_NO_R_FLUX, 3 + FLAG_NO_R_FLUX]
+    np.testing.assert_array_equal(physical.flux[1:], relative[1:])
+    np.testing.assert_allclose(physical.flux_error95 / physical.flux, 0.2, rtol=1e-6)
+    assert physical.flux[0, 0] == physical.mean_flux_r[0] > 20
