@@ -27,7 +27,7 @@ help:
 PIP := $(BIN)/python -m pip
 pip_setting = $$($(PIP) config list 2>/dev/null | sed -n "s/^[^=]*\.$(1)='\(.*\)'$$/\1/p" | head -n 1)
 system_certificates = $$($(BIN)/python -c "import ssl; p = ssl.get_default_verify_paths(); print(p.cafile or p.capath or '')")
-pip_install = $(PIP) install -q $(1) || PIP_CERT="$(system_certificates)" $(PIP) install -q $(1)
+pip_install = $(PIP) install -q $(1) 2>/dev/null || PIP_CERT="$${PIP_CERT:-$(system_certificates)}" $(PIP) install -q $(1)
 define install
 	index="$(call pip_setting,index-url)"; certificates="$${SSL_CERT_FILE:-$(call pip_setting,cert)}"; \
 	env $${certificates:+SSL_CERT_FILE="$$certificates"} $(BIN)/uv pip install -q --system-certs \
