@@ -313,7 +313,7 @@ def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(root,
 
 
 def test_register_rebuilds_a_lost_store(tuned, project):
-    from pix2z.tracking.registration import register
+    from pix2z.tracking.register import register
 
     names = sorted(runs(client_of(tuned)))
     shutil.copy(project / "mlflow.db", tuned)

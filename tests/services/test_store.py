@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pix2z.tracking.store_lock import postgres_locked
 
 from pix2z.errors import Pix2zError
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import EXPERIMENTS, open_store
-from pix2z.tracking.store_lock import postgres_locked
 from tests.tracking.conftest import write_files
 
 TEAMS = Path(__file__).parents[1] / "teams"

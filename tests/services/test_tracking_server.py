@@ -4,7 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pix2z.tracking.models import resolve_pool
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from tests.teams.server import tracking_server
 from tests.tracking.conftest import write_files
 

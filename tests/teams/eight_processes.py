@@ -11,7 +11,7 @@ import traceback
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-from pix2z.tracking.record import RunRecord
+from pix2z.tracking.records import RunRecord
 from pix2z.tracking.runs import curve_metrics, ensure_runs
 from pix2z.tracking.store import open_store
 

@@ -14,7 +14,7 @@ import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 from pix2z.config.arms import Arm
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 ARMS = {"full": Arm(selection="full", architecture="hybrid", seeds=(1, 2))}
 

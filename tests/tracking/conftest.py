@@ -144,7 +144,7 @@ def root(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="session")
 def registered(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """Such a folder whose store holds both arms; made once, and never altered."""
-    from pix2z.tracking.registration import register
+    from pix2z.tracking.register import register
 
     folder = tmp_path_factory.mktemp("registered")
     shutil.copy(empty_database, folder / "mlflow.db")
@@ -213,7 +213,7 @@ def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_record(tiny_pool: Path):
     """What registers `tiny_pool` as a version of pix2z-full, once a run is given."""
-    from pix2z.tracking.registry import ModelRecord
+    from pix2z.tracking.packaging import ModelRecord
 
     return ModelRecord(
         name="pix2z-full",

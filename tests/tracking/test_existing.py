@@ -4,8 +4,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.existing import existing_store
-from pix2z.tracking.store_uri import shown_uri
+from pix2z.tracking.store import existing_store, shown_uri
 
 
 def opened_error(kind=Pix2zError):

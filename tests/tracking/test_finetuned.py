@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.finetuned import read_finetuned
+from pix2z.tracking.arms import read_finetuned
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register, register_finetuned
+from pix2z.tracking.register import register, register_finetuned
 
 
 def runs(client):

@@ -3,7 +3,7 @@ import subprocess
 
 import yaml
 
-from pix2z.tracking.lineage import code_tags, data_digest, recorded_digests
+from pix2z.tracking.records import code_tags, data_digest, recorded_digests
 
 
 def git(folder, *arguments: str) -> None:

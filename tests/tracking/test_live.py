@@ -6,7 +6,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 
 

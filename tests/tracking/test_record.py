@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pix2z.tracking.record import RunRecord, as_params, content_digest, numbers
+from pix2z.tracking.records import RunRecord, as_params, content_digest, numbers
 
 
 def test_settings_become_flat_text():

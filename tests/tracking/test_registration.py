@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import EXPERIMENTS
 
 

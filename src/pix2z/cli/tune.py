@@ -178,7 +178,7 @@ class _Shown:
 
 
 def _register(study: _Study) -> None:
-    from pix2z.tracking.studies import register_study
+    from pix2z.tracking.register import register_study
     from pix2z.tuning.hybrid import GALAXIES
 
     register_study(study.report, name=study.name, galaxies=str(GALAXIES), root=Path())

@@ -20,10 +20,10 @@ from pix2z.config.networks import HybridConfig
 from pix2z.dataset.splits import ids_digest, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.tracking.packaging import ModelRecord, ensure_versions
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.proposal import Proposal
-from pix2z.tracking.registry import ModelRecord, ensure_versions
 from pix2z.tracking.store import Store, open_store
 
 

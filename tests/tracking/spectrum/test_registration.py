@@ -11,7 +11,7 @@ from pix2z.tracking.live import SPECTRA, live_curve
 from pix2z.tracking.models import resolve_pool
 from pix2z.tracking.promotion.listing import listed_versions
 from pix2z.tracking.promotion.versions import find_version, read_versions
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 ARMS = ("full", "clipped", "plain")
 

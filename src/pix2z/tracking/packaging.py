@@ -1,13 +1,15 @@
-"""Registered models: one version per pool, however often it is registered."""
+"""Versions of registered models: made once per pool or network, from its files.
+
+A version is an MLflow model from code: JSON, weights, and the package as it is now, so it answers
+tomorrow as it does today. Nothing is pickled, and nothing is loaded or run to make one.
+"""
 
 import importlib.metadata
 import json
 import logging
-import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,18 +17,19 @@ from tempfile import TemporaryDirectory
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 import pix2z
 from pix2z.tracking.served_forms import POOL, ServedForm
-from pix2z.tracking.store import Store
+from pix2z.tracking.store import Store, default_store
 
-__all__ = ["DIGEST_TAG", "ModelRecord", "default_store", "ensure_versions", "save_model"]
+__all__ = ["ModelRecord", "ensure_versions", "save_model"]
 
 LOG = logging.getLogger(__name__)
 
-DIGEST_TAG = POOL.digest_tag
+_OURS = "name LIKE 'pix2z-%'"
 _COMMIT_TAGS = ("git_commit", "git_dirty")
 
 
@@ -55,16 +58,19 @@ def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
     Descriptions are kept in step with the records.
     """
     client = store.client
-    models = {m.name: m for m in client.search_registered_models("name LIKE 'pix2z-%'")}
-    versions = _versions(client, {record.form.digest_tag for record in records})
+    digest_tags = {record.form.digest_tag for record in records}
+    with default_store(store.uri):
+        models = {m.name: m for m in mlflow.search_registered_models(filter_string=_OURS)}
+        versions = {
+            (v.name, v.tags.get(tag)): v
+            for v in mlflow.search_model_versions(filter_string=_OURS)
+            for tag in digest_tags
+        }
     numbers = []
     for record in records:
-        if record.name not in models:
-            tags = {key: record.tags[key] for key in record.form.model_tags if key in record.tags}
-            models[record.name] = client.create_registered_model(
-                record.name, tags, record.model_description
-            )
-        elif models[record.name].description != record.model_description:
+        model = models.get(record.name) or _create_model(client, record)
+        models[record.name] = model
+        if model.description != record.model_description:
             client.update_registered_model(record.name, record.model_description)
         version = versions.get((record.name, record.digest))
         if version is None:
@@ -75,16 +81,15 @@ def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
     return numbers
 
 
-def _versions(client: MlflowClient, digest_tags: set[str]) -> dict[tuple[str, str], ModelVersion]:
-    """Every version by (model, digest), of those with one of these tags."""
-    found: dict[tuple[str, str], ModelVersion] = {}
-    token = None
-    while True:
-        page = client.search_model_versions("name LIKE 'pix2z-%'", 1000, page_token=token)
-        found |= {(v.name, v.tags[t]): v for v in page for t in digest_tags if t in v.tags}
-        token = page.token
-        if not token:
-            return found
+def _create_model(client: MlflowClient, record: ModelRecord) -> RegisteredModel:
+    tags = {key: record.tags[key] for key in record.form.model_tags if key in record.tags}
+    try:
+        return client.create_registered_model(record.name, tags, record.model_description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        # Another machine was first.
+        return client.get_registered_model(record.name)
 
 
 def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
@@ -116,6 +121,20 @@ def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
     link = json.dumps([{"name": record.name, "version": str(version.version)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
     LOG.info("registered %s version %s", record.name, version.version)
+    return _first_of_twins(store, record, version)
+
+
+def _first_of_twins(store: Store, record: ModelRecord, version: ModelVersion) -> ModelVersion:
+    """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
+    if not store.is_shared:  # `store.locked` has kept others out
+        return version
+    where = f"name = '{record.name}' and tags.{record.form.digest_tag} = '{record.digest}'"
+    twins = store.client.search_model_versions(where)
+    first = min(twins, key=lambda twin: int(twin.version), default=version)
+    if int(first.version) < int(version.version):
+        store.client.delete_model_version(record.name, str(version.version))
+        store.client.delete_logged_model(version.model_id)
+        return first
     return version
 
 
@@ -136,25 +155,8 @@ def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
     return {key: tags[key] for key in _COMMIT_TAGS if key in tags}
 
 
-@contextmanager
-def default_store(uri: str) -> Iterator[None]:
-    """MLflow looks a version's model up in its default store, whichever the client's."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    os.environ["MLFLOW_TRACKING_URI"] = uri
-    try:
-        yield
-    finally:
-        del os.environ["MLFLOW_TRACKING_URI"]
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
-
-
 def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:
-    """Write an MLflow model from code: no pickle, nothing is loaded or run.
-
-    The package travels with it (`code_paths`): a version answers tomorrow as it does today,
-    whatever the package has become.
-    """
+    """Write the MLflow model of a version into the folder `path`."""
     package = Path(pix2z.__file__).parent
     with TemporaryDirectory() as scratch:
         files = Path(scratch) / record.form.artifact
