@@ -16,7 +16,6 @@ import pytest
 import qp
 
 from pix2z import cli
-from pix2z.cli.ending import ended_by_sigterm
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.estimator import Member, fresh_model, load_pool, save_member, save_pool
 from pix2z.redshift_pdf.calibration import Temperature
@@ -382,11 +381,3 @@ def test_a_batch_system_may_end_it(place, tmp_path):
     assert errors == ""
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_bytes() == b"earlier"
-
-
-def test_sigterm_is_as_before_afterwards():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended, ended_by_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is before

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.ending import INTERRUPTED
 from pix2z.cli.fetch_sdss import sdss
+from pix2z.cli.process import INTERRUPTED
 
 __all__ = ["fetch", "nersc"]
 

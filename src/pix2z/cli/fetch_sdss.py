@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.ending import INTERRUPTED, ended_by_sigterm
+from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from pix2z.cli.display import console, plain, spinner, table
-from pix2z.cli.quiet import quiet_import
+from pix2z.cli.process import quiet_import
 from pix2z.cli.registry_session import session
 from pix2z.errors import RefusedError
 

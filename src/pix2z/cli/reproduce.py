@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pix2z.cli.display import epochs_progress, plain, print_json
-from pix2z.cli.ending import ended_by_sigterm
+from pix2z.cli.process import ended_by_sigterm
 from pix2z.cli.registry_session import session
 
 if TYPE_CHECKING:
