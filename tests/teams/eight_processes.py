@@ -38,7 +38,7 @@ def log_training(number: int) -> None:
         params={"seed": str(number)},
         metrics={"test/mae": 0.01},
         curves={"curves/val_loss": [(epoch, 1 / (epoch + 1)) for epoch in range(EPOCHS)]},
-        texts={"note.txt": "a text"},
+        
     )
     ensure_runs(store, "pix2z-train", [record], code_tags={})
 
