@@ -19,8 +19,8 @@ from pix2z.config.arms import Arm
 from pix2z.errors import InputError
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.pools import Pool, first_estimator, pool_digest, pool_model
-from pix2z.tracking.records import DatasetUse, as_params, numbers
-from pix2z.tracking.trainings import GALAXIES, SELECTIONS, TrainedModel, read_provenance
+from pix2z.tracking.records import as_params, numbers
+from pix2z.tracking.trainings import GALAXIES, SELECTIONS, TrainedModel, data_tags, galaxies_words
 
 __all__ = ["finetuned_run_name", "read_arm", "read_finetuned"]
 
@@ -30,8 +30,6 @@ _ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
     "published_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
-
-_CLIPPED = "It has seen no galaxy beyond 2 sigma of the mean redshift, and does not recognise one."
 
 _MEASURED = "On all test galaxies, and on those inside the clip window, in redshift units:"
 
@@ -49,8 +47,7 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
     """
     folder, split = root / "models" / name, f"data/splits/{arm.selection}.h5"
     inputs = first_estimator(folder)["record"].get("inputs", {})
-    files = {"galaxies": (GALAXIES, "training"), "split": (split, "training rows")}
-    made_from = read_provenance(root, inputs, files=files)
+    data = data_tags(root, inputs, {"galaxies": GALAXIES, "split": split})
     report = root / "reports/metrics" / f"{name}.json"
     metrics = read_json(report) if report.exists() else {}
     words = _ARCHITECTURES[arm.architecture]
@@ -69,10 +66,9 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
                 "arm": name,
                 "selection": arm.selection,
                 "architecture": arm.architecture,
-                **made_from.tags,
+                **data,
             },
             params={"architecture": arm.architecture, "selection": arm.selection},
-            datasets=made_from.datasets,
             seed_metrics={
                 seed: _test_metrics(subsets) for seed, subsets in metrics.get("seeds", {}).items()
             },
@@ -83,10 +79,10 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
                 **dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
                 **_predictions(root / "predictions" / name, of=pool_digest(folder)),
             },
-            source=made_from.source,
+            galaxies=galaxies_words(root),
             command=f"train@{name}",
             out=f"models/{name}",
-            limits=(_CLIPPED,) if arm.selection == "clipped" else (),
+            is_clipped=arm.selection == "clipped",
         )
     )
 
@@ -123,7 +119,6 @@ def read_finetuned(folder: Path) -> TrainedModel:
     if report["pool_digest"] != pool_digest(folder):
         raise InputError(f"{folder}: report.json is of another pool; repeat pix2z finetune")
     name, base, data, n = (report[key] for key in ("name", "base", "data", "n"))
-    galaxies, split = (str(folder / file) for file in ("galaxies.h5", "split.h5"))
     metrics = {
         f"{prefix}/{metric}": value
         for estimator, prefix in _FINETUNED_METRICS.items()
@@ -147,15 +142,9 @@ def read_finetuned(folder: Path) -> TrainedModel:
                 "galaxies_digest": data["galaxies_digest"],
                 "split_digest": data["split_digest"],
                 "test_digest": data["test_digest"],
-                "basepool_digest": base["pool_digest"],
+                "base_pool_digest": base["pool_digest"],
             },
             params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
-            datasets=(
-                DatasetUse(data["file"], galaxies, data["galaxies_digest"], "training"),
-                DatasetUse(
-                    f"split of {data['file']}", split, data["split_digest"], "training rows"
-                ),
-            ),
             seed_metrics={
                 seed: {f"test/{metric}": value for metric, value in numbers(values).items()}
                 for seed, values in report["seeds"].items()
@@ -171,7 +160,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
                 **_predictions(folder / "predictions", of=report["pool_digest"]),
                 **_predictions(folder / "base_predictions", of=base["pool_digest"]),
             },
-            source=data["source"],
+            galaxies=f"Trained and tested on {data['source']}. " if data["source"] else "",
             command=shlex.join(
                 ["pix2z", "finetune", data["file"], "--name", name, "--model", base["model"]]
             ),

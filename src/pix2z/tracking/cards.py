@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,6 +22,10 @@ __all__ = ["Card", "folder_digest", "metric_line", "render_card"]
 class Card:
     """What a model card says, apart from the commit that made the version."""
 
+    kind: Literal["pool", "network"]
+    """Of redshift networks, or a spectrum network: their limits and uses differ."""
+    uri: str
+    """What MLflow loads it by."""
     what: str
     """What the version is."""
     data: str
@@ -29,14 +34,14 @@ class Card:
     """On what its metrics were measured, in words."""
     metrics: tuple[str, ...]
     """A line per metric; none where it was not measured."""
-    limits: tuple[str, ...]
-    """What it cannot do, each in a sentence."""
-    use: str
-    """What it is for, and what not."""
-    example: tuple[str, ...]
-    """Lines of Python that load and use it."""
+    z_range: tuple[float, float]
+    """Redshifts that it can give."""
     command: str
-    """What trains it again, where the commit holds its results and without them."""
+    """The stage of dvc.yaml that trains it, or the whole command where `out` is empty."""
+    wavelength_range: tuple[float, float] = (0.0, 0.0)
+    """Wavelengths of its spectra, in Angstrom; not used of a pool."""
+    is_clipped: bool = False
+    """Whether training left out the galaxies beyond 2 sigma of the mean redshift."""
     remark: str = ""
     """What else is to be said of it."""
     out: str = ""

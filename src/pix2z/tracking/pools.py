@@ -12,7 +12,7 @@ from typing import Any
 
 from pix2z.files import read_json, text_digest
 from pix2z.tracking.cards import Card, metric_line
-from pix2z.tracking.records import DatasetUse, RunRecord, as_params, numbers
+from pix2z.tracking.records import RunRecord, as_params, numbers
 from pix2z.tracking.trainings import TrainedModel, run_name, training_run
 
 __all__ = ["Pool", "first_estimator", "pool_digest", "pool_model"]
@@ -36,17 +36,6 @@ magnitudes, or nothing.
 **Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
 intervals, flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
 
-_USE = (
-    "Redshifts with their uncertainty for many galaxies like those above: catalogues, samples, "
-    "distributions. Not in the place of a spectrum where a result rests on a single galaxy."
-)
-
-_LIMITS = (
-    "What is at the centre of an image is taken for a galaxy: a star gets a redshift too.",
-    "Measured on galaxies as described here; another telescope, depth, selection or pixel scale "
-    "was not tested, and intervals may then be too narrow. `pix2z finetune` adapts it.",
-)
-
 
 @dataclass(frozen=True)
 class Pool:
@@ -67,7 +56,6 @@ class Pool:
     """Of each of its runs."""
     params: Mapping[str, str]
     """Of the run of the pool."""
-    datasets: tuple[DatasetUse, ...]
     seed_metrics: Mapping[str, Mapping[str, float]]
     """Seed -> metrics of that network alone, as they are named in the store."""
     pool_metrics: Mapping[str, float]
@@ -78,16 +66,16 @@ class Pool:
     """Prefix of metrics that the card gives beside ``test/`` -> what they are, in words."""
     artifacts: Mapping[Path, str]
     """Files of the run of the pool, beside pool.json -> folder among its artifacts."""
-    source: str
-    """Where the galaxies come from, in words."""
+    galaxies: str
+    """Where the galaxies come from, in a sentence."""
     command: str
     """What trains it again."""
     out: str = ""
     """The output of DVC that it is."""
     remark: str = ""
     """What else is to be said of the pool, in words."""
-    limits: tuple[str, ...] = ()
-    """What it cannot do that others of its kind can."""
+    is_clipped: bool = False
+    """Whether training left out the galaxies beyond 2 sigma of the mean redshift."""
     distinct: tuple[str, ...] = ()
     """What makes a training this one, beside its weights."""
 
@@ -141,7 +129,6 @@ def _training_run(pool: Pool, member: str) -> RunRecord:
         params=as_params({**settings, "seed": seed}),
         metrics=pool.seed_metrics.get(str(seed), {}),
         artifacts={folder / "estimator.json": ""},
-        datasets=pool.datasets,
         training_key=estimator["record"]["training_key"],
     )
 
@@ -187,30 +174,21 @@ def _pool_run(pool: Pool, saved: Mapping[str, Any], trainings: Sequence[RunRecor
             **pool.pool_metrics,
         },
         artifacts={pool.folder / "pool.json": "", **pool.artifacts},
-        datasets=pool.datasets,
     )
 
 
 def _card(pool: Pool, owner: RunRecord, *, n_train: str) -> Card:
     grid = first_estimator(pool.folder)["grid"]
-    source = f"Trained and tested on {pool.source}. " if pool.source else ""
     return Card(
+        kind="pool",
+        uri=f"models:/{pool.model}/<version>",
         what=f"Pool of seeds {owner.params['seeds']} of the {pool.what} {pool.sentence}",
         remark=pool.remark,
-        data=f"{source}{int(n_train):,} training images per network.",
+        data=f"{pool.galaxies}{int(n_train):,} training images per network.",
         measured=pool.measured,
         metrics=tuple(_metric_lines(pool)),
-        limits=(
-            *pool.limits,
-            f"Redshifts from {grid['z_min']:g} to {grid['z_max']:g} only: a galaxy beyond gets a "
-            "wrong one, without a flag.",
-            *_LIMITS,
-        ),
-        use=_USE,
-        example=(
-            f'model = mlflow.pyfunc.load_model("models:/{pool.model}/<version>")',
-            'redshifts = model.predict(images, params={"ebv": ebv})',
-        ),
+        z_range=(grid["z_min"], grid["z_max"]),
+        is_clipped=pool.is_clipped,
         command=pool.command,
         out=pool.out,
     )

@@ -16,7 +16,6 @@ from pix2z.files import file_digest, read_json, text_digest
 
 __all__ = [
     "WORKSPACE_CODE",
-    "DatasetUse",
     "RunRecord",
     "as_params",
     "code_tags",
@@ -37,18 +36,6 @@ _CODE = (":/src", ":/params.yaml", ":/dvc.yaml", ":/requirements.txt")
 
 
 @dataclass(frozen=True)
-class DatasetUse:
-    """A file that a run read."""
-
-    name: str
-    path: str
-    digest: str
-    """With its kind, as ``sha256:...``."""
-    context: str
-    """What it was read for, as ``training``."""
-
-
-@dataclass(frozen=True)
 class RunRecord:
     """One run of one experiment."""
 
@@ -65,7 +52,6 @@ class RunRecord:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     artifacts: Mapping[Path, str] = field(default_factory=dict)
     """Local file -> folder among the run's artifacts ('' is the top)."""
-    datasets: tuple[DatasetUse, ...] = ()
     training_key: str | None = None
     """Digest of what a training starts from: finds the run that showed its live curves."""
     parent_key: str | None = None

@@ -8,11 +8,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow import MlflowClient
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 
-from pix2z.tracking.records import DatasetUse, RunRecord, content_digest
+from pix2z.tracking.records import RunRecord, content_digest
 from pix2z.tracking.store import Store
 
 __all__ = [
@@ -142,8 +140,6 @@ def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
         client.log_batch(run_id, params=params[start : start + 100])
     for path, folder in record.artifacts.items():
         client.log_artifact(run_id, str(path), folder or None)
-    if record.datasets and not run.inputs.dataset_inputs:
-        client.log_inputs(run_id, [_dataset_input(use) for use in record.datasets])
     tags = {
         KEY_TAG: record.key,
         "mlflow.runName": record.name,
@@ -177,11 +173,3 @@ def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
     """One epoch's values as metrics of that step, stamped with the time of the call."""
     now = int(time.time() * 1000)
     return [Metric(name, value, now, step) for name, value in logs.items()]
-
-
-def _dataset_input(use: DatasetUse) -> DatasetInput:
-    """Digest and path without arrays; MLflow keeps 36 characters of a digest."""
-    digest = use.digest.split(":")[-1][:36]
-    dataset = MetaDataset(LocalArtifactDatasetSource(use.path), name=use.name, digest=digest)
-    tags = [InputTag("mlflow.data.context", use.context)]
-    return DatasetInput(dataset._to_mlflow_entity(), tags)

@@ -18,7 +18,8 @@ from pix2z.tracking.trainings import (
     GALAXIES,
     SELECTIONS,
     TrainedModel,
-    read_provenance,
+    data_tags,
+    galaxies_words,
     training_run,
 )
 
@@ -73,21 +74,6 @@ extinction; z_median, z_err68_low and z_err68_high of the network's own redshift
 one; flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown, 8: every band is blank, \
 16: no flux in r, the spectrum is relative to its mean there)."""
 
-_USE = (
-    "Spectra that colours and shapes make likely: continuum, typical lines, synthetic photometry, "
-    "with an error at every wavelength. Not in the place of an observed spectrum: lines, line "
-    "ratios and kinematics of a single galaxy are not measured."
-)
-
-_LIMITS = (
-    "It can be no better than its targets, and what they do not show, it does not know.",
-    "What is at the centre of an image is taken for a galaxy: a star gets a galaxy's spectrum.",
-    "The bands hold their shares on average over galaxies and wavelengths like those it was "
-    "tested on; another telescope, depth, selection or pixel scale was not tested.",
-)
-
-_CLIPPED = "It has seen no galaxy beyond 2 sigma of the mean redshift."
-
 
 def resolve_spectrum_model(spec: str, *, root: Path = Path()) -> Path:
     """Return the folder that `spec` names, for `spectrum_estimator.load_spectrum_estimator`.
@@ -129,14 +115,9 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
     saved, history = _read_saved(folder), read_json(folder / "history.json")
     record, decoder = saved["record"], saved["decoder"]
     seed, split = record["seed"], f"data/splits/{record['selection']}.h5"
-    files = {
-        "galaxies": (GALAXIES, "training"),
-        "spectra": ("data/spectra.h5", "training targets"),
-        "split": (split, "training rows"),
-    }
-    made_from = read_provenance(root, record["inputs"], files=files)
+    files = {"galaxies": GALAXIES, "spectra": "data/spectra.h5", "split": split}
+    data = data_tags(root, record["inputs"], files)
     report = _report_on(root, name, saved["digest"])
-    metrics = _metrics(report, name)
     run = training_run(
         folder,
         history,
@@ -148,7 +129,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
             "arm": name,
             "decoder": decoder,
             "selection": record["selection"],
-            **made_from.tags,
+            **data,
             "seed": str(seed),
             "weights_digest": saved["weights_sha256"],
             "basis_digest": saved["basis_sha256"],
@@ -166,15 +147,13 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
                 **saved["redshifts"],
             }
         ),
-        metrics=metrics,
+        metrics=_metrics(report, name),
         artifacts={
             folder / _SAVED: "",
             **dict.fromkeys(_figures(root, report, name), "figures"),
         },
-        datasets=made_from.datasets,
         training_key=record["training_key"],
     )
-    n_test = report["test"]["n"] if report else 0
     return TrainedModel(
         name=SPECTRUM_MODEL,
         description=_DESCRIPTION,
@@ -183,28 +162,43 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         members=(),
         digest=saved["digest"],
         runs=(run,),
-        card=Card(
-            what=(
-                f"The spectrum network of the arm **{name}**: trained on "
-                f"{SELECTIONS[record['selection']]}; decoder {decoder} ({_DECODERS[decoder]})."
-            ),
-            data=_data(made_from.source, record.get("targets", ""), history["n_train"]),
-            measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r:",
-            metrics=tuple(
-                metric_line(words, metrics[metric], {})
-                for metric, words in _CARD_METRICS.items()
-                if metric in metrics
-            ),
-            limits=_limits(saved),
-            use=_USE,
-            example=(
-                f'model = mlflow.pyfunc.load_model("models:/{SPECTRUM_MODEL}@{name}")',
-                'spectra = model.predict(images, params={"ebv": ebv})',
-            ),
-            command=f"train_spectrum@{name}",
-            out=f"{SPECTRUM_MODELS}/{name}",
-        ),
+        card=_card(root, name, saved, history, report),
     )
+
+
+def _card(
+    root: Path,
+    name: str,
+    saved: Mapping[str, Any],
+    history: Mapping[str, Any],
+    report: Mapping[str, Any],
+) -> Card:
+    record, wavelength = saved["record"], saved["settings"]["wavelength"]
+    kind, metrics = record.get("targets", ""), _metrics(report, name)
+    targets = f"Target spectra: {KINDS.get(kind, kind)}. " if kind else ""
+    n_test = report["test"]["n"] if report else 0
+    return Card(
+        kind="network",
+        uri=f"models:/{SPECTRUM_MODEL}@{name}",
+        what=f"The spectrum network of the arm **{name}**: {_sentence(saved)}",
+        data=f"{galaxies_words(root)}{targets}{history['n_train']:,} training galaxies.",
+        measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r:",
+        metrics=tuple(
+            metric_line(words, metrics[metric], {})
+            for metric, words in _CARD_METRICS.items()
+            if metric in metrics
+        ),
+        z_range=(saved["redshifts"]["z_min"], saved["redshifts"]["z_max"]),
+        wavelength_range=(wavelength["low"], wavelength["high"]),
+        is_clipped=record["selection"] == "clipped",
+        command=f"train_spectrum@{name}",
+        out=f"{SPECTRUM_MODELS}/{name}",
+    )
+
+
+def _sentence(saved: Mapping[str, Any]) -> str:
+    selection, decoder = saved["record"]["selection"], saved["decoder"]
+    return f"trained on {SELECTIONS[selection]}; decoder {decoder} ({_DECODERS[decoder]})."
 
 
 def _read_saved(folder: Path) -> dict[str, Any]:
@@ -270,10 +264,8 @@ def _figures(root: Path, report: Mapping[str, Any], name: str) -> list[Path]:
 
 
 def _words(saved: Mapping[str, Any], history: Mapping[str, Any], *, assessed: bool) -> str:
-    selection, decoder = saved["record"]["selection"], saved["decoder"]
     words = (
-        f"A spectrum network trained on {SELECTIONS[selection]}; decoder {decoder} "
-        f"({_DECODERS[decoder]}).\n\n"
+        f"A spectrum network {_sentence(saved)}\n\n"
         f"{len(history['epoch'])} epochs, the best at step {history['best_epoch']} of the curves; "
         f"{history['n_train']:,} training galaxies. "
     )
@@ -283,21 +275,4 @@ def _words(saved: Mapping[str, Any], history: Mapping[str, Any], *, assessed: bo
         "Metrics named test/ are of the spectra of the test galaxies, relative to the flux in r; "
         "redshift_templates, redshift_boosted and redshift_network are redshifts read off the "
         "spectrum, redshift_direct is the network that gives redshifts at once."
-    )
-
-
-def _data(source: str, kind: str, n_train: int) -> str:
-    galaxies = f"Trained and tested on {source}. " if source else ""
-    targets = f"Target spectra: {KINDS.get(kind, kind)}. " if kind else ""
-    return f"{galaxies}{targets}{n_train:,} training galaxies."
-
-
-def _limits(saved: Mapping[str, Any]) -> tuple[str, ...]:
-    redshifts, wavelength = saved["redshifts"], saved["settings"]["wavelength"]
-    return (
-        f"Redshifts from {redshifts['z_min']:g} to {redshifts['z_max']:g}, and wavelengths from "
-        f"{wavelength['low']:g} to {wavelength['high']:g} Angstrom, only: a galaxy beyond gets a "
-        "wrong spectrum, without a flag.",
-        *_LIMITS,
-        *((_CLIPPED,) if saved["record"]["selection"] == "clipped" else ()),
     )

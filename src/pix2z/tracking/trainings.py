@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.cards import Card
-from pix2z.tracking.records import DatasetUse, RunRecord, numbers
+from pix2z.tracking.records import RunRecord, numbers
 
 __all__ = [
     "CURVES",
     "GALAXIES",
     "SELECTIONS",
-    "Provenance",
     "TrainedModel",
-    "read_provenance",
+    "data_tags",
+    "galaxies_words",
     "run_name",
     "shared_tags",
     "training_run",
@@ -105,58 +105,41 @@ def shared_tags(models: Iterable[TrainedModel], *names: str) -> dict[str, str]:
     return {name: v.pop() for name, v in values.items() if len(v) == 1 and "" not in v}
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where the galaxies of a training come from."""
-
-    tags: Mapping[str, str]
-    """Digests of the raw file, galaxies, rows, spectra and test galaxies, as far as known."""
-    datasets: tuple[DatasetUse, ...]
-    """The files that it read."""
-    source: str
-    """Where the galaxies come from, in words; empty where not known."""
-
-
-def read_provenance(
-    root: Path, inputs: Mapping[str, str], *, files: Mapping[str, tuple[str, str]]
-) -> Provenance:
-    """Read what is known of the data that a network was trained on.
+def data_tags(root: Path, inputs: Mapping[str, str], files: Mapping[str, str]) -> dict[str, str]:
+    """Return tags with the digests of the data that a network was trained on, as far as known.
 
     Parameters
     ----------
-    root : of the repository, with reports/ingest.json and reports/split.json.
+    root : of the repository; its reports name the raw file and the test galaxies.
     inputs : digests that the training recorded of its files, as ``galaxies_sha256``.
-    files : ``galaxies``, ``spectra`` or ``split`` -> path of that file below `root`, and what it
-        was read for. Of one whose digest was not recorded the file itself is digested.
+    files : ``galaxies``, ``spectra`` or ``split`` -> path of that file below `root`, digested where
+        the training recorded nothing of it.
     """
-    digests = {
-        name: digest
-        for name, (path, _) in files.items()
-        if (digest := _digest(inputs.get(f"{name}_sha256"), root / path))
-    }
-    ingest, split = (root / "reports" / f"{name}.json" for name in ("ingest", "split"))
-    raw = read_json(ingest)["raw"] if ingest.exists() else {}
-    tags = {f"{name}_digest": digest for name, digest in digests.items()}
+    tags = {}
+    for name, path in files.items():
+        digest = inputs.get(f"{name}_sha256")
+        if digest is None and (root / path).exists():
+            digest = file_digest(root / path)
+        if digest:
+            tags[f"{name}_digest"] = f"sha256:{digest}"
+    raw, split = _raw(root), root / "reports/split.json"
     if raw.get("sha256"):
         tags["raw_digest"] = f"sha256:{raw['sha256']}"
     if split.exists():
         tags["test_digest"] = read_json(split)["test_digest"]
-    uses = {name: files[name] for name in digests}
-    datasets = (
-        DatasetUse(_title(name, path), path, digests[name], context)
-        for name, (path, context) in uses.items()
-    )
-    return Provenance(tags, tuple(datasets), str(raw.get("source", "")))
+    return tags
 
 
-def _digest(recorded: str | None, path: Path) -> str:
-    if recorded is None and path.exists():
-        recorded = file_digest(path)
-    return f"sha256:{recorded}" if recorded else ""
+def galaxies_words(root: Path) -> str:
+    """Say in a sentence where the galaxies under `root` come from; empty where not known."""
+    source = _raw(root).get("source")
+    return f"Trained and tested on {source}. " if source else ""
 
 
-def _title(name: str, path: str) -> str:
-    return f"split {Path(path).stem}" if name == "split" else name
+def _raw(root: Path) -> dict[str, Any]:
+    """Return what reports/ingest.json says of the raw file; empty where it is missing."""
+    report = root / "reports/ingest.json"
+    return dict(read_json(report)["raw"]) if report.exists() else {}
 
 
 def run_name(model: str, seed: int) -> str:
@@ -180,7 +163,6 @@ def training_run(
     params: Mapping[str, str],
     metrics: Mapping[str, float],
     artifacts: Mapping[Path, str],
-    datasets: tuple[DatasetUse, ...],
     training_key: str,
 ) -> RunRecord:
     """Return the record of one training: what all networks share, beside what the caller knows.
@@ -213,6 +195,5 @@ def training_run(
             for column, curve in CURVES.items()
         },
         artifacts={folder / "history.json": "", **artifacts},
-        datasets=datasets,
         training_key=training_tag(tags["arm"], int(tags["seed"]), training_key),
     )
