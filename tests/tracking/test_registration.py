@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pix2z.tracking import runs as runs_module
 from pix2z.tracking.register import register
-from pix2z.tracking.store import EXPERIMENTS
+from pix2z.tracking.store import EXPERIMENTS, Store
 from tests.tracking.conftest import write_predictions
 
 
@@ -227,3 +228,15 @@ def test_predictions_of_another_pool_or_altered_ones_are_left_out_with_a_word(
     assert predictions_of(client, "pix2z-full") == set()
     assert "predictions/full/" in caplog.text
     assert "not registered" in caplog.text
+
+
+def test_of_twins_from_two_machines_the_first_is_kept(root, arms, client, monkeypatch):
+    """Behind a server no lock keeps others out, so each looks once more at what it has made."""
+    register(root, arms)
+    first = census(client)
+    monkeypatch.setattr(Store, "is_shared", True)
+    monkeypatch.setattr(runs_module, "_find", lambda *_: ({}, {}))
+    for search in ("search_registered_models", "search_model_versions"):
+        monkeypatch.setattr(f"mlflow.{search}", lambda **_: [])
+    register(root, arms)
+    assert census(client) == first
