@@ -121,10 +121,12 @@ def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
     link = json.dumps([{"name": record.name, "version": str(version.version)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
     LOG.info("registered %s version %s", record.name, version.version)
-    return _first_of_twins(store, record, version)
+    return _first_of_twins(store, record, version, logged.model_id)
 
 
-def _first_of_twins(store: Store, record: ModelRecord, version: ModelVersion) -> ModelVersion:
+def _first_of_twins(
+    store: Store, record: ModelRecord, version: ModelVersion, model_id: str
+) -> ModelVersion:
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
@@ -133,7 +135,7 @@ def _first_of_twins(store: Store, record: ModelRecord, version: ModelVersion) ->
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):
         store.client.delete_model_version(record.name, str(version.version))
-        store.client.delete_logged_model(version.model_id)
+        store.client.delete_logged_model(model_id)
         return first
     return version
 
