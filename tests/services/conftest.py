@@ -93,6 +93,13 @@ def registered(
 
 
 @pytest.fixture
+def registered_client(registered: str, server: postgres.Server):
+    from mlflow import MlflowClient
+
+    return MlflowClient(server.uri(registered))
+
+
+@pytest.fixture
 def store(root: Path, server: postgres.Server, registered: str, monkeypatch: pytest.MonkeyPatch):
     """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted."""
     from pix2z.tracking.store import open_store

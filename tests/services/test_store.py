@@ -1,4 +1,4 @@
-"""What is about the store itself, on PostgreSQL: its making, its locks, its copies."""
+"""What is about the store itself, on PostgreSQL: its artifacts, its passwords, its copies."""
 
 import os
 
