@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from pix2z.tracking import runs as runs_module
+from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.promotion.versions import read_versions
 from pix2z.tracking.register import register
-from pix2z.tracking.store import EXPERIMENTS, Store
+from pix2z.tracking.store import Store
 from tests.tracking.conftest import write_predictions
 
 

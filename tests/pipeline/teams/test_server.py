@@ -10,7 +10,7 @@ import requests
 import yaml
 
 from pix2z.dataset.store import open_galaxies
-from pix2z.tracking.store import EXPERIMENTS
+from pix2z.tracking.experiments import EXPERIMENTS
 from tests.pipeline.teams.conftest import copied
 from tests.teams.server import tracking_server
 
