@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from pix2z import cli
-from tests.archive.archive import archive_serving
+from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import (
     add_field,
     add_spectrum,
@@ -54,7 +54,7 @@ def archive():
 def run(*arguments) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
-        patch.setattr("pix2z.archive.download.RetryPolicy.wait", lambda *_: 0.0)
+        patch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
         with pytest.raises(SystemExit) as ended:
             cli.main()
     return ended.value.code or 0

@@ -29,11 +29,11 @@ SPELLINGS = {"fiber": "fiberid", "e_bv": "ebv", "sfd_ebv": "ebv"}
 """Other names of columns, in lower case -> the name used here."""
 
 NEEDED = {"plate": (1, 99_999), "mjd": (1, 99_999), "fiberid": (1, 9_999)}
-PLACE = {"run": (1, 999_999), "camcol": (1, 6), "field": (0, 9_999)}
+OF_IMAGE = {"run": (1, 999_999), "camcol": (1, 6), "field": (0, 9_999)}
 RERUN = (1, 9_999)
 """Column -> least and largest value."""
 
-COLUMNS = frozenset({*NEEDED, *PLACE, "run2d", "rerun", "ebv"})
+COLUMNS = frozenset({*NEEDED, *OF_IMAGE, "run2d", "rerun", "ebv"})
 
 NO_VALUE = frozenset({"", "null", "nan", "none", "na", "-9999", "0"})
 """What stands for "none" in an optional column, in lower case."""
@@ -91,6 +91,7 @@ class Failure:
 class ObjectList:
     """The objects of a list, the rows of it that name none, and whether it has E(B-V)."""
 
+    path: Path
     objects: tuple[SdssObject, ...]
     failures: tuple[Failure, ...]
     has_ebv: bool
@@ -106,13 +107,14 @@ def read_objects(path: str | Path) -> ObjectList:
     InputError
         The file cannot be read, is no CSV in text, lacks a column that is needed, or has no rows.
     """
-    table = _read_table(Path(path))
+    path = Path(path)
+    table = _read_table(path)
     missing = [name for name in NEEDED if name not in table]
     if missing:
         raise InputError(
             f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
             f"expected {', '.join(NEEDED)} and optionally run2d, run, camcol, field, rerun, ebv; "
-            f"the file has {_listed(list(table))}"
+            f"the file has {_first_names(list(table))}"
         )
     if table.empty:
         raise InputError(f"{path}: expected rows below the header; has none")
@@ -123,17 +125,17 @@ def read_objects(path: str | Path) -> ObjectList:
     for number, values in enumerate(table[known].itertuples(index=False, name=None), start=1):
         row = dict(zip(known, map(_unquoted, values), strict=True))
         try:
-            found = _object(row, number)
+            listed = _object(row, number)
         except ValueError as error:
             name = plain("-".join(row[key] for key in NEEDED))[:60]
             failures.append(Failure(number, name, str(error)))
             continue
-        before = first.setdefault((found.plate, found.mjd, found.fiber), number)
+        before = first.setdefault((listed.plate, listed.mjd, listed.fiber), number)
         if before == number:
-            objects.append(found)
+            objects.append(listed)
         else:
-            failures.append(Failure(number, str(found), f"the same spectrum as in row {before}"))
-    return ObjectList(tuple(objects), tuple(failures), has_ebv="ebv" in table)
+            failures.append(Failure(number, str(listed), f"the same spectrum as in row {before}"))
+    return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in table)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -187,7 +189,7 @@ def _object(row: dict[str, str], number: int) -> SdssObject:
     rerun = DEFAULT_RERUN if _none(row, "rerun") else _number(row, "rerun", RERUN)
     field = None
     if not any(_none(row, name) for name in ("run", "camcol")) and row.get("field", ""):
-        field = Field(rerun, *(_number(row, name, bounds) for name, bounds in PLACE.items()))
+        field = Field(rerun, *(_number(row, name, bounds) for name, bounds in OF_IMAGE.items()))
     return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, _ebv(row.get("ebv", "")))
 
 
@@ -197,13 +199,13 @@ def _none(row: dict[str, str], name: str) -> bool:
 
 def _number(row: dict[str, str], name: str, bounds: tuple[int, int]) -> int:
     low, high = bounds
-    found = WHOLE_NUMBER.fullmatch(row[name])
-    if found is None or not low <= int(found[1]) <= high:
+    digits = WHOLE_NUMBER.fullmatch(row[name])
+    if digits is None or not low <= int(digits[1]) <= high:
         raise ValueError(
             f"{name}: expected a whole number from {low} to {high}; "
             f"received {plain(row[name])[:40]!r}"
         )
-    return int(found[1])
+    return int(digits[1])
 
 
 def _ebv(text: str) -> float:
@@ -215,6 +217,6 @@ def _ebv(text: str) -> float:
     return value if math.isfinite(value) and value >= 0 else math.nan
 
 
-def _listed(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = [f"{len(names) - LISTED_COLUMNS} more"] if len(names) > LISTED_COLUMNS else []
     return ", ".join([plain(name)[:40] for name in names[:LISTED_COLUMNS]] + more)

@@ -40,7 +40,7 @@ def stamps_key(sha256: Mapping[str, str], positions: Sequence[Position]) -> str:
     """Digest of what stamps follow from: band -> digest of its frame, positions, code."""
     frames = (f"{band}:{digest}" for band, digest in sorted(sha256.items()))
     places = (f"{ra!r},{dec!r}" for ra, dec in positions)
-    return text_digest(source_digest("sky/frames.py", "sky/imaging.py"), *frames, *places)
+    return text_digest(source_digest("archive/frames.py", "imaging.py"), *frames, *places)
 
 
 def cut_field(
@@ -57,9 +57,9 @@ def cut_field(
     InputError
         A frame cannot be read, or the stamps cannot be kept.
     """
-    found = _kept(path, key, len(positions))
-    if found is not None:
-        return found
+    kept = _kept(path, key, len(positions))
+    if kept is not None:
+        return kept
     frames = read_frames()
     stamps = np.full((len(positions), *SHAPE), np.nan, np.float32)
     reasons = []

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from pix2z.archive.sdss.objects import Field, read_objects
-from pix2z.archive.sdss.writing import object_id, spec_object_id
+from pix2z.archive.sdss_file import object_id, spec_object_id
+from pix2z.archive.sdss_list import Field, read_objects
 from pix2z.errors import InputError
 
 HEADER = "plate,mjd,fiberid,run2d,specobj_id,ra,dec,sn_median_r,z,zerr,zwarning,class,subclass"

@@ -1,4 +1,4 @@
-"""Galaxies with stamps and spectra -> raw HDF5 in the seed's layout, appended field by field.
+"""Galaxies with stamps and spectra -> raw HDF5 in layout `sdss32`, appended field by field.
 
 Beside the keys of NERSC's files there are `zwarning`, `class` and the group `spectra`: `loglam`
 (L,), `flux`, `ivar` and `model` (N, L).
@@ -14,18 +14,17 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from pix2z.archive.sdss.addresses import RELEASE
-from pix2z.archive.sdss.objects import SdssObject
-from pix2z.archive.sdss.spectral_grid import LOGLAM, Spectral
-from pix2z.archive.sdss_spectra import SdssSpectrum
-from pix2z.archive.softening import soften
+from pix2z.archive.addresses import RELEASE
+from pix2z.archive.sdss_list import SdssObject
+from pix2z.archive.sdss_spectra import LOGLAM, SdssSpectrum, Spectral
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
 from pix2z.imaging import BANDS, PIXEL_SCALE, SOFTENED_UNIT
 from pix2z.wavelengths import FLUX_UNIT
 
-__all__ = ["FetchedGalaxy", "object_id", "raw_writer", "spec_object_id"]
+__all__ = ["FetchedGalaxy", "object_id", "raw_writer", "soften", "spec_object_id"]
 
 SOURCE = (
     f"real SDSS galaxies, data release {RELEASE}: images cut from corrected frames at the "
@@ -52,33 +51,33 @@ class FetchedGalaxy:
     arrays : flux, ivar and model (L,) on the common grid.
     """
 
-    found: SdssObject
+    listed: SdssObject
     spectrum: SdssSpectrum
     stamp: NDArray[np.float32]
     arrays: Spectral
 
 
-def object_id(found: SdssObject) -> int:
+def object_id(listed: SdssObject) -> int:
     """Id that people can read, of 14 digits: plate, mjd (5), fiber (4).
 
     SDSS's own 64-bit id of a spectrum leaves the range of an int64 at plate 8192.
     """
-    return found.plate * 10**9 + found.mjd * 10**4 + found.fiber
+    return listed.plate * 10**9 + listed.mjd * 10**4 + listed.fiber
 
 
-def spec_object_id(found: SdssObject) -> int:
+def spec_object_id(listed: SdssObject) -> int:
     """SDSS's id of a spectrum (specObjID), as its data releases since the eighth make it.
 
     From the highest bit down: plate (14), fiber (12), mjd - 50000 (14), run2d (14), 10 of zero;
     run2d vN_M_P counts as 10000 (N - 5) + 100 M + P.
     """
-    boss = BOSS_RUN2D.fullmatch(found.run2d)
+    boss = BOSS_RUN2D.fullmatch(listed.run2d)
     if boss is None:
-        run2d = int(found.run2d)
+        run2d = int(listed.run2d)
     else:
         n, m, p = (int(part) for part in boss.groups())
         run2d = 10_000 * (n - 5) + 100 * m + p
-    bits = found.plate << 50 | found.fiber << 38 | (found.mjd - 50_000) << 24 | run2d << 10
+    bits = listed.plate << 50 | listed.fiber << 38 | (listed.mjd - 50_000) << 24 | run2d << 10
     return bits % 2**64
 
 
@@ -115,20 +114,20 @@ def raw_writer(path: Path, *, has_ebv: bool, softened: bool) -> Iterator[Append]
 def _rows(galaxies: Sequence[FetchedGalaxy], *, has_ebv: bool, softened: bool) -> Arrays:
     stamps = np.array([galaxy.stamp for galaxy in galaxies])
     spectra = [galaxy.spectrum for galaxy in galaxies]
-    found = [galaxy.found for galaxy in galaxies]
+    objects = [galaxy.listed for galaxy in galaxies]
     rows: Arrays = {
         "images": np.moveaxis(soften(stamps) if softened else stamps, -1, 1),
         "specz_redshift": np.array([one.z for one in spectra], np.float32),
         "specz_redshift_err": np.array([one.z_error for one in spectra], np.float32),
         "ra": np.array([one.ra for one in spectra], np.float64),
         "dec": np.array([one.dec for one in spectra], np.float64),
-        "ObjID": np.array([object_id(one) for one in found], np.int64),
-        "specObjID": np.array([spec_object_id(one) for one in found], np.uint64),
+        "ObjID": np.array([object_id(one) for one in objects], np.int64),
+        "specObjID": np.array([spec_object_id(one) for one in objects], np.uint64),
         "zwarning": np.array([one.z_warning for one in spectra], np.int32),
         "class": np.array([one.spectral_class.encode() for one in spectra], CLASS_DTYPE),
     }
     if has_ebv:
-        rows["e_bv"] = np.array([one.ebv for one in found], np.float32)
+        rows["e_bv"] = np.array([one.ebv for one in objects], np.float32)
     for name in galaxies[0].arrays:
         rows[f"spectra/{name}"] = np.array([galaxy.arrays[name] for galaxy in galaxies])
     return rows
@@ -148,3 +147,41 @@ def _append(file: h5py.File, rows: Arrays) -> None:
         before = len(stored)
         stored.resize(before + len(values), axis=0)
         stored[before:] = values
+
+
+def soften(
+    stamps: NDArray[np.float32],
+    *,
+    smoothing: float = 1.0,
+    blend: float = 0.5,
+    gamma: float = 0.8,
+    stretch: float = 10.0,
+) -> NDArray[np.float32]:
+    """Soften each band of each stamp by itself, to [0, 1]; NaN stays NaN.
+
+    As an older system fed its network: here to be compared with, not to be recommended, since it
+    takes brightness and colours away (each band of each galaxy then has the same largest pixel).
+
+    Over its largest pixel, x = (1 - blend) x + blend Gaussian(x); then, with negative pixels at 0,
+    log(1 + stretch x^gamma) / log(1 + stretch), clipped to [0, 1].
+
+    Parameters
+    ----------
+    stamps : (..., side, side, bands) fluxes in any unit; a band without a positive pixel becomes 0.
+    smoothing : standard deviation of the Gaussian in pixels.
+    blend : share of the smoothed copy, 0 to 1.
+    gamma, stretch : below 1, and above 0, both lift what is faint.
+    """
+    known = np.isfinite(stamps)
+    flux = np.where(known, stamps, np.float32(0))
+    largest = flux.max(axis=(-3, -2), keepdims=True)
+    scaled = np.divide(flux, largest, out=np.zeros_like(flux), where=largest > 0)
+    # Divided by the smoothed mask: pixels that are not known count neither as flux nor as zero.
+    sigma = (0.0,) * (stamps.ndim - 3) + (smoothing, smoothing, 0.0)
+    weight = gaussian_filter(known.astype(np.float32), sigma)
+    smooth = np.divide(
+        gaussian_filter(scaled, sigma), weight, out=np.zeros_like(scaled), where=weight > 0
+    )
+    blended = np.maximum((1 - blend) * scaled + blend * smooth, 0)
+    stretched = np.log1p(stretch * blended**gamma) / np.log1p(stretch)
+    return np.where(known, np.clip(stretched, 0, 1), np.nan).astype(np.float32)

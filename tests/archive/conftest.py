@@ -1,11 +1,11 @@
 """An archive of small frames and spectra, and the function that fetches from it."""
 
 import pytest
+from urllib3 import Retry
 
-from pix2z.archive.download import RetryPolicy
-from pix2z.archive.sdss.assembly import fetch_galaxies
-from pix2z.archive.sdss.objects import read_objects
-from tests.archive.archive import archive_serving
+from pix2z.archive.sdss_galaxies import fetch_galaxies
+from pix2z.archive.sdss_list import read_objects
+from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import add_field, add_spectrum
 
 
@@ -22,28 +22,24 @@ def archive():
 
 
 @pytest.fixture
-def listing(tmp_path):
-    """Return a function that writes a list of objects and reads it."""
-
-    def write(text="plate,mjd,fiberid\n300,51000,1\n300,51000,2\n300,51000,3\n"):
-        path = tmp_path / "objects.csv"
-        path.write_text(text)
-        return read_objects(path)
-
-    return write
-
-
-@pytest.fixture
-def fetch(archive, listing, tmp_path):
+def fetch(archive, tmp_path):
     """Fetch a list into sdss.h5, without waiting between attempts."""
 
-    def run(text=None, *, attempts=2, read_timeout=30.0, **options):
-        policy = RetryPolicy(attempts=attempts, first_wait=0.0, read_timeout=read_timeout)
+    def run(
+        text="plate,mjd,fiberid\n300,51000,1\n300,51000,2\n300,51000,3\n",
+        *,
+        attempts=2,
+        read_timeout=30.0,
+        **options,
+    ):
+        (tmp_path / "objects.csv").write_text(text)
         return fetch_galaxies(
-            listing(text) if text else listing(),
+            read_objects(tmp_path / "objects.csv"),
             tmp_path / "sdss.h5",
             cache=tmp_path / "files",
-            **{"base_url": archive.url, "policy": policy} | options,
+            patience=Retry(total=attempts - 1),
+            timeout=(20.0, read_timeout),
+            **{"base_url": archive.url} | options,
         )
 
     return run
