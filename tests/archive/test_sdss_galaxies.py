@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pix2z.archive import sdss_galaxies
+from pix2z.archive import sdss_stamps
 from pix2z.archive.frames import read_frames
 from pix2z.archive.many_downloads import MOST_IN_A_ROW
 from pix2z.archive.sdss_file import soften
@@ -187,7 +187,7 @@ def test_stamps_are_cut_again_only_where_something_changed(
         unpacked.append({path.name[8:-9] for path in paths.values()})
         return read_frames(paths)
 
-    monkeypatch.setattr(sdss_galaxies, "read_frames", counting)
+    monkeypatch.setattr(sdss_stamps, "read_frames", counting)
     fetch()
     assert unpacked == [{"001000-2-0030"}, {"001000-2-0031"}]
     first, _ = read(out)

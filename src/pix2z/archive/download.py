@@ -30,7 +30,7 @@ __all__ = ["Progress", "Provenance", "download"]
 DISK_MARGIN = 2**28
 """Bytes of the disk left free, for everything else that writes to it."""
 
-CHUNK = 2**20
+CHUNK = 2**17
 
 PATIENCE = Retry(
     total=7, backoff_factor=1.0, backoff_max=60, backoff_jitter=1.0, retry_after_max=300

@@ -16,13 +16,12 @@ from urllib3 import Retry
 
 from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
 from pix2z.archive.download import TIMEOUT, Progress
-from pix2z.archive.frames import read_frames
 from pix2z.archive.http_answers import NotFoundError
 from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
 from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
 from pix2z.archive.sdss_list import Failure, Field, ObjectList, SdssObject
 from pix2z.archive.sdss_spectra import SdssSpectrum, Spectral, on_common_grid, read_sdss_spectrum
-from pix2z.archive.sdss_stamps import cut_field, stamps_key
+from pix2z.archive.sdss_stamps import cut_field
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import atomic_path
 from pix2z.imaging import BANDS
@@ -201,12 +200,7 @@ def _cut(
         return []
     frame_paths = {band: archive.frame(field, band).path for band in digests}
     positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in complete]
-    cut = cut_field(
-        archive.stamps_path(field),
-        positions,
-        key=stamps_key(digests, positions),
-        read_frames=lambda: read_frames(frame_paths),
-    )
+    cut = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
     galaxies = []
     for galaxy, stamp, reason in zip(complete, cut.stamps, cut.reasons, strict=True):
         listed, spectrum, arrays = galaxy

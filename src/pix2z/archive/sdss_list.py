@@ -1,14 +1,10 @@
 """Lists of SDSS objects as SkyServer and CasJobs write them, in CSV."""
 
+import csv
 import math
 import re
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd  # type: ignore[import-untyped]
 
 from pix2z.errors import InputError
 from pix2z.hdf5.opening import plain
@@ -33,12 +29,11 @@ OF_IMAGE = {"run": (1, 999_999), "camcol": (1, 6), "field": (0, 9_999)}
 RERUN = (1, 9_999)
 """Column -> least and largest value."""
 
-COLUMNS = frozenset({*NEEDED, *OF_IMAGE, "run2d", "rerun", "ebv"})
-
 NO_VALUE = frozenset({"", "null", "nan", "none", "na", "-9999", "0"})
 """What stands for "none" in an optional column, in lower case."""
 
-LISTED_COLUMNS = 12
+MOST_NAMES = 12
+"""Columns that a message names."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +103,21 @@ def read_objects(path: str | Path) -> ObjectList:
         The file cannot be read, is no CSV in text, lacks a column that is needed, or has no rows.
     """
     path = Path(path)
-    table = _read_table(path)
-    missing = [name for name in NEEDED if name not in table]
+    columns, rows = _read_table(path)
+    missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise InputError(
             f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
             f"expected {', '.join(NEEDED)} and optionally run2d, run, camcol, field, rerun, ebv; "
-            f"the file has {_first_names(list(table))}"
+            f"the file has {', '.join(plain(name)[:40] for name in columns[:MOST_NAMES])}"
         )
-    if table.empty:
+    if not rows:
         raise InputError(f"{path}: expected rows below the header; has none")
     objects: list[SdssObject] = []
     failures: list[Failure] = []
     first: dict[tuple[int, int, int], int] = {}
-    known = [name for name in table if name in COLUMNS]
-    for number, values in enumerate(table[known].itertuples(index=False, name=None), start=1):
-        row = dict(zip(known, map(_unquoted, values), strict=True))
+    for number, values in enumerate(rows, start=1):
+        row = dict(zip(columns, values, strict=True))
         try:
             listed = _object(row, number)
         except ValueError as error:
@@ -135,48 +129,40 @@ def read_objects(path: str | Path) -> ObjectList:
             objects.append(listed)
         else:
             failures.append(Failure(number, str(listed), f"the same spectrum as in row {before}"))
-    return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in table)
+    return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in columns)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Return the table as text: names in lower case, quotes taken off, the first of equal names."""
+def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return names of columns in lower case, and rows as text; quotes are taken off."""
     try:
-        with path.open("rb") as file:
-            begin = file.read(2**16)
-        if b"\0" in begin:
-            raise InputError(f"{path}: not text; expected CSV")
-        # SkyServer writes the name of the table, "#Table1", above the header.
-        skipped = 1 if begin.removeprefix(b"\xef\xbb\xbf").startswith(b"#") else 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,
-                skiprows=skipped,
-                skipinitialspace=True,
-                index_col=False,
-                encoding="utf-8-sig",
-            )
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not text in UTF-8 ({plain(str(error))}); expected CSV"
-        ) from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise InputError(f"{path}: not CSV ({plain(str(error))})") from error
-    table.columns = pd.Index([_name(str(column)) for column in table])
-    return table.loc[:, ~table.columns.duplicated()]
+        raise InputError(f"{path}: expected CSV, text in UTF-8 ({error})") from error
+    # SkyServer writes the name of the table, "#Table1", above the header.
+    lines = [line for line in text.splitlines() if line.strip()]
+    lines = lines[1:] if lines and lines[0].startswith("#") else lines
+    try:
+        table = [
+            [_unquoted(value) for value in row]
+            for row in csv.reader(lines, skipinitialspace=True, strict=True)
+        ]
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV ({error})") from error
+    if not table:
+        raise InputError(f"{path}: not CSV: it is empty")
+    columns, *rows = table
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            raise InputError(
+                f"{path}: not CSV: row {number} has {len(row)} values, the header {len(columns)}"
+            )
+    return [SPELLINGS.get(name.lower(), name.lower()) for name in columns], rows
 
 
-def _name(text: str) -> str:
-    name = _unquoted(text).lower()
-    return SPELLINGS.get(name, name)
-
-
-def _unquoted(text: Any) -> str:
-    return str(text).strip().strip("'\"").strip() if isinstance(text, str) else ""
+def _unquoted(text: str) -> str:
+    return text.strip().strip("'\"").strip()
 
 
 def _object(row: dict[str, str], number: int) -> SdssObject:
@@ -215,8 +201,3 @@ def _ebv(text: str) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) and value >= 0 else math.nan
-
-
-def _first_names(names: Sequence[str]) -> str:
-    more = [f"{len(names) - LISTED_COLUMNS} more"] if len(names) > LISTED_COLUMNS else []
-    return ", ".join([plain(name)[:40] for name in names[:LISTED_COLUMNS]] + more)

@@ -5,22 +5,19 @@ They are kept under a digest of all that they follow from: frames, positions and
 
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.archive.frames import Frame, cut_stamps
+from pix2z.archive.frames import cut_stamps, read_frames
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, source_digest, text_digest
 from pix2z.imaging import BANDS, STAMP_SIDE
 
-__all__ = ["FieldStamps", "Position", "cut_field", "stamps_key"]
-
-Position = tuple[float, float]
-"""RA and Dec in degrees."""
+__all__ = ["FieldStamps", "cut_field"]
 
 SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
 
@@ -36,36 +33,39 @@ class FieldStamps:
     reasons: tuple[str, ...]
 
 
-def stamps_key(sha256: Mapping[str, str], positions: Sequence[Position]) -> str:
-    """Digest of what stamps follow from: band -> digest of its frame, positions, code."""
-    frames = (f"{band}:{digest}" for band, digest in sorted(sha256.items()))
-    places = (f"{ra!r},{dec!r}" for ra, dec in positions)
-    return text_digest(source_digest("archive/frames.py", "imaging.py"), *frames, *places)
-
-
 def cut_field(
     path: Path,
-    positions: Sequence[Position],
+    positions: Sequence[tuple[float, float]],
+    frames: Mapping[str, Path],
     *,
-    key: str,
-    read_frames: Callable[[], Mapping[str, Frame]],
+    digests: Mapping[str, str],
 ) -> FieldStamps:
-    """Return the stamps of `path` where they have this key, else cut them and keep them there.
+    """Return the stamps kept in `path` where nothing changed, else cut them and keep them there.
+
+    Parameters
+    ----------
+    positions : RA and Dec in degrees.
+    frames, digests : band -> file of the frame, and its SHA-256.
 
     Raises
     ------
     InputError
         A frame cannot be read, or the stamps cannot be kept.
     """
+    key = text_digest(
+        source_digest("archive/frames.py", "imaging.py"),
+        *(f"{band}:{digest}" for band, digest in sorted(digests.items())),
+        *(f"{ra!r},{dec!r}" for ra, dec in positions),
+    )
     kept = _kept(path, key, len(positions))
     if kept is not None:
         return kept
-    frames = read_frames()
+    opened = read_frames(frames)
     stamps = np.full((len(positions), *SHAPE), np.nan, np.float32)
     reasons = []
     for number, (ra, dec) in enumerate(positions):
         try:
-            stamps[number] = cut_stamps(frames, ra=ra, dec=dec)
+            stamps[number] = cut_stamps(opened, ra=ra, dec=dec)
         except InputError as error:
             reasons.append(str(error))
         except ValueError as error:  # of a WCS that cannot be turned round
