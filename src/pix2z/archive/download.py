@@ -25,7 +25,7 @@ from pix2z.archive.partial_file import Partial, open_partial, partial_path, what
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, write_json
 
-__all__ = ["Progress", "Provenance", "download"]
+__all__ = ["Provenance", "Report", "download"]
 
 DISK_MARGIN = 2**28
 """Bytes of the disk left free, for everything else that writes to it."""
@@ -45,16 +45,8 @@ AS_IT_IS = "it is left as it is (--force fetches it again)"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far something is, in bytes or files; total is None where the server does not say."""
-
-    doing: str
-    done: int
-    total: int | None
-
-
-Report = Callable[[Progress], None]
+Report = Callable[[str, int, int | None], None]
+"""What to call with what is being done, how much is, and of how much: None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def download(
     session: requests.Session | None = None,
     patience: Retry = PATIENCE,
     timeout: tuple[float, float] = TIMEOUT,
-    progress: Report = lambda _: None,
+    progress: Report = lambda *_: None,
     force: bool = False,
 ) -> Provenance:
     """Fetch `url` into `path`, going on from what an earlier call left; return its record.
@@ -92,7 +84,7 @@ def download(
     session : shared between many files; made and closed here where None.
     patience : how often, and after which waits, to try again while nothing new comes.
     timeout : seconds to wait for a connection, and for bytes.
-    progress : called after every few bytes, with "receiving" and "checking".
+    progress : called after every few bytes: "receiving" or "checking", bytes done, bytes in all.
     force : fetch a file that is there already again, and replace it.
 
     Raises
@@ -165,10 +157,10 @@ def _receive(
         begin = _beginning(answer, url=url, signature=signature)
         partial.restart(answer.version)
         chunks = chain([begin], chunks)
-    report(Progress("receiving", partial.size, total))
+    report("receiving", partial.size, total)
     for chunk in chunks:
         partial.append(chunk)
-        report(Progress("receiving", partial.size, total))
+        report("receiving", partial.size, total)
     if total is None:
         logger.warning("%s: of unknown size; only its digest could tell it is whole", url)
         partial.version = replace(answer.version, total=partial.size)
@@ -289,5 +281,5 @@ def _digest(path: Path, report: Report) -> str:
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-            report(Progress("checking", file.tell(), size))
+            report("checking", file.tell(), size)
     return digest.hexdigest()

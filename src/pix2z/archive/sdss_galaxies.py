@@ -7,7 +7,7 @@ anything again.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib3 import Retry
 
 from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
-from pix2z.archive.download import TIMEOUT, Progress
+from pix2z.archive.download import TIMEOUT, Report
 from pix2z.archive.http_answers import NotFoundError
 from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
 from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
@@ -27,8 +27,6 @@ from pix2z.files import atomic_path
 from pix2z.imaging import BANDS
 
 __all__ = ["Outcome", "failures_path", "fetch_galaxies"]
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def fetch_galaxies(
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
     timeout: tuple[float, float] = TIMEOUT,
-    progress: Report = lambda _: None,
+    progress: Report = lambda *_: None,
 ) -> Outcome:
     """Fetch what is missing in `cache` and write the galaxies of the list to `out`, atomically.
 
@@ -74,7 +72,7 @@ def fetch_galaxies(
     softened : write `soften`ed pixels instead of nanomaggies.
     force : fetch again what is in the cache.
     patience, timeout : of each file, as for `download`.
-    progress : called after each file, with "spectra" and "frames".
+    progress : called after each file: "spectra" or "frames", files done, files in all.
 
     Raises
     ------
@@ -215,9 +213,9 @@ def _counted(
     results: Iterator[str | Pix2zError], doing: str, total: int, progress: Report
 ) -> Iterator[str | Pix2zError]:
     """Pass results on, and tell of each."""
-    progress(Progress(doing, 0, total))
+    progress(doing, 0, total)
     for number, result in enumerate(results, start=1):
-        progress(Progress(doing, number, total))
+        progress(doing, number, total)
         yield result
 
 

@@ -140,6 +140,8 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected CSV, text in UTF-8 ({error})") from error
+    if "\0" in text:
+        raise InputError(f"{path}: not text; expected CSV")
     # SkyServer writes the name of the table, "#Table1", above the header.
     lines = [line for line in text.splitlines() if line.strip()]
     lines = lines[1:] if lines and lines[0].startswith("#") else lines

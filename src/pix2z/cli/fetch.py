@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.ending import INTERRUPTED, ended_by_sigterm
+from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def sdss(
     from pix2z.archive.addresses import SDSS_TERMS, SDSS_URL
     from pix2z.archive.sdss_galaxies import fetch_galaxies
     from pix2z.archive.sdss_list import read_objects
-    from pix2z.cli.transfer_display import show_transfer
+    from pix2z.cli.display import FILES, progress, shown_log
 
     out = out or objects.with_name("sdss.h5")
     if out.suffix not in (".h5", ".hdf5") or out.is_dir():
@@ -65,7 +65,8 @@ def sdss(
             lambda: f"what has come is kept in {cache}, and the same command goes on from it"
         ),
         ended_by_sigterm(),
-        show_transfer("files") as progress,
+        shown_log(),
+        progress(FILES) as report,
     ):
         outcome = fetch_galaxies(
             listed,
@@ -75,7 +76,7 @@ def sdss(
             jobs=jobs,
             softened=soften,
             force=force,
-            progress=progress,
+            progress=report,
         )
     _say_outcome(outcome, out)
     _say_next(out, layout="sdss32", terms=SDSS_TERMS)
@@ -96,17 +97,21 @@ def nersc(
     from pix2z.archive.addresses import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
     from pix2z.archive.download import download
     from pix2z.archive.partial_file import what_is_kept
-    from pix2z.cli.transfer_display import show_transfer
+    from pix2z.cli.display import BYTES, progress, shown_log
     from pix2z.ingest.source import open_source
 
     there = out.exists() and not force
-    with _one_line_if_interrupted(lambda: what_is_kept(out)), show_transfer("bytes") as progress:
+    with (
+        _one_line_if_interrupted(lambda: what_is_kept(out)),
+        shown_log(),
+        progress(BYTES) as report,
+    ):
         record = download(
             url or NERSC_URL,
             out,
             sha256=sha256,
             signature=HDF5_SIGNATURE,
-            progress=progress,
+            progress=report,
             force=force,
         )
     state = f"is there already, fetched {record.fetched}" if there else "fetched"
