@@ -353,7 +353,7 @@ def test_what_will_not_pass_stops_at_once(fetch, server, path, status):
 def test_an_error_page_sent_as_a_file_is_refused_and_costs_nothing(left, fetch, server, path):
     page = answer(200, HTML, Content_Type="text/html", ETag=None, Last_Modified=None)
     server.script = [page, page]
-    with pytest.raises(InputError, match=r"sends as text/html begins with b'<!DOCTYPE html>.*HDF"):
+    with pytest.raises(InputError, match=r"the server sends begins with b'<!DOCTYPE html>.*HDF"):
         fetch()
     assert partial_path(path).read_bytes() == CONTENT[:PART]
     fetch()

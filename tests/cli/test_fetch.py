@@ -116,7 +116,7 @@ PAGE = answer(200, b"<html>\nmaintenance\n</html>", Content_Type="text/html")
     ("script", "options", "code", "words"),
     [
         ([answer(404)], [], 2, "set.h5: the server answers HTTP 404 Not Found"),
-        ([PAGE], [], 2, "sends as text/html begins with"),
+        ([PAGE], [], 2, "the server sends begins with"),
         ([], ["--sha256", "0" * 64], 1, "what was received is removed"),
         ([], ["--url", "ftp://host/x.h5"], 2, "ftp://host/x.h5: expected a URL"),
     ],

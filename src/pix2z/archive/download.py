@@ -178,8 +178,7 @@ def _beginning(answer: Answer, *, url: str, signature: bytes) -> bytes:
         begin += chunk
     if not begin.startswith(signature):
         raise InputError(
-            f"{url}: what the server sends as {answer.content_type} begins with {begin[:16]!r}; "
-            f"expected {signature!r}"
+            f"{url}: what the server sends begins with {begin[:16]!r}; expected {signature!r}"
         )
     return begin
 

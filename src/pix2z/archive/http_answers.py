@@ -77,7 +77,6 @@ class Answer:
 
     version: Version
     start: int
-    content_type: str
     chunks: Iterator[bytes]
 
 
@@ -152,7 +151,7 @@ def open_answer(
             asked["If-Range"] = version.validator
         with _get(session, url, asked, timeout) as response:
             if _continues(response, start, version):
-                yield _answer(url, response, start, version)
+                yield Answer(version, start, _chunks(url, response))
                 return
     with _get(session, url, {}, timeout) as response:
         if response.status_code != HTTPStatus.OK:
@@ -161,7 +160,7 @@ def open_answer(
         headers, length = response.headers, response.headers.get("Content-Length", "")
         total = int(length) if length.isascii() and length.isdigit() else None
         now = Version(url, total, headers.get("ETag"), headers.get("Last-Modified"))
-        yield _answer(url, response, 0, now)
+        yield Answer(now, 0, _chunks(url, response))
 
 
 def _get(
@@ -181,11 +180,6 @@ def _get(
 
 def _status(response: requests.Response) -> str:
     return f"HTTP {response.status_code} {_one_line(response.reason or '')}".strip()
-
-
-def _answer(url: str, response: requests.Response, start: int, version: Version) -> Answer:
-    content_type = _one_line(response.headers.get("Content-Type", "unknown"))
-    return Answer(version, start, content_type, _chunks(url, response))
 
 
 def _continues(response: requests.Response, start: int, version: Version) -> bool:

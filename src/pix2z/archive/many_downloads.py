@@ -13,7 +13,7 @@ import requests
 from urllib3 import Retry
 
 from pix2z.archive.addresses import RemoteFile
-from pix2z.archive.download import TIMEOUT, download
+from pix2z.archive.download import TIMEOUT, Report, download
 from pix2z.archive.http_answers import new_session
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 
@@ -28,7 +28,7 @@ PATIENCE_WITH_MANY = Retry(total=4, backoff_factor=0.5, backoff_jitter=0.5, retr
 MOST_IN_A_ROW = 8
 """Files given up one after the other before nothing more is asked for."""
 
-Download = Callable[[Sequence[RemoteFile]], Iterator[str | Pix2zError]]
+Download = Callable[[Sequence[RemoteFile], str], Iterator[str | Pix2zError]]
 
 
 @contextmanager
@@ -38,8 +38,11 @@ def downloads(
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
     timeout: tuple[float, float] = TIMEOUT,
+    progress: Report = lambda *_: None,
 ) -> Iterator[Download]:
     """Yield a function that fetches files, and gives the SHA-256 of each, or why it did not come.
+
+    It takes the files and what they are called in `progress`.
 
     At the end, also by an error or Ctrl-C, what has arrived stays on disk and nothing more is
     asked for: threads of a `ThreadPool` are daemons, and none keeps the process waiting for a
@@ -50,6 +53,7 @@ def downloads(
     jobs : files at a time, 1 to 8.
     force : fetch what is there already again.
     patience, timeout : as for `download`, for each file.
+    progress : called with the name, files done and files in all.
 
     Raises
     ------
@@ -63,9 +67,11 @@ def downloads(
     with new_session() as session, ThreadPool(jobs) as threads:
         fetch = partial(_fetch, session=session, force=force, patience=patience, timeout=timeout)
 
-        def fetch_all(files: Sequence[RemoteFile]) -> Iterator[str | Pix2zError]:
+        def fetch_all(files: Sequence[RemoteFile], name: str) -> Iterator[str | Pix2zError]:
             in_a_row = 0
-            for result in threads.imap(fetch, files):
+            progress(name, 0, len(files))
+            for n_done, result in enumerate(threads.imap(fetch, files), start=1):
+                progress(name, n_done, len(files))
                 answered = isinstance(result, str | InputError)
                 in_a_row = 0 if answered else in_a_row + 1
                 if in_a_row == MOST_IN_A_ROW:

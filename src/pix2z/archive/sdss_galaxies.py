@@ -86,11 +86,13 @@ def fetch_galaxies(
     n_galaxies = n_fields = 0
     with (
         raw_writer(out, has_ebv=objects.has_ebv, softened=softened) as append,
-        downloads(jobs=jobs, force=force, patience=patience, timeout=timeout) as fetch_all,
+        downloads(
+            jobs=jobs, force=force, patience=patience, timeout=timeout, progress=progress
+        ) as fetch_all,
     ):
         try:
-            fields = _sorted_by_field(objects.objects, archive, fetch_all, failures, progress)
-            for galaxies, bands in _cut_fields(fields, archive, fetch_all, failures, progress):
+            fields = _sorted_by_field(objects.objects, archive, fetch_all, failures)
+            for galaxies, bands in _cut_fields(fields, archive, fetch_all, failures):
                 append(galaxies)
                 n_galaxies += len(galaxies)
                 n_fields += 1
@@ -115,13 +117,11 @@ def _sorted_by_field(
     archive: SdssArchive,
     fetch_all: Download,
     failures: list[Failure],
-    progress: Report,
 ) -> dict[Field, list[SdssObject]]:
     """Fetch the spectra, and sort the objects by the field of their image."""
     fields: dict[Field, list[SdssObject]] = {}
     files = [archive.spectrum(listed) for listed in objects]
-    results = _counted(fetch_all(files), "spectra", len(files), progress)
-    for listed, file, result in zip(objects, files, results, strict=True):
+    for listed, file, result in zip(objects, files, fetch_all(files, "spectra"), strict=True):
         if isinstance(result, Pix2zError):
             failures.append(_failure(listed, result))
             continue
@@ -148,11 +148,10 @@ def _cut_fields(
     archive: SdssArchive,
     fetch_all: Download,
     failures: list[Failure],
-    progress: Report,
 ) -> Iterator[tuple[list[FetchedGalaxy], set[str]]]:
     """Yield the galaxies of each field that has any, and the bands that it has frames in."""
     files = [archive.frame(field, band) for field in fields for band in BANDS]
-    results = _counted(fetch_all(files), "frames", len(files), progress)
+    results = fetch_all(files, "frames")
     for field, members in fields.items():
         by_band = dict(zip(BANDS, islice(results, len(BANDS)), strict=True))
         try:
@@ -207,16 +206,6 @@ def _cut(
         else:
             galaxies.append(FetchedGalaxy(listed, spectrum, stamp, arrays))
     return galaxies
-
-
-def _counted(
-    results: Iterator[str | Pix2zError], doing: str, total: int, progress: Report
-) -> Iterator[str | Pix2zError]:
-    """Pass results on, and tell of each."""
-    progress(doing, 0, total)
-    for number, result in enumerate(results, start=1):
-        progress(doing, number, total)
-        yield result
 
 
 def _failure(listed: SdssObject, error: Exception) -> Failure:
