@@ -132,7 +132,7 @@ def test_json_holds_the_same(inspect, seed_file):
     found = json.loads(said)
     assert code == 0
     assert found["fits"]
-    assert found["layout"] == "seed"
+    assert found["layout"] == "sdss32"
     assert found["n_looked_at"] == found["n_rows"] == N
     assert found["redshift"]["n"] == N
     assert found["problems"] == []

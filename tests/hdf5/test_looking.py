@@ -16,14 +16,14 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import looking
-from pix2z.hdf5.opening import open_hdf5, text_attribute
+from pix2z.hdf5 import open_hdf5, text_attribute
 
 LIMIT = 100
 """Seconds for a reading that may hang; it is over in about 5."""
 
 READ = """
 import json, sys
-from pix2z.ingest.contents import file_contents
+from pix2z.ingest.inspection import file_contents
 from pix2z.ingest.source import detect_layout, open_source
 from pix2z.errors import InputError
 from pix2z.hdf5 import looking

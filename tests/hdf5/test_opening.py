@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError, IntegrityError
-from pix2z.hdf5.opening import integer_attribute, open_hdf5, reading, text_attribute
-from pix2z.ingest.layouts.registry import open_raw
+from pix2z.hdf5 import integer_attribute, open_hdf5, reading, text_attribute
+from pix2z.ingest.source import open_source as open_raw
 
 RAISED = [
     OSError("disk\nfull"),

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import open_hdf5
-from pix2z.hdf5.storage import find_dataset, has_key, keys_of
-from pix2z.ingest.layouts.registry import open_raw
+from pix2z.hdf5 import open_hdf5
+from pix2z.hdf5 import find_dataset, has_key, keys_of
+from pix2z.ingest.source import open_source as open_raw
 
 
 def find(path, key):

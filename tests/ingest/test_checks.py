@@ -1,7 +1,7 @@
 import numpy as np
 
 from pix2z.ingest.checks import absent_as_nan, column_faults, stamp_facts
-from pix2z.ingest.layouts.columns import Column, assemble
+from pix2z.ingest.columns import Column, assemble
 
 
 def test_absent_as_nan_leaves_a_band_with_any_value_alone():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.ingest.contents import file_contents, suggested_mapping
+from pix2z.ingest.inspection import file_contents, suggested_mapping
 from pix2z.ingest.inspection import inspect_survey, sample_stamps, spread_out
 from pix2z.ingest.source import open_source
 
@@ -20,7 +20,7 @@ def test_columns_are_judged_whole_and_pixels_on_a_sample(raw, write_raw):
     raw["e_bv"][:5] = np.nan
     path = write_raw(raw)
     found, sample = look(path, most_rows=20)
-    assert found.layout == "seed"
+    assert found.layout == "sdss32"
     assert found.files == {str(path): 50}
     assert (found.n_rows, found.n_groups, found.n_moved) == (50, 40, 10)
     assert found.redshift.n == 50

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.layouts.columns import assemble
-from pix2z.ingest.layouts.raw import RawFile, RawSurvey
+from pix2z.ingest.columns import assemble
+from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.plausibility import FEWEST, photometry_problems, sample_rows
 from pix2z.sky.semireal import write_semireal
 

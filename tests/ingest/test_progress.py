@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.progress import row_ranges
+from pix2z.ingest.checks import row_ranges
 
 
 @given(st.integers(0, 5000), st.integers(1, 700))

@@ -7,7 +7,7 @@ import pytest
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.ingest.layouts.raw import RawFile
+from pix2z.ingest.raw import RawFile
 from pix2z.ingest.source import detect_layout, open_source
 
 N = 50
@@ -28,7 +28,7 @@ def three_files(raw, write_raw):
     return folder
 
 
-@pytest.mark.parametrize("layout", [None, "seed"])
+@pytest.mark.parametrize("layout", [None, "sdss32"])
 def test_files_of_a_folder_are_read_as_one(raw, three_files, layout):
     with open_source(three_files, layout=layout) as survey:
         assert len(survey.table) == N
@@ -188,7 +188,7 @@ def test_a_galaxies_file_that_is_not_one_is_named(galaxies_path, change):
 @pytest.mark.parametrize(
     ("shape", "layout"),
     [
-        ((3, 5, 32, 32), "seed"),
+        ((3, 5, 32, 32), "sdss32"),
         ((3, 5, 107, 107), "nersc"),
         ((3, 32, 32, 5), "hdf5"),
         ((3, 5, 64, 64), "hdf5"),

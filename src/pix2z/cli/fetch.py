@@ -29,10 +29,10 @@ def nersc(
     from numpy import isfinite
 
     from pix2z.archive.nersc import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
-    from pix2z.ingest.layouts.nersc import open_nersc
+    from pix2z.ingest.source import open_source
 
     _fetch(url or NERSC_URL, out, sha256=sha256, signature=HDF5_SIGNATURE, force=force)
-    with open_nersc(out) as survey:
+    with open_source(out, layout="nersc") as survey:
         n_redshifts = int(isfinite(survey.table.z_spec).sum())
         typer.echo(f"{len(survey.table)} galaxies, {n_redshifts} with a redshift.")
     typer.echo("Next, in params.yaml:\n")

@@ -22,7 +22,7 @@ from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from pix2z.ingest.inspection import Inspection, StampSample
-    from pix2z.ingest.layouts.raw import RawTable
+    from pix2z.ingest.raw import RawTable
 
 __all__ = ["inspect"]
 
@@ -65,8 +65,12 @@ def inspect(
     from h5py import is_hdf5
 
     from pix2z.cli.inspection_text import show_contents, show_inspection
-    from pix2z.ingest.contents import file_contents, suggested_mapping
-    from pix2z.ingest.inspection import inspect_survey, sample_stamps
+    from pix2z.ingest.inspection import (
+        file_contents,
+        inspect_survey,
+        sample_stamps,
+        suggested_mapping,
+    )
     from pix2z.ingest.source import open_source
 
     try:

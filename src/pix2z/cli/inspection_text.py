@@ -15,8 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pix2z.imaging import BANDS, SKY_SIGMA
-from pix2z.ingest.contents import StoredArray
-from pix2z.ingest.inspection import Inspection, Range
+from pix2z.ingest.inspection import Inspection, Range, StoredArray
 
 __all__ = ["show_contents", "show_inspection"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey
 from pix2z.ingest.sentinels import Repeated, repeated_extremes, sentinel_problems
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]

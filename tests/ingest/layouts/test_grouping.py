@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.layouts.grouping import sky_cell
+from pix2z.ingest.columns import sky_cell
 
 RA = st.floats(-360, 720, allow_nan=False)
 DEC = st.floats(-90, 90, allow_nan=False)

@@ -6,18 +6,20 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.imaging import EXTINCTION_PER_EBV
-from pix2z.ingest.layouts.raw import RawFile
-from pix2z.ingest.layouts.registry import LAYOUTS, open_raw
+from pix2z.ingest.raw import RawFile
+from pix2z.ingest.source import open_source as open_raw
+
+LAYOUTS = ('hdf5', 'nersc', 'pasquet', 'sdss32')
 
 N = 12
 RATIOS = np.array([5.155, 3.793, 2.751, 2.086, 1.479])
 REDSHIFT_KEY = {
-    "seed": "'specz_redshift'",
+    "sdss32": "'specz_redshift'",
     "nersc": "'specz_redshift'",
     "pasquet": "'z'",
     "hdf5": "ingest.hdf5.redshift",
 }
-HDF5_LAYOUTS = ("seed", "nersc")
+HDF5_LAYOUTS = ("sdss32", "nersc")
 
 
 @pytest.fixture
@@ -115,8 +117,8 @@ def test_a_file_is_opened_read_only(written, mapping, layout):
 
 
 def test_unknown_layout_is_named(written):
-    with pytest.raises(InputError, match="expected one of hdf5, nersc, pasquet, seed; received 'n"):
-        open_raw(written("seed"), layout="npz")
+    with pytest.raises(InputError, match="expected one of galaxies, hdf5, nersc, pasquet, sdss32; received"):
+        open_raw(written("sdss32"), layout="npz")
 
 
 def test_nersc_crop_puts_the_middle_pixel_at_16(write):
@@ -148,7 +150,7 @@ def test_extinction_ratios_are_those_of_sfd98():
 
 
 def test_truth_gives_groups_moved_and_seeing(written):
-    path = written("seed")
+    path = written("sdss32")
     with h5py.File(path, "a") as file:
         file["truth/parent"] = np.arange(N) // 2
         file["truth/moved"] = np.arange(N) % 2
@@ -205,22 +207,22 @@ def test_another_unit_is_refused_with_the_way_out(written, layout, unit, holder)
 @pytest.mark.parametrize(
     ("layout", "key", "values", "words"),
     [
-        ("seed", "images", np.zeros((N, 5, 107, 107)), r"expected shape \(N, 5, 32, 32\)"),
+        ("sdss32", "images", np.zeros((N, 5, 107, 107)), r"expected shape \(N, 5, 32, 32\)"),
         ("nersc", "images", np.zeros((N, 5, 32, 32)), r"expected shape \(N, 5, 107, 107\)"),
-        ("seed", "images", np.zeros((N, 32, 32, 5)), r"received \(12, 32, 32, 5\)"),
-        ("seed", "images", np.zeros((N, 5, 32)), r"received \(12, 5, 32\)"),
-        ("seed", "images", np.zeros((0, 5, 32, 32)), r"N > 0; received \(0, 5, 32, 32\)"),
-        ("seed", "images", np.zeros((N, 5, 32, 32), "S1"), "images: expected numbers"),
-        ("seed", "images", h5py.Empty("f4"), "images: expected shape"),
-        ("seed", "images", np.float32(3), r"images: expected shape .* received \(\)"),
-        ("seed", "ra", h5py.Empty("f8"), r"ra: expected shape \(12,\); received None"),
-        ("seed", "images", np.zeros((N, 5, 32, 32), complex), "images: expected numbers"),
-        ("seed", "specz_redshift", np.zeros(N - 1), r"expected shape \(12,\); received \(11,\)"),
-        ("seed", "specz_redshift", np.zeros(N, "S4"), "specz_redshift: expected numbers"),
-        ("seed", "specz_redshift", np.zeros(N, [("z", "f4")]), "specz_redshift: expected numbers"),
-        ("seed", "e_bv", np.zeros((N, 3)), r"expected shape \(12,\) or \(12, 5\)"),
-        ("seed", "ObjID", np.full(N, 2**64 - 1, np.uint64), "below 2\\*\\*63"),
-        ("seed", "ObjID", np.zeros(N), "ObjID: expected integers; received dtype float64"),
+        ("sdss32", "images", np.zeros((N, 32, 32, 5)), r"received \(12, 32, 32, 5\)"),
+        ("sdss32", "images", np.zeros((N, 5, 32)), r"received \(12, 5, 32\)"),
+        ("sdss32", "images", np.zeros((0, 5, 32, 32)), r"N > 0; received \(0, 5, 32, 32\)"),
+        ("sdss32", "images", np.zeros((N, 5, 32, 32), "S1"), "images: expected numbers"),
+        ("sdss32", "images", h5py.Empty("f4"), "images: expected shape"),
+        ("sdss32", "images", np.float32(3), r"images: expected shape .* received \(\)"),
+        ("sdss32", "ra", h5py.Empty("f8"), r"ra: expected shape \(12,\); received None"),
+        ("sdss32", "images", np.zeros((N, 5, 32, 32), complex), "images: expected numbers"),
+        ("sdss32", "specz_redshift", np.zeros(N - 1), r"expected shape \(12,\); received \(11,\)"),
+        ("sdss32", "specz_redshift", np.zeros(N, "S4"), "specz_redshift: expected numbers"),
+        ("sdss32", "specz_redshift", np.zeros(N, [("z", "f4")]), "specz_redshift: expected numbers"),
+        ("sdss32", "e_bv", np.zeros((N, 3)), r"expected shape \(12,\) or \(12, 5\)"),
+        ("sdss32", "ObjID", np.full(N, 2**64 - 1, np.uint64), "below 2\\*\\*63"),
+        ("sdss32", "ObjID", np.zeros(N), "ObjID: expected integers; received dtype float64"),
     ],
 )
 def test_what_does_not_fit_is_named(written, layout, key, values, words):

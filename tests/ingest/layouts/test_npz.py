@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from pix2z.errors import InputError
-from pix2z.ingest.layouts.npz import members_of, open_member
+from pix2z.ingest.npz import members_of, open_member
 
 
 def save(path, members, *, compression=zipfile.ZIP_STORED):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.ingest.layouts.pasquet import open_pasquet
+from pix2z.ingest.pasquet import open_pasquet
 
 N = 6
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.layouts.resampling import centred_crop, overlap_weights, plan_cut, resample
+from pix2z.ingest.resampling import centred_crop, overlap_weights, plan_cut, resample
 
 SCALES = st.floats(0.1, 0.8)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import open_hdf5
-from pix2z.ingest.layouts.units import flux_of, nanomaggies_in
+from pix2z.hdf5 import open_hdf5
+from pix2z.ingest.units import flux_of, nanomaggies_in
 
 
 @pytest.fixture

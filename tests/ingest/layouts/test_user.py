@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.ingest.layouts.user import axes_of, open_user
+from pix2z.ingest.mapped import axes_of, open_mapped
 
 BANDS = "ugriz"
 N = 4
@@ -41,7 +41,7 @@ def stored(images, *, bands, axes, factor, border):
 
 
 def read(path, **mapping):
-    with open_user(path, mapping=Hdf5Mapping(**mapping)) as survey:
+    with open_mapped(path, layout='hdf5', mapping=Hdf5Mapping(**mapping)) as survey:
         return survey.read_images(0, len(survey.table)), survey
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import plain
+from pix2z.hdf5 import plain
 
 __all__ = ["Failure", "Field", "ObjectList", "SdssObject", "read_objects"]
 

@@ -1,4 +1,8 @@
-"""Columns of raw files by role, and the table made of those that a file has."""
+"""Columns of raw files by role, and the table made of those that a file has.
+
+Rows that belong together form a group, and a group never straddles two parts of the sample; where a
+file names no groups, rows in one cell of the sky are one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +14,9 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
-from pix2z.ingest.layouts.grouping import CELL_DEG, sky_cell
-from pix2z.ingest.layouts.raw import RawTable
+from pix2z.ingest.raw import RawTable
 
-__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "ebv_from_column"]
+__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "sky_cell"]
 
 N_BANDS = len(BANDS)
 
@@ -25,6 +28,9 @@ ROLES = (
     *("z_warning", "spectral_class"),
 )
 """What a column can be."""
+
+CELL_DEG = 1.0
+"""Side of a cell of the sky in degrees."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def assemble(
         z_error = _float32(found["redshift_error"].values)
         origin["z_error"] = found["redshift_error"].key
     if "ebv" in found:
-        ebv, origin["ebv"] = ebv_from_column(found["ebv"].values, key=found["ebv"].key)
+        ebv, origin["ebv"] = _ebv(found["ebv"].values, key=found["ebv"].key)
 
     has_positions, has_ids = "ra" in found, "object_id" in found
     ra = dec = np.full(n, np.nan)
@@ -156,9 +162,32 @@ def assemble(
     )
 
 
-def ebv_from_column(
-    column: NDArray[np.floating], *, key: str = "e_bv"
-) -> tuple[NDArray[np.float32], str]:
+def sky_cell(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Cell of the sky of each position; neighbours on the sky share one, and so one part.
+
+    Bands of 1 degree in declination, each cut in right ascension into ceil(360 cos(dec)) cells, dec
+    being the band's middle: every cell is close to 1 square degree.
+
+    Parameters
+    ----------
+    ra, dec : (N,) degrees.
+
+    Returns
+    -------
+    cell : (N,) integers from 0; -1 where a position is not finite or |dec| > 90.
+    """
+    usable = np.isfinite(ra) & np.isfinite(dec) & (np.abs(np.nan_to_num(dec)) <= 90.0)
+    ra_deg = np.where(usable, ra, 0.0) % 360.0
+    n_bands = round(180.0 / CELL_DEG)
+    band = np.minimum((np.where(usable, dec, 0.0) + 90.0) // CELL_DEG, n_bands - 1)
+    middle = np.deg2rad((band + 0.5) * CELL_DEG - 90.0)
+    n_cells = np.ceil(360.0 / CELL_DEG * np.cos(middle))
+    within = np.minimum(np.floor(ra_deg / 360.0 * n_cells), n_cells - 1)
+    cell = band * round(360.0 / CELL_DEG) + within
+    return np.where(usable, cell, -1).astype(np.int64)
+
+
+def _ebv(column: NDArray[np.floating], *, key: str) -> tuple[NDArray[np.float32], str]:
     """E(B-V) (N,) and, in words, how the column gave it.
 
     A column (N,) is E(B-V) itself. A column (N, 5) holds the extinctions A_ugriz in magnitudes, as

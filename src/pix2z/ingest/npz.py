@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import in_one_line, plain, reading
+from pix2z.hdf5 import in_one_line, plain, reading
 
 __all__ = ["Member", "members_of", "open_member"]
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import plain
+from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.ingest.layouts.columns import ID_ROLES, Column, assemble, check_column
-from pix2z.ingest.layouts.npz import Member, open_member
-from pix2z.ingest.layouts.raw import RawFile, RawSurvey, RawTable
+from pix2z.ingest.columns import ID_ROLES, Column, assemble, check_column
+from pix2z.ingest.npz import Member, open_member
+from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 
 __all__ = ["CROP", "FIELDS", "SIDE", "open_pasquet"]
 
