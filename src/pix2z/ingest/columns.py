@@ -79,7 +79,7 @@ def check_column(
 
 
 def assemble(
-    found: Mapping[str, Column],
+    columns: Mapping[str, Column],
     *,
     n: int,
     path: str | Path,
@@ -93,55 +93,55 @@ def assemble(
 
     Parameters
     ----------
-    found : role -> column.
+    columns : role -> column.
     no_redshift : why there are no redshifts, should there be none.
     bands : order of the bands in a seeing column.
     """
     origin = {"z_spec": no_redshift}
     z_spec = z_error = ebv = np.full(n, np.nan, np.float32)
     origin |= dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN")
-    if "redshift" in found:
-        z_spec, origin["z_spec"] = _float32(found["redshift"].values), found["redshift"].key
-    if "redshift_error" in found:
-        z_error = _float32(found["redshift_error"].values)
-        origin["z_error"] = found["redshift_error"].key
-    if "ebv" in found:
-        ebv, origin["ebv"] = _ebv(found["ebv"].values, key=found["ebv"].key)
+    if "redshift" in columns:
+        z_spec, origin["z_spec"] = _float32(columns["redshift"].values), columns["redshift"].key
+    if "redshift_error" in columns:
+        z_error = _float32(columns["redshift_error"].values)
+        origin["z_error"] = columns["redshift_error"].key
+    if "ebv" in columns:
+        ebv, origin["ebv"] = _ebv(columns["ebv"].values, key=columns["ebv"].key)
 
-    has_positions, has_ids = "ra" in found, "object_id" in found
+    has_positions, has_ids = "ra" in columns, "object_id" in columns
     ra = dec = np.full(n, np.nan)
     origin["position"] = "none"
     if has_positions:
-        ra, dec = (found[role].values.astype(np.float64) for role in ("ra", "dec"))
-        origin["position"] = f"{found['ra'].key}, {found['dec'].key}"
+        ra, dec = (columns[role].values.astype(np.float64) for role in ("ra", "dec"))
+        origin["position"] = f"{columns['ra'].key}, {columns['dec'].key}"
 
     object_id = np.arange(n, dtype=np.int64)
     origin["object_id"] = "none in the file: row number"
     if has_ids:
-        object_id, origin["object_id"] = _ids(found["object_id"], path), found["object_id"].key
-    if "group_id" in found:
-        group_id, origin["group_id"] = _ids(found["group_id"], path), found["group_id"].key
+        object_id, origin["object_id"] = _ids(columns["object_id"], path), columns["object_id"].key
+    if "group_id" in columns:
+        group_id, origin["group_id"] = _ids(columns["group_id"], path), columns["group_id"].key
     elif has_positions:
         group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
     else:
         group_id, origin["group_id"] = object_id, "object_id: every row its own group"
 
     seeing = np.full((n, N_BANDS), np.nan, np.float32)
-    if "seeing" in found:
-        values = _float32(found["seeing"].values).reshape(n, -1)  # (N,): the same in every band
+    if "seeing" in columns:
+        values = _float32(columns["seeing"].values).reshape(n, -1)  # (N,): the same in every band
         seeing[:, [BANDS.index(band) for band in bands]] = values
-        origin["seeing"] = found["seeing"].key
+        origin["seeing"] = columns["seeing"].key
     moved = np.zeros(n, np.uint8)
-    if "moved" in found:
-        moved = (found["moved"].values != 0).astype(np.uint8)
+    if "moved" in columns:
+        moved = (columns["moved"].values != 0).astype(np.uint8)
 
     z_warning = spectral_class = None
-    if "z_warning" in found:
-        z_warning = found["z_warning"].values.astype(np.int64)
-        origin["z_warning"] = found["z_warning"].key
-    if "spectral_class" in found:
-        spectral_class = found["spectral_class"].values
-        origin["spectral_class"] = found["spectral_class"].key
+    if "z_warning" in columns:
+        z_warning = columns["z_warning"].values.astype(np.int64)
+        origin["z_warning"] = columns["z_warning"].key
+    if "spectral_class" in columns:
+        spectral_class = columns["spectral_class"].values
+        origin["spectral_class"] = columns["spectral_class"].key
 
     return RawTable(
         z_spec=z_spec,
@@ -153,7 +153,7 @@ def assemble(
         ebv=ebv,
         seeing=seeing,
         moved=moved,
-        has_redshifts="redshift" in found,
+        has_redshifts="redshift" in columns,
         has_ids=has_ids,
         has_positions=has_positions,
         origin=origin,

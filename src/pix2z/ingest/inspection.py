@@ -203,9 +203,11 @@ def _bad_rows(table: RawTable, faults: dict[str, NDArray[np.bool_]]) -> dict[str
 def _counts(values: NDArray[Any] | None) -> dict[str, int]:
     if values is None:
         return {}
-    found, counts = np.unique(values, return_counts=True)
+    different, counts = np.unique(values, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in found.tolist()]
+    texts = [
+        v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in different.tolist()
+    ]
     return {plain(texts[i]): int(counts[i]) for i in order}
 
 
@@ -224,8 +226,8 @@ def _range(values: NDArray[np.floating]) -> Range | None:
 
 
 def _median(values: NDArray[np.floating]) -> float | None:
-    found = _range(values)
-    return None if found is None else found.median
+    finite = _range(values)
+    return None if finite is None else finite.median
 
 
 @dataclass(frozen=True)
@@ -249,11 +251,11 @@ def file_contents(path: str | Path) -> tuple[StoredArray, ...]:
     """
     path = Path(path)
     if path.is_file() and zipfile.is_zipfile(path):
-        found = _npz_contents(path)
+        arrays = _npz_contents(path)
     else:
         with open_hdf5(path) as file, reading(path):
-            found = _hdf5_contents(file, path)
-    return tuple(sorted(found, key=lambda array: (-_size(array), array.key)))
+            arrays = _hdf5_contents(file, path)
+    return tuple(sorted(arrays, key=lambda array: (-_size(array), array.key)))
 
 
 def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
@@ -283,21 +285,21 @@ def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
 
 
 def _hdf5_contents(file: h5py.File, path: Path) -> list[StoredArray]:
-    found = []
+    arrays = []
 
     def visit(name: str | bytes, held: Any) -> None:
         key = name if isinstance(name, str) else plain(name.decode(errors="replace"))
         if isinstance(held, h5py.Dataset):
             units = (text_attribute(held, name, path) for name in UNIT_ATTRIBUTES)
             unit = next((text for text in units if text), None)
-            found.append(_stored(key, held.shape or (), held.dtype, unit))
+            arrays.append(_stored(key, held.shape or (), held.dtype, unit))
 
     file.visititems(visit)
-    return found
+    return arrays
 
 
 def _npz_contents(path: Path) -> list[StoredArray]:
-    found = []
+    arrays = []
     with reading(path), zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if not name.endswith(".npy"):
@@ -306,10 +308,10 @@ def _npz_contents(path: Path) -> list[StoredArray]:
                 major, _ = np.lib.format.read_magic(member)
                 headers = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
                 shape, _, dtype = headers[major > 1](member)
-            found.append(_stored(name.removesuffix(".npy"), shape, dtype))
-    if not found:
+            arrays.append(_stored(name.removesuffix(".npy"), shape, dtype))
+    if not arrays:
         raise InputError(f"{path}: neither HDF5 nor npz; expected one of them")
-    return found
+    return arrays
 
 
 def _stored(

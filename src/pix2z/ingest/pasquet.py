@@ -114,11 +114,11 @@ def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None)
     """Role -> the label column that plays it."""
     used = {}
     for role, candidates in FIELDS.items():
-        found = [f for name in candidates if (f := _field(labels, names, name)) is not None]
+        there = [f for name in candidates if (f := _field(labels, names, name)) is not None]
         if role in ID_ROLES:  # one that is no integer rounds ids
-            found = [field for field in found if labels.dtype[field].kind in "iu"]
-        if found:
-            used[role] = found[0]
+            there = [field for field in there if labels.dtype[field].kind in "iu"]
+        if there:
+            used[role] = there[0]
     if ("ra" in used) != ("dec" in used):
         raise InputError(f"{labels.path}: labels: expected ra and dec, or neither")
     if ebv_key:
