@@ -97,68 +97,56 @@ def assemble(
     no_redshift : why there are no redshifts, should there be none.
     bands : order of the bands in a seeing column.
     """
-    origin = {"z_spec": no_redshift}
-    z_spec = z_error = ebv = np.full(n, np.nan, np.float32)
-    origin |= dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN")
-    if "redshift" in columns:
-        z_spec, origin["z_spec"] = _float32(columns["redshift"].values), columns["redshift"].key
-    if "redshift_error" in columns:
-        z_error = _float32(columns["redshift_error"].values)
-        origin["z_error"] = columns["redshift_error"].key
+    origin = {
+        "z_spec": no_redshift,
+        **dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN"),
+        "position": "none",
+        "object_id": "none in the file: row number",
+        "group_id": "object_id: every row its own group",
+    }
+    names = {"redshift": "z_spec", "redshift_error": "z_error"}
+    origin |= {names.get(role, role): column.key for role, column in columns.items()}
+    for role in ("ra", "dec", "moved"):
+        origin.pop(role, None)
+
+    def values(role: str, dtype: type) -> NDArray[Any]:
+        if role not in columns:
+            return np.full(n, np.nan, dtype)
+        with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the checks see
+            return columns[role].values.astype(dtype)
+
+    ebv = np.full(n, np.nan, np.float32)
     if "ebv" in columns:
-        ebv, origin["ebv"] = _ebv(columns["ebv"].values, key=columns["ebv"].key)
-
-    has_positions, has_ids = "ra" in columns, "object_id" in columns
-    ra = dec = np.full(n, np.nan)
-    origin["position"] = "none"
-    if has_positions:
-        ra, dec = (columns[role].values.astype(np.float64) for role in ("ra", "dec"))
+        ebv, origin["ebv"] = _ebv(columns["ebv"])
+    ra, dec = values("ra", np.float64), values("dec", np.float64)
+    object_id = _ids(columns["object_id"], path) if "object_id" in columns else np.arange(n)
+    group_id = object_id
+    if "ra" in columns:
         origin["position"] = f"{columns['ra'].key}, {columns['dec'].key}"
-
-    object_id = np.arange(n, dtype=np.int64)
-    origin["object_id"] = "none in the file: row number"
-    if has_ids:
-        object_id, origin["object_id"] = _ids(columns["object_id"], path), columns["object_id"].key
+        group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
     if "group_id" in columns:
         group_id, origin["group_id"] = _ids(columns["group_id"], path), columns["group_id"].key
-    elif has_positions:
-        group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
-    else:
-        group_id, origin["group_id"] = object_id, "object_id: every row its own group"
-
     seeing = np.full((n, N_BANDS), np.nan, np.float32)
-    if "seeing" in columns:
-        values = _float32(columns["seeing"].values).reshape(n, -1)  # (N,): the same in every band
-        seeing[:, [BANDS.index(band) for band in bands]] = values
-        origin["seeing"] = columns["seeing"].key
-    moved = np.zeros(n, np.uint8)
-    if "moved" in columns:
-        moved = (columns["moved"].values != 0).astype(np.uint8)
-
-    z_warning = spectral_class = None
-    if "z_warning" in columns:
-        z_warning = columns["z_warning"].values.astype(np.int64)
-        origin["z_warning"] = columns["z_warning"].key
-    if "spectral_class" in columns:
-        spectral_class = columns["spectral_class"].values
-        origin["spectral_class"] = columns["spectral_class"].key
+    seeing_bands = [BANDS.index(band) for band in bands]
+    seeing[:, seeing_bands] = values("seeing", np.float32).reshape(n, -1)  # (N,): in every band
+    moved = columns["moved"].values != 0 if "moved" in columns else np.zeros(n)
 
     return RawTable(
-        z_spec=z_spec,
-        z_error=z_error,
+        z_spec=values("redshift", np.float32),
+        z_error=values("redshift_error", np.float32),
         object_id=object_id,
         group_id=group_id,
         ra=ra,
         dec=dec,
         ebv=ebv,
         seeing=seeing,
-        moved=moved,
+        moved=moved.astype(np.uint8),
         has_redshifts="redshift" in columns,
-        has_ids=has_ids,
-        has_positions=has_positions,
+        has_ids="object_id" in columns,
+        has_positions="ra" in columns,
         origin=origin,
-        z_warning=z_warning,
-        spectral_class=spectral_class,
+        z_warning=values("z_warning", np.int64) if "z_warning" in columns else None,
+        spectral_class=columns["spectral_class"].values if "spectral_class" in columns else None,
     )
 
 
@@ -187,23 +175,19 @@ def sky_cell(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.in
     return np.where(usable, cell, -1).astype(np.int64)
 
 
-def _ebv(column: NDArray[np.floating], *, key: str) -> tuple[NDArray[np.float32], str]:
+def _ebv(column: Column) -> tuple[NDArray[np.float32], str]:
     """E(B-V) (N,) and, in words, how the column gave it.
 
     A column (N,) is E(B-V) itself. A column (N, 5) holds the extinctions A_ugriz in magnitudes, as
     SDSS DR12 gives them; each over its A / E(B-V) is an estimate of E(B-V), and their mean is taken
     (Hayat et al. 2021).
     """
-    if column.ndim == 1:
-        return _float32(column), f"{key} (N,), taken as E(B-V)"
-    ebv = (column / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1)
+    with np.errstate(over="ignore"):
+        if column.values.ndim == 1:
+            return column.values.astype(np.float32), f"{column.key} (N,), taken as E(B-V)"
+        ebv = (column.values / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1).astype(np.float32)
     ratios = ", ".join(str(ratio) for ratio in EXTINCTION_PER_EBV)
-    return _float32(ebv), f"{key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
-
-
-def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the checks see
-        return values.astype(np.float32)
+    return ebv, f"{column.key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
 
 
 def _ids(column: Column, path: str | Path) -> NDArray[np.int64]:
