@@ -3,8 +3,13 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.ingest.inspection import file_contents, suggested_mapping
-from pix2z.ingest.inspection import inspect_survey, sample_stamps, spread_out
+from pix2z.ingest.inspection import (
+    file_contents,
+    inspect_survey,
+    sample_stamps,
+    spread_out,
+    suggested_mapping,
+)
 from pix2z.ingest.source import open_source
 
 LIMITS = {"z_min": 0.0, "z_max": 0.4, "pdf_range": (0.0, 0.4)}

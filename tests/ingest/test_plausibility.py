@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2z.ingest.columns import assemble
-from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.plausibility import FEWEST, photometry_problems, sample_rows
+from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.sky.semireal import write_semireal
 
 SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS

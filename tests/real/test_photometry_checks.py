@@ -8,8 +8,8 @@ from scipy.ndimage import maximum_filter
 
 from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.ingest.columns import assemble
-from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.plausibility import photometry_problems
+from pix2z.ingest.raw import RawFile, RawSurvey
 
 SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS
 

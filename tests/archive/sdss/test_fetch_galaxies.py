@@ -20,8 +20,8 @@ from pix2z.archive.softening import soften
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import file_digest
-from pix2z.ingest.units import SOFTENED_UNIT
 from pix2z.ingest.source import open_source
+from pix2z.ingest.units import SOFTENED_UNIT
 from tests.archive.server import answer, stall, truncate
 from tests.archive.synthetic_sdss import (
     BANDS,
