@@ -95,14 +95,14 @@ def test_every_file_is_converted_from_its_own_unit_and_size(raw, write_raw):
 def test_many_files_need_few_open_ones(raw, write_raw):
     resource = pytest.importorskip("resource", reason="no limits of open files on this system")
     small = part(raw, slice(1))
-    for number in range(60):
+    for number in range(30):
         folder = write_raw(small, name=f"many/{number:03d}.h5").parent
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     in_use = len(list(Path("/dev/fd").iterdir()))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 20, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 12, limits[1]))
     try:
         with open_source(folder) as survey:
-            assert survey.read_images(0, 60).shape == (60, 32, 32, 5)
+            assert survey.read_images(0, 30).shape == (30, 32, 32, 5)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
