@@ -25,7 +25,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, cast
@@ -241,28 +241,19 @@ def _stored_bytes(dataset: h5py.HLObject | None, path: Path, key: str, *, depth:
     if depth > MOST_LINKS:
         raise InputError(f"{path}: {key}: expected at most {MOST_LINKS} nested virtual datasets")
     sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
-    return sum(
-        _source_bytes(dataset, path, key, name, place, depth=depth + 1)
-        for name, place in sorted(sources)
-    )
-
-
-def _source_bytes(
-    dataset: h5py.Dataset, path: Path, key: str, name: str, place: str, *, depth: int
-) -> int:
-    """Bytes on disk of the dataset at `place` of the file `name`, a source of a virtual one."""
-    if name == ".":
-        source = _follow(dataset.file, f"{path}: {key}", place, depth=0)
-        return _stored_bytes(source, path, key, depth=depth)
-    beside = path.parent / name
-    if Path(name).name != name or beside.is_symlink() or not beside.is_file():
-        raise InputError(
-            f"{path}: {key}: expected every source of a virtual dataset to be a file in "
-            f"{path.parent}; received {name!r}"
-        )
-    with open_hdf5(beside) as other:
-        source = _follow(other, f"{beside}: {key}", place, depth=0)
-        return _stored_bytes(source, beside, key, depth=depth)
+    stored = 0
+    for name, place in sorted(sources):
+        here, beside = name == ".", path if name == "." else path.parent / name
+        elsewhere = Path(name).name != name or beside.is_symlink() or not beside.is_file()
+        if elsewhere and not here:
+            raise InputError(
+                f"{path}: {key}: expected every source of a virtual dataset to be a file in "
+                f"{path.parent}; received {name!r}"
+            )
+        with nullcontext(dataset.file) if here else open_hdf5(beside) as file:
+            source = _follow(file, f"{beside}: {key}", place, depth=0)
+            stored += _stored_bytes(source, beside, key, depth=depth + 1)
+    return stored
 
 
 def _check_sizes(dataset: h5py.Dataset, where: str, stored: int) -> None:
@@ -348,17 +339,12 @@ def _guard() -> None:
         answer = None
         if attribute:
             answer = _variable_text(path, *attribute)
-        else:
-            _open_all(path)
+        else:  # whatever is raised, the file's reader will meet and tell
+            with suppress(Exception), h5py.File(path, "r") as file:
+                _open_members(file, seen=set(), until=time.monotonic() + LOOKING_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-
-
-def _open_all(path: str) -> None:
-    """Open all that is in a file; whatever is raised, its reader will meet and tell."""
-    with suppress(Exception), h5py.File(path, "r") as file:
-        _open_members(file, seen=set(), until=time.monotonic() + LOOKING_SECONDS)
 
 
 def _open_members(group: h5py.Group, *, seen: set[int], until: float) -> None:
