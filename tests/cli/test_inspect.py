@@ -245,14 +245,6 @@ def test_the_picture_is_a_png(inspect, write, sdss32_file, tmp_path):
     assert "nothing to draw" in errors
 
 
-def test_a_terminal_gets_colour(inspect, sdss32_file, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    code, said, _ = inspect(sdss32_file)
-    assert code == 0
-    assert "\x1b[1m" in said
-
-
 def test_entries_come_from_params_yaml_and_then_from_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read_mapping(None, None) == Hdf5Mapping()

@@ -96,18 +96,10 @@ def galaxies_path(raw, write_raw, run_ingest):
 
 
 @pytest.fixture
-def galaxies():
-    """Stamps (N, 32, 32, 5) in nanomaggies and the columns of 12 galaxies."""
-    rng = np.random.default_rng(21)
-    return {
-        "stamps": rng.normal(size=(N, 32, 32, 5)).astype(np.float32),
-        "object_id": 1_237_650_000_000_000_000 + np.arange(N),
-        "ra": rng.uniform(0, 360, N),
-        "dec": rng.uniform(-90, 90, N),
-        "ebv": rng.uniform(0, 0.1, N).astype(np.float32),
-        "z": rng.uniform(0, 0.4, N).astype(np.float32),
-        "z_error": np.full(N, 1e-4, np.float32),
-    }
+def galaxies(raw):
+    """Stamps (N, 32, 32, 5) in nanomaggies and the columns of the first 12 galaxies."""
+    columns = {name: raw[key][:N] for name, key in STANDARD_KEYS.items()}
+    return {"stamps": np.ascontiguousarray(raw["images"][:N].transpose(0, 2, 3, 1)), **columns}
 
 
 @pytest.fixture

@@ -244,6 +244,24 @@ def test_damaged_pixels_stop_with_one_line_and_the_earlier_output_is_left_alone(
     assert no_output(tmp_path)
 
 
+def test_what_fails_half_way_through_writing_leaves_the_earlier_output_alone(
+    raw, write_raw, run_ingest, tmp_path, monkeypatch
+):
+    path = write_raw(raw)
+    output, _ = run_ingest(path)
+    before = output.read_bytes()
+
+    def interrupted(survey, rows, chunk_rows):
+        yield survey.read_images(0, 16)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pix2z.ingest.galaxies._blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_ingest(path)
+    assert output.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir() if "partial" in file.name] == []
+
+
 def test_the_report_says_what_was_read_and_assumed(raw, write_raw, run_ingest):
     path = write_raw(raw)
     _, report = run_ingest(path)
@@ -320,14 +338,6 @@ def test_spectra_that_are_not_trusted_are_left_out_by_reason(
         rows = galaxies.column("row_origin")
         assert rows.tolist() == [row for row in range(n) if row not in gone]
         np.testing.assert_array_equal(galaxies.column("object_id"), raw["ObjID"][rows])
-
-
-def test_files_without_the_columns_are_not_judged_by_them(raw, write_raw, run_ingest):
-    path = write_raw(raw)
-    plain, report = run_ingest(path, name="plain.h5")
-    judged, same = run_ingest(path, name="judged.h5", z_warnings=(0,), classes=("GALAXY",))
-    assert report == same
-    assert plain.read_bytes() == judged.read_bytes()
 
 
 def test_a_number_for_masked_pixels_is_refused_until_the_mapping_names_it(

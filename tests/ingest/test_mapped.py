@@ -78,12 +78,6 @@ def test_any_axes_bands_unit_and_size_give_the_same_nanomaggies(
     assert found.dtype == np.float32
 
 
-def test_whole_numbers_are_converted_too(write_raw):
-    counts = np.random.default_rng(3).integers(-5, 300, (N, 5, 32, 32), dtype=np.int16)
-    found, _ = read(write_raw({"images": counts}), zero_point=25.0)
-    np.testing.assert_allclose(found, counts.transpose(0, 2, 3, 1) * 0.1, rtol=1e-6)
-
-
 @pytest.mark.parametrize("axes", ["NHWC", "NCHW"])
 def test_other_pixel_scales_are_resampled(write_raw, axes):
     fine = np.random.default_rng(5).normal(size=(N, 66, 70, 2))

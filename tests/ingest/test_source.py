@@ -187,15 +187,3 @@ def test_other_files_are_told_by_what_they_are(tmp_path, write_raw):
         open_source(tmp_path / "broken.npz").__enter__()
     with pytest.raises(InputError, match=r"gone\.h5: cannot be opened: no such file"):
         open_source(tmp_path / "gone.h5")
-
-
-def test_an_unknown_file_is_read_through_the_mapping(tmp_path, raw, write_raw):
-    images = raw["images"].transpose(0, 2, 3, 1)[..., ::-1]
-    path = write_raw({"pix": images, "z": raw["specz_redshift"]})
-    mapping = Hdf5Mapping(images="pix", bands="zirgu", unit="nmgy", redshift="z")
-    with open_source(path, mapping=mapping) as survey:
-        assert survey.layout == "hdf5"
-        expected = raw["images"].transpose(0, 2, 3, 1)
-        np.testing.assert_array_equal(survey.read_images(0, N), expected)
-    with pytest.raises(InputError, match="key 'images' is missing"), open_source(path):
-        pass
