@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import plain
+from pix2z.hdf5 import plain
 
 __all__ = ["Failure", "Field", "ObjectList", "SdssObject", "read_objects"]
 

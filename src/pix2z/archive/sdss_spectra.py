@@ -22,7 +22,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import in_one_line
+from pix2z.hdf5 import in_one_line
 
 __all__ = [
     "FITS_DAMAGE",

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import in_one_line, plain, reading
+from pix2z.hdf5 import in_one_line, plain, reading
 
 __all__ = ["Member", "members_of", "open_member"]
 
@@ -55,20 +55,20 @@ class Member:
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Rows `start` to `stop` whole, (n, ...)."""
-        found = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        values = np.empty((stop - start, *self.shape[1:]), self.dtype)
         with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            self._fill(found, position=start * math.prod(self.shape[1:]))
-        return found
+            self._fill(values, position=start * math.prod(self.shape[1:]))
+        return values
 
     def part_of_rows(self, start: int, stop: int, part: slice) -> NDArray[Any]:
         """Of rows `start` to `stop` only `part` along the second axis, (n, len(part), ...)."""
         first, last, _ = part.indices(self.shape[1])
-        found = np.empty((stop - start, last - first, *self.shape[2:]), self.dtype)
+        values = np.empty((stop - start, last - first, *self.shape[2:]), self.dtype)
         step = math.prod(self.shape[2:])
         with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            for row, target in enumerate(found, start):
+            for row, target in enumerate(values, start):
                 self._fill(target, position=(row * self.shape[1] + first) * step)
-        return found
+        return values
 
     def _fill(self, target: NDArray[Any], *, position: int) -> None:
         """Read the values of a C-contiguous array, beginning with value number `position`."""

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import plain
+from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.ingest.layouts.columns import ID_ROLES, Column, assemble, check_column
-from pix2z.ingest.layouts.npz import Member, open_member
-from pix2z.ingest.layouts.raw import RawFile, RawSurvey, RawTable
+from pix2z.ingest.columns import ID_ROLES, Column, assemble, check_column
+from pix2z.ingest.npz import Member, open_member
+from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 
 __all__ = ["CROP", "FIELDS", "SIDE", "open_pasquet"]
 
@@ -114,11 +114,11 @@ def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None)
     """Role -> the label column that plays it."""
     used = {}
     for role, candidates in FIELDS.items():
-        found = [f for name in candidates if (f := _field(labels, names, name)) is not None]
+        there = [f for name in candidates if (f := _field(labels, names, name)) is not None]
         if role in ID_ROLES:  # one that is no integer rounds ids
-            found = [field for field in found if labels.dtype[field].kind in "iu"]
-        if found:
-            used[role] = found[0]
+            there = [field for field in there if labels.dtype[field].kind in "iu"]
+        if there:
+            used[role] = there[0]
     if ("ra" in used) != ("dec" in used):
         raise InputError(f"{labels.path}: labels: expected ra and dec, or neither")
     if ebv_key:

@@ -112,8 +112,8 @@ def resample(
     if not finite.all():
         touches = (rows > 0).astype(np.float64), (columns > 0).astype(np.float64)
         for value in (np.inf, np.nan):  # a pixel that touches both is NaN
-            found = np.isinf(images) if np.isinf(value) else np.isnan(images)
-            stamps[_product(found.astype(np.float64), *touches) > 0.5] = value
+            bad = np.isinf(images) if np.isinf(value) else np.isnan(images)
+            stamps[_product(bad.astype(np.float64), *touches) > 0.5] = value
     return stamps
 
 

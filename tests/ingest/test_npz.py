@@ -5,12 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from pix2z.errors import InputError
-from pix2z.ingest.layouts.npz import members_of, open_member
+from pix2z.ingest.npz import members_of, open_member
 
 
 def save(path, members, *, compression=zipfile.ZIP_STORED):
@@ -38,8 +36,7 @@ def path(tmp_path):
     return tmp_path / "raw.npz"
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize(("compressed", "version"), [(0, (1, 0)), (1, (2, 0)), (1, (3, 0))])
 def test_rows_in_any_order(path, compressed, version):
     array = np.random.default_rng(1).normal(size=(50, 6, 4, 2)).astype(">f8")
     how = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
@@ -52,19 +49,6 @@ def test_rows_in_any_order(path, compressed, version):
             np.testing.assert_array_equal(member.rows(start, stop), array[start:stop])
             part = member.part_of_rows(start, stop, slice(2, 5))
             np.testing.assert_array_equal(part, array[start:stop, 2:5])
-
-
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=6),
-    compressed=st.booleans(),
-)
-def test_ranges_one_after_the_other(tmp_path_factory, rows, compressed):
-    path = tmp_path_factory.mktemp("npz") / "raw.npz"
-    array = np.arange(30 * 8, dtype=np.int32).reshape(30, 4, 2)
-    (np.savez_compressed if compressed else np.savez)(path, x=array)
-    with open_member(path, "x") as member:
-        for start, stop in (sorted(pair) for pair in rows):
-            np.testing.assert_array_equal(member.rows(start, stop), array[start:stop])
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -153,39 +137,6 @@ def test_a_missing_array_and_a_missing_file_are_named(path):
     path.unlink()
     with pytest.raises(InputError, match="no such file"):
         members_of(path)
-
-
-def refusal(path):
-    """Read all rows; what the error says, or nothing."""
-    try:
-        with open_member(path, "x") as member:
-            member.rows(0, member.shape[0])
-    except InputError as error:
-        return str(error)
-    return ""
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_damage_at_any_place_is_one_line(path, compressed):
-    rng = np.random.default_rng(6)
-    array = rng.normal(size=(40, 8, 8)).astype(np.float32)
-    (np.savez_compressed if compressed else np.savez)(path, x=array)
-    whole = path.read_bytes()
-    said = []
-    for trial in range(400):
-        damaged = bytearray(whole)
-        if trial % 4 == 0:
-            del damaged[rng.integers(len(damaged)) :]
-        for at in rng.integers(0, len(damaged), 2) if damaged else ():
-            damaged[at] = rng.integers(256)
-        for at in (int(rng.integers(0, 150)), len(damaged) - int(rng.integers(1, 120))):
-            if 0 <= at < len(damaged):
-                damaged[at] = rng.integers(256)
-        path.write_bytes(bytes(damaged))
-        said.append(refusal(path))
-    refused = [line for line in said if line]
-    assert len(refused) > 100
-    assert all(line.startswith(str(path)) and "\n" not in line for line in refused)
 
 
 def test_pixels_that_fail_their_checksum_are_named(path):

@@ -9,7 +9,7 @@ import h5py
 from astropy import units
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import text_attribute
+from pix2z.hdf5 import text_attribute
 from pix2z.imaging import SOFTENED_UNIT
 
 __all__ = ["Flux", "flux_of", "nanomaggies_in", "require_nanomaggies"]
