@@ -1,19 +1,22 @@
-"""The seed experiment's own reading of the same predictions, and why it misleads.
+"""The published experiment's own reading of the same predictions, and why it misleads.
 
 There, redshifts were min-max scaled over each arm's own rows and errors were quoted in that scale
 on each arm's own test set. Here the same numbers are worked out beside those in redshift units.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.splits import Split
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, subset_masks
 from pix2z.evaluation.arm_metrics import json_number
 from pix2z.evaluation.point_metrics import point_metrics
 
-__all__ = ["NOTE", "PUBLISHED", "PUBLISHED_METRICS", "OwnSample", "normalised_view"]
+__all__ = ["PUBLISHED", "OwnSample", "normalised_view", "published_view"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -29,7 +32,7 @@ PUBLISHED_METRICS = {
     "outlier_010": "seed_outlier_010",
     "outlier_015": "seed_outlier_015",
 }
-"""The seed's name of a metric -> ours; all of dz, without division by 1 + z."""
+"""The experiment's name of a metric -> ours; all of dz, without division by 1 + z."""
 
 PUBLISHED: dict[str, dict[str, float]] = {
     "full": {
@@ -74,7 +77,7 @@ class OwnSample:
     z_phot, z_spec : (n,) all test galaxies.
     own_test : (n,) mask of those inside the arm's selection.
     z_rows : (m,) true redshifts of all of the arm's rows, own test galaxies included, since the
-        seed fitted its scaler before splitting.
+        experiment fitted its scaler before splitting.
     """
 
     z_phot: Array
@@ -83,10 +86,36 @@ class OwnSample:
     z_rows: Array
 
 
+def published_view(
+    arms: Mapping[str, ArmGalaxies], *, full: Split, clipped: Split, z_spec: NDArray[np.floating]
+) -> Json:
+    """Read the published network's arms as the experiment did.
+
+    Parameters
+    ----------
+    arms : of these `published_full` and `published_clipped` are read, where they are there.
+    full, clipped : the splits that these arms were trained on.
+    z_spec : every row of galaxies.h5.
+    """
+    test_z = z_spec[full.test].astype(np.float64)
+    inside = subset_masks(test_z, full.clip_window)["inside"]
+    samples: dict[str, OwnSample | None] = {}
+    for split, own_test in ((full, np.ones(len(test_z), bool)), (clipped, inside)):
+        arm = arms.get(f"published_{split.selection}")
+        rows = (split.train, split.validation, split.calibration, split.test[own_test])
+        samples[split.selection] = arm and OwnSample(
+            z_phot=arm.pool.z_phot,
+            z_spec=arm.pool.z_spec,
+            own_test=own_test,
+            z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
+        )
+    return normalised_view(samples["full"], samples["clipped"], inside=inside)
+
+
 def normalised_view(
     full: OwnSample | None, clipped: OwnSample | None, *, inside: NDArray[np.bool_]
 ) -> Json:
-    """Both arms as the seed read them; an absent arm is None. `inside`: (n,) the clip window."""
+    """Both arms as the experiment read them; None where absent. `inside`: (n,) the clip window."""
     return {
         "full": None if full is None else _arm(full, inside, PUBLISHED["full"]),
         "clipped": None if clipped is None else _arm(clipped, inside, PUBLISHED["clipped"]),

@@ -5,13 +5,13 @@ With dz = z_phot - z_spec and Delta = dz / (1 + z_spec):
 ===================== ======================================= ==============================
 key                   formula                                 convention
 ===================== ======================================= ==============================
-mae                   mean abs(dz)                            seed experiment
-rmse                  sqrt(mean dz^2)                         seed experiment
-r2                    1 - sum dz^2 / sum (z_spec - mean)^2    seed experiment
-adjusted_r2           1 - (1 - R2) (n - 1) / (n - 2)          seed experiment, one predictor
-seed_bias             mean dz                                 seed experiment
-seed_precision        1.48 median abs(dz)                     seed experiment
-seed_outlier_005 ...  share of abs(dz) > 0.05, 0.10, 0.15     seed experiment
+mae                   mean abs(dz)                            published experiment
+rmse                  sqrt(mean dz^2)                         published experiment
+r2                    1 - sum dz^2 / sum (z_spec - mean)^2    published experiment
+adjusted_r2           1 - (1 - R2) (n - 1) / (n - 2)          published experiment, one predictor
+seed_bias             mean dz                                 published experiment
+seed_precision        1.48 median abs(dz)                     published experiment
+seed_outlier_005 ...  share of abs(dz) > 0.05, 0.10, 0.15     published experiment
 bias_mean             mean Delta                              SDSS image papers
 bias_median           median Delta                            RAIL / LSST DESC
 nmad                  1.4826 median abs(Delta - median Delta) both (sigma_MAD)
