@@ -1,8 +1,8 @@
 import copy
 
 import pytest
-
 from pix2z.evaluation.answer import answer, find_contrast
+
 from pix2z.evaluation.contrasts import TOLD_WINDOW
 
 

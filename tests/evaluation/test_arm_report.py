@@ -1,10 +1,10 @@
 import json
 
 import pytest
+from pix2z.evaluation.arm_report import arm_report
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies
 from pix2z.evaluation.arm_metrics import subset_values
-from pix2z.evaluation.arm_report import arm_report
 from pix2z.evaluation.point_metrics import point_metrics
 
 

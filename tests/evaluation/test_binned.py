@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from pix2z.evaluation.binned import bin_edges, binned_metrics
+
 from pix2z.evaluation.point_metrics import point_metrics
 
 

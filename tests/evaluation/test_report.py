@@ -2,9 +2,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from pix2z.evaluation.report_parts import Picture, Section, Table
 
 from pix2z.evaluation.report import _how_to_read, write_report
-from pix2z.evaluation.report_parts import Picture, Section, Table
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"

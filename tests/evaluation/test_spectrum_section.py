@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from pix2z.evaluation.spectrum_section import SHOWN, spectrum_answer, spectrum_sections
 
 

@@ -28,8 +28,8 @@ from pix2z.errors import InputError
 from pix2z.files import atomic_path
 from pix2z.hdf5.opening import open_hdf5, reading, text_attribute
 from pix2z.hdf5.storage import find_dataset, has_key
-from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.templates import Templates
+from pix2z.wavelengths import wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
 
@@ -93,7 +93,7 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         with reading(path, "wavelength"):
             values = wavelength[...].astype(np.float64)
         try:
-            log_grid(values)
+            wavelength_grid(values)
         except ValueError as error:
             raise InputError(f"{path}: wavelength: {error}") from error
         if flux.shape[1] != len(values):
@@ -262,7 +262,7 @@ def spectrum_writer(
         n is less than 1, wavelengths are not log-spaced, or other than n rows were appended.
     """
     values = np.asarray(wavelength, np.float64)
-    log_grid(values)
+    wavelength_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
     with ExitStack() as opened:

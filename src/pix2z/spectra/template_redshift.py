@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
 from pix2z.spectra.flags import Flag
-from pix2z.spectra.log_grid import LogGrid, log_grid
 from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
+from pix2z.wavelengths import WavelengthGrid, wavelength_grid
 
 __all__ = ["SpectrumRedshifts", "fit_redshifts", "join_redshifts"]
 
@@ -100,7 +100,7 @@ def fit_redshifts(
     ValueError
         Shapes do not fit together, wavelengths are not log-spaced, or an option makes no sense.
     """
-    grid = log_grid(np.asarray(wavelength))
+    grid = wavelength_grid(wavelength)
     flux, weight = _checked(flux, ivar, grid)
     if not (-1 < z_min < z_max and coarse >= 1 and degree >= 0 and grid.n >= 16 * coarse):
         raise ValueError(
@@ -150,7 +150,7 @@ class _Minimum:
     sigma: float
 
 
-def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: LogGrid) -> tuple[Array, Array]:
+def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: WavelengthGrid) -> tuple[Array, Array]:
     """Flux with 0 at bad pixels, and weights (N, L), or (1, L) where all spectra share them."""
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:

@@ -5,9 +5,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from PIL import Image
-
 from pix2z.evaluation.arm_report import binned_report
-from pix2z.evaluation.figures import style
 from pix2z.evaluation.figures.binned_metrics import plot_binned_metrics
 from pix2z.evaluation.figures.contact_sheet import SheetRow, plot_contact_sheet, rgb
 from pix2z.evaluation.figures.error_heatmap import plot_error_heatmap
@@ -16,6 +14,8 @@ from pix2z.evaluation.figures.pit import plot_pit
 from pix2z.evaluation.figures.redshift_density import plot_redshift_density
 from pix2z.evaluation.figures.redshift_histogram import plot_redshift_histogram
 from pix2z.evaluation.figures.training_curves import plot_training_curves
+
+from pix2z.evaluation.figures import style
 
 WINDOW = (-0.006, 0.224)
 HISTORY = {"epoch": [0, 1, 2], "loss": [3.0, 2.0, 1.0], "val_loss": [3.1, 2.2, 2.3]}
