@@ -89,7 +89,7 @@ def stamps(n, seed=3):
 
 
 def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n_bootstrap=100):
-    """Every file that evaluate and compare read, for 2 n galaxies of which n are the test set."""
+    """Every file that the stage evaluate reads, for 2 n galaxies of which n are the test set."""
     z_spec = redshifts(2 * n).astype(np.float32)
     index = np.arange(2 * n)
     columns = {
@@ -116,7 +116,7 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
         write_split(root / f"data/splits/{selection}.h5", split, seed=1, n_galaxies=2 * n)
     truth = {"z_spec": z_spec[test].astype(float), "row": test}
     for position, name in enumerate(arms):
-        seeds = (1,) if name.startswith("seed_") else (1, 2)
+        seeds = (1,) if name.startswith("published") else (1, 2)
         for what in ("pool", *(f"seed-{seed}" for seed in seeds)):
             made = make_predictions(n, seed=hash_seed(name, what), **ARMS[name], **truth)
             write_predictions(root / f"predictions/{name}/{what}.hdf5", made)
@@ -165,15 +165,15 @@ def write_history(path, seed):
 
 
 def write_params(path, *, arms, n_bootstrap):
-    """Sections that the two stages read, the others empty."""
+    """Sections that the stage reads, the others empty."""
     selections = {"clipped": "clipped", "subsample": "equal_n", "published_clipped": "clipped"}
     params = {section: {} for section in SECTIONS}
     params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),
-            "architecture": "published_cnn" if name.startswith("seed_") else "hybrid",
-            "seeds": [1] if name.startswith("seed_") else [1, 2],
+            "architecture": "published_cnn" if name.startswith("published") else "hybrid",
+            "seeds": [1] if name.startswith("published") else [1, 2],
         }
         for name in arms
     }
@@ -200,5 +200,5 @@ def terms():
 
 @pytest.fixture(scope="session")
 def workspace():
-    """Make the files that the stages read: `workspace(folder, n=..., arms=..., controls=...)`."""
+    """Make the files that the stage reads: `workspace(folder, n=..., arms=..., controls=...)`."""
     return make_workspace

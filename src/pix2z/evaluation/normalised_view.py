@@ -99,17 +99,18 @@ def published_view(
     """
     test_z = z_spec[full.test].astype(np.float64)
     inside = subset_masks(test_z, full.clip_window)["inside"]
-    samples: dict[str, OwnSample | None] = {}
+    samples: dict[str, OwnSample] = {}
     for split, own_test in ((full, np.ones(len(test_z), bool)), (clipped, inside)):
         arm = arms.get(f"published_{split.selection}")
-        rows = (split.train, split.validation, split.calibration, split.test[own_test])
-        samples[split.selection] = arm and OwnSample(
-            z_phot=arm.pool.z_phot,
-            z_spec=arm.pool.z_spec,
-            own_test=own_test,
-            z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
-        )
-    return normalised_view(samples["full"], samples["clipped"], inside=inside)
+        if arm is not None:
+            rows = (split.train, split.validation, split.calibration, split.test[own_test])
+            samples[split.selection] = OwnSample(
+                z_phot=arm.pool.z_phot,
+                z_spec=arm.pool.z_spec,
+                own_test=own_test,
+                z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
+            )
+    return normalised_view(samples.get("full"), samples.get("clipped"), inside=inside)
 
 
 def normalised_view(

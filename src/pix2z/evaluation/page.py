@@ -25,7 +25,7 @@ def html_page(markdown: str, folder: Path) -> str:
 
     Pictures are linked relative to `folder`, and go inside. HTML in the Markdown is shown as text.
     """
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")
     tokens = parser.parse(markdown)
     _name_rows(tokens)
     for token in tokens:
