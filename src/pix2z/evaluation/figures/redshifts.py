@@ -28,12 +28,13 @@ def plot_redshift_density(
     The line is equality, the dashed lines the outlier limit ``|dz| = 0.05 (1 + z)``, the dotted
     lines the clip window.
     """
-    rows, columns = columns_for(len(arms))
+    most = 2 if len(arms) == 4 else 3
+    rows, columns = columns_for(len(arms), most=most)
     edges = np.linspace(0.0, z_max, 81)
     counts = {arm: np.histogram2d(z[1], z[0], bins=(edges, edges))[0] for arm, z in arms.items()}
     norm = LogNorm(vmin=1, vmax=max(2.0, *(float(found.max()) for found in counts.values())))
     with figure_file(path, width=2.55 * columns + 0.9, height=2.55 * rows + 0.4) as figure:
-        axes_list = panels(figure, len(arms), shared=True)
+        axes_list = panels(figure, len(arms), most=most, shared=True)
         for position, (arm, (z_phot, z_spec)) in enumerate(arms.items()):
             axes = axes_list[position]
             shown = np.ma.masked_equal(counts[arm].T, 0)
