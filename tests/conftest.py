@@ -1,4 +1,8 @@
-"""Shared: a small sample of artificial galaxies whose colours tell their redshift."""
+"""Shared: artificial galaxies whose colours tell their redshift, and networks trained on them once.
+
+`trained_pool` and `trained_spectrum` are folders that every room may read and none may change:
+a test that changes a file copies the folder first.
+"""
 
 import os
 from collections.abc import Iterator
@@ -87,3 +91,82 @@ def sample_split():
         clip_window=(0.0, 0.3),
         test_digest="",
     )
+
+
+@pytest.fixture(scope="session")
+def trained_pool(sample_path: Path, sample_split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a pool of two small hybrids (60 bins, 0 < z < 0.4), trained in some seconds."""
+    from pix2z.dataset.store import open_galaxies
+    from pix2z.network.arm import train_arm
+    from tests.network.conftest import GRID, HYBRID
+
+    folder = tmp_path_factory.mktemp("trained_pool")
+    with open_galaxies(sample_path) as galaxies:
+        train_arm(
+            galaxies,
+            sample_split,
+            architecture="hybrid",
+            settings=HYBRID,
+            seeds=(1, 2),
+            grid=GRID,
+            models=folder / "models/full",
+            checkpoints=folder / "checkpoints",
+            record={"arm": "full", "selection": "full"},
+            curve=lambda seed: lambda epoch, record: None,
+        )
+    return folder / "models/full"
+
+
+@pytest.fixture(scope="session")
+def sample_spectra_path(sample_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """spectra.h5 beside the artificial galaxies."""
+    from pix2z.dataset.store import open_galaxies
+    from tests.spectrum_network.spectra import SETTINGS, write_spectra
+
+    path = tmp_path_factory.mktemp("spectra") / "spectra.h5"
+    with open_galaxies(sample_path) as galaxies:
+        z_spec = galaxies.column("specz_redshift").astype(np.float64)
+    write_spectra(path, z_spec, SETTINGS.wavelength.grid)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_spectrum(
+    sample_path: Path,
+    sample_spectra_path: Path,
+    sample_split,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Folder of a small spectrum network (physical decoder), trained in some seconds."""
+    from pix2z.config.spectrum import SpectrumArm
+    from pix2z.dataset.spectra import open_spectra
+    from pix2z.dataset.store import open_galaxies
+    from pix2z.spectra.learned_basis import learn_basis
+    from pix2z.spectrum_network.architectures import ShiftGrid
+    from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
+    from tests.network.conftest import HYBRID
+    from tests.spectrum_network.spectra import SETTINGS
+
+    wavelengths = SETTINGS.wavelength.grid
+
+    def learn(flux, z):
+        basis = learn_basis(wavelengths.values, flux, z, n_templates=SETTINGS.n_templates, seed=1)
+        return basis.wavelength, basis.flux
+
+    folder = tmp_path_factory.mktemp("trained_spectrum")
+    with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
+        training = SpectrumTraining(
+            galaxies=galaxies,
+            spectra=spectra,
+            split=sample_split,
+            arm=SpectrumArm(selection="full", decoder="physics", seed=1),
+            settings=SETTINGS,
+            encoder=HYBRID,
+            shifts=ShiftGrid(wavelengths, SETTINGS.stride, 0.0, 0.4),
+            learn_basis=learn,
+            checkpoints=folder / "checkpoints",
+        )
+        record = {"arm": "full"}
+        curve = lambda epoch, record: None  # noqa: E731
+        train_spectrum_arm(training, folder / "full", name="full", record=record, curve=curve)
+    return folder / "full"

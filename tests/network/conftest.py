@@ -3,29 +3,32 @@ import pytest
 from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
+GRID = RedshiftGrid(0.0, 0.4, 60)
+HYBRID = HybridConfig(
+    precision="float32",
+    use_ebv=True,
+    trunk_filters=(4, 8),
+    dense_units=(32,),
+    dropout=0.2,
+    learning_rate=0.005,
+    weight_decay=1e-4,
+    label_smoothing_dz=0.005,
+    batch_size=64,
+    epochs=6,
+    patience=6,
+    augment=True,
+    band_dropout=0.1,
+)
+
 
 @pytest.fixture(scope="session")
 def grid() -> RedshiftGrid:
-    return RedshiftGrid(0.0, 0.4, 60)
+    return GRID
 
 
 @pytest.fixture(scope="session")
 def hybrid() -> HybridConfig:
-    return HybridConfig(
-        precision="float32",
-        use_ebv=True,
-        trunk_filters=(4, 8),
-        dense_units=(32,),
-        dropout=0.2,
-        learning_rate=0.005,
-        weight_decay=1e-4,
-        label_smoothing_dz=0.005,
-        batch_size=64,
-        epochs=6,
-        patience=6,
-        augment=True,
-        band_dropout=0.1,
-    )
+    return HYBRID
 
 
 @pytest.fixture(scope="session")
