@@ -33,6 +33,7 @@ __all__ = [
     "metric_values",
     "seed_spread",
     "subset_values",
+    "with_interval",
 ]
 
 Array = NDArray[np.float64]
@@ -78,34 +79,33 @@ def bootstrap_replicates(
 
 def metric_intervals(
     terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Json]:
     """Every metric as {"value", "low", "high"}: 95 % interval over groups; None where undefined."""
     replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
-    found = {}
-    for name, value in metric_values(terms, only=only).items():
-        low, high = interval(replicates[name])
-        found[name] = {
-            "value": json_number(value),
-            "low": json_number(low),
-            "high": json_number(high),
-        }
-    return found
+    values = metric_values(terms, only=only)
+    return {name: with_interval(value, replicates[name]) for name, value in values.items()}
+
+
+def with_interval(value: float, replicates: Array, *, name: str = "value") -> Json:
+    """``{name: value, "low": ..., "high": ...}``: the 95 % interval of replicates (B,); or None."""
+    low, high = interval(replicates)
+    return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
 def coverage(pit: Array) -> dict[str, Json]:
     """Share of galaxies inside each central interval, with the band a calibrated one stays in."""
-    found = {}
+    shares = {}
     for name, level in COVERAGE.items():
         low, high = binomial_band(len(pit), level)
         share = float((np.abs(pit - 0.5) <= level / 2 + 5e-10).mean()) if len(pit) else np.nan
-        found[name] = {
+        shares[name] = {
             "nominal": level,
             "n": len(pit),
             "value": json_number(share),
             "band_low": json_number(low),
             "band_high": json_number(high),
         }
-    return found
+    return shares
 
 
 def seed_spread(per_seed: Sequence[dict[str, float]]) -> dict[str, float | None]:
@@ -137,11 +137,11 @@ def arm_report(
     terms = {subset: select_terms(arm.pool, keep) for subset, keep in masks.items()}
     return {
         "arm": name,
-        "n": {subset: len(found) for subset, found in terms.items()},
+        "n": {subset: len(galaxies) for subset, galaxies in terms.items()},
         "clip_window": list(clip_window),
         "pool": {
-            subset: metric_intervals(found, n_bootstrap=n_bootstrap, seed=seed)
-            for subset, found in terms.items()
+            subset: metric_intervals(galaxies, n_bootstrap=n_bootstrap, seed=seed)
+            for subset, galaxies in terms.items()
         },
         "seeds": {
             str(number): {
@@ -150,19 +150,19 @@ def arm_report(
             }
             for number, subsets in sorted(arm.seeds.items())
         },
-        "coverage": {subset: coverage(found.pdf.pit) for subset, found in terms.items()},
+        "coverage": {subset: coverage(galaxies.pdf.pit) for subset, galaxies in terms.items()},
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 
 
 def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str, list[Json]]:
     """Follow the pool's metrics along every variable of `BIN_WIDTHS`."""
-    found = {}
+    bins = {}
     for variable, width in BIN_WIDTHS.items():
         values = getattr(pool, variable)
         edges = bin_edges(values, width)
-        found[variable] = binned_metrics(pool, values, edges, n_bootstrap=n_bootstrap, seed=seed)
-    return found
+        bins[variable] = binned_metrics(pool, values, edges, n_bootstrap=n_bootstrap, seed=seed)
+    return bins
 
 
 def bin_edges(values: NDArray[np.floating], width: float) -> Array:
@@ -214,9 +214,9 @@ def _replicates(
 ) -> dict[str, Array]:
     """Every wanted metric under blocks of weights (b, n): name -> (B,), all blocks together."""
     point, pdf = point_terms(terms.z_phot, terms.z_spec), prepared_pdf_terms(terms.pdf)
-    found = [
+    parts = [
         point_metric_replicates(point, weights, only=only)
         | pdf_metric_replicates(pdf, weights, only=only)
         for weights in chain([np.empty((0, len(terms)))], blocks)  # an empty one for the names
     ]
-    return {name: np.concatenate([block[name] for block in found]) for name in found[0]}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

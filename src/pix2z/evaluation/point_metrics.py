@@ -127,23 +127,23 @@ def point_metric_replicates(
     names = [name for name in POINT_METRICS if name in only]
     if not len(terms.delta.values):
         return {name: np.full(len(weights), np.nan) for name in names}
-    found = _means(terms, weights) | _ranks(terms, weights)
+    values = _means(terms, weights) | _ranks(terms, weights)
     if "seed_precision" in names:
         sample = weighted_sample(terms.absolute_dz, weights)
-        found["seed_precision"] = 1.48 * quantile(sample, 0.5)
-    return {name: found[name] for name in names}
+        values["seed_precision"] = 1.48 * quantile(sample, 0.5)
+    return {name: values[name] for name in names}
 
 
 def _means(terms: PointTerms, weights: Array) -> dict[str, Array]:
     """Metrics that are means of per-galaxy terms, all in one matrix product."""
     columns = weighted_mean(terms.matrix, weights)
-    found = dict(zip(terms.names, columns.T, strict=True))
-    square, first, second = (found.pop(name) for name in ("square", "first", "second"))
-    found["rmse"] = np.sqrt(square)
-    found["r2"] = _r2(square, second - first**2, terms.z_range**2)
+    values = dict(zip(terms.names, columns.T, strict=True))
+    square, first, second = (values.pop(name) for name in ("square", "first", "second"))
+    values["rmse"] = np.sqrt(square)
+    values["r2"] = _r2(square, second - first**2, terms.z_range**2)
     n = weights.sum(axis=1)
-    found["adjusted_r2"] = 1 - (1 - found["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
-    return found
+    values["adjusted_r2"] = 1 - (1 - values["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
+    return values
 
 
 def _r2(square: Array, variance: Array, scale: float) -> Array:

@@ -118,26 +118,26 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
 
 
 def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
-    found = find_dataset(file, path, key)
-    if found.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {key}: expected numbers; received dtype {found.dtype}")
-    if len(found.shape) != dimensions or 0 in found.shape:
+    dataset = find_dataset(file, path, key)
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {dataset.dtype}")
+    if len(dataset.shape) != dimensions or 0 in dataset.shape:
         raise InputError(
-            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {found.shape}"
+            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {dataset.shape}"
         )
-    return found
+    return dataset
 
 
 def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
     if not has_key(file, path, "object_id"):
         return np.arange(n)
-    found = _numbers(file, path, "object_id", dimensions=1)
-    if found.shape != (n,) or found.dtype.kind not in "iu":
+    dataset = _numbers(file, path, "object_id", dimensions=1)
+    if dataset.shape != (n,) or dataset.dtype.kind not in "iu":
         raise InputError(
-            f"{path}: object_id: expected {n} integers; received {found.shape} of {found.dtype}"
+            f"{path}: object_id: expected {n} integers; received {dataset.shape} of {dataset.dtype}"
         )
     with reading(path, "object_id"):
-        return np.asarray(found[...]).astype(np.int64)
+        return np.asarray(dataset[...]).astype(np.int64)
 
 
 def _basis(file: h5py.File, path: Path) -> Templates | None:
@@ -156,11 +156,11 @@ def _basis(file: h5py.File, path: Path) -> Templates | None:
 def _redshift_range(file: h5py.File, path: Path) -> tuple[float, float] | None:
     if not has_key(file, path, "redshift_range"):
         return None
-    found = _numbers(file, path, "redshift_range", dimensions=1)
-    if found.shape != (2,):
-        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {found.shape}")
+    dataset = _numbers(file, path, "redshift_range", dimensions=1)
+    if dataset.shape != (2,):
+        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {dataset.shape}")
     with reading(path, "redshift_range"):
-        first, last = (float(value) for value in found[...])
+        first, last = (float(value) for value in dataset[...])
     if not -1 < first < last < math.inf:
         raise InputError(
             f"{path}: redshift_range: expected -1 < first < last; received {first}, {last}"

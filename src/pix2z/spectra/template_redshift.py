@@ -284,8 +284,8 @@ def _collect(
     minima: list[list[_Minimum]], flux: Array, weight: Array, n_good: NDArray[np.int64], fit: _Fit
 ) -> SpectrumRedshifts:
     nothing = _Minimum(np.nan, np.nan, np.nan)
-    best = [found[0] if found else nothing for found in minima]
-    second = [found[1] if len(found) > 1 else nothing for found in minima]
+    best = [of_one[0] if of_one else nothing for of_one in minima]
+    second = [of_one[1] if len(of_one) > 1 else nothing for of_one in minima]
     place, chi2, sigma = (
         np.array([getattr(m, name) for m in best], np.float64).reshape(-1)
         for name in ("place", "chi2", "sigma")

@@ -18,8 +18,7 @@ from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, json_number, metric_values
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
@@ -202,7 +201,8 @@ def compare_ways(
     difference, low, high}]}, a being a way and b the reference.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
-    found: Json = {"reference": reference, "ways": {name: {} for name in ways}, "contrasts": []}
+    measured: dict[str, Json] = {name: {} for name in ways}
+    contrasts: list[Json] = []
     for subset, keep in masks.items():
         chosen = {name: select_terms(terms, keep) for name, terms in ways.items()}
         value = {name: metric_values(terms, only=WAY_METRICS) for name, terms in chosen.items()}
@@ -211,8 +211,8 @@ def compare_ways(
             for name, terms in chosen.items()
         }
         for name in ways:
-            found["ways"][name][subset] = {
-                metric: _ranged(value[name][metric], drawn[name][metric], "value")
+            measured[name][subset] = {
+                metric: with_interval(value[name][metric], drawn[name][metric])
                 for metric in WAY_METRICS
             }
             if name == reference:
@@ -221,10 +221,5 @@ def compare_ways(
                 difference = value[name][metric] - value[reference][metric]
                 replicates = drawn[name][metric] - drawn[reference][metric]
                 entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
-                found["contrasts"].append(entry | _ranged(difference, replicates, "difference"))
-    return found
-
-
-def _ranged(value: float, replicates: Array, name: str) -> Json:
-    low, high = interval(replicates)
-    return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
+                contrasts.append(entry | with_interval(difference, replicates, name="difference"))
+    return {"reference": reference, "ways": measured, "contrasts": contrasts}

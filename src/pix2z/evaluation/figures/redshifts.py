@@ -32,7 +32,7 @@ def plot_redshift_density(
     rows, columns = columns_for(len(arms), most=most)
     edges = np.linspace(0.0, z_max, 81)
     counts = {arm: np.histogram2d(z[1], z[0], bins=(edges, edges))[0] for arm, z in arms.items()}
-    norm = LogNorm(vmin=1, vmax=max(2.0, *(float(found.max()) for found in counts.values())))
+    norm = LogNorm(vmin=1, vmax=max(2.0, *(float(cells.max()) for cells in counts.values())))
     with figure_file(path, width=2.55 * columns + 0.9, height=2.55 * rows + 0.4) as figure:
         axes_list = panels(figure, len(arms), most=most, shared=True)
         for position, (arm, (z_phot, z_spec)) in enumerate(arms.items()):
@@ -40,8 +40,8 @@ def plot_redshift_density(
             shown = np.ma.masked_equal(counts[arm].T, 0)
             mesh = axes.pcolormesh(edges, edges, shown, norm=norm, cmap="viridis", rasterized=True)
             _guides(axes, clip_window, z_max)
-            found = point_metrics(z_phot, z_spec)
-            text = f"NMAD {found['nmad']:.4f}\n|Δ| > 0.05: {100 * found['outlier_005']:.1f} %"
+            measured = point_metrics(z_phot, z_spec)
+            text = f"NMAD {measured['nmad']:.4f}\n|Δ| > 0.05: {100 * measured['outlier_005']:.1f} %"
             axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=8)
             axes.set_title(arm)
             axes.set_aspect("equal")
