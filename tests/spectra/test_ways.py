@@ -5,8 +5,7 @@ import pytest
 
 from pix2z.config.spectrum import BoostingConfig
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.boosted import fit_boosted
-from pix2z.spectra.reading import compare_ways, point_terms_of_way
+from pix2z.spectra.ways import compare_ways, fit_boosted, point_terms_of_way
 
 GRID = RedshiftGrid(0.0, 0.4, 100)
 N = 400
