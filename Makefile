@@ -8,40 +8,55 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help postgres repro quick study nersc gpu test test-pipeline test-parts test-services check format bench ui lock clean
+.PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock clean
 help:
-	@echo "make repro  the whole pipeline: data, training, comparison, report, MLflow"
-	@echo "make test   lint, types, import contract, tests, a miniature end to end"
-	@echo "make test-services  registry and tuning on a PostgreSQL of its own; make postgres: the driver alone"
-	@echo "make quick  the same pipeline, small, in build/quick (some minutes)"
-	@echo "make nersc  fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
-	@echo "make gpu    add TensorFlow's CUDA libraries"
-	@echo "make check  lint, types and import contract only"
-	@echo "make bench  speed, side by side, into benchmarks/results.json"
-	@echo "make ui     mlflow ui on this machine"
-	@echo "make lock   resolve requirements anew; make clean: remove what was made"
+	@echo "make repro     the whole pipeline: data, training, comparison, report, MLflow"
+	@echo "make test      lint, types, import contract, tests, a miniature end to end"
+	@echo "make test-all  the long suite, too: fuzzing, servers, a browser, PostgreSQL"
+	@echo "make quick     the same pipeline, small, in build/quick (some minutes)"
+	@echo "make nersc     fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
+	@echo "make gpu       add TensorFlow's CUDA libraries; make postgres: PostgreSQL's driver"
+	@echo "make check     lint, types and import contract only"
+	@echo "make bench     speed, side by side, into benchmarks/results.json"
+	@echo "make ui        mlflow ui on this machine"
+	@echo "make lock      resolve requirements anew; make clean: remove what was made"
+
+# pip and uv find their certificates and index in different places. pip's are handed to uv, which
+# also trusts the system's certificates; pip gets the system's, where its own are not enough; and
+# where uv fails all the same, pip installs.
+PIP := $(BIN)/python -m pip
+pip_setting = $$($(PIP) config list 2>/dev/null | sed -n "s/^[^=]*\.$(1)='\(.*\)'$$/\1/p" | head -n 1)
+system_certificates = $$($(BIN)/python -c "import ssl; p = ssl.get_default_verify_paths(); print(p.cafile or p.capath or '')")
+pip_install = $(PIP) install -q $(1) 2>/dev/null || PIP_CERT="$${PIP_CERT:-$(system_certificates)}" $(PIP) install -q $(1)
+define install
+	index="$(call pip_setting,index-url)"; certificates="$${SSL_CERT_FILE:-$(call pip_setting,cert)}"; \
+	env $${certificates:+SSL_CERT_FILE="$$certificates"} $(BIN)/uv pip install -q --system-certs \
+		$${index:+--default-index "$$index"} --compile-bytecode --python $(BIN)/python $(1) \
+	|| { echo "uv failed; pip installs instead"; $(call pip_install,$(1)); }
+endef
 
 # A target's stamp holds the lock's name, so that a changed lock installs again.
 .venv/.core: requirements.txt requirements-uv.txt pyproject.toml
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f'pix2z needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --require-hashes -r requirements-uv.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
-	# compileall fails on the templates that some packages ship as .py; it only saves time.
-	$(BIN)/python -m compileall -q -j 0 .venv/lib src >/dev/null || true
+	@$(call pip_install,--require-hashes -r requirements-uv.txt)
+	@$(call install,--require-hashes -r requirements.txt)
+	@$(call install,--no-deps --no-build-isolation -e .)
 	touch $@
 
+# What the tests and other extras need is locked beside requirements.txt, each package once.
 .venv/.test: .venv/.core requirements-test.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-test.txt
-	$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
+	@$(call install,--no-deps --require-hashes -r requirements-test.txt)
 	touch $@
 
-.venv/.postgres: .venv/.core requirements-services.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-services.txt
+.venv/.postgres: .venv/.core requirements-postgres.txt
+	@$(call install,--no-deps --require-hashes -r requirements-postgres.txt)
 	touch $@
 
 postgres: .venv/.postgres
+
+gpu: .venv/.core
+	@$(call install,--no-deps --require-hashes -r requirements-gpu.txt)
 
 repro: .venv/.core
 	dvc repro
@@ -63,47 +78,46 @@ nersc: .venv/.core
 	pix2z fetch nersc --out build/nersc/data/raw/sdss_w_specz_valid.h5
 	cd build/nersc && dvc repro register
 
-gpu: .venv/.core
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-gpu.txt
-
 check: .venv/.test
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
 	mypy
 	lint-imports
 
-# Two runs side by side: most tests keep one core busy.
+# Two processes, since most tests keep one core busy; the pipeline, which takes longest, begins.
 test: check
-	$(MAKE) --no-print-directory -j2 test-pipeline test-parts
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/pipeline tests
 
-test-pipeline: .venv/.test
-	$(BIN)/python -m pytest tests/pipeline
+test-long: .venv/.test
+	$(BIN)/python -m pytest -m "long and not service"
 
-test-parts: .venv/.test
-	$(BIN)/python -m pytest --ignore=tests/pipeline
-
-# The registry and the shared study on a real PostgreSQL, which Debian's packages bring.
+# The registry and the shared study on a real PostgreSQL, servers, and a browser, which Debian's
+# packages bring.
 test-services: .venv/.test .venv/.postgres
-	@$(BIN)/python -m tests.services.postgres
-	$(BIN)/python -m pytest tests/services
+	$(BIN)/python -m pytest -m service
+
+test-all: test test-long test-services
 
 format: .venv/.test
 	ruff check --fix src tests benchmarks
 	ruff format src tests benchmarks
 
-bench: .venv/.core
+bench: .venv/.test
 	$(BIN)/python -m benchmarks
 
 ui: .venv/.core
 	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
 
+COMPILE := uv pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+# Those of requirements.txt that an extra must not lock a second time.
+locked = $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt)
 lock: .venv/.core
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --group test -o requirements-test.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt pyproject.toml --extra gpu -o requirements-gpu.txt
-	echo 'psycopg[binary]>=3.2' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt - -o requirements-services.txt
-	echo uv | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements-uv.txt
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --group test -o requirements-test.txt
+	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --extra gpu -o requirements-gpu.txt
+	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --extra postgres -o requirements-postgres.txt
+	echo uv | $(COMPILE) - -o requirements-uv.txt
 
 clean:
-	rm -rf .venv build data models predictions .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build data models predictions spectrum .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
