@@ -185,22 +185,23 @@ def running(model: Path, *, host: str, port: int, workers: int) -> Iterator[Serv
     Pix2zError
         The model cannot be loaded; the message says why.
     """
-    process = _start(model, host, port, workers)
-    server = Server(process, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
-    log = threading.Thread(target=server.copy_log, daemon=True)
-    log.start()
-    try:
-        while not server.is_up():
-            if server.is_broken():
-                _stop(process)
-                log.join()
-                raise Pix2zError(server.reason())
-            time.sleep(0.1)
-        server.answers.set()
-        yield server
-    finally:
-        _stop(process)
-        log.join()
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    with _start(model, host, port, workers) as process:
+        server = Server(process, name, port)
+        log = threading.Thread(target=server.copy_log, daemon=True)
+        log.start()
+        try:
+            while not server.is_up():
+                if server.is_broken():
+                    _stop(process)
+                    log.join()
+                    raise Pix2zError(server.reason())
+                time.sleep(0.1)
+            server.answers.set()
+            yield server
+        finally:
+            _stop(process)
+            log.join()
 
 
 def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[str]:
