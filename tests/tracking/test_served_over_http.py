@@ -98,8 +98,8 @@ def test_both_forms_get_the_answers_of_the_estimator(post, estimator):
         status, content = post(asked)
         assert status == 200, content
         assert column(content, "flags") == [0, 4, 0]
-        np.testing.assert_allclose(column(content, "z_median"), expected.z_median, rtol=1e-6)
-        np.testing.assert_allclose(column(content, "z_err95_low"), expected.err95_low, rtol=1e-6)
+        np.testing.assert_allclose(column(content, "z_median"), expected.z_median, rtol=1e-5)
+        np.testing.assert_allclose(column(content, "z_err95_low"), expected.err95_low, rtol=1e-5)
         assert "pdf" not in content["predictions"][0]
 
 
@@ -161,10 +161,10 @@ def test_64_clients_at_once_lose_nothing(post, estimator):
         assert status == 200
         (row,) = content["predictions"]
         of_client = expected[i % 64]
-        assert row["z_median"] == pytest.approx(of_client.z_median[0], rel=1e-6)
+        assert row["z_median"] == pytest.approx(of_client.z_median[0], rel=1e-5)
         assert ("pdf" in row) == (i % 64 % 2 == 0)
         if "pdf" in row:
-            np.testing.assert_allclose(row["pdf"], of_client.density[0], rtol=1e-4)
+            np.testing.assert_allclose(row["pdf"], of_client.density[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_large_batch_comes_back_in_order(post, estimator):
@@ -172,7 +172,7 @@ def test_a_large_batch_comes_back_in_order(post, estimator):
     status, content = post({"inputs": text_of(IMAGES[order])})
     assert status == 200
     expected = estimator.estimate(IMAGES[order]).z_median
-    np.testing.assert_allclose(column(content, "z_median"), expected, rtol=1e-6)
+    np.testing.assert_allclose(column(content, "z_median"), expected, rtol=1e-5)
 
 
 def test_only_this_machine_is_listened_to(served):
