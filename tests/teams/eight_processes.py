@@ -1,4 +1,4 @@
-"""Eight processes at once in one store, fresh or not: each opens it and logs a training.
+"""Eight processes at once in one store that nobody has made: each opens it and logs a curve.
 
 Exits with the number of those that failed, or that waited for TensorFlow.
 """
@@ -10,37 +10,22 @@ import traceback
 # Imported once, before the fork: eight imports at once would hide what is looked for.
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+from mlflow.entities import Metric
 
-from pix2z.tracking.record import RunRecord
-from pix2z.tracking.runs import curve_metrics, ensure_runs
 from pix2z.tracking.store import open_store
 
 PROCESSES, EPOCHS = 8, 20
 
 
-def log_training(number: int) -> None:
-    """Log as a stage does: a curve while it comes, then all the rest."""
+def log_curve(number: int) -> None:
+    """Log as a training does, point by point."""
     store = open_store()
-    live = store.client.create_run(
-        store.experiments["pix2z-train"], run_name=f"live {number}", tags={"training_key": "other"}
-    )
+    run = store.client.create_run(store.experiments["pix2z-train"], run_name=f"run {number}")
     for epoch in range(EPOCHS):
-        metrics = curve_metrics({"curves/val_loss": 1 / (epoch + 1)}, step=epoch)
-        store.client.log_batch(live.info.run_id, metrics=metrics)
-    store.client.set_terminated(live.info.run_id)
-    record = RunRecord(
-        key=f"training {number}",
-        name=f"training {number}",
-        description="",
-        started=0.0,
-        seconds=1.0,
-        tags={"stage": "train"},
-        params={"seed": str(number)},
-        metrics={"test/mae": 0.01},
-        curves={"curves/val_loss": [(epoch, 1 / (epoch + 1)) for epoch in range(EPOCHS)]},
-        texts={"note.txt": "a text"},
-    )
-    ensure_runs(store, "pix2z-train", [record], code_tags={})
+        point = Metric("curves/val_loss", 1 / (epoch + 1), timestamp=epoch, step=epoch)
+        store.client.log_batch(run.info.run_id, metrics=[point])
+    store.client.log_text(run.info.run_id, "a text", "note.txt")
+    store.client.set_terminated(run.info.run_id)
 
 
 def main() -> int:
@@ -49,7 +34,7 @@ def main() -> int:
     for number in range(PROCESSES):
         if (child := os.fork()) == 0:
             try:
-                log_training(number)
+                log_curve(number)
                 os._exit("tensorflow" in sys.modules)
             except BaseException:
                 traceback.print_exc()
