@@ -1,4 +1,4 @@
-"""A tracking server with proxied artifacts, as a team would run it."""
+"""``mlflow ui`` and ``mlflow server`` on a free port."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,21 +17,29 @@ LIMIT_SECONDS = 180
 
 @contextmanager
 def tracking_server(folder: Path, backend: str) -> Iterator[str]:
-    """Yield the address of ``mlflow server`` on a free port, its artifacts in folder/artifacts."""
-    folder.mkdir(exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    """Yield the address of a server as a team runs it, artifacts proxied to folder/artifacts."""
+    options = ("--backend-store-uri", backend, "--serve-artifacts")
+    options += ("--artifacts-destination", str(folder / "artifacts"))
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    environment = {**kept, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with mlflow_server("server", *options, folder=folder, environment=environment) as address:
+        yield address
+
+
+@contextmanager
+def mlflow_server(
+    command: str, *options: str, folder: Path, environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the address of ``mlflow ui`` or ``mlflow server``, run in `folder`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    where = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     log = folder / "server.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "mlflow", command, *options, *where],
             cwd=folder,
-            env={**kept, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=environment,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,

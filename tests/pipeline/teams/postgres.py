@@ -1,12 +1,8 @@
-"""A PostgreSQL server of its own, from Debian's packages, in a folder that goes with it.
-
-``python -m tests.services.postgres`` installs the packages where they are missing.
-"""
+"""A PostgreSQL server of its own, from Debian's packages, in a folder that goes with it."""
 
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,19 +76,11 @@ class Server:
         assert done.returncode == 0, f"{program}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
-    def create(self, template: str = "template1") -> str:
-        """Create a database, a copy of `template`; its name."""
+    def create(self) -> str:
+        """Create an empty database; its name."""
         name = f"test{next(self.numbers)}"
-        self.run("createdb", "-T", template, name)
+        self.run("createdb", name)
         return name
-
-    def disconnect(self, database: str = "%") -> None:
-        """End all connections to a database, so that it can be copied; to every one by default."""
-        query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-            f"AND backend_type = 'client backend' AND datname LIKE '{database}'"
-        )
-        self.run("psql", "-q", "-d", "postgres", "-c", query)
 
 
 @contextmanager
@@ -114,7 +102,3 @@ def running() -> Iterator[Server]:
             server.local("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(install())
