@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.registry_session import console, plain, print_json, session, table
+from pix2z.cli.display import console, plain, print_json, table
+from pix2z.cli.registry_session import session
 
 if TYPE_CHECKING:
     from pix2z.tracking.promotion.audit import Event

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pix2z.cli.registry_session import console, plain, print_json, session, table
+from pix2z.cli.display import console, plain, print_json, table
+from pix2z.cli.registry_session import session
 from pix2z.errors import InputError
 
 __all__ = ["models"]

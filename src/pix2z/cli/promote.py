@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from pix2z.cli.quiet import quiet_import
-from pix2z.cli.registry_session import console, plain, progress, session, table
+from pix2z.cli.display import console, plain, spinner, table
+from pix2z.cli.process import quiet_import
+from pix2z.cli.registry_session import session
 from pix2z.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _proposal(store: "Store", model: str | None, *, new_test_set: bool) -> "Prop
 
     root = repository_root()
     params = root / "params.yaml"
-    with progress() as tell:
+    with spinner() as tell:
         bench = Bench(
             store=store,
             root=root,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.registry_session import console, plain, session
+from pix2z.cli.display import console, plain
+from pix2z.cli.registry_session import session
 
 __all__ = ["rollback"]
 
