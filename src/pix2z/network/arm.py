@@ -86,9 +86,12 @@ def training_inputs(training: ArmTraining, *, galaxies: Path, rows: Path) -> Tra
     )
 
 
-def training_code() -> dict[str, str]:
-    """Return what trains here: ``code``, a digest of the sources, and ``tensorflow``."""
-    code = source_digest("network", "dataset", "redshift_pdf", "imaging.py")
+def training_code(*rooms: str) -> dict[str, str]:
+    """Return what trains here: ``code``, a digest of the sources, and ``tensorflow``.
+
+    `rooms` are those beyond what trains redshift networks.
+    """
+    code = source_digest("network", "dataset", "redshift_pdf", "imaging.py", *rooms)
     return {"code": code, "tensorflow": version("tensorflow")}
 
 
