@@ -20,7 +20,7 @@ from pix2z.spectra.learned_basis import learn_basis
 from pix2z.spectrum_network import member
 from pix2z.spectrum_network.arm import SpectrumTraining, folds, train_spectrum_arm
 from pix2z.spectrum_network.estimator import fit_error_band, load_spectrum_estimator
-from pix2z.spectrum_network.recipes import SpectrumNetwork, masked_huber, smooth_shares
+from pix2z.spectrum_network.recipes import masked_huber, smooth_shares
 from pix2z.spectrum_network.shifts import ShiftGrid
 from tests.spectrum_network.spectra import SETTINGS, artificial_spectra
 
@@ -153,65 +153,72 @@ def test_an_arm_learns_is_saved_and_reads_back(decoder, request, sample, sample_
         assert reconstruction.shares is None
 
 
-def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
-    training_of, tmp_path, monkeypatch
-):
-    training, trained_on = training_of("physics", checkpoints="seen", epochs=1), []
-    reconstructed: set[int] = set()
-    original = member.spectrum_recipe
+def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training_of, tmp_path):
+    training = training_of("physics", checkpoints="parts", epochs=1)
+    parts = []
 
-    def recipe(*args, **kwargs):
-        trained_on.append(set(kwargs["train_rows"].tolist()))
-        return original(*args, **kwargs)
+    def run(_function, asked):
+        for part in asked:
+            parts.append(part)
+            assert not set(part.train_rows) & set(part.unseen_rows)
+            part.unseen_path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(part.unseen_path, "w") as file:
+                file["flux"] = np.repeat(part.unseen_rows[:, None], 20, axis=1)
+        return []
 
-    read = SpectrumNetwork.fluxes
-
-    def fluxes(network, galaxies, rows):
-        assert not trained_on[-1] & set(np.asarray(rows).tolist())
-        reconstructed.update(np.asarray(rows).tolist())
-        return read(network, galaxies, rows)
-
-    monkeypatch.setattr(member, "spectrum_recipe", recipe)
-    monkeypatch.setattr(SpectrumNetwork, "fluxes", fluxes)
-    train(training, tmp_path / "model")
-    assert len(trained_on) == 1 + SETTINGS.folds
-    assert reconstructed == {*training.split.train, *training.split.validation}
+    train(training, tmp_path / "model", run)
+    np.testing.assert_array_equal(parts[0].train_rows, training.split.train)
     with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
-        np.testing.assert_array_equal(file["train/rows"][...], training.split.train)
-        np.testing.assert_array_equal(file["validation/rows"][...], training.split.validation)
-        assert file["train/flux"].shape == (500, 20)
-        assert (file["train/flux"][...].std(axis=0) > 0).all()
+        for name in ("train", "validation"):
+            rows = getattr(training.split, name)
+            np.testing.assert_array_equal(file[f"{name}/rows"][...], rows)
+            np.testing.assert_array_equal(
+                file[f"{name}/flux"][...], np.repeat(rows[:, None], 20, 1)
+            )
 
 
 def test_a_killed_training_ends_in_the_same_files_whatever_the_processes(
-    training_of, tmp_path, monkeypatch
+    training_of, trained_spectrum, tmp_path, monkeypatch
 ):
     """Killed in the network on all rows, then in a fold; then finished in two processes."""
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    train(training_of("physics", checkpoints="one", epochs=2), whole)
 
     class Killed(Exception):  # noqa: N818
         pass
 
-    original, saved = checkpoint.save_state, []
+    original, saved, trained_on = checkpoint.save_state, [], []
+    recipe = member.spectrum_recipe
 
     def save(path, state):
         original(path, state)
         saved.append(path.stem)
-        if len(saved) in (1, 3):
+        if len(saved) in (1, SETTINGS.epochs + 1):
             raise Killed
 
-    other = training_of("physics", checkpoints="other", epochs=2)
+    def watched(network, galaxies, spectra, *, train_rows, validation_rows, seed):
+        trained_on.append(train_rows)
+        return recipe(
+            network,
+            galaxies,
+            spectra,
+            train_rows=train_rows,
+            validation_rows=validation_rows,
+            seed=seed,
+        )
+
+    training = training_of("physics", checkpoints="killed", epochs=SETTINGS.epochs)
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "save_state", save)
+        patched.setattr(member, "spectrum_recipe", watched)
         for _ in range(2):
             with pytest.raises(Killed):
-                train(other, resumed)
-    assert saved == ["all", "all", "fold-0"]
+                train(training, tmp_path)
+    assert saved == [*["all"] * SETTINGS.epochs, "fold-0"]
+    fold = folds(training.galaxies.column("group_id", training.split.train), n=2, seed=1)
+    np.testing.assert_array_equal(trained_on[-1], training.split.train[fold != 0])
     with side_by_side(2) as run:
-        train(other, resumed, run)
+        train(training, tmp_path, run)
     for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
-        assert (whole / name).read_bytes() == (resumed / name).read_bytes(), name
+        assert (trained_spectrum / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
 def _alter_json(folder, change):
