@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
-from pix2z.network.training_inputs import train_from_files, training_inputs
 from typer.testing import CliRunner
 
 from pix2z.cli import app
-from pix2z.config.arms import Arm, ArmTraining, read_arms
+from pix2z.config.arms import Arm, read_arms
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
+from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import write_split
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
+from pix2z.network.training_inputs import train_from_files, training_inputs
 from pix2z.tracking.existing import with_experiments
 from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register

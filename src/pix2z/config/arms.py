@@ -1,28 +1,20 @@
-"""The arms of the experiment: which rows train which architecture, with which seeds, and how."""
+"""The arms of the experiment: which rows train which architecture, with which seeds."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
-from pix2z.config.pdf import PdfConfig
 from pix2z.config.section import Frozen, Seed, first_fault, read_params
 from pix2z.errors import ParamsError
-from pix2z.files import read_json
 
 __all__ = [
     "SPECTRUM_MODEL",
     "Arm",
-    "ArmTraining",
     "is_reserved",
     "read_arm",
     "read_arms",
-    "read_training",
 ]
-
-BEST_SETTINGS = "reports/tuning/best_params.json"
 
 SPECTRUM_MODEL = "pix2z-spectrum"
 """Experiment and registered model of the spectrum networks, which have arms of their own: no arm or
@@ -78,32 +70,3 @@ def read_arm(name: str, path: str | Path = "params.yaml") -> Arm:
     if name not in arms:
         raise ParamsError(f"{path}: no arm {name!r}; expected {', '.join(arms)}")
     return arms[name]
-
-
-@dataclass(frozen=True)
-class ArmTraining:
-    """One arm and the settings that its networks are trained with."""
-
-    name: str
-    arm: Arm
-    settings: HybridConfig | PublishedCnnConfig
-    pdf: PdfConfig
-
-
-def read_training(name: str, *, root: Path = Path()) -> ArmTraining:
-    """Read how an arm is trained, from params.yaml and from what tuning found, under `root`.
-
-    Raises
-    ------
-    ParamsError
-        params.yaml has no such arm, or a key at fault.
-    InputError
-        The best settings of the study are missing; every hybrid arm is trained with them.
-    """
-    params = root / "params.yaml"
-    arm = read_arm(name, params)
-    settings: HybridConfig | PublishedCnnConfig = PublishedCnnConfig.read(params)
-    if arm.architecture == "hybrid":
-        tuned = read_json(root / BEST_SETTINGS)
-        settings = HybridConfig.model_validate({**HybridConfig.read(params).model_dump(), **tuned})
-    return ArmTraining(name, arm, settings, PdfConfig.read(params))

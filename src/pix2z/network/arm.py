@@ -25,7 +25,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import fit_calibration
 
 if TYPE_CHECKING:
-    from pix2z.config.arms import ArmTraining
+    from pix2z.config.training import ArmTraining
 
 __all__ = ["Curve", "TrainingInputs", "train_arm", "training_code", "training_inputs"]
 

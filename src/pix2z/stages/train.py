@@ -4,8 +4,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pix2z.config.arms import read_training
 from pix2z.config.compute import ComputeConfig
+from pix2z.config.training import read_training
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.arm import train_arm, training_inputs

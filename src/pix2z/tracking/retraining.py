@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pix2z.config.arms import Arm, ArmTraining
+from pix2z.config.arms import Arm
 from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.config.pdf import PdfConfig
+from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
