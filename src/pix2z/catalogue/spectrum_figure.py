@@ -13,8 +13,8 @@ from pix2z.dataset.sdss_models import (
     without_extinction,
 )
 from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_spectra
-from pix2z.hdf5.opening import open_hdf5
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.hdf5 import open_hdf5
+from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.sky.filters import band_weights
 from pix2z.spectra.lines import LINES

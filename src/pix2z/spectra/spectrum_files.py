@@ -26,8 +26,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
-from pix2z.hdf5.opening import open_hdf5, reading, text_attribute
-from pix2z.hdf5.storage import find_dataset, has_key
+from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, text_attribute
 from pix2z.spectra.templates import Templates
 from pix2z.wavelengths import wavelength_grid
 
