@@ -47,12 +47,6 @@ def test_a_choice_of_metrics_has_the_values_of_all(terms):
         assert found == {name: every[name] for name in every if name in chosen}
 
 
-def test_undefined_metrics_are_none_and_never_nan(terms):
-    none = select_terms(terms(5), np.zeros(5, bool))
-    found = metric_intervals(none, n_bootstrap=10, seed=1)
-    assert all(entry == {"value": None, "low": None, "high": None} for entry in found.values())
-
-
 def test_coverage_stands_beside_its_band():
     pit = (np.arange(1000) + 0.5) / 1000
     found = coverage(pit)

@@ -67,24 +67,6 @@ def test_an_arm_trained_once_is_named():
 
 
 @pytest.mark.parametrize(
-    ("subset", "high_only", "phrase"),
-    [
-        ("outside", True, "High z only, n = 84"),
-        ("outside", False, "Outside the clip window, n = 84"),
-        ("inside", True, "Inside the clip window, n = 84"),
-    ],
-)
-def test_subsets_are_named_with_their_size(subset, high_only, phrase):
-    assert subset_phrase(subset, 84, high_only=high_only) == phrase
-
-
-def test_an_empty_subset_is_not_compared():
-    empty = Contrast("full", "clipped", "outside", "mae", None, None, None)
-    assert not empty.significant
-    assert "too few galaxies" in say(empty)
-
-
-@pytest.mark.parametrize(
     ("metric", "value", "text"),
     [
         ("mae", 0.012345, "0.01235"),

@@ -48,11 +48,6 @@ def test_a_worse_way_is_worse_by_a_paired_interval():
     assert values["templates"] - values["direct"] == pytest.approx(entry["difference"])
 
 
-def test_the_same_way_twice_does_not_differ():
-    found = compared(direct=0.01, network=0.01)
-    assert all(c["difference"] == c["low"] == c["high"] == 0 for c in found["contrasts"])
-
-
 def test_residual_pdfs_of_a_way_are_calibrated():
     found = compared(direct=0.01, templates=0.02)
     for values in found["ways"].values():
