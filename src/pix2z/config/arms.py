@@ -1,14 +1,20 @@
 """The arms of the experiment: which rows train which architecture, with which seeds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from pix2z.config.section import Frozen, Seed, first_fault, read_params
 from pix2z.errors import ParamsError
 
-__all__ = ["SPECTRUM_MODEL", "Arm", "is_reserved", "read_arm", "read_arms"]
+__all__ = [
+    "SPECTRUM_MODEL",
+    "Arm",
+    "is_reserved",
+    "read_arm",
+    "read_arms",
+]
 
 SPECTRUM_MODEL = "pix2z-spectrum"
 """Experiment and registered model of the spectrum networks, which have arms of their own: no arm or
@@ -23,6 +29,13 @@ class Arm(Frozen):
     selection: Selection
     architecture: Literal["hybrid", "published_cnn"]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _present_name(cls, architecture: Any) -> Any:
+        if architecture == "seed_cnn":
+            raise ValueError("seed_cnn is now called published_cnn")
+        return architecture
 
     @field_validator("seeds")
     @classmethod
