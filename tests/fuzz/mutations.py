@@ -12,6 +12,8 @@ import numpy as np
 Rng = np.random.Generator
 Damage = Callable[[Path, Rng], None]
 
+MOST_VALUES = 10**7
+
 EXTREMES = [0, 1, 2**7, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 
 
@@ -77,10 +79,11 @@ def damage_hdf5(path: Path, rng: Rng) -> None:
 
 
 def _is_array(file: h5py.File, key: str) -> bool:
-    """Whether there is still an array with rows to damage."""
+    """Whether there is still an array with rows to damage, and not one made huge before."""
     if not isinstance(file.get(key, getlink=True), h5py.HardLink):
         return False
-    return isinstance(file[key], h5py.Dataset) and bool(file[key].shape)
+    held = file[key]
+    return isinstance(held, h5py.Dataset) and bool(held.shape) and held.size < MOST_VALUES
 
 
 def _dtype(values: np.ndarray, rng: Rng) -> np.ndarray:
