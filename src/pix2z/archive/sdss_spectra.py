@@ -8,9 +8,7 @@ Every spectrum of SDSS is a stretch of one grid, steps of 1e-4 in log10 of the w
 `on_common_grid` puts them side by side without resampling.
 """
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import in_one_line
+from pix2z.hdf5 import DAMAGE, in_one_line
 
 __all__ = [
     "FITS_DAMAGE",
@@ -36,22 +34,7 @@ __all__ = [
 _COADD = ("flux", "loglam", "ivar", "model")
 _SPECOBJ = ("Z", "Z_ERR", "ZWARNING", "CLASS", "PLUG_RA", "PLUG_DEC")
 
-FITS_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    MemoryError,
-    OverflowError,
-    AssertionError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    fits.VerifyError,
-)
+FITS_DAMAGE = (*DAMAGE, AssertionError, fits.VerifyError)
 """What astropy and numpy raise where bytes are not what they should be."""
 
 LARGEST_FILE = 1 << 28

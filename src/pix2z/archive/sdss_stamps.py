@@ -3,8 +3,6 @@
 They are kept under a digest of all that they follow from: frames, positions and code.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,12 @@ from numpy.typing import NDArray
 from pix2z.archive.frames import cut_stamps, read_frames
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, source_digest, text_digest
+from pix2z.hdf5 import DAMAGE
 from pix2z.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["FieldStamps", "cut_field"]
 
 SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
-
-DAMAGE = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises where a file is not there, or not what was written; it is written anew then."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def _kept(path: Path, key: str, n: int) -> FieldStamps | None:
             if str(arrays["key"]) != key:
                 return None
             stamps, reasons = arrays["stamps"], arrays["reasons"]
-    except DAMAGE:
+    except DAMAGE:  # not there, or not what was written: it is written anew
         return None
     if stamps.shape != (n, *SHAPE) or reasons.shape != (n,):
         return None
