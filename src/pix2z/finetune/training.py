@@ -20,11 +20,9 @@ from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.files import write_json
 from pix2z.network.arm import Curve
-from pix2z.network.checkpoint import load_state, save_state
+from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
-from pix2z.network.history import history_columns, log_epoch
 from pix2z.network.recipes import Recipe, hybrid_recipe, model_outputs, softmax_density
-from pix2z.network.training import TrainingState, fit
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
@@ -146,12 +144,8 @@ def _tune_member(
     recipe = _recipe(base, galaxies, split, settings=settings, seed=seed)
     base_loss = recipe.validation_loss(recipe.model)
 
-    def on_epoch(state: TrainingState) -> None:
-        save_state(checkpoint, state)
-        curve(state.epoch - 1, state.history[-1])
-        log_epoch(state, epochs=recipe.epochs, what=f"{record['arm']}, seed {record['seed']}")
-
-    state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
+    what = f"{record['arm']}, seed {record['seed']}"
+    state = fit_on_record(recipe, checkpoint=checkpoint, curve=curve, what=what)
     improved = state.history[state.best_epoch]["val_loss"] < base_loss
     model = fresh_model("hybrid", settings.model_dump(mode="json"), grid=base.grid)
     model.set_weights((recipe if improved else base).model.get_weights())
