@@ -149,7 +149,7 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(run, place, tm
         )
     for limit in ("err68_low", "err68_high", "err95_low", "err95_high"):
         np.testing.assert_allclose(table[f"pix2z_z_{limit}"], getattr(found, limit), rtol=1e-5)
-    np.testing.assert_array_equal(table["flags"], np.where(np.arange(N) == 3, 2, 0))
+    np.testing.assert_array_equal(table["pix2z_flags"], np.where(np.arange(N) == 3, 2, 0))
     assert said.startswith("40 galaxies in ")
     assert "1 flagged (pixels are masked or impossible: 1); redshifts in " in said
 
@@ -193,7 +193,7 @@ def test_metadata_names_model_and_input(run, tmp_path, place):
 
 
 def test_large_inputs_have_no_digest(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("pix2z.catalogue.provenance.MOST_DIGESTED_BYTES", 1000)
+    monkeypatch.setattr("pix2z.catalogue.estimates.MOST_DIGESTED_BYTES", 1000)
     run("seed.h5")
     assert b"pix2z.input_sha256" not in pq.read_schema(tmp_path / "z.parquet").metadata
 
@@ -220,7 +220,7 @@ def test_ebv_from_another_column(run, tmp_path, place):
     )
     code, _, errors = run(tmp_path / "dust.h5")
     assert code == 0, errors
-    assert (pq.read_table(tmp_path / "z.parquet").to_pandas()["flags"] & 4 == 4).all()
+    assert (pq.read_table(tmp_path / "z.parquet").to_pandas()["pix2z_flags"] & 4 == 4).all()
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_impossible_pixels_spoil_their_own_galaxy_only(run, place, tmp_path):
     table = pq.read_table(tmp_path / "z.parquet").to_pandas()
     flags = np.zeros(N, int)
     flags[[0, 1, 2, 3, 5]] = [9, 1, 2, 2, 1]
-    np.testing.assert_array_equal(table["flags"], flags)
+    np.testing.assert_array_equal(table["pix2z_flags"], flags)
     np.testing.assert_array_equal(table["pix2z_z_mean"].isna(), flags & 8 != 0)
     kept = np.setdiff1d(np.arange(N), [0, 1, 2, 5])
     np.testing.assert_allclose(
@@ -345,13 +345,13 @@ def test_an_output_is_replaced_by_success_only(run, place, tmp_path):
 RUN = """
 import sys
 from pix2z import cli
-from pix2z.catalogue import stamps
+from pix2z.catalogue import estimates
 
 def wait(survey):
     print("in the middle", flush=True)
     sys.stdin.read()
 
-stamps.usable_pixels = wait
+estimates.usable_pixels = wait
 cli.main()
 """
 

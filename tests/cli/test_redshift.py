@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 from astropy.io import fits
+from pix2z.spectra.flags import FLAG_MEANINGS
 
 from pix2z import cli
-from pix2z.spectra.flags import FLAG_MEANINGS
 from pix2z.spectra.spectrum_files import spectrum_writer
 from tests.spectra.galaxies import STEP, WAVELENGTH, galaxy, templates
 

@@ -20,7 +20,7 @@ from pix2z.cli.survey import (
 )
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.outputs import Outcome
+    from pix2z.catalogue.tables import Outcome
     from pix2z.ingest.layouts.raw import RawSurvey
 
 __all__ = ["predict"]
@@ -43,7 +43,7 @@ def predict(
 
     One row per galaxy, in the order of the file: object_id (int64), then
     pix2z_z_median, _mean, _mode, _err68_low, _err68_high, _err95_low and
-    _err95_high (float32), then flags (int32), a sum of bits:
+    _err95_high (float32), then pix2z_flags (int32), a sum of bits:
 
     1  a band is absent
     2  pixels are masked or impossible (infinite, beyond 1e12 nanomaggies)
@@ -82,9 +82,8 @@ def _write(
     survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
 ) -> tuple["Outcome", float]:
     """Load the pool and write its redshifts; return what was written, and the seconds it took."""
-    from pix2z.catalogue.outputs import write_catalogue
-    from pix2z.catalogue.prediction import predict_survey
-    from pix2z.catalogue.provenance import provenance
+    from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.tables import write_catalogue
 
     with quiet_import():
         from pix2z.network.estimator import load_pool
@@ -98,7 +97,7 @@ def _write(
             grid=estimator.grid,
             out=out,
             pdf=pdf,
-            metadata=provenance(estimator, survey, ebv=ebv),
+            metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )
     return outcome, time.monotonic() - start
@@ -108,10 +107,10 @@ def _report(
     survey: "RawSurvey", outcome: "Outcome", *, out: Path, pdf: Path | None, seconds: float
 ) -> None:
     """Print one line on what was done, and one on the redshifts that the file has."""
-    from pix2z.catalogue.flags import FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
 
     n = len(outcome.z_phot)
-    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, FLAG_MEANINGS)
+    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, IMAGE_FLAG_MEANINGS)
     where = f"{out}" + (f", PDFs in {pdf}" if pdf else "")
     sys.stdout.write(
         f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s), {flagged}; "

@@ -103,11 +103,11 @@ def _check(spectra: list[Path], out: Path, z_min: float | None, z_max: float | N
 
 
 def _report(found: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: float) -> None:
-    from pix2z.spectra.flags import FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS
 
     flags = [int(bits) for _, block in found for bits in block.flags]
     kinds = []
-    for bit, meaning in FLAG_MEANINGS.items():
+    for bit, meaning in FIT_FLAG_MEANINGS.items():
         count = sum(bool(bits & bit) for bits in flags)
         if count:
             kinds.append(f"{meaning.split(':')[0].split('(')[0].strip()}: {count:,}")

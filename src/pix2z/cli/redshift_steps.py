@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
-from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.errors import InputError
-from pix2z.files import atomic_path
-from pix2z.spectra.flags import Flag
+from pix2z.files import atomic_path, named_write_errors
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
@@ -90,7 +89,7 @@ def _options(path: Path, asked: _Range, otherwise: tuple[float, float], coarse: 
 
 def _of_images(found: SpectrumRedshifts) -> SpectrumRedshifts:
     """Take the errors away that hold for independent pixels only, and say so."""
-    flags = (found.flags | Flag.RECONSTRUCTED).astype(np.int32)
+    flags = (found.flags | FitFlag.RECONSTRUCTED).astype(np.int32)
     return replace(found, z_err=np.full(len(found), np.nan), flags=flags)
 
 

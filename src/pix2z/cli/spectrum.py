@@ -20,8 +20,8 @@ from pix2z.cli.survey import (
 )
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.spectra import WrittenSpectra
     from pix2z.ingest.layouts.raw import RawSurvey
+    from pix2z.spectra.reconstructions import WrittenSpectra
 
 __all__ = ["spectrum"]
 
@@ -89,13 +89,10 @@ def _write(
 ) -> tuple["WrittenSpectra", float]:
     """Load the network and write its spectra; return what was written, and the seconds it took."""
     with quiet_import():
-        from pix2z.catalogue.spectra import write_reconstructions
-        from pix2z.catalogue.survey_spectra import (
-            EBV_COLUMN,
-            spectrum_attributes,
-            stamps_of_survey,
-        )
+        from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+        from pix2z.spectra.reconstructions import write_reconstructions
         from pix2z.spectrum_network.estimator import load_spectrum_estimator
+        from pix2z.spectrum_network.units import physical_blocks
 
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()
@@ -103,7 +100,7 @@ def _write(
         written = write_reconstructions(
             out,
             estimator,
-            stamps_of_survey(survey, ebv=ebv),
+            physical_blocks(estimator, stamps_of_survey(survey, ebv=ebv)),
             n=len(survey.table),
             columns=EBV_COLUMN,
             attributes=spectrum_attributes(estimator, survey, ebv=ebv),
@@ -116,8 +113,8 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
     """Draw the figure, if one is wanted, and return what to say of it."""
     if plot is None:
         return ""
-    from pix2z.catalogue.spectrum_figure import draw_some_spectra
-    from pix2z.catalogue.write_errors import named_write_errors
+    from pix2z.catalogue.spectra import draw_some_spectra
+    from pix2z.files import named_write_errors
 
     with named_write_errors(plot):
         n = draw_some_spectra(out, plot, survey, seed=seed)
@@ -125,7 +122,7 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
 
 
 def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> None:
-    from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 
     flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
     rate = n / max(seconds, 1e-9)

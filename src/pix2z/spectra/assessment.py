@@ -16,10 +16,10 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.boosted import fit_boosted
-from pix2z.spectra.flags import Flag
 from pix2z.spectra.reading import point_terms_of_way
 from pix2z.spectra.scores import ScoredSpectra, score_spectra
 from pix2z.spectra.template_redshift import fit_redshifts
@@ -152,7 +152,7 @@ def template_way(
             z_max=z_range[1],
             degree=search.degree,
         )
-        at_end = (fit.flags & Flag.AT_END) > 0
+        at_end = (fit.flags & FitFlag.AT_END) > 0
         z.append(np.where(at_end, fit.z_second, fit.z))
     every = np.concatenate(z)
     return every[found.calibration], every[found.test]

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.spectra import stamps_of, write_reconstructions
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.spectra.learned_basis import learn_basis
+from pix2z.spectra.reconstructions import write_reconstructions
 from pix2z.spectrum_network.estimator import load_spectrum_estimator
 from pix2z.spectrum_network.training_inputs import train_spectrum_from_files
+from pix2z.spectrum_network.units import physical_blocks, stamps_of
 from pix2z.stages.runner import run
 from pix2z.tracking.live import SPECTRA, live_curve
 
@@ -45,11 +46,12 @@ def main() -> None:
     )
     split = read_split(f"data/splits/{arm.selection}.h5")
     rows = np.concatenate([split.calibration, split.test])
+    estimator = load_spectrum_estimator(folder)
     with open_galaxies("data/galaxies.h5") as galaxies:
         write_reconstructions(
             f"spectrum/reconstructed/{name}.hdf5",
-            load_spectrum_estimator(folder),
-            stamps_of(galaxies, rows),
+            estimator,
+            physical_blocks(estimator, stamps_of(galaxies, rows)),
             n=len(rows),
             columns={"row": np.int64},
             attributes={"source": galaxies.attribute("source"), "arm": name},
