@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.calibration import Temperature, fit_temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.residual import ResidualPdf, residual_density
+from pix2z.redshift_pdf.residual import ResidualPdf, fit_residual_pdf, residual_density
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -26,6 +26,7 @@ __all__ = [
     "Column",
     "Pdf",
     "Redshifts",
+    "fit_calibration",
     "image_flags",
     "redshifts",
     "without_blank",
@@ -122,6 +123,22 @@ class Redshifts:
         import pandas as pd
 
         return pd.DataFrame(self.columns(object_id))
+
+
+def fit_calibration(
+    outputs: NDArray[Any], z_spec: NDArray[Any], *, grid: RedshiftGrid, n_phot_bins: int | None
+) -> Calibration:
+    """Fit what turns a network's raw outputs into PDFs, to calibration galaxies alone.
+
+    Parameters
+    ----------
+    outputs : densities (n, K), which get a temperature; or redshifts (n,), whose residuals become
+        PDFs in `n_phot_bins` bins.
+    z_spec : (n,) their redshifts.
+    """
+    if n_phot_bins is None:
+        return fit_temperature(outputs, z_spec, grid=grid)
+    return fit_residual_pdf(outputs, z_spec, grid=grid, n_phot_bins=n_phot_bins)
 
 
 def redshifts(
