@@ -1,13 +1,12 @@
 """``pix2z predict``: redshifts of every galaxy of a file."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.cli.survey import (
@@ -112,9 +111,9 @@ def _report(
     n = len(outcome.z_phot)
     flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, IMAGE_FLAG_MEANINGS)
     where = f"{out}" + (f", PDFs in {pdf}" if pdf else "")
-    sys.stdout.write(
+    say(
         f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s), {flagged}; "
-        f"redshifts in {where}\n"
+        f"redshifts in {where}"
     )
     _report_known(survey.table.z_spec, outcome.z_phot)
 
@@ -127,9 +126,9 @@ def _report_known(z_spec: Any, z_phot: Any) -> None:
     both = np.isfinite(z_spec) & np.isfinite(z_phot)
     if not both.any():
         return
-    found = point_metrics(z_phot[both], z_spec[both])
-    sys.stdout.write(
+    metrics = point_metrics(z_phot[both], z_spec[both])
+    say(
         f"Against {both.sum():,} redshifts in the file, which may include training galaxies: "
-        f"MAE {found['mae']:.4f}, NMAD {found['nmad']:.4f}, "
-        f"{100 * found['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05\n"
+        f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
+        f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

@@ -1,13 +1,12 @@
 """``pix2z spectrum``: the spectrum of every galaxy of a file of images."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.cli.survey import (
@@ -126,4 +125,4 @@ def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> No
 
     flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
     rate = n / max(seconds, 1e-9)
-    sys.stdout.write(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}\n")
+    say(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}")
