@@ -169,6 +169,6 @@ def trained_spectrum(
             checkpoints=folder / "checkpoints",
         )
         record = {"arm": "full"}
-        curve = lambda epoch, record: None  # noqa: E731
+        curve = lambda: lambda epoch, record: None  # noqa: E731
         train_spectrum_arm(training, folder / "full", name="full", record=record, curve=curve)
     return folder / "full"

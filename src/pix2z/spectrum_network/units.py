@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.sky.filters import flux_density_per_nanomaggy
-from pix2z.spectrum_network.architectures import ShiftGrid
-from pix2z.spectrum_network.estimator import Reconstruction, SpectrumEstimator
+from pix2z.spectrum_network.shifts import ShiftGrid
+
+if TYPE_CHECKING:
+    from pix2z.spectrum_network.estimator import Reconstruction, SpectrumEstimator
 
 __all__ = [
     "BATCH",
@@ -36,6 +37,9 @@ Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[An
 
 _R = BANDS.index("r")
 
+FLUX_DENSITY_R = 0.28265836653714477
+"""Mean flux density in r of one SDSS nanomaggy, in `FLUX_UNIT`: that of `sky.filters`."""
+
 
 @dataclass(frozen=True, eq=False)
 class PhysicalSpectra:
@@ -54,7 +58,7 @@ class PhysicalSpectra:
 
 
 def physical_spectra(
-    found: Reconstruction, images: NDArray[Any], ebv: NDArray[Any]
+    found: "Reconstruction", images: NDArray[Any], ebv: NDArray[Any]
 ) -> PhysicalSpectra:
     """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies."""
     mean_flux = mean_flux_r(images, ebv)
@@ -73,11 +77,11 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
     """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
     flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
     brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
-    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * flux_density_per_nanomaggy("r")
+    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * FLUX_DENSITY_R
     return result
 
 
-def redshift_columns(found: Reconstruction, shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
+def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
     """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
     names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
     if found.shares is None:
@@ -90,7 +94,7 @@ def redshift_columns(found: Reconstruction, shifts: ShiftGrid) -> dict[str, NDAr
 
 
 def physical_blocks(
-    estimator: SpectrumEstimator, batches: Iterable[Stamps]
+    estimator: "SpectrumEstimator", batches: Iterable[Stamps]
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield what `spectra.reconstructions` writes of each batch: spectra in `FLUX_UNIT`, columns.
 

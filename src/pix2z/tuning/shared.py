@@ -114,7 +114,7 @@ def run_shared_study(
     """
     start = {key: baseline[key] for key in space}
     dimensions = around(space, start)
-    optuna.logging.disable_default_handler()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def result() -> StudyResult:
         finished = {_number(trial): trial for trial in finished_trials(study)}

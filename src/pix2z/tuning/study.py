@@ -83,7 +83,7 @@ def run_study(
 
 
 def _open(journal: Path) -> optuna.Study:
-    optuna.logging.disable_default_handler()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     mend(journal)
     # Optuna locks the file by a link to it: with a relative path that leads nowhere, and hangs.
     backend = optuna.storages.journal.JournalFileBackend(str(journal.absolute()))
