@@ -5,7 +5,7 @@ import pytest
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.tracking.models import pool_cache, resolve_pool
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 
 @pytest.fixture

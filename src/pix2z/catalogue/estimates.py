@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.files import file_digest
-from pix2z.ingest.layouts.raw import RawSurvey
-from pix2z.ingest.usable_pixels import usable_pixels
+from pix2z.ingest.checks import usable_pixels
+from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
@@ -51,7 +51,7 @@ def usable_stamps(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
     """Yield (rows, images, E(B-V)) in the file's order, every row once.
 
-    Impossible pixels (`ingest.usable_pixels`) are NaN, as masked ones are.
+    Impossible pixels (`ingest.checks.usable_pixels`) are NaN, as masked ones are.
 
     Parameters
     ----------

@@ -54,9 +54,9 @@ def finetune(
     from pix2z.finetune.base import BasePool
     from pix2z.finetune.finetuning import finetune as finetune_base
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.finetuned import run_prefix
+    from pix2z.tracking.arms import finetuned_run_name
     from pix2z.tracking.models import FINETUNED, resolve_pool
-    from pix2z.tracking.registration import register_finetuned
+    from pix2z.tracking.register import register_finetuned
 
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)
@@ -69,14 +69,14 @@ def finetune(
             folder,
             base,
             settings,
-            arm=run_prefix(name),
+            arm=finetuned_run_name(name),
             layout=layout,
             mapping=chosen,
             check=check,
             sampled=lambda ingested: say(
                 f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good"
             ),
-            curves=lambda key: _tracked(run_prefix(name), key, shown),
+            curves=lambda key: _tracked(finetuned_run_name(name), key, shown),
         )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")

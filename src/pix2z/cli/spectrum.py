@@ -8,18 +8,21 @@ import typer
 
 from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
-from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
-from pix2z.cli.survey import (
+from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    LayoutOption,
+    MapOption,
+    ParamsOption,
     check_output,
     ebv_option,
     flags_text,
     open_images,
+    read_mapping,
 )
 
 if TYPE_CHECKING:
-    from pix2z.ingest.layouts.raw import RawSurvey
+    from pix2z.ingest.raw import RawSurvey
     from pix2z.spectra.reconstructions import WrittenSpectra
 
 __all__ = ["spectrum"]
@@ -62,7 +65,7 @@ def spectrum(
     everywhere, ebv_key = ebv_option(ebv)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.tracking.spectrum_models import resolve_spectrum_model
+    from pix2z.tracking.spectrum_networks import resolve_spectrum_model
 
     folder = resolve_spectrum_model(model)
     with (

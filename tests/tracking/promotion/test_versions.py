@@ -9,7 +9,7 @@ from pix2z.tracking.promotion.versions import (
     read_versions,
     with_alias,
 )
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 
 def version(name, number, *aliases, **tags):

@@ -32,8 +32,7 @@ from pix2z.tracking.promotion.versions import (
     read_versions,
     with_alias,
 )
-from pix2z.tracking.registry import default_store
-from pix2z.tracking.store import Store
+from pix2z.tracking.store import Store, default_store
 
 __all__ = ["Moved", "checked_reason", "promote", "rollback"]
 
