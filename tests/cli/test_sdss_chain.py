@@ -19,7 +19,6 @@ from tests.archive.synthetic_sdss import (
     spectrum_bytes,
     spectrum_path,
 )
-from tests.cli.test_spectrum import save_fresh
 
 HTML = b"<!DOCTYPE html><title>Not found</title>" * 100
 GOOD, NO_IVAR, OUTSIDE, NO_WCS, PAGE, NO_U = range(1, 7)
@@ -61,15 +60,14 @@ def run(*arguments) -> int:
 
 
 @pytest.fixture(scope="module")
-def folder(archive, tmp_path_factory) -> Path:
-    """Folder with sdss.h5, its list of failures, and spectra.hdf5 of an untrained network."""
+def folder(archive, trained_spectrum, tmp_path_factory) -> Path:
+    """Folder with sdss.h5, its list of failures, and spectra.hdf5 of a small network."""
     folder = tmp_path_factory.mktemp("chain")
     rows = "".join(f"300,51000,{fiber},0.03\n" for fiber in range(1, 7))
     (folder / "list.csv").write_text(f"plate,mjd,fiberid,ebv\n{rows}")
     assert run("fetch", "sdss", folder / "list.csv", "--base-url", archive.url) == 0
-    save_fresh(folder / "model", decoder="physics")
     out = ("--out", folder / "spectra.hdf5", "--plot", folder / "spectra.png", "--no-check")
-    assert run("spectrum", folder / "sdss.h5", "--model", folder / "model", *out) == 0
+    assert run("spectrum", folder / "sdss.h5", "--model", trained_spectrum, *out) == 0
     return folder
 
 

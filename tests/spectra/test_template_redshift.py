@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pix2z.spectra.flags import FLAG_MEANINGS, Flag
+from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS, FitFlag
 from pix2z.spectra.template_redshift import fit_redshifts, join_redshifts
 from pix2z.spectra.templates import Templates
 from tests.spectra.galaxies import REST, STEP, WAVELENGTH, galaxy, shape, templates
@@ -108,20 +108,20 @@ def test_flags_say_why_there_is_no_redshift_or_a_doubtful_one():
     flux[5] *= -1
     found = fit_redshifts(WAVELENGTH, flux, ivar, templates())
     assert found.flags[0] == 0
-    assert found.flags[1] == found.flags[2] == Flag.NO_DATA | Flag.FEW_PIXELS
+    assert found.flags[1] == found.flags[2] == FitFlag.NO_DATA | FitFlag.FEW_PIXELS
     assert np.isnan(found.z[1:3]).all()
     assert np.isnan(found.z_err[1:3]).all()
-    assert found.flags[3] == Flag.FEW_PIXELS
+    assert found.flags[3] == FitFlag.FEW_PIXELS
     assert found.z[3] == pytest.approx(0.2, abs=STEP)
-    assert found.flags[4] & Flag.AMBIGUOUS
-    assert found.flags[5] & Flag.NEGATIVE_FLUX
+    assert found.flags[4] & FitFlag.AMBIGUOUS
+    assert found.flags[5] & FitFlag.NEGATIVE_FLUX
     assert found.z_second[4] != pytest.approx(found.z[4], abs=0.004)
 
 
 def test_a_redshift_beyond_the_range_ends_at_its_end_and_has_no_error():
     z = np.array([0.301, 0.099])
     found = fit_redshifts(WAVELENGTH, *noisy(z, NOISE, seed=14), templates(), z_min=0.1, z_max=0.3)
-    assert (found.flags & Flag.AT_END).all()
+    assert (found.flags & FitFlag.AT_END).all()
     np.testing.assert_allclose(found.z, [0.3, 0.1], atol=2 * STEP)
     assert np.isnan(found.z_err).all()
 
@@ -130,7 +130,7 @@ def test_a_redshift_beyond_the_range_ends_at_its_end_and_has_no_error():
 @pytest.mark.parametrize("ivar", [None, np.full(len(WAVELENGTH), 100.0)])
 def test_a_spectrum_without_features_is_ambiguous(level, ivar):
     found = fit_redshifts(WAVELENGTH, np.full((1, len(WAVELENGTH)), level), ivar, templates())
-    assert found.flags[0] & (Flag.AMBIGUOUS | Flag.AT_END)
+    assert found.flags[0] & (FitFlag.AMBIGUOUS | FitFlag.AT_END)
 
 
 def test_two_redshifts_that_fit_alike_are_ambiguous():
@@ -140,7 +140,7 @@ def test_two_redshifts_that_fit_alike_are_ambiguous():
     found = fit_redshifts(
         WAVELENGTH, flux, np.full(flux.shape, 400.0), Templates(REST, lines, non_negative=True)
     )
-    assert found.flags[0] == Flag.AMBIGUOUS
+    assert found.flags[0] == FitFlag.AMBIGUOUS
     both = sorted([found.z[0], found.z_second[0]])
     np.testing.assert_allclose(both, [6900 / 6564.6 - 1, 6900 / 5008.2 - 1], atol=STEP)
 
@@ -161,7 +161,7 @@ def test_templates_that_reach_nowhere_give_no_redshift():
     far = Templates(np.geomspace(20_000, 30_000, 500), np.ones((1, 500)), non_negative=True)
     found = fit_redshifts(WAVELENGTH, galaxy(0.1)[None], None, far)
     assert np.isnan(found.z[0])
-    assert found.flags[0] == Flag.NO_DATA
+    assert found.flags[0] == FitFlag.NO_DATA
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_what_makes_no_sense_is_refused(change, said):
 
 
 def test_every_flag_has_a_meaning():
-    assert set(FLAG_MEANINGS) == set(Flag)
+    assert set(FIT_FLAG_MEANINGS) == set(FitFlag)

@@ -19,10 +19,10 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
-from pix2z.spectra.flags import Flag
 from pix2z.spectra.reconstructed import Reconstructed
 from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.wavelengths import binned
@@ -85,7 +85,7 @@ def template_way(
             z_max=z_range[1],
             degree=search.degree,
         )
-        at_end = (fit.flags & Flag.AT_END) > 0
+        at_end = (fit.flags & FitFlag.AT_END) > 0
         z.append(np.where(at_end, fit.z_second, fit.z))
     every = np.concatenate(z)
     return every[reconstructed.calibration], every[reconstructed.test]

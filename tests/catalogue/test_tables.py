@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pix2z.catalogue.columns import COLUMNS, FLAGS_IN_WORDS
-from pix2z.catalogue.writers import FORMATS, ROW_GROUP, table_writer
+from pix2z.catalogue.tables import FORMATS, ROW_GROUP, table_writer
 from pix2z.errors import InputError
+from pix2z.redshift_pdf.redshifts import COLUMNS
 
 NAMES = [
     "object_id",
@@ -29,7 +29,7 @@ NAMES = [
     "pix2z_z_err68_high",
     "pix2z_z_err95_low",
     "pix2z_z_err95_high",
-    "flags",
+    "pix2z_flags",
 ]
 DTYPES = [np.int64, *[np.float32] * 7, np.int32]
 
@@ -57,7 +57,7 @@ def test_the_table_holds_one_row_per_galaxy_in_order(
     rows = np.arange(100)
     np.testing.assert_array_equal(table["object_id"], survey_of(100).table.object_id)
     blank = rows % 10 == 3
-    np.testing.assert_array_equal(table["flags"], np.where(blank, 9, 0))
+    np.testing.assert_array_equal(table["pix2z_flags"], np.where(blank, 9, 0))
     assert table.loc[blank, NAMES[1:8]].isna().all(axis=None)
     np.testing.assert_allclose(
         table["pix2z_z_median"][~blank], true_redshift(rows[~blank]), atol=1e-4
@@ -100,10 +100,11 @@ def scratch(tmp_path_factory):
 
 def test_parquet_says_what_it_is(write_survey, tmp_path):
     out = tmp_path / "z.parquet"
-    write_survey(out, metadata={"pix2z.model_digest": "abc", "pix2z.flags": FLAGS_IN_WORDS})
+    write_survey(out, metadata={"pix2z.model_digest": "abc"})
     file = pq.ParquetFile(out)
     assert file.schema_arrow.metadata[b"pix2z.model_digest"] == b"abc"
-    assert b"4: E(B-V) is unknown" in file.schema_arrow.metadata[b"pix2z.flags"]
+    flags = file.schema_arrow.field("pix2z_flags").metadata[b"description"]
+    assert b"4: E(B-V) is unknown" in flags
     for name in NAMES:
         meaning = file.schema_arrow.field(name).metadata[b"description"].decode()
         assert meaning == COLUMNS[name].meaning

@@ -1,4 +1,4 @@
-"""What ``pix2z redshift`` does with each file, and the table it writes."""
+"""Redshifts read off files of spectra, whatever they are, and the table of them."""
 
 import csv
 import math
@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
-from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.errors import InputError
-from pix2z.files import atomic_path
-from pix2z.spectra.flags import Flag
+from pix2z.files import atomic_path, named_write_errors
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
@@ -75,8 +74,8 @@ def _fit_many(path: Path, asked: _Range, *, coarse: int, own_basis: bool) -> Spe
         for first in range(0, len(spectra), BLOCK_ROWS):
             flux, ivar = spectra.read(first, min(first + BLOCK_ROWS, len(spectra)))
             blocks.append(fit_redshifts(spectra.wavelength, flux, ivar, templates, **options))
-        found = join_redshifts(blocks)
-        return _of_images(found) if spectra.redshift_range else found
+        joined = join_redshifts(blocks)
+        return _of_images(joined) if spectra.redshift_range else joined
 
 
 def _options(path: Path, asked: _Range, otherwise: tuple[float, float], coarse: int) -> _Options:
@@ -88,10 +87,10 @@ def _options(path: Path, asked: _Range, otherwise: tuple[float, float], coarse: 
     return _Options(z_min=first, z_max=last, coarse=coarse)
 
 
-def _of_images(found: SpectrumRedshifts) -> SpectrumRedshifts:
+def _of_images(fit: SpectrumRedshifts) -> SpectrumRedshifts:
     """Take the errors away that hold for independent pixels only, and say so."""
-    flags = (found.flags | Flag.RECONSTRUCTED).astype(np.int32)
-    return replace(found, z_err=np.full(len(found), np.nan), flags=flags)
+    flags = (fit.flags | FitFlag.RECONSTRUCTED).astype(np.int32)
+    return replace(fit, z_err=np.full(len(fit), np.nan), flags=flags)
 
 
 @cache
@@ -112,7 +111,7 @@ def _check_wavelength(path: Path, wavelength: NDArray[np.float64], coarse: int) 
         raise InputError(f"{path}: expected {16 * coarse} pixels or more; received {grid.n}")
 
 
-def write_table(out: Path, found: list[tuple[Path, SpectrumRedshifts]]) -> None:
+def write_table(out: Path, fits: list[tuple[Path, SpectrumRedshifts]]) -> None:
     """Write redshifts as CSV, atomically; columns `HEADER`, ``nan`` for no value."""
     with (
         named_write_errors(out),
@@ -121,7 +120,7 @@ def write_table(out: Path, found: list[tuple[Path, SpectrumRedshifts]]) -> None:
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(HEADER)
-        for path, fitted in found:
+        for path, fitted in fits:
             table.writerows(_rows(path, fitted))
 
 

@@ -6,7 +6,7 @@ import pytest
 from pix2z.dataset.splits import read_split, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.finetune.split import seen_before, tuning_split
+from pix2z.finetune.sample import user_split
 from pix2z.partition import PARTS
 
 FRACTIONS = {"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20}
@@ -22,7 +22,7 @@ def galaxies(raw, write_raw, run_ingest):
 
 def split_of(galaxies, *, seen=None, fewest=NONE, fractions=FRACTIONS):
     seen = np.zeros(len(galaxies), bool) if seen is None else seen
-    return tuning_split(
+    return user_split(
         galaxies, seen=seen, seed=3, fractions=fractions, fewest_rows=fewest, path="mine.h5"
     )
 
@@ -74,31 +74,3 @@ def test_the_split_reads_back(galaxies, tmp_path):
     for part, rows in split.parts().items():
         np.testing.assert_array_equal(again.parts()[part], rows)
     assert again.test_digest == split.test_digest
-
-
-def shifted(raw, write_raw, run_ingest, *, arcsec):
-    """Ingest the same galaxies under other ids, at declinations that differ by so much."""
-    raw["dec"] = raw["dec"] + arcsec / 3600
-    raw["ObjID"] = raw["ObjID"] + 1_000_000
-    return run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
-
-
-@pytest.mark.parametrize(("arcsec", "found"), [(1.0, True), (3.0, False)])
-def test_galaxies_of_another_sample_are_found_by_position(
-    galaxies, raw, write_raw, run_ingest, arcsec, found
-):
-    with open_galaxies(shifted(raw, write_raw, run_ingest, arcsec=arcsec)) as other:
-        rows = np.arange(20)
-        seen = seen_before(galaxies, other, rows, radius_arcsec=2.0)
-        near = np.isin(galaxies.column("ra"), other.column("ra", rows))
-        assert near.any()
-        assert not near.all()
-        np.testing.assert_array_equal(seen, near if found else np.zeros(50, bool))
-
-
-def test_without_positions_it_cannot_be_told(galaxies, raw, write_raw, run_ingest):
-    del raw["ra"], raw["dec"]
-    path = run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
-    with open_galaxies(path) as other:
-        assert seen_before(galaxies, other, np.arange(5), radius_arcsec=2.0) is None
-        assert seen_before(other, galaxies, np.arange(5), radius_arcsec=2.0) is None

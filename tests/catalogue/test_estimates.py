@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pix2z.catalogue.flags import FLAG_BLANK, FLAG_MEANINGS
-from pix2z.catalogue.prediction import predict_survey
+from pix2z.catalogue.estimates import predict_survey
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
 
 
 def collect(estimator, survey, **options):
@@ -57,14 +57,14 @@ def test_flags_say_what_is_missing(survey_of, reader, true_redshift):
     ebv = np.array([0.1, 0.1, 0.1, 0.1, np.nan, 0.1, 0.1, 0.1, -1.0, np.inf, 0.0, 0.1], np.float32)
     _, z_median, density, flags, _ = collect(reader, survey_of(12, alter=alter, ebv=ebv))
     assert flags.tolist() == [1, 2, 2, 1, 4, 9, 9, 9, 4, 4, 2, 9]
-    blank = flags & FLAG_BLANK != 0
+    blank = flags & ImageFlag.BLANK != 0
     assert np.isnan(z_median[blank]).all()
     assert np.isnan(density[blank]).all()
     np.testing.assert_allclose(
         z_median[~blank], true_redshift(np.flatnonzero(~blank)), atol=0.02
     )  # the others, blank ones beside them
     assert np.isfinite(density[~blank]).all()
-    assert set(FLAG_MEANINGS) == {1, 2, 4, 8}
+    assert set(IMAGE_FLAG_MEANINGS) == {1, 2, 4, 8}
 
 
 @pytest.mark.parametrize(("given_ebv", "expected"), [(0.3, [0.3, 0.3]), (None, [0.05, np.nan])])

@@ -10,8 +10,10 @@ import pytest
 
 from pix2z.dataset.splits import Split, write_split
 from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
 from pix2z.files import file_digest
-from pix2z.finetune.base import Base, seen_by_base
+from pix2z.finetune.base import BasePool, check_base, seen_before, seen_by_base
+from pix2z.network.estimator import Estimator, load_pool
 
 NONE = np.arange(0)
 FITTED = np.arange(0, 800, 8)
@@ -33,13 +35,13 @@ def write_rows(path: Path, fitted: np.ndarray) -> None:
     write_split(path, split, seed=1, n_galaxies=800)
 
 
-def base_of(record, folder: Path = Path("models/full")) -> Base:
-    return Base(
+def base_of(record, folder: Path = Path("models/full")) -> BasePool:
+    return BasePool(
         model="full", folder=folder, pool=SimpleNamespace(members=[SimpleNamespace(record=record)])
     )
 
 
-def seen_in(path: Path, base: Base):
+def seen_in(path: Path, base: BasePool):
     with open_galaxies(path) as galaxies:
         return seen_by_base(galaxies, base, radius_arcsec=2.0)
 
@@ -107,3 +109,59 @@ def test_nothing_here_is_said(sample_path, tmp_path, monkeypatch):
     assert not seen.any()
     assert facts["compared_with"] == []
     assert "is not known" in facts["words"]
+
+
+@pytest.fixture
+def galaxies(raw, write_raw, run_ingest):
+    raw["truth/moved"] = np.zeros_like(raw["truth/moved"])
+    with open_galaxies(run_ingest(write_raw(raw))[0]) as opened:
+        yield opened
+
+
+def shifted(raw, write_raw, run_ingest, *, arcsec):
+    """Ingest the same galaxies under other ids, at declinations that differ by so much."""
+    raw["dec"] = raw["dec"] + arcsec / 3600
+    raw["ObjID"] = raw["ObjID"] + 1_000_000
+    return run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
+
+
+@pytest.mark.parametrize(("arcsec", "found"), [(1.0, True), (3.0, False)])
+def test_galaxies_of_another_sample_are_found_by_position(
+    galaxies, raw, write_raw, run_ingest, arcsec, found
+):
+    with open_galaxies(shifted(raw, write_raw, run_ingest, arcsec=arcsec)) as other:
+        rows = np.arange(20)
+        seen = seen_before(galaxies, other, rows, radius_arcsec=2.0)
+        near = np.isin(galaxies.column("ra"), other.column("ra", rows))
+        assert near.any()
+        assert not near.all()
+        np.testing.assert_array_equal(seen, near if found else np.zeros(50, bool))
+
+
+def test_without_positions_it_cannot_be_told(galaxies, raw, write_raw, run_ingest):
+    del raw["ra"], raw["dec"]
+    path = run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
+    with open_galaxies(path) as other:
+        assert seen_before(galaxies, other, np.arange(5), radius_arcsec=2.0) is None
+        assert seen_before(other, galaxies, np.arange(5), radius_arcsec=2.0) is None
+
+
+@pytest.fixture(scope="module")
+def trained(trained_pool):
+    return load_pool(trained_pool)
+
+
+def test_a_pool_of_another_architecture_is_refused_with_the_reason(trained):
+    one = trained.members[0]
+    cnn = type(one)(**{**vars(one), "architecture": "published_cnn"})
+    with pytest.raises(InputError, match="model 'x': expected a pool of hybrid networks; received"):
+        check_base(Estimator((one, cnn), trained.calibration, ""), model="x")
+    check_base(trained, model="x")
+
+
+@pytest.mark.parametrize("records", [({"seed": 1}, {"seed": 1}), ({"seed": 1}, {})])
+def test_members_that_cannot_be_told_apart_are_refused(trained, records):
+    one = trained.members[0]
+    members = tuple(type(one)(**{**vars(one), "record": record}) for record in records)
+    with pytest.raises(InputError, match="expected members of different seeds; received"):
+        check_base(Estimator(members, trained.calibration, ""), model="x")
