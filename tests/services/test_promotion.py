@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 from pix2z.tracking.promotion.audit import read_events
-from pix2z.tracking.promotion.production import promote
-from pix2z.tracking.promotion.versions import CHAMPION, LOCK, read_versions, with_alias
 from tests.tracking.promotion.test_audit import *  # noqa: F403
 from tests.tracking.promotion.test_lock import *  # noqa: F403
+
+from pix2z.tracking.promotion.production import promote
+from pix2z.tracking.versions import CHAMPION, LOCK, read_versions, with_alias
 from tests.tracking.promotion.test_production import *  # noqa: F403
 
 # It alters artifacts, which are the same in every store.

@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.models import pool_cache, resolve_pool
 from pix2z.tracking.registration import register
+from pix2z.tracking.versions import pool_cache, resolve_pool
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_store_out_of_reach_is_one_line(tmp_path, monkeypatch):
 
 def test_a_local_name_needs_no_mlflow(root):
     code = (
-        "import sys; from pathlib import Path; from pix2z.tracking.models import resolve_pool; "
+        "import sys; from pathlib import Path; from pix2z.tracking.versions import resolve_pool; "
         f"resolve_pool('full', root=Path({str(root)!r})); sys.exit('mlflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from pix2z.tracking.promotion.versions import find_version, read_versions
 from typer.testing import CliRunner
 
 from pix2z.cli import app
@@ -20,7 +21,6 @@ from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
 from pix2z.network.training_inputs import train_from_files, training_inputs
 from pix2z.tracking.existing import with_experiments
-from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register
 from pix2z.tracking.retraining import Place, retrain
 from pix2z.tracking.store import Store

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from pix2z.tracking.promotion.versions import find_version, read_versions
 
 from pix2z.errors import InputError
 from pix2z.files import text_digest
 from pix2z.tracking.digest_lineage import digest_lineage, is_digest
 from pix2z.tracking.existing import with_experiments
 from pix2z.tracking.pipeline_record import entry_digest, folder_md5
-from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register
 from pix2z.tracking.store import Store
 from pix2z.tracking.version_lineage import version_lineage

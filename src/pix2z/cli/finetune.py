@@ -55,8 +55,8 @@ def finetune(
     from pix2z.network.estimator import load_pool
     from pix2z.tracking.finetuned import run_prefix
     from pix2z.tracking.live import live_curve
-    from pix2z.tracking.models import FINETUNED, resolve_pool
     from pix2z.tracking.registration import register_finetuned
+    from pix2z.tracking.versions import FINETUNED, resolve_pool
 
     settings = steps.Settings.read(settings_path)
     folder, place = Path(FINETUNED) / name, resolve_pool(model)

@@ -14,7 +14,6 @@ from pix2z.tracking.finetuned import read_finetuned
 from pix2z.tracking.lineage import code_tags, data_digest, recorded_digests
 from pix2z.tracking.live import end_abandoned
 from pix2z.tracking.model_card import model_record
-from pix2z.tracking.models import FINETUNED
 from pix2z.tracking.registration_lock import registering
 from pix2z.tracking.registry import ensure_versions
 from pix2z.tracking.runs import ensure_runs
@@ -23,6 +22,7 @@ from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.store_uri import shown_uri
 from pix2z.tracking.training_records import TrainedPool, member_record, pool_record
 from pix2z.tracking.tuning_records import tuning_records
+from pix2z.tracking.versions import FINETUNED
 
 __all__ = ["register", "register_finetuned"]
 

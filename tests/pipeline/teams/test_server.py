@@ -77,7 +77,7 @@ def test_a_version_loads_back_through_the_server(registered, client, monkeypatch
     import mlflow
 
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with open_galaxies(registered / "data/galaxies.h5") as galaxies:

@@ -4,7 +4,6 @@ import os
 import socket
 
 import pytest
-
 from pix2z.tracking.promotion.audit import Event, write_event
 from pix2z.tracking.promotion.lock import promotion_lock
 from pix2z.tracking.promotion.versions import LOCK

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from pix2z.tracking.promotion.versions import find_version, read_versions
 
 from pix2z.config.arms import read_arms
 from pix2z.errors import InputError
 from pix2z.tracking.doctor.examination import mend
 from pix2z.tracking.existing import with_experiments
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register
 from pix2z.tracking.store import Store
 from pix2z.tracking.version_lineage import version_lineage

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pix2z.tracking.promotion.audit import outcomes, read_events
+from pix2z.tracking.promotion.measure import fetched_pool
 
 from pix2z.errors import RefusedError
 from pix2z.tracking.existing import existing_store
-from pix2z.tracking.promotion.audit import outcomes, read_events
-from pix2z.tracking.promotion.listing import listed_versions
-from pix2z.tracking.promotion.measure import fetched_pool
 from pix2z.tracking.promotion.production import promote, rollback
-from pix2z.tracking.promotion.versions import LOCK, find_version, read_versions
 from pix2z.tracking.registration import register
+from pix2z.tracking.versions import LOCK, find_version, listed_versions, read_versions
 
 proposed = runpy.run_path(str(Path(__file__).with_name("processes.py")))["proposed"]
 

@@ -11,11 +11,9 @@ from pix2z.tracking.digest_lineage import digest_lineage
 from pix2z.tracking.doctor.registry_view import read_registry
 from pix2z.tracking.existing import with_experiments
 from pix2z.tracking.live import SPECTRA, live_curve
-from pix2z.tracking.models import resolve_pool
-from pix2z.tracking.promotion.listing import listed_versions
-from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.registration import register
 from pix2z.tracking.store import Store, open_store
+from pix2z.tracking.versions import find_version, listed_versions, read_versions, resolve_pool
 
 ARMS = ("full", "clipped", "plain")
 

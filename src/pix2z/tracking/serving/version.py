@@ -7,7 +7,9 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json
-from pix2z.tracking.promotion.versions import (
+from pix2z.tracking.registry import default_store
+from pix2z.tracking.store import Store
+from pix2z.tracking.versions import (
     CHAMPION,
     PRODUCTION,
     Version,
@@ -15,8 +17,6 @@ from pix2z.tracking.promotion.versions import (
     read_versions,
     with_alias,
 )
-from pix2z.tracking.registry import default_store
-from pix2z.tracking.store import Store
 
 __all__ = ["CHAMPION_URI", "fetch_version"]
 
