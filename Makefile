@@ -84,9 +84,9 @@ check: .venv/.test
 	mypy
 	lint-imports
 
-# Two processes, since most tests keep one core busy.
+# Two processes, since most tests keep one core busy; the pipeline, which takes longest, begins.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/pipeline tests
 
 test-long: .venv/.test
 	$(BIN)/python -m pytest -m "long and not service"

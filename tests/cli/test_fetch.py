@@ -1,6 +1,5 @@
 """``pix2z fetch nersc`` against a server on this machine."""
 
-import io
 import shutil
 import signal
 import subprocess
@@ -11,13 +10,9 @@ from collections import namedtuple
 import h5py
 import numpy as np
 import pytest
-from rich.console import Console
-from rich.progress import Progress as Bar
 
 from pix2z import cli
-from pix2z.archive.download import Progress
 from pix2z.archive.nersc import NERSC_URL
-from pix2z.cli.transfer_display import on_bar, plain_lines
 from tests.archive.server import answer, serving, stall
 
 N = 3
@@ -236,44 +231,3 @@ def test_a_server_that_recovers_is_told_of_in_a_line(run, server, monkeypatch):
     )
     assert errors.count("\n") == 1
     assert "layout: nersc" in said
-
-
-def test_plain_lines_come_every_ten_seconds_with_rate_and_time_left():
-    lines, now = [], [100.0]
-    report = plain_lines(lines.append, clock=lambda: now[0])
-    # 20 GB of 23.6 are here, from before; then 30 MB each second.
-    for second in range(31):
-        now[0] = 100.0 + second
-        report(Progress("receiving", 20_000_000_000 + 30_000_000 * second, 23_600_000_000))
-    assert lines == [
-        "receiving: 20.30 of 23.60 GB, 30.0 MB/s, 2 min left",
-        "receiving: 20.60 of 23.60 GB, 30.0 MB/s, 2 min left",
-        "receiving: 20.90 of 23.60 GB, 30.0 MB/s, 2 min left",
-    ]
-
-
-def test_a_plain_line_without_total_or_progress_says_what_is_known():
-    lines, now = [], [0.0]
-    report = plain_lines(lines.append, clock=lambda: now[0])
-    for total, moment in ((None, 0.0), (None, 10.0), (10**9, 20.0)):
-        now[0] = moment
-        report(Progress("receiving", 5 * 10**8, total))
-    assert lines == ["receiving: 0.50 GB, 0.0 MB/s", "receiving: 0.50 of 1.00 GB, 0.0 MB/s"]
-
-
-def test_the_bar_counts_no_bytes_of_before_into_its_rate():
-    now = [0.0]
-    with Bar(console=Console(file=io.StringIO()), get_time=lambda: now[0]) as bar:
-        report = on_bar(bar)
-        stages = [("checking", 0, 500), ("checking", 500, 500), ("receiving", 500, 900)]
-        for now[0], stage in zip((0.0, 1.0, 2.0), stages, strict=True):
-            report(Progress(*stage))
-        (task,) = bar.tasks
-        assert (task.description, task.completed, task.total) == ("receiving", 500, 900)
-        assert task.speed is None
-        for now[0], done in ((3.0, 510), (4.0, 520), (5.0, 530)):
-            report(Progress("receiving", done, 900))
-        assert task.speed == pytest.approx(10)
-        report(Progress("receiving", 0, 900))  # begun anew
-        assert task.completed == 0
-        assert task.speed is None

@@ -1,19 +1,13 @@
 """``pix2z fetch sdss`` against a server on this machine: what it says, and how it ends."""
 
-import io
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress as Bar
 
 from pix2z import cli
-from pix2z.archive.sdss.assembly import FilesProgress
-from pix2z.cli import files_display
-from pix2z.cli.files_display import file_lines
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
@@ -221,27 +215,3 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, arch
     assert run()[0] == 0
     assert archive.asked == [FRAME]
     assert archive.files[FRAME].starts == [0, 900]
-
-
-def test_plain_lines_come_every_ten_seconds_with_rate_and_time_left():
-    lines, now = [], [100.0]
-    report = file_lines(lines.append, clock=lambda: now[0])
-    for second in range(0, 31, 2):
-        now[0] = 100.0 + second
-        report(FilesProgress("frames", second, 100, 3_000_000 * second))
-    assert lines == [
-        "frames: 10 of 100 files, 30.0 MB received, 3.0 MB/s, 2 min left",
-        "frames: 20 of 100 files, 60.0 MB received, 3.0 MB/s, 2 min left",
-        "frames: 30 of 100 files, 90.0 MB received, 3.0 MB/s, 2 min left",
-    ]
-
-
-def test_the_bar_counts_files_and_bytes_of_each_kind():
-    with Bar(console=Console(file=io.StringIO())) as bar:
-        report = files_display.on_bar(bar)
-        report(FilesProgress("spectra", 3, 3, 500_000))
-        report(FilesProgress("frames", 4, 10, 12_000_000))
-        spectra, frames = bar.tasks
-        assert (spectra.completed, spectra.total) == (3, 3)
-        assert (frames.description, frames.completed, frames.total) == ("frames", 4, 10)
-        assert frames.fields["received"] == "12.0 MB received"

@@ -1,6 +1,5 @@
 """`pix2z predict` on every layout, and what it says where something is wrong."""
 
-import io
 import os
 import shutil
 import signal
@@ -15,11 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import qp
-from rich.console import Console
 
 from pix2z import cli
-from pix2z.cli import progress
-from pix2z.cli.ending import ended_by_sigterm
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.estimator import Member, fresh_model, load_pool, save_member, save_pool
 from pix2z.redshift_pdf.calibration import Temperature
@@ -385,34 +381,3 @@ def test_a_batch_system_may_end_it(place, tmp_path):
     assert errors == ""
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_bytes() == b"earlier"
-
-
-def test_sigterm_is_as_before_afterwards():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended, ended_by_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_pipe_gets_a_line_now_and_then(monkeypatch, capsys):
-    clock = iter([0.0, 4.0, 11.0, 12.0, 25.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with progress.galaxies_progress(5000) as advance:
-        for _ in range(4):
-            advance(1000)
-    assert capsys.readouterr().err.splitlines() == [
-        "2,000 of 5,000 galaxies, 182 per s, 16 s left",
-        "4,000 of 5,000 galaxies, 160 per s, 6 s left",
-    ]
-
-
-def test_a_terminal_gets_a_bar(monkeypatch):
-    screen = io.StringIO()
-    monkeypatch.setattr(
-        progress, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=90)
-    )
-    with progress.galaxies_progress(3000) as advance:
-        advance(1000)
-        advance(2000)
-    assert "3000/3000" in screen.getvalue()

@@ -1,4 +1,4 @@
-"""A miniature `dvc repro` in a folder of its own, killed four times on its way."""
+"""A miniature `dvc repro` in a folder of its own, killed while it trains, and finished."""
 
 import os
 import signal
@@ -6,23 +6,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pix2z.cli.workspace import make_workspace
 
 ROOT = Path(__file__).parents[2]
-LIMIT_SECONDS = 1200
+ARMS = ("full", "clipped", "published_full")
+SPECTRUM_ARMS = ("full",)
+LIMIT_SECONDS = 600
 
 
 @dataclass
 class Workspace:
-    """A folder with the pipeline; `killed` lists where a run was killed, and what stood there."""
+    """A folder with the pipeline, whose commands run as in an activated environment."""
 
     folder: Path
-    killed: dict[str, list[str]] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """Return the interpreter's own folder first on PATH, as in an activated environment."""
@@ -54,9 +56,9 @@ class Workspace:
         """Run dvc repro."""
         return self.run(sys.executable, "-m", "dvc", "repro", *arguments)
 
-    def kill_when(self, name: str, ready: Callable[[], bool]) -> None:
-        """Start dvc repro and send SIGKILL to it and its stage as soon as `ready`."""
-        log = self.folder / f"killed-{name}.log"
+    def kill_when(self, ready: Callable[[], bool]) -> list[str]:
+        """Send SIGKILL to dvc repro and its stage as soon as `ready`; the lines it had printed."""
+        log = self.folder / "killed.log"
         with log.open("w") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dvc", "repro"],
@@ -68,36 +70,32 @@ class Workspace:
             )
             end = time.monotonic() + LIMIT_SECONDS
             while not ready():
-                assert process.poll() is None, f"{name}: ended unkilled: {log.read_text()[-3000:]}"
-                assert time.monotonic() < end, f"{name}: never reached"
+                assert process.poll() is None, f"ended unkilled: {log.read_text()[-3000:]}"
+                assert time.monotonic() < end, "never reached"
                 time.sleep(0.002)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        self.killed[name] = log.read_text().splitlines()
+        return log.read_text().splitlines()
 
 
-def stage_running(workspace: Workspace, name: str) -> Callable[[], bool]:
-    """Whether the killed run's log says that a stage has begun."""
-    log = workspace.folder / f"killed-{name}.log"
-    return lambda: log.exists() and f"Running stage '{name}'" in log.read_text()
+def make_miniature(folder: Path) -> Workspace:
+    """Make a workspace of the preset miniature with three arms and one spectrum arm."""
+    make_workspace(ROOT, folder, preset="miniature")
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["arms"] = {name: params["arms"][name] for name in ARMS}
+    params["spectrum_arms"] = {name: params["spectrum_arms"][name] for name in SPECTRUM_ARMS}
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    return Workspace(folder)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The pipeline, killed in rendering, ingest, training and compare, and then finished."""
-    folder = tmp_path_factory.mktemp("pipeline") / "miniature"
-    make_workspace(ROOT, folder, preset="miniature")
-    workspace = Workspace(folder)
-    workspace.kill_when("semireal", (folder / "data/raw/.partial-semireal.h5").exists)
-    assert not (folder / "data/raw/semireal.h5").exists()
-    workspace.kill_when("ingest", (folder / "data/.partial-galaxies.h5").exists)
-    assert not (folder / "data/galaxies.h5").exists()
-    workspace.kill_when("train", lambda: any(folder.glob(".checkpoints/*/seed-1.h5")))
-    begun = stage_running(workspace, "compare")
-
-    def drawing() -> bool:
-        return begun() and any(folder.glob("reports/**/*partial-*"))
-
-    workspace.kill_when("compare", drawing)
+    """The pipeline, killed in the middle of a training, and then finished."""
+    workspace = make_miniature(tmp_path_factory.mktemp("pipeline") / "miniature")
+    folder = workspace.folder
+    printed = workspace.kill_when(lambda: any(folder.glob(".checkpoints/*/seed-1.h5")))
+    assert "train@" in [line for line in printed if "Running stage" in line][-1]
+    assert not list(folder.glob("models/*/pool.json"))
     workspace.repro()
     return workspace

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.registry_session import plain, print_json, quiet_mlflow
+from pix2z.cli.display import plain, print_json
+from pix2z.cli.registry_session import quiet_mlflow
 
 if TYPE_CHECKING:
     from pathlib import Path

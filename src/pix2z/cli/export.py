@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.quiet import quiet_import
+from pix2z.cli.process import quiet_import
 from pix2z.errors import InputError
 
 __all__ = ["export"]

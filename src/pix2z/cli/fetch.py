@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.ending import INTERRUPTED
 from pix2z.cli.fetch_sdss import sdss
+from pix2z.cli.process import INTERRUPTED
 
 __all__ = ["fetch", "nersc"]
 
@@ -45,13 +45,18 @@ def _fetch(url: str, out: Path, *, sha256: str | None, signature: bytes, force: 
     """Download with progress on stderr, and say what is there; Ctrl-C ends in one line."""
     from pix2z.archive.download import download
     from pix2z.archive.transfer.partial_file import what_is_kept
-    from pix2z.cli.transfer_display import show_transfer
+    from pix2z.cli.display import BYTES, progress, shown_log
 
     there = out.exists() and not force
     try:
-        with show_transfer() as progress:
+        with shown_log(), progress(BYTES) as report:
             record = download(
-                url, out, sha256=sha256, signature=signature, progress=progress, force=force
+                url,
+                out,
+                sha256=sha256,
+                signature=signature,
+                progress=lambda now: report(now.stage, now.done, now.total),
+                force=force,
             )
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {what_is_kept(out)}", err=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.ending import INTERRUPTED, ended_by_sigterm
+from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def sdss(
     from pix2z.archive.sdss.objects import read_objects
     from pix2z.archive.sdss.report import write_failures
     from pix2z.archive.sdss.terms import SDSS_TERMS
-    from pix2z.cli.files_display import show_files
+    from pix2z.cli.display import FILES, progress, shown_log
 
     out = out or objects.with_name("sdss.h5")
     if out.suffix not in (".h5", ".hdf5") or out.is_dir():
@@ -57,7 +57,7 @@ def sdss(
     base = checked_base(base_url or BASE_URL)
     listed = read_objects(objects)
     try:
-        with ended_by_sigterm(), show_files() as progress:
+        with ended_by_sigterm(), shown_log(), progress(FILES) as show:
             outcome = fetch_galaxies(
                 listed,
                 out,
@@ -66,7 +66,9 @@ def sdss(
                 jobs=jobs,
                 softened=soften,
                 force=force,
-                progress=progress,
+                progress=lambda now: show(
+                    now.doing, now.n_done, now.n_files, f"{now.n_bytes / 1e6:.1f} MB received"
+                ),
             )
     except KeyboardInterrupt:
         kept = f"what has come is kept in {cache}, and the same command goes on from it"

@@ -48,7 +48,7 @@ def finetune(
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.cli.training_display import epochs_progress
+    from pix2z.cli.display import epochs_progress
     from pix2z.finetune import steps
     from pix2z.finetune.base import Base
     from pix2z.finetune.training import check_tunable

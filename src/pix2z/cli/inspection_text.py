@@ -1,10 +1,7 @@
 """The findings of ``pix2z inspect`` as tables for a terminal, or plain text for a pipe."""
 
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pix2z.cli.display import page
 from pix2z.imaging import BANDS, SKY_SIGMA
 from pix2z.ingest.contents import StoredArray
 from pix2z.ingest.inspection import Inspection, Range
@@ -42,7 +40,7 @@ def show_inspection(
     table.add_column()
     for label, text in _rows(path, found, arrays):
         table.add_row(label, Text(text))
-    with _console() as console:
+    with page(pipe_width=PIPE_WIDTH) as console:
         first = f"{path}: layout {found.layout}, {found.n_rows:,} galaxies"
         console.print(Text(first), style="bold", soft_wrap=True)
         console.print(table)
@@ -62,7 +60,7 @@ def show_contents(
     path: Path, contents: Sequence[StoredArray], *, why: str, suggested: dict[str, Any] | None
 ) -> None:
     """Print what a file holds that fits no layout, and a mapping that may fit."""
-    with _console() as console:
+    with page(pipe_width=PIPE_WIDTH) as console:
         console.print(Text(f"No layout fits: {why}"), style="yellow", soft_wrap=True)
         console.print(f"\nArrays in {path.name}:", style="bold")
         console.print(_listing(contents[:MOST_ARRAYS]))
@@ -87,18 +85,6 @@ def _listing(contents: Sequence[StoredArray]) -> Table:
         unit = f"unit {array.unit}" if array.unit else ""
         table.add_row(Text(f"  {array.key}"), _shape(array), Text(array.dtype), Text(unit))
     return table
-
-
-@contextmanager
-def _console() -> Iterator[Console]:
-    """Yield a console for what is printed: in colour to a terminal, plain lines to a pipe."""
-    if sys.stdout.isatty():
-        yield Console(highlight=False)
-        return
-    written = StringIO()
-    yield Console(file=written, width=PIPE_WIDTH, highlight=False)
-    lines = written.getvalue().splitlines()
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def _rows(

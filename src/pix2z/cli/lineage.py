@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.registry_session import minute, plain, print_json, session
+from pix2z.cli.display import plain, print_json
+from pix2z.cli.registry_session import session
 
 if TYPE_CHECKING:
     from pix2z.tracking.digest_lineage import DigestLineage
@@ -70,7 +72,7 @@ def _forward_text(found: "DigestLineage") -> Iterator[str]:
 
 def _back_text(found: "VersionLineage") -> Iterator[str]:
     aliases = f" ({', '.join(found.aliases)})" if found.aliases else ""
-    yield f"{found.version}{aliases}, registered {minute(found.registered)} UTC"
+    yield f"{found.version}{aliases}, registered {_minute(found.registered)} UTC"
     if found.copy_of:
         yield f"  a copy of {found.copy_of}"
     yield f"  {found.arm}: {found.architecture}, selection {found.selection or 'of its own'}"
@@ -96,6 +98,11 @@ def _back_text(found: "VersionLineage") -> Iterator[str]:
     for kind, runs in found.runs.items():
         for run in runs:
             yield from _run_text(kind, run)
+
+
+def _minute(seconds: float) -> str:
+    """Return a time (seconds since 1970) in UTC, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _state(dirty: bool | None) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.ending import ended_by_sigterm
-from pix2z.cli.registry_session import plain, print_json, session
-from pix2z.cli.training_display import epochs_progress
+from pix2z.cli.display import epochs_progress, plain, print_json
+from pix2z.cli.process import ended_by_sigterm
+from pix2z.cli.registry_session import session
 
 if TYPE_CHECKING:
     from pathlib import Path

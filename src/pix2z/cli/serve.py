@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pix2z.cli.registry_session import plain, session
+from pix2z.cli.display import plain
+from pix2z.cli.registry_session import session
 from pix2z.errors import Pix2zError
 
 __all__ = ["serve"]

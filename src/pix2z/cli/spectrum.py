@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.ending import ended_by_sigterm
-from pix2z.cli.progress import galaxies_progress
-from pix2z.cli.quiet import quiet_import
+from pix2z.cli.display import galaxies_progress
+from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.cli.survey import (
     CheckOption,

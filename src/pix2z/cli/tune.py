@@ -51,7 +51,7 @@ def tune(
     interrupted goes on with the same command, also with more trials. Nothing of the pipeline
     changes; in the end the command that would use the best settings is printed.
     """
-    from pix2z.cli.ending import ended_by_sigterm
+    from pix2z.cli.process import ended_by_sigterm
 
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
@@ -93,7 +93,7 @@ class _Study:
 
 def _study(trials: int, epochs: int | None, storage: str | None) -> _Study:
     """Read the parameters; raise InputError where the pipeline has not made its rows yet."""
-    from pix2z.cli.quiet import quiet_import
+    from pix2z.cli.process import quiet_import
     from pix2z.config.networks import HybridConfig
     from pix2z.config.pdf import PdfConfig
     from pix2z.config.tune import TuneConfig

@@ -1,8 +1,9 @@
 import os
+import signal
 
 import pytest
 
-from pix2z.cli.quiet import quiet_import
+from pix2z.cli.process import ended_by_sigterm, quiet_import
 
 
 def test_what_native_code_writes_is_held_back(capfd):
@@ -21,3 +22,11 @@ def test_an_error_lets_it_through(capfd):
         fail()
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "libcuda is missing\nafterwards\n"
+
+
+def test_sigterm_is_as_before_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, ended_by_sigterm():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before

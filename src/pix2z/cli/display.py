@@ -1,0 +1,277 @@
+"""What commands show: results on stdout; on stderr, how far they are and what is logged.
+
+In a terminal there are colours, bars and spinners. In a pipe there are plain lines that are not
+broken, and a line now and then on how far a command is.
+"""
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any, Protocol
+
+from rich import progress as bars
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+from rich.text import Text
+
+__all__ = [
+    "BYTES",
+    "EPOCHS",
+    "FILES",
+    "GALAXIES",
+    "Report",
+    "Unit",
+    "console",
+    "epochs_progress",
+    "error_console",
+    "galaxies_progress",
+    "lines",
+    "on_bar",
+    "page",
+    "plain",
+    "print_json",
+    "progress",
+    "say",
+    "shown_log",
+    "spinner",
+    "table",
+]
+
+PIPE_WIDTH = 150
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+MOST_SECONDS_LEFT = 120
+"""Longer times are said in minutes."""
+
+
+def console() -> Console:
+    """Return a console on stdout; wide where it is a pipe, so that no line is broken."""
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False)
+
+
+def error_console() -> Console:
+    """Return a console on stderr."""
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def page(*, pipe_width: int) -> Iterator[Console]:
+    """Yield a console for a page of text; in a pipe of this width, without spaces at line ends."""
+    if sys.stdout.isatty():
+        yield console()
+        return
+    written = StringIO()
+    yield Console(file=written, width=pipe_width, highlight=False)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+
+
+def say(line: str) -> None:
+    """Print a line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    say(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return a table with these headings; those in `right` hold numbers."""
+    headed = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for column in columns:
+        headed.add_column(column, justify="right" if column in right else "left")
+    return headed
+
+
+def plain(text: str) -> Text:
+    """Return text that others wrote, as in a store: no markup, no control characters."""
+    return Text("".join(c if c.isprintable() else " " for c in text))
+
+
+@contextmanager
+def spinner() -> Iterator[Callable[[str], None]]:
+    """Yield what to call with what is being done: a spinner in a terminal, nothing in a pipe."""
+    shown = error_console()
+    if not shown.is_terminal:
+        yield lambda _: None
+        return
+    with shown.status("") as status:
+        yield lambda words: status.update(words)
+
+
+@contextmanager
+def shown_log() -> Iterator[None]:
+    """Show what pix2z logs: above a bar in a terminal, as plain lines in a pipe."""
+    logger = logging.getLogger("pix2z")
+    shown = error_console()
+    handler: logging.Handler
+    if shown.is_terminal:
+        handler = RichHandler(console=shown, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is counted, and how it is said.
+
+    counted : (done, total or None) -> words.
+    rate : number per second -> words; None where nobody wants to know it.
+    seconds_between_lines : in a pipe.
+    """
+
+    counted: Callable[[float, float | None], str]
+    rate: Callable[[float], str] | None
+    seconds_between_lines: float = 10.0
+
+
+def _of(name: str) -> Callable[[float, float | None], str]:
+    def counted(done: float, total: float | None) -> str:
+        return f"{done:,.0f} {name}" if total is None else f"{done:,.0f} of {total:,.0f} {name}"
+
+    return counted
+
+
+def _gigabytes(done: float, total: float | None) -> str:
+    return f"{done / 1e9:.2f}{'' if total is None else f' of {total / 1e9:.2f}'} GB"
+
+
+GALAXIES = Unit(_of("galaxies"), "{:,.0f} per s".format)
+FILES = Unit(_of("files"), None)
+BYTES = Unit(_gigabytes, lambda rate: f"{rate / 1e6:.1f} MB/s")
+EPOCHS = Unit(_of("epochs at most"), None, seconds_between_lines=0.0)
+
+
+class Report(Protocol):
+    """What to call with how far a command is."""
+
+    def __call__(self, task: str, done: int, total: int | None, note: str = "") -> None:
+        """Say that `done` of `total` units of `task` are done; `note` stands at the end."""
+
+
+@contextmanager
+def progress(unit: Unit) -> Iterator[Report]:
+    """Yield what to call with how far each task is: a bar a task in a terminal, lines in a pipe.
+
+    A task that goes back, or gets another total, begins anew, so that a rate never counts what was
+    there before. What is yielded may be called from any thread.
+    """
+    shown = error_console()
+    if not shown.is_terminal:
+        yield lines(unit)
+        return
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TextColumn("{task.fields[said]}"),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=shown, transient=True) as bar:
+        yield on_bar(bar, unit)
+
+
+@contextmanager
+def galaxies_progress(n: int) -> Iterator[Callable[[int], None]]:
+    """Yield what to call with the number of galaxies just done, n in all."""
+    total = 0
+    with progress(GALAXIES) as report:
+
+        def advance(done: int) -> None:
+            nonlocal total
+            total += done
+            report("", total, n)
+
+        report("", 0, n)
+        yield advance
+
+
+@contextmanager
+def epochs_progress(epochs: int) -> Iterator[Callable[[int], OnEpoch]]:
+    """Yield seed -> what to call with (epoch, losses) after each of at most `epochs` epochs."""
+    with progress(EPOCHS) as report:
+
+        def of_seed(seed: int) -> OnEpoch:
+            def on_epoch(epoch: int, losses: dict[str, float]) -> None:
+                note = f"loss {losses['loss']:.4f}, validation {losses['val_loss']:.4f}"
+                report(f"seed {seed}", epoch + 1, epochs, note)
+
+            return on_epoch
+
+        yield of_seed
+
+
+def on_bar(bar: bars.Progress, unit: Unit) -> Report:
+    """Return a callback that moves one line of `bar` for each task."""
+    tasks: dict[str, bars.TaskID] = {}
+
+    def report(task: str, done: int, total: int | None, note: str = "") -> None:
+        if task not in tasks:
+            tasks[task] = bar.add_task(task, completed=done, total=total, said="")
+        shown = bar.tasks[tasks[task]]
+        if done < shown.completed or total != shown.total:
+            bar.reset(tasks[task], completed=done, total=total)
+        bar.update(tasks[task], completed=done, said=_said(unit, done, total, shown.speed, note))
+
+    return report
+
+
+def lines(
+    unit: Unit,
+    *,
+    write: Callable[[str], object] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Report:
+    """Return a callback that writes a line now and then; a rate is that since the line before."""
+    last: dict[str, tuple[float, float | None, float]] = {}
+
+    def report(task: str, done: float, total: float | None, note: str = "") -> None:
+        now = clock()
+        before = last.get(task)
+        if before is None or done < before[0] or total != before[1]:
+            last[task] = before = (done, total, now)
+        elapsed = now - before[2]
+        if elapsed < unit.seconds_between_lines:
+            return
+        rate = (done - before[0]) / elapsed if elapsed else None
+        last[task] = (done, total, now)
+        said = [_said(unit, done, total, rate, note), _left(done, total, rate)]
+        begin = f"{task}: " if task else ""
+        (write or _timed_line)(begin + ", ".join(part for part in said if part))
+
+    return report
+
+
+def _said(unit: Unit, done: float, total: float | None, rate: float | None, note: str) -> str:
+    speed = unit.rate(rate) if unit.rate and rate is not None else ""
+    return ", ".join(part for part in (unit.counted(done, total), speed, note) if part)
+
+
+def _left(done: float, total: float | None, rate: float | None) -> str:
+    if total is None or not rate:
+        return ""
+    seconds = (total - done) / rate
+    in_seconds = seconds <= MOST_SECONDS_LEFT
+    return f"{math.ceil(seconds)} s left" if in_seconds else f"{math.ceil(seconds / 60)} min left"
+
+
+def _timed_line(line: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
