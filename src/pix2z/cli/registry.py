@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from pix2z.cli.registry_session import console, plain, print_json, progress, session, table
+from pix2z.cli.display import console, plain, print_json, spinner, table
+from pix2z.cli.registry_session import session
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def promote(
         from pix2z.tracking.store import repository_root
 
         words, root, out = checked_reason(reason), repository_root(), console()
-        with progress() as tell:
+        with spinner() as tell:
             choice, decision = _decide(store, model, tell, new_test_set=new_test_set)
         if choice:
             _show_choice(out, choice)
