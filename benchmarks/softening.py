@@ -13,9 +13,9 @@ from pix2z.dataset.spectra import Spectra, open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.network.training import fit
-from pix2z.spectrum_network.architectures import ShiftGrid
-from pix2z.spectrum_network.arm import reconstructed
+from pix2z.spectrum_network.member import reconstructed
 from pix2z.spectrum_network.recipes import spectrum_network, spectrum_recipe, start_plain
+from pix2z.spectrum_network.shifts import ShiftGrid
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ def validation_errors(galaxies: Galaxies, spectra: Spectra) -> dict[str, float]:
     split = read_split("data/splits/full.h5")
     mean = np.nanmean(spectra.flux(split.train[::10]), axis=0)
     shifts = ShiftGrid(spectra.grid, settings.stride, pdf.z_min, pdf.z_max)
-    network = spectrum_network("plain", settings, HybridConfig.read(), shifts)
+    network = spectrum_network("plain", settings, HybridConfig.read(), shifts, 1)
+    start_plain(network.model, mean)
     recipe = spectrum_recipe(
         network,
         galaxies,
         spectra,
         train_rows=split.train,
         validation_rows=split.validation,
-        start=lambda model: start_plain(model, mean),
         seed=1,
     )
     state = fit(**vars(recipe))

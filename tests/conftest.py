@@ -18,6 +18,8 @@ settings.load_profile("pix2z")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# One thread each: trainings then give the weights that they give in a process of their own.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 SKY = np.array([0.043, 0.017, 0.027, 0.044, 0.175], np.float32)
 
@@ -167,6 +169,6 @@ def trained_spectrum(
             checkpoints=folder / "checkpoints",
         )
         record = {"arm": "full"}
-        curve = lambda epoch, record: None  # noqa: E731
+        curve = lambda: lambda epoch, record: None  # noqa: E731
         train_spectrum_arm(training, folder / "full", name="full", record=record, curve=curve)
     return folder / "full"

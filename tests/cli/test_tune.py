@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 
 from pix2z import cli
 from pix2z.tracking.store import create_database
+from tests.tuning.worker import trained as trained_in_no_time
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,14 +55,13 @@ def trained(project, monkeypatch) -> list[dict]:
     settings_seen: list[dict] = []
 
     @contextmanager
-    def trials(tune, network, pdf):
-        def trial(settings, report) -> float:
-            settings_seen.append(settings)
-            for epoch in range(tune.epochs):
-                report(epoch, by_rate(settings) + 1 / (epoch + 1))
-            return by_rate(settings)
+    def trials(tune, network, pdf, *, processes):
+        def train(wanted):
+            for one in wanted:
+                settings_seen.append(one.settings)
+                yield trained_in_no_time(one, by_rate(one.settings), epochs=tune.epochs)
 
-        yield trial
+        yield train
 
     monkeypatch.setattr(hybrid, "hybrid_trials", trials)
     return settings_seen
@@ -95,7 +95,7 @@ def test_it_shows_every_trial_and_the_command_that_uses_the_best(tune, trained):
     code, said, _ = tune("--trials", "12")
     assert code == 0
     baseline = yaml.safe_load(Path("params.yaml").read_text())["hybrid"]
-    assert f"trial 0 (1 of 12): validation loss {by_rate(baseline):.4f}\n" in said
+    assert f"trial 0 (1 of 12): validation loss {by_rate(baseline) + 1 / 4:.4f}\n" in said
     assert "trial 11 (12 of 12)" in said
     assert "pruned after" in said
     (command,) = [line for line in said.splitlines() if line.startswith("dvc exp run")]
@@ -156,15 +156,14 @@ def test_an_interrupted_study_goes_on(tune, trained, monkeypatch):
     whole = hybrid.hybrid_trials
 
     @contextmanager
-    def interrupted(*of_what):
-        with whole(*of_what) as train:
+    def interrupted(*of_what, processes):
+        with whole(*of_what, processes=processes) as train:
 
-            def trial(settings, report) -> float:
-                if len(trained) == 2:
-                    raise KeyboardInterrupt
-                return train(settings, report)
+            def train_two(wanted):
+                yield from train(wanted[:2])
+                raise KeyboardInterrupt
 
-            yield trial
+            yield train_two
 
     monkeypatch.setattr(hybrid, "hybrid_trials", interrupted)
     code, _, errors = tune("--trials", "4")

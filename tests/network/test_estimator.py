@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import arm
 from pix2z.network.arm import train_arm
-from pix2z.network.estimator import load_member, load_pool
+from pix2z.network.estimator import load_member, load_pool, save_pool
 from pix2z.network.predictions import predict_batches
-from pix2z.redshift_pdf.calibration import evenly_spread
+from pix2z.network.saved_json import seal
+from pix2z.redshift_pdf.calibration import evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
 
@@ -29,24 +31,8 @@ def train(sample, split, settings, *, architecture, seeds, grid, folder: Path, c
     return folder / "models"
 
 
-@pytest.fixture(scope="module")
-def pool_folder(sample_path, sample_split, grid, hybrid, tmp_path_factory):
-    from pix2z.dataset.store import open_galaxies
-
-    with open_galaxies(sample_path) as galaxies:
-        return train(
-            galaxies,
-            sample_split,
-            hybrid,
-            architecture="hybrid",
-            seeds=(1, 2),
-            grid=grid,
-            folder=tmp_path_factory.mktemp("pool"),
-        )
-
-
-def test_the_saved_pool_estimates_redshifts(pool_folder, sample, sample_split, grid):
-    pool = load_pool(pool_folder)
+def test_the_saved_pool_estimates_redshifts(trained_pool, sample, sample_split, grid):
+    pool = load_pool(trained_pool)
     rows = sample_split.test
     z_spec = sample.column("specz_redshift", rows)
     estimate = pool.estimate(sample.images(rows), sample.column("ebv", rows))
@@ -67,8 +53,8 @@ def test_the_saved_pool_estimates_redshifts(pool_folder, sample, sample_split, g
     assert (estimate.flags == 0).all()
 
 
-def test_predictions_of_rows_are_those_of_images(pool_folder, sample, sample_split):
-    pool = load_pool(pool_folder)
+def test_predictions_of_rows_are_those_of_images(trained_pool, sample, sample_split):
+    pool = load_pool(trained_pool)
     (predictions,) = predict_batches(pool, sample, sample_split.test)
     assert list(predictions) == ["seed-1", "seed-2", "pool"]
     images = sample.images(sample_split.test)
@@ -78,8 +64,8 @@ def test_predictions_of_rows_are_those_of_images(pool_folder, sample, sample_spl
     assert not np.array_equal(predictions["seed-1"].z_phot, predictions["seed-2"].z_phot)
 
 
-def test_flags_and_missing_values(pool_folder, sample):
-    pool = load_pool(pool_folder)
+def test_flags_and_missing_values(trained_pool, sample):
+    pool = load_pool(trained_pool)
     images = sample.images([0, 1, 2])
     images[0, ..., 0] = np.nan
     images[1, :4] = np.nan
@@ -91,40 +77,50 @@ def test_flags_and_missing_values(pool_folder, sample):
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32, 4), (3, 5, 32, 32), (32, 32, 5)])
-def test_wrong_shapes_are_named(pool_folder, shape):
+def test_wrong_shapes_are_named(trained_pool, shape):
     with pytest.raises(InputError, match=r"images must have shape \(n, 32, 32, 5\)"):
-        load_pool(pool_folder).estimate(np.zeros(shape))
+        load_pool(trained_pool).estimate(np.zeros(shape))
 
 
-def test_a_finished_seed_is_not_trained_again(pool_folder, sample, sample_split, hybrid, grid):
-    epochs = []
-    folder = pool_folder.parent
-    before = {path: path.read_bytes() for path in pool_folder.glob("seed-*/*.weights.h5")}
-    train(
-        sample,
-        sample_split,
-        hybrid,
-        architecture="hybrid",
-        seeds=(1, 2),
-        grid=grid,
-        folder=folder,
-        curve=lambda seed: lambda epoch, record: epochs.append(epoch),
-    )
-    assert epochs == []
-    assert {path: path.read_bytes() for path in before} == before
+def test_a_killed_arm_goes_on_and_ends_in_the_same_weights(
+    trained_pool, sample, sample_split, hybrid, grid, tmp_path
+):
+    """Killed in the second seed: the first is not trained again, the second goes on."""
+    killed, epochs = [], []
+
+    def dies(seed):
+        def curve(epoch, record):
+            epochs.append((seed, epoch))
+            if (seed, epoch) == (2, 1) and not killed:
+                killed.append(seed)
+                raise KeyboardInterrupt
+
+        return curve
+
+    def trained():
+        return train(
+            sample,
+            sample_split,
+            hybrid,
+            architecture="hybrid",
+            seeds=(1, 2),
+            grid=grid,
+            folder=tmp_path,
+            curve=dies,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        trained()
+    folder = trained()
+    assert epochs == [(seed, epoch) for seed in (1, 2) for epoch in range(hybrid.epochs)]
+    for seed in (1, 2):
+        weights = Path(f"seed-{seed}/weights.weights.h5")
+        assert (folder / weights).read_bytes() == (trained_pool / weights).read_bytes()
 
 
 def test_a_temperature_is_fitted_on_a_bounded_number_of_rows(
     sample, sample_split, hybrid, grid, tmp_path, monkeypatch
 ):
-    fitted = []
-    original = arm.fit_temperature
-
-    def watched(density, z_spec, *, grid):
-        fitted.append((density, z_spec))
-        return original(density, z_spec, grid=grid)
-
-    monkeypatch.setattr(arm, "fit_temperature", watched)
     monkeypatch.setattr(arm, "MOST_TEMPERATURE_ROWS", 40)
     folder = train(
         sample,
@@ -136,22 +132,18 @@ def test_a_temperature_is_fitted_on_a_bounded_number_of_rows(
         folder=tmp_path,
     )
     rows = evenly_spread(sample_split.calibration, most=40)
-    assert [density.shape for density, _ in fitted] == [(40, 60)] * 3
-    for _, z_spec in fitted:
-        np.testing.assert_array_equal(z_spec, sample.column("specz_redshift", rows))
+    z_spec = sample.column("specz_redshift", rows).astype(np.float64)
     pool = load_pool(folder)
-    images, ebv = sample.images(rows), sample.column("ebv", rows)
-    for member, (density, _) in zip(pool.members, fitted, strict=False):
-        assert member.record["n_calibration"] == 40
-        np.testing.assert_allclose(density, member.raw(images, ebv), rtol=1e-5, atol=1e-9)
-    np.testing.assert_array_equal(fitted[2][0], mix([density for density, _ in fitted[:2]]))
+    raw = [m.raw(sample.images(rows), sample.column("ebv", rows)) for m in pool.members]
+    for fitted, density in zip((*pool.members, pool), (*raw, mix(raw)), strict=True):
+        expected = fit_temperature(density, z_spec, grid=grid)
+        assert fitted.calibration.temperature == pytest.approx(expected.temperature, rel=1e-5)
+    assert [member.record["n_calibration"] for member in pool.members] == [40, 40]
 
 
-def test_altered_weights_and_json_are_refused(pool_folder, tmp_path):
-    import shutil
-
+def test_altered_weights_and_json_are_refused(trained_pool, tmp_path):
     copy = tmp_path / "weights"
-    shutil.copytree(pool_folder, copy)
+    shutil.copytree(trained_pool, copy)
     weights = copy / "seed-1" / "weights.weights.h5"
     raw = bytearray(weights.read_bytes())
     raw[-10] ^= 1
@@ -160,7 +152,7 @@ def test_altered_weights_and_json_are_refused(pool_folder, tmp_path):
         load_pool(copy)
 
     copy = tmp_path / "json"
-    shutil.copytree(pool_folder, copy)
+    shutil.copytree(trained_pool, copy)
     path = copy / "seed-1" / "estimator.json"
     description = json.loads(path.read_text())
     description["calibration"]["temperature"] *= 2
@@ -192,3 +184,12 @@ def test_the_published_cnn_gets_pdfs_from_calibration_residuals(
     z_train = sample.column("specz_redshift", sample_split.train)
     assert estimate.z_phot.min() >= z_train.min()
     assert estimate.z_phot.max() <= z_train.max()
+
+    path = folder / "seed-3/estimator.json"  # as earlier versions called it
+    described = {**json.loads(path.read_text()), "architecture": "seed_cnn"}
+    described["digest"] = seal(described)
+    path.write_text(json.dumps(described))
+    save_pool(folder, ["seed-3"], load_member(path.parent).calibration)
+    former = load_pool(folder)
+    assert former.members[0].architecture == "published_cnn"
+    np.testing.assert_array_equal(former.estimate(sample.images(rows)).z_phot, estimate.z_phot)

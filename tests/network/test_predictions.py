@@ -1,17 +1,20 @@
 """Prediction of many rows with a pool of made-up members: what is written, and what is held."""
 
+import shutil
 import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from pix2z.dataset.splits import Split
+from pix2z.errors import InputError, IntegrityError
 from pix2z.network.estimator import Estimator
 from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.density import mix, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import COLUMNS
+from pix2z.redshift_pdf.predictions import COLUMNS, read_part
 from pix2z.redshift_pdf.qp_files import read_predictions
 
 GRID = RedshiftGrid(0.0, 0.4, 180)
@@ -50,14 +53,20 @@ def pool():
     return Estimator(tuple(members), Temperature(1.1), "digest")
 
 
+def split_of(test) -> Split:
+    others = {"train": test, "validation": np.arange(5), "calibration": np.arange(5, 9)}
+    return Split(
+        selection="full",
+        **others,
+        test=test,
+        clip_window=(0.0, 0.3),
+        test_digest="digest of test ids",
+    )
+
+
 def test_files_hold_what_the_batches_say(pool, tmp_path):
     rows = np.arange(0, 5000, 2)
-    write_pool_predictions(tmp_path, pool, ManyGalaxies(), rows)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "pool.hdf5",
-        "seed-3.hdf5",
-        "seed-5.hdf5",
-    ]
+    write_pool_predictions(tmp_path, pool, ManyGalaxies(), split_of(rows))
     batches = list(predict_batches(pool, ManyGalaxies(), rows))
     assert [len(batch["pool"]) for batch in batches] == [1024, 1024, 452]
     for name in ("seed-3", "seed-5", "pool"):
@@ -68,6 +77,26 @@ def test_files_hold_what_the_batches_say(pool, tmp_path):
             values = np.concatenate([getattr(batch[name], column) for batch in batches])
             np.testing.assert_array_equal(getattr(written, column), values)
     np.testing.assert_array_equal(written.row, rows)
+
+
+def test_every_part_is_tied_to_the_pool_and_the_test_set(pool, tmp_path):
+    split = split_of(np.arange(20, 40))
+    write_pool_predictions(tmp_path, pool, ManyGalaxies(), split)
+    digests = {"pool_digest": "digest", "test_digest": "digest of test ids"}
+    for part in ("validation", "calibration", "test"):
+        found = read_part(tmp_path, part, **digests)
+        np.testing.assert_array_equal(found.row, getattr(split, part))
+        (expected,) = predict_batches(pool, ManyGalaxies(), getattr(split, part))
+        np.testing.assert_allclose(found.density, expected["pool"].density, rtol=3e-7)
+    for name in digests:
+        with pytest.raises(IntegrityError, match=f"expected {name} other"):
+            read_part(tmp_path, "test", **{**digests, name: "other"})
+    shutil.copy(tmp_path / "seed-5.hdf5", tmp_path / "pool.hdf5")
+    with pytest.raises(IntegrityError, match=r"pool\.hdf5: does not match"):
+        read_part(tmp_path, "test", **digests)
+    (tmp_path / "predictions.json").write_text("{}")
+    with pytest.raises(InputError, match="has no entry"):
+        read_part(tmp_path, "test", **digests)
 
 
 def test_the_pool_is_the_calibrated_mean_of_its_members(pool):
@@ -91,16 +120,15 @@ def test_an_interrupted_prediction_leaves_nothing_new(pool, tmp_path):
             return super().images(rows)
 
     with pytest.raises(OSError, match="the disk is gone"):
-        write_pool_predictions(tmp_path, pool, Unreadable(), np.arange(3000))
+        write_pool_predictions(tmp_path, pool, Unreadable(), split_of(np.arange(3000)))
     assert [path.name for path in tmp_path.iterdir()] == ["pool.hdf5"]
     assert (tmp_path / "pool.hdf5").read_bytes() == b"of before"
 
 
 def test_memory_does_not_grow_with_the_number_of_galaxies(pool, tmp_path):
     def peak(n):
-        rows = np.arange(n)
         tracemalloc.start()
-        write_pool_predictions(tmp_path / str(n), pool, ManyGalaxies(), rows)
+        write_pool_predictions(tmp_path / str(n), pool, ManyGalaxies(), split_of(np.arange(n)))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

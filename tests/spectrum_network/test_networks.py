@@ -14,19 +14,15 @@ from pix2z.config.spectrum import SpectrumArm
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
-from pix2z.network.checkpoint import load_state
+from pix2z.network import checkpoint
+from pix2z.network.workers import side_by_side
 from pix2z.spectra.learned_basis import learn_basis
-from pix2z.spectrum_network import arm as spectrum_arm
-from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network import member
 from pix2z.spectrum_network.arm import SpectrumTraining, folds, train_spectrum_arm
 from pix2z.spectrum_network.estimator import fit_error_band, load_spectrum_estimator
-from pix2z.spectrum_network.recipes import (
-    SpectrumNetwork,
-    masked_huber,
-    smooth_shares,
-    spectrum_network,
-)
-from tests.spectrum_network.spectra import SETTINGS, artificial_spectra, write_spectra
+from pix2z.spectrum_network.recipes import masked_huber, smooth_shares
+from pix2z.spectrum_network.shifts import ShiftGrid
+from tests.spectrum_network.spectra import SETTINGS, artificial_spectra
 
 GRID = SETTINGS.wavelength.grid
 SHIFTS = ShiftGrid(GRID, SETTINGS.stride, 0.0, 0.4)
@@ -37,27 +33,22 @@ def learn(flux, z):
     return basis.wavelength, basis.flux
 
 
-@pytest.fixture(scope="session")
-def spectra_path(sample_path, tmp_path_factory):
-    with h5py.File(sample_path, "r") as file:
-        z = file["specz_redshift"][...].astype(np.float64)
-    path = tmp_path_factory.mktemp("spectra") / "spectra.h5"
-    write_spectra(path, z, GRID)
-    return path
+def no_curve():
+    return lambda epoch, record: None
 
 
 @pytest.fixture(scope="module")
-def training_of(sample_path, sample_split, spectra_path, hybrid, tmp_path_factory):
+def training_of(sample_path, sample_split, sample_spectra_path, hybrid, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("spectrum")
-    with open_spectra(spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
+    with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
 
-        def make(decoder, *, checkpoints, settings=SETTINGS):
+        def make(decoder, *, checkpoints, epochs):
             return SpectrumTraining(
                 galaxies=galaxies,
                 spectra=spectra,
                 split=sample_split,
                 arm=SpectrumArm(selection="full", decoder=decoder, seed=1),
-                settings=settings,
+                settings=SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs}),
                 encoder=hybrid,
                 shifts=SHIFTS,
                 learn_basis=learn,
@@ -67,25 +58,16 @@ def training_of(sample_path, sample_split, spectra_path, hybrid, tmp_path_factor
         yield make
 
 
-def train(training, folder):
-    curve = []
-    train_spectrum_arm(
-        training,
-        folder,
-        name="full",
-        record={"arm": "full"},
-        curve=lambda epoch, _record: curve.append(epoch),
-    )
-    return curve
+def train(training, folder, run=map):
+    record = {"arm": "full"}
+    train_spectrum_arm(training, folder, name="full", record=record, curve=no_curve, run=run)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def plain_folder(training_of, tmp_path_factory):
-    """A plain network that has hardly learned anything."""
-    folder = tmp_path_factory.mktemp("plain") / "model"
-    settings = SETTINGS.model_copy(update={"epochs": 1})
-    train(training_of("plain", checkpoints="plain", settings=settings), folder)
-    return folder
+def trained_plain(training_of, tmp_path_factory):
+    training = training_of("plain", checkpoints="plain", epochs=15)
+    return train(training, tmp_path_factory.mktemp("plain") / "model")
 
 
 def test_masked_huber_is_hubers_loss_of_known_wavelengths():
@@ -149,107 +131,94 @@ def test_an_error_band_holds_what_it_says():
     assert np.mean(np.abs(error[2000:][wide]) <= half68[wide]) == pytest.approx(0.68, abs=0.02)
 
 
-@pytest.mark.parametrize(("decoder", "epochs"), [("physics", 4), ("plain", 15)])
-def test_an_arm_learns_is_saved_and_reads_back(decoder, epochs, training_of, tmp_path, sample):
-    settings = SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs})
-    training = training_of(decoder, checkpoints=f"learn-{decoder}", settings=settings)
-    folder = tmp_path / "model"
-    assert train(training, folder) == list(range(epochs))
+@pytest.mark.parametrize("decoder", ["physics", "plain"])
+def test_an_arm_learns_is_saved_and_reads_back(decoder, request, sample, sample_split):
+    folder = request.getfixturevalue({"physics": "trained_spectrum"}.get(decoder, "trained_plain"))
     estimator = load_spectrum_estimator(folder)
-    rows = training.split.test
-    found = estimator.reconstruct(sample.images(rows), sample.column("ebv", rows))
+    rows = sample_split.test
+    reconstruction = estimator.reconstruct(sample.images(rows), sample.column("ebv", rows))
     z = sample.column("specz_redshift", rows).astype(np.float64)
     truth = artificial_spectra(z, GRID)
-    train_z = sample.column("specz_redshift", training.split.train).astype(np.float64)
+    train_z = sample.column("specz_redshift", sample_split.train).astype(np.float64)
     mean = artificial_spectra(train_z, GRID).mean(axis=0)
-    assert np.mean((found.flux - truth) ** 2) < 0.8 * np.mean((mean - truth) ** 2)
-    inside = np.mean(np.abs(found.flux - truth) <= found.err68)
-    assert 0.55 < inside < 0.8
-    assert (found.err95 >= found.err68).all()
+    error = reconstruction.flux - truth
+    assert np.mean(error**2) < 0.8 * np.mean((mean - truth) ** 2)
+    assert 0.55 < np.mean(np.abs(error) <= reconstruction.err68) < 0.8
+    assert (reconstruction.err95 >= reconstruction.err68).all()
     if decoder == "physics":
-        np.testing.assert_allclose(found.shares.sum(axis=1), 1, rtol=1e-4)
-        z_mean = np.expm1(found.shares @ SHIFTS.centres)
+        np.testing.assert_allclose(reconstruction.shares.sum(axis=1), 1, rtol=1e-4)
+        z_mean = np.expm1(reconstruction.shares @ SHIFTS.centres)
         assert np.corrcoef(z_mean, z)[0, 1] > 0.8
     else:
-        assert found.shares is None
+        assert reconstruction.shares is None
 
 
-def test_unseen_spectra_come_from_networks_that_never_saw_the_galaxy(
-    training_of, tmp_path, monkeypatch
-):
-    settings = SETTINGS.model_copy(update={"epochs": 1})
-    training, trained_on = training_of("physics", checkpoints="seen", settings=settings), []
-    reconstructed: set[int] = set()
-    original = spectrum_arm.spectrum_recipe
+def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training_of, tmp_path):
+    training = training_of("physics", checkpoints="parts", epochs=1)
+    parts = []
 
-    def recipe(*args, **kwargs):
-        trained_on.append(set(kwargs["train_rows"].tolist()))
-        return original(*args, **kwargs)
+    def run(_function, asked):
+        for part in asked:
+            parts.append(part)
+            assert not set(part.train_rows) & set(part.unseen_rows)
+            part.unseen_path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(part.unseen_path, "w") as file:
+                file["flux"] = np.repeat(part.unseen_rows[:, None], 20, axis=1)
+        return []
 
-    read = SpectrumNetwork.fluxes
-
-    def fluxes(network, galaxies, rows):
-        assert not trained_on[-1] & set(np.asarray(rows).tolist())
-        reconstructed.update(np.asarray(rows).tolist())
-        return read(network, galaxies, rows)
-
-    monkeypatch.setattr(spectrum_arm, "spectrum_recipe", recipe)
-    monkeypatch.setattr(SpectrumNetwork, "fluxes", fluxes)
-    train(training, tmp_path / "model")
-    assert len(trained_on) == 1 + SETTINGS.folds
-    assert reconstructed == {*training.split.train, *training.split.validation}
+    train(training, tmp_path / "model", run)
+    np.testing.assert_array_equal(parts[0].train_rows, training.split.train)
     with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
-        np.testing.assert_array_equal(file["train/rows"][...], training.split.train)
-        np.testing.assert_array_equal(file["validation/rows"][...], training.split.validation)
-        assert file["train/flux"].shape == (500, 20)
-        assert (file["train/flux"][...].std(axis=0) > 0).all()
+        for name in ("train", "validation"):
+            rows = getattr(training.split, name)
+            np.testing.assert_array_equal(file[f"{name}/rows"][...], rows)
+            np.testing.assert_array_equal(
+                file[f"{name}/flux"][...], np.repeat(rows[:, None], 20, 1)
+            )
 
 
-def test_a_renewed_network_trains_as_a_new_one(training_of, tmp_path):
-    """What the network on all rows has learned must not be in those of the folds."""
-    settings = SETTINGS.model_copy(update={"epochs": 1})
-    training = training_of("physics", checkpoints="renewed", settings=settings)
-    train(training, tmp_path / "model")
-    fold = folds(
-        training.galaxies.column("group_id", training.split.train), n=settings.folds, seed=1
-    )
-    new = spectrum_network("physics", settings, training.encoder, SHIFTS)
-    rows = training.split.train[fold != 1]
-    alone = training_of("physics", checkpoints="alone", settings=settings)
-    spectrum_arm._train(alone, new, rows, what="full", name="fold-1", curve=lambda *_: None)
-    for mine, its in zip(
-        load_state(alone.checkpoints / "fold-1.h5").variables,
-        load_state(training.checkpoints / "fold-1.h5").variables,
-        strict=True,
-    ):
-        np.testing.assert_array_equal(mine, its)
-
-
-def test_a_killed_training_ends_in_the_same_files(training_of, tmp_path, monkeypatch):
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    settings = SETTINGS.model_copy(update={"epochs": 2})
-    train(training_of("physics", checkpoints="one", settings=settings), whole)
+def test_a_killed_training_ends_in_the_same_files_whatever_the_processes(
+    training_of, trained_spectrum, tmp_path, monkeypatch
+):
+    """Killed in the network on all rows, then in a fold; then finished in two processes."""
 
     class Killed(Exception):  # noqa: N818
         pass
 
-    original = spectrum_arm.save_state
-    calls = []
+    original, saved, trained_on = checkpoint.save_state, [], []
+    recipe = member.spectrum_recipe
 
     def save(path, state):
         original(path, state)
-        calls.append(path.stem)
-        if len(calls) in (1, 3):  # in the network on all rows, then in a fold
+        saved.append(path.stem)
+        if len(saved) in (1, SETTINGS.epochs + 1):
             raise Killed
 
-    monkeypatch.setattr(spectrum_arm, "save_state", save)
-    for _ in range(2):
-        with pytest.raises(Killed):
-            train(training_of("physics", checkpoints="other", settings=settings), resumed)
-    train(training_of("physics", checkpoints="other", settings=settings), resumed)
-    assert {"all", "fold-0", "fold-1"} == set(calls)
+    def watched(network, galaxies, spectra, *, train_rows, validation_rows, seed):
+        trained_on.append(train_rows)
+        return recipe(
+            network,
+            galaxies,
+            spectra,
+            train_rows=train_rows,
+            validation_rows=validation_rows,
+            seed=seed,
+        )
+
+    training = training_of("physics", checkpoints="killed", epochs=SETTINGS.epochs)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save_state", save)
+        patched.setattr(member, "spectrum_recipe", watched)
+        for _ in range(2):
+            with pytest.raises(Killed):
+                train(training, tmp_path)
+    assert saved == [*["all"] * SETTINGS.epochs, "fold-0"]
+    fold = folds(training.galaxies.column("group_id", training.split.train), n=2, seed=1)
+    np.testing.assert_array_equal(trained_on[-1], training.split.train[fold != 0])
+    with side_by_side(2) as run:
+        train(training, tmp_path, run)
     for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
-        assert (whole / name).read_bytes() == (resumed / name).read_bytes(), name
+        assert (trained_spectrum / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
 def _alter_json(folder, change):
@@ -273,14 +242,14 @@ def _alter_json(folder, change):
         (lambda f: (f / "spectrum.json").unlink(), InputError, "spectrum.json"),
     ],
 )
-def test_an_altered_network_is_refused(alter, error, named, plain_folder, tmp_path):
-    folder = Path(shutil.copytree(plain_folder, tmp_path / "model"))
+def test_an_altered_network_is_refused(alter, error, named, trained_spectrum, tmp_path):
+    folder = Path(shutil.copytree(trained_spectrum, tmp_path / "model"))
     load_spectrum_estimator(folder)
     alter(folder)
     with pytest.raises(error, match=named):
         load_spectrum_estimator(folder)
 
 
-def test_images_of_another_shape_are_refused(plain_folder):
+def test_images_of_another_shape_are_refused(trained_spectrum):
     with pytest.raises(InputError, match=r"\(n, 32, 32, 5\)"):
-        load_spectrum_estimator(plain_folder).reconstruct(np.zeros((2, 5, 32, 32)))
+        load_spectrum_estimator(trained_spectrum).reconstruct(np.zeros((2, 5, 32, 32)))

@@ -1,7 +1,7 @@
 import json
 
 from pix2z.tuning.report import write_study
-from pix2z.tuning.study import StudyResult, TrialRecord
+from pix2z.tuning.trials import StudyResult, TrialRecord
 
 SETTINGS = {"dense_units": (64, 32), "dropout": 0.1}
 TRIALS = tuple(

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tuning import shared, trials
+from pix2z.tuning import shared
 from pix2z.tuning.shared import open_storage, run_shared_study
+from pix2z.tuning.trials import TrialOutcome
 from tests.tuning.worker import BASELINE, EPOCHS, SPACE, train
 
 WORKER = Path(__file__).with_name("worker.py")
 ROOT = Path(__file__).parents[2]
 
 
-def study(url, *, n_trials=6, name="study", seed=5, train_trial=train, on_trial=None):
+def study(url, *, n_trials=6, name="study", seed=5, train_trials=train, on_trial=None):
     storage = open_storage(url)
     try:
         return run_shared_study(
@@ -30,7 +31,7 @@ def study(url, *, n_trials=6, name="study", seed=5, train_trial=train, on_trial=
             seed=seed,
             space=SPACE,
             baseline=BASELINE,
-            train_trial=train_trial,
+            train_trials=train_trials,
             on_trial=on_trial,
         )
     finally:
@@ -39,7 +40,7 @@ def study(url, *, n_trials=6, name="study", seed=5, train_trial=train, on_trial=
 
 def start(url, trained: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, str(WORKER), url, str(trained), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -70,7 +71,6 @@ def test_one_worker_begins_with_the_baseline_and_finds_something_better(url):
 
 
 def test_trials_of_one_study_differ_in_every_setting(url):
-    """Each is proposed by a sampler of its own seed, and not all settings from one number."""
     others = study(url).trials[1:]
     shares = [(t.settings["dropout"] / 0.4, t.settings["weight"]) for t in others]
     assert len({share for pair in shares for share in pair}) == 2 * len(others)
@@ -80,15 +80,15 @@ def test_more_trials_go_on_with_the_study_and_others_are_apart(url):
     study(url, n_trials=3)
     trained = []
 
-    def records(settings, report):
-        trained.append(settings)
-        return train(settings, report)
+    def records(wanted):
+        trained.extend(wanted)
+        return train(wanted)
 
-    assert len(study(url, n_trials=5, train_trial=records).trials) == 5
+    assert len(study(url, n_trials=5, train_trials=records).trials) == 5
     assert len(trained) == 2
-    study(url, n_trials=5, train_trial=records)
+    study(url, n_trials=5, train_trials=records)
     assert len(trained) == 2
-    assert len(study(url, n_trials=1, name="another", train_trial=records).trials) == 1
+    assert len(study(url, n_trials=1, name="another", train_trials=records).trials) == 1
     assert len(trained) == 3
 
 
@@ -116,7 +116,6 @@ def test_a_trial_that_another_worker_ends_meanwhile_spoils_no_result(url, monkey
         return found(of)[: next(looks)]
 
     monkeypatch.setattr(shared, "finished_trials", growing)
-    monkeypatch.setattr(trials, "finished_trials", growing)
     result = study(url, n_trials=1)
     assert [trial.number for trial in result.trials] == [0, 1]
 
@@ -148,21 +147,21 @@ def test_what_a_killed_worker_had_begun_is_trained_by_another(url, tmp_path):
 def test_a_trial_that_diverges_or_falls_behind_is_pruned(url):
     begun = count()
 
-    def diverges(settings, report):
-        return float("nan") if next(begun) == 1 else train(settings, report)
+    def diverges(wanted):
+        return [TrialOutcome({}, None, 0.0)] if next(begun) == 1 else train(wanted)
 
-    result = study(url, n_trials=8, train_trial=diverges)
+    result = study(url, n_trials=8, train_trials=diverges)
     assert result.trials[1].state == "pruned"
     assert result.best_trial != 1
     assert all(len(t.curve) == EPOCHS for t in result.trials if t.state == "complete")
 
 
 def test_an_error_of_a_training_ends_the_worker_and_not_the_study(url):
-    def fails(settings, report):
+    def fails(wanted):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        study(url, train_trial=fails)
+        study(url, train_trials=fails)
     assert len(study(url, n_trials=2).trials) == 2
 
 

@@ -1,10 +1,13 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pix2z.tuning.space import Choice, Real
-from pix2z.tuning.study import run_study
+from pix2z.tuning.study import journal_path, mend, run_study
+from tests.tuning.worker import EPOCHS, trained
 
 SPACE = {
     "learning_rate": Real(1e-4, 1e-2, log=True),
@@ -12,7 +15,7 @@ SPACE = {
     "dense_units": Choice(((64,), (128, 64))),
 }
 BASELINE = {"learning_rate": 3e-3, "dropout": 0.3, "dense_units": (64,), "epochs": 40}
-EPOCHS = 4
+N, BATCH = 11, 4
 
 
 class Killed(Exception):
@@ -24,25 +27,21 @@ def loss_of(settings) -> float:
     return rate + settings["dropout"] + 0.1 * (settings["dense_units"] == (64,))
 
 
-def train(settings, report) -> float:
-    for epoch in range(EPOCHS):
-        report(epoch, loss_of(settings) + 1 / (epoch + 1))
-    return loss_of(settings) + 1 / EPOCHS
+def train(wanted):
+    for one in wanted:
+        yield trained(one, loss_of(one.settings))
 
 
-def study(journal, *, n_trials=7, seed=5, train_trial=train):
+def study(journal, *, n_trials=N, batch=BATCH, seed=5, train_trials=train):
     return run_study(
         journal=journal,
         n_trials=n_trials,
+        batch=batch,
         seed=seed,
         space=SPACE,
         baseline=BASELINE,
-        train_trial=train_trial,
+        train_trials=train_trials,
     )
-
-
-def timeless(result):
-    return replace(result, trials=tuple(replace(trial, seconds=0.0) for trial in result.trials))
 
 
 @pytest.fixture(scope="module")
@@ -57,105 +56,123 @@ def test_the_baseline_is_the_first_trial_and_the_best_is_no_worse(uninterrupted)
     assert uninterrupted.best_settings == best.settings
     complete = [t.validation_loss for t in uninterrupted.trials if t.state == "complete"]
     assert best.validation_loss == min(complete) < first.validation_loss
-    assert [trial.number for trial in uninterrupted.trials] == list(range(7))
-
-
-def test_settings_stay_inside_the_space(uninterrupted):
+    assert [trial.number for trial in uninterrupted.trials] == list(range(N))
+    assert set(uninterrupted.importances) == set(SPACE)
+    assert sum(uninterrupted.importances.values()) == pytest.approx(1.0)
     for trial in uninterrupted.trials:
         assert 1e-4 <= trial.settings["learning_rate"] <= 1e-2
         assert 0.0 <= trial.settings["dropout"] <= 0.4
         assert trial.settings["dense_units"] in SPACE["dense_units"].options
 
 
-def test_a_trial_that_falls_behind_is_pruned(uninterrupted):
+def test_a_trial_is_given_up_against_finished_batches_alone(uninterrupted):
     pruned = [trial for trial in uninterrupted.trials if trial.state == "pruned"]
     assert pruned
     assert all(2 <= len(trial.curve) < EPOCHS for trial in pruned)
+    assert min(trial.number for trial in pruned) >= BATCH
     complete = [trial for trial in uninterrupted.trials if trial.state == "complete"]
     assert all(list(trial.curve) == list(range(EPOCHS)) for trial in complete)
 
 
-def test_importances_are_shares(uninterrupted):
-    assert set(uninterrupted.importances) == set(SPACE)
-    assert sum(uninterrupted.importances.values()) == pytest.approx(1.0)
+def test_a_batch_is_asked_for_at_once_from_the_batches_before_it(tmp_path):
+    asked = []
+
+    def records(wanted):
+        asked.append(wanted)
+        return train(wanted)
+
+    study(tmp_path / "journal.log", train_trials=records)
+    assert [len(batch) for batch in asked] == [4, 4, 3]
+    assert [bool(batch[0].limits) for batch in asked] == [False, True, True]
+    assert all(one.limits == batch[0].limits for batch in asked for one in batch)
+    losses = [loss_of(one.settings) + 1 / EPOCHS for one in asked[0]]
+    assert asked[1][0].limits[EPOCHS - 1] == pytest.approx(np.median(losses))
 
 
 def test_neighbouring_seeds_propose_different_trials(tmp_path, uninterrupted):
     other = study(tmp_path / "journal.log", seed=6)
     rates = {trial.settings["learning_rate"] for trial in uninterrupted.trials[1:]}
-    assert len(rates) == 6
+    assert len(rates) == N - 1
     assert rates.isdisjoint(trial.settings["learning_rate"] for trial in other.trials[1:])
 
 
-@pytest.mark.parametrize("killed_at", [0, 1, 4, 6])
-def test_a_killed_study_resumes_as_if_nothing_had_happened(tmp_path, uninterrupted, killed_at):
-    journal, begun = tmp_path / "journal.log", []
+@pytest.mark.parametrize("killed_at", [0, 1, 5, 10])
+def test_a_killed_study_resumes_as_if_nothing_had_happened(
+    tmp_path, uninterrupted, killed_at, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    journal, begun = Path("journal.log"), []  # a relative path, as the pipeline's
 
-    def dies(settings, report):
-        begun.append(settings)
-        if len(begun) == killed_at + 1:
-            report(0, 1.0)
-            raise Killed
-        return train(settings, report)
+    def dies(wanted):
+        for one in wanted:
+            if len(begun) == killed_at:
+                raise Killed
+            begun.append(one)
+            yield from train([one])
 
     with pytest.raises(Killed):
-        study(journal, train_trial=dies)
+        study(journal, train_trials=dies)
     with journal.open("ab") as file:
         file.write(b'{"op_code": 6, "worker')  # what the kill left of a line
     retried = []
 
-    def records(settings, report):
-        retried.append(settings)
-        return train(settings, report)
+    def records(wanted):
+        retried.extend(wanted)
+        return train(wanted)
 
-    result = study(journal, train_trial=records)
-    assert timeless(result) == timeless(uninterrupted)
-    assert retried[0] == begun[-1]
-    assert len(retried) == 7 - killed_at
+    assert study(journal, train_trials=records) == uninterrupted
+    assert len(retried) == N - killed_at
 
 
 def test_a_finished_study_trains_nothing_and_more_trials_go_on(tmp_path, uninterrupted):
     journal = tmp_path / "journal.log"
-    short = study(journal, n_trials=5)
-    assert timeless(short).trials == timeless(uninterrupted).trials[:5]
-    trained = []
+    assert study(journal, n_trials=6).trials == uninterrupted.trials[:6]
+    trained_now = []
 
-    def records(settings, report):
-        trained.append(settings)
-        return train(settings, report)
+    def records(wanted):
+        trained_now.extend(wanted)
+        return train(wanted)
 
-    assert timeless(study(journal, train_trial=records)) == timeless(uninterrupted)
-    assert len(trained) == 2
-    study(journal, train_trial=records)
-    assert len(trained) == 2
+    for _ in range(2):
+        assert study(journal, train_trials=records) == uninterrupted
+        assert len(trained_now) == N - 6
 
 
 def test_no_trials_keep_the_baseline(tmp_path):
-    def never(settings, report):
-        raise AssertionError
-
-    result = study(tmp_path / "journal.log", n_trials=0, train_trial=never)
+    result = study(tmp_path / "journal.log", n_trials=0, train_trials=None)
     assert result.best_settings == {name: BASELINE[name] for name in SPACE}
     assert result.trials == ()
 
 
-def test_a_diverging_trial_is_no_result_and_ends_nothing(tmp_path):
-    count = iter(range(100))
+@pytest.mark.parametrize("diverging", [(1, 2), (0, 1, 2, 3)])
+def test_a_diverging_trial_is_no_result_and_ends_nothing(tmp_path, diverging):
+    def diverges(wanted):
+        for number, one in enumerate(wanted):
+            (outcome,) = train([one])
+            yield replace(outcome, loss=None) if number in diverging else outcome
 
-    def diverges(settings, report):
-        if next(count) in (1, 2):
-            report(0, math.nan)
-        return train(settings, report)
-
-    result = study(tmp_path / "journal.log", n_trials=5, train_trial=diverges)
-    assert [trial.validation_loss for trial in result.trials[1:3]] == [None, None]
-    assert result.best_trial not in (1, 2)
-    assert len(result.trials) == 5
+    result = study(tmp_path / "journal.log", n_trials=4, train_trials=diverges)
+    assert [t.number for t in result.trials if t.validation_loss is None] == list(diverging)
+    assert result.best_trial not in diverging
+    if len(diverging) == 4:
+        assert result.best_settings == {name: BASELINE[name] for name in SPACE}
 
 
-def test_all_diverging_keeps_the_baseline(tmp_path):
-    result = study(
-        tmp_path / "journal.log", n_trials=2, train_trial=lambda settings, report: math.inf
-    )
-    assert result.best_settings == {name: BASELINE[name] for name in SPACE}
-    assert result.best_trial is None
+def test_other_inputs_are_another_journal(tmp_path):
+    paths = {
+        journal_path(tmp_path, *parts) for parts in (("a", "b"), ("a", "c"), ("ab",), ("a", "b"))
+    }
+    assert len(paths) == 3
+    assert all(path.parent.is_dir() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"one\ntwo\n", b"one\ntwo\n"), (b"one\ntw", b"one\n"), (b"on", b""), (b"", b"")],
+)
+def test_only_an_unfinished_last_line_is_cut(tmp_path, before, after):
+    journal = tmp_path / "journal.log"
+    journal.write_bytes(before)
+    mend(journal)
+    assert journal.read_bytes() == after
+    mend(tmp_path / "none.log")

@@ -3,8 +3,7 @@
 import fcntl
 import logging
 import shlex
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pix2z.cli.display import say
 from pix2z.errors import InputError, Pix2zError
 
 if TYPE_CHECKING:
     from pix2z.config.networks import HybridConfig
     from pix2z.config.pdf import PdfConfig
     from pix2z.config.tune import TuneConfig
-    from pix2z.tuning.study import OnTrial
     from pix2z.tuning.trials import StudyResult
 
 __all__ = ["tune"]
 
 STUDIES = Path(".studies")
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT."""
 
 
 def tune(
@@ -51,22 +48,22 @@ def tune(
     interrupted goes on with the same command, also with more trials. Nothing of the pipeline
     changes; in the end the command that would use the best settings is printed.
     """
-    from pix2z.cli.process import ended_by_sigterm
+    from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
+    from pix2z.tuning.report import write_study
 
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     study = _study(trials, epochs, storage)
-    _say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
-    shown = _Shown(study)
+    say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
     try:
         with ended_by_sigterm():
-            result = _run(study, shown)
+            result = _run(study, _shown_after_each(study))
     except KeyboardInterrupt:
         typer.echo("interrupted: finished trials are kept, the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    shown.write(result)
+    write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())
-    _say(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
+    say(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
     _register(study)
 
 
@@ -93,26 +90,25 @@ class _Study:
 
 def _study(trials: int, epochs: int | None, storage: str | None) -> _Study:
     """Read the parameters; raise InputError where the pipeline has not made its rows yet."""
-    from pix2z.cli.process import quiet_import
     from pix2z.config.networks import HybridConfig
     from pix2z.config.pdf import PdfConfig
     from pix2z.config.tune import TuneConfig
+    from pix2z.tuning.hybrid import GALAXIES, ROWS, study_parts
+    from pix2z.tuning.study import journal_path
 
     tune, hybrid, pdf = TuneConfig.read(), HybridConfig.read(), PdfConfig.read()
     tune = tune.model_copy(update={"n_trials": trials, "epochs": epochs or tune.epochs})
-    with quiet_import():
-        from pix2z.tuning.hybrid import GALAXIES, ROWS, study_parts
     for path in (GALAXIES, ROWS):
         if not path.is_file():
             raise InputError(f"{path}: missing; `dvc repro split` makes it")
-    from pix2z.tuning.journal import journal_path
-
     # A journal of its own: that of the stage `tune` must hold the trials of that stage alone.
     journal = journal_path(STUDIES, "pix2z tune", *study_parts(tune, hybrid, pdf))
     return _Study(tune, hybrid, pdf, journal.parent, storage)
 
 
-def _run(study: _Study, on_trial: "OnTrial") -> "StudyResult":
+def _run(study: _Study, on_trial: Callable[[int, "StudyResult"], None]) -> "StudyResult":
+    """Train; a study in a database is shared by processes, so that each trains one at a time."""
+    from pix2z.config.compute import ComputeConfig
     from pix2z.tuning.hybrid import hybrid_trials
     from pix2z.tuning.shared import open_storage, run_shared_study
     from pix2z.tuning.space import HYBRID_SPACE
@@ -126,11 +122,13 @@ def _run(study: _Study, on_trial: "OnTrial") -> "StudyResult":
         "on_trial": on_trial,
     }
     database = open_storage(study.storage) if study.storage else None
-    with hybrid_trials(study.tune, study.hybrid, study.pdf) as train:
+    processes = 1 if database else ComputeConfig.read().processes
+    with hybrid_trials(study.tune, study.hybrid, study.pdf, processes=processes) as train:
         if database:
-            return run_shared_study(storage=database, name=study.name, train_trial=train, **wanted)
+            return run_shared_study(storage=database, name=study.name, train_trials=train, **wanted)
+        journal = study.folder / "journal.log"
         with _alone(study.folder / "lock"):
-            return run_study(journal=study.folder / "journal.log", train_trial=train, **wanted)
+            return run_study(journal=journal, batch=study.tune.batch, train_trials=train, **wanted)
 
 
 @contextmanager
@@ -147,34 +145,27 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-class _Shown:
-    """Shows the study after each trial: a line, files, and MLflow until that fails once."""
+def _shown_after_each(study: _Study) -> Callable[[int, "StudyResult"], None]:
+    """Return what shows the study after a trial: a line, files, and MLflow until that fails."""
+    from pix2z.tuning.report import write_study
 
-    def __init__(self, study: _Study) -> None:
-        self._study, self._failed = study, False
+    store_failed = False
 
-    def __call__(self, number: int, result: "StudyResult") -> None:
-        """Take the study as it is after trial `number`."""
+    def show(number: int, result: "StudyResult") -> None:
+        nonlocal store_failed
         trial = next(trial for trial in result.trials if trial.number == number)
-        pruned = f"pruned after {len(trial.curve)} epochs"
-        ended = (
-            f"validation loss {trial.validation_loss:.4f}" if trial.state == "complete" else pruned
-        )
-        _say(f"trial {number} ({len(result.trials)} of {self._study.tune.n_trials}): {ended}")
-        self.write(result)
-        if self._failed:
-            return
-        try:
-            _register(self._study)
-        except Pix2zError as error:
-            self._failed = True
-            typer.echo(f"warning: {error}; once more at the end", err=True)
+        loss, n = trial.validation_loss, len(trial.curve)
+        ended = f"pruned after {n} epochs" if loss is None else f"validation loss {loss:.4f}"
+        say(f"trial {number} ({len(result.trials)} of {study.tune.n_trials}): {ended}")
+        write_study(study.report, result)
+        if not store_failed:
+            try:
+                _register(study)
+            except Pix2zError as error:
+                store_failed = True
+                typer.echo(f"warning: {error}; once more at the end", err=True)
 
-    def write(self, result: "StudyResult") -> None:
-        """Write the files that tell of the study."""
-        from pix2z.tuning.report import write_study
-
-        write_study(self._study.report, result)
+    return show
 
 
 def _register(study: _Study) -> None:
@@ -184,24 +175,21 @@ def _register(study: _Study) -> None:
     register_study(study.report, name=study.name, galaxies=str(GALAXIES), root=Path())
 
 
-def _show_result(result: "StudyResult", baseline: Mapping[str, Any]) -> None:
+def _show_result(result: "StudyResult", baseline: dict[str, Any]) -> None:
     """Print the best settings beside those of params.yaml, and the command that uses them."""
-    by_number = {trial.number: trial for trial in result.trials}
-    best = by_number.get(-1 if result.best_trial is None else result.best_trial)
-    changed = {
-        name: value for name, value in result.best_settings.items() if value != baseline[name]
-    }
-    if best is None or not changed:
-        _say("No trial was better than the settings of params.yaml.")
+    settings = result.best_settings
+    changed = {name: value for name, value in settings.items() if value != baseline[name]}
+    if result.best_trial is None or not changed:
+        say("No trial was better than the settings of params.yaml.")
         return
-    first = by_number.get(0)
-    _say(f"\n{'':20}{'params.yaml':>14}{f'trial {best.number}':>14}")
-    for name, value in result.best_settings.items():
-        _say(f"{name:20}{_short(baseline[name]):>14}{_short(value):>14}")
-    losses = (t.validation_loss if t else None for t in (first, best))
-    _say(f"{'validation loss':20}" + "".join(f"{_short(loss):>14}" for loss in losses))
+    losses = {trial.number: trial.validation_loss for trial in result.trials}
+    rows = [(name, baseline[name], value) for name, value in settings.items()]
+    rows += [("validation loss", losses.get(0), losses[result.best_trial])]
+    say(f"\n{'':20}{'params.yaml':>14}{f'trial {result.best_trial}':>14}")
+    for name, before, after in rows:
+        say(f"{name:20}{_short(before):>14}{_short(after):>14}")
     options = [f"-S {shlex.quote(f'hybrid.{n}={_yaml(value)}')}" for n, value in changed.items()]
-    _say(
+    say(
         "\nNothing else has changed. Each trial is one short training; to train every hybrid arm "
         f"with these settings and compare:\ndvc exp run -S tune.n_trials=0 {' '.join(options)}"
     )
@@ -216,8 +204,3 @@ def _short(value: Any) -> str:
 def _yaml(value: Any) -> str:
     """Write a setting as params.yaml and `dvc exp run -S` take it, exactly."""
     return f"[{','.join(map(str, value))}]" if isinstance(value, tuple | list) else repr(value)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

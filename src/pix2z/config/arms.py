@@ -1,7 +1,7 @@
 """The arms of the experiment: which rows train which architecture, with which seeds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
@@ -23,6 +23,13 @@ class Arm(Frozen):
     selection: Selection
     architecture: Literal["hybrid", "published_cnn"]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _present_name(cls, architecture: Any) -> Any:
+        if architecture == "seed_cnn":
+            raise ValueError("seed_cnn is now called published_cnn")
+        return architecture
 
     @field_validator("seeds")
     @classmethod

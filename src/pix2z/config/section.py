@@ -34,6 +34,7 @@ SECTIONS = (
     "hybrid",
     "published_cnn",
     "arms",
+    "compute",
     "tune",
     "evaluate",
     "finetune",
@@ -42,6 +43,9 @@ SECTIONS = (
     "spectrum_arms",
 )
 """Every top-level key of params.yaml."""
+
+RENAMED = {"seed_cnn": "published_cnn"}
+"""Section of earlier versions -> what it is called now."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What numpy, Keras and scikit-learn all take as a seed."""
@@ -58,6 +62,8 @@ def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
     if not isinstance(params, dict):
         raise ParamsError(f"{path}: expected the sections {', '.join(SECTIONS)}")
     for key in params:
+        if key in RENAMED:
+            raise ParamsError(f"{path}: section {key!r} is now called {RENAMED[key]!r}")
         if key not in SECTIONS:
             raise ParamsError(f"{path}: unknown section {key!r}; expected {', '.join(SECTIONS)}")
     for key in SECTIONS:

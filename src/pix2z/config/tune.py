@@ -17,5 +17,8 @@ class TuneConfig(Section):
     seed: Seed
     n_trials: NonNegativeInt
     """0 keeps the settings of params.yaml."""
+    batch: PositiveInt
+    """Trials proposed together, from all finished before them: so many can run side by side. The
+    result depends on it, but not on how many do."""
     epochs: PositiveInt
     """Epochs of one trial, at most; pruned earlier where it falls behind."""

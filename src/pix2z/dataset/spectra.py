@@ -9,7 +9,7 @@ rendered, the kcorrect spectra fitted to the real photometry; else kcorrect spec
 stamp's own aperture photometry at the spectroscopic redshift.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pix2z.dataset.store import open_own_file
 from pix2z.errors import InputError
 from pix2z.wavelengths import WavelengthGrid
 
@@ -37,16 +38,20 @@ Flux = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Spectra:
-    """An open spectra.h5; made by `open_spectra`."""
+    """An open spectra.h5; made by `open_spectra`. Another process that it is sent to opens it."""
 
     path: Path
     grid: WavelengthGrid
     kind: str
-    _flux: h5py.Dataset
+    flux_on_disk: h5py.Dataset
+
+    def __reduce__(self) -> tuple[Callable[[Path], "Spectra"], tuple[Path]]:
+        """Pickle the path alone."""
+        return _opened, (self.path.absolute(),)
 
     def __len__(self) -> int:
         """Return the number of galaxies."""
-        return int(self._flux.shape[0])
+        return int(self.flux_on_disk.shape[0])
 
     def flux(self, rows: ArrayLike) -> Flux:
         """Read relative flux densities (n, L) at rows, any order; NaN where there is none."""
@@ -54,21 +59,21 @@ class Spectra:
         values = np.empty((len(wanted), self.grid.n), np.float32)
         # Stored one after the other, a row is one read; h5py's selection by list is slower.
         for place in np.argsort(wanted, kind="stable"):
-            values[place] = self._flux[int(wanted[place])]
+            values[place] = self.flux_on_disk[int(wanted[place])]
         return values
 
 
 @contextmanager
 def open_spectra(path: str | Path) -> Iterator[Spectra]:
     """Open spectra.h5 read-only; raise InputError where it is not one."""
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
-        raise InputError(f"{path}: cannot be opened: {reason}") from error
-    with file:
-        if file.attrs.get("schema_version") != SCHEMA_VERSION or "flux" not in file:
-            raise InputError(f"{path}: not a file of target spectra, version {SCHEMA_VERSION}")
-        attributes = file.attrs
-        grid = WavelengthGrid(attributes["low"], attributes["high"], file["flux"].shape[1])
-        yield Spectra(Path(path), grid, str(attributes["kind"]), file["flux"])
+    spectra = _opened(Path(path))
+    with spectra.flux_on_disk.file:
+        yield spectra
+
+
+def _opened(path: Path) -> Spectra:
+    file = open_own_file(path)
+    if file.attrs.get("schema_version") != SCHEMA_VERSION or "flux" not in file:
+        raise InputError(f"{path}: not a file of target spectra, version {SCHEMA_VERSION}")
+    grid = WavelengthGrid(file.attrs["low"], file.attrs["high"], file["flux"].shape[1])
+    return Spectra(path, grid, str(file.attrs["kind"]), file["flux"])

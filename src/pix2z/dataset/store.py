@@ -1,6 +1,6 @@
 """galaxies.h5: its schema, its writer, and its one reader, which never opens it for writing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "Galaxies", "open_galaxies", "write_galaxies"]
+__all__ = [
+    "COLUMNS",
+    "SCHEMA_VERSION",
+    "Galaxies",
+    "galaxies_at",
+    "open_galaxies",
+    "open_own_file",
+    "write_galaxies",
+]
 
 SCHEMA_VERSION = 1
 CHUNK_ROWS = 64
@@ -46,10 +54,14 @@ COLUMN_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Galaxies:
-    """An open galaxies.h5; made by `open_galaxies`."""
+    """An open galaxies.h5; made by `open_galaxies`. Another process that it is sent to opens it."""
 
     path: Path
     file: h5py.File
+
+    def __reduce__(self) -> tuple[Callable[[Path], "Galaxies"], tuple[Path]]:
+        """Pickle the path alone."""
+        return galaxies_at, (self.path.absolute(),)
 
     def __len__(self) -> int:
         """Return the number of galaxies."""
@@ -131,22 +143,33 @@ def _ranges(ascending: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 @contextmanager
 def open_galaxies(path: str | Path) -> Iterator[Galaxies]:
     """Open galaxies.h5 read-only; raise InputError where it is not what ingest writes."""
+    galaxies = galaxies_at(Path(path))
+    with galaxies.file:
+        yield galaxies
+
+
+def galaxies_at(path: Path) -> Galaxies:
+    """Open galaxies.h5 as `open_galaxies` does, until the value, or this process, is gone."""
+    file = open_own_file(path)
+    version = file.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: expected schema_version {SCHEMA_VERSION}, as ingest writes; "
+            f"received {version}"
+        )
+    missing = [name for name in ("images", *COLUMNS) if name not in file]
+    if missing:
+        raise InputError(f"{path}: key {missing[0]!r} is missing")
+    return Galaxies(path=path, file=file)
+
+
+def open_own_file(path: Path) -> h5py.File:
+    """Open an HDF5 file that pix2z has written; raise InputError where there is none."""
     try:
-        file = h5py.File(path, "r")
+        return h5py.File(path, "r")
     except OSError as error:
-        reason = "no such file" if not Path(path).exists() else "damaged or not HDF5"
+        reason = "no such file" if not path.exists() else "damaged or not HDF5"
         raise InputError(f"{path}: cannot be opened: {reason}") from error
-    with file:
-        version = file.attrs.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise InputError(
-                f"{path}: expected schema_version {SCHEMA_VERSION}, as ingest writes; "
-                f"received {version}"
-            )
-        missing = [name for name in ("images", *COLUMNS) if name not in file]
-        if missing:
-            raise InputError(f"{path}: key {missing[0]!r} is missing")
-        yield Galaxies(path=Path(path), file=file)
 
 
 def write_galaxies(

@@ -108,7 +108,7 @@ def training_record(folder: Path, name: str, base: Base, settings: FinetuneConfi
     tuned_on = {
         "galaxies_sha256": file_digest(folder / "galaxies.h5"),
         "split_sha256": file_digest(folder / "split.h5"),
-        "code_sha256": source_digest("network", "dataset", "redshift_pdf", "sky/imaging.py"),
+        "code_sha256": source_digest("network", "dataset", "redshift_pdf", "imaging.py"),
         "tensorflow": version("tensorflow"),
         "settings": settings.model_dump(mode="json", exclude={"fewest_rows"}),
     }

@@ -1,44 +1,125 @@
-"""Training of a whole arm: every seed, resumable, each calibrated and saved, then the pool."""
+"""The training of an arm: its seeds side by side, then their pool, then the pool's predictions.
 
-import gc
-from collections.abc import Callable, Mapping, Sequence
+This module needs no TensorFlow, which takes seconds to start: the process that it runs in may only
+wait for those that train. What trains is in `member`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
-from pix2z.files import write_json
-from pix2z.network.checkpoint import load_state, save_state
-from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
-from pix2z.network.history import history_columns, log_epoch
-from pix2z.network.recipes import (
-    Moments,
-    feature_moments,
-    hybrid_recipe,
-    model_outputs,
-    output_batches,
-    published_recipe,
-    softmax_density,
-)
-from pix2z.network.training import TrainingState, fit
-from pix2z.redshift_pdf.calibration import (
-    MOST_TEMPERATURE_ROWS,
-    evenly_spread,
-    fit_temperature,
-)
+from pix2z.files import file_digest, source_digest, text_digest
+from pix2z.network.saved_json import save_pool
+from pix2z.network.workers import RunTasks, processes_for, side_by_side
+from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import Calibration
-from pix2z.redshift_pdf.residual import fit_residual_pdf
+from pix2z.redshift_pdf.redshifts import fit_calibration
 
-__all__ = ["Curve", "train_arm"]
+__all__ = ["Curve", "TrainingInputs", "train_arm", "training_code", "training_inputs"]
 
 Curve = Callable[[int, dict[str, float]], None]
 """Called with (epoch, record) as each epoch ends."""
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a training starts from: how, on which files, by which code.
+
+    The same inputs give the same weights, so that a training can go on after a kill.
+    """
+
+    training: ArmTraining
+    galaxies: str
+    """SHA-256 of galaxies.h5."""
+    rows: str
+    """SHA-256 of the split."""
+    code: str
+    """SHA-256 over the sources of the package that train."""
+    tensorflow: str
+    """Its version."""
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The redshift bins."""
+        return RedshiftGrid(**self.training.pdf.model_dump())
+
+    @property
+    def key(self) -> str:
+        """Digest over all of it but the seeds."""
+        how = f"{self.training.settings!r} {asdict(self.grid)}"
+        return text_digest(self.galaxies, self.rows, how, self.code, self.tensorflow)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What every network of the arm keeps of it, as JSON values."""
+        return {
+            "arm": self.training.name,
+            "selection": self.training.arm.selection,
+            "training_key": self.key,
+            "inputs": {
+                "galaxies_sha256": self.galaxies,
+                "split_sha256": self.rows,
+                "code_sha256": self.code,
+                "tensorflow": self.tensorflow,
+                "settings": self.training.settings.model_dump(mode="json"),
+            },
+        }
+
+
+def training_inputs(training: ArmTraining, *, galaxies: Path, rows: Path) -> TrainingInputs:
+    """Take the digests of the files, and of the code as it is here."""
+    return TrainingInputs(
+        training,
+        galaxies=file_digest(galaxies),
+        rows=file_digest(rows),
+        **training_code(),
+    )
+
+
+def training_code(*rooms: str) -> dict[str, str]:
+    """Return what trains here: ``code``, a digest of the sources, and ``tensorflow``.
+
+    `rooms` are those beyond what trains redshift networks.
+    """
+    code = source_digest("network", "dataset", "redshift_pdf", "imaging.py", *rooms)
+    return {"code": code, "tensorflow": version("tensorflow")}
+
+
+@dataclass(frozen=True)
+class _SeedTraining:
+    """What `member.train_member` takes; it travels to another process."""
+
+    galaxies: Galaxies
+    split: Split
+    architecture: str
+    settings: HybridConfig | PublishedCnnConfig
+    grid: RedshiftGrid
+    seed: int
+    calibration_rows: NDArray[np.int64]
+    folder: Path
+    checkpoint: Path
+    record: Mapping[str, Any]
+    curve: Callable[[int], Curve]
+
+
+@dataclass(frozen=True)
+class _PoolPrediction:
+    """What is predicted once the pool of `models` is whole."""
+
+    models: Path
+    folder: Path
+    galaxies: Galaxies
+    rows: Split
 
 
 def train_arm(
@@ -53,115 +134,78 @@ def train_arm(
     checkpoints: Path,
     record: Mapping[str, Any],
     curve: Callable[[int], Curve],
+    processes: int | None = 1,
+    predict: tuple[Path, Split] | None = None,
 ) -> None:
     """Train every seed of an arm and save members and pool under `models`.
 
-    The temperature of a network that gives PDFs is fitted on at most `MOST_TEMPERATURE_ROWS`
-    calibration rows, evenly spread; each member's record says on how many (`n_calibration`).
+    Hybrids are trained side by side with one thread each; the published CNN keeps all cores busy
+    by itself, so that its seeds are trained one after the other in this process. The temperature of
+    a network that gives PDFs is fitted on at most `MOST_TEMPERATURE_ROWS` calibration rows, evenly
+    spread; each member's record says on how many (`n_calibration`).
 
     Parameters
     ----------
     checkpoints : folder of this training's own key; a killed training goes on from what is there.
     record : JSON-able facts kept with every member (arm, selection, keys).
-    curve : seed -> what to call after each epoch, such as live tracking.
+    curve : seed -> what to call after each epoch, such as live tracking; called in the process that
+        trains, so it must be picklable where there are several.
+    processes : see `workers.processes_for`; weights do not depend on it.
+    predict : folder for the predictions of the pool, and the split whose rows are predicted: see
+        `predictions.write_pool_predictions`. None: no predictions.
     """
     rows = split.calibration
     if architecture == "hybrid":
         rows = evenly_spread(rows, most=MOST_TEMPERATURE_ROWS)
     z_calibration = galaxies.column("specz_redshift", rows).astype(np.float64)
-    moments = feature_moments(galaxies, split.train) if architecture == "hybrid" else None
-    total = np.zeros(())
-    for seed in seeds:
-        total = total + _train_seed(
-            galaxies,
-            split,
-            calibration=(rows, z_calibration),
+    trainings = [
+        _SeedTraining(
+            galaxies=galaxies,
+            split=split,
             architecture=architecture,
             settings=settings,
-            seed=seed,
-            moments=moments,
             grid=grid,
+            seed=seed,
+            calibration_rows=rows,
             folder=models / f"seed-{seed}",
             checkpoint=checkpoints / f"seed-{seed}.h5",
             record={**record, "seed": seed, "n_calibration": len(rows)},
-            curve=curve(seed),
+            curve=curve,
         )
-        gc.collect()  # a Keras model is in reference cycles, and would wait for the next one
-    pooled = total / len(seeds)  # as a pool averages its members
-    calibration = _calibrate(pooled, z_calibration, grid=grid, settings=settings)
-    save_pool(models, [f"seed-{seed}" for seed in seeds], calibration)
+        for seed in seeds
+    ]
+    with _running(architecture, processes_for(len(seeds), processes)) as run:
+        total = np.zeros(())
+        for outputs in run(_train_seed, trainings):
+            total = total + outputs
+        pooled = total / len(seeds)  # as a pool averages its members
+        n_phot_bins = None if isinstance(settings, HybridConfig) else settings.n_phot_bins
+        calibration = fit_calibration(pooled, z_calibration, grid=grid, n_phot_bins=n_phot_bins)
+        save_pool(models, [f"seed-{seed}" for seed in seeds], calibration)
+        if predict is not None:
+            folder, predicted = predict
+            list(run(_predict, [_PoolPrediction(models, folder, galaxies, predicted)]))
 
 
-def _train_seed(
-    galaxies: Galaxies,
-    split: Split,
-    *,
-    calibration: tuple[NDArray[np.int64], NDArray[np.float64]],
-    architecture: str,
-    settings: HybridConfig | PublishedCnnConfig,
-    seed: int,
-    moments: Moments | None,
-    grid: RedshiftGrid,
-    folder: Path,
-    checkpoint: Path,
-    record: Mapping[str, Any],
-    curve: Curve,
-) -> NDArray[Any]:
-    """Train and save one member; its raw outputs for the calibration (rows, redshifts)."""
-    if isinstance(settings, HybridConfig) and moments is not None:
-        recipe = hybrid_recipe(
-            galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
-        )
-        rebuild = settings.model_dump(mode="json")
-    elif isinstance(settings, PublishedCnnConfig):
-        recipe, (z_low, z_high) = published_recipe(galaxies, split, settings=settings, seed=seed)
-        rebuild = {"z_low": z_low, "z_high": z_high, "precision": settings.precision}
-
-    def on_epoch(state: TrainingState) -> None:
-        save_state(checkpoint, state)
-        curve(state.epoch - 1, state.history[-1])
-        log_epoch(state, epochs=recipe.epochs, what=f"{record['arm']} seed {seed}")
-
-    state = fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
-    model = fresh_model(architecture, rebuild, grid=grid)
-    model.set_weights(recipe.model.get_weights())
-    rows, z_spec = calibration
-    if architecture == "hybrid":
-        outputs = _densities(model, galaxies, rows, grid)
-    else:
-        outputs = model_outputs(model, galaxies, rows)
-    member = Member(
-        architecture=architecture,
-        model=model,
-        grid=grid,
-        settings=rebuild,
-        record=dict(record),
-        calibration=_calibrate(outputs, z_spec, grid=grid, settings=settings),
-    )
-    save_member(folder, member)
-    write_json(folder / "history.json", history_columns(state, n_train=len(split.train)))
-    return outputs
+@contextmanager
+def _running(architecture: str, processes: int) -> Iterator[RunTasks]:
+    """Yield what runs the trainings of this architecture."""
+    if architecture != "hybrid":
+        yield map
+        return
+    with side_by_side(processes) as run:
+        yield run
 
 
-def _densities(
-    model: keras.Model, galaxies: Galaxies, rows: NDArray[np.int64], grid: RedshiftGrid
-) -> NDArray[np.float64]:
-    """Uncalibrated PDFs (n, K) of a network that gives logits."""
-    density = np.empty((len(rows), grid.n_bins))
-    filled = 0
-    for logits, batch in output_batches(model, galaxies, rows):
-        density[filled : filled + len(batch)] = softmax_density(logits, grid)
-        filled += len(batch)
-    return density
+def _train_seed(training: _SeedTraining) -> NDArray[Any]:
+    from pix2z.network.member import train_member  # TensorFlow, where it is needed
+
+    return train_member(**vars(training))
 
 
-def _calibrate(
-    outputs: NDArray[Any],
-    z_spec: NDArray[Any],
-    *,
-    grid: RedshiftGrid,
-    settings: HybridConfig | PublishedCnnConfig,
-) -> Calibration:
-    if isinstance(settings, HybridConfig):
-        return fit_temperature(outputs, z_spec, grid=grid)
-    return fit_residual_pdf(outputs, z_spec, grid=grid, n_phot_bins=settings.n_phot_bins)
+def _predict(wanted: _PoolPrediction) -> None:
+    from pix2z.network.estimator import load_pool
+    from pix2z.network.predictions import write_pool_predictions
+
+    pool = load_pool(wanted.models)
+    write_pool_predictions(wanted.folder, pool, wanted.galaxies, wanted.rows)

@@ -7,7 +7,7 @@
     models/<arm>/seed-<k>/weights.weights.h5  Keras weights
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,19 @@ from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, file_digest, read_json, write_json
+from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.imaging import LARGEST_PIXEL
 from pix2z.network.architectures import build_published_cnn
 from pix2z.network.recipes import hybrid_model, softmax_density
-from pix2z.network.saved_json import SCHEMA, read_member, read_pool, seal
-from pix2z.redshift_pdf import residual
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.network.saved_json import (
+    SCHEMA,
+    calibration_json,
+    calibration_of,
+    read_member,
+    read_pool,
+    save_pool,
+    seal,
+)
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
@@ -55,7 +61,7 @@ class Member:
     calibration: Calibration
 
     def raw(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
-        """Uncalibrated output: densities (n, K) of a hybrid, redshifts (n,) of the seed CNN."""
+        """Uncalibrated output: densities (n, K) of a hybrid, redshifts (n,) of the other."""
         output = self.model.predict_on_batch({"images": images, "ebv": ebv})
         if self.architecture == "hybrid":
             return softmax_density(output, self.grid)
@@ -109,7 +115,7 @@ def save_member(folder: Path, member: Member) -> dict[str, Any]:
         "grid": asdict(member.grid),
         "settings": dict(member.settings),
         "record": dict(member.record),
-        "calibration": _calibration_json(member.calibration),
+        "calibration": calibration_json(member.calibration),
         "weights_sha256": file_digest(folder / "weights.weights.h5"),
     }
     description["digest"] = seal(description)
@@ -130,20 +136,8 @@ def load_member(folder: Path) -> Member:
         grid=grid,
         settings=settings,
         record=description["record"],
-        calibration=_calibration(description["calibration"]),
+        calibration=calibration_of(description["calibration"]),
     )
-
-
-def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) -> None:
-    """Write pool.json over saved members, named by their folders in order."""
-    described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
-    description = {
-        "schema": SCHEMA,
-        "members": described,
-        "calibration": _calibration_json(calibration),
-    }
-    description["digest"] = seal(description)
-    write_json(folder / "pool.json", description)
 
 
 def load_pool(folder: str | Path) -> Estimator:
@@ -151,7 +145,7 @@ def load_pool(folder: str | Path) -> Estimator:
     folder = Path(folder)
     description = read_pool(folder)
     members = tuple(load_member(folder / name) for name in description["members"])
-    calibration = _calibration(description["calibration"])
+    calibration = calibration_of(description["calibration"])
     return Estimator(members, calibration, description["digest"])
 
 
@@ -174,15 +168,3 @@ def checked_stamps(
     if ebv.shape != (len(images),):
         raise InputError(f"ebv must have shape ({len(images)},); got {ebv.shape}")
     return images, ebv
-
-
-def _calibration_json(calibration: Calibration) -> dict[str, Any]:
-    if isinstance(calibration, Temperature):
-        return {"kind": "temperature", "temperature": calibration.temperature}
-    return {"kind": "residual", **residual.to_dict(calibration)}
-
-
-def _calibration(description: Mapping[str, Any]) -> Calibration:
-    if description["kind"] == "temperature":
-        return Temperature(description["temperature"])
-    return residual.from_dict({k: v for k, v in description.items() if k != "kind"})

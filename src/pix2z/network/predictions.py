@@ -1,6 +1,6 @@
 """Predictions of a pool and of each of its members for rows of galaxies.h5, batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.batches import sequential_batches
+from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.network.estimator import BATCH, Estimator
 from pix2z.redshift_pdf.density import mix
-from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of
+from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of, write_parts_index
 from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import redshifts
 
@@ -31,39 +32,58 @@ def predict_batches(
         columns = _columns(galaxies, batch)
         raw = [member.raw(images, columns["ebv"]) for member in pool.members]
         flags = np.zeros(len(batch), np.int32)  # of the images; not part of predictions
-        found = {}
+        estimates = {}
         for name, outputs, calibration in zip(
             _names(pool), [*raw, mix(raw)], calibrations, strict=True
         ):
             estimate = redshifts(outputs, calibration, grid=pool.grid, flags=flags)
             density = estimate.density.astype(np.float32)
-            found[name] = Predictions(
+            estimates[name] = Predictions(
                 grid=pool.grid, density=density, z_phot=estimate.z_phot, **columns
             )
-        yield found
+        yield estimates
 
 
 def write_pool_predictions(
-    folder: str | Path, pool: Estimator, galaxies: Galaxies, rows: NDArray[np.int64]
+    folder: str | Path, pool: Estimator, galaxies: Galaxies, split: Split
 ) -> None:
-    """Write seed-<k>.hdf5 of each member and pool.hdf5 into `folder`, all in one pass.
+    """Write what a pool predicts for the rows that trained nothing in it.
 
-    Each file appears whole or not at all, and none where the prediction fails.
+    Under `folder`: pool.hdf5 and seed-<k>.hdf5 of each member for the test rows; validation.hdf5
+    and calibration.hdf5 of the pool; last of all predictions.json, which ties the files to the
+    digests of pool and test set. Each file appears whole or not at all.
     """
-    with ExitStack() as files:
+    folder = Path(folder)
+    _write(folder, _names(pool), pool, galaxies, split.test)
+    for part in ("validation", "calibration"):
+        _write(folder, {"pool": part}, pool, galaxies, getattr(split, part))
+    write_parts_index(folder, pool_digest=pool.digest, test_digest=split.test_digest)
+
+
+def _write(
+    folder: Path,
+    files: Mapping[str, str],
+    pool: Estimator,
+    galaxies: Galaxies,
+    rows: NDArray[np.int64],
+) -> None:
+    """Write the predictions of pool or members, by their names, to the files of these names."""
+    with ExitStack() as opened:
         writers = {
-            name: files.enter_context(
-                pdf_writer(Path(folder) / f"{name}.hdf5", pool.grid, n=len(rows), columns=COLUMNS)
+            name: opened.enter_context(
+                pdf_writer(folder / f"{file}.hdf5", pool.grid, n=len(rows), columns=COLUMNS)
             )
-            for name in _names(pool)
+            for name, file in files.items()
         }
         for batch in predict_batches(pool, galaxies, rows):
-            for name, predictions in batch.items():
-                writers[name].append(predictions.density, columns_of(predictions))
+            for name, writer in writers.items():
+                writer.append(batch[name].density, columns_of(batch[name]))
 
 
-def _names(pool: Estimator) -> list[str]:
-    return [*(f"seed-{member.record['seed']}" for member in pool.members), "pool"]
+def _names(pool: Estimator) -> dict[str, str]:
+    """Names of members and pool, each of which is that of its file, too."""
+    names = [*(f"seed-{member.record['seed']}" for member in pool.members), "pool"]
+    return dict(zip(names, names, strict=True))
 
 
 def _columns(galaxies: Galaxies, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -200,8 +200,8 @@ def fit_hybrid_trial(
     epochs: int,
     seed: int,
     on_epoch: Callable[[int, float], None],
-) -> float:
-    """Train a hybrid briefly; its best validation loss. `on_epoch(epoch, val_loss)` may raise."""
+) -> None:
+    """Train a hybrid briefly; `on_epoch(epoch, val_loss)` is told all, and may raise."""
     settings = hybrid.model_copy(update={"epochs": epochs, "patience": epochs})
     recipe = hybrid_recipe(
         galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
@@ -210,8 +210,7 @@ def fit_hybrid_trial(
     def report(state: TrainingState) -> None:
         on_epoch(state.epoch - 1, state.history[-1]["val_loss"])
 
-    state = fit(**vars(recipe), on_epoch=report)
-    return min(record["val_loss"] for record in state.history)
+    fit(**vars(recipe), on_epoch=report)
 
 
 def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:

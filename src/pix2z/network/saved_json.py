@@ -1,16 +1,32 @@
 """The JSON of a saved network or pool, sealed with a digest over itself; no Keras needed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pix2z.errors import InputError, IntegrityError
-from pix2z.files import file_digest, read_json, text_digest
+from pix2z.files import file_digest, read_json, text_digest, write_json
+from pix2z.redshift_pdf import residual
+from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.redshifts import Calibration
 
-__all__ = ["SCHEMA", "check_pool", "read_member", "read_pool", "read_saved_spectrum", "seal"]
+__all__ = [
+    "SCHEMA",
+    "calibration_json",
+    "calibration_of",
+    "check_pool",
+    "read_member",
+    "read_pool",
+    "read_saved_spectrum",
+    "save_pool",
+    "seal",
+]
 
 SCHEMA = 1
+
+FORMER_ARCHITECTURES = {"seed_cnn": "published_cnn"}
+"""Names in files of earlier versions -> what they are called now."""
 
 
 def seal(description: Mapping[str, Any]) -> str:
@@ -39,7 +55,9 @@ def _read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
 
 def read_member(folder: Path) -> dict[str, Any]:
     """Read estimator.json of one network; raise also where its weights are not those it names."""
-    return _with_its_weights(folder, "estimator.json")
+    description = _with_its_weights(folder, "estimator.json")
+    name = description["architecture"]
+    return {**description, "architecture": FORMER_ARCHITECTURES.get(name, name)}
 
 
 def read_saved_spectrum(folder: Path, *, schema: str) -> dict[str, Any]:
@@ -72,3 +90,29 @@ def check_pool(folder: Path) -> dict[str, Any]:
     for name in description["members"]:
         read_member(folder / name)
     return description
+
+
+def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) -> None:
+    """Write pool.json over saved members, named by their folders in order."""
+    described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
+    description = {
+        "schema": SCHEMA,
+        "members": described,
+        "calibration": calibration_json(calibration),
+    }
+    description["digest"] = seal(description)
+    write_json(folder / "pool.json", description)
+
+
+def calibration_json(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration as it is saved."""
+    if isinstance(calibration, Temperature):
+        return {"kind": "temperature", "temperature": calibration.temperature}
+    return {"kind": "residual", **residual.to_dict(calibration)}
+
+
+def calibration_of(description: Mapping[str, Any]) -> Calibration:
+    """Undo `calibration_json`."""
+    if description["kind"] == "temperature":
+        return Temperature(description["temperature"])
+    return residual.from_dict({k: v for k, v in description.items() if k != "kind"})

@@ -1,14 +1,40 @@
-"""What every arm and control predicts for the test galaxies: PDFs, point estimates, and keys."""
+"""What every arm and control predicts for galaxies: PDFs, point estimates, and keys.
 
+A pool's predictions stand in a folder of qp files, one for each part of the sample that trained
+nothing; predictions.json there says of which pool and of which test set they are.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.errors import InputError, IntegrityError
+from pix2z.files import file_digest, read_json, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
-__all__ = ["COLUMNS", "Predictions", "columns_of", "select"]
+__all__ = [
+    "COLUMNS",
+    "PART_FILES",
+    "PARTS_INDEX",
+    "Predictions",
+    "columns_of",
+    "read_part",
+    "select",
+    "write_parts_index",
+]
+
+PARTS_INDEX = "predictions.json"
+
+PART_FILES: Mapping[str, str] = {
+    "validation": "validation.hdf5",
+    "calibration": "calibration.hdf5",
+    "test": "pool.hdf5",
+}
+"""Part of the sample -> file with the predictions of a pool for its rows."""
 
 COLUMNS = {
     "row": np.int64,
@@ -74,3 +100,49 @@ def select(predictions: Predictions, keep: NDArray[np.bool_] | NDArray[np.int64]
     """Pick galaxies by a mask or an index array."""
     columns = {name: values[keep] for name, values in columns_of(predictions).items()}
     return Predictions(grid=predictions.grid, density=predictions.density[keep], **columns)
+
+
+def write_parts_index(folder: Path, *, pool_digest: str, test_digest: str) -> None:
+    """Write predictions.json over the files of `PART_FILES` in `folder`, which are there already.
+
+    Parameters
+    ----------
+    pool_digest : digest of the pool's pool.json. test_digest : of the split, see `dataset.splits`.
+    """
+    parts = {
+        part: {"file": file, "sha256": file_digest(folder / file)}
+        for part, file in PART_FILES.items()
+    }
+    index = {"pool_digest": pool_digest, "test_digest": test_digest, "parts": parts}
+    write_json(folder / PARTS_INDEX, index)
+
+
+def read_part(folder: Path, part: str, *, pool_digest: str, test_digest: str) -> Predictions:
+    """Read a pool's predictions of one part: validation, calibration or test.
+
+    Raises
+    ------
+    InputError
+        A file is missing or is not what `network.predictions` writes.
+    IntegrityError
+        They are of another pool or test set, or a file was altered; named is the digest at fault.
+    """
+    from pix2z.redshift_pdf.qp_files import read_predictions  # qp takes a second to import
+
+    index = read_json(folder / PARTS_INDEX)
+    try:
+        recorded = {name: str(index[name]) for name in ("pool_digest", "test_digest")}
+        path = folder / PART_FILES[part]
+        sha256 = index["parts"][part]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / PARTS_INDEX}: has no entry {error}") from error
+    expected = {"pool_digest": pool_digest, "test_digest": test_digest}
+    for name, digest in expected.items():
+        if recorded[name] != digest:
+            raise IntegrityError(
+                f"{folder / PARTS_INDEX}: predictions of another {name.removesuffix('_digest')}: "
+                f"expected {name} {digest}; received {recorded[name]}"
+            )
+    if file_digest(path) != sha256:
+        raise IntegrityError(f"{path}: does not match its sha256 in {PARTS_INDEX}")
+    return read_predictions(path)

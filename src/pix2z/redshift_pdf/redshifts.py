@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.calibration import Temperature, fit_temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.residual import ResidualPdf, residual_density
+from pix2z.redshift_pdf.residual import ResidualPdf, fit_residual_pdf, residual_density
 
-__all__ = ["Calibration", "Redshifts", "image_flags", "redshifts"]
+__all__ = ["Calibration", "Redshifts", "fit_calibration", "image_flags", "redshifts"]
 
 FLAG_BAND_ABSENT, FLAG_PIXELS_MASKED, FLAG_EBV_UNKNOWN = 1, 2, 4
 FLAG_NO_R_FLUX = 16
@@ -39,6 +39,22 @@ class Redshifts:
     err95_low: NDArray[np.float64]
     err95_high: NDArray[np.float64]
     flags: NDArray[np.int32]
+
+
+def fit_calibration(
+    outputs: NDArray[Any], z_spec: NDArray[Any], *, grid: RedshiftGrid, n_phot_bins: int | None
+) -> Calibration:
+    """Fit what turns a network's raw outputs into PDFs, to calibration galaxies alone.
+
+    Parameters
+    ----------
+    outputs : densities (n, K), which get a temperature; or redshifts (n,), whose residuals become
+        PDFs in `n_phot_bins` bins.
+    z_spec : (n,) their redshifts.
+    """
+    if n_phot_bins is None:
+        return fit_temperature(outputs, z_spec, grid=grid)
+    return fit_residual_pdf(outputs, z_spec, grid=grid, n_phot_bins=n_phot_bins)
 
 
 def redshifts(

@@ -4,55 +4,15 @@ Both give `flux` (B, L), relative to the r band. The physical decoder also gives
 over bins of ln(1 + z), and `variance` (B, L), what the width of that PDF leaves open of the flux.
 """
 
-from dataclasses import dataclass
-
 import keras
-import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
 from pix2z.network.architectures import encoded, image_inputs
 from pix2z.network.layers import ReflectMasked, ScalePixels
-from pix2z.spectrum_network.layers import ShiftedBasis, shifted_length
-from pix2z.wavelengths import WavelengthGrid
+from pix2z.spectrum_network.layers import ShiftedBasis
+from pix2z.spectrum_network.shifts import ShiftGrid
 
 __all__ = ["ShiftGrid", "build_physics", "build_plain", "training_model"]
-
-
-@dataclass(frozen=True)
-class ShiftGrid:
-    """Bins of ln(1 + z), each `stride` pixels of the wavelengths wide, from z_min to z_max."""
-
-    wavelengths: WavelengthGrid
-    stride: int
-    z_min: float
-    z_max: float
-
-    @property
-    def width(self) -> float:
-        """Width of a bin in ln(1 + z)."""
-        return self.stride * self.wavelengths.step
-
-    @property
-    def n(self) -> int:
-        """Bins, K; the last one's centre is at or above z_max."""
-        return int(np.ceil((np.log1p(self.z_max) - np.log1p(self.z_min)) / self.width)) + 1
-
-    @property
-    def centres(self) -> NDArray[np.float64]:
-        """(K,) bin centres in ln(1 + z)."""
-        return np.asarray(np.log1p(self.z_min) + self.width * np.arange(self.n))
-
-    @property
-    def n_rest(self) -> int:
-        """Rest-frame pixels M: every observed wavelength at every shift."""
-        return shifted_length(self.wavelengths.n, self.n, self.stride)
-
-    @property
-    def rest_wavelengths(self) -> NDArray[np.float64]:
-        """(M,) Angstrom."""
-        first = np.log(self.wavelengths.low) - self.centres[-1]
-        return np.asarray(np.exp(first + self.wavelengths.step * np.arange(self.n_rest)))
 
 
 def build_physics(
@@ -69,7 +29,7 @@ def build_physics(
     """Build: encoder of the hybrid -> PDF and coefficients -> shifted basis, plus a residual.
 
     The layers "standardise", "basis" and "coefficients" want what is learned of training rows:
-    `spectrum_recipe.start_physics`.
+    `recipes.start_physics`.
     """
     inputs = image_inputs()
     x = encoded(

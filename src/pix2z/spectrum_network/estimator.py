@@ -19,8 +19,8 @@ from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.network.estimator import checked_stamps
 from pix2z.network.saved_json import read_saved_spectrum, seal
 from pix2z.redshift_pdf.redshifts import image_flags
-from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.recipes import INFERENCE_BATCH, fresh_spectrum_model
+from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [

@@ -5,14 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["ShiftedBasis", "shifted_length"]
+from pix2z.spectrum_network.shifts import shifted_length
+
+__all__ = ["ShiftedBasis"]
 
 Tensor = Any
-
-
-def shifted_length(n_wavelengths: int, n_shifts: int, stride: int) -> int:
-    """Pixels of a rest-frame basis: every observed pixel at every shift."""
-    return n_wavelengths + stride * (n_shifts - 1)
 
 
 @keras.saving.register_keras_serializable("pix2z")

@@ -17,17 +17,12 @@ from pix2z.dataset.spectra import Spectra
 from pix2z.dataset.store import Galaxies
 from pix2z.network.recipes import Moments, Recipe, drop_bands
 from pix2z.network.training import Batch, cosine_rate
-from pix2z.spectrum_network.architectures import (
-    ShiftGrid,
-    build_physics,
-    build_plain,
-    training_model,
-)
+from pix2z.spectrum_network.architectures import build_physics, build_plain, training_model
+from pix2z.spectrum_network.shifts import ShiftGrid
 
 __all__ = [
     "INFERENCE_BATCH",
     "SpectrumNetwork",
-    "Start",
     "fresh_spectrum_model",
     "spectrum_network",
     "spectrum_recipe",
@@ -37,9 +32,6 @@ __all__ = [
 
 INFERENCE_BATCH = 256
 """Galaxies whose spectra are in memory at a time."""
-
-Start = Callable[[keras.Model], None]
-"""Gives a fresh network what was learned of training rows beforehand."""
 
 Array = NDArray[np.floating]
 
@@ -92,12 +84,8 @@ def start_physics(
 
 @dataclass(frozen=True)
 class SpectrumNetwork:
-    """A network and its compiled training form, which share their weights.
+    """A network and its compiled training form, which share their weights."""
 
-    TensorFlow traces it once, however many trainings begin in it one after the other.
-    """
-
-    decoder: str
     settings: SpectrumConfig
     encoder: HybridConfig
     shifts: ShiftGrid
@@ -110,14 +98,6 @@ class SpectrumNetwork:
     def with_redshift(self) -> bool:
         """Whether it gives a redshift PDF, too."""
         return "logits" in self.model.output
-
-    def renew(self, seed: int) -> None:
-        """Forget all training: fresh weights of this seed, and an optimizer without a past."""
-        keras.utils.set_random_seed(seed)
-        fresh = fresh_spectrum_model(self.decoder, self.settings, self.encoder, self.shifts)
-        self.model.set_weights(fresh.get_weights())
-        for variable in self.trained.optimizer.variables:
-            variable.assign(ops.zeros_like(variable))
 
     def outputs(
         self, galaxies: Galaxies, rows: NDArray[np.int64]
@@ -134,12 +114,13 @@ class SpectrumNetwork:
 
 
 def spectrum_network(
-    decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid
+    decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid, seed: int
 ) -> SpectrumNetwork:
-    """Build and compile: Huber loss of the flux, cross-entropy of the redshift; AdamW.
+    """Build with weights of this seed, and compile: Huber loss of the flux, cross-entropy of z.
 
     Wavelengths without a target (NaN) do not count.
     """
+    keras.utils.set_random_seed(seed)
     model = fresh_spectrum_model(decoder, settings, encoder, shifts)
     n = shifts.wavelengths.n
 
@@ -153,7 +134,6 @@ def spectrum_network(
         return flux_loss(true_flux, flux) + settings.redshift_weight * entropy
 
     network = SpectrumNetwork(
-        decoder=decoder,
         settings=settings,
         encoder=encoder,
         shifts=shifts,
@@ -175,16 +155,13 @@ def spectrum_recipe(
     *,
     train_rows: NDArray[np.int64],
     validation_rows: NDArray[np.int64],
-    start: Start,
     seed: int,
 ) -> Recipe:
-    """Renew the network and return what `training.fit` wants: batches, a cosine schedule.
+    """Return what `training.fit` wants: batches, a cosine schedule.
 
     The validation loss is that of training.
     """
     settings, encoder, shifts = network.settings, network.encoder, network.shifts
-    network.renew(seed)
-    start(network.model)
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     ebv = galaxies.column("ebv")
 

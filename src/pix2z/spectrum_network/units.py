@@ -1,7 +1,7 @@
 """Reconstructions in physical units: scaled to the flux of the stamp in r."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.sky.filters import flux_density_per_nanomaggy
-from pix2z.spectrum_network.architectures import ShiftGrid
-from pix2z.spectrum_network.estimator import Reconstruction
+from pix2z.spectrum_network.shifts import ShiftGrid
+
+if TYPE_CHECKING:
+    from pix2z.spectrum_network.estimator import Reconstruction
 
 __all__ = [
     "PhysicalSpectra",
@@ -43,7 +45,7 @@ class PhysicalSpectra:
 
 
 def physical_spectra(
-    found: Reconstruction, images: NDArray[Any], ebv: NDArray[Any]
+    found: "Reconstruction", images: NDArray[Any], ebv: NDArray[Any]
 ) -> PhysicalSpectra:
     """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies."""
     mean_flux = mean_flux_r(images, ebv)
@@ -66,7 +68,7 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
     return result
 
 
-def redshift_columns(found: Reconstruction, shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
+def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
     """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
     names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
     if found.shares is None:

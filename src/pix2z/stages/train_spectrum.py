@@ -7,53 +7,74 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.spectra import stamps_of, write_reconstructions
+from pix2z.config.compute import ComputeConfig
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
+from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
+from pix2z.files import file_digest
+from pix2z.network.arm import training_code
+from pix2z.network.workers import processes_for, side_by_side
 from pix2z.spectra.learned_basis import learn_basis
-from pix2z.spectrum_network.estimator import load_spectrum_estimator
-from pix2z.spectrum_network.training_inputs import train_spectrum_from_files
-from pix2z.stages.runner import run
+from pix2z.spectrum_network.arm import SpectrumTraining, spectrum_training_key, train_spectrum_arm
+from pix2z.spectrum_network.shifts import ShiftGrid
+from pix2z.stages.runner import run as run_stage
 from pix2z.tracking.live import SPECTRA, live_curve
+
+DATA = Path("data")
 
 
 def main() -> None:
     """Save spectrum/models/ARM and spectrum/reconstructed/ARM.hdf5."""
     name = sys.argv[1]
-    arm, settings, pdf = read_spectrum_arm(name), SpectrumConfig.read(), PdfConfig.read()
-    folder = Path("spectrum/models") / name
-    train_spectrum_from_files(
-        name,
-        arm,
-        settings,
-        HybridConfig.read(),
-        pdf,
-        data=Path("data"),
-        folder=folder,
-        checkpoints=Path(".checkpoints"),
-        learn_basis=partial(learned, settings=settings, seed=arm.seed),
-        curve=lambda key: live_curve(
-            arm.seed,
-            arm=name,
-            training_key=key,
-            stage="train_spectrum",
-            experiment=SPECTRA,
-        ),
-    )
-    split = read_split(f"data/splits/{arm.selection}.h5")
-    rows = np.concatenate([split.calibration, split.test])
-    with open_galaxies("data/galaxies.h5") as galaxies:
-        write_reconstructions(
-            f"spectrum/reconstructed/{name}.hdf5",
-            load_spectrum_estimator(folder),
-            stamps_of(galaxies, rows),
-            n=len(rows),
-            columns={"row": np.int64},
-            attributes={"source": galaxies.attribute("source"), "arm": name},
+    arm, settings = read_spectrum_arm(name), SpectrumConfig.read()
+    encoder, pdf = HybridConfig.read(), PdfConfig.read()
+    rows = DATA / "splits" / f"{arm.selection}.h5"
+    files = {"galaxies": DATA / "galaxies.h5", "spectra": DATA / "spectra.h5", "split": rows}
+    digests = {f"{what}_sha256": file_digest(path) for what, path in files.items()}
+    inputs = {**digests, **training_code("spectrum_network", "wavelengths.py")}
+    key = spectrum_training_key(inputs, (arm, settings, encoder, pdf))
+    record = {
+        "arm": name,
+        "selection": arm.selection,
+        "seed": arm.seed,
+        "training_key": key,
+        "inputs": inputs,
+    }
+    with (
+        open_galaxies(files["galaxies"]) as galaxies,
+        open_spectra(files["spectra"]) as spectra,
+        side_by_side(processes_for(settings.folds, ComputeConfig.read().processes)) as run,
+    ):
+        training = SpectrumTraining(
+            galaxies=galaxies,
+            spectra=spectra,
+            split=read_split(rows),
+            arm=arm,
+            settings=settings,
+            encoder=encoder,
+            shifts=ShiftGrid(spectra.grid, settings.stride, pdf.z_min, pdf.z_max),
+            learn_basis=partial(learned, settings=settings, seed=arm.seed),
+            checkpoints=Path(".checkpoints") / key,
         )
+        train_spectrum_arm(
+            training,
+            Path("spectrum/models") / name,
+            name=name,
+            record={**record, "targets": spectra.kind},
+            curve=partial(
+                live_curve,
+                arm.seed,
+                arm=name,
+                training_key=key,
+                stage="train_spectrum",
+                experiment=SPECTRA,
+            ),
+            run=run,
+        )
+        list(run(partial(reconstruct, training=training), [name]))
 
 
 def learned(
@@ -69,5 +90,21 @@ def learned(
     return basis.wavelength, basis.flux
 
 
+def reconstruct(name: str, *, training: SpectrumTraining) -> None:
+    """Write the spectra of calibration and test galaxies."""
+    from pix2z.catalogue.spectra import stamps_of, write_reconstructions
+    from pix2z.spectrum_network.estimator import load_spectrum_estimator
+
+    rows = np.concatenate([training.split.calibration, training.split.test])
+    write_reconstructions(
+        f"spectrum/reconstructed/{name}.hdf5",
+        load_spectrum_estimator(Path("spectrum/models") / name),
+        stamps_of(training.galaxies, rows),
+        n=len(rows),
+        columns={"row": np.int64},
+        attributes={"source": training.galaxies.attribute("source"), "arm": name},
+    )
+
+
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

@@ -1,27 +1,29 @@
 """Stage: a short study on validation rows -> reports/tuning/, the settings of every hybrid arm."""
 
+from pix2z.config.compute import ComputeConfig
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.stages.runner import run
 from pix2z.tuning.hybrid import hybrid_trials, study_parts
-from pix2z.tuning.journal import journal_path
 from pix2z.tuning.report import write_study
 from pix2z.tuning.space import HYBRID_SPACE
-from pix2z.tuning.study import run_study
+from pix2z.tuning.study import journal_path, run_study
 
 
 def main() -> None:
     """Search the hybrid's settings; calibration and test rows stay unseen."""
     tune, hybrid, pdf = TuneConfig.read(), HybridConfig.read(), PdfConfig.read()
-    with hybrid_trials(tune, hybrid, pdf) as train_trial:
+    processes = ComputeConfig.read().processes
+    with hybrid_trials(tune, hybrid, pdf, processes=processes) as train_trials:
         result = run_study(
             journal=journal_path(".studies", *study_parts(tune, hybrid, pdf)),
             n_trials=tune.n_trials,
+            batch=tune.batch,
             seed=tune.seed,
             space=HYBRID_SPACE,
             baseline=hybrid.model_dump(),
-            train_trial=train_trial,
+            train_trials=train_trials,
         )
     write_study("reports/tuning", result)
 

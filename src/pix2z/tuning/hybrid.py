@@ -1,9 +1,10 @@
-"""What a study of the hybrid network is: its inputs, and how one trial is trained."""
+"""What a study of the hybrid network is: its inputs, and how its trials are trained."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,12 @@ from typing import Any
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.tune import TuneConfig
-from pix2z.dataset.splits import read_split
-from pix2z.dataset.store import open_galaxies
+from pix2z.dataset.splits import Split, read_split
+from pix2z.dataset.store import Galaxies, galaxies_at
 from pix2z.files import file_digest, source_digest
-from pix2z.network.recipes import feature_moments, fit_hybrid_trial
-from pix2z.network.training import DivergedError
+from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.tuning.trials import Report, TrainTrial
+from pix2z.tuning.trials import TrainTrials, TrialOutcome, WantedTrial
 
 __all__ = ["GALAXIES", "ROWS", "hybrid_trials", "study_parts"]
 
@@ -29,24 +29,71 @@ def study_parts(tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig) -> list[
     parts = [file_digest(path) for path in (GALAXIES, ROWS)]
     parts += [tune.model_dump_json(exclude={"n_trials"})]  # more trials go on with the same study
     parts += [section.model_dump_json() for section in (hybrid, pdf)]
-    parts += [source_digest("network", "dataset", "redshift_pdf", "sky/imaging.py", "tuning")]
+    parts += [source_digest("network", "dataset", "redshift_pdf", "imaging.py", "tuning")]
     parts += [version("tensorflow")]
     return parts
 
 
 @contextmanager
-def hybrid_trials(tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig) -> Iterator[TrainTrial]:
-    """Yield what trains one trial on training rows; calibration and test rows stay unseen."""
-    with open_galaxies(GALAXIES) as galaxies:
-        split = read_split(ROWS)
-        train = partial(fit_hybrid_trial, galaxies, split, epochs=tune.epochs, seed=tune.seed)
-        moments = feature_moments(galaxies, split.train)
-        train = partial(train, grid=RedshiftGrid(**pdf.model_dump()), moments=moments)
+def hybrid_trials(
+    tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig, *, processes: int | None
+) -> Iterator[TrainTrials]:
+    """Yield what trains trials on training rows; calibration and test rows stay unseen.
 
-        def trial(settings: dict[str, Any], report: Report) -> float:
-            try:
-                return train(hybrid=hybrid.model_copy(update=settings), on_epoch=report)
-            except DivergedError:
-                return math.nan  # ends this trial, not the study
+    Parameters
+    ----------
+    processes : see `workers.processes_for`.
+    """
+    train = partial(_train, tune=tune, hybrid=hybrid, grid=RedshiftGrid(**pdf.model_dump()))
 
-        yield trial
+    with side_by_side(processes_for(min(tune.batch, tune.n_trials), processes)) as run:
+
+        def train_trials(wanted: Sequence[WantedTrial]) -> Iterator[TrialOutcome]:
+            return run(train, wanted)
+
+        yield train_trials
+
+
+def _train(
+    wanted: WantedTrial, *, tune: TuneConfig, hybrid: HybridConfig, grid: RedshiftGrid
+) -> TrialOutcome:
+    """Train one trial; one that diverges ends itself, not the study."""
+    from pix2z.network.recipes import fit_hybrid_trial  # TensorFlow, where it is needed
+    from pix2z.network.training import DivergedError, StopTraining
+
+    curve: dict[int, float] = {}
+    given_up = False
+
+    def on_epoch(epoch: int, loss: float) -> None:
+        nonlocal given_up
+        curve[epoch] = loss
+        if min(curve.values()) > wanted.limits.get(epoch, math.inf):
+            given_up = True
+            raise StopTraining
+
+    start = time.monotonic()
+    galaxies, split, moments = _inputs(GALAXIES, ROWS)
+    try:
+        fit_hybrid_trial(
+            galaxies,
+            split,
+            grid=grid,
+            hybrid=hybrid.model_copy(update=wanted.settings),
+            moments=moments,
+            epochs=tune.epochs,
+            seed=tune.seed,
+            on_epoch=on_epoch,
+        )
+    except DivergedError:
+        given_up = True
+    loss = None if given_up else min(curve.values())
+    return TrialOutcome(curve, loss, time.monotonic() - start)
+
+
+@cache
+def _inputs(galaxies_path: Path, rows_path: Path) -> tuple[Galaxies, Split, Any]:
+    """Open what every trial reads, and take its moments, once in each process."""
+    from pix2z.network.recipes import feature_moments
+
+    galaxies, split = galaxies_at(galaxies_path), read_split(rows_path)
+    return galaxies, split, feature_moments(galaxies, split.train)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pix2z.files import atomic_path, write_json
-from pix2z.tuning.study import StudyResult, TrialRecord
+from pix2z.tuning.trials import StudyResult, TrialRecord
 
 __all__ = ["plot_history", "plot_importances", "write_study"]
 

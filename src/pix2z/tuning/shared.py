@@ -1,8 +1,8 @@
 """An Optuna study in a database, on which several processes and machines work at once.
 
-Trial k is proposed by a sampler seeded with (seed, k) from the trials that are finished by then, so
-which settings are tried depends on who was faster. A worker that is killed stops beating; the next
-trial that anybody begins gives its settings back to be trained.
+Which settings are tried depends on who was faster, so proposals have no seed: they keep away from
+those that others train at the moment. A worker that is killed stops beating; the next trial that
+anybody begins gives its settings back to be trained.
 """
 
 import logging
@@ -12,11 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import optuna
 import sqlalchemy
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -26,14 +24,16 @@ from pix2z.errors import InputError, Pix2zError
 from pix2z.tuning.space import Dimension, around, encode
 from pix2z.tuning.study import OnTrial
 from pix2z.tuning.trials import (
+    FIRST_AT_RANDOM,
     StudyResult,
-    TrainTrial,
+    TrainTrials,
+    WantedTrial,
     finished_trials,
-    median_pruner,
-    outcome,
+    limits_of,
+    outcome_words,
     study_result,
-    tpe_sampler,
-    trained,
+    suggested,
+    with_importances,
 )
 
 __all__ = ["HEARTBEAT", "open_storage", "run_shared_study"]
@@ -44,39 +44,6 @@ HEARTBEAT = 30
 """Seconds between two signs of life of a worker; after four times that it is given up."""
 
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
-
-Space = dict[str, BaseDistribution]
-
-
-class _SeededByNumber(BaseSampler):  # type: ignore[misc]
-    """Proposes trial k as a TPE sampler does that is seeded with (seed, k).
-
-    Workers that begin at the same moment would otherwise propose the same settings.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._sampler = tpe_sampler(seed)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        words = np.random.SeedSequence([self._seed, trial.number]).generate_state(1, np.uint32)
-        self._sampler = tpe_sampler(int(words[0]))
-        self._sampler.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
-        space: Space = self._sampler.infer_relative_search_space(study, trial)
-        return space
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: Space
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = self._sampler.sample_relative(study, trial, search_space)
-        return found
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
-    ) -> Any:
-        return self._sampler.sample_independent(study, trial, name, distribution)
 
 
 def open_storage(url: str, *, heartbeat: int = HEARTBEAT) -> RDBStorage:
@@ -137,7 +104,7 @@ def run_shared_study(
     seed: int,
     space: Mapping[str, Dimension],
     baseline: Mapping[str, Any],
-    train_trial: TrainTrial,
+    train_trials: TrainTrials,
     on_trial: OnTrial | None = None,
 ) -> StudyResult:
     """Work on the study `name` until it has `n_trials` finished trials, the baseline among them.
@@ -147,42 +114,61 @@ def run_shared_study(
     """
     start = {key: baseline[key] for key in space}
     dimensions = around(space, start)
-    optuna.logging.disable_default_handler()
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction="minimize",
-        load_if_exists=True,
-        sampler=_SeededByNumber(seed),
-        pruner=median_pruner(),
-    )
-    first = {key: encode(value) for key, value in start.items()}
-    study.enqueue_trial(first, skip_if_exists=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    def result(*, importances: bool) -> StudyResult:
+    def result() -> StudyResult:
         finished = {_number(trial): trial for trial in finished_trials(study)}
-        return study_result(
-            study, dimensions, start, seed=seed, finished=finished, importances=importances
-        )
-
-    def after(_: Study, trial: FrozenTrial) -> None:
-        done = len(finished_trials(study))
-        LOG.info("trial %d (%d of %d): %s", _number(trial), done, n_trials, outcome(trial))
-        if on_trial:
-            on_trial(_number(trial), result(importances=False))
-
-    def objective(trial: optuna.Trial) -> float:
-        return trained(trial, dimensions, train_trial)
+        return study_result(finished, dimensions, start)
 
     try:
+        study = _joined(storage, name, start)
         while len(finished_trials(study)) < n_trials:
-            study.optimize(objective, n_trials=1, callbacks=[after])
-        return result(importances=True)
+            trial = _work_on_one(study, dimensions, train_trials)
+            LOG.info("trial %d: %s", _number(trial), outcome_words(trial))
+            if on_trial:
+                on_trial(_number(trial), result())
+        return with_importances(result(), study, seed=seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise Pix2zError(
             f"study {name}: its database failed ({_first_line(error)}); finished trials are kept, "
             "the same command goes on"
         ) from error
+
+
+def _joined(storage: RDBStorage, name: str, start: Mapping[str, Any]) -> Study:
+    """Make the study, or join it where somebody else has; it begins with the settings `start`."""
+    with _experimental():
+        sampler = TPESampler(n_startup_trials=FIRST_AT_RANDOM, constant_liar=True)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="minimize",
+        load_if_exists=True,
+        sampler=sampler,
+    )
+    first = {key: encode(value) for key, value in start.items()}
+    study.enqueue_trial(first, skip_if_exists=True)
+    return study
+
+
+def _work_on_one(
+    study: Study, space: Mapping[str, Dimension], train_trials: TrainTrials
+) -> FrozenTrial:
+    """Train one trial, with signs of life meanwhile; return it as it ended."""
+    ended: list[FrozenTrial] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        wanted = WantedTrial(suggested(trial, space), limits_of(finished_trials(study)))
+        (outcome,) = train_trials([wanted])
+        for epoch, loss in outcome.curve.items():
+            trial.report(loss, epoch)
+        trial.set_user_attr("seconds", outcome.seconds)
+        if outcome.loss is None:
+            raise optuna.TrialPruned
+        return outcome.loss
+
+    study.optimize(objective, n_trials=1, callbacks=[lambda _, trial: ended.append(trial)])
+    return ended[0]
 
 
 def _number(trial: FrozenTrial) -> int:

@@ -1,9 +1,9 @@
-"""An Optuna study in a file: seeded, pruned, and resumed after a kill as if nothing had happened.
+"""An Optuna study in a file: seeded, trained in batches, and resumed after a kill.
 
-Finished trials (complete or pruned) are counted; trial k is proposed by a sampler seeded with
-(seed, k) from the finished trials before it. A trial that a killed process left running is marked
-as failed, which samplers and pruners ignore, and proposed again: the resumed study ends where an
-uninterrupted one does.
+Trials are proposed in batches of a fixed size, each from the trials of the batches before it, and
+given up where they fall behind those. How many of a batch are trained at once changes nothing.
+The file holds finished trials alone: a killed study goes on after the last of them, and ends where
+an uninterrupted one does.
 """
 
 import logging
@@ -11,25 +11,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
-from optuna.trial import TrialState
 
-from pix2z.tuning.journal import mend
-from pix2z.tuning.space import Dimension, around, encode
+from pix2z.files import text_digest
+from pix2z.tuning.space import Dimension, around
 from pix2z.tuning.trials import (
     StudyResult,
-    TrainTrial,
-    TrialRecord,
+    TrainTrials,
+    WantedTrial,
+    finished_trial,
     finished_trials,
-    median_pruner,
-    outcome,
+    limits_of,
+    outcome_words,
+    proposed,
     study_result,
-    tpe_sampler,
-    trained,
+    with_importances,
 )
 
-__all__ = ["OnTrial", "StudyResult", "TrainTrial", "TrialRecord", "run_study"]
+__all__ = ["OnTrial", "journal_path", "mend", "run_study"]
 
 LOG = logging.getLogger(__name__)
 
@@ -41,10 +40,11 @@ def run_study(
     *,
     journal: Path,
     n_trials: int,
+    batch: int,
     seed: int,
     space: Mapping[str, Dimension],
     baseline: Mapping[str, Any],
-    train_trial: TrainTrial,
+    train_trials: TrainTrials,
     on_trial: OnTrial | None = None,
 ) -> StudyResult:
     """Run or resume a study of `n_trials` finished trials, the baseline first.
@@ -53,62 +53,63 @@ def run_study(
     ----------
     journal : file that survives a kill; the same one resumes.
     n_trials : 0 returns the baseline without a study.
+    batch : trials that are proposed together.
     space : setting -> its dimension.
     baseline : setting -> value in params.yaml, for every setting of the space.
-    train_trial : trains once with the given settings.
     """
     start = {name: baseline[name] for name in space}
     if n_trials == 0:
         return StudyResult(start, None, (), {})
     dimensions = around(space, start)
-    study = _open(journal, start)
+    study = _open(journal)
 
-    def result(*, importances: bool) -> StudyResult:
-        finished = dict(enumerate(finished_trials(study)))
-        return study_result(
-            study, dimensions, start, seed=seed, finished=finished, importances=importances
-        )
+    def result() -> StudyResult:
+        return study_result(dict(enumerate(finished_trials(study))), dimensions, start)
 
-    while (index := len(finished_trials(study))) < n_trials:
-        study.sampler = _sampler(seed, index)
-        _run_trial(study, dimensions, train_trial)
-        LOG.info("trial %d of %d: %s", index + 1, n_trials, outcome(finished_trials(study)[-1]))
-        if on_trial:
-            on_trial(index, result(importances=False))
-    return result(importances=True)
+    while (n_done := len(finished_trials(study))) < n_trials:
+        first = n_done - n_done % batch
+        numbers = range(n_done, min(first + batch, n_trials))
+        earlier = finished_trials(study)[:first]
+        asked = [proposed(earlier, dimensions, start, seed=seed, number=k) for k in numbers]
+        limits = limits_of(earlier)
+        outcomes = train_trials([WantedTrial(settings, limits) for _, settings in asked])
+        for number, (trial, _), outcome in zip(numbers, asked, outcomes, strict=True):
+            finished = finished_trial(trial, outcome)
+            study.add_trial(finished)
+            LOG.info("trial %d of %d: %s", number + 1, n_trials, outcome_words(finished))
+            if on_trial:
+                on_trial(number, result())
+    return with_importances(result(), study, seed=seed)
 
 
-def _open(journal: Path, baseline: Mapping[str, Any]) -> optuna.Study:
-    optuna.logging.disable_default_handler()
+def _open(journal: Path) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     mend(journal)
-    storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(journal))
-    )
-    study = optuna.create_study(
-        storage=storage,
+    # Optuna locks the file by a link to it: with a relative path that leads nowhere, and hangs.
+    backend = optuna.storages.journal.JournalFileBackend(str(journal.absolute()))
+    return optuna.create_study(
+        storage=optuna.storages.JournalStorage(backend),
         study_name="hybrid",
         direction="minimize",
         load_if_exists=True,
-        pruner=median_pruner(),
     )
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        LOG.info("a trial was interrupted and is run again")
-        study.tell(trial.number, state=TrialState.FAIL)
-    if not finished_trials(study) and not study.get_trials(states=(TrialState.WAITING,)):
-        study.enqueue_trial({name: encode(value) for name, value in baseline.items()})
-    return study
 
 
-def _sampler(seed: int, index: int) -> optuna.samplers.TPESampler:
-    words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint32)
-    return tpe_sampler(int(words[0]))
+def journal_path(folder: str | Path, *parts: str) -> Path:
+    """``<folder>/<digest of parts>/journal.log``; its folder is made.
+
+    Parts are digests or texts of the data, rows, parameters and code: a study that changed in any
+    of them starts anew, one that was killed goes on.
+    """
+    path = Path(folder) / text_digest(*parts)[:16] / "journal.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
-def _run_trial(
-    study: optuna.Study, dimensions: Mapping[str, Dimension], train_trial: TrainTrial
-) -> None:
-    trial = study.ask()
-    try:
-        study.tell(trial, trained(trial, dimensions, train_trial))
-    except optuna.TrialPruned:
-        study.tell(trial, state=TrialState.PRUNED)
+def mend(journal: Path) -> None:
+    """Cut a last line that a killed process left unfinished, so that the next one stands alone."""
+    if journal.exists():
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            with journal.open("rb+") as file:
+                file.truncate(content.rfind(b"\n") + 1)

@@ -1,33 +1,66 @@
-"""One trial of a study, and what all of them say, as values made of Optuna's."""
+"""One trial of a study: how it is proposed, when it is given up, and what it says in the end.
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+Proposals and limits are functions of the trials that had finished before, nothing else, so that
+trials can be trained in any process, several at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pix2z.tuning.space import Choice, Dimension, decode, encode
 
 __all__ = [
-    "Report",
+    "FIRST_AT_RANDOM",
     "StudyResult",
-    "TrainTrial",
+    "TrainTrials",
+    "TrialOutcome",
     "TrialRecord",
+    "WantedTrial",
+    "finished_trial",
     "finished_trials",
-    "median_pruner",
-    "outcome",
+    "limits_of",
+    "outcome_words",
+    "proposed",
     "study_result",
-    "tpe_sampler",
-    "trained",
+    "suggested",
+    "with_importances",
 ]
 
-Report = Callable[[int, float], None]
-TrainTrial = Callable[[dict[str, Any], Report], float]
-"""(settings, report) -> lowest validation loss; report(epoch, loss) after every epoch may raise."""
+FIRST_AT_RANDOM = 3
+"""Trials before the sampler has a model of the loss and before any is given up: Optuna's default,
+ten, may be all."""
 
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+LEAST_EPOCHS = 2
+"""That every trial is trained."""
+
+
+@dataclass(frozen=True)
+class WantedTrial:
+    """What a training is asked for."""
+
+    settings: dict[str, Any]
+    limits: Mapping[int, float]
+    """Epoch -> validation loss; with a higher one than that so far, the trial is given up."""
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What a training has to say."""
+
+    curve: Mapping[int, float]
+    """Epoch -> finite validation loss."""
+    loss: float | None
+    """The lowest; None where a loss was not finite or the trial was given up."""
+    seconds: float
+
+
+TrainTrials = Callable[[Sequence[WantedTrial]], Iterator[TrialOutcome]]
+"""Trains the trials, any number at once, and yields their outcomes in order."""
 
 
 @dataclass(frozen=True)
@@ -58,99 +91,115 @@ class StudyResult:
     """Share of the variance of the loss that a setting explains (fANOVA, Hutter+2014)."""
 
 
-def tpe_sampler(seed: int) -> optuna.samplers.TPESampler:
-    """Return the sampler; its model begins after three trials: its default, ten, may be all."""
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)
-
-
-def median_pruner() -> optuna.pruners.MedianPruner:
-    """Return what ends a trial that falls behind the median of those before it."""
-    return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
-
-
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return complete and pruned trials, by number."""
-    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=_DONE)
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=states)
     return trials
 
 
-def trained(
-    trial: optuna.Trial, dimensions: Mapping[str, Dimension], train_trial: TrainTrial
-) -> float:
-    """Train with the settings that the trial suggests; raise TrialPruned where it is of no use."""
-    settings = {name: _suggest(trial, name, dimensions[name]) for name in dimensions}
-    return _finite(train_trial(settings, lambda epoch, value: _report(trial, epoch, value)))
+def proposed(
+    earlier: Sequence[FrozenTrial],
+    space: Mapping[str, Dimension],
+    start: Mapping[str, Any],
+    *,
+    seed: int,
+    number: int,
+) -> tuple[optuna.Trial, dict[str, Any]]:
+    """Propose settings for trial `number`: `start` for the first, then those of a TPE sampler.
+
+    The sampler is seeded with (seed, number) and knows the trials `earlier`.
+    """
+    words = np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)
+    sampler = optuna.samplers.TPESampler(seed=int(words[0]), n_startup_trials=FIRST_AT_RANDOM)
+    study = optuna.create_study(sampler=sampler)
+    study.add_trials(earlier)
+    if number == 0:
+        study.enqueue_trial({name: encode(value) for name, value in start.items()})
+    trial = study.ask()
+    return trial, suggested(trial, space)
 
 
-def outcome(trial: FrozenTrial) -> str:
-    """Say in words how a trial ended."""
+def suggested(trial: optuna.Trial, space: Mapping[str, Dimension]) -> dict[str, Any]:
+    """Return what the trial's sampler suggests for every setting."""
+    settings = {}
+    for name, dimension in space.items():
+        if isinstance(dimension, Choice):
+            labels = [encode(option) for option in dimension.options]
+            settings[name] = decode(dimension, trial.suggest_categorical(name, labels))
+        else:
+            low, high = dimension.low, dimension.high
+            settings[name] = trial.suggest_float(name, low, high, log=dimension.log)
+    return settings
+
+
+def limits_of(finished: Sequence[FrozenTrial]) -> dict[int, float]:
+    """Return the loss that a trial must not exceed after each epoch: the median of complete ones.
+
+    The rule is that of Optuna's MedianPruner: the best loss of a trial so far is compared with the
+    losses of others in that epoch.
+    """
+    curves = [t.intermediate_values for t in finished if t.state == TrialState.COMPLETE]
+    if len(curves) < FIRST_AT_RANDOM:
+        return {}
+    epochs = sorted(set().union(*curves))
+    return {
+        epoch: float(np.median([curve[epoch] for curve in curves if epoch in curve]))
+        for epoch in epochs
+        if epoch + 1 >= LEAST_EPOCHS
+    }
+
+
+def finished_trial(asked: optuna.Trial, outcome: TrialOutcome) -> FrozenTrial:
+    """Return a trial as Optuna keeps it once it has been trained."""
+    return optuna.trial.create_trial(
+        state=TrialState.PRUNED if outcome.loss is None else TrialState.COMPLETE,
+        value=outcome.loss,
+        params=asked.params,
+        distributions=asked.distributions,
+        intermediate_values=dict(outcome.curve),
+        user_attrs={"seconds": outcome.seconds},
+    )
+
+
+def outcome_words(trial: FrozenTrial) -> str:
+    """Say how a trial ended."""
     if trial.state == TrialState.PRUNED or trial.value is None:
         return f"pruned after epoch {len(trial.intermediate_values)}"
     return f"validation loss {trial.value:.4f}"
 
 
 def study_result(
-    study: optuna.Study,
-    dimensions: Mapping[str, Dimension],
-    start: dict[str, Any],
-    *,
-    seed: int,
-    finished: Mapping[int, FrozenTrial],
-    importances: bool = True,
+    finished: Mapping[int, FrozenTrial], space: Mapping[str, Dimension], start: dict[str, Any]
 ) -> StudyResult:
-    """Return what finished trials say.
+    """Return what finished trials say, by their numbers, without importances.
 
-    Parameters
-    ----------
-    start : settings to keep where no trial has a finite loss.
-    seed : of the forest behind the importances.
-    finished : number -> trial; asked for once, since others may finish one at any moment.
-    importances : whether to look for them, which takes a second.
+    `start` are the settings to keep where no trial has a finite loss.
     """
-    records = (_record(number, trial, dimensions) for number, trial in finished.items())
-    trials = tuple(sorted(records, key=lambda trial: trial.number))
-    complete = [t for t in trials if t.state == "complete" and t.validation_loss is not None]
+    trials = tuple(_record(number, finished[number], space) for number in sorted(finished))
+    complete = [trial for trial in trials if trial.validation_loss is not None]
     if not complete:
         return StudyResult(start, None, trials, {})
-    best = min(complete, key=lambda t: t.validation_loss or 0.0)
-    shares = _importances(study, complete, seed) if importances else {}
-    return StudyResult(best.settings, best.number, trials, shares)
+    best = min(complete, key=lambda trial: trial.validation_loss or 0.0)
+    return StudyResult(best.settings, best.number, trials, {})
 
 
-def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Any:
-    if isinstance(dimension, Choice):
-        labels = [encode(option) for option in dimension.options]
-        return decode(dimension, trial.suggest_categorical(name, labels))
-    return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
-
-
-def _report(trial: optuna.Trial, epoch: int, loss: float) -> None:
-    trial.report(_finite(loss), epoch)
-    if trial.should_prune():
-        raise optuna.TrialPruned
-
-
-def _finite(loss: float) -> float:
-    if not math.isfinite(loss):
-        raise optuna.TrialPruned
-    return float(loss)
-
-
-def _record(number: int, trial: FrozenTrial, dimensions: Mapping[str, Dimension]) -> TrialRecord:
+def _record(number: int, trial: FrozenTrial, space: Mapping[str, Dimension]) -> TrialRecord:
     return TrialRecord(
         number=number,
-        settings={name: decode(dimensions[name], trial.params[name]) for name in dimensions},
+        settings={name: decode(space[name], trial.params[name]) for name in space},
         curve=dict(trial.intermediate_values),
         validation_loss=trial.value,
         state=trial.state.name.lower(),
-        seconds=trial.duration.total_seconds(),
+        seconds=trial.user_attrs["seconds"],
     )
 
 
-def _importances(study: optuna.Study, complete: list[TrialRecord], seed: int) -> dict[str, float]:
-    """Return the importance of each setting; none where there are not two different losses."""
-    if len({trial.validation_loss for trial in complete}) < 2:
-        return {}
+def with_importances(result: StudyResult, study: optuna.Study, *, seed: int) -> StudyResult:
+    """Add the share of each setting in the variance of the loss; none where the losses are one."""
+    losses = {trial.validation_loss for trial in result.trials} - {None}
+    if len(losses) < 2:
+        return result
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {name: float(share) for name, share in shares.items()}
+    return replace(result, importances={name: float(share) for name, share in shares.items()})

@@ -1,0 +1,112 @@
+"""Trainings side by side: one process per core, each computing with one thread.
+
+A small network trains as fast on one thread as on two, so that as many trainings at once as there
+are cores take the least time. The number of processes never changes a weight: each computes with
+one thread even where it is the only one, since sums over several threads round differently.
+Networks that fill all cores by themselves (the published CNN) are trained without any of this.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from logging.handlers import QueueHandler, QueueListener
+from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from pix2z.errors import Pix2zError
+
+__all__ = ["RunTasks", "processes_for", "side_by_side"]
+
+RunTasks = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""As the built-in `map`: (function, one argument per call) -> results in that order."""
+
+GPU_DRIVER = Path("/dev/nvidiactl")
+
+
+def processes_for(n_tasks: int, processes: int | None) -> int:
+    """Return how many processes work on `n_tasks` trainings of about the same length.
+
+    Parameters
+    ----------
+    processes : as params.yaml says; None means one per core, and a single one beside a GPU. Where
+        that would leave cores idle at the end, as with three trainings on two cores, all trainings
+        share the cores from the beginning.
+    """
+    if processes is not None:
+        return max(min(processes, n_tasks), 1)
+    if GPU_DRIVER.exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    return n_tasks if 1 < n_tasks <= 1.5 * cores else max(min(cores, n_tasks), 1)
+
+
+@contextmanager
+def side_by_side(processes: int) -> Iterator[RunTasks]:
+    """Yield what runs tasks in so many processes, and yields their results in order.
+
+    A task is a function of one argument; function, argument and result travel by pickle unless
+    `processes` is 1, where all happens in this process, one task after the other. Processes are
+    started once and end with the block, and with this process, however it ends. What a task logs
+    is logged here. An error of a task is raised here, and stops the others.
+
+    Raises
+    ------
+    Pix2zError
+        A process was killed from outside.
+    """
+    if processes == 1:
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        with threadpool_limits(1):
+            yield map
+        return
+    context, others = get_context("spawn"), set(active_children())
+    log: Any = context.Queue()
+    listener = QueueListener(log, *logging.getLogger().handlers)
+    listener.start()
+    level = logging.getLogger().getEffectiveLevel()
+    executor = ProcessPoolExecutor(
+        processes, mp_context=context, initializer=_begin, initargs=(log, level)
+    )
+    try:
+        yield executor.map
+    except BaseException as error:
+        for process in set(active_children()) - others:
+            process.kill()  # else it would train to its end
+        if isinstance(error, BrokenProcessPool):
+            raise Pix2zError(
+                "a process that trained a network was killed (out of memory?); what it had "
+                "finished is kept, the same command goes on"
+            ) from error
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        listener.stop()
+
+
+def _begin(log: Any, level: int) -> None:
+    """Prepare a process before its first task."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this one
+    logging.getLogger().addHandler(QueueHandler(log))
+    logging.getLogger().setLevel(level)
+    # Its warnings of retraced functions count every model of a study or pool as one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no training behind where the parent was killed and could not say so."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
