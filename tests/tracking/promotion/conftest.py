@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -19,10 +18,7 @@ from pix2z.cli.workspace import merge
 from pix2z.config.networks import HybridConfig
 from pix2z.dataset.splits import ids_digest, write_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.files import file_digest, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import Predictions, columns_of
-from pix2z.redshift_pdf.qp_files import write_predictions
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
@@ -34,7 +30,6 @@ ROOT = Path(__file__).parents[3]
 GRID = RedshiftGrid(0.0, 0.4, 40)
 # The calibration tells them apart: full is the better one, clipped is far too sure of itself.
 TEMPERATURES = {"full": 1.0, "clipped": 0.05}
-PARTS = {"validation": "validation.hdf5", "calibration": "calibration.hdf5", "test": "pool.hdf5"}
 
 
 @pytest.fixture
@@ -105,23 +100,6 @@ def make_pool(folder: Path, temperature: float):
     return load_pool(folder)
 
 
-def write_parts(folder: Path, pool, galaxies, rows_by_part, test_digest: str) -> None:
-    """Write what a pool predicts for each part, as training does."""
-    from pix2z.network.predictions import predict_batches
-
-    parts = {}
-    for part, file in PARTS.items():
-        batches = [b["pool"] for b in predict_batches(pool, galaxies, rows_by_part[part])]
-        joined = {
-            n: np.concatenate([columns_of(b)[n] for b in batches]) for n in columns_of(batches[0])
-        }
-        density = np.concatenate([batch.density for batch in batches])
-        write_predictions(folder / file, Predictions(grid=pool.grid, density=density, **joined))
-        parts[part] = {"file": file, "sha256": file_digest(folder / file)}
-    said = {"pool_digest": pool.digest, "test_digest": test_digest, "parts": parts}
-    write_json(folder / "predictions.json", said)
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
     """A folder with galaxies, split, parameters and a store that holds pix2z-full and -clipped.
@@ -139,6 +117,8 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
     params["evaluate"]["n_bootstrap"] = 200
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "dvc.yaml").touch()
+    from pix2z.network.predictions import write_pool_predictions
+
     with pytest.MonkeyPatch.context() as patched, open_galaxies(sample_path) as galaxies:
         patched.delenv("MLFLOW_TRACKING_URI", raising=False)
         patched.setenv("DVC_ROOT", str(folder))
@@ -149,7 +129,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
         for arm, temperature in TEMPERATURES.items():
             pool = make_pool(folder / "models" / arm, temperature)
             predicted = folder / "predictions" / arm
-            write_parts(predicted, pool, galaxies, split.parts(), digest)
+            write_pool_predictions(predicted, pool, galaxies, split)
             run = store.client.create_run(store.experiments["pix2z-train"])
             store.client.log_artifacts(run.info.run_id, str(predicted), "predictions")
             record = ModelRecord(

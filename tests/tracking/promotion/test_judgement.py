@@ -86,9 +86,9 @@ def altered(key):
     ("alter", "words"),
     [
         (shutil.rmtree, "carries no predictions"),
-        (altered("pool_digest"), "pool_digest is 0123456789abcdef; expected "),
-        (altered("test_digest"), "test_digest is 0123456789abcdef; expected "),
-        (altered_files, "content does not match its digest"),
+        (altered("pool_digest"), "predictions of another pool: expected pool_digest "),
+        (altered("test_digest"), "predictions of another test: expected test_digest "),
+        (altered_files, "does not match its sha256"),
     ],
 )
 @pytest.mark.usefixtures("unserved")
@@ -148,21 +148,20 @@ def test_a_champion_that_is_the_base_is_compared_on_the_galaxies_of_the_fine_tun
 ):
     """Its run says what the base says of its own galaxies: no --new-test-set is needed."""
     from pix2z.network.estimator import load_pool
-    from tests.tracking.promotion.conftest import write_parts
+    from pix2z.network.predictions import write_pool_predictions
 
     assert run("promote", "full")[0] == 0
     store = open_store()
     client = store.client
     split = read_split(world / "data/splits/full.h5")
-    rows = {"validation": split.validation, "calibration": split.test, "test": split.calibration}
     with open_galaxies(world / "data/galaxies.h5") as galaxies:
         digest = ids_digest(galaxies.column("object_id", split.calibration))
+        own = replace(split, test=split.calibration, calibration=split.test, test_digest=digest)
         for arm, inside in (("clipped", "predictions"), ("full", "base_predictions")):
-            write_parts(world / inside, load_pool(made / "models" / arm), galaxies, rows, digest)
+            write_pool_predictions(world / inside, load_pool(made / "models" / arm), galaxies, own)
     field = world / "finetuned/field"
     field.mkdir(parents=True)
     shutil.copy(made / "data/galaxies.h5", field / "galaxies.h5")
-    own = replace(split, test=split.calibration, calibration=split.test, test_digest=digest)
     write_split(field / "split.h5", own, seed=1, n_galaxies=800)
     run_id = client.create_run(store.experiments["pix2z-train"]).info.run_id
     source = client.get_model_version("pix2z-clipped", "1")

@@ -17,9 +17,8 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.redshift_pdf.predictions import PARTS_INDEX, Predictions, part_file
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.tracking.promotion._parts import checked_part
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import Version
 
@@ -57,7 +56,7 @@ def fetched_parts(
     with TemporaryDirectory() as scratch:
         try:
             held = {file.path for file in store.client.list_artifacts(version.run_id, inside)}
-            if f"{inside}/predictions.json" not in held:
+            if f"{inside}/{PARTS_INDEX}" not in held:
                 raise IntegrityError(f"{version.label} carries no {inside.replace('_', ' ')}")
             folder = download_artifacts(
                 run_id=version.run_id,
@@ -66,7 +65,7 @@ def fetched_parts(
                 tracking_uri=store.uri,
             )
             yield [
-                checked_part(
+                part_file(
                     Path(folder),
                     part,
                     pool_digest=of_pool.pool_digest,
