@@ -34,7 +34,7 @@ from pix2z.network.estimator import Estimator, Member, load_pool, save_member, s
 from pix2z.network.recipes import hybrid_model
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.tracking.registry import ModelRecord, save_model
+from pix2z.tracking.packaging import ModelRecord, save_model
 from pix2z.tracking.serving.server import listening, running
 
 BATCHES = (1, 16, 256, 1024)

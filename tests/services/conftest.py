@@ -80,7 +80,7 @@ def registered(
     tmp_path_factory: pytest.TempPathFactory, server: postgres.Server, empty_database: str
 ) -> str:
     """Name of a database whose store holds both arms."""
-    from pix2z.tracking.registration import register
+    from pix2z.tracking.register import register
 
     folder, name = tmp_path_factory.mktemp("registered"), server.create(empty_database)
     write_files(folder)

@@ -1,6 +1,6 @@
 """The tests of registration, on PostgreSQL."""
 
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import open_store
 from tests.tracking.test_registration import *  # noqa: F403
 

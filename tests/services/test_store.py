@@ -1,28 +1,13 @@
 """What is about the store itself, on PostgreSQL: its making, its locks, its copies."""
 
 import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from pix2z.errors import Pix2zError
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register
-from pix2z.tracking.store import EXPERIMENTS, open_store
-from pix2z.tracking.store_lock import postgres_locked
-from tests.tracking.conftest import write_files
-
-TEAMS = Path(__file__).parents[1] / "teams"
-HOLD = """
-import sys, time
-from pix2z.tracking.store_lock import postgres_locked
-with postgres_locked(sys.argv[1], key=7):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+from pix2z.tracking.register import register
+from pix2z.tracking.store import open_store
 
 
 @pytest.fixture
@@ -34,30 +19,8 @@ def fresh(tmp_path, server, monkeypatch) -> str:
     return name
 
 
-def run(script: str, *arguments: str) -> None:
-    command = [sys.executable, str(TEAMS / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-
-
 def count(server, database: str, what: str) -> int:
     return int(server.run("psql", "-qtA", "-d", database, "-c", f"SELECT COUNT(*) FROM {what}"))
-
-
-def test_eight_processes_log_to_a_fresh_database_at_once(server, fresh, tmp_path):
-    run("eight_processes.py")
-    assert count(server, fresh, "experiments") == 1 + len(EXPERIMENTS)
-    assert count(server, fresh, "runs WHERE status = 'FINISHED'") == count(server, fresh, "runs")
-    assert count(server, fresh, "runs") == 16
-    assert count(server, fresh, "metrics WHERE key = 'curves/val_loss'") == 2 * 8 * 20
-    assert len(list((tmp_path / "mlruns").rglob("note.txt"))) == 8
-
-
-def test_two_registrations_at_once_make_everything_once(server, fresh, tmp_path):
-    write_files(tmp_path)
-    run("two_registrations.py", str(tmp_path))
-    assert count(server, fresh, "tags WHERE key = 'record_digest'") == 4 + 3 + 1
-    assert count(server, fresh, "model_versions") == 1
 
 
 def test_artifacts_are_in_the_root_wherever_one_stands(fresh, tmp_path, monkeypatch):
@@ -69,19 +32,6 @@ def test_artifacts_are_in_the_root_wherever_one_stands(fresh, tmp_path, monkeypa
     store.client.log_text(run.info.run_id, "a text", "note.txt")
     assert list(elsewhere.iterdir()) == []
     assert len(list((tmp_path / "mlruns/pix2z-train").rglob("note.txt"))) == 1
-
-
-def test_the_lock_of_a_killed_process_is_free(server, fresh):
-    uri = server.uri(fresh)
-    command = [sys.executable, "-c", HOLD, uri]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        holders = "pg_locks WHERE locktype = 'advisory' AND granted"
-        assert count(server, fresh, holders) == 1
-        holder.send_signal(signal.SIGKILL)
-    with postgres_locked(uri, key=7):
-        assert count(server, fresh, holders) == 1
-    assert count(server, fresh, holders) == 0
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from mlflow import MlflowClient
 
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.versions import resolve_pool
 from tests.teams.server import tracking_server
 from tests.tracking.conftest import write_files

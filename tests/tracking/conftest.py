@@ -1,8 +1,11 @@
 """A folder with the files that the stages before registration leave, made up and small."""
 
+import hashlib
 import json
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,19 @@ def write_pool(models: Path, arm: str) -> None:
     digest = "pool-" + "-".join(members.values())
     pool = {"schema": 1, "members": members, "calibration": calibration, "digest": digest}
     write(models / arm / "pool.json", pool)
+
+
+def write_predictions(folder: Path, pool: Path) -> None:
+    """Predictions as the training stage leaves them, of the pool in another folder."""
+    files = {"validation": "validation.hdf5", "calibration": "calibration.hdf5"}
+    parts = {}
+    for part, file in (files | {"test": "pool.hdf5"}).items():
+        write(folder / file, f"made-up PDFs of {part}".encode())
+        digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        parts[part] = {"file": file, "sha256": digest}
+    of = json.loads((pool / "pool.json").read_text())["digest"]
+    index = {"pool_digest": of, "test_digest": "test", "parts": parts}
+    write(folder / "predictions.json", index)
 
 
 def metric_values(offset: float):
@@ -144,7 +160,7 @@ def root(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="session")
 def registered(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """Such a folder whose store holds both arms; made once, and never altered."""
-    from pix2z.tracking.registration import register
+    from pix2z.tracking.register import register
 
     folder = tmp_path_factory.mktemp("registered")
     shutil.copy(empty_database, folder / "mlflow.db")
@@ -154,6 +170,17 @@ def registered(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -
         patched.setenv("DVC_ROOT", str(folder))
         register(folder, ARMS)
     return folder
+
+
+def take_over_store(original: Path, root: Path) -> None:
+    """Copy the store of a folder, but not its artifacts, for a test to write to below `root`.
+
+    MLflow keeps absolute paths, and a mere copy would be refused.
+    """
+    shutil.copy(original / "mlflow.db", root / "mlflow.db")
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection, connection:
+        moved = "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)"
+        connection.execute(moved, (str(original), str(root)))
 
 
 @pytest.fixture
@@ -213,7 +240,7 @@ def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_record(tiny_pool: Path):
     """What registers `tiny_pool` as a version of pix2z-full, once a run is given."""
-    from pix2z.tracking.registry import ModelRecord
+    from pix2z.tracking.packaging import ModelRecord
 
     return ModelRecord(
         name="pix2z-full",

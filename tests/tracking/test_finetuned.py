@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.finetuned import read_finetuned
+from pix2z.tracking.arms import read_finetuned
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register, register_finetuned
+from pix2z.tracking.register import register, register_finetuned
+from tests.tracking.conftest import write_predictions
 
 
 def runs(client):
@@ -72,6 +74,22 @@ def test_the_card_says_what_it_was_tuned_from_and_on(root, folder, client):
         assert words in version.description
     assert version.tags["base_pool_digest"] == "0123456789abcdef"
     assert version.tags["test_digest"] == "3"
+
+
+def test_it_carries_the_predictions_of_itself_and_of_its_base(root, folder, client):
+    """A champion that is the base is compared on them."""
+    report = json.loads((folder / "report.json").read_text())
+    write_predictions(folder / "predictions", folder)
+    write_predictions(folder / "base_predictions", root / "models/full")
+    index = folder / "base_predictions/predictions.json"
+    said = json.loads(index.read_text())
+    index.write_text(json.dumps(said | {"pool_digest": report["base"]["pool_digest"]}))
+    register_finetuned(folder, root=root)
+    run_id = client.get_model_version("pix2z-mine", "1").run_id
+    for kind in ("predictions", "base_predictions"):
+        names = {Path(file.path).name for file in client.list_artifacts(run_id, kind)}
+        parts = {"validation.hdf5", "calibration.hdf5", "pool.hdf5"}
+        assert names == {*parts, "predictions.json"}
 
 
 def test_undefined_metrics_are_absent(root, folder, client):

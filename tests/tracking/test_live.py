@@ -1,12 +1,15 @@
 import logging
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 from mlflow.exceptions import MlflowException
 
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 
 
@@ -69,11 +72,49 @@ def test_register_adopts_the_run_and_fills_its_gaps(root, arms, client):
     assert shown[:2] == [(0, 2.5), (1, 1.5)]
 
 
-def test_a_live_run_that_was_overtaken_is_marked_as_killed(root, arms, client):
+KILLED = """
+import os, signal
+from pix2z.tracking.live import live_curve
+live_curve(1, arm="full", training_key="inputs of a killed training")(0, {"val_loss": 2.0})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_training(client) -> str:
+    """Show the curve of a training in a process that is killed; return the run."""
+    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
+    (run,) = (run for run in training_runs(client) if run.info.status == "RUNNING")
+    return run.info.run_id
+
+
+def test_the_run_of_a_killed_training_ends_as_killed_with_the_next_training(root, client):
+    killed = killed_training(client)
+    live_curve(2, arm="full", training_key="inputs")
+    live_curve(1, arm="clipped", training_key="inputs")
+    assert client.get_run(killed).info.status == "RUNNING"  # that training may still be taken up
+    live_curve(1, arm="full", training_key="inputs")
+    assert client.get_run(killed).info.status == "KILLED"
+    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 3
+
+
+def test_it_ends_as_killed_with_a_registration_too_and_runs_again_when_taken_up(root, arms, client):
+    killed = killed_training(client)
+    live_curve(1, arm="clipped", training_key="under way")
+    register(root, arms)
+    assert client.get_run(killed).info.status == "KILLED"
+    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 1
+    live_curve(1, arm="full", training_key="inputs of a killed training")
+    assert client.get_run(killed).info.status == "RUNNING"
+
+
+def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms, client):
+    """Nobody knows here whether a process on another machine lives."""
     for seed, later in ((1, 100.0), (2, -100.0)):
         live_curve(seed, arm="full", training_key="inputs of a killed training")
         history = root / f"models/full/seed-{seed}/history.json"
         os.utime(history, (time.time() + later,) * 2)
+    for run in training_runs(client):
+        client.set_tag(run.info.run_id, "host", "elsewhere")
     register(root, arms)
     overtaken, later = (
         run.info.status

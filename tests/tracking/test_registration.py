@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pix2z.tracking.registration import register
-from pix2z.tracking.store import EXPERIMENTS
+from pix2z.tracking import runs as runs_module
+from pix2z.tracking.register import register
+from pix2z.tracking.store import EXPERIMENTS, Store
+from tests.tracking.conftest import write_predictions
 
 
 def runs(client, name: str):
@@ -57,7 +59,6 @@ def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, 
     history = json.loads((root / "models/full/seed-2/history.json").read_text())
     assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
     assert run.info.end_time - run.info.start_time == pytest.approx(7500, abs=2)
-    assert [use.dataset.name for use in run.inputs.dataset_inputs] == ["galaxies", "split full"]
     assert run.info.status == "FINISHED"
 
 
@@ -85,7 +86,7 @@ def test_every_version_carries_a_model_card(root, arms, client):
     register(root, arms)
     for version in client.search_model_versions("name LIKE 'pix2z-%'"):
         card = sections(version.description)
-        assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use"]
+        assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use", "Made again by"]
         assert f"of the arm **{version.tags['arm']}**" in card[""]
         assert "made-up galaxies. 500 training images per network" in card["Data"]
         assert "coverage of the 95 % interval: **" in card["Metrics"]
@@ -185,3 +186,57 @@ def test_an_arm_that_is_not_trained_yet_is_passed_over(root, arms, client):
     shutil.rmtree(root / "models/published_full")
     register(root, arms)
     assert {model.name for model in client.search_registered_models()} == {"pix2z-full"}
+
+
+def predictions_of(client, name: str) -> set[str]:
+    """Paths of the predictions among the artifacts of the run that owns version 1."""
+    run_id = client.get_model_version(name, "1").run_id
+    return {file.path for file in client.list_artifacts(run_id, "predictions")}
+
+
+WHOLE = {f"predictions/{n}" for n in ("validation.hdf5", "calibration.hdf5", "pool.hdf5")}
+
+
+def test_a_version_carries_its_predictions_of_validation_calibration_and_test(root, arms, client):
+    write_predictions(root / "predictions/full", root / "models/full")
+    register(root, arms)
+    assert predictions_of(client, "pix2z-full") == WHOLE | {"predictions/predictions.json"}
+    assert predictions_of(client, "pix2z-published_full") == set()
+
+
+def test_a_version_of_an_older_pix2z_gets_predictions_once_they_are_there(root, arms, client):
+    register(root, arms)
+    before = census(client)
+    write_predictions(root / "predictions/full", root / "models/full")
+    register(root, arms)
+    assert predictions_of(client, "pix2z-full") >= WHOLE
+    assert census(client) == before
+
+
+@pytest.mark.parametrize("fault", ["another pool", "altered"])
+def test_predictions_of_another_pool_or_altered_ones_are_left_out_with_a_word(
+    root, arms, client, caplog, fault
+):
+    folder = root / "predictions/full"
+    write_predictions(folder, root / "models/full")
+    if fault == "altered":
+        (folder / "calibration.hdf5").write_bytes(b"altered")
+    else:
+        said = json.loads((folder / "predictions.json").read_text())
+        (folder / "predictions.json").write_text(json.dumps(said | {"pool_digest": "another"}))
+    register(root, arms)
+    assert predictions_of(client, "pix2z-full") == set()
+    assert "predictions/full/" in caplog.text
+    assert "not registered" in caplog.text
+
+
+def test_of_twins_from_two_machines_the_first_is_kept(root, arms, client, monkeypatch):
+    """Behind a server no lock keeps others out, so each looks once more at what it has made."""
+    register(root, arms)
+    first = census(client)
+    monkeypatch.setattr(Store, "is_shared", True)
+    monkeypatch.setattr(runs_module, "_find", lambda *_: ({}, {}))
+    for search in ("search_registered_models", "search_model_versions"):
+        monkeypatch.setattr(f"mlflow.{search}", lambda **_: [])
+    register(root, arms)
+    assert census(client) == first

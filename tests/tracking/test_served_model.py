@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pix2z.tracking.registry import ensure_versions
+from pix2z.tracking.packaging import ensure_versions
 from pix2z.tracking.store import open_store
 
 

@@ -33,7 +33,7 @@ def estimator(tiny_pool) -> Estimator:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory, tiny_record) -> dict[str, str]:
     """A store whose champion is a version of `tiny_pool`, as environment variables."""
-    from pix2z.tracking.registry import ensure_versions
+    from pix2z.tracking.packaging import ensure_versions
     from pix2z.tracking.store import open_store
 
     folder = tmp_path_factory.mktemp("registry")

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 MADE_FROM = ("galaxies_digest", "split_digest", "test_digest")
 

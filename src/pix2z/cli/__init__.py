@@ -8,16 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.doctor import doctor
 from pix2z.cli.export import export
 from pix2z.cli.fetch import fetch
 from pix2z.cli.finetune import finetune
 from pix2z.cli.inspect import inspect
-from pix2z.cli.lineage import lineage
 from pix2z.cli.predict import predict
 from pix2z.cli.redshift import redshift
 from pix2z.cli.registry import history, models, promote, rollback
-from pix2z.cli.reproduce import reproduce
 from pix2z.cli.serve import serve
 from pix2z.cli.spectrum import spectrum
 from pix2z.cli.tune import tune
@@ -52,18 +49,15 @@ def options(
 
 
 app.command()(workspace)
-app.command()(doctor)
 app.command()(export)
 app.add_typer(fetch, name="fetch")
 app.command()(finetune)
 app.command()(history)
 app.command()(inspect)
-app.command()(lineage)
 app.command()(models)
 app.command()(predict)
 app.command()(promote)
 app.command()(redshift)
-app.command()(reproduce)
 app.command()(rollback)
 app.command()(serve)
 app.command()(spectrum)

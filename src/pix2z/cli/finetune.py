@@ -53,9 +53,9 @@ def finetune(
     from pix2z.finetune.base import Base
     from pix2z.finetune.training import check_tunable
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.finetuned import run_prefix
+    from pix2z.tracking.arms import finetuned_run_name
     from pix2z.tracking.live import live_curve
-    from pix2z.tracking.registration import register_finetuned
+    from pix2z.tracking.register import register_finetuned
     from pix2z.tracking.versions import FINETUNED, resolve_pool
 
     settings = steps.Settings.read(settings_path)
@@ -68,7 +68,7 @@ def finetune(
         file, folder, base, settings, layout=layout, mapping=chosen, check=check
     )
     _say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
-    record = steps.training_record(folder, run_prefix(name), base, settings.finetune)
+    record = steps.training_record(folder, finetuned_run_name(name), base, settings.finetune)
     with epochs_progress(settings.finetune.epochs) as shown:
 
         def curve(seed: int) -> Any:

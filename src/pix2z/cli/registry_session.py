@@ -18,7 +18,7 @@ RETRIES = "2"
 @contextmanager
 def session() -> Iterator["Store"]:
     """Open the store that is there, with MLflow's notices off the terminal."""
-    from pix2z.tracking.existing import existing_store
+    from pix2z.tracking.store import existing_store
 
     quiet_mlflow()
     with existing_store() as store:

@@ -63,7 +63,7 @@ def spectrum(
     everywhere, ebv_key = ebv_option(ebv)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.tracking.spectrum_models import resolve_spectrum_model
+    from pix2z.tracking.spectrum_networks import resolve_spectrum_model
 
     folder = resolve_spectrum_model(model)
     with (

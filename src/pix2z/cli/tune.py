@@ -169,7 +169,7 @@ def _shown_after_each(study: _Study) -> Callable[[int, "StudyResult"], None]:
 
 
 def _register(study: _Study) -> None:
-    from pix2z.tracking.studies import register_study
+    from pix2z.tracking.register import register_study
     from pix2z.tuning.hybrid import GALAXIES
 
     register_study(study.report, name=study.name, galaxies=str(GALAXIES), root=Path())

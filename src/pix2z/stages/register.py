@@ -5,7 +5,7 @@ from pathlib import Path
 from pix2z.config.arms import read_arms
 from pix2z.config.spectrum import read_spectrum_arms
 from pix2z.stages.runner import run
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 
 
 def main() -> None:

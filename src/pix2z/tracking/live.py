@@ -1,25 +1,28 @@
-"""Curves of a training while it runs; register adopts the run afterwards."""
+"""Curves of a training in MLflow while it runs; `register` adopts the run afterwards.
+
+A run is live while its training is under way. It names the machine and process that show it, so
+that whoever trains or registers next can end the runs of processes that were killed.
+"""
 
 import logging
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import Pix2zError
-from pix2z.tracking.process_mark import PROCESS_TAG, this_process
-from pix2z.tracking.record import RunRecord
+from pix2z.tracking.records import RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
-from pix2z.tracking.store import Store, open_store
-from pix2z.tracking.training_records import CURVES, run_name, training_tag
+from pix2z.tracking.store import SPECTRA, TRAININGS, Store, open_store
+from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
 __all__ = ["SPECTRA", "end_abandoned", "live_curve"]
 
 LOG = logging.getLogger(__name__)
 
-TRAININGS, SPECTRA = "pix2z-train", SPECTRUM_MODEL
-"""Experiments of the redshift and of the spectrum networks."""
+_HOST_TAG, _PID_TAG = "host", "pid"
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 
@@ -51,33 +54,68 @@ def live_curve(
     tag = training_tag(arm, seed, training_key)
     try:
         store = open_store()
-        found = _find(store, tag, experiment)
-        run = (
-            _taken_up(store, found) if found else _create(store, arm, seed, tag, stage, experiment)
-        )
-        if KEY_TAG in run.data.tags:
+        _end_former(store, arm, seed, tag, experiment)
+        run = _find(store, tag, experiment)
+        if run is None:
+            run = _create(store, arm, seed, tag, stage, experiment)
+        elif KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", run_name(arm, seed))
             return _ignore
-        shown = _epochs_shown(store, run)
+        else:
+            _take_up(store, run)
+        points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
     except _FAILURES as error:
         LOG.warning("no live curves of %s in MLflow: %s", run_name(arm, seed), error)
         return _ignore
-    return _Curves(store, run.info.run_id, shown)
+    return _Curves(store, run.info.run_id, {point.step for point in points})
 
 
 def end_abandoned(
-    store: Store, records: Sequence[RunRecord], *, experiment: str = TRAININGS
+    store: Store, trainings: Sequence[RunRecord], *, experiment: str = TRAININGS
 ) -> None:
-    """Mark as killed the live runs that a finished training of the same arm and seed came after.
+    """Mark as killed the live runs that nobody goes on with, once all others are adopted.
 
-    They were killed and started again from other inputs: nothing will ever adopt them.
+    Those are the runs whose process, on this machine, has ended, and those that a finished training
+    of the same arm and seed came after: they were killed, and started again from other inputs. A
+    training that is taken up again later goes on with its run all the same.
+
+    Parameters
+    ----------
+    trainings : records of finished trainings.
     """
-    finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in records}
-    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
-    for run in store.client.search_runs([store.experiments[experiment]], wanted):
-        started = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
-        if started is not None and run.info.start_time < started * 1000:
+    finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in trainings}
+    for run in _live_runs(store, experiment):
+        later = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
+        is_overtaken = later is not None and run.info.start_time < later * 1000
+        if is_overtaken or _is_dead(run):
             store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _end_former(store: Store, arm: str, seed: int, tag: str, experiment: str) -> None:
+    """Mark as killed the runs of this arm and seed from other inputs, whose process has ended."""
+    of_this = f" and tags.arm = '{arm}' and tags.seed = '{seed}'"
+    for run in _live_runs(store, experiment, of_this):
+        if run.data.tags[TRAINING_TAG] != tag and _is_dead(run):
+            store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _live_runs(store: Store, experiment: str, more: str = "") -> list[Run]:
+    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'{more}"
+    return list(store.client.search_runs([store.experiments[experiment]], wanted))
+
+
+def _is_dead(run: Run) -> bool:
+    """Tell whether the process that shows a run has ended; not known of other machines."""
+    tags = run.data.tags
+    if tags.get(_HOST_TAG) != socket.gethostname() or not tags.get(_PID_TAG, "").isdigit():
+        return False
+    try:
+        os.kill(int(tags[_PID_TAG]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it lives, and is another user's
+        return False
+    return False
 
 
 class _Curves:
@@ -110,18 +148,16 @@ def _find(store: Store, tag: str, experiment: str) -> Run | None:
     return runs[0] if runs else None
 
 
-def _taken_up(store: Store, run: Run) -> Run:
-    """Note that this process goes on with a run; one that is registered is left alone."""
-    if KEY_TAG not in run.data.tags:
-        store.client.set_tag(run.info.run_id, PROCESS_TAG, this_process())
-        if run.info.status != "RUNNING":
-            store.client.update_run(run.info.run_id, status="RUNNING")
-    return run
+def _this_process() -> dict[str, str]:
+    return {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
 
 
-def _epochs_shown(store: Store, run: Run) -> set[int]:
-    points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
-    return {point.step for point in points}
+def _take_up(store: Store, run: Run) -> None:
+    """Note that this process goes on with a run."""
+    for key, value in _this_process().items():
+        store.client.set_tag(run.info.run_id, key, value)
+    if run.info.status != "RUNNING":
+        store.client.update_run(run.info.run_id, status="RUNNING")
 
 
 def _create(store: Store, arm: str, seed: int, tag: str, stage: str, experiment: str) -> Run:
@@ -135,7 +171,7 @@ def _create(store: Store, arm: str, seed: int, tag: str, stage: str, experiment:
             "seed": str(seed),
             **source_tags(stage),
             LIVE_TAG: "true",
-            PROCESS_TAG: this_process(),
+            **_this_process(),
             TRAINING_TAG: tag,
             "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
         },

@@ -1,15 +1,16 @@
-"""Runs that appear once each: found again by key, adopted from live curves, completed or made."""
+"""Runs that appear once each: found again by key, adopted from live curves, completed or made.
+
+`ensure_runs` writes `records.RunRecord` values to an experiment. A record that is there already, as
+its content digest says, costs nothing; a run that a kill left half written is completed.
+"""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow import MlflowClient
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 
-from pix2z.tracking.process_mark import PROCESS_TAG, this_process
-from pix2z.tracking.record import DatasetUse, RunRecord, content_digest
+from pix2z.tracking.records import RunRecord, content_digest
 from pix2z.tracking.store import Store
 
 __all__ = [
@@ -28,7 +29,10 @@ TRAINING_TAG = "training_key"
 LIVE_TAG = "live"
 """``true`` while a training is under way, ``adopted`` once its files are registered."""
 
-COMMANDS = ("finetune",)
+_CREATED_TAG = "created_ns"
+"""Nanoseconds since 1970 when the run was made; `started` is that of the training."""
+
+_COMMANDS = ("finetune",)
 """Values of the tag `stage` that are commands, not stages of dvc.yaml."""
 
 _PAGE = 100
@@ -36,8 +40,8 @@ _PAGE = 100
 
 def ensure_runs(
     store: Store, experiment: str, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
-) -> dict[str, str]:
-    """Make the store hold each record once; return run ids by key.
+) -> dict[str, Run]:
+    """Make the store hold each record once; return runs by key, with the tags they were made with.
 
     A run that says what its record says is left alone: the second call with the same records costs
     one search. Parents come before their children.
@@ -48,15 +52,16 @@ def ensure_runs(
     """
     client, experiment_id = store.client, store.experiments[experiment]
     by_key, by_training = _find(client, experiment_id, {record.key for record in records})
-    ids: dict[str, str] = {}
+    runs: dict[str, Run] = {}
     for record in records:
         run = by_key.get(record.key) or by_training.get(record.training_key)
-        if run is None or not _says(run, record):
-            parent = ids.get(record.parent_key or "")
-            run = run or _create(client, experiment_id, record, code_tags, parent)
+        if run is None:
+            parent = runs.get(record.parent_key or "")
+            run = _create(store, experiment_id, record, code_tags, parent)
+        if not _says(run, record):
             _complete(client, run, record)
-        ids[record.key] = run.info.run_id
-    return ids
+        runs[record.key] = run
+    return runs
 
 
 def _find(
@@ -86,29 +91,41 @@ def _says(run: Run, record: RunRecord) -> bool:
 
 
 def _create(
-    client: MlflowClient,
+    store: Store,
     experiment_id: str,
     record: RunRecord,
     code_tags: Mapping[str, str],
-    parent: str | None,
+    parent: Run | None,
 ) -> Run:
     tags = {
         KEY_TAG: record.key,
-        PROCESS_TAG: this_process(),
+        _CREATED_TAG: str(time.time_ns()),
         **code_tags,
         **source_tags(record.tags["stage"]),
     }
     if record.training_key:
         tags[TRAINING_TAG] = record.training_key
     if parent:
-        tags["mlflow.parentRunId"] = parent
+        tags["mlflow.parentRunId"] = parent.info.run_id
     start = int(record.started * 1000)
-    return client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+    run = store.client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+    return _first_of_twins(store, run, record.key)
+
+
+def _first_of_twins(store: Store, run: Run, key: str) -> Run:
+    """Delete a new run whose record another machine has written meanwhile, and return theirs."""
+    if not store.is_shared:  # `store.locked` has kept others out
+        return run
+    twins = store.client.search_runs([run.info.experiment_id], f"tags.{KEY_TAG} = '{key}'")
+    first = min([run, *twins], key=lambda twin: int(twin.data.tags.get(_CREATED_TAG, 0)))
+    if first.info.run_id != run.info.run_id:
+        store.client.delete_run(run.info.run_id)
+    return first
 
 
 def source_tags(stage: str) -> dict[str, str]:
     """Return what MLflow shows as the source of a run: the module of the stage or command."""
-    room = "cli" if stage in COMMANDS else "stages"
+    room = "cli" if stage in _COMMANDS else "stages"
     return {"mlflow.source.name": f"pix2z.{room}.{stage}", "mlflow.source.type": "LOCAL"}
 
 
@@ -123,10 +140,6 @@ def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
         client.log_batch(run_id, params=params[start : start + 100])
     for path, folder in record.artifacts.items():
         client.log_artifact(run_id, str(path), folder or None)
-    for name, text in record.texts.items():
-        client.log_text(run_id, text, name)
-    if record.datasets and not run.inputs.dataset_inputs:
-        client.log_inputs(run_id, [_dataset_input(use) for use in record.datasets])
     tags = {
         KEY_TAG: record.key,
         "mlflow.runName": record.name,
@@ -160,11 +173,3 @@ def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
     """One epoch's values as metrics of that step, stamped with the time of the call."""
     now = int(time.time() * 1000)
     return [Metric(name, value, now, step) for name, value in logs.items()]
-
-
-def _dataset_input(use: DatasetUse) -> DatasetInput:
-    """Lineage without arrays; MLflow keeps 36 characters of a digest."""
-    digest = use.digest.split(":")[-1][:36]
-    dataset = MetaDataset(LocalArtifactDatasetSource(use.path), name=use.name, digest=digest)
-    tags = [InputTag("mlflow.data.context", use.context)]
-    return DatasetInput(dataset._to_mlflow_entity(), tags)

@@ -1,37 +1,61 @@
-"""Where runs are kept: `MLFLOW_TRACKING_URI`, else mlflow.db in the root of the repository."""
+"""The tracking store and registry of MLflow: where it is, how it is made, and who may write.
 
+`MLFLOW_TRACKING_URI` names it; without, it is mlflow.db in the root of the repository. Stages open
+it with `open_store`, which makes what is missing; commands that use what is registered open it with
+`existing_store`, which makes nothing. Whoever writes versions or aliases does so within `locked`.
+"""
+
+import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import sqlalchemy
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from pix2z.config.arms import SPECTRUM_MODEL
-from pix2z.errors import InputError
-from pix2z.files import atomic_path
-from pix2z.tracking.store_lock import MAKING, file_locked, postgres_locked
+from pix2z.errors import InputError, Pix2zError
+from pix2z.files import atomic_path, text_digest
 
 __all__ = [
+    "COMPARISONS",
     "EXPERIMENTS",
-    "POSTGRES",
-    "SQLITE",
+    "SPECTRA",
+    "TRAININGS",
+    "TUNING",
     "Store",
     "create_database",
+    "default_store",
+    "existing_store",
+    "locked",
     "open_store",
+    "reason",
     "repository_root",
+    "shown_uri",
     "tracking_uri",
 ]
 
+LOG = logging.getLogger(__name__)
+
+TUNING, TRAININGS, COMPARISONS = "pix2z-tune", "pix2z-train", "pix2z-compare"
+SPECTRA = SPECTRUM_MODEL
+"""Names of the experiments; spectrum networks have one of their own."""
+
 EXPERIMENTS: Mapping[str, str] = {
-    "pix2z-tune": (
+    TUNING: (
         "Searches for settings of the hybrid network. Each parent run is one Optuna study, each "
         "child one trial: a short training judged by its loss on validation galaxies. The settings "
         "of the best trial train every hybrid arm alike. No models are kept here."
     ),
-    "pix2z-train": (
+    TRAININGS: (
         "Trained redshift networks. An *arm* is one training sample and one architecture; it is "
         "trained once per seed, and the seeds are pooled. Runs named *seed* are single trainings "
         "with their learning curves; runs named *pool* carry the figures and own the registered "
@@ -39,12 +63,12 @@ EXPERIMENTS: Mapping[str, str] = {
         "for every arm. Runs named *finetune* went on from a trained pool on other galaxies, and "
         "are tested on some of those."
     ),
-    "pix2z-compare": (
+    COMPARISONS: (
         "Comparisons of all arms and controls on the same test galaxies: does clipping the "
         "training sample at 2 sigma help? Each run holds the verdicts, the report (report.html "
         "under Artifacts) and its figures."
     ),
-    SPECTRUM_MODEL: (
+    SPECTRA: (
         "Networks that reconstruct a galaxy's spectrum from its images. An *arm* is one training "
         "sample and one decoder. A run named after an arm has its learning curves, its errors on "
         "the test galaxies (test/, relative to the flux in r) and, for every way to read a "
@@ -55,10 +79,10 @@ EXPERIMENTS: Mapping[str, str] = {
 }
 """Experiment -> its description."""
 
-KIND = "custom_model_development"
+_KIND = "custom_model_development"
 """Opens an experiment on its runs, not on the traces of a language model."""
 
-SQLITE, POSTGRES = "sqlite:///", "postgresql"
+_SQLITE, _POSTGRES, _SERVERS = "sqlite:///", "postgresql", ("http://", "https://", "databricks")
 """How the URI of such a store begins."""
 
 
@@ -69,11 +93,22 @@ class Store:
     client: MlflowClient
     uri: str
     experiments: Mapping[str, str]
-    """Experiment name -> id."""
+    """Name of an experiment of `EXPERIMENTS` -> its id."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may write to it too: it is no SQLite file."""
+        return not self.uri.startswith(_SQLITE)
 
 
 def repository_root(start: Path | None = None) -> Path:
-    """Return `DVC_ROOT`, else the nearest folder from `start` upwards that holds the pipeline."""
+    """Return `DVC_ROOT`, else the nearest folder from `start` upwards that holds the pipeline.
+
+    Raises
+    ------
+    InputError
+        Neither `start` nor a folder above it holds params.yaml and dvc.yaml.
+    """
     if "DVC_ROOT" in os.environ:
         return Path(os.environ["DVC_ROOT"]).resolve()
     here = (start or Path.cwd()).resolve()
@@ -85,49 +120,196 @@ def repository_root(start: Path | None = None) -> Path:
 
 def tracking_uri() -> str:
     """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{repository_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+
+
+def shown_uri(uri: str) -> str:
+    """Return the URI of a store without the password that it may hold."""
+    parts = urlsplit(uri)
+    query = re.sub(r"(^|&)password=[^&]*", "", parts.query)
+    host = parts.netloc
+    if parts.password is not None:
+        host = f"{parts.username}@{host.rpartition('@')[2]}"
+    if (host, query) == (parts.netloc, parts.query):
+        return uri  # as it was written: urlunsplit would take the slashes of sqlite:////path
+    return urlunsplit(parts._replace(netloc=host, query=query))
 
 
 def open_store() -> Store:
     """Open the store; create it and the experiments where they are missing.
 
-    Any number of processes may do so at once: MLflow itself cannot create one database twice at a
-    time. A kill while it is created leaves no half-made SQLite file behind.
+    Any number of processes on one machine may do so at once. A kill while a SQLite file is made
+    leaves none behind.
+
+    Raises
+    ------
+    InputError
+        The store is a copy, and would write into the original.
+    Pix2zError
+        The database cannot be reached.
     """
     # `mlflow run` exports its own run to every child; our runs are not that run.
     os.environ.pop("MLFLOW_RUN_ID", None)
     uri = tracking_uri()
-    if uri.startswith(SQLITE):
-        _ensure_sqlite(_sqlite_file(uri))
-    elif uri.startswith(POSTGRES):
-        with postgres_locked(uri, key=MAKING):
-            MlflowClient(uri).search_experiments(max_results=1)
+    if uri.startswith(_SQLITE):
+        _make_sqlite(uri)
+    else:
+        _check_reachable(uri)
     client = MlflowClient(uri)
-    return Store(client, uri, _ensure_experiments(client, uri))
+    known = client.search_experiments(view_type=ViewType.ALL)
+    _refuse_copy(uri, known)
+    return Store(client, uri, _ensure_experiments(client, uri, known))
 
 
-def _sqlite_file(uri: str) -> Path:
-    return Path(uri.removeprefix(SQLITE)).resolve()
+@contextmanager
+def existing_store() -> Iterator[Store]:
+    """Open the store that `open_store` would open, but make nothing.
+
+    Raises
+    ------
+    InputError
+        The SQLite file is missing: nothing was registered here.
+    Pix2zError
+        The store cannot be read or written, now or within the block.
+    """
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    uri = tracking_uri()
+    if uri.startswith(_SQLITE) and not _sqlite_file(uri).is_file():
+        raise InputError(
+            f"{_sqlite_file(uri)}: no such store of MLflow; run `make repro`, or set "
+            "MLFLOW_TRACKING_URI"
+        )
+    _check_reachable(uri)
+    try:
+        client = MlflowClient(uri)
+        known = client.search_experiments()
+        ids = {e.name: e.experiment_id for e in known if e.name in EXPERIMENTS}
+        yield Store(client, uri, ids)
+    except (MlflowException, SQLAlchemyError) as error:
+        raise Pix2zError(f"MLflow's store {shown_uri(uri)}: {reason(error)}") from error
 
 
-def _ensure_sqlite(database: Path) -> None:
-    if database.exists():  # it is renamed to that when it is whole
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with file_locked(database.with_name(f"{database.name}.lock")):
-        if not database.exists():
-            create_database(database)
+def reason(error: Exception) -> str:
+    """Say what went wrong in one line; of a server that does not answer, what the system says."""
+    refused = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))
+    if refused and "Max retries exceeded" in str(error):
+        return f"cannot be reached ({refused[1]})"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def locked(store: Store | str, purpose: str) -> Iterator[None]:
+    """Let one process of this machine at a time write versions and aliases to a store.
+
+    The lock is a file beside a SQLite store, else one in the user's folder of caches; it goes with
+    its holder, even a killed one.
+
+    Parameters
+    ----------
+    store : an open store, or its URI.
+    purpose : what the caller wants to do, in words, said while it has to wait.
+
+    Raises
+    ------
+    InputError
+        An open store is a copy, and would write into the original.
+    """
+    uri = store if isinstance(store, str) else store.uri
+    if isinstance(store, Store) and not store.is_shared:
+        _refuse_copy(uri, store.client.search_experiments(view_type=ViewType.ALL))
+    path = _lock_file(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        LOG.info("waiting to %s until another process leaves %s", purpose, shown_uri(uri))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def default_store(uri: str) -> Iterator[None]:
+    """Make a store MLflow's default within the block: there it looks up the model of a version."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def create_database(database: Path) -> None:
     """Create the SQLite file of an empty store, whole or not at all."""
     with atomic_path(database) as partial:
-        MlflowClient(f"{SQLITE}{partial}").search_experiments()
+        MlflowClient(f"{_SQLITE}{partial}").search_experiments()
 
 
-def _ensure_experiments(client: MlflowClient, uri: str) -> dict[str, str]:
+def _sqlite_file(uri: str) -> Path:
+    return Path(uri.removeprefix(_SQLITE)).resolve()
+
+
+def _lock_file(uri: str) -> Path:
+    if uri.startswith(_SQLITE):
+        database = _sqlite_file(uri)
+        return database.with_name(f"{database.name}.lock")
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "pix2z/locks" / f"{text_digest(shown_uri(uri))}.lock"
+
+
+def _make_sqlite(uri: str) -> None:
+    """Create the file once: MLflow itself cannot create one database twice at a time."""
+    database = _sqlite_file(uri)
+    if database.exists():  # it is renamed to that when it is whole
+        return
+    with locked(uri, "make the store"):
+        if not database.exists():
+            create_database(database)
+
+
+def _check_reachable(uri: str) -> None:
+    """Raise in one line where a database does not answer: MLflow itself would try for minutes."""
+    if uri.startswith((_SQLITE, *_SERVERS)):
+        return
+    try:
+        sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect().close()
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{shown_uri(uri)}: needs {error.name}; `make postgres` installs it"
+        ) from error
+    except SQLAlchemyError as error:
+        raise Pix2zError(f"{shown_uri(uri)}: cannot be reached ({reason(error)})") from error
+
+
+def _refuse_copy(uri: str, experiments: Sequence[Experiment]) -> None:
+    """Raise where a SQLite store keeps artifacts elsewhere: its folder was copied or moved.
+
+    MLflow keeps absolute paths, so a copy would write into the folder of the original.
+    """
+    if not uri.startswith(_SQLITE):
+        return
+    database = _sqlite_file(uri)
+    ours = (e.artifact_location for e in experiments if e.name in EXPERIMENTS)
+    for location in (path.removeprefix("file://") for path in ours):
+        is_local = "://" not in location
+        if is_local and not Path(location).resolve().is_relative_to(database.parent):
+            raise InputError(
+                f"{database}: keeps its artifacts in {location}, so it was copied or moved "
+                "from there and would write into that folder; rename it, and `dvc repro register` "
+                "makes it anew from the files here"
+            )
+
+
+def _ensure_experiments(
+    client: MlflowClient, uri: str, experiments: Sequence[Experiment]
+) -> dict[str, str]:
     """Ids by name; created with their description, restored where a person deleted them."""
-    known = {e.name: e for e in client.search_experiments(view_type=ViewType.ALL)}
+    known = {experiment.name: experiment for experiment in experiments}
     ids = {}
     for name, description in EXPERIMENTS.items():
         if name not in known:
@@ -142,7 +324,7 @@ def _ensure_experiments(client: MlflowClient, uri: str) -> dict[str, str]:
 def _create_experiment(
     client: MlflowClient, name: str, description: str, location: str | None
 ) -> str:
-    tags = {"mlflow.note.content": description, "mlflow.experimentKind": KIND}
+    tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
     try:
         created: str = client.create_experiment(name, artifact_location=location, tags=tags)
     except MlflowException as error:
@@ -158,8 +340,8 @@ def _artifact_location(uri: str, name: str) -> str | None:
 
     Never in the current folder, which may be the temporary copy of a queued experiment.
     """
-    if uri.startswith(SQLITE):
+    if uri.startswith(_SQLITE):
         return str(_sqlite_file(uri).with_name("mlruns") / name)
-    if uri.startswith(POSTGRES):
+    if uri.startswith(_POSTGRES):
         return str(repository_root() / "mlruns" / name)
     return None

@@ -1,38 +1,124 @@
-"""A study of `pix2z tune` in MLflow, while it runs and afterwards."""
+"""Studies of hyperparameters: a run per study, and one per trial below it.
 
+The stage `tune` leaves its study in reports/tuning, `pix2z tune` in a folder of its own, which is
+registered after every trial.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from mlflow.exceptions import MlflowException
+from pix2z.files import read_json, text_digest
+from pix2z.tracking.records import RunRecord, as_params, numbers
 
-from pix2z.errors import Pix2zError
-from pix2z.tracking.lineage import code_tags, data_digest, recorded_digests
-from pix2z.tracking.registration_lock import registering
-from pix2z.tracking.runs import ensure_runs
-from pix2z.tracking.store import open_store
-from pix2z.tracking.tuning_records import tuning_records
+__all__ = ["study_runs"]
 
-__all__ = ["register_study"]
+_COMMAND = "pix2z.cli.tune"
+_USED_BY_STAGE = "train every hybrid arm alike"
+_USED_BY_TUNE = "train nothing by themselves: `pix2z tune` prints the command that uses them"
 
 
-def register_study(folder: Path, *, name: str, galaxies: str, root: Path) -> None:
-    """Make the store show the study as its files in `folder` tell it, as one run with its trials.
+def study_runs(
+    folder: Path, tags: Mapping[str, str], *, study_name: str | None = None
+) -> list[RunRecord]:
+    """Return the study and then its trials; nothing where no trial was run.
 
     Parameters
     ----------
-    name : the same name is the same run, however many trials the study has by now.
-    galaxies : path of the file that it was trained on, below `root`.
-
-    Raises
-    ------
-    Pix2zError
-        The store cannot be written; the same call can be repeated.
+    folder : with trials.json, best_params.json and figures.
+    tags : digests of the data that it was trained on.
+    study_name : of a study of `pix2z tune`, which may still grow: it stays one run all the same.
+        Without, the study is that of the pipeline, and other trials make another one.
     """
-    digest = data_digest(root, galaxies, recorded_digests(root / "dvc.lock"))
-    records = tuning_records(folder, galaxies_digest=digest, study_name=name)
-    try:
-        store = open_store()
-        with registering(store):
-            ensure_runs(store, "pix2z-tune", records, code_tags=code_tags(root))
-    except (MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Pix2zError(f"MLflow's store cannot be written ({reason})") from error
+    path = folder / "trials.json"
+    study = read_json(path)
+    trials = study["trials"]
+    if not trials:
+        return []
+    by_number = {trial["number"]: trial for trial in trials}
+    baseline, best = by_number.get(0), by_number.get(study["best_trial"])
+    ended = path.stat().st_mtime
+    key = study_name or text_digest(*(f"{t['settings']} {t['curve']}" for t in trials))
+    best_settings = read_json(folder / "best_params.json")
+    settings = as_params({f"best.{name}": value for name, value in best_settings.items()})
+    # What grows may change its mind, which tags can and parameters cannot.
+    named = {"study": study_name, "mlflow.source.name": _COMMAND} if study_name else {}
+    seconds = sum(trial["seconds"] for trial in trials)
+    parent = RunRecord(
+        key=key,
+        name=f"{'pix2z tune' if study_name else 'study'} of {len(trials)} trials",
+        description=_words(trials, best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
+        started=ended - seconds,
+        seconds=seconds,
+        tags={
+            "stage": "tune",
+            "kind": "study",
+            "architecture": "hybrid",
+            **tags,
+            **named,
+            **(settings if study_name else {}),
+        },
+        params={} if study_name else settings,
+        metrics={
+            "n_trials": len(trials),
+            **numbers({"baseline_val_loss": baseline["validation_loss"]} if baseline else {}),
+            **numbers({"best_val_loss": best["validation_loss"]} if best else {}),
+            **{f"importance/{name}": share for name, share in study["importances"].items()},
+        },
+        artifacts={
+            path: "",
+            folder / "best_params.json": "",
+            **{figure: "figures" for figure in sorted(folder.glob("*.png"))},
+        },
+    )
+    return [parent, *_trials(study, key, parent.started, named)]
+
+
+def _trials(
+    study: Mapping[str, Any], study_key: str, started: float, named: Mapping[str, str]
+) -> list[RunRecord]:
+    records = []
+    for trial in study["trials"]:
+        best = trial["number"] == study["best_trial"]
+        records.append(
+            RunRecord(
+                key=text_digest(study_key, str(trial["number"]), *_distinct(trial, named)),
+                parent_key=study_key,
+                name=_name(trial["number"], best=best),
+                description=f"{trial['state'].capitalize()} after {len(trial['curve'])} epochs.",
+                started=started,
+                seconds=trial["seconds"],
+                tags={"stage": "tune", "kind": "trial", "state": trial["state"], **named},
+                params=as_params(trial["settings"]),
+                metrics=numbers({"best_val_loss": trial["validation_loss"]}),
+                curves={"curves/val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
+            )
+        )
+        started += trial["seconds"]
+    return records
+
+
+def _distinct(trial: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
+    """Tell trials apart of studies with one name: a database may be emptied and filled anew."""
+    return [str(trial["settings"])] if named else []
+
+
+def _name(number: int, *, best: bool) -> str:
+    name = "baseline" if number == 0 else f"trial {number}"
+    return f"{name} (best)" if best else name
+
+
+def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None, used: str) -> str:
+    pruned = sum(trial["state"] == "pruned" for trial in trials)
+    words = (
+        f"{len(trials)} short trainings of the hybrid network with different settings, {pruned} of "
+        "them stopped early because they fell behind. Trial 0, the baseline, has the settings of "
+        "params.yaml. "
+    )
+    if best is None:
+        return words + "No trial reached a finite loss: the settings of params.yaml are kept."
+    return words + (
+        f"The lowest validation loss, {best['validation_loss']:.4f}, is that of trial "
+        f"{best['number']}; its settings {used}. For the learning curves, "
+        "select the trials and choose Compare."
+    )

@@ -251,7 +251,7 @@ def pool_cache() -> Path:
 
 def _registered_pool(spec: str) -> Path:
     """Download the pool of a registered version, unless the cache holds it by its digest."""
-    from pix2z.tracking.existing import existing_store
+    from pix2z.tracking.store import existing_store
 
     with existing_store() as store:
         version = find_version(read_versions(store.client), spec)
@@ -283,12 +283,15 @@ def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
+    from pix2z.tracking.store import reason
+
     try:
         model = store.client.get_model_version_download_uri(version.name, str(version.number))
         copied = download_artifacts(f"{model}/{part}", dst_path=str(folder), tracking_uri=store.uri)
     except (MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise IntegrityError(f"{version.label}: its artifacts are gone ({reason})") from error
+        raise IntegrityError(
+            f"{version.label}: its artifacts are gone ({reason(error)})"
+        ) from error
     return Path(copied)
 
 

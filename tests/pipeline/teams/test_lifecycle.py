@@ -130,11 +130,6 @@ def test_rolling_back_returns_to_the_previous_one(handed_over, production):
     )
 
 
-def test_the_champion_is_trained_again_bit_by_bit(production):
-    said = production[0].run("pix2z", "reproduce", "models:/pix2z@champion", "--check")
-    assert "pix2z/1: same weights" in said.splitlines()
-
-
 def test_tuning_and_the_pipeline_run_side_by_side(finished, tmp_path):
     """In a store that neither has made yet; an arm is trained meanwhile."""
     workspace = copied(finished, tmp_path / "copy")

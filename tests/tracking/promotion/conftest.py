@@ -19,12 +19,13 @@ from pix2z.config.networks import HybridConfig
 from pix2z.dataset.splits import ids_digest, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.tracking.packaging import ModelRecord, ensure_versions
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
-from pix2z.tracking.registry import ModelRecord, ensure_versions
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
+from tests.tracking.conftest import take_over_store
 
 ROOT = Path(__file__).parents[3]
 GRID = RedshiftGrid(0.0, 0.4, 40)
@@ -38,7 +39,7 @@ def store(root, registered) -> Store:
 
     The store is the test's own; the artifacts are those of `registered`, which nobody alters.
     """
-    shutil.copy(registered / "mlflow.db", root / "mlflow.db")
+    take_over_store(registered, root)
     return open_store()
 
 
@@ -151,7 +152,8 @@ def world(made, tmp_path, monkeypatch) -> Path:
     """Such a folder of the test's own; artifacts are those of `made`."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    for name in ("mlflow.db", "params.yaml", "dvc.yaml"):
+    take_over_store(made, tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(made / name, tmp_path / name)
     shutil.copytree(made / "data", tmp_path / "data")
     return tmp_path

@@ -19,8 +19,7 @@ from pix2z.tracking.promotion.evidence import part_terms
 from pix2z.tracking.promotion.judgement import Gate, judge
 from pix2z.tracking.promotion.smoke import find_held_out
 from pix2z.tracking.promotion.trail import read_trail
-from pix2z.tracking.registry import default_store
-from pix2z.tracking.store import open_store
+from pix2z.tracking.store import default_store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 
 

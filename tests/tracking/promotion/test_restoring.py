@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import sqlite3
 
 import pytest
@@ -11,20 +10,22 @@ from pix2z.errors import InputError
 from pix2z.tracking.promotion.production import promote, rollback
 from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.promotion.trail import FILE, outcomes, read_trail, tagged_events
-from pix2z.tracking.registration import register
+from pix2z.tracking.register import register
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, read_versions, with_alias
+from tests.tracking.conftest import take_over_store
 
 FULL, PUBLISHED = "pix2z-full/1", "pix2z-published_full/1"
 
 
 @pytest.fixture
 def anew(root, monkeypatch):
-    """Return what opens another store, made as a copy of a file, as the one of the repository."""
+    """Return what opens a store as that of the repository: a copy of the one in a folder."""
 
-    def opened(database):
-        shutil.copy(database, root / "anew.db")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'anew.db'}")
+    def opened(folder):
+        (root / "anew").mkdir()
+        take_over_store(folder, root / "anew")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'anew/mlflow.db'}")
         return open_store()
 
     return opened
@@ -36,7 +37,7 @@ def lost(store, root, decide, registered, anew):
     for model in ("full", "published_full"):
         promote(store, root, decide(store, model), reason=f"for {model}")
     rollback(store, root, reason="it drifts")
-    return anew(registered / "mlflow.db")
+    return anew(registered)
 
 
 AS_BEFORE = {"champion": FULL, "previous": PUBLISHED}
@@ -99,10 +100,10 @@ def test_a_champion_whose_pool_is_gone_moves_no_alias_and_the_way_back_is_said(
     file = json.loads((root / FILE).read_text())
     file["champion"] |= {"pool_digest": "gone"} | ({"git_commit": commit} if commit else {})
     (root / FILE).write_text(json.dumps(file))
-    before = held("anew.db")
+    before = held("anew/mlflow.db")
     with caplog.at_level(logging.WARNING):
         restore_aliases(lost, root)
-    assert held("anew.db") == before
+    assert held("anew/mlflow.db") == before
     assert "names the champion pix2z-full/1 (pool gone)" in caplog.text
     if commit:
         assert "git checkout 0123456789ab && dvc pull && dvc repro -s register" in caplog.text
@@ -117,7 +118,7 @@ def test_a_previous_champion_that_is_gone_does_not_hold_the_champion_back(lost, 
     assert "names a previous champion that is not registered here" in caplog.text
 
 
-def test_versions_that_were_numbered_anew_are_found_by_their_pool(
+def test_register_finds_versions_that_are_numbered_anew_by_their_pool(
     root, arms, retrain, empty_database, decide, anew
 ):
     """The champion was pix2z-full/2, whose pool alone is in models/."""
@@ -127,9 +128,8 @@ def test_versions_that_were_numbered_anew_are_found_by_their_pool(
     store = open_store()
     promote(store, root, decide(store, "full/1"), reason="")
     promote(store, root, decide(store, "full/2"), reason="")
-    store = anew(empty_database)
-    register(root, arms)
-    restore_aliases(store, root)
+    store = anew(empty_database.parent)
+    register(root, arms)  # which restores aliases itself
     assert now(store) == {"champion": FULL, "previous": None}
     champion = with_alias(read_versions(store.client), CHAMPION)
     assert outcomes(read_trail(store.client, root), champion) == ["replaced", "champion"]

@@ -1,7 +1,6 @@
 """Which version is served, and what is said where it cannot be."""
 
 import json
-import shutil
 
 import pytest
 
@@ -9,12 +8,13 @@ from pix2z.cli.serve import serve
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.tracking.serving.version import CHAMPION_URI, fetch_version
 from pix2z.tracking.store import open_store
+from tests.tracking.conftest import take_over_store
 
 
 @pytest.fixture
 def store(root, registered):
     """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted."""
-    shutil.copy(registered / "mlflow.db", root / "mlflow.db")
+    take_over_store(registered, root)
     return open_store()
 
 

@@ -126,7 +126,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, empty_database: Path):
     """A folder whose networks are registered, made once and never altered; its client."""
     from mlflow import MlflowClient
 
-    from pix2z.tracking.registration import register
+    from pix2z.tracking.register import register
 
     root = tmp_path_factory.mktemp("shown")
     shutil.copy(empty_database, root / "mlflow.db")

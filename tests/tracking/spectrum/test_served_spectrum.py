@@ -12,7 +12,7 @@ import pytest
 from mlflow.models import Model
 
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
-from pix2z.tracking.registry import ModelRecord, save_model
+from pix2z.tracking.packaging import ModelRecord, save_model
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.serving.request import LARGEST_EBV, LARGEST_PIXEL, RequestError
 

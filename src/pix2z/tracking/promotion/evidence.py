@@ -19,7 +19,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
 from pix2z.redshift_pdf.predictions import PARTS_INDEX, Predictions, part_file
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.tracking.store import Store
+from pix2z.tracking.store import Store, reason
 from pix2z.tracking.versions import Version
 
 __all__ = ["OF_BASE", "OWN", "fetched_parts", "part_chunks", "part_terms", "same_galaxies"]
@@ -74,8 +74,9 @@ def fetched_parts(
                 for part in parts
             ]
         except (MlflowException, OSError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise IntegrityError(f"{version.label}: its predictions are gone ({reason})") from error
+            raise IntegrityError(
+                f"{version.label}: its predictions are gone ({reason(error)})"
+            ) from error
         except (InputError, IntegrityError) as error:
             raise IntegrityError(str(error).replace(f"{scratch}/", f"{version.label}: ")) from error
 

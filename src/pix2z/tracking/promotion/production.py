@@ -16,7 +16,6 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
 from pix2z.files import read_json
-from pix2z.tracking.promotion._locked import locked
 from pix2z.tracking.promotion.gate import table_json
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
@@ -27,8 +26,7 @@ from pix2z.tracking.promotion.trail import (
     write_event,
     write_file,
 )
-from pix2z.tracking.registry import default_store
-from pix2z.tracking.store import Store
+from pix2z.tracking.store import Store, default_store, locked
 from pix2z.tracking.versions import (
     CHAMPION,
     PREVIOUS,
@@ -99,7 +97,7 @@ def promote(store: Store, root: Path, decision: Decision, *, reason: str) -> Eve
     if not decision.passed or decision.metrics is None:
         raise RefusedError(decision.refusal)
     client, candidate = store.client, decision.candidate
-    with locked(store, "promotion"):
+    with locked(store, "move the champion"):
         champion = _unchanged_champion(client, decision.champion)
         trail = read_trail(client, root)
         target = copy_to_production(store, candidate)
@@ -134,7 +132,7 @@ def rollback(store: Store, root: Path, *, reason: str) -> Event:
         The champion is as it was.
     """
     client = store.client
-    with locked(store, "promotion"):
+    with locked(store, "move the champion"):
         versions = read_versions(client)
         champion = with_alias(versions, CHAMPION)
         if champion is None:
@@ -162,7 +160,7 @@ def rollback(store: Store, root: Path, *, reason: str) -> Event:
 
 def record_trail(store: Store, root: Path) -> None:
     """Write promotions.json where it lacks what the registry holds; nothing else is changed."""
-    with locked(store, "promotion"):
+    with locked(store, "move the champion"):
         versions = read_versions(store.client)
         champion, previous = (with_alias(versions, alias) for alias in (CHAMPION, PREVIOUS))
         trail = read_trail(store.client, root)

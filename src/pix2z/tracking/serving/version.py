@@ -7,8 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json
-from pix2z.tracking.registry import default_store
-from pix2z.tracking.store import Store
+from pix2z.tracking.store import Store, default_store
 from pix2z.tracking.versions import (
     CHAMPION,
     PRODUCTION,

@@ -1,1 +1,0 @@
-"""Spectrum networks in MLflow: a run and a version per arm, and a run for their assessment."""
