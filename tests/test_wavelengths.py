@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.wavelengths import WavelengthGrid, binned
+from pix2z.wavelengths import WavelengthGrid, binned, wavelength_grid
 
 
 @given(low=st.floats(100, 5000), ratio=st.floats(1.01, 10), n=st.integers(2, 500))
@@ -28,6 +28,37 @@ def test_wavelengths_are_evenly_spaced_in_their_logarithm(low, ratio, n):
 def test_an_impossible_grid_is_refused(low, high, n, words):
     with pytest.raises(ValueError, match=words):
         WavelengthGrid(low, high, n)
+
+
+def test_a_redshift_is_a_shift():
+    grid = wavelength_grid(np.exp(8 + 1e-3 * np.arange(500)))
+    assert (grid.ln_values[0], grid.n) == (pytest.approx(8), 500)
+    shifted = np.exp(grid.ln_values) * (1 + np.expm1(7 * grid.step))
+    np.testing.assert_allclose(shifted[:-7], np.exp(grid.ln_values)[7:], rtol=1e-12)
+
+
+def test_single_precision_of_sdss_is_accepted():
+    loglam = np.arange(3.5826, 3.9634, 1e-4).astype(np.float32)
+    grid = wavelength_grid(10.0 ** loglam.astype(np.float64))
+    assert grid.step == pytest.approx(1e-4 * np.log(10), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wavelength", "said"),
+    [
+        (np.linspace(4000, 9000, 100), "equal steps of its logarithm"),
+        (np.geomspace(9000, 4000, 100), "equal steps"),
+        (np.full(100, 5000.0), "equal steps"),
+        (np.delete(np.geomspace(4000, 9000, 100), 50), "pixels from its place"),
+        (np.array([4000.0, np.nan, 4002.0]), "finite and positive"),
+        (np.array([-1.0, 1.0, 2.0]), "finite and positive"),
+        (np.array([4000.0]), "2 or more"),
+        (np.ones((3, 3)), "got shape"),
+    ],
+)
+def test_other_wavelengths_are_refused(wavelength, said):
+    with pytest.raises(ValueError, match=said):
+        wavelength_grid(wavelength)
 
 
 @given(length=st.integers(1, 200), data=st.data())

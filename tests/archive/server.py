@@ -1,7 +1,7 @@
-"""A local HTTP server that serves one file, and misbehaves as a script says.
+"""A local HTTP server of a few files, each of which misbehaves as its own script says.
 
-Each request takes the next fault of `script`; when none is left, the file is served well: ranges,
-If-Range, ETag and Last-Modified as RFC 9110 has them.
+Each request of a file takes the next fault of its `script`; when none is left, the file is served
+well: ranges, If-Range, ETag and Last-Modified as RFC 9110 has them.
 """
 
 import os
@@ -28,18 +28,13 @@ class Seen:
 
 
 @dataclass
-class Server:
+class ServedFile:
     content: bytes
+    url: str = ""
     etag: str | None = '"one"'
     last_modified: str | None = "Mon, 01 Mar 2021 00:00:00 GMT"
     script: list[Callable[["Handler"], None]] = field(default_factory=list)
     requests: list[Seen] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/set/file.h5"
 
     @property
     def starts(self) -> list[int]:
@@ -47,15 +42,32 @@ class Server:
         return [seen.start for seen in self.requests]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves `Server.content`; a fault may use `begin` and `send` otherwise."""
+@dataclass
+class Archive:
+    """Files by path; `asked` are the paths of all requests, in order."""
 
-    scripted: Server
+    url: str
+    files: dict[str, ServedFile] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def add(self, path: str, content: bytes) -> ServedFile:
+        self.files[path] = ServedFile(content, self.url + path)
+        return self.files[path]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the file of a path, 404 where there is none; a fault may use `begin` and `send`."""
+
+    archive: Archive
 
     def do_GET(self) -> None:
         self.seen = Seen(self.path, {key.lower(): text for key, text in self.headers.items()})
-        self.scripted.requests.append(self.seen)
-        fault = self.scripted.script.pop(0) if self.scripted.script else serve
+        self.archive.asked.append(self.path)
+        missing = ServedFile(b"", etag=None, script=[answer(404, b"<html>no such file</html>")])
+        self.file = self.archive.files.get(self.path, missing)
+        self.file.requests.append(self.seen)
+        fault = self.file.script.pop(0) if self.file.script else serve
         try:
             fault(self)
         except (BrokenPipeError, ConnectionResetError):
@@ -67,15 +79,15 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def first(self) -> int:
         """First byte to be sent, after Range and If-Range."""
-        scripted, asked = self.scripted, self.seen.headers.get("if-range")
-        fresh = asked in (None, scripted.etag, scripted.last_modified)
+        asked = self.seen.headers.get("if-range")
+        fresh = asked in (None, self.file.etag, self.file.last_modified)
         return self.seen.start if fresh else 0
 
     def begin(self, status: int, **headers: str | int | None) -> None:
         """Send status and headers; names with underscores, None to leave out."""
         told: dict[str, str | int | None] = {
-            "ETag": self.scripted.etag,
-            "Last_Modified": self.scripted.last_modified,
+            "ETag": self.file.etag,
+            "Last_Modified": self.file.last_modified,
         }
         self.send_response(status)
         for name, value in (told | headers).items():
@@ -84,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def begin_file(self, first: int) -> None:
-        size = len(self.scripted.content)
+        size = len(self.file.content)
         if first:
             told = f"bytes {first}-{size - 1}/{size}"
             self.begin(206, Content_Length=size - first, Content_Range=told)
@@ -98,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(handler: Handler) -> None:
-    content, first = handler.scripted.content, handler.first
+    content, first = handler.file.content, handler.first
     if first >= len(content) > 0:
         handler.begin(416, Content_Range=f"bytes */{len(content)}", Content_Length=0)
         return
@@ -112,7 +124,7 @@ def truncate(count: int, *, ranges: bool = True) -> Callable[[Handler], None]:
     def fault(handler: Handler) -> None:
         first = handler.first if ranges else 0
         handler.begin_file(first)
-        handler.send(handler.scripted.content[first : first + count])
+        handler.send(handler.file.content[first : first + count])
 
     return fault
 
@@ -133,7 +145,7 @@ def stall(count: int) -> Callable[[Handler], None]:
 
     def fault(handler: Handler) -> None:
         truncate(count)(handler)
-        handler.scripted.released.wait()
+        handler.archive.released.wait()
 
     return fault
 
@@ -142,7 +154,7 @@ def change(content: bytes, *, etag: str | None) -> Callable[[Handler], None]:
     """Put another file in place of the one, and serve it."""
 
     def fault(handler: Handler) -> None:
-        handler.scripted.content, handler.scripted.etag = content, etag
+        handler.file.content, handler.file.etag = content, etag
         serve(handler)
 
     return fault
@@ -160,25 +172,17 @@ def answer(
     return fault
 
 
-def whole(handler: Handler) -> None:
-    """Send all of the file, whatever was asked for."""
-    handler.begin_file(0)
-    handler.send(handler.scripted.content)
-
-
 @contextmanager
-def serving(content: bytes) -> Iterator[Server]:
-    scripted = Server(content)
-    listener = ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Scripted", (Handler,), {"scripted": scripted})
-    )
-    scripted.port = listener.server_address[1]
+def archive_serving() -> Iterator[Archive]:
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), type("Serving", (Handler,), {}))
+    archive = Archive(f"http://127.0.0.1:{listener.server_address[1]}")
+    listener.RequestHandlerClass.archive = archive
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield scripted
+        yield archive
     finally:
-        scripted.released.set()
+        archive.released.set()
         listener.shutdown()
         listener.server_close()
         thread.join()

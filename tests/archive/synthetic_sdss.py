@@ -10,7 +10,7 @@ from io import BytesIO
 import numpy as np
 from astropy.io import fits
 
-from tests.archive.archive import Archive
+from tests.archive.server import Archive
 
 BANDS = "ugriz"
 RA, DEC = 150.0, 2.0

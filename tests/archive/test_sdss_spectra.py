@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pix2z.archive.sdss_spectra import read_sdss_spectrum
+from pix2z.archive.sdss_spectra import LOGLAM as GRID
+from pix2z.archive.sdss_spectra import on_common_grid, read_sdss_spectrum
 from pix2z.errors import InputError
+from tests.archive.synthetic_sdss import spectrum_bytes
 
 L = 60
 LOGLAM = np.linspace(3.58, 3.96, L).astype(np.float32)
@@ -161,3 +163,54 @@ def test_altered_bytes_are_read_or_refused_in_one_line(tmp_path):
             said.append(str(error))
     assert len(said) > 10
     assert not [line for line in said if "\n" in line]
+
+
+# The common grid
+
+
+@pytest.fixture
+def spectrum(tmp_path):
+    def make(**options):
+        path = tmp_path / "spec.fits"
+        path.write_bytes(spectrum_bytes(**options))
+        return read_sdss_spectrum(path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "start", "stop", "begin"),
+    [
+        (35_800, 200, 300, 500, 0),
+        (35_499, 4, 0, 3, 1),  # begins one pixel before the grid
+        (40_199, 10, 4699, 4701, 0),  # ends beyond it
+    ],
+)
+def test_every_pixel_keeps_its_wavelength_and_value(spectrum, first, count, start, stop, begin):
+    read = spectrum(first=first, count=count)
+    arrays = on_common_grid(read)
+    np.testing.assert_allclose(GRID, np.linspace(3.55, 4.02, 4701), rtol=1e-12)
+    values = np.arange(begin, begin + stop - start)
+    assert {values.dtype for values in arrays.values()} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(arrays["flux"][start:stop], values)
+    np.testing.assert_array_equal(arrays["model"][start:stop], values + 0.5)
+    np.testing.assert_array_equal(arrays["ivar"][start:stop], 2.0)
+    off = np.ones(len(GRID), bool)
+    off[start:stop] = False
+    assert np.isnan(arrays["flux"][off]).all()
+    assert np.isnan(arrays["model"][off]).all()
+    assert (arrays["ivar"][off] == 0).all()
+    wavelength = read.wavelength[begin : begin + stop - start]
+    np.testing.assert_allclose(10 ** GRID[start:stop], wavelength, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"step": 1.5}, "expected loglam in steps of 0.0001, upwards"),
+        ({"first": 45_000}, "no pixel between 3.55 and 4.02 dex"),
+    ],
+)
+def test_other_pixels_are_refused(spectrum, options, words):
+    with pytest.raises(InputError, match=words):
+        on_common_grid(spectrum(**options))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pix2z.archive.softening import soften
+from pix2z.archive.sdss_file import soften
 from tests.conftest import artificial_stamps
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pix2z.catalogue.outputs import write_catalogue
 from pix2z.catalogue.prediction import predict_survey
-from pix2z.ingest.layouts.raw import RawFile, RawSurvey, RawTable
+from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import image_flags, redshifts

@@ -11,8 +11,7 @@ from pix2z import cli
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
-from tests.archive.archive import archive_serving
-from tests.archive.server import answer, stall
+from tests.archive.server import archive_serving, stall
 from tests.archive.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
 
 FRAME = frame_path("r", 1000, 2, 30)
@@ -40,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(archive, folder, monkeypatch, capsys):
     """Run the command: exit code, stdout, stderr."""
-    monkeypatch.setattr("pix2z.archive.download.RetryPolicy.wait", lambda *_: 0.0)
+    monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
 
     def command(*options, url=archive.url, listed="lists/galaxies.csv"):
         arguments = ["pix2z", "fetch", "sdss", listed, "--base-url", url, *options]
@@ -70,14 +69,6 @@ def test_the_file_lies_beside_the_list_and_ingest_is_told_how(run, folder):
     assert (folder / "lists/sdss.failures.csv").read_text() == "row,object,reason\n"
 
 
-def test_names_of_file_and_cache_can_be_given(run, folder):
-    assert run("--out", "a/b.h5", "--cache", "c", "--jobs", "8")[0] == 0
-    assert (folder / "a/b.h5").is_file()
-    assert (folder / "a/b.failures.csv").is_file()
-    assert len(list((folder / "c").rglob("*.fits"))) == 2
-    assert len(list((folder / "c").rglob("*.fits.bz2"))) == 5
-
-
 def test_what_failed_is_named_and_the_rest_is_written(run, folder, archive):
     del archive.files[spectrum_path(300, 51000, 1)]
     del archive.files[frame_path("u", 1000, 2, 30)]
@@ -96,14 +87,17 @@ def test_what_failed_is_named_and_the_rest_is_written(run, folder, archive):
     assert report[1].startswith("1,0300-51000-0001,http://127.0.0.1:")
 
 
-def test_only_some_of_many_failures_are_shown(run, folder):
+def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(run, folder):
     rows = "".join(f"300,51000,{fiber}\n" for fiber in range(1, 31))
     (folder / "lists/galaxies.csv").write_text(f"plate,mjd,fiberid\n{rows}")
-    code, said, _ = run()
+    code, said, _ = run("--out", "a/b.h5", "--cache", "c", "--jobs", "8")
     assert code == 0
+    assert (folder / "a/b.h5").is_file()
     assert said.count("\n  row ") == 20
     assert "\n  and 8 more\n" in said
-    assert (folder / "lists/sdss.failures.csv").read_text().count("\n") == 29
+    assert (folder / "a/b.failures.csv").read_text().count("\n") == 29
+    assert len(list((folder / "c").rglob("*.fits"))) == 2
+    assert len(list((folder / "c").rglob("*.fits.bz2"))) == 5
 
 
 def test_nothing_fetched_is_one_line(run, folder, archive):
@@ -119,47 +113,22 @@ def test_nothing_fetched_is_one_line(run, folder, archive):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "options", "words"),
     [
-        ("ra,dec\n1,2\n", "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
-        (LISTED.splitlines()[0], "lists/galaxies.csv: expected rows below the header; has none"),
-        ("\0\1\2", "lists/galaxies.csv: not text; expected CSV"),
+        ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
+        ("\0\1\2", [], "lists/galaxies.csv: not text; expected CSV"),
+        (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
+        (LISTED, ["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or"),
+        (LISTED, ["--base-url", "ftp://x"], "ftp://x: expected a URL"),
     ],
 )
-def test_a_list_that_is_none_is_one_line(run, folder, archive, text, words):
+def test_a_list_or_an_option_that_cannot_be_is_one_line(run, folder, archive, text, options, words):
     (folder / "lists/galaxies.csv").write_text(text)
-    code, said, errors = run()
-    assert (code, said) == (2, "")
-    assert words in one_line(errors)
-    assert archive.asked == []
-    assert [path.name for path in (folder / "lists").iterdir()] == ["galaxies.csv"]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
-        (["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or .hdf5"),
-        (["--base-url", "ftp://x"], "ftp://x: expected a URL"),
-    ],
-)
-def test_a_wrong_option_is_one_line(run, archive, options, words):
     code, said, errors = run(*options)
     assert (code, said) == (2, "")
     assert words in one_line(errors)
     assert archive.asked == []
-
-
-def test_a_server_that_is_gone_is_one_line(run, folder, archive):
-    rows = "".join(f"300,51000,{fiber}\n" for fiber in range(1, 21))
-    for fiber in range(1, 21):
-        archive.add(spectrum_path(300, 51000, fiber), b"").script = [answer(503)] * 9
-    (folder / "lists/galaxies.csv").write_text(f"plate,mjd,fiberid\n{rows}")
-    code, said, errors = run()
-    assert (code, said) == (1, "")
-    assert one_line(errors.splitlines(keepends=True)[-1]).startswith(
-        "error: 8 files in a row did not come: "
-    )
+    assert [path.name for path in (folder / "lists").iterdir()] == ["galaxies.csv"]
 
 
 def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, folder):

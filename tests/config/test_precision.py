@@ -2,8 +2,7 @@
 
 import pytest
 
-from pix2z.config.networks import PublishedCnnConfig
-from pix2z.config.precision import resolved_precision
+from pix2z.config.networks import PublishedCnnConfig, resolved_precision
 
 SETTINGS = {"batch_size": 1, "batch_size_clipped": 1, "epochs": 1, "patience": 1, "n_phot_bins": 1}
 

@@ -10,6 +10,7 @@ import yaml
 
 from pix2z.cli.workspace import merge
 from pix2z.config.arms import read_arm, read_arms
+from pix2z.config.compute import ComputeConfig
 from pix2z.config.controls import ControlsConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.finetune import FinetuneConfig
@@ -35,6 +36,7 @@ CONFIGS = (
     ControlsConfig,
     HybridConfig,
     PublishedCnnConfig,
+    ComputeConfig,
     TuneConfig,
     EvaluateConfig,
     FinetuneConfig,
@@ -107,6 +109,8 @@ IMPOSSIBLE = [
     ("arms.full.seeds", [1, 2, 1]),
     ("arms.full.seeds.0", -1),
     ("arms.full.seeds.0", 2**32),
+    ("compute.processes", 0),
+    ("tune.batch", 0),
     ("tune.seed", -1),
     ("tune.n_trials", -1),
     ("tune.epochs", 0),
@@ -272,6 +276,7 @@ def test_a_mapping_may_leave_out_what_has_a_default():
         ("hybrid.dropout", 0),
         ("hybrid.band_dropout", 0),
         ("tune.n_trials", 0),
+        ("compute.processes", 4),
         ("pdf.n_bins", 2),
         ("sky.seed", 0),
         ("arms.full.seeds", [0, 2**32 - 1]),
@@ -311,6 +316,17 @@ def test_a_file_without_sections_is_named(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ParamsError, match=f"{path}: {words}"):
         read_params(path)
+
+
+def test_former_names_are_answered_with_the_present_ones(write):
+    former = {"published_cnn": "seed_cnn"}
+    path = write({former.get(name, name): section for name, section in SHIPPED.items()})
+    message = fault(path, "published_cnn")
+    assert message == f"{path}: section 'seed_cnn' is now called 'published_cnn'"
+    message = fault(write(changed("arms.published_full.architecture", "seed_cnn")), "arms")
+    assert message.endswith(
+        "arms.published_full.architecture: seed_cnn is now called published_cnn"
+    )
 
 
 def test_an_unknown_arm_is_named():

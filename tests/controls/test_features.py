@@ -20,11 +20,6 @@ def fluxes(n=6, seed=0):
     return total * np.linspace(0.2, 1.0, len(APERTURE_RADII_ARCSEC))[None, :, None]
 
 
-def test_bright_asinh_magnitudes_are_pogson_magnitudes():
-    flux = np.array([[1e3, 1e3, 1e3, 1e3, 1e3]])
-    np.testing.assert_allclose(asinh_magnitudes(flux), 15.0, atol=1e-4)
-
-
 def test_zero_flux_has_the_published_magnitudes():
     # SDSS DR8 and later, "Asinh magnitude softening parameters": zero-flux magnitudes
     published = [24.63, 25.11, 24.80, 24.36, 22.83]

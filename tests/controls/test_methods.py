@@ -110,12 +110,6 @@ def test_knn_finds_the_neighbours_that_scikit_learn_finds():
     np.testing.assert_array_equal(z_phot, median(density, GRID))
 
 
-def test_knn_with_fewer_training_galaxies_than_candidates():
-    few = Sample(TRAIN.features[:15], TRAIN.z_spec[:15])
-    density, _ = fit_knn(few, VALIDATION, grid=GRID, n_neighbours=(10, 40)).estimate(TEST.features)
-    np.testing.assert_allclose(density.sum(axis=1) * GRID.width, 1.0)
-
-
 def test_trees_stop_where_validation_galaxies_say():
     contrary = Sample(VALIDATION.features, np.full(300, TRAIN.z_spec.mean()))
     assert trees(contrary).chosen == {"rounds": 1}

@@ -100,13 +100,6 @@ def test_a_covariance_in_another_order_is_refused(raw_path, order):
         read_parameters(raw_path, np.arange(3), sha256=file_digest(raw_path))
 
 
-def test_real_images_have_no_parameters(tmp_path):
-    path = tmp_path / "real.h5"
-    with h5py.File(path, "w") as file:
-        file["images"] = np.zeros(3)
-    assert read_parameters(path, np.arange(3), sha256=file_digest(path)) == {}
-
-
 def test_noise_has_the_fisher_sigma_and_the_seed():
     parameters = truth()
     noisy = perturbed(parameters, seed=3)

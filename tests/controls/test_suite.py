@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,14 +50,28 @@ def test_controls_learn_from_photometry_and_trainz_does_not(controls, sample, sa
     assert 1 <= trees.report["chosen"]["rounds"] <= 30
 
 
+def counting(control):
+    """The control, and the list in which it notes how many galaxies it is asked for at a time."""
+    sizes = []
+
+    def estimate(part):
+        density, z_phot = control.estimate(part)
+        sizes.append(len(z_phot))
+        return density, z_phot
+
+    return replace(control, estimate=estimate), sizes
+
+
 @pytest.mark.parametrize("chunk_rows", [7, 4096])
-def test_predictions_carry_the_columns_of_the_test_galaxies(
+def test_predictions_are_written_in_chunks_and_carry_the_columns_of_the_test_galaxies(
     controls, sample, sample_split, tmp_path, monkeypatch, chunk_rows
 ):
     monkeypatch.setattr(suite, "CHUNK_ROWS", chunk_rows)
     rows = sample_split.test
     for control in controls:
-        report = write_control(tmp_path, control, sample, rows, GRID)
+        counted, sizes = counting(control)
+        report = write_control(tmp_path, counted, sample, rows, GRID)
+        assert sizes == [min(chunk_rows, 100 - start) for start in range(0, 100, chunk_rows)]
         assert report["cpu_seconds"] >= control.report["cpu_seconds"]
         assert report["n_train"] == 500
         predictions = read_predictions(tmp_path / f"{control.name}.hdf5")

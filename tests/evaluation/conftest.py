@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from pix2z.config.section import SECTIONS
 from pix2z.dataset.splits import Split, ids_digest, write_split
@@ -14,10 +13,7 @@ from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions, select
 from pix2z.redshift_pdf.qp_files import write_predictions
-
-# The same examples on every run, and no deadline: a busy machine must not fail a test.
-settings.register_profile("pix2z", derandomize=True, deadline=None)
-settings.load_profile("pix2z")
+from tests.conftest import artificial_stamps
 
 GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
 WINDOW = (-0.006, 0.224)
@@ -74,22 +70,8 @@ CONTROLS = {
 }
 
 
-def stamps(n, seed=3):
-    """Gaussian blobs (n, 32, 32, 5) in nanomaggies, with a masked corner."""
-    rng = np.random.default_rng(seed)
-    axis = np.arange(32) - 15.5
-    radius2 = axis[:, None] ** 2 + (axis[None, :] * rng.uniform(1, 2, n)[:, None, None]) ** 2
-    profile = np.exp(-np.sqrt(radius2) / rng.uniform(1.5, 3, n)[:, None, None])
-    colour = np.array([0.2, 0.6, 1.0, 1.4, 1.6]) ** rng.uniform(0.5, 1.5, n)[:, None]
-    flux = rng.uniform(0.3, 3, n)[:, None, None, None] * profile[..., None] * colour[:, None, None]
-    noise = rng.normal(0, 1, (n, 32, 32, 5)) * np.array([0.043, 0.017, 0.027, 0.044, 0.175])
-    images = (flux + noise).astype(np.float32)
-    images[0, :8, :8] = np.nan
-    return images
-
-
 def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n_bootstrap=100):
-    """Every file that evaluate and compare read, for 2 n galaxies of which n are the test set."""
+    """Every file that the stage evaluate reads, for 2 n galaxies of which n are the test set."""
     z_spec = redshifts(2 * n).astype(np.float32)
     index = np.arange(2 * n)
     columns = {
@@ -102,7 +84,7 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
     write_galaxies(
         root / "data" / "galaxies.h5",
         columns=columns,
-        blocks=iter([stamps(2 * n)]),
+        blocks=iter([artificial_stamps(z_spec, seed=3)]),
         source="semi-real: redshifts as drawn for a test; images are rendered blobs",
         source_sha256="0",
     )
@@ -116,7 +98,7 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
         write_split(root / f"data/splits/{selection}.h5", split, seed=1, n_galaxies=2 * n)
     truth = {"z_spec": z_spec[test].astype(float), "row": test}
     for position, name in enumerate(arms):
-        seeds = (1,) if name.startswith("seed_") else (1, 2)
+        seeds = (1,) if name.startswith("published") else (1, 2)
         for what in ("pool", *(f"seed-{seed}" for seed in seeds)):
             made = make_predictions(n, seed=hash_seed(name, what), **ARMS[name], **truth)
             write_predictions(root / f"predictions/{name}/{what}.hdf5", made)
@@ -165,15 +147,15 @@ def write_history(path, seed):
 
 
 def write_params(path, *, arms, n_bootstrap):
-    """Sections that the two stages read, the others empty."""
+    """Sections that the stage reads, the others empty."""
     selections = {"clipped": "clipped", "subsample": "equal_n", "published_clipped": "clipped"}
     params = {section: {} for section in SECTIONS}
     params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),
-            "architecture": "published_cnn" if name.startswith("seed_") else "hybrid",
-            "seeds": [1] if name.startswith("seed_") else [1, 2],
+            "architecture": "published_cnn" if name.startswith("published") else "hybrid",
+            "seeds": [1] if name.startswith("published") else [1, 2],
         }
         for name in arms
     }
@@ -200,5 +182,5 @@ def terms():
 
 @pytest.fixture(scope="session")
 def workspace():
-    """Make the files that the stages read: `workspace(folder, n=..., arms=..., controls=...)`."""
+    """Make the files that the stage reads: `workspace(folder, n=..., arms=..., controls=...)`."""
     return make_workspace

@@ -37,11 +37,6 @@ def test_an_arm_is_read_with_its_seeds_and_cost(folder):
     assert (arm.n_train, arm.cpu_seconds) == (60, 48.0)  # 24 s for each of two seeds
 
 
-def test_an_arm_without_histories_has_no_cost(folder):
-    arm = read_arm("full", predictions=folder / "predictions", models=folder / "none")
-    assert (arm.n_train, arm.cpu_seconds) == (None, None)
-
-
 def test_histories_are_found_by_seed(folder):
     assert list(read_histories("full", models=folder / "models")) == [1, 2]
     assert read_histories("absent", models=folder / "models") == {}
@@ -54,11 +49,6 @@ def test_controls_come_from_the_least_informed_on(folder):
     assert list(found) == ["trainz", "knn"]
     assert (found["knn"].n_train, found["knn"].cpu_seconds) == (12, 0.5)
     assert read_controls(predictions=folder / "nowhere") == {}
-
-
-def test_a_missing_pool_is_named(folder):
-    with pytest.raises(InputError, match=r"absent/pool\.hdf5: no such file"):
-        read_arm("absent", predictions=folder / "predictions")
 
 
 def test_estimates_that_are_not_finite_are_refused(folder, predictions):

@@ -29,21 +29,6 @@ def test_draws_depend_on_the_seed_alone_and_not_on_block_size(monkeypatch):
     np.testing.assert_array_equal(np.concatenate(blocks), once)
 
 
-def test_the_interval_of_a_mean_is_that_of_the_normal_theory():
-    values = np.random.default_rng(3).normal(size=400)
-    weights = all_weights(np.arange(400), 4000)
-    low, high = interval(weights @ values / 400)
-    expected = values.mean() + np.array([-1.96, 1.96]) * values.std() / 20
-    np.testing.assert_allclose([low, high], expected, atol=0.01)
-
-
-def test_repeated_rows_of_a_group_do_not_narrow_the_interval():
-    values = np.random.default_rng(3).normal(size=100)
-    single = interval(all_weights(np.arange(100)) @ values / 100)
-    tripled = all_weights(np.repeat(np.arange(100), 3)) @ np.repeat(values, 3) / 300
-    np.testing.assert_allclose(interval(tripled), single)
-
-
 def test_undefined_replicates_are_left_out():
     assert interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
     assert np.isnan(interval(np.array([np.nan]))).all()

@@ -10,7 +10,7 @@ from pix2z.evaluation.contrasts import (
     subset_phrase,
     verdict,
 )
-from pix2z.evaluation.metric_names import METRICS
+from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
 
 PRIMARY = Contrast("full", "clipped", "inside", "mae", -0.002, -0.003, -0.001, p_holm=0.004)
 EXPLORATORY = Contrast("full", "trees", "whole", "outlier_005", 0.01, 0.004, 0.016)
@@ -67,18 +67,18 @@ def test_an_arm_trained_once_is_named():
 
 
 @pytest.mark.parametrize(
-    ("subset", "high_only", "phrase"),
+    ("metric", "value", "text"),
     [
-        ("outside", True, "High z only, n = 84"),
-        ("outside", False, "Outside the clip window, n = 84"),
-        ("inside", True, "Inside the clip window, n = 84"),
+        ("mae", 0.012345, "0.01235"),
+        ("mae", -0.000001, "0.00000"),
+        ("outlier_005", 0.0123, "1.23 %"),
+        ("coverage_68", None, "–"),
     ],
 )
-def test_subsets_are_named_with_their_size(subset, high_only, phrase):
-    assert subset_phrase(subset, 84, high_only=high_only) == phrase
+def test_values_are_written_in_their_own_digits(metric, value, text):
+    assert format_value(metric, value) == text
 
 
-def test_an_empty_subset_is_not_compared():
-    empty = Contrast("full", "clipped", "outside", "mae", None, None, None)
-    assert not empty.significant
-    assert "too few galaxies" in say(empty)
+def test_differences_carry_their_unit():
+    assert format_difference("crps", -0.00123) == "0.00123 in redshift"
+    assert format_difference("outlier_005", 0.01) == "1.00 percentage points"

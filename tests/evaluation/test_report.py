@@ -1,15 +1,225 @@
+"""What the report says of given numbers, and the page that is made of it."""
+
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from pix2z.evaluation.report import _how_to_read, write_report
-from pix2z.evaluation.report_parts import Picture, Section, Table
+from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.metric_names import METRICS
+from pix2z.evaluation.page import html_page
+from pix2z.evaluation.report import answer, find_contrast, report_text
+
+WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005")
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
     "0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
 )
+
+
+def contrast(a, b, subset, metric, difference, p_holm=None):
+    primary = subset == "inside" and p_holm is not None
+    return {
+        **{"a": a, "b": b, "subset": subset, "metric": metric, "difference": difference},
+        **{"low": difference - 0.0002, "high": difference + 0.0002, "primary": primary},
+        **{"p_holm": p_holm, "verdict": f"{a} and {b} in {metric}."},
+    }
+
+
+def comparison(difference=0.0, p_holm=0.9, *others, controls=(), n=2000, pit_ks=0.02):
+    """The content of reports/compare.json, every value being 0.012."""
+    ranged = {name: {"value": 0.012, "low": 0.011, "high": 0.013} for name in METRICS}
+    ranged["pit_ks"] = {"value": pit_ks, "low": None, "high": None}
+    arm = {subset: ranged for subset in ("whole", "inside", "outside")}
+    arm |= {"seeds": [1, 2], "seed_sd": {}, "n_train": 1200, "cpu_seconds": None}
+    return {
+        "test": {"n": n, "n_inside": n - 80, "clip_window": [0.0, 0.2]},
+        "arms": dict.fromkeys(("full", "clipped", "subsample"), arm),
+        "controls": dict.fromkeys(controls, arm),
+        "contrasts": [
+            contrast("full", "clipped", "inside", "crps", difference, p_holm),
+            contrast("full", "clipped", "inside", "mae", difference, p_holm),
+            contrast("clipped", "subsample", "inside", "mae", -0.002, 0.001),
+            contrast("full", "clipped", "outside", "mae", -0.03),
+            *others,
+        ],
+        "seed_view": {"full": None, "clipped": None, "note": ""},
+    }
+
+
+def text_of(found, terms, **options):
+    given = {"source": "rendered blobs", "ingest": None, "spectrum": None, **options}
+    pool = terms(60)
+    return report_text(
+        found, pools={"full": pool}, bins={}, with_histories=False, n_bootstrap=100, **given
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_holm", "beginning"),
+    [
+        (0.0, 0.9, "Inside the clip window, where both were trained, networks trained on"),
+        (0.003, 0.2, "Inside the clip window, where both were trained, networks trained on"),
+        (0.003, 0.01, "Inside the clip window, training on the clipped sample improves CRPS and"),
+        (-0.003, 0.01, "Even inside the clip window, training on the clipped sample worsens"),
+    ],
+)
+def test_the_answer_follows_sign_and_significance(difference, p_holm, beginning):
+    assert answer(comparison(difference, p_holm)).startswith(beginning)
+
+
+def test_metrics_that_disagree_are_said_to():
+    mixed = comparison(0.003, 0.01)
+    mixed["contrasts"][1]["difference"] = -0.003
+    assert answer(mixed).startswith(
+        "The primary metrics disagree: inside the clip window, clipping improves CRPS and worsens"
+    )
+
+
+def test_the_answer_gives_numbers_equal_n_and_limits():
+    text = answer(comparison())
+    assert (
+        "On the same 1,920 test galaxies, in redshift units: CRPS is 0.01200 (full) against 0.01200"
+        " (clipped), a difference of 0.00000 with 95 % interval -0.00020 to 0.00020 and"
+        " Holm-corrected p = 0.9; MAE is"
+    ) in text
+    assert "clipped sample's size, clipping improves MAE." in text
+    assert "Outside the window (n = 80)" in text
+    assert "too small" not in text
+    assert "too small for a conclusion" in answer(comparison(n=180))
+    assert "\n" not in text
+    assert "  " not in text
+
+
+def test_without_both_arms_there_is_no_answer():
+    assert "does not answer" in answer(comparison() | {"contrasts": []})
+
+
+@pytest.mark.parametrize(
+    ("pair", "difference", "words"),
+    [
+        (("full", "clipped", "whole"), -0.001, "(exploratory): full is better (CRPS"),
+        (("full", "clipped", "whole"), 0.001, "(exploratory): clipped is better (CRPS"),
+        (("full", "clipped", "whole"), 0.0001, "(exploratory): no significant difference (CRPS"),
+        ((TOLD_WINDOW, "clipped", "inside"), 0.001, ", so clipping keeps an advantage"),
+        ((TOLD_WINDOW, "clipped", "inside"), -0.001, "(exploratory), better than clipped"),
+        ((TOLD_WINDOW, "clipped", "inside"), 0.0001, "no significant difference is left"),
+    ],
+)
+def test_the_whole_test_set_and_what_knowing_the_window_is_worth_are_told(pair, difference, words):
+    entry = contrast(*pair, "crps", difference)
+    assert words in answer(comparison(0.0, 0.9, entry, controls=(TOLD_WINDOW,)))
+
+
+def test_contrasts_are_found_by_their_four_names():
+    found = comparison()
+    assert find_contrast(found, "full", "clipped", "outside", "mae") == found["contrasts"][3]
+    assert find_contrast(found, "full", "clipped", "outside", "crps") is None
+
+
+@pytest.mark.parametrize(("distance", "words"), [(0.0339, "passes"), (0.0341, "fails")])
+def test_trainz_passes_only_where_its_pit_is_uniform(terms, distance, words):
+    text = text_of(comparison(controls=("trainz",), n=1600, pit_ks=distance), terms)
+    assert f"Here trainz {words} the test of a uniform PIT: KS distance {distance}," in text
+    assert "5 % critical value 0.0340, n = 1,600." in text
+    assert "Here trainz" not in text_of(comparison(controls=("knn",)), terms)
+
+
+def test_tables_have_as_many_cells_in_every_row_and_lines_are_whole_paragraphs(terms):
+    ingest = {"n_raw": 9, "n_good": 7, "n_bad": 2, "bad": {"too | red": {"count": 2, "rows": []}}}
+    text = text_of(comparison(), terms, ingest=ingest, spectrum=spectrum_report())
+    blocks = text.split("\n\n")
+    tables = [block.splitlines() for block in blocks if block.startswith("|")]
+    assert len(tables) == 12
+    for rows in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
+    for block in blocks:
+        if block[0] not in "|-":
+            assert "\n" not in block
+    assert "| left out: too \\| red | 2 |" in text
+    assert "{" not in text
+
+
+def ranged(value, name="value", spread=0.001):
+    return {name: value, "low": value - spread, "high": value + spread}
+
+
+def spectrum_report(difference=0.002, spread=0.001):
+    """The content of reports/spectrum.json of one arm whose templates differ from the network."""
+    values = {
+        "direct": 0.012,
+        "network": 0.012 + 2 * abs(difference),
+        "templates": 0.012 + difference,
+    }
+    ways = {way: {"whole": {m: ranged(v) for m in WAY_METRICS}} for way, v in values.items()}
+    contrasts = [
+        {"a": way, "b": "direct", "subset": "whole", "metric": metric}
+        | ranged(values[way] - values["direct"], "difference", spread)
+        for way in ("network", "templates")
+        for metric in WAY_METRICS
+    ]
+    arm = {
+        "mse": ranged(0.006),
+        "mae": ranged(0.03),
+        "coverage_68": 0.68,
+        "coverage_95": 0.95,
+        "colours": {
+            "g-r": {
+                "against_target": {"n": 5, "median": 0.0, "nmad": 0.02},
+                "against_measured": {"n": 0, "median": None, "nmad": None},
+            }
+        },
+        "h_alpha": {"n": 3, "found": 0.5, "nmad": 0.004},
+    }
+    spectra = [
+        {"a": "full", "b": b, "subset": subset, "metric": "mae"} | ranged(value, "difference")
+        for b, subset, value in (
+            ("plain", "whole", -0.004),
+            ("clipped", "inside", 0.004),
+            ("plain", "inside", -0.004),
+            ("clipped", "outside", -0.004),
+        )
+    ]
+    return {
+        "targets": {"kind": "parent", "source": "made-up spectra"},
+        "test": {"n": 100, "n_inside": 95},
+        "wavelength": {"low": 3800.0, "high": 9200.0, "n": 4000},
+        "arms": {"full": arm, "plain": arm, "mean_spectrum": arm},
+        "contrasts": spectra,
+        "redshifts": {"full": {"reference": "direct", "ways": ways, "contrasts": contrasts}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("difference", "spread", "said"),
+    [
+        (0.002, 0.001, "worse by 0.00200 in redshift (difference 0.00200,"),
+        (-0.002, 0.001, "better by 0.00200 in redshift"),
+        (0.002, 0.005, "not significantly different"),
+    ],
+)
+def test_the_better_way_over_a_spectrum_is_named(terms, difference, spread, said):
+    text = text_of(comparison(), terms, spectrum=spectrum_report(difference, spread))
+    sentence = text[text.index("The best way over a spectrum") :].split("\n")[0]
+    assert sentence.startswith("The best way over a spectrum (templates, chi-square of a basis")
+    assert said in sentence
+    assert "100 test galaxies, against 0.01200 of the direct network" in sentence
+    assert sentence.endswith("The others: network 0.01600.")
+
+
+def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained(terms):
+    text = text_of(comparison(), terms, spectrum=spectrum_report())
+    said = re.findall(r"^.* of the flux in r \(95 % interval.*$", text, re.M)
+    assert said == [
+        "On all test galaxies, physical decoder, full sample is better than plain CNN, full sample:"
+        " MAE -0.0040 of the flux in r (95 % interval -0.0050 to -0.0030).",
+        "Inside the clip window, where both were trained, physical decoder, clipped sample is"
+        " better than physical decoder, full sample: MAE +0.0040 of the flux in r (95 % interval"
+        " +0.0030 to +0.0050).",
+    ]
+    row = "| full | 0.00600 (0.00500 to 0.00700) | 0.0300 (0.0290 to 0.0310) | 68.0 % | 95.0 % |"
+    assert f"{row} 0.020 | – | 50.0 % |" in text
 
 
 class Page(HTMLParser):
@@ -19,7 +229,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.seen, self.words = [], [], []
+        self.open, self.seen = [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -30,86 +240,55 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
-    def handle_data(self, text):
-        self.words.append(text)
-
     def all(self, tag):
         return [attrs for name, attrs in self.seen if name == tag]
 
 
 @pytest.fixture
-def written(tmp_path):
-    figure = tmp_path / "figures" / "one.png"
-    figure.parent.mkdir()
-    figure.write_bytes(PNG)
-    table = Table("A <b>caption</b>", ("", "|dz| (seed)"), (("a|b", "0.1 (0.0 to 0.2) *"),))
-    sections = [
-        Section("Answer", paragraphs=("It is <script>alert(1)</script> & so.",)),
-        Section("Second part", items=("one",), tables=(table,)),
-        Section("Figures", pictures=(Picture(figure, "Caption.", 'An "alt" text'),)),
+def page(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/one.png").write_bytes(PNG)
+    return html_page(
+        '# Title & more\n\n## Answer\n\nIt is <script>alert("x")</script> so.\n\n'
+        "## Second part, of three\n\n- one\n\nA <b>caption</b>\n\n"
+        "| | \\|dz\\| (seed) |\n| --- | ---: |\n| a\\|b | 0.1 (0.0 to 0.2) * |\n\n"
+        '## Figures\n\n![An "alt" text](figures/one.png)\n\nWhat it shows.\n',
+        tmp_path,
+    )
+
+
+def test_the_page_is_well_formed_and_begins_with_the_answer(page):
+    seen = Page(page)
+    assert seen.open == []
+    assert [attrs["id"] for attrs in seen.all("h2")] == [
+        "answer",
+        "second-part-of-three",
+        "figures",
     ]
-    markdown, html = tmp_path / "report.md", tmp_path / "report.html"
-    write_report(sections, markdown=markdown, html=html)
-    return markdown.read_text(encoding="utf-8"), html.read_text(encoding="utf-8")
+    assert [attrs["href"] for attrs in seen.all("a")] == ["#second-part-of-three", "#figures"]
+    assert '<h1>Title &amp; more</h1>\n<section class="answer">' in page
+    assert page.index('id="answer"') < page.index("</section>") < page.index('id="second')
 
 
-def test_the_page_is_well_formed_and_whole(written):
-    page = Page(written[1])
-    assert page.open == []
-    assert [attrs["id"] for attrs in page.all("section")] == ["answer", "second-part", "figures"]
-    links = [attrs["href"] for attrs in page.all("a")]
-    assert links == ["#second-part", "#figures"]
-    assert page.all("meta")[1]["name"] == "viewport"
+def test_the_page_needs_nothing_from_elsewhere(page):
+    seen = Page(page)
+    assert not seen.all("link")
+    assert not seen.all("script")
+    (image,) = seen.all("img")
+    assert image["src"].startswith("data:image/png;base64,")
+    assert image["alt"] == 'An "alt" text'
+    assert "<figcaption>What it shows.</figcaption>\n</figure>" in page
+    assert not re.search(r"https?://|url\(|@import", page)
 
 
-def test_the_page_needs_nothing_from_elsewhere(written):
-    page = Page(written[1])
-    assert not page.all("link")
-    assert not page.all("script")
-    for attrs in page.all("img"):
-        assert attrs["src"].startswith("data:image/png;base64,")
-        assert attrs["alt"] == 'An "alt" text'
-    assert not re.search(r"https?://|url\(|@import", written[1])
+def test_tables_are_named_framed_and_intervals_stand_apart(page):
+    assert 'tabindex="0" aria-label="A &lt;b&gt;caption&lt;/b&gt;">\n<table>' in page
+    assert '<th scope="row">a|b</th>' in page
+    assert '0.1 *<span class="range">0.0 to 0.2</span></td>' in page
+    assert "@media print" in page
+    assert "@media (max-width" in page
 
 
-def test_what_comes_from_files_is_escaped(written):
-    assert "<script>" not in written[1]
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; so." in written[1]
-    assert "A &lt;b&gt;caption" in written[1]
-
-
-def test_intervals_stand_on_their_own_line(written):
-    assert '0.1 *<span class="range">0.0 to 0.2</span>' in written[1]
-
-
-def test_the_markdown_links_figures_and_escapes_bars(written):
-    text = written[0]
-    assert '![An "alt" text](figures/one.png)' in text
-    assert "| a\\|b | 0.1 (0.0 to 0.2) * |" in text
-    assert "|  | \\|dz\\| (seed) |" in text
-    assert "\n| --- | ---: |\n" in text
-    assert "It is <script>" in text  # text is text here; a viewer decides
-
-
-def test_print_and_phone_have_their_rules(written):
-    assert "@media print" in written[1]
-    assert "@media (max-width" in written[1]
-
-
-def reading(controls):
-    """All of "How to read this" of a comparison of controls only, 1,600 test galaxies."""
-    whole = {name: {"whole": {"pit_ks": {"value": value}}} for name, value in controls.items()}
-    return " ".join(_how_to_read({"controls": whole, "test": {"n": 1600}}, 100).items)
-
-
-@pytest.mark.parametrize(
-    ("distance", "words"), [(0.0339, "passes"), (0.0341, "fails")], ids=["uniform", "not uniform"]
-)
-def test_trainz_passes_only_where_its_pit_is_uniform(distance, words):
-    text = reading({"trainz": distance})
-    assert f"Here trainz {words} the test of a uniform PIT: KS distance {distance}," in text
-    assert "5 % critical value 0.0340, n = 1,600." in text
-
-
-def test_without_trainz_nothing_is_said_of_it():
-    assert "trainz" not in reading({"knn": 0.02})
+def test_what_comes_from_files_is_escaped(page):
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; so." in page

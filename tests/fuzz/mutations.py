@@ -12,6 +12,8 @@ import numpy as np
 Rng = np.random.Generator
 Damage = Callable[[Path, Rng], None]
 
+MOST_VALUES = 10**7
+
 EXTREMES = [0, 1, 2**7, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 
 
@@ -19,11 +21,10 @@ def damage_bytes(path: Path, rng: Rng) -> None:
     """Change bytes of a file in place, half of the time among the first 4 kB, where headers are."""
     content = bytearray(path.read_bytes())
     for _ in range(int(rng.integers(1, 4))):
-        kind = str(rng.choice(list(BYTE_DAMAGE)))
         reach = min(len(content), 4096) if rng.random() < 0.5 else len(content)
         if reach < 16:
             break
-        BYTE_DAMAGE[kind](content, int(rng.integers(0, reach - 8)), rng)
+        _damaged(content, int(rng.integers(0, reach - 8)), rng)
     path.write_bytes(bytes(content))
 
 
@@ -59,15 +60,11 @@ def _repeat(content: bytearray, at: int, rng: Rng) -> None:
     content[at:at] = content[at : at + int(rng.integers(1, 512))]
 
 
-BYTE_DAMAGE = {
-    "flip": _flip,
-    "overwrite": _overwrite,
-    "extreme": _extreme,
-    "blank": _blank,
-    "truncate": _truncate,
-    "remove": _remove,
-    "repeat": _repeat,
-}
+BYTE_DAMAGE = [_flip, _overwrite, _extreme, _blank, _truncate, _remove, _repeat]
+
+
+def _damaged(content: bytearray, at: int, rng: Rng) -> None:
+    BYTE_DAMAGE[int(rng.integers(len(BYTE_DAMAGE)))](content, at, rng)
 
 
 def damage_hdf5(path: Path, rng: Rng) -> None:
@@ -78,71 +75,61 @@ def damage_hdf5(path: Path, rng: Rng) -> None:
         for _ in range(int(rng.integers(1, 3))):
             key = str(rng.choice(keys))
             if _is_array(file, key):
-                HDF5_DAMAGE[str(rng.choice(list(HDF5_DAMAGE)))](file, key, rng)
+                HDF5_DAMAGE[int(rng.integers(len(HDF5_DAMAGE)))](file, key, rng)
 
 
 def _is_array(file: h5py.File, key: str) -> bool:
-    """Whether there is still an array with rows to damage."""
+    """Whether there is still an array with rows to damage, and not one made huge before."""
     if not isinstance(file.get(key, getlink=True), h5py.HardLink):
         return False
-    return isinstance(file[key], h5py.Dataset) and bool(file[key].shape)
+    held = file[key]
+    return isinstance(held, h5py.Dataset) and bool(held.shape) and held.size < MOST_VALUES
 
 
-def _replace(file: h5py.File, key: str, values: object) -> None:
+def _dtype(values: np.ndarray, rng: Rng) -> np.ndarray:
+    return np.zeros(values.shape, str(rng.choice(["c8", "?", "S3", "f2", "u8", "i1"])))
+
+
+def _extreme_values(values: np.ndarray, rng: Rng) -> np.ndarray:
+    if values.dtype.kind == "f":
+        values[rng.random(values.shape) < 0.5] = rng.choice([np.nan, np.inf, -np.inf, 1e38, -1e38])
+    elif values.dtype.kind in "iu":
+        values[...] = np.iinfo(values.dtype).max
+    return values
+
+
+OTHER_VALUES: dict[str, Callable[[np.ndarray, Rng], object]] = {
+    "words": lambda values, rng: np.array([b"\xff\xfe" * 3] * len(values)),
+    "scalar": lambda values, rng: 3.0,
+    "nothing": lambda values, rng: h5py.Empty("f4"),
+    "no_rows": lambda values, rng: values[:0],
+    "longer": lambda values, rng: np.concatenate([values, values[:1]]),
+    "other_axes": lambda values, rng: np.moveaxis(values, 0, -1),
+    "more_axes": lambda values, rng: values[..., None],
+    "compound": lambda values, rng: np.zeros(len(values), [("a", "f4"), ("b", "S5")]),
+    "dangling": lambda values, rng: h5py.SoftLink(str(rng.choice(["/nowhere", "/"]))),
+    "elsewhere": lambda values, rng: h5py.ExternalLink(
+        str(rng.choice(["other.h5", "/etc/passwd", "../x.h5"])), "/k"
+    ),
+    "dtype": _dtype,
+    "extreme_values": _extreme_values,
+}
+"""What stands in the place of a dataset."""
+
+
+def _replaced(file: h5py.File, key: str, rng: Rng) -> None:
+    other = OTHER_VALUES[str(rng.choice(list(OTHER_VALUES)))](file[key][...], rng)
     del file[key]
-    file[key] = values
+    file[key] = other
 
 
 def _missing(file: h5py.File, key: str, rng: Rng) -> None:
     del file[key]
 
 
-def _renamed(file: h5py.File, key: str, rng: Rng) -> None:
-    file.move(key, f"{key}_old")
-
-
 def _group(file: h5py.File, key: str, rng: Rng) -> None:
     del file[key]
     file.create_group(key)
-
-
-def _words(file: h5py.File, key: str, rng: Rng) -> None:
-    n = file[key].shape[0] if file[key].shape else 1
-    _replace(file, key, np.array([b"\xff\xfe" * 3] * n))
-
-
-def _scalar(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, 3.0)
-
-
-def _nothing(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, h5py.Empty("f4"))
-
-
-def _no_rows(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, file[key][...][:0])
-
-
-def _longer(file: h5py.File, key: str, rng: Rng) -> None:
-    values = file[key][...]
-    _replace(file, key, np.concatenate([values, values[:1]]))
-
-
-def _other_axes(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, np.moveaxis(file[key][...], 0, -1))
-
-
-def _more_axes(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, file[key][...][..., None])
-
-
-def _dtype(file: h5py.File, key: str, rng: Rng) -> None:
-    values = np.zeros(file[key].shape, str(rng.choice(["c8", "?", "S3", "f2", "u8", "i1"])))
-    _replace(file, key, values)
-
-
-def _compound(file: h5py.File, key: str, rng: Rng) -> None:
-    _replace(file, key, np.zeros(file[key].shape[:1], [("a", "f4"), ("b", "S5")]))
 
 
 def _huge(file: h5py.File, key: str, rng: Rng) -> None:
@@ -152,53 +139,14 @@ def _huge(file: h5py.File, key: str, rng: Rng) -> None:
     file.create_dataset(key, shape, dtype, chunks=(1, *shape[1:]))
 
 
-def _elsewhere(file: h5py.File, key: str, rng: Rng) -> None:
-    del file[key]
-    file[key] = h5py.ExternalLink(str(rng.choice(["other.h5", "/etc/passwd", "../x.h5"])), "/k")
-
-
-def _dangling(file: h5py.File, key: str, rng: Rng) -> None:
-    del file[key]
-    file[key] = h5py.SoftLink(str(rng.choice([key, "/nowhere", "/"])))
-
-
-def _extreme_values(file: h5py.File, key: str, rng: Rng) -> None:
-    values = file[key][...]
-    if values.dtype.kind == "f":
-        values[rng.random(values.shape) < 0.5] = rng.choice([np.nan, np.inf, -np.inf, 1e38, -1e38])
-    elif values.dtype.kind in "iu":
-        values[...] = np.iinfo(values.dtype).max
-    _replace(file, key, values)
-
-
 def _attributes(file: h5py.File, key: str, rng: Rng) -> None:
     for name in ("unit", "source", "schema_version", "bands", "pixel_scale"):
         value = [b"\xff\xfe", np.zeros((3, 3)), "counts", h5py.Empty("S1"), -1e300]
         file.attrs[name] = value[int(rng.integers(len(value)))]
 
 
-HDF5_DAMAGE = {
-    damage.__name__.lstrip("_"): damage
-    for damage in (
-        _missing,
-        _renamed,
-        _group,
-        _words,
-        _scalar,
-        _nothing,
-        _no_rows,
-        _longer,
-        _other_axes,
-        _more_axes,
-        _dtype,
-        _compound,
-        _huge,
-        _elsewhere,
-        _dangling,
-        _extreme_values,
-        _attributes,
-    )
-}
+HDF5_DAMAGE = [_missing, _group, _huge, _attributes] + 13 * [_replaced]
+"""Each as often as there are kinds of it."""
 
 
 def damage_npz(path: Path, rng: Rng) -> None:
@@ -207,7 +155,7 @@ def damage_npz(path: Path, rng: Rng) -> None:
         members = {name: archive.read(name) for name in archive.namelist()}
         compression = archive.infolist()[0].compress_type
     name = str(rng.choice(list(members)))
-    members = NPZ_DAMAGE[str(rng.choice(list(NPZ_DAMAGE)))](members, name, rng)
+    members = NPZ_DAMAGE[int(rng.integers(len(NPZ_DAMAGE)))](members, name, rng)
     with zipfile.ZipFile(path, "w", compression) as archive:
         for member, content in members.items():
             archive.writestr(member, content)
@@ -233,7 +181,7 @@ def _member_renamed(members: Members, name: str, rng: Rng) -> Members:
 
 def _member_bytes(members: Members, name: str, rng: Rng) -> Members:
     content = bytearray(members[name])
-    BYTE_DAMAGE[str(rng.choice(list(BYTE_DAMAGE)))](content, int(rng.integers(0, 128)), rng)
+    _damaged(content, int(rng.integers(0, 128)), rng)
     return {**members, name: bytes(content)}
 
 
@@ -265,17 +213,14 @@ def _member_plain(members: Members, name: str, rng: Rng) -> Members:
     return {**members, name: _npy(np.zeros(shape, str(rng.choice(["f4", "c8", "S3", "?"]))))}
 
 
-NPZ_DAMAGE = {
-    damage.__name__.removeprefix("_member_"): damage
-    for damage in (
-        _member_missing,
-        _member_renamed,
-        _member_bytes,
-        _member_objects,
-        _member_header,
-        _member_plain,
-    )
-}
+NPZ_DAMAGE = [
+    _member_missing,
+    _member_renamed,
+    _member_bytes,
+    _member_objects,
+    _member_header,
+    _member_plain,
+]
 
 
 def mutate(original: Path, target: Path, *, seed: int) -> None:

@@ -1,7 +1,8 @@
-"""Read damaged files as people do: ``python worker.py JOBS RESULTS MODEL``.
+"""Read damaged files as people do: ``python worker.py JOBS RESULTS [MODEL]``.
 
-JOBS is a list of [file, options]; RESULTS gets a line of JSON per file and way of reading it, so
-that whoever started this knows which file killed it. A read that hangs is ended by SIGALRM.
+JOBS is a list of [file, options]. RESULTS gets a line of JSON before and after each way of reading
+a file, so that whoever started this knows which file ended it. A read that hangs is ended by
+SIGALRM. Without a MODEL, files are read by the reader alone and ingested; with it, by the commands.
 """
 
 import contextlib
@@ -11,57 +12,53 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 SECONDS_PER_READ = 60
 
 
-def main(jobs: Path, results: Path, model: Path) -> None:
-    """Work through the jobs that RESULTS does not name yet."""
-    from pix2z.network import estimator
+def main(jobs: Path, results: Path, model: Path | None = None) -> None:
+    """Work through the jobs."""
+    ways = {"read": _read, "ingest": _ingest}
+    if model is not None:
+        from pix2z.network import estimator
 
-    pool = estimator.load_pool(model)
-    estimator.load_pool = lambda folder: pool
-    begun = [json.loads(line) for line in results.read_text().splitlines()]
-    done = {(entry["file"], entry["command"]) for entry in begun}
-    with results.open("a") as out:
+        pool = estimator.load_pool(model)
+        estimator.load_pool = lambda folder: pool
+        ways = {"inspect": _inspect, "predict": _predict, "ingest": _ingest}
+    with results.open("w") as out:
         for file, options in json.loads(jobs.read_text()):
-            for command in COMMANDS:
-                if (file, command) in done:
-                    continue
-                out.write(json.dumps({"file": file, "command": command, "begun": True}) + "\n")
+            for way, read in ways.items():
+                out.write(json.dumps({"file": file, "way": way, "begun": True}) + "\n")
                 out.flush()
                 signal.alarm(SECONDS_PER_READ)
-                outcome = COMMANDS[command](Path(file), options, model)
+                outcome = read(Path(file), options, model)
                 signal.alarm(0)
-                out.write(json.dumps({"file": file, "command": command, **outcome}) + "\n")
+                out.write(json.dumps({"file": file, "way": way, **outcome}) + "\n")
 
 
-def _inspect(file: Path, options: list[str], model: Path) -> dict:
-    return _command("inspect", str(file), *options)
+def _read(file: Path, options: list[str], model: Path | None) -> dict:
+    from pix2z.ingest.inspection import file_contents
+    from pix2z.ingest.source import open_source
 
-
-def _predict(file: Path, options: list[str], model: Path) -> dict:
-    out, pdf = file.parent / "out" / "z.csv", file.parent / "out" / "z.hdf5"
-    outcome = _command(
-        *("predict", str(file), "--model", str(model), "--out", str(out), "--pdf", str(pdf)),
-        *("--no-check", *options),
-    )
-    rows = len(out.read_text().splitlines()) - 1 if out.exists() else None
-    return {**outcome, "rows": rows, "left": _sweep(out.parent)}
-
-
-def _ingest(file: Path, options: list[str], model: Path) -> dict:
-    from pix2z.cli.reading import read_mapping
-    from pix2z.ingest.galaxies import ingest
-    from pix2z.ingest.source import detect_layout
-
-    out = file.parent / "out" / "galaxies.h5"
-    entries = [value for value in options if "=" in value]
-    mapping = read_mapping(None, entries)
+    layout, mapping = _layout_and_mapping(file, options)
 
     def work() -> None:
-        layout = "hdf5" if entries else detect_layout(file)
+        file_contents(file)
+        with open_source(file, layout=layout, mapping=mapping) as survey:
+            survey.read_images(0, len(survey.table))
+
+    return _guarded(work)
+
+
+def _ingest(file: Path, options: list[str], model: Path | None) -> dict:
+    from pix2z.ingest.galaxies import ingest
+
+    out = file.parent / "out" / "galaxies.h5"
+
+    def work() -> None:
+        layout, mapping = _layout_and_mapping(file, options)
         ingest(
             file,
             out,
@@ -73,11 +70,28 @@ def _ingest(file: Path, options: list[str], model: Path) -> dict:
             check_photometry=False,
         )
 
-    outcome = _guarded(work)
-    return {**outcome, "left": _sweep(out.parent)}
+    return _guarded(work) | {"left": _sweep(out.parent)}
 
 
-COMMANDS = {"inspect": _inspect, "predict": _predict, "ingest": _ingest}
+def _inspect(file: Path, options: list[str], model: Path | None) -> dict:
+    return _command("inspect", str(file), *options)
+
+
+def _predict(file: Path, options: list[str], model: Path | None) -> dict:
+    out, pdf = file.parent / "out" / "z.csv", file.parent / "out" / "z.hdf5"
+    outcome = _command(
+        *("predict", str(file), "--model", str(model), "--out", str(out), "--pdf", str(pdf)),
+        *("--no-check", *options),
+    )
+    rows = len(out.read_text().splitlines()) - 1 if out.exists() else None
+    return {**outcome, "rows": rows, "left": _sweep(out.parent)}
+
+
+def _layout_and_mapping(file: Path, options: list[str]):
+    from pix2z.cli.reading import read_mapping
+
+    entries = [value for value in options if "=" in value]
+    return ("hdf5" if entries else None), read_mapping(None, entries)
 
 
 def _command(*arguments: str) -> dict:
@@ -87,7 +101,7 @@ def _command(*arguments: str) -> dict:
     return _guarded(cli.main)
 
 
-def _guarded(work) -> dict:
+def _guarded(work: Callable[[], object]) -> dict:
     """Run; exit code, what was said on stderr, and the stack trace where there was one."""
     from pix2z.errors import Pix2zError
 

@@ -1,13 +1,25 @@
-"""Small raw files in the seed's layout, with NERSC's keys and the group `truth`."""
+"""Small raw files with NERSC's keys and the group `truth`, and twelve galaxies in every layout."""
 
 import h5py
 import numpy as np
 import pytest
 
+from pix2z.config.ingest import Hdf5Mapping
 from pix2z.ingest.galaxies import ingest
+from pix2z.ingest.source import open_source
 
 N_PARENTS = 40
 N_MOVED = 10
+N = 12
+
+STANDARD_KEYS = {
+    "object_id": "ObjID",
+    "ra": "ra",
+    "dec": "dec",
+    "ebv": "e_bv",
+    "z": "specz_redshift",
+    "z_error": "specz_redshift_err",
+}
 
 
 def raw_content():
@@ -44,11 +56,11 @@ def raw():
 def write_raw(tmp_path):
     """Return a function that writes content to a raw file and returns its path."""
 
-    def write(content, name="raw.h5"):
+    def write(content, name="raw.h5", **attributes):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         with h5py.File(path, "w") as file:
-            file.attrs["source"] = "a test"
+            file.attrs.update({"source": "a test"} | attributes)
             for key, values in content.items():
                 file[key] = values
         return path
@@ -81,3 +93,83 @@ def run_ingest(tmp_path):
 def galaxies_path(raw, write_raw, run_ingest):
     """A galaxies.h5 of 50 rows."""
     return run_ingest(write_raw(raw))[0]
+
+
+@pytest.fixture
+def galaxies(raw):
+    """Stamps (N, 32, 32, 5) in nanomaggies and the columns of the first 12 galaxies."""
+    columns = {name: raw[key][:N] for name, key in STANDARD_KEYS.items()}
+    return {"stamps": np.ascontiguousarray(raw["images"][:N].transpose(0, 2, 3, 1)), **columns}
+
+
+@pytest.fixture
+def write_npz(tmp_path):
+    """Return a function that writes name -> array as npz."""
+
+    def write_file(arrays, *, name="raw.npz", compressed=False):
+        path = tmp_path / name
+        (np.savez_compressed if compressed else np.savez)(path, **arrays)
+        return path
+
+    return write_file
+
+
+def framed(stamps, *, side, first):
+    """Stamps in the middle of larger ones, whose border is loud."""
+    n, _, _, bands = stamps.shape
+    whole = np.full((n, side, side, bands), 1e6, np.float32)
+    whole[:, first : first + 32, first : first + 32] = stamps
+    return whole
+
+
+def pasquet_labels(galaxies):
+    """Structured labels with columns beside those that are read."""
+    names = {"ra": "ra", "dec": "dec", "EBV": "ebv", "z": "z", "zErr": "z_error"}
+    dtype = [(name, galaxies[key].dtype) for name, key in names.items()]
+    labels = np.zeros(N, [("specObjID", "i8"), ("class", "S8"), *dtype, ("bestObjID", "i8")])
+    for name, key in names.items():
+        labels[name] = galaxies[key]
+    labels["bestObjID"] = galaxies["object_id"]
+    labels["specObjID"] = 7
+    return labels
+
+
+@pytest.fixture
+def written(galaxies, write_raw, write_npz):
+    """Return a function that writes the galaxies in a layout; `dropped` columns are left out."""
+
+    def write_layout(layout, *, dropped=()):
+        kept = {name: values for name, values in galaxies.items() if name not in dropped}
+        stamps = kept.pop("stamps")
+        if layout == "pasquet":
+            labels = pasquet_labels(galaxies)
+            fields = {"z": "z", "z_error": "zErr", "ebv": "EBV", "ra": "ra", "dec": "dec"}
+            gone = {fields[name] for name in dropped if name in fields}
+            if "object_id" in dropped:
+                gone |= {"bestObjID", "specObjID"}
+            labels = labels[[name for name in labels.dtype.names if name not in gone]]
+            cube = framed(stamps, side=64, first=16)
+            return write_npz({"cube": cube, "labels": np.ascontiguousarray(labels)})
+        if layout == "hdf5":
+            return write_raw({"pix/stamps": stamps} | {f"cat/{k}": v for k, v in kept.items()})
+        if layout == "nersc":
+            stamps = framed(stamps, side=107, first=37)
+        keys = {STANDARD_KEYS[name]: values for name, values in kept.items()}
+        return write_raw({"images": stamps.transpose(0, 3, 1, 2), **keys})
+
+    return write_layout
+
+
+@pytest.fixture
+def opened(written):
+    """Return a function that writes the galaxies in a layout and opens them."""
+
+    def open_layout(layout, *, dropped=(), ebv_key=None):
+        names = {"z": "redshift", "z_error": "redshift_error"}
+        kept = [name for name in STANDARD_KEYS if name not in dropped]
+        keys = {names.get(name, name): f"cat/{name}" for name in kept}
+        mapping = Hdf5Mapping(images="pix/stamps", unit="nanomaggy", **keys)
+        path = written(layout, dropped=dropped)
+        return open_source(path, layout=layout, mapping=mapping, ebv_key=ebv_key)
+
+    return open_layout

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.layouts.columns import assemble
-from pix2z.ingest.layouts.raw import RawFile, RawSurvey
+from pix2z.ingest.columns import assemble
 from pix2z.ingest.plausibility import FEWEST, photometry_problems, sample_rows
+from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.sky.semireal import write_semireal
 
 SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS
@@ -101,21 +101,20 @@ def test_semi_real_galaxies_pass(stamps):
 def test_what_goes_wrong_is_said_in_one_line(stamps, fault):
     change, words = FAULTS[fault]
     with np.errstate(invalid="ignore"):
-        found = problems(change(stamps))
-    assert found
-    assert any(re.search(words, line) for line in found), found
-    assert all("\n" not in line and line[0].islower() for line in found)
+        lines = problems(change(stamps))
+    assert any(re.search(words, line) for line in lines), lines
+    assert all("\n" not in line and line[0].islower() for line in lines)
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[1:])
-def test_every_wrong_order_of_the_bands_is_found_and_sorted(stamps, order):
-    names = "".join("ugriz"[band] for band in order)
-    (found,) = problems(stamps[:80, :, :, list(order)])
-    assert "the band order contradicts galaxy colours" in found
-    assert f"what is read as u g r i z looks like {' '.join(names)} " in found
+def test_a_wrong_order_of_the_bands_is_found_and_sorted(stamps):
+    for order in list(itertools.permutations(range(5)))[1::4]:
+        names = " ".join("ugriz"[band] for band in order)
+        (problem,) = problems(stamps[:80, :, :, list(order)])
+        assert "the band order contradicts galaxy colours" in problem
+        assert f"what is read as u g r i z looks like {names} " in problem
 
 
-@pytest.mark.parametrize("absent", ["u", "r", "ui", "grz"])
+@pytest.mark.parametrize("absent", ["r", "ui"])
 def test_absent_bands_are_no_fault_and_the_rest_is_still_judged(stamps, absent):
     images = stamps.copy()
     images[..., ["ugriz".index(band) for band in absent]] = np.nan
@@ -136,17 +135,12 @@ def test_other_surveys_pass(stamps, depth):
     assert problems(faint + rng.normal(size=stamps.shape) * sky * max(depth - 1.0, 0.0)) == ()
 
 
-def test_a_brighter_and_a_fainter_sample_pass(stamps):
-    assert problems(stamps * 10) == ()  # the noise too: fields ten times as shallow
-    assert problems(stamps / 10) == ()
-
-
 def test_blank_sky_has_no_colours():
     rng = np.random.default_rng(2)
     sky = np.array([0.043, 0.017, 0.027, 0.044, 0.175])
     for _ in range(5):
-        found = problems(rng.normal(size=(100, 32, 32, 5)) * sky)
-        assert not any("band order" in line for line in found)
+        lines = problems(rng.normal(size=(100, 32, 32, 5)) * sky)
+        assert not any("band order" in line for line in lines)
 
 
 def test_renderings_without_noise_pass():
@@ -202,43 +196,37 @@ def test_rows_of_a_sample_are_spread_evenly(n, most):
         assert gaps.max() - gaps.min() <= 1
 
 
-@pytest.mark.parametrize(
-    "value", [-9999.0, -99.0, -32768.0, 99.0, 999.0, 1e30, -1e30, 3e38, 65535.0]
-)
-@pytest.mark.parametrize("n", [5, 300])
+@pytest.mark.parametrize("value", [-9999.0, -99.0, 99.0, 999.0, 1e30, 3e38, 65535.0])
+@pytest.mark.parametrize("n", [5, 80])
 def test_a_number_that_stands_for_masked_pixels_is_named(stamps, value, n):
     images = stamps[:n].copy()
     images[2, :3, :4, 2] = value
     images[4, 10:, 5, 0] = value
-    (found,) = problems(images)
+    (problem,) = problems(images)
     number = f"{np.float32(value):.6g}"
     assert (
-        f"34 pixels are exactly {number}, in 2 of {n} galaxies (bands u r, first in row 2)" in found
+        f"34 pixels are exactly {number}, in 2 of {n} galaxies (bands u r, first in row 2)"
+        in problem
     )
-    assert found.endswith(f"given ingest.hdf5.masked_value: {number})")
+    assert problem.endswith(f"given ingest.hdf5.masked_value: {number})")
 
 
-def test_absent_bands_that_are_a_number_are_named_too(stamps):
+def test_absent_bands_that_are_a_number_are_named_too_and_different_numbers_are_not(stamps):
     images = stamps.copy()
+    images[0, 0, 0, 0] = -9999.0  # one alone stands for nothing
+    images[5:9, :2, :, 1] = -9999.0 * np.random.default_rng(4).uniform(1, 2, (4, 2, 32))
+    assert not any("exactly" in line for line in problems(images))
     images[:, :, :, 4] = -999.0
-    (found,) = problems(images)
-    assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in found
+    (problem,) = problems(images)
+    assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in problem
 
 
 def test_it_is_named_in_the_unit_of_the_file(stamps):
     images = stamps.copy()
     images[3, :3, :4] = np.float32(-9999 / 3631)
     survey = replace(survey_of(images), nanomaggies=1 / 3631)
-    (found,) = photometry_problems(survey)
-    assert "exactly -9999, in 1 of 300 galaxies" in found
-
-
-def test_one_bad_pixel_or_different_ones_stand_for_nothing(stamps):
-    images = stamps.copy()
-    images[0, 0, 0, 0] = -9999.0
-    rng = np.random.default_rng(4)
-    images[5:9, :2] = -9999.0 * rng.uniform(1, 2, (4, 2, 32, 5))
-    assert not any("exactly" in line for line in problems(images))
+    (problem,) = photometry_problems(survey)
+    assert "exactly -9999, in 1 of 300 galaxies" in problem
 
 
 def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):

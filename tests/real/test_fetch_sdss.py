@@ -12,7 +12,7 @@ from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
-from tests.archive.archive import archive_serving
+from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 LISTED = """#Table1

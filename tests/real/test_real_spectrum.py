@@ -32,7 +32,7 @@ from pix2z.sky.semireal import write_semireal
 from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
 from pix2z.stages.train_spectrum import learned
-from tests.archive.archive import archive_serving
+from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 ROOT = Path(__file__).parents[2]

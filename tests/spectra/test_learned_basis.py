@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pix2z.spectra.learned_basis import learn_basis
-from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.template_redshift import fit_redshifts
+from pix2z.wavelengths import wavelength_grid
 from tests.spectra.galaxies import STEP, WAVELENGTH, shape
 
 N = 300
@@ -38,7 +38,7 @@ def test_the_span_of_what_the_spectra_are_made_of_is_found():
     assert not found.non_negative
     assert found.wavelength[0] < 4000 / 1.25
     assert found.wavelength[-1] > 8500
-    assert log_grid(found.wavelength).step == pytest.approx(STEP)
+    assert wavelength_grid(found.wavelength).step == pytest.approx(STEP)
     assert (cosines(found) > 0.99999).all()
     np.testing.assert_allclose(found.flux @ found.flux.T, np.eye(3), atol=1e-5)
 

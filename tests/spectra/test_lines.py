@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pix2z.spectra.lines import LINES, emission_templates, observed
+from pix2z.spectra.lines import LINES, emission_templates
 
 
 def edlen_vacuum(air: float) -> float:
@@ -38,13 +38,6 @@ def test_names_are_unique_and_lines_in_order():
     wavelengths = [line.wavelength for line in LINES]
     assert wavelengths == sorted(wavelengths)
     assert {line.emission for line in LINES} == {True, False}
-
-
-def test_observed_places_are_redshifted():
-    found = observed(LINES, 0.25)
-    assert [line for line, _ in found] == list(LINES)
-    for line, place in found:
-        assert place == pytest.approx(1.25 * line.wavelength)
 
 
 def test_a_doublet_has_its_ratio():

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.templates import PHASES, Templates, template_lattice, with_emission_lines
+from pix2z.wavelengths import wavelength_grid
 from tests.spectra.galaxies import REST, WAVELENGTH, shape, templates
 
 
 def test_a_place_is_the_template_at_that_redshift():
-    grid = log_grid(WAVELENGTH)
+    grid = wavelength_grid(WAVELENGTH)
     lattice = template_lattice(templates(), grid, z_min=0.0, z_max=0.5, margin=PHASES)
     first, last = lattice.ln_first, lattice.ln_first - (lattice.n_places - 1) * lattice.step
     assert first >= np.log(1.5) + lattice.step * (PHASES - 1)
@@ -23,7 +23,7 @@ def test_a_place_is_the_template_at_that_redshift():
 
 
 def test_what_templates_do_not_reach_is_not_known():
-    grid = log_grid(WAVELENGTH)
+    grid = wavelength_grid(WAVELENGTH)
     short = Templates(np.geomspace(3800, 6000, 900), np.ones((1, 900)), non_negative=True)
     lattice = template_lattice(short, grid, z_min=0.0, z_max=0.3, margin=PHASES)
     flux, known = lattice.at(lattice.n_places - 1 - PHASES, grid.n)  # z = 0

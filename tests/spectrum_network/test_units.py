@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
-from pix2z.spectrum_network.units import mean_flux_r, physical_spectra
+from pix2z.sky.filters import flux_density_per_nanomaggy
+from pix2z.spectrum_network.units import FLUX_DENSITY_R, mean_flux_r, physical_spectra
 
 
 def gaussian(flux: float) -> np.ndarray:
@@ -20,6 +21,10 @@ def test_a_nanomaggy_in_r_is_an_ab_flux_density():
     found = mean_flux_r(images, np.array([0.0, np.nan]))
     expected = 100 * 3.631e-29 * 2.99792458e18 / 6166**2 / 1e-17
     np.testing.assert_allclose(found, [expected, 2 * expected], rtol=0.02)
+
+
+def test_the_flux_density_is_that_of_the_filters():
+    assert pytest.approx(flux_density_per_nanomaggy("r"), rel=1e-12) == FLUX_DENSITY_R
 
 
 def test_galactic_extinction_is_taken_off():

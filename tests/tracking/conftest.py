@@ -191,6 +191,14 @@ def client(root: Path):
 
 
 @pytest.fixture
+def registered_client(registered: Path):
+    """Client of a store that holds both arms; for tests that only look."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{registered / 'mlflow.db'}")
+
+
+@pytest.fixture
 def retrain(root: Path):
     """Replace the weights of one seed, and the pool with them."""
 

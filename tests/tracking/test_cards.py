@@ -1,5 +1,6 @@
 """The commands on a model card: those of the commit that holds the version, once there is one."""
 
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from pix2z.tracking.cards import folder_digest
+from pix2z.tracking.records import WORKSPACE_CODE
 from pix2z.tracking.register import register
 from tests.tracking.test_records import git
 
@@ -77,3 +79,15 @@ def test_the_card_says_where_the_code_was_altered_or_no_commit_is_known(root, ar
     altered = "Code or parameters differed from the commit"
     assert altered in client.get_model_version("pix2z-published_full", "1").description
     assert altered not in client.get_model_version("pix2z-full", "1").description
+
+
+def test_the_card_of_a_workspace_makes_the_workspace_again(root, arms, client):
+    code = {"git_commit": "0123abc", "git_dirty": "false", "workspace_preset": "quick"}
+    (root / WORKSPACE_CODE).write_text(json.dumps(code))
+    register(root, {"full": arms["full"]})
+    assert commands(client) == [
+        "git checkout 0123abc",
+        "pix2z workspace build/quick --preset quick",
+        "cd build/quick",
+        "dvc repro train@full",
+    ]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from pix2z.tracking import runs as runs_module
+from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.register import register
-from pix2z.tracking.store import EXPERIMENTS, Store
+from pix2z.tracking.store import Store
+from pix2z.tracking.versions import read_versions
 from tests.tracking.conftest import write_predictions
 
 
@@ -45,9 +47,8 @@ def test_everything_appears_once_however_often_it_is_registered(root, arms, clie
     assert artifacts == {path: path.stat().st_mtime_ns for path in (root / "mlruns").rglob("*")}
 
 
-def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, arms, client):
-    register(root, arms)
-    run = by_name(client, "pix2z-train")["full, seed 2"]
+def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, registered_client):
+    run = by_name(registered_client, "pix2z-train")["full, seed 2"]
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     assert (tags["arm"], tags["seed"], tags["weights_digest"]) == ("full", "2", b"full2".hex())
     assert tags["galaxies_digest"].startswith("sha256:")
@@ -55,25 +56,24 @@ def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, 
     assert params["settings.dense_units"] == "[256, 128]"
     assert metrics["test/mae"] == 0.02
     assert "test/r2" not in metrics  # undefined: absent, not zero
-    curve = client.get_metric_history(run.info.run_id, "curves/val_loss")
+    curve = registered_client.get_metric_history(run.info.run_id, "curves/val_loss")
     history = json.loads((root / "models/full/seed-2/history.json").read_text())
     assert [(m.step, m.value) for m in curve] == list(enumerate(history["val_loss"]))
     assert run.info.end_time - run.info.start_time == pytest.approx(7500, abs=2)
     assert run.info.status == "FINISHED"
 
 
-def test_a_pool_owns_the_registered_model_and_the_figures(root, arms, client):
-    register(root, arms)
-    run = by_name(client, "pix2z-train")["full, pool"]
+def test_a_pool_owns_the_registered_model_and_the_figures(registered_client):
+    run = by_name(registered_client, "pix2z-train")["full, pool"]
     assert run.data.metrics["test_inside/mae"] == 0.05
-    figures = [f.path for f in client.list_artifacts(run.info.run_id, "figures")]
+    figures = [f.path for f in registered_client.list_artifacts(run.info.run_id, "figures")]
     assert figures == ["figures/errors_full.png", "figures/pit.png"]
-    (version,) = client.search_model_versions("name = 'pix2z-full'")
+    (version,) = registered_client.search_model_versions("name = 'pix2z-full'")
     assert version.run_id == run.info.run_id
     assert "seeds 1, 2" in version.description
     assert "- CRPS: **" in version.description
     assert "made-up galaxies" in version.description
-    assert "nanomaggies" in client.get_registered_model("pix2z-full").description
+    assert "nanomaggies" in registered_client.get_registered_model("pix2z-full").description
 
 
 def sections(card: str) -> dict[str, str]:
@@ -82,9 +82,8 @@ def sections(card: str) -> dict[str, str]:
     return {"": before, **dict(zip(rest[::2], rest[1::2], strict=True))}
 
 
-def test_every_version_carries_a_model_card(root, arms, client):
-    register(root, arms)
-    for version in client.search_model_versions("name LIKE 'pix2z-%'"):
+def test_every_version_carries_a_model_card(registered_client):
+    for version in registered_client.search_model_versions("name LIKE 'pix2z-%'"):
         card = sections(version.description)
         assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use", "Made again by"]
         assert f"of the arm **{version.tags['arm']}**" in card[""]
@@ -103,9 +102,8 @@ def test_the_card_of_a_clipped_arm_names_what_it_never_saw(root, arms, client):
     assert "no galaxy beyond 2 sigma" in sections(version.description)["Limits"]
 
 
-def test_a_model_is_code_weights_and_json_without_pickle(root, arms, client):
-    register(root, arms)
-    folder = Path(client.get_model_version_download_uri("pix2z-full", "1"))
+def test_a_model_is_code_weights_and_json_without_pickle(root, registered_client):
+    folder = Path(registered_client.get_model_version_download_uri("pix2z-full", "1"))
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pyc"}]
     pool = folder / "artifacts" / "pool"
@@ -114,21 +112,19 @@ def test_a_model_is_code_weights_and_json_without_pickle(root, arms, client):
         assert (pool / name).read_bytes() == (source / name).read_bytes()
 
 
-def test_the_comparison_answers_in_words_and_numbers(root, arms, client):
-    register(root, arms)
-    (run,) = runs(client, "pix2z-compare")
+def test_the_comparison_answers_in_words_and_numbers(registered_client):
+    (run,) = runs(registered_client, "pix2z-compare")
     assert "Inside the clip window, full is better." in run.data.tags["mlflow.note.content"]
     assert run.data.metrics["inside_mae/full"] == 0.05
     assert run.data.metrics["primary_p_holm_crps/full minus published_full"] == 0.01
-    paths = {f.path for f in client.list_artifacts(run.info.run_id)}
+    paths = {f.path for f in registered_client.list_artifacts(run.info.run_id)}
     assert paths == {"compare.json", "report.html", "figures"}
-    figures = {f.path for f in client.list_artifacts(run.info.run_id, "figures")}
+    figures = {f.path for f in registered_client.list_artifacts(run.info.run_id, "figures")}
     assert figures == {"figures/errors_full.png", "figures/pit.png"}
 
 
-def test_trials_are_children_of_their_study(root, arms, client):
-    register(root, arms)
-    found = by_name(client, "pix2z-tune")
+def test_trials_are_children_of_their_study(registered_client):
+    found = by_name(registered_client, "pix2z-tune")
     study = found.pop("study of 3 trials")
     assert set(found) == {"baseline", "trial 1", "trial 2 (best)"}
     assert {r.data.tags["mlflow.parentRunId"] for r in found.values()} == {study.info.run_id}
@@ -240,3 +236,14 @@ def test_of_twins_from_two_machines_the_first_is_kept(root, arms, client, monkey
         monkeypatch.setattr(f"mlflow.{search}", lambda **_: [])
     register(root, arms)
     assert census(client) == first
+
+
+def test_registered_models_of_former_names_stay(root, arms, client):
+    """As arms were called before they got other names in params.yaml."""
+    former = root / "models/seed_full"
+    shutil.copytree(root / "models/published_full", former)
+    register(root, {"seed_full": arms["published_full"]})
+    shutil.rmtree(former)
+    register(root, arms)
+    names = {version.name for version in read_versions(client)}
+    assert names == {"pix2z-full", "pix2z-published_full", "pix2z-seed_full"}

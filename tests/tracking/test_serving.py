@@ -1,265 +1,191 @@
-"""A registered version behind real servers: ``pix2z serve`` and plain ``mlflow models serve``."""
+"""``pix2z serve``: which version it serves, and its server, with a model without TensorFlow."""
 
-import base64
 import json
 import os
+import shutil
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import replace
-from http.client import HTTPConnection
 from pathlib import Path
+from urllib.request import Request, urlopen
 
-import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from pix2z.network.estimator import Estimator, load_pool
+from pix2z.cli import app
+from pix2z.errors import InputError, IntegrityError, Pix2zError
+from pix2z.tracking.serving import CHAMPION_URI, fetch_version, free_port, is_loopback, running
+from pix2z.tracking.store import open_store
 
-BIN = Path(sys.executable).parent
-IMAGES = np.random.default_rng(0).normal(0.1, 0.05, (64, 32, 32, 5)).astype(np.float32)
-EBV = np.linspace(0.0, 0.1, 64).round(4).tolist()
+LIGHT = """
+import os, sys, time
+import pandas as pd
 
+class Model:
+    def predict(self, data, params=None):
+        time.sleep(float(data[0]))
+        return pd.DataFrame({"pid": [os.getpid()]})
 
-@pytest.fixture(scope="module")
-def estimator(tiny_pool) -> Estimator:
-    return load_pool(tiny_pool)
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory, tiny_record) -> dict[str, str]:
-    """A store whose champion is a version of `tiny_pool`, as environment variables."""
-    from pix2z.tracking.packaging import ensure_versions
-    from pix2z.tracking.store import open_store
-
-    folder = tmp_path_factory.mktemp("registry")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("MLFLOW_TRACKING_URI", uri)
-        store = open_store()
-        run = store.client.create_run(store.experiments["pix2z-train"])
-        ensure_versions(store, [replace(tiny_record, run_id=run.info.run_id)])
-        store.client.copy_model_version("models:/pix2z-full/1", "pix2z")
-        store.client.set_registered_model_alias("pix2z", "champion", "1")
-    return {**os.environ, "MLFLOW_TRACKING_URI": uri, "TMPDIR": str(folder)}
+def _load_pyfunc(path):
+    assert "pix2z" not in sys.modules, "the version's own package would be hidden"
+    return Model()
+"""
+BROKEN = "raise ValueError('a broken model\\nwith a long story')\n"
 
 
-@pytest.fixture(scope="module")
-def processes(environment) -> Iterator[dict[str, tuple[subprocess.Popen[str], int]]]:
-    """Both servers, started side by side; name -> process and port."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        plain_port = found.getsockname()[1]
-    plain = ["mlflow", "models", "serve", "-m", "models:/pix2z@champion", "--env-manager", "local"]
-    commands = {
-        "pix2z": ["pix2z", "serve", "--port", "0"],
-        "mlflow": [*plain, "--port", str(plain_port)],
-    }
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = {
-        name: subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]],
-            env={**environment, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            text=True,
-            start_new_session=True,
-            **(pipes if name == "pix2z" else quiet),
-        )
-        for name, command in commands.items()
-    }
+def save(folder: Path, code: str) -> Path:
+    (folder / "code").mkdir(parents=True)
+    (folder / "code/light_model.py").write_text(code)
+    flavor = {"loader_module": "light_model", "code": "code", "env": {}}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": {"python_function": flavor}}))
+    return folder
+
+
+def serving(model: Path, workers: int = 1):
+    return running(model, host="127.0.0.1", port=free_port("127.0.0.1", 0), workers=workers)
+
+
+def ask(address: str, seconds: float = 0.0) -> int:
+    body = json.dumps({"inputs": [seconds]}).encode()
+    request = Request(address, body, {"Content-Type": "application/json", "Connection": "close"})
+    with urlopen(request, timeout=60) as response:
+        return json.load(response)["predictions"][0]["pid"]
+
+
+def refuses(address: str) -> bool:
     try:
-        line = started["pix2z"].stdout.readline()
-        assert " answers at http://127.0.0.1:" in line, started["pix2z"].stderr.read()
-        port = int(line.partition("127.0.0.1:")[2].partition("/")[0])
-        _wait(plain_port)
-        yield {"pix2z": (started["pix2z"], port), "mlflow": (started["mlflow"], plain_port)}
-    finally:
-        for process in started.values():
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(30)
+        ask(address)
+    except OSError as error:
+        return "refused" in str(error)
+    return False
 
 
-def _wait(port: int) -> None:
-    """Wait until the server on `port` answers."""
-    end = time.monotonic() + 120
-    while True:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-            try:
-                connection.request("GET", "/ping")
-                assert connection.getresponse().status == 200
-                return
-            except OSError:
-                assert time.monotonic() < end, "the server does not answer"
-        time.sleep(0.2)
+def test_a_server_finishes_what_it_began_and_is_gone_afterwards(tmp_path):
+    answers = []
+    with serving(save(tmp_path / "model", LIGHT), workers=2) as server:
+        begun = threading.Thread(target=lambda: answers.append(ask(server.address, 2.0)))
+        begun.start()
+        time.sleep(1)  # the request of 2 s is on its way
+    begun.join()
+    assert len(answers) == 1
+    assert refuses(server.address)
 
 
-@pytest.fixture(params=["pix2z", "mlflow"])
-def server(request, processes):
-    """Ask either server: a body or what JSON makes of it -> status, content."""
-    port = processes[request.param][1]
-    return lambda asked, **headers: post(port, asked, **headers)
+def test_a_server_that_is_killed_ends_the_command_and_its_workers(tmp_path):
+    with serving(save(tmp_path / "model", LIGHT), workers=2) as server:
+        os.kill(server.process.pid, signal.SIGKILL)
+        with pytest.raises(Pix2zError, match="ended by itself, with exit code -9"):
+            server.wait()
+    assert refuses(server.address)
 
 
-def post(port: int, asked, **headers) -> tuple[int, dict]:
-    body = asked if isinstance(asked, bytes) else json.dumps(asked).encode()
-    kind = headers or {"Content-Type": "application/json"}
-    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
-        connection.request("POST", "/invocations", body, kind)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-
-
-def text_of(images: np.ndarray) -> str:
-    return base64.b64encode(images.astype("<f4").tobytes()).decode()
-
-
-def column(content: dict, name: str) -> list:
-    return [row[name] for row in content["predictions"]]
-
-
-def test_both_forms_get_the_answers_of_the_estimator(server, estimator):
-    expected = estimator.estimate(IMAGES[:3], np.array([0.01, np.nan, 0.02]))
-    ebv = [0.01, None, 0.02]
-    for asked in (
-        {"inputs": {"images": IMAGES[:3].tolist(), "ebv": ebv}},
-        {"inputs": {"images": text_of(IMAGES[:3]), "ebv": ebv}},
-        {"inputs": IMAGES[:3].tolist(), "params": {"ebv": ebv}},
-        {"inputs": text_of(IMAGES[:3]), "params": {"ebv": ebv}},
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_that_does_not_load_is_one_line(tmp_path, workers):
+    with (
+        pytest.raises(Pix2zError, match=r"^ValueError: a broken model$"),
+        serving(save(tmp_path / "broken", BROKEN), workers),
     ):
-        status, content = server(asked)
-        assert status == 200, content
-        assert column(content, "flags") == [0, 4, 0]
-        for name in ("median", "mean", "mode"):
-            found = column(content, f"z_{name}")
-            np.testing.assert_allclose(found, getattr(expected, f"z_{name}"), rtol=1e-6)
-        for name in ("err68_low", "err68_high", "err95_low", "err95_high"):
-            np.testing.assert_allclose(
-                column(content, f"z_{name}"), getattr(expected, name), rtol=1e-6
-            )
-        assert "pdf" not in content["predictions"][0]
+        pytest.fail("it cannot answer")
 
 
-def test_pdfs_are_given_on_their_bins(server, estimator):
-    expected = estimator.estimate(IMAGES[:2])
-    status, content = server({"inputs": {"images": text_of(IMAGES[:2]), "pdf": True}})
-    assert status == 200
-    np.testing.assert_allclose(column(content, "pdf"), expected.density, rtol=1e-5)
-    np.testing.assert_allclose(column(content, "pdf_z"), [expected.grid.centres] * 2)
+def test_a_port_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=rf"--port {port}: .*in use.*; expected a free port"):
+            free_port("127.0.0.1", port)
 
 
-FAULTS = {
-    "shape": ({"inputs": IMAGES[:1, :16].tolist()}, "images are lists of shape (1, 16, 32, 5)"),
-    "text": ({"inputs": [[[["a"] * 5] * 32] * 32]}, "images has text in it; expected numbers"),
-    "ragged": ({"inputs": [*IMAGES[:1].tolist(), [0.1]]}, "images are lists of unequal lengths"),
-    "null": ({"inputs": None}, "images is null; expected numbers of shape"),
-    "empty": ({"inputs": []}, "images holds no galaxy; expected at least one."),
-    "huge": ({"inputs": [0] * 1025}, "images holds 1025 galaxies; expected 1024 at most"),
-    "huge as text": (
-        {"inputs": text_of(np.zeros((1025, 32, 32, 5)))},
-        "images holds 1025 galaxies; expected 1024 at most",
-    ),
-    "not base64": ({"inputs": "***"}, "images is text but not base64"),
-    "cut off": ({"inputs": text_of(IMAGES[:1])[:-8]}, "expected a multiple of 20480"),
-    "bright": ({"inputs": text_of(IMAGES[:1] * 1e9)}, "images[0] has a pixel beyond 1,000,000"),
-    "ebv": ({"inputs": {"images": text_of(IMAGES[:2]), "ebv": [0.1]}}, "ebv has shape (1,)"),
-    "ebv in params": ({"inputs": text_of(IMAGES[:2]), "params": {"ebv": [1]}}, "ebv has shape"),
-    "ebv in words": ({"inputs": {"images": text_of(IMAGES[:1]), "ebv": ["a"]}}, "ebv has text"),
-    "pdf": ({"inputs": {"images": text_of(IMAGES[:1]), "pdf": "yes"}}, "pdf is text; expected"),
-    "key": ({"inputs": {"image": text_of(IMAGES[:1])}}, "inputs has the key 'image'; expected"),
-}
+def test_a_host_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="--host nowhere.invalid: no such"):
+        free_port("nowhere.invalid", 0)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_gets_one_sentence_and_the_next_client_an_answer(server, fault):
-    asked, sentence = FAULTS[fault]
-    status, content = server(asked)
-    assert status == 400
-    assert content["message"].startswith(sentence) or sentence in content["message"]
-    assert "\n" not in content["message"]
-    assert len(content["message"]) < 250
-    assert "stack_trace" not in content
-    assert "Traceback" not in json.dumps(content)
-    status, content = server({"inputs": text_of(IMAGES[:1])})
-    assert (status, len(content["predictions"])) == (200, 1)
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_only_this_machine_reaches_it(host):
+    assert is_loopback(host)
 
 
-UNREADABLE = {
-    "not JSON": (b"{not json", 400, "cannot be read as JSON"),
-    "nothing": (b"", 400, "cannot be read as JSON"),
-    "nested without end": (b"[" * 100_000, 400, "cannot be read as JSON"),
-    "a list": (b"[1]", 400, "Expected a JSON object with the key inputs"),
-    "no inputs": (b"{}", 400, "Expected a JSON object with the key inputs"),
-    "beside": ({"inputs": [], "ebv": [1]}, 400, "The key 'ebv' is beside inputs"),
-    "params": ({"inputs": text_of(IMAGES[:1]), "params": {"ebv": "x"}}, 400, "Invalid parameters"),
-    "too many bytes": (b" " * (128 * 2**20 + 1), 413, "The body is beyond 134,217,728 bytes."),
-}
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
+def test_others_reach_it(host):
+    assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("fault", UNREADABLE)
-def test_pix2z_serve_says_in_one_sentence_what_mlflow_says_otherwise(processes, fault):
-    port = processes["pix2z"][1]
-    asked, expected, sentence = UNREADABLE[fault]
-    status, content = post(port, asked)
-    assert (status, list(content)) == (expected, ["message"])
-    assert sentence in content["message"]
-    assert "\n" not in content["message"]
-    assert len(content["message"]) < 250
-    assert post(port, {"inputs": text_of(IMAGES[:1])})[0] == 200
+@pytest.fixture
+def client(tmp_path, empty_database, monkeypatch):
+    """Of a store without models, known to be the one of the commands."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return open_store().client
 
 
-@pytest.mark.parametrize("kind", ["text/csv", "application/vnd.apache.parquet", ""])
-def test_pix2z_serve_reads_json_only(processes, kind):
-    port = processes["pix2z"][1]
-    status, content = post(port, {"inputs": text_of(IMAGES[:1])}, **{"Content-Type": kind})
-    assert (status, list(content)) == (415, ["message"])
-    assert post(port, {"inputs": text_of(IMAGES[:1])})[0] == 200
+@pytest.fixture
+def registered(client, tmp_path):
+    """pix2z-full/1, whose files hold the pool ``digest``."""
+    folder = save(tmp_path / "version", LIGHT)
+    (folder / "artifacts/pool").mkdir(parents=True)
+    (folder / "artifacts/pool/pool.json").write_text('{"digest": "digest"}')
+    client.create_registered_model("pix2z-full")
+    client.create_model_version("pix2z-full", str(folder), tags={"pool_digest": "digest"})
+    return folder
 
 
-def test_64_clients_at_once_lose_nothing(server, estimator):
-    """Each asks for galaxies of its own, three times, and gets what the estimator says of them."""
-    expected = [estimator.estimate(IMAGES[i : i + 1], EBV[i : i + 1]) for i in range(64)]
-    asked = [
-        {"inputs": {"images": text_of(IMAGES[i : i + 1]), "ebv": EBV[i : i + 1], "pdf": i % 2 == 0}}
-        for i in range(64)
-    ]
-    assert len({found.z_median[0] for found in expected}) == 64  # none can stand for another
-    with ThreadPoolExecutor(64) as threads:
-        answers = list(threads.map(lambda i: server(asked[i % 64]), range(3 * 64)))
-    for i, (status, content) in enumerate(answers):
-        assert status == 200
-        found = content["predictions"][0]
-        of_client = expected[i % 64]
-        assert found["z_median"] == pytest.approx(of_client.z_median[0], rel=1e-6)
-        if "pdf" in found:
-            np.testing.assert_allclose(found["pdf"], of_client.density[0], rtol=1e-5)
-        assert ("pdf" in found) == (i % 64 % 2 == 0)
+@pytest.mark.parametrize("spec", ["full", "pix2z-full/1", "models:/pix2z-full@previous"])
+def test_a_version_is_copied(client, registered, tmp_path, spec):
+    client.set_registered_model_alias("pix2z-full", "previous", "1")
+    version, model = fetch_version(open_store(), spec, tmp_path / "served")
+    assert version.label == "pix2z-full/1"
+    assert model.is_relative_to(tmp_path / "served")
+    assert (model / "code/light_model.py").read_text() == LIGHT
 
 
-def test_a_large_batch_comes_back_in_order(server, estimator):
-    order = np.random.default_rng(1).permutation(np.repeat(np.arange(64), 16))
-    status, content = server({"inputs": text_of(IMAGES[order])})
-    assert status == 200
-    expected = estimator.estimate(IMAGES[order]).z_median
-    np.testing.assert_allclose(column(content, "z_median"), expected, rtol=1e-6)
+def test_a_version_of_another_pool_than_registered_is_refused(client, registered, tmp_path):
+    (registered / "artifacts/pool/pool.json").write_text('{"digest": "another"}')
+    with pytest.raises(IntegrityError, match="pix2z-full/1: its files hold the pool another, not"):
+        fetch_version(open_store(), "full", tmp_path / "served")
 
 
-def test_only_this_machine_is_listened_to(processes):
-    for _, port in processes.values():
-        addresses = {socket.gethostbyname(socket.gethostname()), "127.0.0.2"} - {"127.0.0.1"}
-        for address in addresses:
-            with socket.socket() as outside:
-                assert outside.connect_ex((address, port)) != 0
+def test_files_that_are_gone_are_one_line(client, registered, tmp_path):
+    shutil.rmtree(registered)
+    with pytest.raises(Pix2zError, match=r"^pix2z-full/1: its files cannot be read .*[^\n]*$"):
+        fetch_version(open_store(), "full", tmp_path / "served")
 
 
-def test_ctrl_c_ends_quietly(processes):
-    """Last, since the server is gone afterwards."""
-    process, port = processes["pix2z"]
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (0, "", "")
-    with socket.socket() as client:
-        assert client.connect_ex(("127.0.0.1", port)) != 0
+def test_what_is_not_registered_is_named(client, tmp_path):
+    with pytest.raises(InputError, match="no models are registered yet; run `make repro`"):
+        fetch_version(open_store(), "full", tmp_path)
+    client.create_registered_model("pix2z-full")
+    client.create_model_version("pix2z-full", str(tmp_path), tags={"pool_digest": "digest"})
+    with pytest.raises(InputError, match="pix2z-full/9"):
+        fetch_version(open_store(), "pix2z-full/9", tmp_path)
+
+
+def command(*options: str):
+    return CliRunner().invoke(app, ["serve", *options])
+
+
+def test_without_a_champion_one_line_names_the_command(client):
+    done = command("--port", "0")
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(f"{CHAMPION_URI}: there is no champion yet; `pix2z promo")
+    assert done.output == ""
+
+
+def test_a_host_that_others_reach_is_warned_of_in_one_line(client):
+    done = command("--host", "0.0.0.0", "--port", "0")
+    assert done.output.count("\n") == 1
+    assert done.output.startswith("warning: on 0.0.0.0, everyone who reaches this machine may ask")
+
+
+@pytest.mark.parametrize("options", [("--port", "70000"), ("--workers", "0")])
+def test_impossible_numbers_are_refused(options):
+    assert command(*options).exit_code == 2
+
+
+def test_a_store_that_is_not_there_is_one_line(client, tmp_path):
+    (tmp_path / "mlflow.db").unlink()
+    done = command("--port", "0")
+    assert isinstance(done.exception, InputError)
+    assert "no such store of MLflow" in str(done.exception)
+    assert not (tmp_path / "mlflow.db").exists()

@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, Pix2zError
+from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.store import (
-    EXPERIMENTS,
     existing_store,
     locked,
     open_store,

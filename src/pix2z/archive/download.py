@@ -5,81 +5,60 @@ as it takes. The file gets its name when it is whole and verified; ``<name>.prov
 beside it, says where it is from. Nothing that the server sends decides where anything is written.
 """
 
+import hashlib
 import logging
-import random
+import re
 import shutil
-import string
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 import requests
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError
 
-from pix2z.archive.transfer.partial_file import (
-    Partial,
-    discard,
-    open_partial,
-    partial_path,
-    what_is_kept,
-)
-from pix2z.archive.transfer.provenance import Provenance, finished, write_provenance
-from pix2z.archive.transfer.ranged import Answer, open_answer
-from pix2z.archive.transfer.transport import Interrupted, check_url, new_session
+from pix2z.archive.http_answers import Answer, Interrupted, check_url, new_session, open_answer
+from pix2z.archive.partial_file import Partial, open_partial, partial_path, what_is_kept
 from pix2z.errors import InputError, IntegrityError, Pix2zError
+from pix2z.files import read_json, write_json
 
-__all__ = ["Progress", "Provenance", "RetryPolicy", "download"]
+__all__ = ["Provenance", "Report", "download"]
 
-MARGIN = 2**28
+DISK_MARGIN = 2**28
 """Bytes of the disk left free, for everything else that writes to it."""
+
+CHUNK = 2**17
+
+PATIENCE = Retry(
+    total=7, backoff_factor=1.0, backoff_max=60, backoff_jitter=1.0, retry_after_max=300
+)
+"""Requests in a row that bring nothing new before giving up: 8, over about two minutes."""
+
+TIMEOUT = (20.0, 60.0)
+"""Seconds to wait for a connection, and for bytes."""
+
+AS_IT_IS = "it is left as it is (--force fetches it again)"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a file is, in bytes; total is None where the server does not say."""
-
-    stage: Literal["checking", "receiving"]
-    done: int
-    total: int | None
+Report = Callable[[str, int, int | None], None]
+"""What to call with what is being done, how much is, and of how much: None where nobody knows."""
 
 
 @dataclass(frozen=True)
-class RetryPolicy:
-    """When to try again, and when to give up; times in seconds.
+class Provenance:
+    """Where a file is from. fetched : UTC, ISO 8601."""
 
-    attempts : requests in a row that bring no byte that was not here before.
-    longest_retry_after : cap on what a server may ask for.
-    rng : where the jitter comes from, so that many clients do not come back at once.
-    """
-
-    attempts: int = 8
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    longest_retry_after: float = 300.0
-    connect_timeout: float = 20.0
-    read_timeout: float = 60.0
-    rng: random.Random = field(default_factory=random.Random)
-    sleep: Callable[[float], None] = time.sleep
-
-    def wait(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds before the next request: doubled with each failure after one, times 0.5 to 1.
-
-        A shorter wait than the server asks for is lengthened to that, up to the cap.
-        """
-        # 60 doublings are beyond any cap, and within what a float holds.
-        doublings = min(max(failures - 1, 0), 60)
-        backoff = min(self.longest_wait, self.first_wait * 2.0**doublings)
-        asked = min(self.longest_retry_after, retry_after or 0.0)
-        return max(asked, backoff * self.rng.uniform(0.5, 1.0))
-
-
-Report = Callable[[Progress], None]
+    url: str
+    sha256: str
+    bytes: int
+    etag: str | None
+    last_modified: str | None
+    fetched: str
 
 
 def download(
@@ -87,10 +66,11 @@ def download(
     path: str | Path,
     *,
     sha256: str | None = None,
-    signature: bytes | None = None,
+    signature: bytes = b"",
     session: requests.Session | None = None,
-    policy: RetryPolicy | None = None,
-    progress: Report | None = None,
+    patience: Retry = PATIENCE,
+    timeout: tuple[float, float] = TIMEOUT,
+    progress: Report = lambda *_: None,
     force: bool = False,
 ) -> Provenance:
     """Fetch `url` into `path`, going on from what an earlier call left; return its record.
@@ -102,8 +82,9 @@ def download(
     sha256 : digest that the file must have, hexadecimal.
     signature : bytes that the file must begin with; an error page sent as a file is refused by it.
     session : shared between many files; made and closed here where None.
-    policy : None: `RetryPolicy()`.
-    progress : called after every few bytes.
+    patience : how often, and after which waits, to try again while nothing new comes.
+    timeout : seconds to wait for a connection, and for bytes.
+    progress : called after every few bytes: "receiving" or "checking", bytes done, bytes in all.
     force : fetch a file that is there already again, and replace it.
 
     Raises
@@ -116,43 +97,32 @@ def download(
         No bytes any more in spite of waiting; a disk that is full; another process at it.
     """
     check_url(url)
-    path, sha256 = Path(path), _checked_digest(sha256)
-    report, policy = progress or _say_nothing, policy or RetryPolicy()
-
-    def checking(done: int, total: int) -> None:
-        report(Progress("checking", done, total))
-
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise InputError(f"sha256: expected 64 hexadecimal digits; received {sha256!r}")
+    path, sha256 = Path(path), sha256 and sha256.lower()
     try:
-        if not force and (record := finished(path, url=url, sha256=sha256, report=checking)):
-            return record
+        if path.exists() and not force:
+            return _verified(path, url=url, sha256=sha256, report=progress)
         with (
-            nullcontext(session) if session is not None else new_session() as http,
-            open_partial(path, url=url, report=checking) as partial,
+            nullcontext(session) if session else new_session() as http,
+            open_partial(path, url) as partial,
         ):
             # Again, since another process may have held the lock until it was done.
-            if not force and (record := finished(path, url=url, sha256=sha256, report=checking)):
-                return record
-            _fetch(http, url, partial, signature=signature, policy=policy, report=report)
-            return _finish(partial, url=url, sha256=sha256, signature=signature)
+            if path.exists() and not force:
+                return _verified(path, url=url, sha256=sha256, report=progress)
+            _receive_all(partial, http, url, signature, patience, timeout, progress)
+            return _publish(partial, url=url, sha256=sha256, report=progress)
     except OSError as error:
         raise Pix2zError(f"{path}: {error.strerror or error}; {what_is_kept(path)}") from error
 
 
-def _checked_digest(sha256: str | None) -> str | None:
-    if sha256 is None:
-        return None
-    if len(sha256) != 64 or not set(sha256) <= set(string.hexdigits):
-        raise InputError(f"sha256: expected 64 hexadecimal digits; received {sha256!r}")
-    return sha256.lower()
-
-
-def _fetch(
+def _receive_all(
+    partial: Partial,
     session: requests.Session,
     url: str,
-    partial: Partial,
-    *,
-    signature: bytes | None,
-    policy: RetryPolicy,
+    signature: bytes,
+    patience: Retry,
+    timeout: tuple[float, float],
     report: Report,
 ) -> None:
     """Ask again and again until `partial` is whole, or nothing new has come for too long.
@@ -160,93 +130,64 @@ def _fetch(
     New are bytes beyond the furthest that was ever reached: a server that begins anew each time
     and breaks off at the same place makes no progress.
     """
-    furthest, failures = partial.size, 0
+    furthest, retry = partial.size, patience
     while not partial.whole:
         try:
-            _receive(session, url, partial, signature=signature, policy=policy, report=report)
-            if partial.remote is not None and partial.remote.total is None:
-                logger.warning("%s: of unknown size; only its digest could tell it is whole", url)
-                return
-            if not partial.whole:
-                raise Interrupted("the server sent less than the rest")
+            with open_answer(
+                session, url, start=partial.size, version=partial.version, timeout=timeout
+            ) as answer:
+                _receive(partial, answer, url=url, signature=signature, report=report)
         except Interrupted as trouble:
-            failures = 0 if partial.size > furthest else failures + 1
-            furthest = max(furthest, partial.size)
-            if failures >= policy.attempts:
-                raise Pix2zError(
-                    f"{url}: gave up after {failures} attempts without progress, the last: "
-                    f"{trouble}; {what_is_kept(partial.path)}"
-                ) from trouble
-            wait = policy.wait(failures, trouble.retry_after)
-            logger.info(
-                "%s at byte %d: trying again in %.0f s (%d of %d attempts without progress)",
-                trouble,
-                partial.size,
-                wait,
-                failures,
-                policy.attempts,
-            )
-            policy.sleep(wait)
+            if partial.size > furthest:
+                furthest, retry = partial.size, patience
+            else:
+                retry = _one_less(retry, trouble, partial, url)
+            logger.info("%s at byte %d: trying again", trouble, partial.size)
+            _wait(retry, trouble)
 
 
 def _receive(
-    session: requests.Session,
-    url: str,
-    partial: Partial,
-    *,
-    signature: bytes | None,
-    policy: RetryPolicy,
-    report: Report,
+    partial: Partial, answer: Answer, *, url: str, signature: bytes, report: Report
 ) -> None:
-    """Make one request for what is missing, and append what it brings."""
-    known = partial.remote is not None and partial.remote.total is not None
-    start = partial.size if known else 0
-    timeout = (policy.connect_timeout, policy.read_timeout)
-    with open_answer(session, url, start=start, expected=partial.remote, timeout=timeout) as answer:
-        total = answer.remote.total
-        _check_space(partial, total)
-        chunks = answer.chunks
-        if answer.start == 0:
-            # Before anything is dropped: what is here is worth more than an error page.
-            begin = _beginning(answer, signature=signature, url=url)
-            _restart(partial, answer)
-            chunks = chain([begin], chunks)
-        report(Progress("receiving", partial.size, total))
-        for chunk in chunks:
-            partial.append(chunk)
-            if total is not None and partial.size > total:
-                discard(partial.path)
-                raise Pix2zError(f"{url}: the server sent more than the {total} bytes it told of")
-            report(Progress("receiving", partial.size, total))
+    """Append what one answer brings."""
+    total, chunks = answer.version.total, answer.chunks
+    _check_space(partial, total)
+    if answer.start == 0:
+        # Before anything is dropped: what is here is worth more than an error page.
+        begin = _beginning(answer, url=url, signature=signature)
+        partial.restart(answer.version)
+        chunks = chain([begin], chunks)
+    report("receiving", partial.size, total)
+    for chunk in chunks:
+        partial.append(chunk)
+        report("receiving", partial.size, total)
+    if total is None:
+        logger.warning("%s: of unknown size; only its digest could tell it is whole", url)
+        partial.version = replace(answer.version, total=partial.size)
+    elif partial.size > total:
+        partial.discard()
+        raise Pix2zError(f"{url}: the server sent more than the {total} bytes it told of")
+    elif partial.size < total:
+        raise Interrupted("the server sent less than the rest")
 
 
-def _beginning(answer: Answer, *, signature: bytes | None, url: str) -> bytes:
+def _beginning(answer: Answer, *, url: str, signature: bytes) -> bytes:
     """Read as many bytes as the signature has, or some more, and compare."""
     begin = b""
-    while signature and len(begin) < len(signature) and (chunk := next(answer.chunks, b"")):
+    while len(begin) < len(signature) and (chunk := next(answer.chunks, b"")):
         begin += chunk
-    _check_signature(begin, signature, f"{url}: what the server sends as {answer.content_type}")
+    if not begin.startswith(signature):
+        raise InputError(
+            f"{url}: what the server sends begins with {begin[:16]!r}; expected {signature!r}"
+        )
     return begin
-
-
-def _check_signature(begin: bytes, signature: bytes | None, what: str) -> None:
-    if signature and not begin.startswith(signature):
-        raise InputError(f"{what} begins with {begin[:16]!r}; expected {signature!r}")
-
-
-def _restart(partial: Partial, answer: Answer) -> None:
-    if partial.size:
-        same = partial.remote == answer.remote
-        reason = "the server does not send the rest alone" if same else "the file is another now"
-        logger.info("%s: beginning anew at byte 0", reason)
-    partial.restart(answer.remote)
 
 
 def _check_space(partial: Partial, total: int | None) -> None:
     """Raise Pix2zError where the rest of a file of `total` bytes finds no room."""
     if total is None:
         return
-    missing = max(0, total - partial.size_on_disk()) + MARGIN
+    missing = max(0, total - partial.size_on_disk) + DISK_MARGIN
     free = shutil.disk_usage(partial.path.parent).free
     if free < missing:
         raise Pix2zError(
@@ -255,36 +196,89 @@ def _check_space(partial: Partial, total: int | None) -> None:
         )
 
 
-def _finish(
-    partial: Partial, *, url: str, sha256: str | None, signature: bytes | None
-) -> Provenance:
-    """Verify a whole file, record where it is from, and give it its name."""
-    path, remote, found = partial.path, partial.remote, partial.digest.hexdigest()
+def _one_less(retry: Retry, trouble: Interrupted, partial: Partial, url: str) -> Retry:
+    """Return the attempts that are left; raise Pix2zError where none is."""
     try:
-        # Once more, since an earlier call may have taken the beginning without a signature.
-        with partial_path(path).open("rb") as file:
-            begin = file.read(max(16, len(signature or b"")))
-        _check_signature(begin, signature, f"{url}: what was received")
-        if sha256 not in (None, found):
-            raise IntegrityError(
-                f"{url}: has SHA-256 {found}, expected {sha256}; what was received is removed"
-            )
-    except Pix2zError:
-        discard(path)
-        raise
+        return retry.increment("GET", url, error=trouble)
+    except MaxRetryError as error:
+        raise Pix2zError(
+            f"{url}: gave up after {len(retry.history) + 1} attempts without progress, the last: "
+            f"{trouble}; {what_is_kept(partial.path)}"
+        ) from error
+
+
+def _wait(retry: Retry, trouble: Interrupted) -> None:
+    """Wait as long as the server asks, else longer with each attempt."""
+    try:
+        retry.sleep(trouble.response)
+    except HTTPError:  # a Retry-After that is neither seconds nor a date
+        retry.sleep()
+
+
+def _publish(partial: Partial, *, url: str, sha256: str | None, report: Report) -> Provenance:
+    """Verify a whole file, record where it is from, and give it its name."""
+    path, version = partial.path, partial.version
+    digest = _digest(partial_path(path), report)
+    if sha256 not in (None, digest):
+        partial.discard()
+        raise IntegrityError(
+            f"{url}: has SHA-256 {digest}, expected {sha256}; what was received is removed"
+        )
     record = Provenance(
         url=url,
-        sha256=found,
+        sha256=digest,
         bytes=partial.size,
-        etag=remote.etag if remote else None,
-        last_modified=remote.last_modified if remote else None,
+        etag=version.etag if version else None,
+        last_modified=version.last_modified if version else None,
         fetched=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     # The record first: a file that has its name then always has one.
-    write_provenance(path, record)
+    write_json(_provenance_path(path), asdict(record))
     partial.publish()
     return record
 
 
-def _say_nothing(_: Progress) -> None:
-    """Stand in where nobody asked for progress."""
+def _provenance_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.provenance.json")
+
+
+def _verified(path: Path, *, url: str, sha256: str | None, report: Report) -> Provenance:
+    """Return the record of a file that is there and matches it.
+
+    url, sha256 : what the file is looked for as; with the digest given, another URL is no matter.
+
+    Raises InputError where something else has that name: no file, one without a record, one of
+    another URL. Raises IntegrityError where it matches its record no longer, or not `sha256`.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: expected a file or nothing")
+    place = _provenance_path(path)
+    if not place.exists():
+        raise InputError(f"{path}: is there, but no {place.name} says from where; {AS_IT_IS}")
+    try:
+        record = Provenance(**read_json(place))
+    except TypeError as error:
+        raise InputError(f"{place}: expected the record of a download ({error})") from error
+    if sha256 not in (None, record.sha256):
+        raise IntegrityError(f"{path}: has SHA-256 {record.sha256}, expected {sha256}; {AS_IT_IS}")
+    if sha256 is None and record.url != url:
+        raise InputError(f"{path}: is from {record.url}, not from {url}; {AS_IT_IS}")
+    size = path.stat().st_size
+    if size != record.bytes:
+        raise IntegrityError(f"{path}: has {size} bytes, its record {record.bytes}; {AS_IT_IS}")
+    digest = _digest(path, report)
+    if digest != record.sha256:
+        raise IntegrityError(
+            f"{path}: has SHA-256 {digest}, its record {record.sha256}; {AS_IT_IS}"
+        )
+    return record
+
+
+def _digest(path: Path, report: Report) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest, size = hashlib.sha256(), path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            report("checking", file.tell(), size)
+    return digest.hexdigest()

@@ -8,24 +8,27 @@ by up to 12 pixels.
 import bz2
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
+from pix2z.archive.sdss_spectra import FITS_DAMAGE
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, STAMP_SIDE
 
-__all__ = ["Frame", "cut_stamps", "read_frame", "unpacked_frame"]
+__all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]
 
 
-DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError)
-"""What astropy raises where bytes are not those of a frame; errors of a WCS are ValueErrors."""
+UNPACKERS = 2
+"""Threads that unpack frames; the five of a field take some seconds of a processor."""
 
 LARGEST_FRAME = 2**28
 """Bytes, unpacked; SDSS's have 12 million."""
@@ -45,31 +48,26 @@ class Frame:
     wcs: WCS
 
 
-def read_frame(path: str | Path, unpacked: bytes | None = None) -> Frame:
-    """Read a corrected frame; raise InputError naming the file where it is not one.
+def read_frame(path: str | Path) -> Frame:
+    """Read a corrected frame; raise InputError naming the file where it is not one."""
+    return _parsed(path, _unpacked(path))
 
-    unpacked : what `unpacked_frame` gave of it, where somebody did so before.
+
+def read_frames(paths: Mapping[str, Path]) -> dict[str, Frame]:
+    """Read the frames of several bands, two at a time: unpacking one takes about a second.
+
+    paths : band -> file. Raises InputError as `read_frame` does.
     """
-    try:
-        content = BytesIO(unpacked_frame(path) if unpacked is None else unpacked)
-        with fits.open(content, memmap=False) as hdus:
-            header, pixels = hdus[0].header, hdus[0].data
-    except DAMAGE as error:
-        raise _no_frame(path, error) from error
-    if pixels is None or pixels.ndim != 2:
-        raise InputError(f"{path}: expected an image in the primary HDU")
-    if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
-        raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        try:
-            return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
-        except DAMAGE as error:
-            raise _no_frame(path, error) from error
+    with ThreadPoolExecutor(UNPACKERS) as unpackers:
+        contents = unpackers.map(_unpacked, paths.values())
+        return {
+            band: _parsed(path, content)
+            for (band, path), content in zip(paths.items(), contents, strict=True)
+        }
 
 
-def unpacked_frame(path: str | Path) -> bytes:
-    """Return the bytes of a frame, unpacked where it ends in .bz2; raise InputError as above.
+def _unpacked(path: str | Path) -> bytes:
+    """Bytes of a frame, unpacked where it ends in .bz2.
 
     In one go: astropy, left alone with a bz2 file, goes back in it and unpacks it twice.
     """
@@ -83,6 +81,21 @@ def unpacked_frame(path: str | Path) -> bytes:
     except (OSError, EOFError) as error:
         raise _no_frame(path, error) from error
     return bytes(content)
+
+
+def _parsed(path: str | Path, content: bytes) -> Frame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)  # what is wrong ends in an error below
+        try:
+            with fits.open(BytesIO(content), memmap=False) as hdus:
+                header, pixels = hdus[0].header, hdus[0].data
+            if pixels is None or pixels.ndim != 2:
+                raise InputError(f"{path}: expected an image in the primary HDU")
+            if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
+                raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
+            return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
+        except FITS_DAMAGE as error:
+            raise _no_frame(path, error) from error
 
 
 def _no_frame(path: str | Path, error: Exception) -> InputError:
@@ -133,12 +146,12 @@ def _cut(
         slice(max(first, 0), max(min(first + len(window), size), 0))
         for first, size in zip(low, pixels.shape, strict=True)
     ]
-    found = pixels[frame_part[0], frame_part[1]]
+    covered = pixels[frame_part[0], frame_part[1]]
     window_part = [
         slice(part.start - first, part.start - first + length)
-        for part, first, length in zip(frame_part, low, found.shape, strict=True)
+        for part, first, length in zip(frame_part, low, covered.shape, strict=True)
     ]
-    window[window_part[0], window_part[1]] = found
+    window[window_part[0], window_part[1]] = covered
     off = np.isnan(window)
     spectrum = fourier_shift(np.fft.fft2(np.where(off, 0.0, window)), [-f for f in fraction])
     shifted = np.where(off, np.nan, np.fft.ifft2(spectrum).real)

@@ -3,6 +3,9 @@
 HDU 1 holds flux, ivar and best-fit model against log10 of the vacuum wavelength, in the frame of
 the observer (heliocentric); HDU 2 the redshift, its warnings, the class, and the photometric object
 that was observed. Spectra are not corrected for Galactic extinction.
+
+Every spectrum of SDSS is a stretch of one grid, steps of 1e-4 in log10 of the wavelength, so that
+`on_common_grid` puts them side by side without resampling.
 """
 
 import struct
@@ -19,15 +22,21 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import in_one_line
+from pix2z.hdf5 import in_one_line
 
-__all__ = ["SdssSpectrum", "read_sdss_spectrum"]
-
+__all__ = [
+    "FITS_DAMAGE",
+    "LOGLAM",
+    "SdssSpectrum",
+    "Spectral",
+    "on_common_grid",
+    "read_sdss_spectrum",
+]
 
 _COADD = ("flux", "loglam", "ivar", "model")
 _SPECOBJ = ("Z", "Z_ERR", "ZWARNING", "CLASS", "PLUG_RA", "PLUG_DEC")
 
-_DAMAGE = (
+FITS_DAMAGE = (
     OSError,
     EOFError,
     ValueError,
@@ -45,9 +54,21 @@ _DAMAGE = (
 )
 """What astropy and numpy raise where bytes are not what they should be."""
 
-
 LARGEST_FILE = 1 << 28
 """Bytes; SDSS's have 0.2 to 3 MB. They are read whole."""
+
+PER_DEX = 10_000
+FIRST, LAST = 35_500, 40_200
+"""Pixels of the grid: 3548 to 10471 Angstrom, which holds the spectra of both spectrographs."""
+
+LOGLAM = np.arange(FIRST, LAST + 1) / PER_DEX
+"""(L,) log10 of the vacuum wavelength in Angstrom, as observed, on the grid."""
+
+TOLERANCE = 0.1
+"""Pixels; what is stored as float32 is off by up to 0.002."""
+
+Spectral = dict[str, NDArray[np.float32]]
+"""flux, ivar and model, each (L,) on the grid."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +109,14 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
     try:
         with _quietly_opened(path) as hdus:
             coadd = _columns(path, hdus, 1, _COADD)
-            found = _columns(path, hdus, 2, _SPECOBJ)
+            specobj = {
+                name: values[0] for name, values in _columns(path, hdus, 2, _SPECOBJ).items()
+            }
             run, camcol, field = _photometric_object(hdus[2].data)
-            one = {name: values[0] for name, values in found.items()}
-            numbers = {name: float(one[name]) for name in _SPECOBJ if name != "CLASS"}
-            spectral_class = str(one["CLASS"]).strip()
+            numbers = {name: float(specobj[name]) for name in _SPECOBJ if name != "CLASS"}
+            spectral_class = str(specobj["CLASS"]).strip()
             wavelength = _wavelength(path, coadd["loglam"])
-    except _DAMAGE as error:
+    except FITS_DAMAGE as error:
         raise InputError(
             f"{path}: damaged, or not an SDSS spectrum in FITS ({in_one_line(error)})"
         ) from error
@@ -144,14 +166,14 @@ def _columns(
     for name in names:
         if name.lower() not in columns:
             raise InputError(f"{path}: HDU {number} has no column {name!r}, as SDSS spectra have")
-    found = {name: np.array(table[columns[name.lower()]]) for name in names}
-    for name, values in found.items():
+    arrays = {name: np.array(table[columns[name.lower()]]) for name in names}
+    for name, values in arrays.items():
         if values.ndim != 1 or (values.dtype.kind not in "iuf" and name != "CLASS"):
             raise InputError(
                 f"{path}: HDU {number}: expected one number per row in column {name!r}; received "
                 f"{values.shape} of {values.dtype}"
             )
-    return found
+    return arrays
 
 
 def _wavelength(path: Path, loglam: NDArray[Any]) -> NDArray[np.float64]:
@@ -177,3 +199,26 @@ def _photometric_object(table: fits.FITS_rec) -> tuple[int, int, int]:
         return 0, 0, 0
     run, _, camcol, field = (int(v) for v in numbers[:4])
     return run, camcol, field
+
+
+def on_common_grid(spectrum: SdssSpectrum) -> Spectral:
+    """Flux, ivar and model (L,) on the grid; flux and model NaN and ivar 0 off the spectrum.
+
+    Raises
+    ------
+    InputError
+        The spectrum has other pixels than those of the grid, or none on it.
+    """
+    place = PER_DEX * np.log10(spectrum.wavelength)
+    pixel = np.rint(place).astype(np.int64)
+    if np.any(np.abs(place - pixel) > TOLERANCE) or np.any(np.diff(pixel) < 1):
+        raise InputError(f"{spectrum.path}: expected loglam in steps of 0.0001, upwards")
+    inside = (pixel >= FIRST) & (pixel <= LAST)
+    if not inside.any():
+        raise InputError(f"{spectrum.path}: no pixel between {LOGLAM[0]:g} and {LOGLAM[-1]:g} dex")
+    columns = {"flux": spectrum.flux, "ivar": spectrum.ivar, "model": spectrum.model}
+    arrays = {}
+    for name, values in columns.items():
+        arrays[name] = np.full(len(LOGLAM), 0.0 if name == "ivar" else np.nan, np.float32)
+        arrays[name][pixel[inside] - FIRST] = values[inside]
+    return arrays

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pix2z.catalogue.flags import FLAG_BLANK, blank_stamps
 from pix2z.catalogue.stamps import usable_stamps
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts
 

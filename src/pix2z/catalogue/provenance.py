@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pix2z import __version__
 from pix2z.catalogue.columns import FLAGS_IN_WORDS
 from pix2z.files import file_digest
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey
 
 if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator

@@ -1,6 +1,6 @@
 """Reconstructed spectra in physical units, written as they come."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from pix2z.catalogue.flags import FLAG_BLANK, SPECTRUM_FLAG_MEANINGS, blank_stamps
 from pix2z.catalogue.write_errors import named_write_errors
-from pix2z.dataset.batches import sequential_batches
-from pix2z.dataset.store import Galaxies
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 from pix2z.spectrum_network.estimator import Reconstruction
-from pix2z.spectrum_network.units import physical_spectra, redshift_columns
+from pix2z.spectrum_network.units import SPECTRUM_COLUMNS, physical_spectra, redshift_columns
 from pix2z.wavelengths import FLUX_UNIT
 
 __all__ = [
@@ -26,20 +24,8 @@ __all__ = [
     "Stamps",
     "PixelsToSpectra",
     "WrittenSpectra",
-    "stamps_of",
     "write_reconstructions",
 ]
-
-SPECTRUM_COLUMNS: Mapping[str, Any] = {
-    "object_id": np.int64,
-    "mean_flux_r": np.float32,
-    "pix2z_z_median": np.float32,
-    "pix2z_z_err68_low": np.float32,
-    "pix2z_z_err68_high": np.float32,
-    "flags": np.int32,
-}
-"""Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
-network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
 BATCH = 256
 
@@ -154,10 +140,3 @@ def _spectra_of(
             values[blank] = np.nan
     block["flags"][blank] = (block["flags"][blank] | FLAG_BLANK) & ~FLAG_NO_R_FLUX
     return block
-
-
-def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
-    """Yield rows of galaxies.h5 as `write_reconstructions` wants them, with a column `row`."""
-    for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
-        columns = {"object_id": galaxies.column("object_id", batch), "row": batch}
-        yield images, galaxies.column("ebv", batch), columns

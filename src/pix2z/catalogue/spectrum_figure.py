@@ -12,10 +12,9 @@ from pix2z.dataset.sdss_models import (
     sdss_model,
     without_extinction,
 )
-from pix2z.evaluation.figures.reconstructions import plot_reconstructions
-from pix2z.evaluation.figures.spectra import ShownSpectrum
-from pix2z.hdf5.opening import open_hdf5
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_spectra
+from pix2z.hdf5 import open_hdf5
+from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.sky.filters import band_weights
 from pix2z.spectra.lines import LINES
@@ -50,7 +49,7 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
         rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
         wavelength = file["wavelength"][...]
         shown = [_shown(file, int(row), wavelength, survey) for row in rows]
-    plot_reconstructions(
+    plot_spectra(
         shown,
         wavelength=wavelength,
         lines={line.name: line.wavelength for line in LINES},

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.ingest.layouts.raw import RawSurvey
-from pix2z.ingest.usable_pixels import usable_pixels
+from pix2z.ingest.checks import usable_pixels
+from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["usable_stamps"]
 
@@ -16,7 +16,7 @@ def usable_stamps(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
     """Yield (rows, images, E(B-V)) in the file's order, every row once.
 
-    Impossible pixels (`dataset.usable_pixels`) are NaN, as masked ones are.
+    Impossible pixels (`ingest.checks.usable_pixels`) are NaN, as masked ones are.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from pix2z.catalogue.provenance import input_facts
 from pix2z.catalogue.spectra import BATCH, PixelsToSpectra, Stamps
 from pix2z.catalogue.stamps import usable_stamps
 from pix2z.files import text_digest
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["EBV_COLUMN", "spectrum_attributes", "stamps_of_survey"]
 

@@ -1,19 +1,85 @@
 """``pix2z fetch ...``: public data sets, downloaded so that nothing is fetched twice."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.fetch_sdss import sdss
-from pix2z.cli.process import INTERRUPTED
+from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
+from pix2z.errors import InputError
 
-__all__ = ["fetch", "nersc"]
+if TYPE_CHECKING:
+    from pix2z.archive.sdss_galaxies import Outcome
+
+__all__ = ["fetch", "nersc", "sdss"]
+
+MOST_FAILURES_SHOWN = 20
+"""Failures that are named on the terminal; all are in the report."""
 
 fetch = typer.Typer(
     help="Fetch public data sets; an interrupted download is resumed.", no_args_is_help=True
 )
-fetch.command()(sdss)
+
+
+@fetch.command()
+def sdss(
+    objects: Annotated[Path, typer.Argument(help="CSV of objects, as SkyServer writes it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write, .h5.", show_default="sdss.h5 beside the list"),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder of what is fetched.", show_default="sdss-files beside --out"),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Files fetched at a time, 1 to 8.")] = 4,
+    base_url: Annotated[
+        str | None, typer.Option(help="Another server with the same paths; default: SDSS's.")
+    ] = None,
+    soften: Annotated[
+        bool, typer.Option("--soften", help="Write softened pixels, which are no fluxes.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is there.")] = False,
+) -> None:
+    """Fetch SDSS frames and spectra of a list of objects, and cut them into one HDF5 file.
+
+    The list needs the columns plate, mjd and fiberid; run2d, run, camcol,
+    field, rerun and ebv are used where it has them. A galaxy that fails is
+    named, with the reason also in NAME.failures.csv beside the file; the
+    others go on. Run again, the command fetches only what is missing.
+    """
+    from pix2z.archive.addresses import SDSS_TERMS, SDSS_URL
+    from pix2z.archive.sdss_galaxies import fetch_galaxies
+    from pix2z.archive.sdss_list import read_objects
+    from pix2z.cli.display import FILES, progress, shown_log
+
+    out = out or objects.with_name("sdss.h5")
+    if out.suffix not in (".h5", ".hdf5") or out.is_dir():
+        raise InputError(f"{out}: expected the name of a file that ends in .h5 or .hdf5")
+    cache = cache or out.with_name("sdss-files")
+    listed = read_objects(objects)
+    with (
+        _one_line_if_interrupted(
+            lambda: f"what has come is kept in {cache}, and the same command goes on from it"
+        ),
+        ended_by_sigterm(),
+        shown_log(),
+        progress(FILES) as report,
+    ):
+        outcome = fetch_galaxies(
+            listed,
+            out,
+            cache=cache,
+            base_url=base_url or SDSS_URL,
+            jobs=jobs,
+            softened=soften,
+            force=force,
+            progress=report,
+        )
+    _say_outcome(outcome, out)
+    _say_next(out, layout="sdss32", terms=SDSS_TERMS)
 
 
 @fetch.command()
@@ -28,38 +94,63 @@ def nersc(
     """Fetch 102,993 SDSS galaxies with redshifts (Hayat et al. 2021), about 23.6 GB."""
     from numpy import isfinite
 
-    from pix2z.archive.nersc import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
-    from pix2z.ingest.layouts.nersc import open_nersc
-
-    _fetch(url or NERSC_URL, out, sha256=sha256, signature=HDF5_SIGNATURE, force=force)
-    with open_nersc(out) as survey:
-        n_redshifts = int(isfinite(survey.table.z_spec).sum())
-        typer.echo(f"{len(survey.table)} galaxies, {n_redshifts} with a redshift.")
-    typer.echo("Next, in params.yaml:\n")
-    typer.echo(f"ingest:\n  source: {out}\n  layout: nersc\n")
-    for sentence in NERSC_TERMS:
-        typer.echo(sentence)
-
-
-def _fetch(url: str, out: Path, *, sha256: str | None, signature: bytes, force: bool) -> None:
-    """Download with progress on stderr, and say what is there; Ctrl-C ends in one line."""
+    from pix2z.archive.addresses import HDF5_SIGNATURE, NERSC_TERMS, NERSC_URL
     from pix2z.archive.download import download
-    from pix2z.archive.transfer.partial_file import what_is_kept
+    from pix2z.archive.partial_file import what_is_kept
     from pix2z.cli.display import BYTES, progress, shown_log
+    from pix2z.ingest.source import open_source
 
     there = out.exists() and not force
-    try:
-        with shown_log(), progress(BYTES) as report:
-            record = download(
-                url,
-                out,
-                sha256=sha256,
-                signature=signature,
-                progress=lambda now: report(now.stage, now.done, now.total),
-                force=force,
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted: {what_is_kept(out)}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        _one_line_if_interrupted(lambda: what_is_kept(out)),
+        shown_log(),
+        progress(BYTES) as report,
+    ):
+        record = download(
+            url or NERSC_URL,
+            out,
+            sha256=sha256,
+            signature=HDF5_SIGNATURE,
+            progress=report,
+            force=force,
+        )
     state = f"is there already, fetched {record.fetched}" if there else "fetched"
     typer.echo(f"{out}: {state}, {record.bytes / 1e9:.2f} GB, SHA-256 {record.sha256}")
+    with open_source(out, layout="nersc") as survey:
+        n_redshifts = int(isfinite(survey.table.z_spec).sum())
+        typer.echo(f"{len(survey.table)} galaxies, {n_redshifts} with a redshift.")
+    _say_next(out, layout="nersc", terms=NERSC_TERMS)
+
+
+@contextmanager
+def _one_line_if_interrupted(what_is_kept: Callable[[], str]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: {what_is_kept()}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _say_outcome(outcome: "Outcome", out: Path) -> None:
+    from pix2z.archive.sdss_galaxies import failures_path
+
+    n = outcome.n_galaxies + len(outcome.failures)
+    fields = f"{outcome.n_fields} field{'s' if outcome.n_fields != 1 else ''}"
+    typer.echo(f"{out}: {outcome.n_galaxies} of {n} galaxies, from {fields}")
+    for band, count in outcome.absent.items():
+        if count:
+            typer.echo(f"  without a frame in {band}: {count}")
+    if not outcome.failures:
+        return
+    typer.echo(f"{len(outcome.failures)} failed, also listed in {failures_path(out)}:")
+    for failure in outcome.failures[:MOST_FAILURES_SHOWN]:
+        typer.echo(f"  row {failure.row}, {failure.name}: {failure.reason}")
+    if len(outcome.failures) > MOST_FAILURES_SHOWN:
+        typer.echo(f"  and {len(outcome.failures) - MOST_FAILURES_SHOWN} more")
+
+
+def _say_next(out: Path, *, layout: str, terms: tuple[str, ...]) -> None:
+    typer.echo("Next, in params.yaml:\n")
+    typer.echo(f"ingest:\n  source: {out}\n  layout: {layout}\n")
+    for sentence in terms:
+        typer.echo(sentence)

@@ -1,7 +1,5 @@
 """``pix2z inspect``: what a file holds, and how to use it."""
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,20 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from pix2z.cli.reading import (
-    LayoutOption,
-    MapOption,
-    ParamsOption,
-    params_file,
-    read_mapping,
-)
+from pix2z.cli.display import print_json
+from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, params_file, read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from pix2z.ingest.inspection import Inspection, StampSample
-    from pix2z.ingest.layouts.raw import RawTable
+    from pix2z.ingest.raw import RawTable
 
 __all__ = ["inspect"]
 
@@ -57,27 +50,25 @@ def inspect(
     if plot is not None and plot.suffix != ".png":
         raise InputError(f"{plot}: expected a name ending in .png")
     chosen = read_mapping(params, mapping)
-    path = params_file(params)
-    limits = (
-        IngestConfig.read(path).model_dump(mode="json", include=set(LIMITS)) if path else LIMITS
-    )
+    limits, pdf_range = LIMITS, (LIMITS["z_min"], LIMITS["z_max"])
+    if path := params_file(params):
+        limits = IngestConfig.read(path).model_dump(mode="json", include=set(LIMITS))
+        grid = PdfConfig.read(path)
+        pdf_range = (grid.z_min, grid.z_max)
 
-    from h5py import is_hdf5
-
-    from pix2z.cli.inspection_text import show_contents, show_inspection
-    from pix2z.ingest.contents import file_contents, suggested_mapping
-    from pix2z.ingest.inspection import inspect_survey, sample_stamps
+    from pix2z.cli.inspection_text import show_inspection
+    from pix2z.ingest.inspection import file_contents, inspect_survey, sample_stamps
     from pix2z.ingest.source import open_source
 
     try:
         with open_source(file, layout=layout, mapping=chosen) as survey:
             sample = sample_stamps(survey)
-            found = inspect_survey(
+            inspection = inspect_survey(
                 survey,
                 sample,
                 z_min=limits["z_min"],
                 z_max=limits["z_max"],
-                pdf_range=_pdf_range(params),
+                pdf_range=pdf_range,
                 z_warnings=limits["spectra"]["zwarning"],
                 classes=limits["spectra"]["classes"],
             )
@@ -85,43 +76,44 @@ def inspect(
     except InputError as error:
         if not file.is_file():
             raise
-        contents = file_contents(file)  # raises where the file cannot be read at all
-        guess = suggested_mapping(contents) if is_hdf5(file) else None
-        if as_json:
-            arrays = [asdict(array) for array in contents]
-            _print_json({"fits": False, "why": str(error), "arrays": arrays, "suggested": guess})
-        else:
-            show_contents(file, contents, why=str(error), suggested=guess)
+        _list_arrays(file, why=str(error), as_json=as_json)
         return
-    first = file_contents(next(iter(found.files)))
-    section = _params_section(file, found, chosen, limits) if table.has_redshifts else None
+    arrays = file_contents(next(iter(inspection.files)))
+    section = _params_section(file, inspection, chosen, limits) if table.has_redshifts else None
     if as_json:
-        arrays = [asdict(array) for array in first]
-        _print_json({"fits": True, **asdict(found), "arrays": arrays, "params": section})
+        listed = [asdict(array) for array in arrays]
+        print_json({"fits": True, **asdict(inspection), "arrays": listed, "params": section})
     else:
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
-        show_inspection(file, found, first, params_lines=lines)
+        show_inspection(file, inspection, arrays, params_lines=lines)
     if plot is not None:
         _plot(plot, sample, table)
 
 
-def _pdf_range(params: Path | None) -> tuple[float, float]:
-    """Limits of the redshift grid of a params.yaml, or of the one that ships."""
-    path = params_file(params)
-    if path is None:
-        return (0.0, 0.4)
-    grid = PdfConfig.read(path)
-    return (grid.z_min, grid.z_max)
+def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
+    """List what a file holds that fits no layout, with a mapping that may fit."""
+    from h5py import is_hdf5
+
+    from pix2z.cli.inspection_text import show_contents
+    from pix2z.ingest.inspection import file_contents, suggested_mapping
+
+    contents = file_contents(file)  # raises where the file cannot be read at all
+    guess = suggested_mapping(contents) if is_hdf5(file) else None
+    if as_json:
+        arrays = [asdict(array) for array in contents]
+        print_json({"fits": False, "why": why, "arrays": arrays, "suggested": guess})
+    else:
+        show_contents(file, contents, why=why, suggested=guess)
 
 
 def _params_section(
-    file: Path, found: "Inspection", mapping: Hdf5Mapping, limits: dict[str, Any]
+    file: Path, inspection: "Inspection", mapping: Hdf5Mapping, limits: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Section `ingest` of params.yaml for this file; None for what ingest itself wrote."""
-    if found.layout == "galaxies":
+    if inspection.layout == "galaxies":
         return None
-    used = mapping.model_dump(exclude_defaults=True) if found.layout == "hdf5" else {}
-    return {"ingest": {"source": str(file), "layout": found.layout, **limits, "hdf5": used}}
+    used = mapping.model_dump(exclude_defaults=True) if inspection.layout == "hdf5" else {}
+    return {"ingest": {"source": str(file), "layout": inspection.layout, **limits, "hdf5": used}}
 
 
 def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
@@ -145,7 +137,3 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
         labels.append(", ".join(parts))
     with named_write_errors(path):
         plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -13,8 +13,7 @@ from rich.text import Text
 
 from pix2z.cli.display import page
 from pix2z.imaging import BANDS, SKY_SIGMA
-from pix2z.ingest.contents import StoredArray
-from pix2z.ingest.inspection import Inspection, Range
+from pix2z.ingest.inspection import Inspection, Range, StoredArray
 
 __all__ = ["show_contents", "show_inspection"]
 
@@ -29,7 +28,7 @@ MOST_ARRAYS = 40
 
 def show_inspection(
     path: Path,
-    found: Inspection,
+    seen: Inspection,
     arrays: Sequence[StoredArray],
     *,
     params_lines: str | None,
@@ -38,19 +37,19 @@ def show_inspection(
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for label, text in _rows(path, found, arrays):
+    for label, text in _rows(path, seen, arrays):
         table.add_row(label, Text(text))
     with page(pipe_width=PIPE_WIDTH) as console:
-        first = f"{path}: layout {found.layout}, {found.n_rows:,} galaxies"
+        first = f"{path}: layout {seen.layout}, {seen.n_rows:,} galaxies"
         console.print(Text(first), style="bold", soft_wrap=True)
         console.print(table)
         console.print("\nSky noise, nanomaggies per pixel, median of the stamps:", style="bold")
-        console.print(_bands(found))
-        _problems(console, found)
+        console.print(_bands(seen))
+        _problems(console, seen)
         if params_lines:
             console.print("\nIn params.yaml, for ingest:\n", style="bold")
             console.print(Text(params_lines.rstrip()), soft_wrap=True)
-        elif found.layout == "galaxies":
+        elif seen.layout == "galaxies":
             console.print("\nThis is what ingest writes: nothing is left to ingest.")
         else:
             console.print("\nNo redshifts, so nothing to train on; pix2z predict reads it.")
@@ -87,26 +86,27 @@ def _listing(contents: Sequence[StoredArray]) -> Table:
     return table
 
 
-def _rows(
-    path: Path, found: Inspection, arrays: Sequence[StoredArray]
-) -> Iterator[tuple[str, str]]:
-    if found.source != path.name:
-        yield "source", found.source
-    if len(found.files) > 1:
-        for name, n in found.files.items():
+def _rows(path: Path, seen: Inspection, arrays: Sequence[StoredArray]) -> Iterator[tuple[str, str]]:
+    if seen.source != path.name:
+        yield "source", seen.source
+    if len(seen.files) > 1:
+        for name, n in seen.files.items():
             yield "file", f"{Path(name).name}: {n:,}"
     if arrays:
         yield "largest array", f"{arrays[0].key} {_shape(arrays[0])} {arrays[0].dtype}"
-    for what, words in found.converted.items():
+    for what, words in seen.converted.items():
         yield what, words
-    for column, words in found.columns_from.items():
+    for column, words in seen.columns_from.items():
         yield column, f"from {words}" if not words.startswith("none") else words
-    groups = f"{found.n_groups:,}"
-    yield "groups", f"{groups}; {found.n_moved:,} moved stamps" if found.n_moved else groups
-    yield "redshift", _spread(found.redshift, "{:.4f}", found.n_rows)
-    yield "E(B-V)", _spread(found.ebv, "{:.3f}", found.n_rows)
-    if found.ra and found.dec:
-        ra, dec = found.ra, found.dec
+    groups = f"{seen.n_groups:,}"
+    yield (
+        "groups",
+        f"{groups}; {seen.n_moved:,} moved stamps" if seen.n_moved else groups,
+    )
+    yield "redshift", _spread(seen.redshift, "{:.4f}", seen.n_rows)
+    yield "E(B-V)", _spread(seen.ebv, "{:.3f}", seen.n_rows)
+    if seen.ra and seen.dec:
+        ra, dec = seen.ra, seen.dec
         yield (
             "positions",
             (f"RA {ra.low:.3f} to {ra.high:.3f}, Dec {dec.low:.3f} to {dec.high:.3f} deg"),
@@ -115,13 +115,13 @@ def _rows(
     if spectra:
         names = ", ".join(sorted(array.key.removeprefix("spectra/") for array in spectra))
         yield "spectra", f"{names}: {spectra[0].shape[-1]:,} pixels"
-    for what, counts in (("ZWARNING", found.z_warnings), ("class", found.classes)):
+    for what, counts in (("ZWARNING", seen.z_warnings), ("class", seen.classes)):
         if counts:
             yield what, _most_frequent(counts)
-    looked = f"on {found.n_looked_at:,} of {found.n_rows:,} stamps"
-    if found.mag_r:
-        mag = found.mag_r
-        lost = found.n_looked_at - mag.n
+    looked = f"on {seen.n_looked_at:,} of {seen.n_rows:,} stamps"
+    if seen.mag_r:
+        mag = seen.mag_r
+        lost = seen.n_looked_at - mag.n
         yield (
             "r magnitude",
             (
@@ -131,32 +131,35 @@ def _rows(
         )
     else:
         yield "r magnitude", f"no positive flux {looked}"
-    blank = f"; {found.n_blank:,} stamps blank in all bands" if found.n_blank else ""
-    yield "masked pixels", f"{100 * found.masked_share:.2g} % of the bands that are there{blank}"
+    blank = f"; {seen.n_blank:,} stamps blank in all bands" if seen.n_blank else ""
+    yield (
+        "masked pixels",
+        f"{100 * seen.masked_share:.2g} % of the bands that are there{blank}",
+    )
 
 
-def _bands(found: Inspection) -> Table:
+def _bands(seen: Inspection) -> Table:
     table = Table(box=None, padding=(0, 2))
     for heading in ("band", "here", "SDSS", "here / SDSS", "stamps without"):
         table.add_column(heading, justify="left" if heading == "band" else "right")
     for band, sdss in zip(BANDS, SKY_SIGMA, strict=True):
-        here, absent = found.sky_noise[band], found.absent_share[band]
+        here, absent = seen.sky_noise[band], seen.absent_share[band]
         numbers = ("-", "-") if here is None else (f"{here:.3g}", f"{here / sdss:.2f}")
         share = f"{100 * absent:.2g} %" if absent else "none"
         table.add_row(band, numbers[0], f"{sdss:.3g}", numbers[1], share)
     return table
 
 
-def _problems(console: Console, found: Inspection) -> None:
-    bad = {reason: n for reason, n in found.bad_rows.items() if n}
-    if not bad and not found.problems:
+def _problems(console: Console, seen: Inspection) -> None:
+    bad = {reason: n for reason, n in seen.bad_rows.items() if n}
+    if not bad and not seen.problems:
         console.print("\nNo problem found in the columns or the stamps looked at.", style="green")
         return
     console.print("\nProblems:", style="bold red")
-    for sentence in found.problems:
+    for sentence in seen.problems:
         console.print(Padding(Text(sentence), (0, 0, 0, 2)))
     for reason, n in bad.items():
-        console.print(f"  {n:,} of {found.n_rows:,} rows: {reason}", markup=False)
+        console.print(f"  {n:,} of {seen.n_rows:,} rows: {reason}", markup=False)
 
 
 def _spread(values: Range | None, form: str, n_rows: int) -> str:

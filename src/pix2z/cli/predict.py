@@ -9,19 +9,22 @@ import typer
 
 from pix2z.cli.display import galaxies_progress
 from pix2z.cli.process import ended_by_sigterm, quiet_import
-from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
-from pix2z.cli.survey import (
+from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    LayoutOption,
+    MapOption,
+    ParamsOption,
     check_output,
     ebv_option,
     flags_text,
     open_images,
+    read_mapping,
 )
 
 if TYPE_CHECKING:
     from pix2z.catalogue.outputs import Outcome
-    from pix2z.ingest.layouts.raw import RawSurvey
+    from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["predict"]
 

@@ -16,10 +16,10 @@ from pix2z.catalogue.write_errors import named_write_errors
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
 from pix2z.spectra.flags import Flag
-from pix2z.spectra.log_grid import log_grid
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
+from pix2z.wavelengths import wavelength_grid
 
 __all__ = ["HEADER", "fit_file", "write_table"]
 
@@ -105,7 +105,7 @@ def _galaxy_templates() -> Templates:
 
 def _check_wavelength(path: Path, wavelength: NDArray[np.float64], coarse: int) -> None:
     try:
-        grid = log_grid(wavelength)
+        grid = wavelength_grid(wavelength)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     if grid.n < 16 * coarse:

@@ -43,35 +43,39 @@ def serve(
 
 
 def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> None:
-    from pix2z.tracking.serving import server
-    from pix2z.tracking.serving.version import fetch_version
+    from pix2z.tracking.serving import fetch_version, free_port, is_loopback, running
 
-    if not server.is_loopback(host):
+    if not is_loopback(host):
         sys.stderr.write(
             f"warning: on {host}, everyone who reaches this machine may ask; there is no password\n"
         )
-    with server.listening(host, port) as opened:
-        with session() as store:
-            version, folder = fetch_version(store, model, scratch)
-        also = f" (from {version.source})" if version.source != version.label else ""
-        try:
-            with server.running(folder, opened, workers=workers) as answering:
-                line = f"{version.label}{also} answers at {answering.address}; Ctrl-C ends it"
-                sys.stdout.write(f"{plain(line).plain}\n")
-                sys.stdout.flush()
-                answering.wait()
-        except Pix2zError as error:
-            raise Pix2zError(f"{version.label}: {error}") from error
+    port = free_port(host, port)
+    with session() as store:
+        version, folder = fetch_version(store, model, scratch)
+    also = f" (from {version.source})" if version.source != version.label else ""
+    try:
+        with running(folder, host=host, port=port, workers=workers) as server:
+            line = f"{version.label}{also} answers at {server.address}; Ctrl-C ends it"
+            sys.stdout.write(f"{plain(line).plain}\n")
+            sys.stdout.flush()
+            server.wait()
+    except Pix2zError as error:
+        raise Pix2zError(f"{version.label}: {error}") from error
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, and SIGINT even where a shell had it ignored."""
+    """Let SIGTERM and a closed terminal end the command as Ctrl-C does.
+
+    SIGINT too where a shell had it ignored, but not SIGHUP: `nohup` asks for that.
+    """
 
     def end(*_: Any) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, end)
     try:
         yield
     finally:

@@ -8,7 +8,13 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 from pix2z.config.section import Frozen, Seed, first_fault, read_params
 from pix2z.errors import ParamsError
 
-__all__ = ["SPECTRUM_MODEL", "Arm", "is_reserved", "read_arm", "read_arms"]
+__all__ = [
+    "SPECTRUM_MODEL",
+    "Arm",
+    "is_reserved",
+    "read_arm",
+    "read_arms",
+]
 
 SPECTRUM_MODEL = "pix2z-spectrum"
 """Experiment and registered model of the spectrum networks, which have arms of their own: no arm or

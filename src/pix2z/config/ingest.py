@@ -6,9 +6,13 @@ from pydantic import Field, FiniteFloat, PositiveFloat, field_validator, model_v
 
 from pix2z.config.section import Frozen, RedshiftRange
 
-__all__ = ["Hdf5Mapping", "IngestConfig", "SpectraFilter"]
+__all__ = ["OLD_LAYOUTS", "Hdf5Mapping", "IngestConfig", "Key", "SpectraFilter"]
+
+OLD_LAYOUTS = {"seed": "sdss32"}
+"""Names that layouts had, and those that they have."""
 
 Key = Annotated[str, Field(min_length=1)]
+"""Name of a dataset, which may be nested."""
 
 BANDS = "ugriz"
 
@@ -77,3 +81,10 @@ class IngestConfig(RedshiftRange):
     check_photometry: bool
     spectra: SpectraFilter
     hdf5: Hdf5Mapping
+
+    @field_validator("layout", mode="before")
+    @classmethod
+    def _by_its_new_name(cls, layout: object) -> object:
+        if isinstance(layout, str) and layout in OLD_LAYOUTS:
+            raise ValueError(f"layout {layout!r} is now called {OLD_LAYOUTS[layout]!r}")
+        return layout

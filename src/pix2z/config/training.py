@@ -10,7 +10,6 @@ from pix2z.files import read_json
 
 __all__ = ["ArmTraining", "read_training"]
 
-PARAMS = "params.yaml"
 BEST_SETTINGS = "reports/tuning/best_params.json"
 
 
@@ -34,7 +33,7 @@ def read_training(name: str, *, root: Path = Path()) -> ArmTraining:
     InputError
         The best settings of the study are missing; every hybrid arm is trained with them.
     """
-    params = root / PARAMS
+    params = root / "params.yaml"
     arm = read_arm(name, params)
     settings: HybridConfig | PublishedCnnConfig = PublishedCnnConfig.read(params)
     if arm.architecture == "hybrid":

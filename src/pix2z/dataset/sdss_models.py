@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5.opening import reading
+from pix2z.hdf5 import reading
 from pix2z.imaging import EXTINCTION_PER_EBV
 
 __all__ = [

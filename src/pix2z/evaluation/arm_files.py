@@ -68,13 +68,13 @@ def read_controls(
     """Read every control that is present; its cost from the control stage's report."""
     paths = sorted((Path(predictions) / "controls").glob("*.hdf5"), key=_order)
     facts = read_json(report) if paths else {}
-    found = {}
+    controls = {}
     for path in paths:
         cost = facts.get(path.stem, {})
-        found[path.stem] = ArmGalaxies(
+        controls[path.stem] = ArmGalaxies(
             pool=_read(path), n_train=cost.get("n_train"), cpu_seconds=cost.get("cpu_seconds")
         )
-    return found
+    return controls
 
 
 def read_histories(name: str, *, models: str | Path = "models") -> dict[int, History]:

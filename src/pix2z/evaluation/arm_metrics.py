@@ -1,4 +1,8 @@
-"""Every metric of one arm: values, bootstrap intervals, coverage and the spread of its seeds."""
+"""Every metric of one arm: values, intervals, coverage, spread of seeds, and along variables.
+
+Binned by z_spec, metrics tell how well a galaxy of that redshift is measured, binned by z_phot how
+far an estimate of that value can be trusted: two different questions (Lin et al. 2022).
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
@@ -7,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.arm_galaxies import GalaxyTerms, select_terms, subset_masks
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import binomial_band, group_weights, interval
 from pix2z.evaluation.pdf_metrics import (
     COVERAGE,
@@ -18,6 +22,10 @@ from pix2z.evaluation.pdf_metrics import (
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
+    "arm_report",
+    "bin_edges",
+    "binned_metrics",
+    "binned_report",
     "bootstrap_replicates",
     "coverage",
     "json_number",
@@ -25,13 +33,23 @@ __all__ = [
     "metric_values",
     "seed_spread",
     "subset_values",
+    "with_interval",
 ]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
 
-
 ALL_METRICS = (*POINT_METRICS, *PDF_METRICS)
+
+BINNED_METRICS = ("bias_mean", "nmad", "crps")
+
+BIN_WIDTHS = {"z_spec": 0.025, "z_phot": 0.025, "mag_r": 0.5, "ebv": 0.02}
+"""Variables that metrics are followed along, with the width of their bins."""
+
+MIN_PER_BIN = 8
+"""Bins with fewer galaxies say nothing, and are left empty."""
+
+UNDEFINED: Json = {"value": None, "low": None, "high": None}
 
 
 def metric_values(terms: GalaxyTerms, *, only: Collection[str] = ALL_METRICS) -> dict[str, float]:
@@ -61,34 +79,33 @@ def bootstrap_replicates(
 
 def metric_intervals(
     terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Json]:
     """Every metric as {"value", "low", "high"}: 95 % interval over groups; None where undefined."""
     replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
-    found = {}
-    for name, value in metric_values(terms, only=only).items():
-        low, high = interval(replicates[name])
-        found[name] = {
-            "value": json_number(value),
-            "low": json_number(low),
-            "high": json_number(high),
-        }
-    return found
+    values = metric_values(terms, only=only)
+    return {name: with_interval(value, replicates[name]) for name, value in values.items()}
+
+
+def with_interval(value: float, replicates: Array, *, name: str = "value") -> Json:
+    """``{name: value, "low": ..., "high": ...}``: the 95 % interval of replicates (B,); or None."""
+    low, high = interval(replicates)
+    return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
 def coverage(pit: Array) -> dict[str, Json]:
     """Share of galaxies inside each central interval, with the band a calibrated one stays in."""
-    found = {}
+    shares = {}
     for name, level in COVERAGE.items():
         low, high = binomial_band(len(pit), level)
         share = float((np.abs(pit - 0.5) <= level / 2 + 5e-10).mean()) if len(pit) else np.nan
-        found[name] = {
+        shares[name] = {
             "nominal": level,
             "n": len(pit),
             "value": json_number(share),
             "band_low": json_number(low),
             "band_high": json_number(high),
         }
-    return found
+    return shares
 
 
 def seed_spread(per_seed: Sequence[dict[str, float]]) -> dict[str, float | None]:
@@ -104,6 +121,89 @@ def seed_spread(per_seed: Sequence[dict[str, float]]) -> dict[str, float | None]
     }
 
 
+def arm_report(
+    name: str,
+    arm: ArmGalaxies,
+    *,
+    clip_window: tuple[float, float],
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Measure the pool with intervals, each seed, the pool in bins, and its coverage.
+
+    The content of reports/metrics/<arm>.json.
+    """
+    masks = subset_masks(arm.pool.z_spec, clip_window)
+    terms = {subset: select_terms(arm.pool, keep) for subset, keep in masks.items()}
+    return {
+        "arm": name,
+        "n": {subset: len(galaxies) for subset, galaxies in terms.items()},
+        "clip_window": list(clip_window),
+        "pool": {
+            subset: metric_intervals(galaxies, n_bootstrap=n_bootstrap, seed=seed)
+            for subset, galaxies in terms.items()
+        },
+        "seeds": {
+            str(number): {
+                subset: {metric: json_number(value) for metric, value in values.items()}
+                for subset, values in subsets.items()
+            }
+            for number, subsets in sorted(arm.seeds.items())
+        },
+        "coverage": {subset: coverage(galaxies.pdf.pit) for subset, galaxies in terms.items()},
+        "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
+    }
+
+
+def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str, list[Json]]:
+    """Follow the pool's metrics along every variable of `BIN_WIDTHS`."""
+    bins = {}
+    for variable, width in BIN_WIDTHS.items():
+        values = getattr(pool, variable)
+        edges = bin_edges(values, width)
+        bins[variable] = binned_metrics(pool, values, edges, n_bootstrap=n_bootstrap, seed=seed)
+    return bins
+
+
+def bin_edges(values: NDArray[np.floating], width: float) -> Array:
+    """Multiples of `width` that span the central 99 % of the finite values; empty without any."""
+    finite = np.asarray(values, np.float64)[np.isfinite(values)]
+    if not len(finite):
+        return np.empty(0)
+    low, high = np.percentile(finite, [0.5, 99.5]) / width
+    first, last = np.floor(low), np.ceil(high)
+    return np.asarray(width * np.arange(first, max(last, first + 1) + 1))
+
+
+def binned_metrics(
+    terms: GalaxyTerms,
+    variable: NDArray[np.floating],
+    edges: Array,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> list[Json]:
+    """Measure bias, NMAD and CRPS, with 95 % intervals over groups, in bins of a variable (n,).
+
+    Galaxies outside `edges` (L + 1,), or without the variable, are in no bin. A bin of fewer than
+    8 galaxies keeps its count, with values None.
+    """
+    bins = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        keep = (variable >= low) & ((variable < high) | ((variable == high) & (high == edges[-1])))
+        if np.count_nonzero(keep) >= MIN_PER_BIN:
+            galaxies = select_terms(terms, keep)
+            measured: Json = metric_intervals(
+                galaxies, n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS
+            )
+        else:
+            measured = {}
+        chosen = {name: measured.get(name, dict(UNDEFINED)) for name in BINNED_METRICS}
+        where = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}
+        bins.append({**where, "n": int(np.count_nonzero(keep)), **chosen})
+    return bins
+
+
 def json_number(value: float) -> float | None:
     """Turn what is not finite into None: JSON knows no NaN."""
     return float(value) if np.isfinite(value) else None
@@ -114,9 +214,9 @@ def _replicates(
 ) -> dict[str, Array]:
     """Every wanted metric under blocks of weights (b, n): name -> (B,), all blocks together."""
     point, pdf = point_terms(terms.z_phot, terms.z_spec), prepared_pdf_terms(terms.pdf)
-    found = [
+    parts = [
         point_metric_replicates(point, weights, only=only)
         | pdf_metric_replicates(pdf, weights, only=only)
         for weights in chain([np.empty((0, len(terms)))], blocks)  # an empty one for the names
     ]
-    return {name: np.concatenate([block[name] for block in found]) for name in found[0]}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -20,6 +20,7 @@ from pix2z.evaluation.arm_metrics import (
     json_number,
     metric_values,
     seed_spread,
+    with_interval,
 )
 from pix2z.evaluation.bootstrap import bootstrap_p, holm, interval
 from pix2z.evaluation.contrasts import (
@@ -142,7 +143,7 @@ def _summary(
     measured: Mapping[str, _Measured],
 ) -> Json:
     """One arm's entry; `seed_sd` is over the whole test set."""
-    subsets = {subset: _metrics(found, name) for subset, found in measured.items()}
+    subsets = {subset: _metrics(on_subset, name) for subset, on_subset in measured.items()}
     return {
         **subsets,
         "seeds": sorted(arm.seeds),
@@ -153,15 +154,8 @@ def _summary(
 
 
 def _metrics(measured: _Measured, name: str) -> Json:
-    found = {}
-    for metric in METRICS:
-        low, high = interval(measured.replicates[name][metric])
-        found[metric] = {
-            "value": json_number(measured.values[name][metric]),
-            "low": json_number(low),
-            "high": json_number(high),
-        }
-    return found
+    values, replicates = measured.values[name], measured.replicates[name]
+    return {metric: with_interval(values[metric], replicates[metric]) for metric in METRICS}
 
 
 def _contrasts(

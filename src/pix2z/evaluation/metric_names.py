@@ -1,8 +1,9 @@
 """The metrics of the comparison: order, labels, units, and which direction is better.
 
-Conventions, with dz = z_phot - z_spec and Delta = dz / (1 + z_spec): ``seed`` is the experiment
-this project replaces (dz in redshift units), ``SDSS`` the SDSS image papers (Pasquet et al. 2019,
-Hayat et al. 2021), ``RAIL`` the LSST DESC tools; ``PDF`` metrics judge the whole distribution.
+Conventions, with dz = z_phot - z_spec and Delta = dz / (1 + z_spec): ``published`` is the
+experiment this project replaces (dz in redshift units; in names of metrics it is still ``seed``),
+``SDSS`` the SDSS image papers (Pasquet et al. 2019, Hayat et al. 2021), ``RAIL`` the LSST DESC
+tools; ``PDF`` metrics judge the whole distribution.
 """
 
 from dataclasses import dataclass

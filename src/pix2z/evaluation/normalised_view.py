@@ -1,19 +1,21 @@
-"""The seed experiment's own reading of the same predictions, and why it misleads.
+"""The published experiment's own reading of the same predictions, and why it misleads.
 
 There, redshifts were min-max scaled over each arm's own rows and errors were quoted in that scale
 on each arm's own test set. Here the same numbers are worked out beside those in redshift units.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.splits import Split
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, subset_masks
 from pix2z.evaluation.arm_metrics import json_number
 from pix2z.evaluation.point_metrics import point_metrics
 
-__all__ = ["NOTE", "PUBLISHED", "PUBLISHED_METRICS", "OwnSample", "normalised_view"]
+__all__ = ["PUBLISHED", "own_reading", "published_view"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -29,7 +31,7 @@ PUBLISHED_METRICS = {
     "outlier_010": "seed_outlier_010",
     "outlier_015": "seed_outlier_015",
 }
-"""The seed's name of a metric -> ours; all of dz, without division by 1 + z."""
+"""The experiment's name of a metric -> ours; all of dz, without division by 1 + z."""
 
 PUBLISHED: dict[str, dict[str, float]] = {
     "full": {
@@ -65,50 +67,65 @@ NOTE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class OwnSample:
-    """One arm's point estimates of all test galaxies, and the rows the arm calls its own.
+def published_view(
+    arms: Mapping[str, ArmGalaxies], *, full: Split, clipped: Split, z_spec: NDArray[np.floating]
+) -> Json:
+    """Read the published network's arms as the experiment did, and on the same galaxies.
 
-    Attributes
+    Parameters
+    ----------
+    arms : of these `published_full` and `published_clipped` are read; one that is absent is None.
+    full, clipped : the splits that these arms were trained on.
+    z_spec : every row of galaxies.h5.
+    """
+    test_z = z_spec[full.test].astype(np.float64)
+    inside = subset_masks(test_z, full.clip_window)["inside"]
+    view: Json = {}
+    for split, own_test in ((full, np.ones(len(test_z), bool)), (clipped, inside)):
+        arm = arms.get(f"published_{split.selection}")
+        rows = (split.train, split.validation, split.calibration, split.test[own_test])
+        view[split.selection] = arm and {
+            **own_reading(
+                arm.pool.z_phot,
+                arm.pool.z_spec,
+                own_test=own_test,
+                inside=inside,
+                z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
+            ),
+            "published": dict(PUBLISHED[split.selection]),
+        }
+    return {**view, "note": NOTE}
+
+
+def own_reading(
+    z_phot: Array,
+    z_spec: Array,
+    *,
+    own_test: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    z_rows: Array,
+) -> Json:
+    """Read one arm's point estimates in its own scale, in redshift, and inside the clip window.
+
+    Parameters
     ----------
     z_phot, z_spec : (n,) all test galaxies.
-    own_test : (n,) mask of those inside the arm's selection.
+    own_test, inside : (n,) masks of those in the arm's own selection, and in the clip window.
     z_rows : (m,) true redshifts of all of the arm's rows, own test galaxies included, since the
-        seed fitted its scaler before splitting.
+        experiment fitted its scaler before splitting.
     """
-
-    z_phot: Array
-    z_spec: Array
-    own_test: NDArray[np.bool_]
-    z_rows: Array
-
-
-def normalised_view(
-    full: OwnSample | None, clipped: OwnSample | None, *, inside: NDArray[np.bool_]
-) -> Json:
-    """Both arms as the seed read them; an absent arm is None. `inside`: (n,) the clip window."""
-    return {
-        "full": None if full is None else _arm(full, inside, PUBLISHED["full"]),
-        "clipped": None if clipped is None else _arm(clipped, inside, PUBLISHED["clipped"]),
-        "note": NOTE,
-    }
-
-
-def _arm(sample: OwnSample, inside: NDArray[np.bool_], published: dict[str, float]) -> Json:
-    low, high = float(sample.z_rows.min()), float(sample.z_rows.max())
-    own = sample.own_test
-    scaled = [(z - low) / (high - low) for z in (sample.z_phot, sample.z_spec)]
+    low, high = float(z_rows.min()), float(z_rows.max())
+    scaled = [(z[own_test] - low) / (high - low) for z in (z_phot, z_spec)]
     return {
         "z_low": low,
         "z_high": high,
-        "n_own_test": int(own.sum()),
-        "normalised": _published_metrics(scaled[0][own], scaled[1][own]),
-        "redshift": _published_metrics(sample.z_phot[own], sample.z_spec[own]),
-        "redshift_inside": _published_metrics(sample.z_phot[inside], sample.z_spec[inside]),
-        "published": dict(published),
+        "n_own_test": int(own_test.sum()),
+        "normalised": _published_metrics(*scaled),
+        "redshift": _published_metrics(z_phot[own_test], z_spec[own_test]),
+        "redshift_inside": _published_metrics(z_phot[inside], z_spec[inside]),
     }
 
 
 def _published_metrics(z_phot: Array, z_spec: Array) -> dict[str, float | None]:
-    found = point_metrics(z_phot, z_spec)
-    return {name: json_number(found[key]) for name, key in PUBLISHED_METRICS.items()}
+    values = point_metrics(z_phot, z_spec)
+    return {name: json_number(values[key]) for name, key in PUBLISHED_METRICS.items()}

@@ -1,38 +1,47 @@
-"""From predictions to the files of the comparison: JSON, figures, report."""
+"""From predictions to the files of the evaluation: numbers as JSON, figures, and the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, subset_masks
-from pix2z.evaluation.arm_report import binned_report
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
+from pix2z.evaluation.arm_metrics import arm_report, binned_report
 from pix2z.evaluation.comparison import compare
-from pix2z.evaluation.normalised_view import OwnSample, normalised_view
-from pix2z.evaluation.report import report_sections, write_report
-from pix2z.evaluation.report_figures import contact_rows, draw_figures
-from pix2z.evaluation.spectrum_section import spectrum_sections
+from pix2z.evaluation.figures.quality import (
+    plot_binned_metrics,
+    plot_forest,
+    plot_pit,
+    plot_training_curves,
+)
+from pix2z.evaluation.figures.redshifts import (
+    plot_error_heatmap,
+    plot_redshift_density,
+    plot_redshift_histogram,
+)
+from pix2z.evaluation.figures.stamps import SheetRow, plot_contact_sheet
+from pix2z.evaluation.normalised_view import published_view
+from pix2z.evaluation.report import report_text, write_report
 from pix2z.files import write_json
 
-__all__ = ["seed_view", "write_comparison"]
+__all__ = ["contact_rows", "write_evaluation"]
 
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
+Bins = Mapping[str, Mapping[str, Sequence[Json]]]
 
-BINNED_ARMS = ("full", "clipped", "subsample", "published_full", "trees")
-"""Arms and controls that are followed along redshift and magnitude, where present."""
+BINNED = ("full", "clipped", "subsample", "published_full", "trees")
+"""Arms and controls that are drawn along redshift and magnitude, where present."""
 
 SHEET_COLUMNS = 8
 
-BINNED_BOOTSTRAP = 500
-"""Most resamples behind the bands of binned metrics, which are looked at, not tested."""
 
-
-def write_comparison(
+def write_evaluation(
     folder: Path,
     *,
     arms: Arms,
@@ -46,34 +55,50 @@ def write_comparison(
     n_bootstrap: int,
     seed: int,
 ) -> None:
-    """Compare the arms and write compare.json, figures/*.png, report.md and report.html."""
+    """Measure every arm, compare them, and write metrics/*.json, compare.json, figures, reports.
+
+    Parameters
+    ----------
+    folder : of the reports.
+    histories : arm -> seed -> training history; an arm without one has no curves.
+    full, clipped : splits; their test rows are those of all predictions.
+    ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
+    n_bootstrap, seed : of the resamples behind every interval.
+
+    Raises
+    ------
+    InputError
+        An arm or control has other galaxies than the test rows of the split.
+    """
     everyone = {**arms, **controls}
     _check_test_rows(everyone, full)
     z_spec = galaxies.column("specz_redshift")
+    bins: dict[str, Mapping[str, Sequence[Json]]] = {}
+    for name, arm in arms.items():
+        report = arm_report(
+            name, arm, clip_window=full.clip_window, n_bootstrap=n_bootstrap, seed=seed
+        )
+        write_json(folder / f"metrics/{name}.json", report)
+        bins[name] = report["bins"]
+    for name in controls.keys() & set(BINNED):
+        bins[name] = binned_report(controls[name].pool, n_bootstrap=n_bootstrap, seed=seed)
     comparison = compare(
         arms,
         controls,
         clip_window=full.clip_window,
         test_digest=full.test_digest,
-        seed_view=seed_view(arms, full=full, clipped=clipped, z_spec=z_spec),
+        seed_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
     write_json(folder / "compare.json", comparison)
-    bins = {
-        name: binned_report(
-            everyone[name].pool, n_bootstrap=min(n_bootstrap, BINNED_BOOTSTRAP), seed=seed
-        )
-        for name in BINNED_ARMS
-        if name in everyone
-    }
     shown = arms["full"] if "full" in arms else next(iter(arms.values()))
-    pictures = draw_figures(
+    draw_figures(
         folder / "figures",
         comparison=comparison,
         pools={name: arm.pool for name, arm in arms.items()},
-        histories=histories,
-        bins=bins,
+        histories={name: history for name, history in histories.items() if history},
+        bins={name: bins[name] for name in BINNED if name in bins},
         samples={
             "full": z_spec[full.train],
             "clipped": z_spec[clipped.train],
@@ -81,38 +106,81 @@ def write_comparison(
         },
         sheet=contact_rows(galaxies, shown.pool, n=SHEET_COLUMNS, seed=seed),
     )
-    sections = report_sections(
+    text = report_text(
         comparison,
-        source=str(galaxies.attribute("source")),
-        ingest=ingest,
         pools={name: arm.pool for name, arm in everyone.items()},
         bins=bins,
-        pictures=pictures,
+        source=str(galaxies.attribute("source")),
+        ingest=ingest,
+        spectrum=spectrum,
+        with_histories=any(histories.values()),
         n_bootstrap=n_bootstrap,
-        spectra=[] if spectrum is None else spectrum_sections(spectrum, folder / "spectrum"),
     )
-    write_report(sections, markdown=folder / "report.md", html=folder / "report.html")
+    write_report(text, folder)
 
 
-def seed_view(
-    arms: Arms, *, full: Split, clipped: Split, z_spec: np.ndarray[tuple[int, ...], Any]
-) -> Json:
-    """Read the seed network's arms as the seed did; `z_spec` holds every row of galaxies.h5."""
-    test_z = z_spec[full.test]
-    inside = subset_masks(test_z.astype(np.float64), full.clip_window)["inside"]
-    own = {"full": np.ones(len(test_z), bool), "clipped": inside}
-    samples: dict[str, OwnSample | None] = {"full": None, "clipped": None}
-    for selection, split in {"full": full, "clipped": clipped}.items():
-        arm = arms.get(f"seed_{selection}")
-        if arm is not None:
-            rows = (split.train, split.validation, split.calibration, split.test[own[selection]])
-            samples[selection] = OwnSample(
-                z_phot=arm.pool.z_phot,
-                z_spec=arm.pool.z_spec,
-                own_test=own[selection],
-                z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
-            )
-    return normalised_view(samples["full"], samples["clipped"], inside=inside)
+def draw_figures(
+    folder: Path,
+    *,
+    comparison: Json,
+    pools: Mapping[str, GalaxyTerms],
+    histories: Mapping[str, Mapping[int, Json]],
+    bins: Bins,
+    samples: Mapping[str, NDArray[np.floating]],
+    sheet: Sequence[SheetRow],
+) -> None:
+    """Draw all figures that the given arms allow; what they show is said in the report.
+
+    Parameters
+    ----------
+    pools : terms of the arms, not of the controls.
+    histories : arm -> seed -> training history.
+    bins : arm or control -> variable -> bins of `binned_metrics`.
+    samples : name -> redshifts of a sample, for the histogram.
+    sheet : rows of the contact sheet.
+    """
+    low, high = comparison["test"]["clip_window"]
+    window, z_max = (low, high), next(iter(pools.values())).grid.z_max
+    points = {name: (pool.z_phot, pool.z_spec) for name, pool in pools.items()}
+    plot_forest(comparison["contrasts"], folder / "contrasts.png")
+    plot_redshift_density(
+        points, clip_window=window, z_max=z_max, path=folder / "redshift_density.png"
+    )
+    for name in ("full", "clipped"):
+        if name in points:
+            path = folder / f"errors_{name}.png"
+            plot_error_heatmap(*points[name], arm=name, clip_window=window, z_max=z_max, path=path)
+    plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
+    plot_pit({name: pool.pdf.pit for name, pool in pools.items()}, folder / "pit.png")
+    plot_redshift_histogram(
+        samples, clip_window=window, z_max=z_max, path=folder / "redshift_histogram.png"
+    )
+    if histories:
+        plot_training_curves(histories, folder / "training_curves.png")
+    plot_contact_sheet(sheet, folder / "contact_sheet.png")
+
+
+def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) -> list[SheetRow]:
+    """Choose n random, the n best and the n worst measured test galaxies and read their stamps."""
+    error = np.abs(pool.z_phot - pool.z_spec) / (1 + pool.z_spec)
+    order = np.argsort(error, kind="stable")
+    n = min(n, len(order))
+    groups = {
+        "Random": np.random.default_rng(seed).choice(len(order), n, replace=False),
+        "Best (smallest |Δ|)": order[:n],
+        "Worst (largest |Δ|)": order[::-1][:n],
+    }
+    return [
+        SheetRow(
+            title=title,
+            images=galaxies.images(pool.row[chosen]),
+            z_spec=pool.z_spec[chosen],
+            z_phot=pool.z_phot[chosen],
+            z_low=pool.err68_low[chosen],
+            z_high=pool.err68_high[chosen],
+        )
+        for title, chosen in groups.items()
+    ]
 
 
 def _check_test_rows(everyone: Arms, split: Split) -> None:

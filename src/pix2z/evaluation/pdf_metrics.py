@@ -141,10 +141,10 @@ def pdf_metric_replicates(
     if not len(terms.matrix):
         return {name: np.full(len(weights), np.nan) for name in names}
     means = weighted_mean(terms.matrix, weights)
-    found = dict(zip(terms.names, means.T, strict=True))
+    values = dict(zip(terms.names, means.T, strict=True))
     if "pit_ks" in names:
-        found["pit_ks"] = ks_uniform(weighted_sample(terms.pit, weights))
-    return {name: found[name] for name in names}
+        values["pit_ks"] = ks_uniform(weighted_sample(terms.pit, weights))
+    return {name: values[name] for name in names}
 
 
 def _square(first: Array, last: Array) -> Array:

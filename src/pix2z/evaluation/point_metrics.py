@@ -5,13 +5,13 @@ With dz = z_phot - z_spec and Delta = dz / (1 + z_spec):
 ===================== ======================================= ==============================
 key                   formula                                 convention
 ===================== ======================================= ==============================
-mae                   mean abs(dz)                            seed experiment
-rmse                  sqrt(mean dz^2)                         seed experiment
-r2                    1 - sum dz^2 / sum (z_spec - mean)^2    seed experiment
-adjusted_r2           1 - (1 - R2) (n - 1) / (n - 2)          seed experiment, one predictor
-seed_bias             mean dz                                 seed experiment
-seed_precision        1.48 median abs(dz)                     seed experiment
-seed_outlier_005 ...  share of abs(dz) > 0.05, 0.10, 0.15     seed experiment
+mae                   mean abs(dz)                            published experiment
+rmse                  sqrt(mean dz^2)                         published experiment
+r2                    1 - sum dz^2 / sum (z_spec - mean)^2    published experiment
+adjusted_r2           1 - (1 - R2) (n - 1) / (n - 2)          published experiment, one predictor
+seed_bias             mean dz                                 published experiment
+seed_precision        1.48 median abs(dz)                     published experiment
+seed_outlier_005 ...  share of abs(dz) > 0.05, 0.10, 0.15     published experiment
 bias_mean             mean Delta                              SDSS image papers
 bias_median           median Delta                            RAIL / LSST DESC
 nmad                  1.4826 median abs(Delta - median Delta) both (sigma_MAD)
@@ -127,23 +127,23 @@ def point_metric_replicates(
     names = [name for name in POINT_METRICS if name in only]
     if not len(terms.delta.values):
         return {name: np.full(len(weights), np.nan) for name in names}
-    found = _means(terms, weights) | _ranks(terms, weights)
+    values = _means(terms, weights) | _ranks(terms, weights)
     if "seed_precision" in names:
         sample = weighted_sample(terms.absolute_dz, weights)
-        found["seed_precision"] = 1.48 * quantile(sample, 0.5)
-    return {name: found[name] for name in names}
+        values["seed_precision"] = 1.48 * quantile(sample, 0.5)
+    return {name: values[name] for name in names}
 
 
 def _means(terms: PointTerms, weights: Array) -> dict[str, Array]:
     """Metrics that are means of per-galaxy terms, all in one matrix product."""
     columns = weighted_mean(terms.matrix, weights)
-    found = dict(zip(terms.names, columns.T, strict=True))
-    square, first, second = (found.pop(name) for name in ("square", "first", "second"))
-    found["rmse"] = np.sqrt(square)
-    found["r2"] = _r2(square, second - first**2, terms.z_range**2)
+    values = dict(zip(terms.names, columns.T, strict=True))
+    square, first, second = (values.pop(name) for name in ("square", "first", "second"))
+    values["rmse"] = np.sqrt(square)
+    values["r2"] = _r2(square, second - first**2, terms.z_range**2)
     n = weights.sum(axis=1)
-    found["adjusted_r2"] = 1 - (1 - found["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
-    return found
+    values["adjusted_r2"] = 1 - (1 - values["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
+    return values
 
 
 def _r2(square: Array, variance: Array, scale: float) -> Array:

@@ -1,16 +1,20 @@
-"""Which rows of a raw file are bad, and what is worth knowing about a good stamp."""
+"""Which rows of a raw file are bad, which pixels are, and what is worth knowing of a good stamp.
+
+Whatever goes through all rows of a file does so by `row_ranges`, a chunk in memory at a time.
+"""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL
-from pix2z.ingest.layouts.raw import RawSurvey, RawTable
-from pix2z.ingest.progress import row_ranges
+from pix2z.ingest.raw import RawSurvey, RawTable
 
 __all__ = [
     "FLAG_MASKED",
@@ -18,9 +22,16 @@ __all__ = [
     "StampFacts",
     "absent_as_nan",
     "column_faults",
+    "row_ranges",
     "stamp_facts",
     "survey_facts",
+    "usable_pixels",
 ]
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 10.0
+"""Between two lines of the log on how far a pass over the rows is."""
 
 R_BAND = 2
 N_BANDS = len(BANDS)
@@ -117,6 +128,19 @@ def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return images
 
 
+def usable_pixels(survey: RawSurvey) -> RawSurvey:
+    """Return the survey with NaN for absent bands and for pixels beyond `LARGEST_PIXEL`."""
+
+    def read_images(start: int, stop: int) -> NDArray[np.float32]:
+        images = survey.read_images(start, stop)
+        usable = np.abs(images) <= LARGEST_PIXEL
+        if not usable.all():
+            images = np.where(usable, images, np.float32(np.nan))
+        return absent_as_nan(images)
+
+    return replace(survey, read_images=read_images)
+
+
 @_quietly
 def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
     """Look at stamps (N, 32, 32, 5) whose absent bands are NaN."""
@@ -155,3 +179,23 @@ def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
 def _digests(images: NDArray[np.float32]) -> NDArray[np.uint64]:
     hashes = (hashlib.blake2b(stamp.data, digest_size=8).digest() for stamp in images)
     return np.frombuffer(b"".join(hashes), dtype=np.uint64)
+
+
+def row_ranges(
+    n: int, *, chunk_rows: int, doing: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of chunks of n rows; log about every 10 s what has been done with them.
+
+    Parameters
+    ----------
+    doing : what is done with the rows, such as "checked".
+    """
+    started = said = clock()
+    for start in range(0, n, chunk_rows):
+        stop = min(start + chunk_rows, n)
+        yield start, stop
+        now = clock()
+        if now - said >= EVERY_SECONDS and stop < n:
+            left = (now - started) * (n - stop) / stop
+            logger.info("%d of %d rows %s, about %.0f s left", stop, n, doing, left)
+            said = now

@@ -24,12 +24,12 @@ from pix2z.ingest.checks import (
     StampFacts,
     absent_as_nan,
     column_faults,
+    row_ranges,
     survey_facts,
 )
 from pix2z.ingest.duplicates import close_positions, repeated_between_groups, repeated_ids
-from pix2z.ingest.layouts.raw import RawSurvey, RawTable
 from pix2z.ingest.plausibility import photometry_problems
-from pix2z.ingest.progress import row_ranges
+from pix2z.ingest.raw import RawSurvey, RawTable
 from pix2z.ingest.source import open_source
 
 __all__ = ["ingest"]

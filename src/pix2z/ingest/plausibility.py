@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
-from pix2z.ingest.layouts.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey
 from pix2z.ingest.sentinels import Repeated, repeated_extremes, sentinel_problems
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]
@@ -98,11 +98,11 @@ def photometry_problems(survey: RawSurvey, *, most_rows: int = 2048) -> tuple[st
     n = len(facts.total)
     if n == 0:
         return ()
-    found = [*_exact_values(facts)]
+    problems = [*_exact_values(facts)]
     if n >= FEWEST:
         band = _reference_band(facts)
-        found += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
-    return tuple(found)
+        problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
+    return tuple(problems)
 
 
 def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:

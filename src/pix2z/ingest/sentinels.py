@@ -51,7 +51,7 @@ def repeated_extremes(
     rows : (n,) numbers of the stamps.
     nanomaggies : unit of the file; values are given in it.
     """
-    found = []
+    repeated = []
     for band in range(len(BANDS)):
         stored = images[..., band].reshape(len(images), -1) / np.float64(nanomaggies)
         suspect = _suspect(stored)
@@ -62,8 +62,8 @@ def repeated_extremes(
         for k in np.flatnonzero(np.bincount(which) >= 2):
             holders = stamp[which == k]
             value = float(values[k])
-            found.append(Repeated(value, band, len(holders), rows[np.unique(holders)]))
-    return found
+            repeated.append(Repeated(value, band, len(holders), rows[np.unique(holders)]))
+    return repeated
 
 
 def _suspect(stored: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -89,10 +89,10 @@ def _are_counts(values: NDArray[np.float64]) -> bool:
     return bool(finite.size and whole.all())
 
 
-def sentinel_problems(found: Sequence[Repeated], *, n: int) -> Iterator[str]:
+def sentinel_problems(repeated: Sequence[Repeated], *, n: int) -> Iterator[str]:
     """One sentence for each value that stands in enough pixels of the n stamps looked at."""
-    for value in dict.fromkeys(one.value for one in found):
-        same = [one for one in found if one.value == value]
+    for value in dict.fromkeys(one.value for one in repeated):
+        same = [one for one in repeated if one.value == value]
         n_pixels = sum(one.n_pixels for one in same)
         if n_pixels < FEWEST_PIXELS:
             continue

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig, PublishedCnnConfig
-from pix2z.config.training import ArmTraining
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
@@ -24,6 +23,9 @@ from pix2z.network.workers import RunTasks, processes_for, side_by_side
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import fit_calibration
+
+if TYPE_CHECKING:
+    from pix2z.config.training import ArmTraining
 
 __all__ = ["Curve", "TrainingInputs", "train_arm", "training_code", "training_inputs"]
 
@@ -38,7 +40,7 @@ class TrainingInputs:
     The same inputs give the same weights, so that a training can go on after a kill.
     """
 
-    training: ArmTraining
+    training: "ArmTraining"
     galaxies: str
     """SHA-256 of galaxies.h5."""
     rows: str
@@ -76,7 +78,7 @@ class TrainingInputs:
         }
 
 
-def training_inputs(training: ArmTraining, *, galaxies: Path, rows: Path) -> TrainingInputs:
+def training_inputs(training: "ArmTraining", *, galaxies: Path, rows: Path) -> TrainingInputs:
     """Take the digests of the files, and of the code as it is here."""
     return TrainingInputs(
         training,

@@ -130,8 +130,8 @@ def _correlations(
 
     def slide(values: Array, to: Array) -> Array:
         """Sum values[..., i] * to[..., i + s] over i, for all trials s."""
-        found: Array = irfft(np.conj(rfft(values, size)) * to, size)[..., :n_trials]
-        return found
+        sums: Array = irfft(np.conj(rfft(values, size)) * to, size)[..., :n_trials]
+        return sums
 
     def slide_known(values: Array) -> Array:
         """Sum over the pixels that templates reach; once, where they reach all."""

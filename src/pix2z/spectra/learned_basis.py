@@ -14,8 +14,8 @@ Noise of the training spectra stays in the basis and is not in the errors of red
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pix2z.spectra.log_grid import LogGrid, log_grid
 from pix2z.spectra.templates import Templates
+from pix2z.wavelengths import WavelengthGrid, wavelength_grid
 
 __all__ = ["learn_basis"]
 
@@ -68,7 +68,7 @@ def learn_basis(
     ValueError
         Shapes do not fit together, or there are too few usable spectra.
     """
-    grid = log_grid(np.asarray(wavelength))
+    grid = wavelength_grid(wavelength)
     z = np.asarray(z, np.float64)
     if flux.shape != (len(z), grid.n) or (ivar is not None and ivar.shape != flux.shape):
         raise ValueError(f"flux and ivar must be ({len(z)}, {grid.n}); got {flux.shape}")
@@ -101,7 +101,7 @@ def _longest_run(seen: NDArray[np.bool_]) -> slice:
 
 
 def _rest_frame(
-    grid: LogGrid,
+    grid: WavelengthGrid,
     flux: NDArray[np.floating],
     ivar: NDArray[np.floating] | None,
     z: Array,
@@ -134,7 +134,7 @@ def _rest_frame(
         weight[index, whole : whole + len(moved)] = worth
     mean = weight[weight > 0].mean(dtype=np.float64) if (weight > 0).any() else 1.0
     weight /= np.float32(mean)
-    return grid.start - float(shift.max()) * grid.step, values, weight
+    return float(np.log(grid.low)) - float(shift.max()) * grid.step, values, weight
 
 
 def _between(values: Array, weight: Array, part: float) -> tuple[Array, Array]:

@@ -1,17 +1,16 @@
-"""Spectral lines worth marking in the spectrum of a galaxy, and their place at a redshift.
+"""Spectral lines worth marking in the spectrum of a galaxy, and templates of those it emits.
 
 Vacuum wavelengths. Emission lines: ``LINEWAVE`` in HDU 3 of every SDSS spectrum (the lines its
 pipeline fits). Absorption features: the line table of SDSS's spectroscopic pipeline (Stoughton et
 al. 2002); G, Mg and Na are blends, so their wavelengths are those of the feature.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LINES", "Line", "emission_templates", "observed"]
+__all__ = ["LINES", "Line", "emission_templates"]
 
 Array = NDArray[np.float64]
 
@@ -66,11 +65,6 @@ GROUPS = (
 """Lines whose ratios hardly vary, and the ratios: [O III] and [N II] by their transition
 probabilities (Storey & Zeippen 2000), Balmer lines of case B, doublets of density at low density
 taken as equal. H alpha and H beta apart, since dust changes their ratio."""
-
-
-def observed(lines: Iterable[Line], z: float) -> list[tuple[Line, float]]:
-    """Lines and where they appear at redshift `z`: Angstrom in vacuum, in the order given."""
-    return [(line, line.wavelength * (1 + z)) for line in lines]
 
 
 def emission_templates(wavelength: Array, *, sigma: float) -> Array:

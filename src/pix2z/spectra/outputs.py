@@ -9,7 +9,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.dataset.spectra import KINDS, Spectra
@@ -17,31 +16,27 @@ from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_files import read_arm
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, subset_masks
+from pix2z.evaluation.figures.redshifts import plot_redshift_density
 from pix2z.evaluation.figures.spectra import (
     ShownSpectrum,
     plot_error_by_wavelength,
     plot_spectra,
-    plot_ways,
 )
 from pix2z.files import read_json, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.assessment import (
+from pix2z.spectra.lines import LINES
+from pix2z.spectra.reconstructed import (
     Reconstructed,
     bands_of,
-    boosted_way,
+    mean_spectrum_scores,
     measured_colours,
-    network_way,
-    scored,
-    template_way,
-    terms_of,
+    reconstruction_scores,
 )
-from pix2z.spectra.lines import LINES
-from pix2z.spectra.mean_spectrum import mean_spectrum_scores
-from pix2z.spectra.reading import compare_ways
 from pix2z.spectra.scores import GalaxyScores, ScoredSpectra
 from pix2z.spectra.summary import compare_spectra, spectrum_summary
+from pix2z.spectra.ways import boosted_way, compare_ways, network_way, template_way, way_terms
 
-__all__ = ["Assessed", "write_assessment"]
+__all__ = ["AssessmentInputs", "write_assessment"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,16 +47,19 @@ PAIRS = (
     ("plain", "mean_spectrum"),
 )
 """(a, b): whose spectra are compared, where both are there; the difference is a minus b."""
+
 SHOWN = 3
-"""Galaxies per row of the figure."""
-N_PHOT_BINS = 8
+"""Best, random and worst galaxies in the figure, of each."""
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Assessed:
-    """What a run of the assessment is given."""
+class AssessmentInputs:
+    """What an assessment is given, whatever the arm.
+
+    grid : bins of redshift PDFs. n_bootstrap, seed : of the resamples behind every interval.
+    """
 
     galaxies: Galaxies
     spectra: Spectra
@@ -72,133 +70,132 @@ class Assessed:
 
 
 def write_assessment(
-    given: Assessed, arms: Mapping[str, SpectrumArm], *, spectrum: Path, reports: Path
+    given: AssessmentInputs, arms: Mapping[str, SpectrumArm], *, spectrum: Path, reports: Path
 ) -> None:
     """Judge every arm's spectra, and the redshifts read off them; write JSON and figures.
 
     Parameters
     ----------
+    arms : name -> settings; the first one is drawn.
     spectrum : folder with models/ and reconstructed/ of the arms.
     reports : folder of spectrum.json and spectrum/*.png.
     """
     full = read_split("data/splits/full.h5")
-    group_id = given.galaxies.column("group_id", full.test)
-    z_test = given.galaxies.column("specz_redshift", full.test).astype(np.float64)
-    masks = subset_masks(z_test, full.clip_window)
-    bands = "".join(bands_of(given.spectra.grid.values))
-    measured = measured_colours(given.galaxies, full.test, bands=bands)
-    names = tuple(f"{a}-{b}" for a, b in zip(bands, bands[1:], strict=False))
+    resampling: Json = {"n_bootstrap": given.n_bootstrap, "seed": given.seed}
     scores: dict[str, ScoredSpectra] = {}
-    digests: dict[str, str] = {}
+    facts: dict[str, Json] = {}
     redshifts: dict[str, Json] = {}
-    drawn: dict[str, GalaxyTerms] = {}
-    report: Json = {
-        "targets": {"kind": given.spectra.kind, "source": KINDS[given.spectra.kind]},
-        "test": {"n": len(full.test), "n_inside": int(masks["inside"].sum())},
-        "wavelength": asdict(given.spectra.grid),
-        "arms": {},
-    }
     with ExitStack() as opened:
         for name, arm in arms.items():
             split = read_split(f"data/splits/{arm.selection}.h5")
             file = opened.enter_context(h5py.File(spectrum / f"reconstructed/{name}.hdf5", "r"))
-            found = Reconstructed(file, n_calibration=len(split.calibration))
+            reconstructed = Reconstructed(file, n_calibration=len(split.calibration))
             logger.info("%s: spectra", name)
-            digests[name] = str(file.attrs["model_digest"])
-            scores[name] = scored(found, given.spectra, given.galaxies)
-            ways = _ways(given, name, found, split, spectrum / "models" / name)
+            scores[name] = reconstruction_scores(reconstructed, given.spectra, given.galaxies)
+            facts[name] = _facts(arm, spectrum / "models" / name)
+            facts[name]["model_digest"] = str(file.attrs["model_digest"])
+            logger.info("%s: redshifts", name)
+            ways = _ways(given, name, reconstructed, split, spectrum / "models" / name)
             redshifts[name] = compare_ways(
-                ways,
-                reference="direct",
-                clip_window=full.clip_window,
-                n_bootstrap=given.n_bootstrap,
-                seed=given.seed,
+                ways, reference="direct", clip_window=full.clip_window, **resampling
             )
             if name == next(iter(arms)):
-                drawn = ways
-                _draw_spectra(given, found, scores[name], z_test, reports / "spectrum")
-        scores["mean_spectrum"] = mean_spectrum_scores(given.spectra, given.galaxies, full)
-    for name, one in scores.items():
-        report["arms"][name] = (
-            spectrum_summary(
+                _draw_spectra(given, reconstructed, scores[name], reports / "spectrum/spectra.png")
+                plot_redshift_density(
+                    {way: (terms.z_phot, terms.z_spec) for way, terms in ways.items()},
+                    clip_window=full.clip_window,
+                    z_max=given.grid.z_max,
+                    path=reports / "spectrum/ways.png",
+                )
+    plot_error_by_wavelength(
+        {name: vars(one.wavelengths) for name, one in scores.items()},
+        wavelength=given.spectra.grid.values,
+        path=reports / "spectrum/error_by_wavelength.png",
+    )
+    scores["mean_spectrum"] = mean_spectrum_scores(given.spectra, given.galaxies, full)
+    facts["mean_spectrum"] = {"n_train": None, "cpu_seconds": None, "model_digest": None}
+    report = _report(given, scores, facts, full, resampling)
+    write_json(reports / "spectrum.json", report | {"redshifts": redshifts})
+
+
+def _report(
+    given: AssessmentInputs,
+    scores: Mapping[str, ScoredSpectra],
+    facts: Mapping[str, Json],
+    split: Split,
+    resampling: Json,
+) -> Json:
+    """Write down targets, test galaxies, and how well their spectra were reconstructed."""
+    group_id = given.galaxies.column("group_id", split.test)
+    z_test = given.galaxies.column("specz_redshift", split.test).astype(np.float64)
+    masks = subset_masks(z_test, split.clip_window)
+    bands = "".join(bands_of(given.spectra.grid.values))
+    measured = measured_colours(given.galaxies, split.test, bands=bands)
+    names = tuple(f"{a}-{b}" for a, b in zip(bands, bands[1:], strict=False))
+    return {
+        "targets": {"kind": given.spectra.kind, "source": KINDS[given.spectra.kind]},
+        "test": {"n": len(split.test), "n_inside": int(masks["inside"].sum())},
+        "wavelength": asdict(given.spectra.grid),
+        "arms": {
+            name: spectrum_summary(
                 one,
                 group_id=group_id,
                 measured_colours=measured,
                 colour_names=names,
-                n_bootstrap=given.n_bootstrap,
-                seed=given.seed,
+                **resampling,
             )
-            | _facts(name, arms, spectrum)
-            | {"model_digest": digests.get(name)}
-        )
-    report["contrasts"] = compare_spectra(
-        {name: one.galaxies for name, one in scores.items()},
-        PAIRS,
-        masks,
-        group_id=group_id,
-        n_bootstrap=given.n_bootstrap,
-        seed=given.seed,
-    )
-    report["redshifts"] = redshifts
-    plot_error_by_wavelength(
-        {n: vars(s.wavelengths) for n, s in scores.items() if n != "mean_spectrum"},
-        wavelength=given.spectra.grid.values,
-        path=reports / "spectrum/error_by_wavelength.png",
-    )
-    plot_ways(
-        {name: (terms.z_phot, terms.z_spec) for name, terms in drawn.items()},
-        z_max=given.grid.z_max,
-        path=reports / "spectrum/ways.png",
-    )
-    write_json(reports / "spectrum.json", report)
+            | facts[name]
+            for name, one in scores.items()
+        },
+        "contrasts": compare_spectra(
+            {name: one.galaxies for name, one in scores.items()},
+            PAIRS,
+            masks,
+            group_id=group_id,
+            **resampling,
+        ),
+    }
 
 
 def _ways(
-    given: Assessed, name: str, found: Reconstructed, split: Split, models: Path
+    given: AssessmentInputs, name: str, reconstructed: Reconstructed, split: Split, models: Path
 ) -> dict[str, GalaxyTerms]:
     """Every way to a redshift, the direct network of the same selection first."""
     z_spec = given.galaxies.column("specz_redshift").astype(np.float64)
     direct = name if (Path("predictions") / name).is_dir() else "full"
-    logger.info("%s: redshifts", name)
     points = {
-        "network": network_way(found),
-        "boosted": boosted_way(found, models / "unseen.h5", z_spec, settings=given.settings),
+        "network": network_way(reconstructed),
+        "boosted": boosted_way(
+            reconstructed, models / "unseen.h5", z_spec, settings=given.settings.boosting
+        ),
         "templates": template_way(
-            found,
+            reconstructed,
             z_range=(given.grid.z_min, given.grid.z_max),
             search=given.settings.templates,
         ),
     }
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
     for way, values in points.items():
-        if np.isfinite(values[0]).any():
-            ways[way] = terms_of(
-                values, given.galaxies, split, grid=given.grid, n_phot_bins=N_PHOT_BINS
-            )
+        if np.isfinite(values[0]).any():  # a plain network has no redshift inside
+            ways[way] = way_terms(values, given.galaxies, split, grid=given.grid)
     return ways
 
 
-def _facts(name: str, arms: Mapping[str, SpectrumArm], spectrum: Path) -> Json:
-    """Return decoder, selection and cost of an arm; nothing of the control."""
-    if name not in arms:
-        return {"n_train": None, "cpu_seconds": None}
-    history = read_json(spectrum / "models" / name / "history.json")
+def _facts(arm: SpectrumArm, models: Path) -> Json:
+    """Return decoder, selection and cost of an arm."""
+    history = read_json(models / "history.json")
     return {
-        "selection": arms[name].selection,
-        "decoder": arms[name].decoder,
+        "selection": arm.selection,
+        "decoder": arm.decoder,
         "n_train": history["n_train"],
         "cpu_seconds": history["cpu_seconds"],
     }
 
 
 def _draw_spectra(
-    given: Assessed,
-    found: Reconstructed,
-    scores: ScoredSpectra,
-    z: NDArray[np.float64],
-    folder: Path,
+    given: AssessmentInputs, reconstructed: Reconstructed, scores: ScoredSpectra, path: Path
 ) -> None:
-    """Draw the best, the worst and random test galaxies of one arm."""
+    """Draw the best, random and the worst test galaxies of one arm, a row of each."""
     order = np.argsort(scores.galaxies.mse, kind="stable")
     n = min(SHOWN, len(order))
     places = {
@@ -206,31 +203,35 @@ def _draw_spectra(
         "random": np.random.default_rng(given.seed).choice(len(order), n, replace=False),
         "worst": order[::-1][:n],
     }
-    groups = {
-        name: [_shown(given, found, scores.galaxies, int(i), float(z[i])) for i in chosen]
-        for name, chosen in places.items()
-    }
     plot_spectra(
-        groups,
+        [
+            _shown(name, given, reconstructed, scores.galaxies, int(place))
+            for name, chosen in places.items()
+            for place in chosen
+        ],
         wavelength=given.spectra.grid.values,
         lines={line.name: line.wavelength for line in LINES},
-        unit=str(found.file.attrs["unit"]),
-        path=folder / "spectra.png",
+        unit=str(reconstructed.file.attrs["unit"]),
+        path=path,
     )
 
 
 def _shown(
-    given: Assessed, found: Reconstructed, scores: GalaxyScores, place: int, z: float
+    name: str,
+    given: AssessmentInputs,
+    reconstructed: Reconstructed,
+    scores: GalaxyScores,
+    place: int,
 ) -> ShownSpectrum:
     """One test galaxy in physical units: its target too is scaled to the stamp's r flux."""
-    index = found.n_calibration + place
-    scale = float(found.file["mean_flux_r"][index])
-    row = int(found.file["row"][index])
+    file, index = reconstructed.file, reconstructed.n_calibration + place
+    row = int(file["row"][index])
+    z = float(given.galaxies.column("specz_redshift", [row])[0])
     return ShownSpectrum(
-        title=f"z = {z:.3f}, rms error {100 * np.sqrt(scores.mse[place]):.1f} %",
+        title=f"{name}: z = {z:.3f}, rms error {100 * np.sqrt(scores.mse[place]):.1f} %",
         z=z,
-        truth=given.spectra.flux([row])[0] * scale,
-        flux=found.file["flux"][index],
-        half68=found.file["flux_error"][index],
-        half95=found.file["flux_error95"][index],
+        truth=given.spectra.flux([row])[0] * float(file["mean_flux_r"][index]),
+        flux=file["flux"][index],
+        half68=file["flux_error"][index],
+        half95=file["flux_error95"][index],
     )

@@ -162,9 +162,9 @@ def line_offsets(flux: Flux, truth: Flux, z: Array, *, wavelength: Array) -> Arr
         true_line = _above_continuum(truth[row], first, last, step)
         if true_line[int(round(place)) - first] < LINE_CONTRAST:
             continue
-        found = _above_continuum(flux[row], first, last, step)
-        peak = int(np.argmax(found))
-        at_end = peak in (0, len(found) - 1)
+        line = _above_continuum(flux[row], first, last, step)
+        peak = int(np.argmax(line))
+        at_end = peak in (0, len(line) - 1)
         offsets[row] = np.inf if at_end else np.expm1((first + peak - place) * step)
     return offsets
 

@@ -26,10 +26,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
 from pix2z.files import atomic_path
-from pix2z.hdf5.opening import open_hdf5, reading, text_attribute
-from pix2z.hdf5.storage import find_dataset, has_key
-from pix2z.spectra.log_grid import log_grid
+from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, text_attribute
 from pix2z.spectra.templates import Templates
+from pix2z.wavelengths import wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
 
@@ -93,7 +92,7 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         with reading(path, "wavelength"):
             values = wavelength[...].astype(np.float64)
         try:
-            log_grid(values)
+            wavelength_grid(values)
         except ValueError as error:
             raise InputError(f"{path}: wavelength: {error}") from error
         if flux.shape[1] != len(values):
@@ -118,26 +117,26 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
 
 
 def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
-    found = find_dataset(file, path, key)
-    if found.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {key}: expected numbers; received dtype {found.dtype}")
-    if len(found.shape) != dimensions or 0 in found.shape:
+    dataset = find_dataset(file, path, key)
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {dataset.dtype}")
+    if len(dataset.shape) != dimensions or 0 in dataset.shape:
         raise InputError(
-            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {found.shape}"
+            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {dataset.shape}"
         )
-    return found
+    return dataset
 
 
 def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
     if not has_key(file, path, "object_id"):
         return np.arange(n)
-    found = _numbers(file, path, "object_id", dimensions=1)
-    if found.shape != (n,) or found.dtype.kind not in "iu":
+    dataset = _numbers(file, path, "object_id", dimensions=1)
+    if dataset.shape != (n,) or dataset.dtype.kind not in "iu":
         raise InputError(
-            f"{path}: object_id: expected {n} integers; received {found.shape} of {found.dtype}"
+            f"{path}: object_id: expected {n} integers; received {dataset.shape} of {dataset.dtype}"
         )
     with reading(path, "object_id"):
-        return np.asarray(found[...]).astype(np.int64)
+        return np.asarray(dataset[...]).astype(np.int64)
 
 
 def _basis(file: h5py.File, path: Path) -> Templates | None:
@@ -156,11 +155,11 @@ def _basis(file: h5py.File, path: Path) -> Templates | None:
 def _redshift_range(file: h5py.File, path: Path) -> tuple[float, float] | None:
     if not has_key(file, path, "redshift_range"):
         return None
-    found = _numbers(file, path, "redshift_range", dimensions=1)
-    if found.shape != (2,):
-        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {found.shape}")
+    dataset = _numbers(file, path, "redshift_range", dimensions=1)
+    if dataset.shape != (2,):
+        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {dataset.shape}")
     with reading(path, "redshift_range"):
-        first, last = (float(value) for value in found[...])
+        first, last = (float(value) for value in dataset[...])
     if not -1 < first < last < math.inf:
         raise InputError(
             f"{path}: redshift_range: expected -1 < first < last; received {first}, {last}"
@@ -262,7 +261,7 @@ def spectrum_writer(
         n is less than 1, wavelengths are not log-spaced, or other than n rows were appended.
     """
     values = np.asarray(wavelength, np.float64)
-    log_grid(values)
+    wavelength_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
     with ExitStack() as opened:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.arm_metrics import json_number
-from pix2z.evaluation.bootstrap import group_weights, interval
+from pix2z.evaluation.arm_metrics import json_number, with_interval
+from pix2z.evaluation.bootstrap import group_weights
 from pix2z.spectra.scores import GalaxyScores, ScoredSpectra
 
 __all__ = ["compare_spectra", "spectrum_summary"]
@@ -35,21 +35,21 @@ def spectrum_summary(
     measured_colours : (n, C) of the stamps, by aperture photometry; NaN where not measured.
     """
     galaxies = scored.galaxies
-    found: Json = {
-        name: _mean_interval(getattr(galaxies, name), group_id, n_bootstrap, seed)
-        for name in ("mse", "mae")
-    }
-    found["coverage_68"] = json_number(float(np.nanmean(galaxies.inside68)))
-    found["coverage_95"] = json_number(float(np.nanmean(galaxies.inside95)))
-    found["colours"] = {
+    colours = {
         name: {
             "against_target": _spread(galaxies.colours[:, i] - galaxies.true_colours[:, i]),
             "against_measured": _spread(galaxies.colours[:, i] - measured_colours[:, i]),
         }
         for i, name in enumerate(colour_names)
     }
-    found["h_alpha"] = _line_summary(galaxies.line_offset)
-    return found
+    return {
+        "mse": _mean_interval(galaxies.mse, group_id, n_bootstrap, seed),
+        "mae": _mean_interval(galaxies.mae, group_id, n_bootstrap, seed),
+        "coverage_68": json_number(float(np.nanmean(galaxies.inside68))),
+        "coverage_95": json_number(float(np.nanmean(galaxies.inside95))),
+        "colours": colours,
+        "h_alpha": _line_summary(galaxies.line_offset),
+    }
 
 
 def compare_spectra(
@@ -69,25 +69,34 @@ def compare_spectra(
         for subset, keep in masks.items():
             for name in ("mse", "mae"):
                 difference = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
-                found = _mean_interval(difference, group_id[keep], n_bootstrap, seed)
                 entry = {"a": a, "b": b, "subset": subset, "metric": name}
-                entries.append(entry | {"difference": found.pop("value"), **found})
+                entries.append(
+                    entry
+                    | _mean_interval(
+                        difference, group_id[keep], n_bootstrap, seed, name="difference"
+                    )
+                )
     return entries
 
 
-def _mean_interval(values: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+def _mean_interval(
+    values: Array,
+    group_id: NDArray[np.int64],
+    n_bootstrap: int,
+    seed: int,
+    *,
+    name: str = "value",
+) -> Json:
     """Mean of values (n,), with the 95 % interval over groups; those that are NaN do not count."""
     known = np.isfinite(values)
     if not known.any():
-        return {"value": None, "low": None, "high": None}
+        return {name: None, "low": None, "high": None}
     filled = np.where(known, values, 0.0)
     drawn = [
         (weights @ filled) / np.maximum(weights @ known, 1e-9)
         for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
     ]
-    low, high = interval(np.concatenate(drawn))
-    mean = float(filled.sum() / known.sum())
-    return {"value": json_number(mean), "low": json_number(low), "high": json_number(high)}
+    return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn), name=name)
 
 
 def _spread(difference: Array) -> Json:
@@ -106,6 +115,6 @@ def _line_summary(offset: Array) -> Json:
     if not len(there):
         return {"n": 0, "found": None, "nmad": None}
     shown = there[np.isfinite(there)]
-    found = float((np.abs(there) < LINE_FOUND).mean())
+    share = float((np.abs(there) < LINE_FOUND).mean())
     nmad = 1.4826 * float(np.median(np.abs(shown - np.median(shown)))) if len(shown) else np.nan
-    return {"n": len(there), "found": found, "nmad": json_number(nmad)}
+    return {"n": len(there), "found": share, "nmad": json_number(nmad)}

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
 from pix2z.spectra.flags import Flag
-from pix2z.spectra.log_grid import LogGrid, log_grid
 from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
+from pix2z.wavelengths import WavelengthGrid, wavelength_grid
 
 __all__ = ["SpectrumRedshifts", "fit_redshifts", "join_redshifts"]
 
@@ -100,7 +100,7 @@ def fit_redshifts(
     ValueError
         Shapes do not fit together, wavelengths are not log-spaced, or an option makes no sense.
     """
-    grid = log_grid(np.asarray(wavelength))
+    grid = wavelength_grid(wavelength)
     flux, weight = _checked(flux, ivar, grid)
     if not (-1 < z_min < z_max and coarse >= 1 and degree >= 0 and grid.n >= 16 * coarse):
         raise ValueError(
@@ -150,7 +150,7 @@ class _Minimum:
     sigma: float
 
 
-def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: LogGrid) -> tuple[Array, Array]:
+def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: WavelengthGrid) -> tuple[Array, Array]:
     """Flux with 0 at bad pixels, and weights (N, L), or (1, L) where all spectra share them."""
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:
@@ -284,8 +284,8 @@ def _collect(
     minima: list[list[_Minimum]], flux: Array, weight: Array, n_good: NDArray[np.int64], fit: _Fit
 ) -> SpectrumRedshifts:
     nothing = _Minimum(np.nan, np.nan, np.nan)
-    best = [found[0] if found else nothing for found in minima]
-    second = [found[1] if len(found) > 1 else nothing for found in minima]
+    best = [of_one[0] if of_one else nothing for of_one in minima]
+    second = [of_one[1] if len(of_one) > 1 else nothing for of_one in minima]
     place, chi2, sigma = (
         np.array([getattr(m, name) for m in best], np.float64).reshape(-1)
         for name in ("place", "chi2", "sigma")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
 from pix2z.spectra.lines import emission_templates
-from pix2z.spectra.log_grid import LogGrid
+from pix2z.wavelengths import WavelengthGrid
 
 __all__ = ["PHASES", "Lattice", "Templates", "template_lattice", "with_emission_lines"]
 
@@ -97,7 +97,7 @@ class Lattice:
 
 
 def template_lattice(
-    templates: Templates, grid: LogGrid, *, z_min: float, z_max: float, margin: int
+    templates: Templates, grid: WavelengthGrid, *, z_min: float, z_max: float, margin: int
 ) -> Lattice:
     """Interpolate templates (cubic splines in ln wavelength) to where a spectrum will look.
 
@@ -111,7 +111,7 @@ def template_lattice(
     n_places = int(np.ceil((np.log1p(z_max) - np.log1p(z_min)) / step)) + 1 + 2 * margin
     ln_first = np.log1p(z_min) + (n_places - 1 - margin) * step
     n = grid.n + -(-n_places // PHASES)
-    position = grid.start - ln_first + step * np.arange(PHASES * n)
+    position = np.log(grid.low) - ln_first + step * np.arange(PHASES * n)
     ln_wavelength = np.log(templates.wavelength)
     known = (position >= ln_wavelength[0]) & (position <= ln_wavelength[-1])
     flux = np.zeros((len(templates), len(position)))

@@ -1,5 +1,6 @@
 """Reconstructions in physical units: scaled to the flux of the stamp in r."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +12,34 @@ from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.density import median, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
-from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.spectrum_network.shifts import ShiftGrid
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import Reconstruction
 
 __all__ = [
+    "SPECTRUM_COLUMNS",
     "PhysicalSpectra",
     "mean_flux_r",
     "physical_spectra",
     "redshift_columns",
 ]
 
+SPECTRUM_COLUMNS: Mapping[str, Any] = {
+    "object_id": np.int64,
+    "mean_flux_r": np.float32,
+    "pix2z_z_median": np.float32,
+    "pix2z_z_err68_low": np.float32,
+    "pix2z_z_err68_high": np.float32,
+    "flags": np.int32,
+}
+"""Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
+network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
 
 _R = BANDS.index("r")
+
+FLUX_DENSITY_R = 0.28265836653714477
+"""Mean flux density in r of one SDSS nanomaggy, in `FLUX_UNIT`: that of `sky.filters`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +78,7 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
     """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
     flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
     brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
-    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * flux_density_per_nanomaggy("r")
+    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * FLUX_DENSITY_R
     return result
 
 

@@ -1,28 +1,45 @@
-"""Measure one arm by itself: ``python -m pix2z.stages.evaluate ARM``."""
+"""Stage: all arms and controls on the test galaxies -> reports: metrics, compare.json, report.
 
-import sys
+Every arm is measured by itself, and all are compared; one process reads each prediction once.
+"""
 
+from functools import partial
+from pathlib import Path
+
+from pix2z.config.arms import read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
-from pix2z.evaluation.arm_files import read_arm
-from pix2z.evaluation.arm_report import arm_report
-from pix2z.files import write_json
+from pix2z.dataset.store import open_galaxies
+from pix2z.evaluation.arm_files import read_arm, read_controls, read_histories
+from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.outputs import write_evaluation
+from pix2z.evaluation.told_window import told_window
+from pix2z.files import read_json
 from pix2z.stages.runner import run
 
 
 def main() -> None:
-    """Write reports/metrics/ARM.json from the arm's predictions."""
-    name = sys.argv[1]
-    config = EvaluateConfig.read()
-    window = read_split("data/splits/full.h5").clip_window
-    report = arm_report(
-        name,
-        read_arm(name, clip_window=window),
-        clip_window=window,
-        n_bootstrap=config.n_bootstrap,
-        seed=config.seed,
-    )
-    write_json(f"reports/metrics/{name}.json", report)
+    """Read every prediction, measure, compare, draw, report."""
+    config, names = EvaluateConfig.read(), list(read_arms())
+    full, spectrum = read_split("data/splits/full.h5"), Path("reports/spectrum.json")
+    read = partial(read_arm, clip_window=full.clip_window)
+    controls = read_controls()
+    if "full" in names:
+        controls[TOLD_WINDOW] = read("full", change=partial(told_window, window=full.clip_window))
+    with open_galaxies("data/galaxies.h5") as galaxies:
+        write_evaluation(
+            Path("reports"),
+            arms={name: read(name) for name in names},
+            controls=controls,
+            histories={name: read_histories(name) for name in names},
+            galaxies=galaxies,
+            full=full,
+            clipped=read_split("data/splits/clipped.h5"),
+            ingest=read_json("reports/ingest.json"),
+            spectrum=read_json(spectrum) if spectrum.exists() else None,
+            n_bootstrap=config.n_bootstrap,
+            seed=config.seed,
+        )
 
 
 if __name__ == "__main__":

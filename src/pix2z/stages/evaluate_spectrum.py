@@ -8,7 +8,7 @@ from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arms
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.outputs import Assessed, write_assessment
+from pix2z.spectra.outputs import AssessmentInputs, write_assessment
 from pix2z.stages.runner import run
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Judge every spectrum arm on the test galaxies."""
     evaluate, pdf = EvaluateConfig.read(), PdfConfig.read()
     with open_galaxies("data/galaxies.h5") as galaxies, open_spectra("data/spectra.h5") as spectra:
-        given = Assessed(
+        given = AssessmentInputs(
             galaxies=galaxies,
             spectra=spectra,
             settings=SpectrumConfig.read(),

@@ -75,23 +75,28 @@ def render_card(card: Card, root: Path, *, run_tags: Mapping[str, str]) -> str:
     template = environment.get_template("model_card.md.j2")
     return template.render(
         card=card,
-        commands=_commands(card, root, run_tags.get("git_commit", "")),
+        commands=_commands(card, root, run_tags),
         altered=run_tags.get("git_dirty") == "true",
     ).strip()
 
 
-def _commands(card: Card, root: Path, made_by: str) -> list[str]:
+def _commands(card: Card, root: Path, run_tags: Mapping[str, str]) -> list[str]:
     """Commands that make the version again; none where no commit is known.
 
     The results of a run are committed after it. Once they are, that commit has the very inputs of
     the training in its dvc.lock, and the training alone is repeated; until then DVC has to find out
     what else is to be made, from the commit of the code.
     """
+    made_by, preset = run_tags.get("git_commit", ""), run_tags.get("workspace_preset")
     if not card.out:
         return [f"git checkout {made_by}", card.command] if made_by else []
     digest = folder_digest(root / card.out)
     if holds_it := first_commit_with(root, digest, path="dvc.lock"):
         return [f"git checkout {holds_it}", "dvc pull", f"dvc repro -f -s {card.command}"]
+    if made_by and preset:  # in a folder of its own, which is not under git
+        workspace = f"build/{preset}"
+        made = [f"pix2z workspace {workspace} --preset {preset}", f"cd {workspace}"]
+        return [f"git checkout {made_by}", *made, f"dvc repro {card.command}"]
     if made_by:
         return [f"git checkout {made_by}", "dvc pull --allow-missing", f"dvc repro {card.command}"]
     return []

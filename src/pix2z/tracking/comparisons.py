@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pix2z.evaluation.answer import answer
+from pix2z.evaluation.report import answer
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.records import RunRecord, numbers
 

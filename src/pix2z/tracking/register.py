@@ -19,6 +19,7 @@ from pix2z.files import file_digest
 from pix2z.tracking.arms import read_arm, read_finetuned
 from pix2z.tracking.cards import render_card
 from pix2z.tracking.comparisons import assessment_run, comparison_run
+from pix2z.tracking.experiments import COMPARISONS, SPECTRA, TUNING
 from pix2z.tracking.live import end_abandoned
 from pix2z.tracking.packaging import ModelRecord, ensure_versions
 from pix2z.tracking.promotion.restoring import restore_aliases
@@ -30,16 +31,7 @@ from pix2z.tracking.spectrum_networks import (
     known_spectrum_models,
     read_spectrum_network,
 )
-from pix2z.tracking.store import (
-    COMPARISONS,
-    SPECTRA,
-    TUNING,
-    Store,
-    locked,
-    open_store,
-    reason,
-    shown_uri,
-)
+from pix2z.tracking.store import Store, locked, open_store, reason, shown_uri
 from pix2z.tracking.studies import study_runs
 from pix2z.tracking.trainings import TrainedModel, shared_tags
 

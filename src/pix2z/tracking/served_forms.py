@@ -11,12 +11,21 @@ from mlflow.types.schema import Array
 
 from pix2z.config.arms import SPECTRUM_MODEL
 
-__all__ = ["POOL", "SPECTRUM", "ServedForm"]
+__all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
 """What loading and serving a pool imports; pinned to what is installed when it is registered."""
 
-_Z_COLUMNS = ("median", "mean", "mode", "err68_low", "err68_high", "err95_low", "err95_high")
+REDSHIFT_COLUMNS = (
+    "z_median",
+    "z_mean",
+    "z_mode",
+    "z_err68_low",
+    "z_err68_high",
+    "z_err95_low",
+    "z_err95_high",
+)
+"""Of a pool's answer; limits are those of the central 68 and 95 % intervals."""
 
 _HERE = Path(__file__).parent
 
@@ -52,7 +61,7 @@ def _network_files(members: Iterable[str]) -> tuple[str, ...]:
 
 def _pool_signature() -> ModelSignature:
     """Images as one tensor, E(B-V) and PDFs as parameters; a row per galaxy out."""
-    columns = [ColSpec(DataType.double, f"z_{name}") for name in _Z_COLUMNS]
+    columns = [ColSpec(DataType.double, name) for name in REDSHIFT_COLUMNS]
     pdf = [ColSpec(Array(DataType.double), name, required=False) for name in ("pdf", "pdf_z")]
     return _of_images(
         [*columns, ColSpec(DataType.integer, "flags"), *pdf],
@@ -70,8 +79,8 @@ def _spectrum_signature() -> ModelSignature:
         for name in ("wavelength", "flux", "flux_error", "flux_error95")
     ]
     redshifts = [
-        ColSpec(DataType.double, f"z_{name}", required=False)
-        for name in ("median", "err68_low", "err68_high")
+        ColSpec(DataType.double, name, required=False)
+        for name in ("z_median", "z_err68_low", "z_err68_high")
     ]
     return _of_images([*spectra, *redshifts, ColSpec(DataType.integer, "flags")])
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,16 +22,11 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import atomic_path, text_digest
+from pix2z.tracking.experiments import EXPERIMENTS, ensure_experiments
 
 __all__ = [
-    "COMPARISONS",
-    "EXPERIMENTS",
-    "SPECTRA",
-    "TRAININGS",
-    "TUNING",
     "Store",
     "create_database",
     "default_store",
@@ -44,43 +40,6 @@ __all__ = [
 ]
 
 LOG = logging.getLogger(__name__)
-
-TUNING, TRAININGS, COMPARISONS = "pix2z-tune", "pix2z-train", "pix2z-compare"
-SPECTRA = SPECTRUM_MODEL
-"""Names of the experiments; spectrum networks have one of their own."""
-
-EXPERIMENTS: Mapping[str, str] = {
-    TUNING: (
-        "Searches for settings of the hybrid network. Each parent run is one Optuna study, each "
-        "child one trial: a short training judged by its loss on validation galaxies. The settings "
-        "of the best trial train every hybrid arm alike. No models are kept here."
-    ),
-    TRAININGS: (
-        "Trained redshift networks. An *arm* is one training sample and one architecture; it is "
-        "trained once per seed, and the seeds are pooled. Runs named *seed* are single trainings "
-        "with their learning curves; runs named *pool* carry the figures and own the registered "
-        "model of the arm. Metrics named test/ are in redshift units, on the same test galaxies "
-        "for every arm. Runs named *finetune* went on from a trained pool on other galaxies, and "
-        "are tested on some of those."
-    ),
-    COMPARISONS: (
-        "Comparisons of all arms and controls on the same test galaxies: does clipping the "
-        "training sample at 2 sigma help? Each run holds the verdicts, the report (report.html "
-        "under Artifacts) and its figures."
-    ),
-    SPECTRA: (
-        "Networks that reconstruct a galaxy's spectrum from its images. An *arm* is one training "
-        "sample and one decoder. A run named after an arm has its learning curves, its errors on "
-        "the test galaxies (test/, relative to the flux in r) and, for every way to read a "
-        "redshift off the spectrum, the metrics of that redshift; it owns a version of the "
-        f"registered model *{SPECTRUM_MODEL}*. A run named *assessment* holds the comparison of "
-        "all arms and its figures."
-    ),
-}
-"""Experiment -> its description."""
-
-_KIND = "custom_model_development"
-"""Opens an experiment on its runs, not on the traces of a language model."""
 
 _SQLITE, _POSTGRES, _SERVERS = "sqlite:///", "postgresql", ("http://", "https://", "databricks")
 """How the URI of such a store begins."""
@@ -158,7 +117,8 @@ def open_store() -> Store:
     client = MlflowClient(uri)
     known = client.search_experiments(view_type=ViewType.ALL)
     _refuse_copy(uri, known)
-    return Store(client, uri, _ensure_experiments(client, uri, known))
+    ids = ensure_experiments(client, known, artifacts_of=partial(_artifact_location, uri))
+    return Store(client, uri, ids)
 
 
 @contextmanager
@@ -303,36 +263,6 @@ def _refuse_copy(uri: str, experiments: Sequence[Experiment]) -> None:
                 "from there and would write into that folder; rename it, and `dvc repro register` "
                 "makes it anew from the files here"
             )
-
-
-def _ensure_experiments(
-    client: MlflowClient, uri: str, experiments: Sequence[Experiment]
-) -> dict[str, str]:
-    """Ids by name; created with their description, restored where a person deleted them."""
-    known = {experiment.name: experiment for experiment in experiments}
-    ids = {}
-    for name, description in EXPERIMENTS.items():
-        if name not in known:
-            ids[name] = _create_experiment(client, name, description, _artifact_location(uri, name))
-            continue
-        ids[name] = known[name].experiment_id
-        if known[name].lifecycle_stage == "deleted":
-            client.restore_experiment(ids[name])
-    return ids
-
-
-def _create_experiment(
-    client: MlflowClient, name: str, description: str, location: str | None
-) -> str:
-    tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
-    try:
-        created: str = client.create_experiment(name, artifact_location=location, tags=tags)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        # Another process was first.
-        created = client.get_experiment_by_name(name).experiment_id
-    return created
 
 
 def _artifact_location(uri: str, name: str) -> str | None:

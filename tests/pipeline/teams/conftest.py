@@ -1,8 +1,13 @@
 """What several people do with one finished pipeline."""
 
+import json
 import shutil
+import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +35,48 @@ def as_repository(finished, folder: Path):
     return repository
 
 
+def commit(repository, message: str) -> None:
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", message)
+
+
+@dataclass(frozen=True)
+class Team:
+    """A workspace whose commands use one store."""
+
+    workspace: Any
+    uri: str
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """Run a command; return what it printed."""
+        return self.workspace.run("env", f"MLFLOW_TRACKING_URI={self.uri}", *command, code=code)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the events of the audit trail, the oldest first."""
+        return json.loads(self.run("pix2z", "history", "--json"))
+
+    def aliases(self) -> dict[str, list[str]]:
+        """Return version -> its aliases, of the versions that have some."""
+        listed = json.loads(self.run("pix2z", "models", "--json"))
+        return {v["uri"].removeprefix("models:/"): v["aliases"] for v in listed if v["aliases"]}
+
+
+def at_once(team: Team) -> None:
+    """Register twice at the same time; both must succeed."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = {**team.workspace.environment(), "MLFLOW_TRACKING_URI": team.uri}
+    command, folder = [sys.executable, "-m", "pix2z.stages.register"], team.workspace.folder
+    both = [subprocess.Popen(command, cwd=folder, env=environment, **pipes) for _ in range(2)]
+    printed = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+
+
+def arms_by_crps(workspace) -> list[str]:
+    """Return the arms, the best first."""
+    compared = json.loads((workspace.folder / "reports/compare.json").read_text())["arms"]
+    return sorted(compared, key=lambda arm: compared[arm]["whole"]["crps"]["value"])
+
+
 @pytest.fixture(scope="session")
 def repository(finished, tmp_path_factory: pytest.TempPathFactory):
     """The finished pipeline as a git repository."""
@@ -37,19 +84,25 @@ def repository(finished, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def production(finished, tmp_path_factory: pytest.TempPathFactory):
-    """The finished pipeline, just registered, and what the first `pix2z promote` in it said.
+def registered_copy(finished, tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """Return a function that copies the finished pipeline and registers it, twice at once.
 
-    ``before.db`` is the store before it.
+    Every copy has promotions of its own: they are in a file beside the pipeline.
     """
-    workspace = copied(finished, tmp_path_factory.mktemp("production") / "copy", ".dvc")
-    shutil.copy(ROOT / "MLproject", workspace.folder)
-    shutil.copy(ROOT / "python_env.yaml", workspace.folder)
-    workspace.run(sys.executable, "-m", "pix2z.stages.register")
-    shutil.copy(workspace.folder / "mlflow.db", workspace.folder / "before.db")
-    return workspace, workspace.run("pix2z", "promote")
+
+    def make(name: str, uri: str = "") -> Team:
+        workspace = copied(finished, tmp_path_factory.mktemp(name) / "copy", ".dvc")
+        for file in ("MLproject", "python_env.yaml"):
+            shutil.copy(ROOT / file, workspace.folder)
+        team = Team(workspace, uri or f"sqlite:///{workspace.folder}/mlflow.db")
+        at_once(team)
+        return team
+
+    return make
 
 
-def commit(repository, message: str) -> None:
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", message)
+@pytest.fixture(scope="session")
+def production(registered_copy) -> tuple[Team, str]:
+    """The finished pipeline, registered, and what the first `pix2z promote` in it printed."""
+    team = registered_copy("production")
+    return team, team.run("pix2z", "promote")

@@ -8,7 +8,9 @@ import pytest
 
 from tests.pipeline.teams.conftest import as_repository, commit
 
-RUNS = "SELECT value FROM tags WHERE key = 'record_digest'"
+pytestmark = pytest.mark.long
+
+RUNS = "SELECT name FROM runs"
 VERSIONS = """
 SELECT name, value FROM model_version_tags WHERE key = 'pool_digest' AND name LIKE 'pix2z-%'
 """
@@ -51,10 +53,9 @@ def test_only_register_runs_in_a_fresh_clone(clone):
 
 @pytest.mark.parametrize("query", [RUNS, VERSIONS], ids=["runs", "versions"])
 def test_the_store_of_the_clone_is_that_of_whoever_pushed(clone, pusher, query):
-    """Runs are known by the digests of their files, versions by those of their weights."""
-    found = rows(clone[0].folder, query)
-    assert len(found) >= 5  # one of each arm at least
-    assert found == rows(pusher.folder, query)
+    of_clone = rows(clone[0].folder, query)
+    assert len(of_clone) >= 3  # one of each arm at least
+    assert of_clone == rows(pusher.folder, query)
 
 
 def test_weights_and_report_came_along(clone, pusher):

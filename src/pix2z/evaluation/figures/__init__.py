@@ -1,1 +1,1 @@
-"""One figure per file; arrays in, a PNG out."""
+"""Figures by family; arrays in, a PNG out."""

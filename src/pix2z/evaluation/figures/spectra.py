@@ -1,31 +1,52 @@
-"""Reconstructed spectra against true ones, and how wrong they are along the wavelengths."""
+"""Spectra that a network made of images, and how wrong they are along the wavelengths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from pix2z.evaluation.figures.spectral_lines import BELOW_LINES, mark_lines
-from pix2z.evaluation.figures.style import NEUTRAL, figure_file, look
+from pix2z.evaluation.figures.style import NEUTRAL, columns_for, figure_file, look, panels
 
-__all__ = [
-    "ShownSpectrum",
-    "draw_spectrum",
-    "plot_error_by_wavelength",
-    "plot_spectra",
-    "plot_ways",
-]
+__all__ = ["ShownSpectrum", "plot_error_by_wavelength", "plot_spectra"]
 
 Array = NDArray[np.floating]
 
-PANEL_INCHES = 2.8
-"""Width of the axes in a figure of several spectra."""
+WIDTH = 7.2
+"""Inches: the width of a printed page's text."""
+
+TICKS = np.arange(1000.0, 30_000.0, 1000.0)
+"""Angstrom."""
+
+HEIGHTS = {1: 3.6, 2: 2.5, 3: 2.0}
+"""Columns -> height of a row in inches."""
 
 SHOWN_OF_TRUTH = 0.992
 """Quantile of a true spectrum that fits in; the peaks of strong lines would flatten the rest."""
+
+LINE_NAMES = {
+    "H alpha": r"H$\alpha$",
+    "[O III] 5008": "[O III]",
+    "Ca K": "Ca K",
+    "[O II] 3727": "[O II]",
+    "H beta": r"H$\beta$",
+    "Na D": "Na D",
+    "Mg 5177": "Mg",
+    "[S II] 6718": "[S II]",
+    "G band": "G",
+    "H delta": r"H$\delta$",
+    "H gamma": r"H$\gamma$",
+}
+"""Lines that carry a name, the most important first: it has the room. Others are ticks."""
+
+BELOW_LINES = 0.70
+"""Share of the axes' height, from below, that is left to the spectrum."""
+
+FONT_POINTS = 6.5
+POINTS_PER_INCH = 72.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,36 +65,38 @@ class ShownSpectrum:
 
 
 def plot_spectra(
-    groups: Mapping[str, Sequence[ShownSpectrum]],
+    shown: Sequence[ShownSpectrum],
     *,
     wavelength: Array,
     lines: Mapping[str, float],
     unit: str,
     path: str | Path,
 ) -> None:
-    """Draw a row of panels per group: true and reconstructed spectrum, band, redshifted lines.
+    """Draw spectra with their bands, redshifted lines and, where known, the true spectrum.
 
     Parameters
     ----------
+    shown : one galaxy or more.
     wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
     unit : of the flux, for the axis.
     """
-    columns = max(len(shown) for shown in groups.values())
-    with figure_file(path, width=3.3 * columns + 0.5, height=2.3 * len(groups) + 0.5) as figure:
-        axes = figure.subplots(len(groups), columns, squeeze=False, sharex=True)
-        for row, (name, shown) in enumerate(groups.items()):
-            for column in range(columns):
-                panel = axes[row, column]
-                if column >= len(shown):
-                    panel.set_visible(False)
-                    continue
-                draw_spectrum(panel, shown[column], wavelength, lines, width=PANEL_INCHES)
-                panel.set_title(f"{name}: {shown[column].title}", fontsize=8.0)
-            axes[row, 0].set_ylabel(f"flux density\n[{unit}]", fontsize=8.0)
-        for panel in axes[-1]:
-            panel.set_xlabel("observed wavelength, vacuum [Angstrom]")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    rows, columns = columns_for(len(shown), most=1 if len(shown) == 1 else 2 + (len(shown) > 4))
+    height = rows * HEIGHTS[columns] + 0.7
+    with figure_file(path, width=WIDTH, height=height) as figure:
+        axes = panels(figure, len(shown), most=columns)
+        for panel, one in zip(axes, shown, strict=True):
+            _draw_spectrum(panel, one, wavelength, lines, width=WIDTH / columns - 0.4)
+            panel.set_title(one.title, fontsize=8.0 if columns < 3 else 7.0)
+            panel.set_xticks(TICKS[(wavelength[0] < TICKS) & (wavelength[-1] > TICKS)])
+        figure.supxlabel("observed wavelength in vacuum [\u00c5]", fontsize=9.0)
+        figure.supylabel(f"flux density [{unit}]", fontsize=9.0)
+        named: dict[str, Artist] = {}
+        for panel in axes:
+            handles, labels = panel.get_legend_handles_labels()
+            named |= dict(zip(labels, handles, strict=True))
+        figure.legend(
+            list(named.values()), list(named), loc="outside upper center", ncols=len(named)
+        )
 
 
 def plot_error_by_wavelength(
@@ -101,35 +124,7 @@ def plot_error_by_wavelength(
         above.legend(ncols=4)
 
 
-def plot_ways(ways: Mapping[str, tuple[Array, Array]], *, z_max: float, path: str | Path) -> None:
-    """Draw photometric against spectroscopic redshift for every way to a redshift.
-
-    Parameters
-    ----------
-    ways : name -> (z_phot, z_spec), each (n,).
-    """
-    columns = min(len(ways), 4)
-    rows = -(-len(ways) // columns)
-    with figure_file(path, width=2.5 * columns + 0.4, height=2.7 * rows + 0.3) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        for panel, (name, (z_phot, z_spec)) in zip(axes.flat, ways.items(), strict=False):
-            panel.plot(z_spec, z_phot, ".", markersize=1.5, alpha=0.5, color="#0072B2")
-            ends = np.array([0.0, z_max])
-            panel.plot(ends, ends, color="black", linewidth=0.8)
-            for sign in (-1, 1):
-                panel.plot(ends, ends + sign * 0.05 * (1 + ends), "--", color=NEUTRAL, lw=0.7)
-            panel.set_title(name)
-            panel.set_xlim(0, z_max)
-            panel.set_ylim(0, z_max)
-        for spare in axes.flat[len(ways) :]:
-            spare.set_visible(False)
-        for panel in axes[:, 0]:
-            panel.set_ylabel("photometric redshift")
-        for panel in axes[-1]:
-            panel.set_xlabel("spectroscopic redshift")
-
-
-def draw_spectrum(
+def _draw_spectrum(
     panel: Axes,
     shown: ShownSpectrum,
     wavelength: Array,
@@ -155,7 +150,50 @@ def draw_spectrum(
     panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
     panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
-    mark_lines(panel, lines, z=shown.z, width=width)
+    _mark_lines(panel, lines, z=shown.z, width=width)
+
+
+def _mark_lines(panel: Axes, lines: Mapping[str, float], *, z: float, width: float) -> None:
+    """Mark lines at redshift z along the top; call it when the limits of the axes stand.
+
+    Parameters
+    ----------
+    lines : name -> vacuum rest wavelength, Angstrom.
+    z : NaN marks nothing.
+    width : of the axes in inches.
+    """
+    if not np.isfinite(z):
+        return
+    low, high = panel.get_xlim()
+    room = (high - low) * 1.15 * FONT_POINTS / POINTS_PER_INCH / width
+    places = {n: rest * (1 + z) for n, rest in lines.items() if low < rest * (1 + z) < high}
+    across = panel.get_xaxis_transform()
+    for place in places.values():
+        panel.plot(
+            [place] * 2,
+            [BELOW_LINES + 0.02, BELOW_LINES + 0.06],
+            color=NEUTRAL,
+            lw=0.7,
+            transform=across,
+        )
+    named: list[float] = []
+    for name, label in LINE_NAMES.items():
+        place = places.get(name, np.nan)
+        inside = low + room / 2 < place < high - room / 2
+        if not inside or any(abs(place - other) < room for other in named):
+            continue
+        named.append(place)
+        panel.text(
+            place,
+            BELOW_LINES + 0.07,
+            label,
+            transform=across,
+            fontsize=FONT_POINTS,
+            rotation=90,
+            ha="center",
+            va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+        )
 
 
 def _running_mean(values: Array, width: int = 41) -> Array:

@@ -1,6 +1,7 @@
-"""A page of stamps of one file: colour composites, and the five bands of one galaxy."""
+"""Stamps in colour: a page of those in a file, and a sheet of well and badly measured ones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pix2z.dataset.photometry import sky_sigma
 from pix2z.evaluation.figures.style import ORANGE, columns_for, figure_file
 from pix2z.imaging import BANDS, PIXEL_SCALE
 
-__all__ = ["composite", "plot_stamps"]
+__all__ = ["SheetRow", "composite", "plot_contact_sheet", "plot_stamps"]
 
 RED_GREEN_BLUE = (3, 2, 1)
 """i, r and g."""
@@ -27,6 +28,18 @@ SCALE_BAR_ARCSEC = 5.0
 
 LINEAR, SOFTENING = 0.15, 5.0
 """Share of the white level up to which the stretch is nearly linear; softening of the asinh."""
+
+
+@dataclass(frozen=True, eq=False)
+class SheetRow:
+    """One row of the sheet: stamps (n, 32, 32, 5) with their redshifts (n,), and 68 % limits."""
+
+    title: str
+    images: NDArray[np.float32]
+    z_spec: NDArray[np.float64]
+    z_phot: NDArray[np.float64]
+    z_low: NDArray[np.float64]
+    z_high: NDArray[np.float64]
 
 
 def composite(images: NDArray[np.floating], *, white: float) -> NDArray[np.float64]:
@@ -49,6 +62,20 @@ def composite(images: NDArray[np.floating], *, white: float) -> NDArray[np.float
         ]
     scaled = np.reshape(colours, planes.shape) / 255.0
     return np.where(missing[..., None], NO_DATA, scaled)
+
+
+def plot_contact_sheet(rows: Sequence[SheetRow], path: str | Path) -> None:
+    """Draw one row of stamps per group, with z_spec, z_phot and its 68 % interval below each."""
+    columns = max(len(row.images) for row in rows)
+    white = _white(np.concatenate([row.images for row in rows]))
+    with figure_file(path, width=1.12 * columns + 0.2, height=1.5 * len(rows) + 0.1) as figure:
+        parts = np.ravel(figure.subfigures(len(rows), 1, squeeze=False))
+        for part, row in zip(parts, rows, strict=True):
+            part.suptitle(row.title, fontsize=9, x=0.01, ha="left", fontweight="bold")
+            axes = part.subplots(1, columns, squeeze=False)[0]
+            colours = composite(row.images, white=white)
+            for position in range(columns):
+                _draw_stamp(axes[position], row, colours, position)
 
 
 def plot_stamps(
@@ -84,6 +111,16 @@ def plot_stamps(
         )
         for band, panel in enumerate(bottom.subplots(1, len(BANDS))):
             _band(panel, images[strip], band)
+
+
+def _draw_stamp(axes: Axes, row: SheetRow, colours: NDArray[np.float64], position: int) -> None:
+    axes.set_axis_off()
+    if position >= len(colours):
+        return
+    axes.imshow(colours[position], origin="lower", interpolation="nearest")
+    half = (row.z_high[position] - row.z_low[position]) / 2
+    text = f"spec {row.z_spec[position]:.3f}\nphot {row.z_phot[position]:.3f} ± {half:.3f}"
+    axes.text(0.5, -0.04, text, transform=axes.transAxes, ha="center", va="top", fontsize=7)
 
 
 def _band(axes: Axes, stamp: NDArray[np.floating], band: int) -> None:

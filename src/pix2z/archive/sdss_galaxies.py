@@ -1,0 +1,226 @@
+"""From a list of SDSS objects to one raw HDF5 file: spectra, then frames, then stamps.
+
+The spectrum names the field of the image where the list does not. Galaxies are cut field by field,
+so each frame is fetched and unpacked once, and no more than one field is in memory. Whatever came
+stays in the cache, stamps too, so that going on after an interruption neither fetches nor unpacks
+anything again.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from urllib3 import Retry
+
+from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
+from pix2z.archive.download import TIMEOUT, Report
+from pix2z.archive.http_answers import NotFoundError
+from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
+from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
+from pix2z.archive.sdss_list import Failure, Field, ObjectList, SdssObject
+from pix2z.archive.sdss_spectra import SdssSpectrum, Spectral, on_common_grid, read_sdss_spectrum
+from pix2z.archive.sdss_stamps import cut_field
+from pix2z.errors import InputError, Pix2zError
+from pix2z.files import atomic_path
+from pix2z.imaging import BANDS
+
+__all__ = ["Outcome", "failures_path", "fetch_galaxies"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a list; failures in its order.
+
+    n_fields : that galaxies were cut from.
+    absent : band -> galaxies without a frame in it.
+    """
+
+    n_galaxies: int
+    n_fields: int
+    failures: tuple[Failure, ...]
+    absent: Mapping[str, int]
+
+
+def failures_path(out: Path) -> Path:
+    """Return where the objects that failed are listed: row, object and reason, beside `out`."""
+    return out.with_name(f"{out.stem}.failures.csv")
+
+
+def fetch_galaxies(
+    objects: ObjectList,
+    out: Path,
+    *,
+    cache: Path,
+    base_url: str = SDSS_URL,
+    jobs: int = 4,
+    softened: bool = False,
+    force: bool = False,
+    patience: Retry = PATIENCE_WITH_MANY,
+    timeout: tuple[float, float] = TIMEOUT,
+    progress: Report = lambda *_: None,
+) -> Outcome:
+    """Fetch what is missing in `cache` and write the galaxies of the list to `out`, atomically.
+
+    Rows come in the order of fields, as the list first names them. A galaxy that fails stops no
+    other; it is listed with its reason in `failures_path`.
+
+    Parameters
+    ----------
+    jobs : files fetched at a time.
+    softened : write `soften`ed pixels instead of nanomaggies.
+    force : fetch again what is in the cache.
+    patience, timeout : of each file, as for `download`.
+    progress : called after each file: "spectra" or "frames", files done, files in all.
+
+    Raises
+    ------
+    InputError
+        `out` cannot be written, or no galaxy came of the list; `out` is then as it was.
+    Pix2zError
+        The server gives nothing any more; what has come is kept.
+    """
+    archive = SdssArchive(checked_base(base_url), cache)
+    failures, absent = [*objects.failures], dict.fromkeys(BANDS, 0)
+    n_galaxies = n_fields = 0
+    with (
+        raw_writer(out, has_ebv=objects.has_ebv, softened=softened) as append,
+        downloads(
+            jobs=jobs, force=force, patience=patience, timeout=timeout, progress=progress
+        ) as fetch_all,
+    ):
+        try:
+            fields = _sorted_by_field(objects.objects, archive, fetch_all, failures)
+            for galaxies, bands in _cut_fields(fields, archive, fetch_all, failures):
+                append(galaxies)
+                n_galaxies += len(galaxies)
+                n_fields += 1
+                for band in set(BANDS) - bands:
+                    absent[band] += len(galaxies)
+        except Pix2zError as error:
+            kept = f"what has come is kept in {cache}, and the same command goes on from it"
+            raise Pix2zError(f"{error}; {kept}") from error
+        failures.sort(key=lambda failure: failure.row)
+        _write_failures(failures_path(out), failures)
+        if not n_galaxies:
+            raise InputError(
+                f"{objects.path}: none of {len(failures)} galaxies could be made, so {out} is not "
+                f"written; the first, {failures[0].name}: {failures[0].reason} (all reasons: "
+                f"{failures_path(out)})"
+            )
+    return Outcome(n_galaxies, n_fields, tuple(failures), absent)
+
+
+def _sorted_by_field(
+    objects: Sequence[SdssObject],
+    archive: SdssArchive,
+    fetch_all: Download,
+    failures: list[Failure],
+) -> dict[Field, list[SdssObject]]:
+    """Fetch the spectra, and sort the objects by the field of their image."""
+    fields: dict[Field, list[SdssObject]] = {}
+    files = [archive.spectrum(listed) for listed in objects]
+    for listed, file, result in zip(objects, files, fetch_all(files, "spectra"), strict=True):
+        if isinstance(result, Pix2zError):
+            failures.append(_failure(listed, result))
+            continue
+        try:
+            fields.setdefault(listed.field or _field_of(file.path, listed), []).append(listed)
+        except InputError as error:
+            failures.append(_failure(listed, error))
+    return fields
+
+
+def _field_of(path: Path, listed: SdssObject) -> Field:
+    """Where the image of a spectrum's object is, as the spectrum says."""
+    spectrum = read_sdss_spectrum(path)
+    if spectrum.run < 1 or not 1 <= spectrum.camcol <= 6 or spectrum.field < 0:
+        raise InputError(
+            f"neither the list nor the spectrum ({path.name}) says run, camcol and field of its "
+            "image"
+        )
+    return Field(listed.rerun, spectrum.run, spectrum.camcol, spectrum.field)
+
+
+def _cut_fields(
+    fields: Mapping[Field, Sequence[SdssObject]],
+    archive: SdssArchive,
+    fetch_all: Download,
+    failures: list[Failure],
+) -> Iterator[tuple[list[FetchedGalaxy], set[str]]]:
+    """Yield the galaxies of each field that has any, and the bands that it has frames in."""
+    files = [archive.frame(field, band) for field in fields for band in BANDS]
+    results = fetch_all(files, "frames")
+    for field, members in fields.items():
+        by_band = dict(zip(BANDS, islice(results, len(BANDS)), strict=True))
+        try:
+            present = _present(field, by_band)
+            galaxies = _cut(field, members, present, archive, failures)
+        except InputError as error:
+            failures += [_failure(listed, error) for listed in members]
+            continue
+        if galaxies:
+            yield galaxies, set(present)
+
+
+def _present(field: Field, by_band: Mapping[str, str | Pix2zError]) -> dict[str, str]:
+    """Band -> SHA-256 of its frame; a band of which the server has none is left out."""
+    missing = [result for result in by_band.values() if isinstance(result, Pix2zError)]
+    for error in missing:
+        if not isinstance(error, NotFoundError):
+            raise InputError(str(error))
+    if len(missing) == len(by_band):
+        raise InputError(f"field {field} has no frame in any band: {missing[0]}")
+    return {band: result for band, result in by_band.items() if isinstance(result, str)}
+
+
+def _cut(
+    field: Field,
+    members: Sequence[SdssObject],
+    digests: Mapping[str, str],
+    archive: SdssArchive,
+    failures: list[Failure],
+) -> list[FetchedGalaxy]:
+    """Cut the galaxies of a field; what fails of one is added to `failures`.
+
+    digests : band -> SHA-256 of the frame that is in the cache.
+    """
+    complete: list[tuple[SdssObject, SdssSpectrum, Spectral]] = []
+    for listed in members:
+        try:
+            spectrum = read_sdss_spectrum(archive.spectrum(listed).path)
+            complete.append((listed, spectrum, on_common_grid(spectrum)))
+        except InputError as error:
+            failures.append(_failure(listed, error))
+    if not complete:
+        return []
+    frame_paths = {band: archive.frame(field, band).path for band in digests}
+    positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in complete]
+    cut = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
+    galaxies = []
+    for galaxy, stamp, reason in zip(complete, cut.stamps, cut.reasons, strict=True):
+        listed, spectrum, arrays = galaxy
+        if reason:
+            failures.append(Failure(listed.row, str(listed), reason))
+        else:
+            galaxies.append(FetchedGalaxy(listed, spectrum, stamp, arrays))
+    return galaxies
+
+
+def _failure(listed: SdssObject, error: Exception) -> Failure:
+    return Failure(listed.row, str(listed), str(error))
+
+
+def _write_failures(path: Path, failures: Iterable[Failure]) -> None:
+    """Write columns row, object and reason; only the header where nothing failed."""
+    try:
+        with (
+            atomic_path(path) as partial,
+            partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["row", "object", "reason"])
+            writer.writerows((one.row, one.name, one.reason) for one in failures)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,205 @@
+"""Lists of SDSS objects as SkyServer and CasJobs write them, in CSV."""
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pix2z.errors import InputError
+from pix2z.hdf5 import plain
+
+__all__ = ["Failure", "Field", "ObjectList", "SdssObject", "read_objects"]
+
+DEFAULT_RUN2D = "26"
+"""Reduction of the spectra of SDSS-I and II; 103 and 104 are SEGUE's, v5_... those of BOSS."""
+
+DEFAULT_RERUN = 301
+"""Processing of the images in every data release since the eighth."""
+
+RUN2D = re.compile(r"26|103|104|v5_\d{1,3}_\d{1,3}")
+
+WHOLE_NUMBER = re.compile(r"(\d{1,18})(?:\.0*)?")
+
+SPELLINGS = {"fiber": "fiberid", "e_bv": "ebv", "sfd_ebv": "ebv"}
+"""Other names of columns, in lower case -> the name used here."""
+
+NEEDED = {"plate": (1, 99_999), "mjd": (1, 99_999), "fiberid": (1, 9_999)}
+OF_IMAGE = {"run": (1, 999_999), "camcol": (1, 6), "field": (0, 9_999)}
+RERUN = (1, 9_999)
+"""Column -> least and largest value."""
+
+NO_VALUE = frozenset({"", "null", "nan", "none", "na", "-9999", "0"})
+"""What stands for "none" in an optional column, in lower case."""
+
+MOST_NAMES = 12
+"""Columns that a message names."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the imaging survey, of which there are five frames."""
+
+    rerun: int
+    run: int
+    camcol: int
+    field: int
+
+    def __str__(self) -> str:
+        """Name it as frames are named."""
+        return f"{self.run:06d}-{self.camcol}-{self.field:04d}"
+
+
+@dataclass(frozen=True)
+class SdssObject:
+    """An object with a spectrum.
+
+    row : of the list, counted from 1 below the header.
+    field : where its image is; None where the list does not say, but the spectrum may.
+    ebv : E(B-V) in magnitudes, NaN where the list has none.
+    """
+
+    row: int
+    plate: int
+    mjd: int
+    fiber: int
+    run2d: str
+    rerun: int
+    field: Field | None
+    ebv: float
+
+    def __str__(self) -> str:
+        """Name it as spectra are named."""
+        return f"{self.plate:04d}-{self.mjd:05d}-{self.fiber:04d}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An object of the list that is not in the file made of it, and why."""
+
+    row: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ObjectList:
+    """The objects of a list, the rows of it that name none, and whether it has E(B-V)."""
+
+    path: Path
+    objects: tuple[SdssObject, ...]
+    failures: tuple[Failure, ...]
+    has_ebv: bool
+
+
+def read_objects(path: str | Path) -> ObjectList:
+    """Read a list of objects; ids may be quoted once or twice, or not at all.
+
+    A row that names no spectrum, or one named before, becomes a failure.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no CSV in text, lacks a column that is needed, or has no rows.
+    """
+    path = Path(path)
+    columns, rows = _read_table(path)
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
+            f"expected {', '.join(NEEDED)} and optionally run2d, run, camcol, field, rerun, ebv; "
+            f"the file has {', '.join(plain(name)[:40] for name in columns[:MOST_NAMES])}"
+        )
+    if not rows:
+        raise InputError(f"{path}: expected rows below the header; has none")
+    objects: list[SdssObject] = []
+    failures: list[Failure] = []
+    first: dict[tuple[int, int, int], int] = {}
+    for number, values in enumerate(rows, start=1):
+        row = dict(zip(columns, values, strict=True))
+        try:
+            listed = _object(row, number)
+        except ValueError as error:
+            name = plain("-".join(row[key] for key in NEEDED))[:60]
+            failures.append(Failure(number, name, str(error)))
+            continue
+        before = first.setdefault((listed.plate, listed.mjd, listed.fiber), number)
+        if before == number:
+            objects.append(listed)
+        else:
+            failures.append(Failure(number, str(listed), f"the same spectrum as in row {before}"))
+    return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in columns)
+
+
+def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return names of columns in lower case, and rows as text; quotes are taken off."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected CSV, text in UTF-8 ({error})") from error
+    if "\0" in text:
+        raise InputError(f"{path}: not text; expected CSV")
+    # SkyServer writes the name of the table, "#Table1", above the header.
+    lines = [line for line in text.splitlines() if line.strip()]
+    lines = lines[1:] if lines and lines[0].startswith("#") else lines
+    try:
+        table = [
+            [_unquoted(value) for value in row]
+            for row in csv.reader(lines, skipinitialspace=True, strict=True)
+        ]
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV ({error})") from error
+    if not table:
+        raise InputError(f"{path}: not CSV: it is empty")
+    columns, *rows = table
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            raise InputError(
+                f"{path}: not CSV: row {number} has {len(row)} values, the header {len(columns)}"
+            )
+    return [SPELLINGS.get(name.lower(), name.lower()) for name in columns], rows
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip("'\"").strip()
+
+
+def _object(row: dict[str, str], number: int) -> SdssObject:
+    """Make an object of a row; raise ValueError naming the column at fault."""
+    plate, mjd, fiber = (_number(row, name, bounds) for name, bounds in NEEDED.items())
+    run2d = row.get("run2d", "").removesuffix(".0")
+    run2d = DEFAULT_RUN2D if run2d.lower() in NO_VALUE else run2d
+    if not RUN2D.fullmatch(run2d):
+        raise ValueError(f"run2d: expected 26, 103, 104 or v5_...; received {plain(run2d)[:40]!r}")
+    rerun = DEFAULT_RERUN if _none(row, "rerun") else _number(row, "rerun", RERUN)
+    field = None
+    if not any(_none(row, name) for name in ("run", "camcol")) and row.get("field", ""):
+        field = Field(rerun, *(_number(row, name, bounds) for name, bounds in OF_IMAGE.items()))
+    return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, _ebv(row.get("ebv", "")))
+
+
+def _none(row: dict[str, str], name: str) -> bool:
+    return row.get(name, "").lower() in NO_VALUE
+
+
+def _number(row: dict[str, str], name: str, bounds: tuple[int, int]) -> int:
+    low, high = bounds
+    digits = WHOLE_NUMBER.fullmatch(row[name])
+    if digits is None or not low <= int(digits[1]) <= high:
+        raise ValueError(
+            f"{name}: expected a whole number from {low} to {high}; "
+            f"received {plain(row[name])[:40]!r}"
+        )
+    return int(digits[1])
+
+
+def _ebv(text: str) -> float:
+    """E(B-V); NaN where the text is no number, which ingest takes as unknown."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) and value >= 0 else math.nan

@@ -1,0 +1,221 @@
+"""How good the estimates of arms are: contrasts, metrics along variables, PIT, training curves."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from scipy import stats
+
+from pix2z.evaluation.figures.style import (
+    NEUTRAL,
+    columns_for,
+    figure_file,
+    look,
+    panels,
+    shade_outside,
+)
+
+__all__ = ["plot_binned_metrics", "plot_forest", "plot_pit", "plot_training_curves"]
+
+Array = NDArray[np.float64]
+Bins = Sequence[Mapping[str, Any]]
+
+FOREST_METRICS = {"crps": "CRPS", "mae": "MAE"}
+FOREST_SUBSETS = {"inside": "inside the clip window", "whole": "whole test set"}
+LEFT_OUT = ("trainz", "parameters", "parameters_noisy")
+"""Controls whose differences are so large that all others would shrink to a point."""
+
+BINNED_ALONG = {
+    "z_spec": "spectroscopic redshift",
+    "z_phot": "photometric redshift",
+    "mag_r": "r magnitude of the stamp (AB)",
+}
+BINNED_ROWS = {"bias_mean": "mean Δ", "nmad": "NMAD of Δ", "crps": "CRPS, in redshift"}
+
+PIT_BINS = 20
+
+
+def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Draw a - b in CRPS and MAE, in redshift; filled and blue: the primary contrasts."""
+    pairs = list(
+        dict.fromkeys((entry["a"], entry["b"]) for entry in contrasts if entry["b"] not in LEFT_OUT)
+    )
+    height = 0.34 * max(len(pairs), 1) * len(FOREST_SUBSETS) + 1.6
+    with figure_file(path, width=8.0, height=height) as figure:
+        grid = figure.subplots(
+            len(FOREST_SUBSETS), len(FOREST_METRICS), squeeze=False, sharey=True, sharex=True
+        )
+        for row, (subset, where) in enumerate(FOREST_SUBSETS.items()):
+            for column, (metric, label) in enumerate(FOREST_METRICS.items()):
+                axes = grid[row, column]
+                chosen = [
+                    entry
+                    for entry in contrasts
+                    if entry["subset"] == subset and entry["metric"] == metric
+                ]
+                _forest_panel(axes, chosen, pairs)
+                axes.set_title(f"{label}, {where}", loc="left")
+        for axes in grid[-1]:
+            axes.set_xlabel("a - b, in redshift   (left of zero: a is better)")
+
+
+def _forest_panel(
+    axes: Axes, entries: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]]
+) -> None:
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    for entry in entries:
+        pair = (entry["a"], entry["b"])
+        if pair not in pairs or entry["difference"] is None:
+            continue
+        height = pairs.index(pair)
+        primary = bool(entry["primary"])
+        color = "#0072B2" if primary else NEUTRAL
+        axes.plot([entry["low"], entry["high"]], [height, height], color=color, linewidth=1.8)
+        axes.plot(
+            entry["difference"],
+            height,
+            marker="s" if primary else "o",
+            color=color,
+            markerfacecolor=color if primary else "white",
+            markersize=6,
+        )
+    axes.set_yticks(np.arange(len(pairs)), [f"{a} - {b}" for a, b in pairs])
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.grid(visible=False, axis="y")
+
+
+def plot_binned_metrics(
+    arms: Mapping[str, Mapping[str, Bins]],
+    *,
+    clip_window: tuple[float, float],
+    path: str | Path,
+) -> None:
+    """Draw each arm's binned metrics at bin centres; bands are 95 % intervals over groups.
+
+    `arms`: arm -> variable -> bins, as `arm_metrics.binned_metrics` gives them.
+    """
+    with figure_file(path, width=8.4, height=6.8) as figure:
+        grid = figure.subplots(len(BINNED_ROWS), len(BINNED_ALONG), sharex="col", sharey="row")
+        for row, (metric, label) in enumerate(BINNED_ROWS.items()):
+            for column, (variable, axis_label) in enumerate(BINNED_ALONG.items()):
+                axes = grid[row, column]
+                for arm, bins in arms.items():
+                    _binned_line(axes, bins[variable], metric, arm)
+                if metric == "bias_mean":
+                    axes.axhline(0.0, color="black", linewidth=0.7)
+                if row == len(BINNED_ROWS) - 1:
+                    axes.set_xlabel(axis_label)
+                if column == 0:
+                    axes.set_ylabel(label)
+        for row in range(len(BINNED_ROWS)):
+            grid[row, 0].set_xlim(left=0)
+            grid[row, 1].set_xlim(left=0)
+            shade_outside(grid[row, 0], clip_window)
+        for axes in grid[-1]:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+
+
+def _binned_line(axes: Axes, bins: Bins, metric: str, arm: str) -> None:
+    filled = [entry for entry in bins if entry[metric]["value"] is not None]
+    centre = [entry["centre"] for entry in filled]
+    value, low, high = (
+        np.array([entry[metric][key] for entry in filled]) for key in ("value", "low", "high")
+    )
+    style = look(arm)
+    axes.plot(centre, value, **style, label=arm)
+    axes.fill_between(centre, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def plot_pit(arms: Mapping[str, Array], path: str | Path) -> None:
+    """Draw the PIT values (n,) of each arm: histogram above, QQ difference below.
+
+    Grey: 95 % of calibrated samples of that size lie within, point by point (binomial above, the
+    Beta distribution of order statistics below).
+    """
+    rows, columns = columns_for(len(arms))
+    with figure_file(path, width=2.7 * columns + 0.6, height=3.9 * rows + 0.2) as figure:
+        axes = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
+        for position, (arm, pit) in enumerate(arms.items()):
+            above, column = 2 * (position // columns), position % columns
+            _pit_histogram(axes[above, column], pit, color=look(arm)["color"])
+            _quantile_difference(axes[above + 1, column], pit, color=look(arm)["color"])
+            axes[above, column].set_title(arm)
+            lowest = position + columns >= len(arms)
+            axes[above + 1, column].tick_params(labelbottom=lowest)
+            if lowest:
+                axes[above + 1, column].set_xlabel("PIT, or uniform quantile")
+            if column == 0:
+                axes[above, column].set_ylabel("density of PIT")
+                axes[above + 1, column].set_ylabel("PIT quantile - uniform")
+        for position in range(len(arms), rows * columns):
+            for below in (0, 1):
+                axes[2 * (position // columns) + below, position % columns].set_visible(False)
+        for half in (axes[0::2], axes[1::2]):
+            _same_height(half.ravel().tolist()[: len(arms)])
+
+
+def _same_height(axes: Sequence[Axes]) -> None:
+    low, high = min(a.get_ylim()[0] for a in axes), max(a.get_ylim()[1] for a in axes)
+    for one in axes:
+        one.set_ylim(low, high)
+
+
+def _pit_histogram(axes: Axes, pit: Array, *, color: str) -> None:
+    edges = np.linspace(0, 1, PIT_BINS + 1)
+    counts = np.histogram(pit, edges)[0]
+    low, high = stats.binom.ppf([0.025, 0.975], len(pit), 1 / PIT_BINS) * PIT_BINS / len(pit)
+    axes.axhspan(low, high, color="#d9d9d9", zorder=0)
+    axes.stairs(counts * PIT_BINS / len(pit), edges, color=color, linewidth=1.6)
+    axes.axhline(1.0, color="black", linewidth=0.7)
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, 1)
+
+
+def _quantile_difference(axes: Axes, pit: Array, *, color: str) -> None:
+    n = len(pit)
+    rank = np.arange(1, n + 1)
+    expected = rank / (n + 1)
+    low, high = (stats.beta.ppf(level, rank, n + 1 - rank) for level in (0.025, 0.975))
+    axes.fill_between(expected, low - expected, high - expected, color="#d9d9d9", linewidth=0)
+    axes.plot(expected, np.sort(pit) - expected, color=color)
+    axes.axhline(0.0, color="black", linewidth=0.7)
+
+
+def plot_training_curves(
+    histories: Mapping[str, Mapping[int, Mapping[str, Any]]], path: str | Path
+) -> None:
+    """Draw training (thin) and validation loss (thick) of each arm; the best epoch is marked.
+
+    `histories`: arm -> seed -> history with lists ``epoch``, ``loss``, ``val_loss``.
+    """
+    rows, columns = columns_for(len(histories))
+    with figure_file(path, width=2.7 * columns + 0.6, height=2.4 * rows + 0.3) as figure:
+        for axes, (arm, seeds) in zip(
+            panels(figure, len(histories)), histories.items(), strict=True
+        ):
+            for position, history in enumerate(seeds.values()):
+                _one_seed(axes, history, color=look(arm)["color"], labelled=position == 0)
+            axes.set_title(f"{arm} ({len(seeds)} seed{'s' if len(seeds) != 1 else ''})")
+            axes.set_xlabel("epoch")
+            axes.set_ylabel("loss")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            axes.legend()
+
+
+def _one_seed(axes: Axes, history: Mapping[str, Any], *, color: str, labelled: bool) -> None:
+    epoch = np.asarray(history["epoch"]) + 1
+    loss, val_loss = (np.asarray(history[name], float) for name in ("loss", "val_loss"))
+    labels = ("training", "validation", "best epoch") if labelled else (None, None, None)
+    axes.plot(epoch, loss, color=color, linewidth=0.8, alpha=0.7, label=labels[0])
+    axes.plot(epoch, val_loss, color=color, linewidth=1.7, label=labels[1])
+    best = int(np.nanargmin(val_loss))
+    axes.plot(epoch[best], val_loss[best], "k*", markersize=7, linestyle="none", label=labels[2])
+    if min(np.nanmin(loss), np.nanmin(val_loss)) > 0:
+        axes.set_yscale("log")

@@ -1,0 +1,160 @@
+"""Photometric against spectroscopic redshifts, errors along them, and how redshifts are spread."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from numpy.typing import NDArray
+
+from pix2z.evaluation.figures.style import columns_for, figure_file, look, panels, shade_outside
+from pix2z.evaluation.point_metrics import point_metrics
+
+__all__ = ["plot_error_heatmap", "plot_redshift_density", "plot_redshift_histogram"]
+
+Array = NDArray[np.floating]
+
+
+def plot_redshift_density(
+    arms: Mapping[str, tuple[Array, Array]],
+    *,
+    clip_window: tuple[float, float],
+    z_max: float,
+    path: str | Path,
+) -> None:
+    """Draw z_phot against z_spec of each arm, (z_phot (n,), z_spec (n,)), all on one colour scale.
+
+    The line is equality, the dashed lines the outlier limit ``|dz| = 0.05 (1 + z)``, the dotted
+    lines the clip window.
+    """
+    most = 2 if len(arms) == 4 else 3
+    rows, columns = columns_for(len(arms), most=most)
+    edges = np.linspace(0.0, z_max, 81)
+    counts = {arm: np.histogram2d(z[1], z[0], bins=(edges, edges))[0] for arm, z in arms.items()}
+    norm = LogNorm(vmin=1, vmax=max(2.0, *(float(cells.max()) for cells in counts.values())))
+    with figure_file(path, width=2.55 * columns + 0.9, height=2.55 * rows + 0.4) as figure:
+        axes_list = panels(figure, len(arms), most=most, shared=True)
+        for position, (arm, (z_phot, z_spec)) in enumerate(arms.items()):
+            axes = axes_list[position]
+            shown = np.ma.masked_equal(counts[arm].T, 0)
+            mesh = axes.pcolormesh(edges, edges, shown, norm=norm, cmap="viridis", rasterized=True)
+            _guides(axes, clip_window, z_max)
+            measured = point_metrics(z_phot, z_spec)
+            text = f"NMAD {measured['nmad']:.4f}\n|Δ| > 0.05: {100 * measured['outlier_005']:.1f} %"
+            axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=8)
+            axes.set_title(arm)
+            axes.set_aspect("equal")
+            # The lowest axes of each column carry the labels, also where the last row is short.
+            axes.tick_params(labelbottom=position + columns >= len(arms))
+        figure.supxlabel("spectroscopic redshift", fontsize=9)
+        figure.supylabel("photometric redshift", fontsize=9)
+        figure.colorbar(mesh, ax=axes_list, label="galaxies per cell", shrink=0.8, aspect=30)
+
+
+def _guides(axes: Axes, clip_window: tuple[float, float], z_max: float) -> None:
+    z = np.array([0.0, z_max])
+    axes.plot(z, z, color="black", linewidth=0.8)
+    for sign in (-1, 1):
+        axes.plot(z, z + sign * 0.05 * (1 + z), color="black", linewidth=0.7, linestyle="--")
+    for edge in clip_window:
+        if 0 < edge < z_max:
+            axes.axvline(edge, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xlim(0, z_max)
+    axes.set_ylim(0, z_max)
+    ticks = np.arange(0, z_max + 1e-9, 0.1)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+
+
+def plot_error_heatmap(
+    z_phot: Array,
+    z_spec: Array,
+    *,
+    arm: str,
+    clip_window: tuple[float, float],
+    z_max: float,
+    path: str | Path,
+) -> None:
+    """Draw absolute errors (n,), in redshift, against z_spec (n,), with marginals and a median."""
+    error = np.abs(z_phot - z_spec)
+    top = max(0.02, float(np.percentile(error, 99.5)))
+    z_edges, error_edges = np.linspace(0, z_max, 61), np.linspace(0, top, 41)
+    color = look(arm)["color"]
+    with figure_file(path, width=8.0, height=4.9) as figure:
+        grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 4))
+        main = figure.add_subplot(grid[1, 0])
+        above = figure.add_subplot(grid[0, 0], sharex=main)
+        beside = figure.add_subplot(grid[1, 1], sharey=main)
+        counts = np.histogram2d(z_spec, np.minimum(error, top), bins=(z_edges, error_edges))[0]
+        mesh = main.pcolormesh(
+            z_edges,
+            error_edges,
+            np.ma.masked_equal(counts.T, 0),
+            norm=LogNorm(vmin=1, vmax=max(2.0, float(counts.max()))),
+            cmap="viridis",
+            rasterized=True,
+        )
+        _running_median(main, z_spec, error, z_max)
+        main.set_xlabel("spectroscopic redshift")
+        main.set_ylabel("|z_phot - z_spec|, in redshift")
+        main.set_xlim(0, z_max)
+        main.set_ylim(0, top)
+        main.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
+        above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, fill=True, color=color, alpha=0.8)
+        beside.stairs(
+            np.histogram(error, error_edges)[0],
+            error_edges,
+            orientation="horizontal",
+            fill=True,
+            color=color,
+            alpha=0.8,
+        )
+        for axes in (main, above):
+            shade_outside(axes, clip_window)
+        above.set_ylabel("galaxies")
+        beside.set_xlabel("galaxies")
+        above.tick_params(labelbottom=False)
+        beside.tick_params(labelleft=False)
+        above.set_title(f"{arm}: absolute error against redshift; shaded: outside the clip window")
+        figure.colorbar(mesh, ax=beside, label="galaxies per cell", aspect=30)
+
+
+def _running_median(axes: Axes, z_spec: Array, error: Array, z_max: float) -> None:
+    """Median error in bins of 0.02, at bin centres, where a bin has 8 galaxies."""
+    edges = np.arange(0, z_max + 0.0201, 0.02)
+    number = np.digitize(z_spec, edges) - 1
+    filled = [index for index in range(len(edges) - 1) if np.count_nonzero(number == index) >= 8]
+    centres = [(edges[index] + edges[index + 1]) / 2 for index in filled]
+    medians = [np.median(error[number == index]) for index in filled]
+    axes.plot(centres, medians, color="#D55E00", marker="o", label="median in bins of 0.02")
+
+
+def plot_redshift_histogram(
+    samples: Mapping[str, Array],
+    *,
+    clip_window: tuple[float, float],
+    z_max: float,
+    path: str | Path,
+) -> None:
+    """Draw the redshift distribution of each named sample (n,), each normalised to its size."""
+    edges = np.linspace(0.0, z_max, 41)
+    with figure_file(path, width=8.0, height=3.8) as figure:
+        axes = figure.subplots()
+        for name, z in samples.items():
+            style = look(name) | {"linestyle": look(name)["linestyle"] if name != "test" else ":"}
+            density, _ = np.histogram(z, bins=edges, density=True)
+            axes.stairs(
+                density,
+                edges,
+                color=style["color"],
+                linestyle=style["linestyle"],
+                linewidth=1.8,
+                label=f"{name} (n = {len(z):,})",
+            )
+        axes.set_xlim(0.0, z_max)
+        axes.set_ylim(bottom=0.0)
+        shade_outside(axes, clip_window, label="outside the clip window")
+        axes.set_xlabel("spectroscopic redshift")
+        axes.set_ylabel("galaxies per unit redshift, normalised")
+        axes.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")

@@ -1,0 +1,372 @@
+"""The one boundary to HDF5 files that others wrote: whatever is wrong with one is one clear line.
+
+Nothing that a file says of itself is believed. Three things are done about that:
+
+1. `reading` turns what h5py, zipfile and numpy raise on damaged bytes into InputError.
+2. `find_dataset` hands out only data that lie in the file or its folder, and of which as much is
+   stored as is claimed.
+3. HDF5 itself can hang: it walks the heaps in which texts of variable length and the sources of
+   virtual datasets lie by sizes that the file gives, and a damaged size sends it round for ever, or
+   asks for 4 GiB, within a call that nothing in this process can interrupt. So `open_hdf5` lets a
+   guard, a process of its own, open all objects first, and the guard alone reads such texts. It is
+   started with the first file, in about 0.3 s, and ends with this process; a file of a few objects
+   takes it 2 ms. It imports this module, and of pix2z nothing else but `errors`.
+"""
+
+import atexit
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any, cast
+
+import h5py
+import numpy as np
+
+from pix2z.errors import InputError
+
+__all__ = [
+    "DAMAGE",
+    "find_dataset",
+    "has_key",
+    "in_one_line",
+    "integer_attribute",
+    "keys_of",
+    "open_hdf5",
+    "plain",
+    "reading",
+    "text_attribute",
+]
+
+DAMAGE = (
+    OSError,
+    RuntimeError,  # also NotImplementedError, of a zip's compression
+    LookupError,  # KeyError and IndexError
+    ValueError,  # also UnicodeDecodeError
+    TypeError,
+    AttributeError,
+    MemoryError,
+    OverflowError,
+    EOFError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,  # numpy reading the header of an array
+)
+"""What h5py, zipfile and numpy raise where bytes are not what they should be."""
+
+LONGEST_TEXT = 1000
+"""Characters of an attribute that are kept."""
+
+LISTED_KEYS = 20
+
+MOST_LINKS = 16
+"""Soft links followed to one dataset, and virtual datasets within each other."""
+
+MOST_COMPRESSION = 4096
+"""Claimed over stored bytes; deflate reaches 1032 at most."""
+
+UNCHECKED_BYTES = 1 << 26
+"""A dataset that claims to be no larger than this may be stored as it likes."""
+
+LARGEST_CHUNK = 1 << 30
+"""Bytes; a chunk is read whole."""
+
+GUARD_SECONDS = 10.0
+"""For one answer, which takes some milliseconds, and longer only where a disk is slow."""
+
+LOOKING_SECONDS = 2.0
+"""Spent by the guard on the objects of one file at most; each takes about 0.1 ms."""
+
+GUARD_MEMORY = 2 << 30
+"""Bytes; a damaged length asks for 4 GiB, which fails at once instead of being filled."""
+
+
+@contextmanager
+def reading(path: str | Path, what: str = "") -> Iterator[None]:
+    """Turn an error of reading a damaged file into InputError naming the file and `what` of it."""
+    try:
+        yield
+    except DAMAGE as error:
+        place = f"{path}: {what}" if what else f"{path}"
+        raise InputError(f"{place}: cannot be read ({in_one_line(error)})") from error
+
+
+def in_one_line(error: BaseException) -> str:
+    """Type and message of an error, without line breaks, shortened."""
+    message = plain(str(error))[:200]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def plain(text: str) -> str:
+    """Text of others in one line of what can be printed: no control characters, no surrogates."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file read-only.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or no HDF5, or HDF5 hangs or crashes on what is in it.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: cannot be opened: no such file")
+    try:
+        file = h5py.File(path, "r")
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"
+        ) from error
+    try:
+        _ask_guard(path)
+        yield file
+    finally:
+        with reading(path):
+            file.close()
+
+
+def text_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> str | None:
+    """Text of an attribute, in one line; None where there is none or it is no text."""
+    value = _scalar_attribute(holder, name, path, h5py.h5t.TypeStringID)
+    if isinstance(value, bytes):
+        value = value.decode(errors="surrogateescape")
+    return plain(value)[:LONGEST_TEXT] or None if isinstance(value, str) else None
+
+
+def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int | None:
+    """Value of an attribute; None where there is none or it is no whole number."""
+    value = _scalar_attribute(holder, name, path, h5py.h5t.TypeIntegerID)
+    return None if value is None else int(value)
+
+
+def _scalar_attribute(
+    holder: h5py.HLObject, name: str, path: str | Path, stored_type: type[h5py.h5t.TypeID]
+) -> Any:
+    """Value of an attribute of one element of that type, else None; no other is ever read.
+
+    A damaged type can turn text into a sequence of variable length, on which HDF5 would crash.
+    """
+    with reading(path, f"attribute {name!r}"):
+        if name not in holder.attrs:
+            return None
+        attribute = holder.attrs.get_id(name)
+        kind = attribute.get_type()
+        if not isinstance(kind, stored_type) or attribute.shape not in ((), (1,)):
+            return None
+        if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
+            answer = _ask_guard(path, str(holder.name), name)
+            if isinstance(answer, str):
+                return answer
+            raise OSError(answer["raised"])
+        return np.asarray(holder.attrs[name]).reshape(-1)[0]
+
+
+def find_dataset(file: h5py.File, path: str | Path, key: str) -> h5py.Dataset:
+    """Dataset of that name, which may be nested ("cat/z"), safe to read.
+
+    Raises
+    ------
+    InputError
+        There is none; it lies in another file, unless it is virtual and all its sources lie in the
+        folder of this one; or it claims to hold far more than is stored.
+    """
+    with reading(path, key):
+        dataset = _follow(file, f"{path}: {key}", key, depth=0)
+    if not isinstance(dataset, h5py.Dataset):
+        raise InputError(f"{path}: key {key!r} is missing; the file has {keys_of(file, path)}")
+    with reading(path, key):
+        stored = _stored_bytes(dataset, Path(path), key, depth=0)
+        _check_sizes(dataset, f"{path}: {key}", stored)
+    return dataset
+
+
+def has_key(file: h5py.File, path: str | Path, key: str) -> bool:
+    """Whether the file has something of that name; never follows a link into another file."""
+    with reading(path, key):
+        return _follow(file, f"{path}: {key}", key, depth=0) is not None
+
+
+def keys_of(file: h5py.File, path: str | Path) -> str:
+    """Names at the top of the file, for people."""
+    with reading(path):
+        names = sorted(plain(str(name)) for name in file)
+    more = [f"{len(names) - LISTED_KEYS} more"] if len(names) > LISTED_KEYS else []
+    return ", ".join(names[:LISTED_KEYS] + more) or "no keys"
+
+
+def _follow(group: h5py.Group, where: str, place: str, *, depth: int) -> h5py.HLObject | None:
+    """Return what lies at `place`, soft links followed by hand; None where there is nothing."""
+    if depth > MOST_LINKS:
+        raise InputError(f"{where}: expected at most {MOST_LINKS} links; received a loop")
+    here: h5py.HLObject | None = group.file if place.startswith("/") else group
+    for name in (part for part in place.split("/") if part not in ("", ".")):
+        if not isinstance(here, h5py.Group):
+            return None
+        link = here.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise InputError(
+                f"{where}: expected data in the file itself; received a link to {link.filename!r}"
+            )
+        if isinstance(link, h5py.SoftLink):
+            here = _follow(here, where, link.path, depth=depth + 1)
+        else:
+            here = here[name] if link is not None else None
+    return here
+
+
+def _stored_bytes(dataset: h5py.HLObject | None, path: Path, key: str, *, depth: int) -> int:
+    """Bytes on disk of a dataset, or of all that a virtual one is made of."""
+    if not isinstance(dataset, h5py.Dataset):
+        return 0
+    if dataset.external:
+        raise InputError(
+            f"{path}: {key}: expected data in the file itself; received external storage in "
+            f"{str(dataset.external[0][0])!r}"
+        )
+    if not dataset.is_virtual:
+        return int(dataset.id.get_storage_size())
+    if depth > MOST_LINKS:
+        raise InputError(f"{path}: {key}: expected at most {MOST_LINKS} nested virtual datasets")
+    sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
+    stored = 0
+    for name, place in sorted(sources):
+        here, beside = name == ".", path if name == "." else path.parent / name
+        elsewhere = Path(name).name != name or beside.is_symlink() or not beside.is_file()
+        if elsewhere and not here:
+            raise InputError(
+                f"{path}: {key}: expected every source of a virtual dataset to be a file in "
+                f"{path.parent}; received {name!r}"
+            )
+        with nullcontext(dataset.file) if here else open_hdf5(beside) as file:
+            source = _follow(file, f"{beside}: {key}", place, depth=0)
+            stored += _stored_bytes(source, beside, key, depth=depth + 1)
+    return stored
+
+
+def _check_sizes(dataset: h5py.Dataset, where: str, stored: int) -> None:
+    claimed = dataset.size * dataset.dtype.itemsize if dataset.size else 0
+    if claimed > max(UNCHECKED_BYTES, MOST_COMPRESSION * stored):
+        raise InputError(
+            f"{where}: expected data; received shape {dataset.shape} of which {stored} bytes are "
+            "stored"
+        )
+    chunk = dataset.dtype.itemsize
+    for length in dataset.chunks or (0,):
+        chunk *= length
+    if chunk > LARGEST_CHUNK:
+        raise InputError(
+            f"{where}: expected chunks of at most {LARGEST_CHUNK} bytes, since each is read whole; "
+            f"received {dataset.chunks} of {dataset.dtype}"
+        )
+
+
+# The guard. A question to it is a line of JSON, [path] or [path, object, attribute]; so is its
+# answer: null where all of the file was opened, else the attribute's text, or {"raised": why not}.
+
+_guard_lock = Lock()
+_guards: dict[int, subprocess.Popen[str]] = {}  # by the process that started it: forks start more
+
+
+def _ask_guard(path: str | Path, *attribute: str) -> Any:
+    """Answer of the guard; raise InputError where it ended on the question."""
+    question = json.dumps([str(Path(path).absolute()), *attribute])
+    answer = ""
+    with _guard_lock:
+        guard = _guards.get(os.getpid()) or _start_guard()
+        stdin, stdout = cast(IO[str], guard.stdin), cast(IO[str], guard.stdout)
+        try:
+            with suppress(BrokenPipeError):
+                stdin.write(question + "\n")
+                answer = stdout.readline()
+        finally:
+            if not answer:  # also where this was interrupted: it would be taken for the next one
+                _end_guard()
+    if answer:
+        return json.loads(answer)
+    if guard.returncode == -signal.SIGALRM:
+        raise InputError(f"{path}: damaged: HDF5 gives no answer within {GUARD_SECONDS:g} s")
+    raise InputError(f"{path}: damaged: HDF5 ended with exit code {guard.returncode} on it")
+
+
+def _start_guard() -> subprocess.Popen[str]:
+    # This very pix2z, wherever it was imported from; -P: no module of the working folder.
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from pix2z.hdf5 import _guard; _guard()"
+    guard = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(Path(__file__).parents[1]), str(GUARD_SECONDS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        bufsize=1,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    _guards[os.getpid()] = guard
+    return guard
+
+
+@atexit.register
+def _end_guard() -> None:
+    guard = _guards.pop(os.getpid(), None)
+    if guard is not None:
+        guard.kill()
+        guard.communicate()
+
+
+def _guard() -> None:
+    """Be the guard: answer questions, and die of SIGALRM where one takes too long."""
+    with suppress(ImportError, ValueError, OSError):  # not every system limits it
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (GUARD_MEMORY, resource.RLIM_INFINITY))
+    for number in (signal.SIGALRM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # ends the process even within a call of HDF5
+    for line in sys.stdin:
+        path, *attribute = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))
+        answer = None
+        if attribute:
+            answer = _variable_text(path, *attribute)
+        else:  # whatever is raised, the file's reader will meet and tell
+            with suppress(Exception), h5py.File(path, "r") as file:
+                _open_members(file, seen=set(), until=time.monotonic() + LOOKING_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _open_members(group: h5py.Group, *, seen: set[int], until: float) -> None:
+    """Open what is in a group and in its groups, each of them once; links are not followed."""
+    with suppress(Exception):  # of names that cannot be read
+        for name in group:
+            with suppress(Exception):
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    continue
+                member = group[name]
+                address = h5py.h5o.get_info(member.id).addr
+                if isinstance(member, h5py.Group) and address not in seen:
+                    seen.add(address)
+                    _open_members(member, seen=seen, until=until)
+            if time.monotonic() > until:
+                return
+
+
+def _variable_text(path: str, place: str, name: str) -> Any:
+    try:
+        with h5py.File(path, "r") as file:
+            value = np.asarray(file[place].attrs[name], object).reshape(-1)[0]
+        return value if isinstance(value, str) else value.decode(errors="replace")
+    except Exception as error:
+        return {"raised": str(error) or type(error).__name__}

@@ -1,1 +1,0 @@
-"""The one boundary to HDF5 files that others wrote."""

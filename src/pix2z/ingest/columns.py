@@ -1,0 +1,199 @@
+"""Columns of raw files by role, and the table made of those that a file has.
+
+Rows that belong together form a group, and a group never straddles two parts of the sample; where a
+file names no groups, rows in one cell of the sky are one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.ingest.raw import RawTable
+
+__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "sky_cell"]
+
+N_BANDS = len(BANDS)
+
+ID_ROLES = ("object_id", "group_id")
+"""Roles whose values are integers; floats are refused, since they round long ids."""
+
+ROLES = (
+    *("redshift", "redshift_error", *ID_ROLES, "ra", "dec", "ebv", "seeing", "moved"),
+    *("z_warning", "spectral_class"),
+)
+"""What a column can be."""
+
+CELL_DEG = 1.0
+"""Side of a cell of the sky in degrees."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of a column and the key that they came from."""
+
+    values: NDArray[Any]
+    key: str
+
+
+def check_column(
+    path: str | Path,
+    key: str,
+    role: str,
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    n: int,
+    bands: str = BANDS,
+) -> None:
+    """Raise InputError where a column's shape or dtype does not fit its role.
+
+    Parameters
+    ----------
+    n : rows expected.
+    bands : order of the bands in the file; only the order ugriz makes (N, 5) an E(B-V) column.
+    """
+    allowed: list[tuple[int, ...]] = [(n,)]
+    if role == "seeing":
+        allowed.append((n, len(bands)))
+    elif role == "ebv" and bands == BANDS:
+        allowed.append((n, N_BANDS))
+    if shape not in allowed:
+        expected = " or ".join(str(one) for one in allowed)
+        raise InputError(f"{path}: {key}: expected shape {expected}; received {shape}")
+    if role == "spectral_class":
+        if dtype.kind != "S":
+            raise InputError(
+                f"{path}: {key}: expected text of fixed length, in bytes; received dtype {dtype}"
+            )
+        return
+    if dtype.kind not in ("fiu" if role != "moved" else "fiub"):
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {dtype}")
+    if role in (*ID_ROLES, "z_warning") and dtype.kind not in "iu":
+        raise InputError(f"{path}: {key}: expected integers; received dtype {dtype}")
+
+
+def assemble(
+    columns: Mapping[str, Column],
+    *,
+    n: int,
+    path: str | Path,
+    no_redshift: str,
+    bands: str = BANDS,
+) -> RawTable:
+    """Make the table of a file from the columns that it has, checked before by `check_column`.
+
+    Without a group column, rows are grouped by cell of the sky; without positions, each row is a
+    group of its own, by its id; without ids, ids are row numbers.
+
+    Parameters
+    ----------
+    columns : role -> column.
+    no_redshift : why there are no redshifts, should there be none.
+    bands : order of the bands in a seeing column.
+    """
+    origin = {
+        "z_spec": no_redshift,
+        **dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN"),
+        "position": "none",
+        "object_id": "none in the file: row number",
+        "group_id": "object_id: every row its own group",
+    }
+    names = {"redshift": "z_spec", "redshift_error": "z_error"}
+    origin |= {names.get(role, role): column.key for role, column in columns.items()}
+    for role in ("ra", "dec", "moved"):
+        origin.pop(role, None)
+
+    def values(role: str, dtype: type) -> NDArray[Any]:
+        if role not in columns:
+            return np.full(n, np.nan, dtype)
+        with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the checks see
+            return columns[role].values.astype(dtype)
+
+    ebv = np.full(n, np.nan, np.float32)
+    if "ebv" in columns:
+        ebv, origin["ebv"] = _ebv(columns["ebv"])
+    ra, dec = values("ra", np.float64), values("dec", np.float64)
+    object_id = _ids(columns["object_id"], path) if "object_id" in columns else np.arange(n)
+    group_id = object_id
+    if "ra" in columns:
+        origin["position"] = f"{columns['ra'].key}, {columns['dec'].key}"
+        group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
+    if "group_id" in columns:
+        group_id, origin["group_id"] = _ids(columns["group_id"], path), columns["group_id"].key
+    seeing = np.full((n, N_BANDS), np.nan, np.float32)
+    seeing_bands = [BANDS.index(band) for band in bands]
+    seeing[:, seeing_bands] = values("seeing", np.float32).reshape(n, -1)  # (N,): in every band
+    moved = columns["moved"].values != 0 if "moved" in columns else np.zeros(n)
+
+    return RawTable(
+        z_spec=values("redshift", np.float32),
+        z_error=values("redshift_error", np.float32),
+        object_id=object_id,
+        group_id=group_id,
+        ra=ra,
+        dec=dec,
+        ebv=ebv,
+        seeing=seeing,
+        moved=moved.astype(np.uint8),
+        has_redshifts="redshift" in columns,
+        has_ids="object_id" in columns,
+        has_positions="ra" in columns,
+        origin=origin,
+        z_warning=values("z_warning", np.int64) if "z_warning" in columns else None,
+        spectral_class=columns["spectral_class"].values if "spectral_class" in columns else None,
+    )
+
+
+def sky_cell(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Cell of the sky of each position; neighbours on the sky share one, and so one part.
+
+    Bands of 1 degree in declination, each cut in right ascension into ceil(360 cos(dec)) cells, dec
+    being the band's middle: every cell is close to 1 square degree.
+
+    Parameters
+    ----------
+    ra, dec : (N,) degrees.
+
+    Returns
+    -------
+    cell : (N,) integers from 0; -1 where a position is not finite or |dec| > 90.
+    """
+    usable = np.isfinite(ra) & np.isfinite(dec) & (np.abs(np.nan_to_num(dec)) <= 90.0)
+    ra_deg = np.where(usable, ra, 0.0) % 360.0
+    n_bands = round(180.0 / CELL_DEG)
+    band = np.minimum((np.where(usable, dec, 0.0) + 90.0) // CELL_DEG, n_bands - 1)
+    middle = np.deg2rad((band + 0.5) * CELL_DEG - 90.0)
+    n_cells = np.ceil(360.0 / CELL_DEG * np.cos(middle))
+    within = np.minimum(np.floor(ra_deg / 360.0 * n_cells), n_cells - 1)
+    cell = band * round(360.0 / CELL_DEG) + within
+    return np.where(usable, cell, -1).astype(np.int64)
+
+
+def _ebv(column: Column) -> tuple[NDArray[np.float32], str]:
+    """E(B-V) (N,) and, in words, how the column gave it.
+
+    A column (N,) is E(B-V) itself. A column (N, 5) holds the extinctions A_ugriz in magnitudes, as
+    SDSS DR12 gives them; each over its A / E(B-V) is an estimate of E(B-V), and their mean is taken
+    (Hayat et al. 2021).
+    """
+    with np.errstate(over="ignore"):
+        if column.values.ndim == 1:
+            return column.values.astype(np.float32), f"{column.key} (N,), taken as E(B-V)"
+        ebv = (column.values / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1).astype(np.float32)
+    ratios = ", ".join(str(ratio) for ratio in EXTINCTION_PER_EBV)
+    return ebv, f"{column.key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
+
+
+def _ids(column: Column, path: str | Path) -> NDArray[np.int64]:
+    values = column.values
+    if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
+        raise InputError(
+            f"{path}: {column.key}: expected ids below 2**63; received {int(values.max())}"
+        )
+    return values.astype(np.int64)

@@ -1,1 +1,0 @@
-"""Raw file layouts, one per file."""

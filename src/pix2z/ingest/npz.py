@@ -1,0 +1,186 @@
+"""Arrays inside a zip of .npy files, read by range of rows without holding more than the range.
+
+A member that is stored as it is lies in the file like any array and is read where it lies, its
+checksum unread; a compressed one is a stream, read forwards, and again from its start where an
+earlier row is wanted.
+Nothing is unpickled, and every size that a header claims is checked before anything is allocated.
+"""
+
+import math
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.hdf5 import in_one_line, plain, reading
+
+__all__ = ["Member", "members_of", "open_member"]
+
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+"""What stands before each member: signature, lengths of name and extra field."""
+
+MOST_COMPRESSION = 1100
+"""Claimed over compressed bytes; deflate reaches 1032 at most."""
+
+UNCHECKED_BYTES = 1 << 20
+"""A member that claims to be no larger than this may be compressed as it likes."""
+
+LONGEST_HEADER = 1 << 16
+"""Characters of an array's header."""
+
+ENCRYPTED = 1
+"""Bit of a member's flags."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array of an npz file: `shape[0]` rows, from byte `offset` of `stream` on."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran_order: bool
+    stream: IO[bytes]
+    offset: int
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` to `stop` whole, (n, ...)."""
+        values = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        with reading(self.path, f"{self.name}: rows {start} to {stop}"):
+            self._fill(values, position=start * math.prod(self.shape[1:]))
+        return values
+
+    def part_of_rows(self, start: int, stop: int, part: slice) -> NDArray[Any]:
+        """Of rows `start` to `stop` only `part` along the second axis, (n, len(part), ...)."""
+        first, last, _ = part.indices(self.shape[1])
+        values = np.empty((stop - start, last - first, *self.shape[2:]), self.dtype)
+        step = math.prod(self.shape[2:])
+        with reading(self.path, f"{self.name}: rows {start} to {stop}"):
+            for row, target in enumerate(values, start):
+                self._fill(target, position=(row * self.shape[1] + first) * step)
+        return values
+
+    def _fill(self, target: NDArray[Any], *, position: int) -> None:
+        """Read the values of a C-contiguous array, beginning with value number `position`."""
+        self.stream.seek(self.offset + position * self.dtype.itemsize)
+        wanted = memoryview(target.reshape(-1).view(np.uint8).data)
+        while wanted:
+            got = self.stream.readinto(wanted)  # type: ignore[attr-defined]
+            if not got:
+                raise EOFError("it ends early")
+            wanted = wanted[got:]
+
+
+def members_of(path: str | Path) -> list[str]:
+    """Names of the arrays in an npz file; raise InputError where it is not one."""
+    with _open_zip(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+@contextmanager
+def open_member(path: str | Path, name: str) -> Iterator[Member]:
+    """Open one array of an npz file; raise InputError where it is missing or not what it claims."""
+    with _open_zip(path) as archive:
+        with reading(path, name):
+            try:
+                info = archive.getinfo(f"{name}.npy")
+            except KeyError:
+                names = ", ".join(sorted(archive.namelist())[:20]) or "nothing"
+                raise InputError(
+                    f"{path}: array {name!r} is missing; the file has {plain(names)}"
+                ) from None
+            _check_claims(info, path, name)
+            stored = info.compress_type == zipfile.ZIP_STORED
+        with _bytes_of(archive, info, path) as stream:
+            with reading(path, name):
+                start = _start_of(info, stream) if stored else 0
+                stream.seek(start)
+                shape, fortran_order, dtype = _header(stream)
+                offset = stream.tell()
+            size = info.file_size - (offset - start)
+            _check_header(f"{path}: {name}", shape, dtype, size=size)
+            yield Member(Path(path), name, shape, dtype, fortran_order, stream, offset)
+
+
+@contextmanager
+def _open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    if not Path(path).exists():
+        raise InputError(f"{path}: cannot be opened: no such file")
+    try:
+        with reading(path):
+            archive = zipfile.ZipFile(path)
+    except InputError as error:
+        reason = in_one_line(error.__cause__ or error)
+        raise InputError(f"{path}: cannot be opened: damaged or no npz ({reason})") from error
+    with archive:
+        yield archive
+
+
+def _check_claims(info: zipfile.ZipInfo, path: str | Path, name: str) -> None:
+    where, held = f"{path}: {name}", Path(path).stat().st_size
+    if info.flag_bits & ENCRYPTED:
+        raise InputError(f"{where}: is encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(
+            f"{where}: expected an array stored or deflated, as numpy writes it; received "
+            f"compression {info.compress_type}"
+        )
+    most = info.compress_size
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        most = max(UNCHECKED_BYTES, MOST_COMPRESSION * info.compress_size)
+    if info.compress_size > held or info.file_size > most:
+        raise InputError(
+            f"{where}: claims {info.file_size} bytes, {info.compress_size} of them stored, in a "
+            f"file of {held}"
+        )
+
+
+def _bytes_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Path) -> IO[bytes]:
+    """Open the file itself for a stored member, a stream for a compressed one."""
+    with reading(path, info.filename):
+        if info.compress_type == zipfile.ZIP_STORED:
+            return Path(path).open("rb")
+        return archive.open(info)
+
+
+def _start_of(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
+    """Where a stored member's bytes begin in the file."""
+    stream.seek(info.header_offset)
+    signature, name_length, extra_length = LOCAL_HEADER.unpack(stream.read(LOCAL_HEADER.size))
+    if signature != zipfile.stringFileHeader:  # type: ignore[attr-defined]
+        raise zipfile.BadZipFile("no header before the array")
+    return int(info.header_offset) + LOCAL_HEADER.size + int(name_length) + int(extra_length)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = npy.read_magic(stream)
+    # Version 3 differs from 2 in the encoding of field names only; those looked for are ASCII.
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a header that Python 2 wrote
+        shape, fortran_order, dtype = read(stream, max_header_size=LONGEST_HEADER)
+    return shape, fortran_order, dtype
+
+
+def _check_header(where: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, size: int) -> None:
+    if dtype.hasobject:
+        raise InputError(
+            f"{where}: holds Python objects, which are never unpickled; save plain numbers"
+        )
+    if not shape or min(shape) < 1 or dtype.itemsize < 1:
+        raise InputError(f"{where}: expected rows; received shape {shape} of {dtype}")
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed != size:
+        raise InputError(
+            f"{where}: header claims {shape} of {dtype}, {claimed} bytes; {size} are there"
+        )

@@ -1,0 +1,225 @@
+"""Ways to a redshift that lead over a reconstructed spectrum, set against the direct network.
+
+Every way gives point estimates on calibration and on test galaxies; a histogram of the calibration
+residuals turns them into PDFs, so that CRPS compares like with like. All ways are measured on the
+same test galaxies and the same resamples of groups: their differences are paired.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
+from pix2z.dataset.splits import Split
+from pix2z.dataset.store import Galaxies
+from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
+from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.predictions import Predictions
+from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
+from pix2z.spectra.flags import Flag
+from pix2z.spectra.reconstructed import Reconstructed
+from pix2z.spectra.template_redshift import fit_redshifts
+from pix2z.wavelengths import binned
+
+__all__ = [
+    "WAY_METRICS",
+    "Way",
+    "boosted_way",
+    "compare_ways",
+    "fit_boosted",
+    "network_way",
+    "point_terms_of_way",
+    "template_way",
+    "way_terms",
+]
+
+WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "coverage_95")
+
+CHUNK = 4096
+"""Galaxies whose PDFs are in memory at a time."""
+
+LEAST_ERROR = 1e-4
+"""Relative to r: no reconstruction is better."""
+
+N_PHOT_BINS = 8
+"""Bins of z_phot that residuals are gathered in."""
+
+Array = NDArray[np.float64]
+Json = dict[str, Any]
+Way = tuple[Array, Array]
+"""z_phot of calibration galaxies (m,) and of test galaxies (n,)."""
+
+
+def network_way(reconstructed: Reconstructed) -> Way:
+    """Medians of the redshift PDF that shifts the network's basis; NaN of a plain network."""
+    z = reconstructed.file["pix2z_z_median"][...].astype(np.float64)
+    return z[reconstructed.calibration], z[reconstructed.test]
+
+
+def template_way(
+    reconstructed: Reconstructed, *, z_range: tuple[float, float], search: TemplateSearchConfig
+) -> Way:
+    """Read redshifts with the learned basis, which is not what the targets were made of.
+
+    Reconstructions are smooth, so means over some wavelengths say as much as all of them. A best
+    redshift at an end of the range is none: the second best is taken.
+    """
+    n = search.n_pixels
+    ln_wavelength = np.log(reconstructed.file["wavelength"][...])[None, :]
+    wavelength = np.exp(binned(ln_wavelength, n)[0])
+    z = []
+    for block in reconstructed.blocks(slice(0, len(reconstructed))):
+        flux, error = (binned(reconstructed.relative(k, block), n) for k in ("flux", "flux_error"))
+        fit = fit_redshifts(
+            wavelength,
+            flux,
+            1 / np.maximum(error, LEAST_ERROR) ** 2,
+            reconstructed.templates(search.n_templates),
+            z_min=z_range[0],
+            z_max=z_range[1],
+            degree=search.degree,
+        )
+        at_end = (fit.flags & Flag.AT_END) > 0
+        z.append(np.where(at_end, fit.z_second, fit.z))
+    every = np.concatenate(z)
+    return every[reconstructed.calibration], every[reconstructed.test]
+
+
+def boosted_way(
+    reconstructed: Reconstructed, unseen: str | Path, z_spec: Array, *, settings: BoostingConfig
+) -> Way:
+    """Read redshifts with trees that learned from spectra of networks that never saw the galaxy."""
+    with h5py.File(unseen, "r") as file:
+        train, validation = (
+            (file[part]["flux"][...], z_spec[file[part]["rows"][...]])
+            for part in ("train", "validation")
+        )
+    trees = fit_boosted(train, validation, settings=settings)
+    every = [
+        trees.predict(binned(reconstructed.relative("flux", block), settings.n_pixels))
+        for block in reconstructed.blocks(slice(0, len(reconstructed)))
+    ]
+    z = np.concatenate(every).astype(np.float64)
+    return z[reconstructed.calibration], z[reconstructed.test]
+
+
+def fit_boosted(
+    train: tuple[Array, Array], validation: tuple[Array, Array], *, settings: BoostingConfig
+) -> xgboost.XGBRegressor:
+    """Fit trees to spectra (n, P) with redshifts (n,); squared error, early stopping.
+
+    Both parts must be reconstructions by networks that never saw these galaxies: trees that learn
+    from better spectra than they will be shown trust them too much.
+    """
+    trees = xgboost.XGBRegressor(
+        objective="reg:squarederror",
+        max_depth=settings.max_depth,
+        learning_rate=settings.learning_rate,
+        subsample=settings.subsample,
+        colsample_bytree=settings.colsample,
+        n_estimators=settings.most_rounds,
+        early_stopping_rounds=settings.patience,
+        random_state=settings.seed,
+        n_jobs=2,
+    )
+    shown: list[Any] = [validation]
+    trees.fit(*train, eval_set=shown, verbose=False)
+    return trees
+
+
+def way_terms(way: Way, galaxies: Galaxies, split: Split, *, grid: RedshiftGrid) -> GalaxyTerms:
+    """Terms of the metrics of a way on the test galaxies; residuals of calibration galaxies."""
+    rows = split.test
+    columns: Mapping[str, NDArray[Any]] = {
+        "row": rows,
+        "object_id": galaxies.column("object_id", rows),
+        "group_id": galaxies.column("group_id", rows),
+        "z_spec": galaxies.column("specz_redshift", rows).astype(np.float64),
+        "mag_r": galaxies.column("mag_r", rows),
+        "ebv": galaxies.column("ebv", rows),
+    }
+    z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
+    return point_terms_of_way(
+        (way[0], z_calibration), way[1], columns, grid=grid, n_phot_bins=N_PHOT_BINS
+    )
+
+
+def point_terms_of_way(
+    calibration: tuple[Array, Array],
+    z_phot: Array,
+    columns: Mapping[str, NDArray[Any]],
+    *,
+    grid: RedshiftGrid,
+    n_phot_bins: int,
+) -> GalaxyTerms:
+    """Terms of the metrics of a point estimator on the test galaxies.
+
+    Parameters
+    ----------
+    calibration : z_phot and z_spec of calibration galaxies.
+    z_phot : (n,) of the test galaxies; one that is not finite counts as the calibration median.
+    columns : of `redshift_pdf.predictions.COLUMNS`, but z_phot, (n,).
+    """
+    known = np.isfinite(calibration[0])
+    residual = fit_residual_pdf(
+        calibration[0][known], calibration[1][known], grid=grid, n_phot_bins=n_phot_bins
+    )
+    z_phot = np.where(np.isfinite(z_phot), z_phot, np.median(calibration[1]))
+    z_phot = np.clip(z_phot, grid.z_min, grid.z_max)
+
+    def chunks() -> Iterator[Predictions]:
+        for start in range(0, len(z_phot), CHUNK):
+            part = slice(start, start + CHUNK)
+            density = residual_density(residual, z_phot[part]).astype(np.float32)
+            rest = {name: values[part] for name, values in columns.items()}
+            yield Predictions(grid=grid, density=density, z_phot=z_phot[part], **rest)
+
+    return galaxy_terms(chunks())
+
+
+def compare_ways(
+    ways: Mapping[str, GalaxyTerms],
+    *,
+    reference: str,
+    clip_window: tuple[float, float],
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Metrics of every way, and of its difference to the reference, with 95 % intervals.
+
+    The intervals hold the chance of the test galaxies alone, not that of the trainings.
+
+    Returns
+    -------
+    {"ways": {way: {subset: {metric: {value, low, high}}}}, "contrasts": [{a, b, subset, metric,
+    difference, low, high}]}, a being a way and b the reference.
+    """
+    masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
+    measured: dict[str, Json] = {name: {} for name in ways}
+    contrasts: list[Json] = []
+    for subset, keep in masks.items():
+        chosen = {name: select_terms(terms, keep) for name, terms in ways.items()}
+        value = {name: metric_values(terms, only=WAY_METRICS) for name, terms in chosen.items()}
+        drawn = {
+            name: bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
+            for name, terms in chosen.items()
+        }
+        for name in ways:
+            measured[name][subset] = {
+                metric: with_interval(value[name][metric], drawn[name][metric])
+                for metric in WAY_METRICS
+            }
+            if name == reference:
+                continue
+            for metric in WAY_METRICS:
+                difference = value[name][metric] - value[reference][metric]
+                replicates = drawn[name][metric] - drawn[reference][metric]
+                entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
+                contrasts.append(entry | with_interval(difference, replicates, name="difference"))
+    return {"reference": reference, "ways": measured, "contrasts": contrasts}

@@ -1,0 +1,322 @@
+"""What the two served models share: how a request is read, refused and answered.
+
+`served_model` and `served_spectrum` are the files that MLflow runs to load a version; both say in
+their own words what may be sent to them. MLflow hands JSON over as it was sent, so every check is
+made here, and every refusal is one sentence.
+"""
+
+import binascii
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+
+from pix2z.errors import IntegrityError
+from pix2z.redshift_pdf.redshifts import FLAG_BAND_ABSENT
+from pix2z.tracking.served_forms import ServedForm
+
+__all__ = [
+    "FLAG_BLANK",
+    "LARGEST_BATCH",
+    "LARGEST_EBV",
+    "LARGEST_PIXEL",
+    "ModelFailure",
+    "Request",
+    "RequestError",
+    "ServedModel",
+    "read_request",
+    "with_blank",
+]
+
+LOG = logging.getLogger(__name__)
+
+LARGEST_BATCH = 1024
+"""Galaxies in one JSON request; arrays of a Python caller may hold any number."""
+
+LARGEST_PIXEL = 1e6
+"""Nanomaggies, magnitude 7.5 in one pixel; far above any galaxy, far below what overflows."""
+
+LARGEST_EBV = 3.0
+"""Magnitudes; dereddening by more overflows together with `LARGEST_PIXEL`."""
+
+FLAG_BLANK = 8
+"""No pixel of the galaxy is known."""
+
+SHAPE = (32, 32, 5)
+BYTES_OF_ONE = 4 * 32 * 32 * 5
+"""Of a galaxy in base64 form, float32."""
+
+_KEYS = ("images", "ebv", "pdf")
+_NUMBERS = (float, int, np.floating, np.integer, type(None))
+_EXPECTED = f"numbers of shape (n, {', '.join(map(str, SHAPE))})"
+
+
+class _Answer(MlflowException):  # type: ignore[misc]
+    """An error whose message stays as it is: MLflow's server puts the whole input before others."""
+
+    code = "INTERNAL_ERROR"
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+        super().__init__(sentence, error_code=ErrorCode.Value(self.code))
+
+    @property
+    def message(self) -> str:
+        """The one sentence."""
+        return self._sentence
+
+    @message.setter
+    def message(self, _: str) -> None:
+        """Keep the sentence."""
+
+
+class RequestError(_Answer):
+    """A request that cannot be answered, HTTP status 400; one sentence says what was expected."""
+
+    code = "INVALID_PARAMETER_VALUE"
+
+
+class ModelFailure(_Answer):
+    """The model failed on a sound request, HTTP status 500."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Galaxies as the estimator takes them."""
+
+    images: NDArray[np.float32]
+    """(n, 32, 32, 5) nanomaggies, n at least 1, NaN where masked; infinite counts as masked."""
+    ebv: NDArray[np.float32]
+    """(n,) magnitudes, NaN where unknown."""
+    pdf: bool = False
+    """Whether PDFs are asked for, too."""
+
+
+class ServedModel(PythonModel):  # type: ignore[misc]
+    """An estimator behind MLflow's interface.
+
+    A subclass says which form it serves and where its code lies, loads the estimator and answers.
+    """
+
+    form: ClassVar[ServedForm]
+    home: ClassVar[Path]
+    """Folder of the version; nothing outside it is loaded."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> str:
+        """Load the estimator in `folder`; return its digest. TensorFlow is imported only here."""
+
+    @abstractmethod
+    def answer(self, request: Request) -> pd.DataFrame:
+        """Return a row per galaxy; raise RequestError where this model cannot answer."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the estimator and try it; raise IntegrityError where it is not the registered one.
+
+        The network is traced here, for one galaxy and for any number, and not for a client.
+        """
+        folder = Path(context.artifacts[self.form.artifact]).resolve()
+        for path in (folder, *folder.rglob("*")):
+            if not path.resolve().is_relative_to(self.home):
+                raise IntegrityError(f"{path}: outside the folder of the model; it is not loaded")
+        registered = (context.model_config or {}).get(self.form.digest_tag)
+        if self.load(folder) != registered:
+            raise IntegrityError(
+                f"{folder}: not the {self.form.artifact} that was registered, {registered}"
+            )
+        for n in (1, 2):
+            self.answer(Request(np.zeros((n, *SHAPE), np.float32), np.zeros(n, np.float32)))
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: np.ndarray,  # or what else `read_request` takes; MLflow warns of other hints
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Answer for images (n, 32, 32, 5), a row each; RequestError says what is amiss."""
+        try:
+            return self.answer(read_request(model_input, params))
+        except RequestError:
+            raise
+        except Exception as error:  # MLflow would send the traceback to the client
+            LOG.exception("a request failed")
+            raise ModelFailure("The model failed; the server's log says why.") from error
+
+
+def with_blank(flags: NDArray[np.int32], images: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return flags (n,) with `FLAG_BLANK` where no pixel of an image is known."""
+    flags = flags.copy()
+    absent = np.flatnonzero(flags & FLAG_BAND_ABSENT)
+    blank = ~np.isfinite(images[absent]).any(axis=(1, 2, 3))
+    flags[absent] |= FLAG_BLANK * blank.astype(flags.dtype)
+    return flags
+
+
+def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:
+    """Check a request and bring it into one form.
+
+    Parameters
+    ----------
+    model_input : images, or a mapping with `images` and, as wanted, `ebv` and `pdf`. Images are an
+        array, nested lists, or base64 text of little-endian float32, each (n, 32, 32, 5).
+    params : `ebv` and `pdf` where they are not in the mapping; an empty `ebv` is none.
+
+    Raises
+    ------
+    RequestError
+        Anything else was sent.
+    """
+    asked = _merged(model_input, params or {})
+    images = _read_images(asked["images"])
+    if not len(images):
+        raise RequestError("images holds no galaxy; expected at least one.")
+    _refuse_brighter(images)
+    pdf = asked.get("pdf", False)
+    if not isinstance(pdf, bool | np.bool_):
+        raise RequestError(f"pdf is {_kind(pdf)}; expected true or false.")
+    return Request(images, _read_ebv(asked.get("ebv"), len(images)), bool(pdf))
+
+
+def _merged(model_input: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the mapping or bare images with the parameters."""
+    given = {key: value for key, value in params.items() if not _is_default(value)}
+    if not isinstance(model_input, Mapping):
+        return {**given, "images": model_input}
+    if unknown := [key for key in model_input if key not in _KEYS]:
+        raise RequestError(f"inputs has the key {_shown(unknown[0])}; expected images, ebv, pdf.")
+    if "images" not in model_input:
+        raise RequestError("inputs has no key images; expected images, and ebv and pdf as wanted.")
+    if twice := [key for key in model_input if key in given]:
+        raise RequestError(f"{twice[0]} is given both in inputs and in params; expected one.")
+    beside = {key: value for key, value in model_input.items() if value is not None}
+    return {**given, **beside, "images": model_input["images"]}
+
+
+def _is_default(value: Any) -> bool:
+    """Tell the values that MLflow fills in for parameters that were not sent."""
+    return value is None or value is False or (hasattr(value, "__len__") and len(value) == 0)
+
+
+def _read_images(value: Any) -> NDArray[np.float32]:
+    """Read images in any of their three forms, (n, 32, 32, 5)."""
+    if isinstance(value, str):
+        return _from_base64(value)
+    if isinstance(value, list):
+        return _from_lists(value)
+    if not isinstance(value, np.ndarray):
+        raise RequestError(
+            f"images is {_kind(value)}; expected {_EXPECTED}, or base64 text of them."
+        )
+    if value.dtype.kind not in "fiu":
+        raise RequestError(f"images is an array of {value.dtype}; expected {_EXPECTED}.")
+    if value.shape[1:] != SHAPE:
+        raise RequestError(f"images has shape {value.shape}; expected {_EXPECTED}.")
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, which counts as masked
+        return value.astype(np.float32, copy=False)
+
+
+def _from_base64(text: str) -> NDArray[np.float32]:
+    try:
+        content = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise RequestError(f"images is text but not base64 ({error}).") from None
+    n, rest = divmod(len(content), BYTES_OF_ONE)
+    if rest:
+        raise RequestError(
+            f"images is base64 of {len(content)} bytes; expected a multiple of {BYTES_OF_ONE}, "
+            f"little-endian float32 of shape (n, {', '.join(map(str, SHAPE))})."
+        )
+    _refuse_larger(n)
+    return np.frombuffer(content, "<f4").reshape(-1, *SHAPE)
+
+
+def _from_lists(images: list[Any]) -> NDArray[np.float32]:
+    """Read nested lists; numpy alone would take "1.5" for a number and null for an object."""
+    _refuse_larger(len(images))
+    level = images
+    for size in SHAPE:
+        if not all(type(row) is list and len(row) == size for row in level):
+            raise RequestError(f"images are lists of {_shape_of(images)}; expected {_EXPECTED}.")
+        level = list(chain.from_iterable(level))
+    return _numbers(level, "images").reshape(-1, *SHAPE)
+
+
+def _shape_of(nested: list[Any]) -> str:
+    """Describe nested lists by the first of each level."""
+    shape: list[int] = []
+    first: Any = nested
+    while isinstance(first, list) and len(shape) < 8:
+        shape.append(len(first))
+        first = first[0] if first else None
+    if tuple(shape[1:]) == SHAPE:
+        return "unequal lengths"
+    return f"shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _refuse_larger(n: int) -> None:
+    if n > LARGEST_BATCH:
+        raise RequestError(
+            f"images holds {n} galaxies; expected {LARGEST_BATCH} at most in one request."
+        )
+
+
+def _refuse_brighter(images: NDArray[np.float32]) -> None:
+    beyond = (np.abs(images) > LARGEST_PIXEL) & np.isfinite(images)
+    if beyond.any():
+        raise RequestError(
+            f"images[{np.argmax(beyond.any(axis=(1, 2, 3)))}] has a pixel beyond "
+            f"{LARGEST_PIXEL:,.0f} nanomaggies; expected calibrated fluxes, null or NaN if masked."
+        )
+
+
+def _read_ebv(value: Any, n: int) -> NDArray[np.float32]:
+    """Read E(B-V), (n,); missing, negative and infinite values are unknown, NaN."""
+    if value is None:
+        return np.full(n, np.nan, np.float32)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+        ebv = value.astype(np.float32)
+    elif isinstance(value, list | tuple | np.ndarray):
+        ebv = _numbers(list(value), "ebv")
+    else:
+        raise RequestError(f"ebv is {_kind(value)}; expected a list of {n} numbers.")
+    if ebv.shape != (n,):
+        raise RequestError(f"ebv has shape {ebv.shape}; expected one number per galaxy, {n}.")
+    ebv = np.where(np.isfinite(ebv) & (ebv >= 0), ebv, np.float32(np.nan))
+    if (ebv > LARGEST_EBV).any():
+        raise RequestError(f"ebv has a value above {LARGEST_EBV}; expected magnitudes.")
+    return ebv
+
+
+def _numbers(values: list[Any], name: str) -> NDArray[np.float32]:
+    """Convert a flat list of numbers and null."""
+    for kind in set(map(type, values)):
+        if kind is bool or not issubclass(kind, _NUMBERS):
+            other = next(value for value in values if type(value) is kind)
+            raise RequestError(f"{name} has {_kind(other)} in it; expected numbers, or null.")
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float32)
+    except OverflowError:
+        raise RequestError(f"{name} has a number in it that is too large.") from None
+
+
+def _kind(value: Any) -> str:
+    """Name what JSON or Python calls a value."""
+    names = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
+    numbers = {int: "a number", float: "a number", type(None): "null"}
+    return {**names, **numbers}.get(type(value), f"a {type(value).__name__}")
+
+
+def _shown(key: Any) -> str:
+    text = repr(key)
+    return text if len(text) <= 40 else f"{text[:36]}...'"

@@ -1,0 +1,174 @@
+"""What every figure has in common, and what each must show."""
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pix2z.evaluation.arm_metrics import binned_report
+from pix2z.evaluation.figures import style
+from pix2z.evaluation.figures.quality import (
+    plot_binned_metrics,
+    plot_forest,
+    plot_training_curves,
+)
+from pix2z.evaluation.figures.redshifts import (
+    plot_redshift_histogram,
+)
+from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_error_by_wavelength, plot_spectra
+from pix2z.evaluation.figures.stamps import (
+    NO_DATA,
+    composite,
+    plot_stamps,
+)
+
+WINDOW = (-0.006, 0.224)
+HISTORY = {"epoch": [0, 1, 2], "loss": [3.0, 2.0, 1.0], "val_loss": [3.1, 2.2, 2.3]}
+WAVELENGTH = np.geomspace(3800, 9200, 200)
+AXIS = np.arange(32) - 15.5
+PROFILE = np.exp(-(AXIS[:, None] ** 2 + AXIS**2) / 18)[..., None]
+CONTRAST = {"a": "full", "b": "clipped", "difference": -0.01, "low": -0.02, "high": 0.0}
+
+
+@pytest.fixture(scope="module")
+def sample(terms):
+    return terms(60)
+
+
+def noting(seen, method):
+    """The method, which also notes down its first argument."""
+
+    def noted(self, first, *args, **kwargs):
+        seen.append(first)
+        return method(self, first, *args, **kwargs)
+
+    return noted
+
+
+def draw_forest(path):
+    entries = [
+        CONTRAST | {"subset": subset, "metric": metric, "primary": subset == "inside"}
+        for subset in ("inside", "whole")
+        for metric in ("crps", "mae")
+    ]
+    plot_forest(entries, path)
+
+
+def draw_histogram(path):
+    samples = {"full": np.linspace(0.01, 0.3, 60), "test": np.linspace(0.05, 0.2, 60)}
+    plot_redshift_histogram(samples, clip_window=WINDOW, z_max=0.4, path=path)
+
+
+def draw_spectra(path):
+    flux = np.linspace(1, 2, 200)
+    shown = [
+        ShownSpectrum(f"galaxy {z}", z, truth, flux, 0.1 * flux, 0.2 * flux)
+        for z, truth in ((0.1, flux + 0.05), (np.nan, None), (0.2, flux * np.nan))
+    ]
+    lines = {"H alpha": 6564.6, "Ca K": 3934.8}
+    plot_spectra(shown, wavelength=WAVELENGTH, lines=lines, unit="erg", path=path)
+
+
+def draw_error_by_wavelength(path):
+    scores = {key: np.full(200, 0.68) for key in ("rmse", "half68", "inside68")}
+    plot_error_by_wavelength({"full": scores}, wavelength=WAVELENGTH, path=path)
+
+
+def test_the_same_arrays_give_the_same_bytes_and_nothing_else_is_left(tmp_path):
+    files = [tmp_path / "deep" / name for name in ("first.png", "second.png")]
+    for file in files:
+        draw_histogram(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert len(list(files[0].parent.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "draw", [draw_forest, draw_histogram, draw_spectra, draw_error_by_wavelength]
+)
+def test_axes_are_labelled(draw, tmp_path, monkeypatch):
+    seen = []
+    for owner, name in ((Axes, "set_xlabel"), (Figure, "supxlabel")):
+        monkeypatch.setattr(owner, name, noting(seen, getattr(owner, name)))
+    draw(tmp_path / "figure.png")
+    assert any(seen)
+
+
+def test_the_shading_lies_outside_the_window_only(tmp_path):
+    with style.figure_file(tmp_path / "shade.png", width=4, height=3) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        figure.set_layout_engine("none")
+        axes.set_xlim(0, 0.4)
+        style.shade_outside(axes, (0.1, 0.3))
+        axes.set_axis_off()
+        assert axes.get_xlim() == (0, 0.4)
+    with Image.open(tmp_path / "shade.png") as image:
+        row = np.asarray(image.convert("RGB"))[200] / 255
+    shade = to_rgb("#f0e6d8")
+    np.testing.assert_allclose(row[[50, 550]], [shade, shade], atol=0.01)
+    np.testing.assert_allclose(row[300], 1.0)
+
+
+def test_bins_are_drawn_at_their_centres(sample, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", noting(drawn, Axes.plot))
+    bins = {"full": binned_report(sample, n_bootstrap=10, seed=1)}
+    plot_binned_metrics(bins, clip_window=WINDOW, path=tmp_path / "bins.png")
+    filled = [e["centre"] for e in bins["full"]["z_spec"] if e["nmad"]["value"] is not None]
+    assert list(drawn[0]) == pytest.approx(filled)
+    assert all((round(centre / 0.025 - 0.5, 6) % 1) == 0 for centre in filled)
+
+
+def test_the_best_epoch_is_marked_on_the_validation_curve(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", noting(drawn, Axes.plot))
+    plot_training_curves({"full": {1: HISTORY}}, tmp_path / "curves.png")
+    assert drawn[-1] == 2  # epochs are counted from 1
+
+
+@pytest.fixture
+def stamps():
+    rng = np.random.default_rng(2)
+    flux = np.array([0.3, 1.0, 2.0, 2.8, 3.3])
+    images = PROFILE * flux + rng.normal(0, 0.05, (7, 32, 32, 5))
+    return images.astype(np.float32)
+
+
+def test_a_composite_keeps_colours_and_shows_no_data_as_grey(stamps):
+    stamps[0, :4, :, 2] = np.nan
+    stamps[1, 5, 5, 0] = np.nan  # u takes no part
+    colours = composite(stamps, white=3.0)
+    assert colours.shape == (7, 32, 32, 3)
+    assert (colours >= 0).all()
+    assert (colours <= 1).all()
+    np.testing.assert_array_equal(colours[0, :4], NO_DATA)
+    assert not (colours[0, 4:] == NO_DATA).all(axis=-1).any()
+    assert not (colours[1] == NO_DATA).all(axis=-1).any()
+    only_i, only_g = np.zeros((2, 1, 32, 32, 5))
+    only_i[..., 3], only_g[..., 1] = 1, 1
+    np.testing.assert_array_equal(composite(only_i, white=1.0)[0, 0, 0].argsort()[-1], 0)
+    np.testing.assert_array_equal(composite(only_g, white=1.0)[0, 0, 0].argsort()[-1], 2)
+
+
+def test_the_page_shows_every_stamp_its_label_and_five_bands(stamps, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", noting(titles, Axes.set_title))
+    stamps[3, ..., 4] = np.nan
+    labels = [f"z 0.{number}" for number in range(7)]
+    path = tmp_path / "page.png"
+    plot_stamps(stamps, labels, strip=3, path=path)
+    assert titles[:7] == labels
+    assert [title.split(":")[0] for title in titles[7:]] == list("ugriz")
+    assert titles[-1] == "z: no data"
+    assert titles[9] == f"r: peak {stamps[3, ..., 2].max():.2g} nMgy/px"
+    with Image.open(path) as image:
+        assert 1000 <= image.width <= 1100  # 7.2 inches at 150 dots per inch
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -1.0])
+def test_flat_stamps_are_drawn_too(tmp_path, value):
+    plot_stamps(
+        np.full((1, 32, 32, 5), value, np.float32), ["flat"], strip=0, path=tmp_path / "f.png"
+    )
+    assert (tmp_path / "f.png").stat().st_size > 1000

@@ -1,0 +1,207 @@
+"""A user's mapping: any axes, bands, unit, pixel scale and keys give the same survey."""
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pix2z.config.ingest import Hdf5Mapping
+from pix2z.errors import InputError
+from pix2z.ingest.mapped import axes_of, open_mapped
+
+BANDS = "ugriz"
+N = 4
+# unit or zero point -> factor to nanomaggies
+UNITS = {
+    ("unit", "nanomaggy"): 1.0,
+    ("unit", "nJy"): 1 / 3631,
+    ("unit", "Jy"): 1e9 / 3631,
+    ("zero_point", 22.5): 1.0,
+    ("zero_point", 25.0): 0.1,
+    ("zero_point", 0.0): 1e9,
+}
+
+
+def stack(seed=1):
+    """Stamps (N, 32, 32, 5) in nanomaggies, a few pixels of them masked."""
+    images = np.random.default_rng(seed).normal(1, 3, (N, 32, 32, 5))
+    images[1, 3:5, 7, 2] = np.nan
+    return images
+
+
+def stored(images, *, bands, axes, factor, border):
+    """The same galaxies as somebody else would keep them."""
+    picked = images[..., [BANDS.index(band) for band in bands]] / factor
+    whole = np.full((N, 32 + border[0], 32 + border[1], len(bands)), np.inf)
+    first = [(32 + more) // 2 - 16 for more in border]
+    whole[:, first[0] : first[0] + 32, first[1] : first[1] + 32] = picked
+    return whole.transpose(0, 3, 1, 2) if axes == "NCHW" else whole
+
+
+def read(path, **mapping):
+    with open_mapped(path, layout="hdf5", mapping=Hdf5Mapping(**mapping)) as survey:
+        return survey.read_images(0, len(survey.table)), survey
+
+
+@given(
+    bands=st.permutations(BANDS).flatmap(
+        lambda order: st.integers(1, 5).map(lambda n: "".join(order[:n]))
+    ),
+    axes=st.sampled_from(["NHWC", "NCHW"]),
+    unit=st.sampled_from(list(UNITS)),
+    border=st.tuples(st.integers(0, 7), st.integers(0, 7)),
+    dtype=st.sampled_from(["f4", "f8", ">f4", ">f8"]),
+    key=st.sampled_from(["images", "a/b/c", "pix"]),
+    named_axes=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_axes_bands_unit_and_size_give_the_same_nanomaggies(
+    bands, axes, unit, border, dtype, key, named_axes, seed
+):
+    images = stack(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "raw.h5")
+        with h5py.File(path, "w") as file:
+            file[key] = stored(
+                images, bands=bands, axes=axes, factor=UNITS[unit], border=border
+            ).astype(dtype)
+        mapping = {"images": key, "bands": bands, unit[0]: unit[1]}
+        found, _ = read(path, **mapping, axes=axes if named_axes else None)
+    expected = np.full_like(images, np.nan)
+    present = [BANDS.index(band) for band in bands]
+    expected[..., present] = images[..., present]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("axes", ["NHWC", "NCHW"])
+def test_other_pixel_scales_are_resampled(write_raw, axes):
+    fine = np.random.default_rng(5).normal(size=(N, 66, 70, 2))
+    blocks = fine[:, 1:65, 3:67].reshape(N, 32, 2, 32, 2, 2).sum(axis=(2, 4))
+    path = write_raw({"images": fine.transpose(0, 3, 1, 2) if axes == "NCHW" else fine})
+    found, survey = read(path, bands="rg", unit="nanomaggy", pixel_scale=0.198)
+    np.testing.assert_allclose(found[..., [2, 1]], blocks, rtol=1e-5, atol=1e-6)
+    assert np.isnan(found[..., [0, 3, 4]]).all()
+    assert survey.converted == {
+        "axes": "bands first, moved last" if axes == "NCHW" else "bands last, as they are",
+        "bands": "read as r g; absent: u i z",
+        "unit": "nanomaggy",
+        "pixel scale": "0.198 arcsec, resampled to 0.396 by area of overlap",
+        "crop": "the central 32 pixels of 0.396 arcsec",
+    }
+
+
+def test_what_was_done_is_said(write_raw):
+    path = write_raw({"images": np.ones((N, 5, 107, 40))})
+    _, survey = read(path, unit="nJy", bands="zirgu")
+    assert survey.converted == {
+        "axes": "bands first, moved last",
+        "bands": "read as z i r g u",
+        "unit": "nJy: times 0.000275406 to nanomaggies",
+        "pixel scale": "0.396 arcsec, as it is",
+        "crop": "rows 37 to 68, columns 4 to 35",
+    }
+
+
+@given(
+    n_bands=st.integers(1, 5),
+    height=st.integers(1, 64),
+    width=st.integers(1, 64),
+    first=st.booleans(),
+)
+def test_axes_are_read_off_the_shape_or_asked_for(n_bands, height, width, first):
+    bands = BANDS[:n_bands]
+    shape = (N, n_bands, height, width) if first else (N, height, width, n_bands)
+    true = "NCHW" if first else "NHWC"
+    assert axes_of(shape, true, bands, "here") == true
+    if (width if first else height) != n_bands:
+        assert axes_of(shape, None, bands, "here") == true
+    else:
+        with pytest.raises(InputError, match=r"give ingest\.hdf5\.axes: NHWC or NCHW"):
+            axes_of(shape, None, bands, "here")
+
+
+@pytest.mark.parametrize(
+    ("shape", "mapping", "words"),
+    [
+        ((N, 4, 32, 32), {}, r"expected shape \(N, H, W, 5\) or \(N, 5, H, W\) for the bands 'ugr"),
+        ((N, 32, 32, 5), {"axes": "NCHW"}, r"expected shape \(N, 5, H, W\) for"),
+        ((N, 5, 32, 32), {"axes": "NHWC"}, r"expected shape \(N, H, W, 5\) for"),
+        ((N, 5, 32, 32), {"bands": "gri"}, r"expected shape .* for the bands 'gri'"),
+        ((N, 5, 40, 5), {}, r"shape \(4, 5, 40, 5\) may have its bands first or last"),
+        ((N, 5, 31, 40), {}, "expected stamps of at least 32 x 0.396 = 12.672 arcsec"),
+        ((N, 5, 64, 64), {"pixel_scale": 0.09}, "expected a pixel scale from 0.1 to 0.8"),
+        ((N, 5, 40, 40), {"pixel_scale": 0.2}, "received 40 x 0.2 = 8 arcsec"),
+        ((N, 1024), {}, "images: expected shape"),
+        ((N, 5, 32, 32), {"images": "pix"}, "key 'pix' is missing; the file has a, images"),
+        ((N, 5, 32, 32), {"redshift": "cat/z"}, "key 'cat/z' is missing"),
+        (
+            (N, 5, 32, 32),
+            {"bands": "zirgu", "ebv": "a"},
+            r"a: expected shape \(4,\); rec",
+        ),
+        ((N, 5, 32, 32), {"redshift": "images"}, r"images: expected shape \(4,\)"),
+        ((N, 5, 32, 32), {"unit": None}, "the unit of the images is not known"),
+    ],
+)
+def test_what_does_not_fit_is_named(write_raw, shape, mapping, words):
+    path = write_raw({"images": np.zeros(shape, np.float32), "a": np.ones((N, 5))})
+    with pytest.raises(InputError, match=words) as caught:
+        read(path, **{"unit": "nanomaggy"} | mapping)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_come_from_nested_keys(write_raw):
+    rng = np.random.default_rng(9)
+    keys = {
+        "images": np.ones((N, 3, 32, 32), np.float32),
+        "cat/z": rng.uniform(0, 0.3, N),
+        "cat/group": np.arange(N) // 2,
+        "obs/seeing": rng.uniform(1, 2, (N, 3)),
+    }
+    mapping = {
+        "bands": "irg",
+        "unit": "nmgy",
+        "redshift": "cat/z",
+        "group_id": "/cat/group",
+        "seeing": "obs/seeing",
+    }
+    _, survey = read(write_raw(keys, source="my\nsurvey"), **mapping)
+    np.testing.assert_array_equal(survey.table.z_spec, keys["cat/z"].astype(np.float32))
+    np.testing.assert_array_equal(survey.table.group_id, keys["cat/group"])
+    expected = keys["obs/seeing"].astype(np.float32)
+    np.testing.assert_array_equal(survey.table.seeing[:, [3, 2, 1]], expected)
+    assert np.isnan(survey.table.seeing[:, [0, 4]]).all()
+    assert survey.source == "my survey"
+    assert survey.table.origin["z_spec"] == "cat/z"
+    keys["obs/seeing"] = np.full(N, 1.5)
+    _, survey = read(write_raw(keys), **mapping)
+    assert (survey.table.seeing[:, 1:4] == 1.5).all()
+
+
+@pytest.mark.parametrize(("dtype", "axes"), [("f4", "NHWC"), (">f8", "NCHW"), ("i2", "NCHW")])
+def test_a_masked_value_becomes_nan_and_nothing_else_does(write_raw, dtype, axes):
+    images = np.random.default_rng(6).integers(-5, 300, (N, 40, 40, 5)).astype(dtype)
+    images[1, 10:14, 9, 2] = -9999
+    kept = images if axes == "NHWC" else images.transpose(0, 3, 1, 2)
+    found, survey = read(
+        write_raw({"images": kept}), unit="nJy", axes=axes, bands="zirgu", masked_value=-9999
+    )
+    expected = images[:, 4:36, 4:36, ::-1].astype(np.float64) / 3631
+    expected[1, 6:10, 5, 2] = np.nan
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert survey.converted["masked"] == "pixels of -9999"
+    assert survey.nanomaggies == pytest.approx(1 / 3631)
+
+
+def test_a_masked_value_is_what_the_file_can_hold_of_it(write_raw):
+    images = np.ones((N, 32, 32, 5), np.float32)
+    images[0, 3, 3, 3] = 1e30  # not the same number in double precision
+    found, _ = read(write_raw({"images": images}), unit="nanomaggy", masked_value=1e30)
+    assert np.isnan(found[0, 3, 3, 3])
+    assert np.isnan(found).sum() == 1

@@ -1,0 +1,120 @@
+"""The layout of Pasquet et al.: what its cube and labels may be."""
+
+import numpy as np
+import pytest
+
+from pix2z.errors import InputError
+from pix2z.ingest.pasquet import open_pasquet
+
+N = 6
+
+
+def labels(**columns):
+    """Structured array (N,) of the given columns."""
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
+    array = np.zeros(N, dtype)
+    for name, values in columns.items():
+        array[name] = values
+    return array
+
+
+def cube():
+    return np.random.default_rng(1).normal(size=(N, 64, 64, 5)).astype(np.float32)
+
+
+Z = np.linspace(0.01, 0.3, N)
+
+
+@pytest.mark.parametrize(("compressed", "dtype"), [(False, "f4"), (True, ">f4"), (True, "i2")])
+def test_the_middle_of_the_cube_is_read(write_npz, compressed, dtype):
+    images = (100 * cube()).astype(dtype)
+    path = write_npz({"cube": images, "labels": labels(z=Z)}, compressed=compressed)
+    with open_pasquet(path) as survey:
+        for start, stop in [(2, 5), (0, N), (1, 2)]:
+            expected = images[start:stop, 16:48, 16:48]
+            np.testing.assert_array_equal(survey.read_images(start, stop), expected)
+        np.testing.assert_array_equal(survey.table.z_spec, Z.astype(np.float32))
+        assert survey.converted["crop"] == "pixels 16 to 47 of each side"
+
+
+@pytest.mark.parametrize(
+    ("present", "used"),
+    [
+        (("objID", "bestObjID", "specObjID"), "objID"),
+        (("bestObjID", "specObjID"), "bestObjID"),
+        (("specObjID",), "specObjID"),
+        (("OBJID",), "OBJID"),
+        (("rounded", "specObjID"), "specObjID"),
+        (("plate",), None),
+    ],
+)
+def test_the_id_used_is_recorded(write_npz, present, used):
+    columns = {name: np.arange(N) + 100 * (k + 1) for k, name in enumerate(present)}
+    if "rounded" in columns:  # floats, which round long ids, are passed over
+        columns["objID"] = columns.pop("rounded") * 1.0
+    with open_pasquet(write_npz({"cube": cube(), "labels": labels(z=Z, **columns)})) as survey:
+        table = survey.table
+    if used is None:
+        assert not table.has_ids
+        assert table.origin["object_id"] == "none in the file: row number"
+    else:
+        assert table.origin["object_id"] == f"labels[{used!r}]"
+        np.testing.assert_array_equal(table.object_id, columns[used])
+
+
+def test_case_is_forgiven_where_one_column_is_meant(write_npz):
+    columns = {"RA": Z, "DEC": Z, "ebv": Z, "ZERR": Z, "Z": Z}
+    with open_pasquet(write_npz({"cube": cube(), "labels": labels(**columns)})) as survey:
+        origin = survey.table.origin
+    assert origin["position"] == "labels['RA'], labels['DEC']"
+    assert origin["z_spec"] == "labels['Z']"
+    assert origin["z_error"] == "labels['ZERR']"
+    assert origin["ebv"] == "labels['ebv'] (N,), taken as E(B-V)"
+    both = labels(z=Z, Z=Z + 1)
+    with open_pasquet(write_npz({"cube": cube(), "labels": both})) as survey:
+        assert survey.table.origin["z_spec"] == "labels['z']"
+    two = labels(z=Z, EbV=Z, ebv=Z)
+    with (
+        pytest.raises(InputError, match="expected one column 'EBV'; received EbV, ebv"),
+        open_pasquet(write_npz({"cube": cube(), "labels": two})),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"labels": labels(z=Z)}, r"array 'cube' is missing; the file has labels\.npy"),
+        ({"cube": cube()}, r"array 'labels' is missing; the file has cube\.npy"),
+        ({"cube": cube()[:, :32], "labels": labels(z=Z)}, r"cube: expected shape \(N, 64, 64, 5\)"),
+        (
+            {"cube": cube()[:-1], "labels": labels(z=Z)},
+            r"labels: expected a structured array of sh",
+        ),
+        ({"cube": cube(), "labels": Z}, "labels: expected a structured array"),
+        ({"cube": cube(), "labels": labels(z=Z.astype("S5"))}, r"labels\['z'\]: expected numbers"),
+        ({"cube": cube(), "labels": labels(z=np.ones((N, 2)))}, r"labels\['z'\]: expected shape"),
+        ({"cube": cube(), "labels": labels(z=Z, ra=Z)}, "labels: expected ra and dec, or neither"),
+        ({"cube": cube() * 1j, "labels": labels(z=Z)}, "cube: expected numbers; received dtype c"),
+        ({"cube": np.asfortranarray(cube()), "labels": labels(z=Z)}, "cube: is in Fortran order"),
+        (
+            {"cube": cube(), "labels": np.array([{"z": 1}] * N, object)},
+            "labels: holds Python objects, which are never unpickled",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(write_npz, arrays, words):
+    path = write_npz(arrays)
+    with pytest.raises(InputError, match=words) as caught, open_pasquet(path):
+        pass
+    assert str(caught.value).startswith(str(path))
+
+
+def test_many_labels_are_read_in_blocks(write_npz):
+    n = 9001
+    table = np.zeros(n, [("z", "f4"), ("bestObjID", "i8")])
+    table["z"], table["bestObjID"] = np.linspace(0, 0.4, n), np.arange(n)
+    images = np.zeros((n, 64, 64, 5), np.int8)
+    with open_pasquet(write_npz({"cube": images, "labels": table}, compressed=True)) as survey:
+        np.testing.assert_array_equal(survey.table.z_spec, table["z"])
+        np.testing.assert_array_equal(survey.table.object_id, table["bestObjID"])

@@ -1,0 +1,87 @@
+"""Ways to a redshift set against the direct one, and the trees that read spectra."""
+
+import numpy as np
+import pytest
+
+from pix2z.config.spectrum import BoostingConfig
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.spectra.ways import compare_ways, fit_boosted, point_terms_of_way
+
+GRID = RedshiftGrid(0.0, 0.4, 100)
+N = 400
+RNG = np.random.default_rng(4)
+Z = np.clip(RNG.gamma(3.6, 0.03, N), 0.004, 0.39)
+Z_CALIBRATION = np.clip(RNG.gamma(3.6, 0.03, 300), 0.004, 0.39)
+COLUMNS = {
+    "row": np.arange(N),
+    "object_id": np.arange(N),
+    "group_id": np.arange(N) // 2,
+    "z_spec": Z,
+    "mag_r": np.full(N, 17.0),
+    "ebv": np.zeros(N),
+}
+
+
+def way(sigma, *, seed=1):
+    rng = np.random.default_rng(seed)
+    calibration = Z_CALIBRATION + rng.normal(0, sigma, len(Z_CALIBRATION))
+    z_phot = Z + rng.normal(0, sigma, N)
+    return (calibration, Z_CALIBRATION), z_phot
+
+
+def terms(sigma):
+    calibration, z_phot = way(sigma)
+    return point_terms_of_way(calibration, z_phot, COLUMNS, grid=GRID, n_phot_bins=4)
+
+
+def compared(**sigmas):
+    ways = {name: terms(sigma) for name, sigma in sigmas.items()}
+    return compare_ways(ways, reference="direct", clip_window=(-0.01, 0.2), n_bootstrap=200, seed=1)
+
+
+def test_a_worse_way_is_worse_by_a_paired_interval():
+    found = compared(direct=0.01, templates=0.02)
+    entry = next(c for c in found["contrasts"] if c["metric"] == "mae" and c["subset"] == "whole")
+    assert (entry["a"], entry["b"]) == ("templates", "direct")
+    assert 0 < entry["low"] <= entry["difference"] <= entry["high"]
+    values = {name: way["whole"]["mae"]["value"] for name, way in found["ways"].items()}
+    assert values["templates"] - values["direct"] == pytest.approx(entry["difference"])
+
+
+def test_residual_pdfs_of_a_way_are_calibrated():
+    found = compared(direct=0.01, templates=0.02)
+    for values in found["ways"].values():
+        assert values["whole"]["coverage_68"]["value"] == pytest.approx(0.68, abs=0.08)
+        assert values["whole"]["coverage_95"]["value"] == pytest.approx(0.95, abs=0.05)
+
+
+def test_a_galaxy_without_a_redshift_counts_with_the_calibration_median():
+    calibration, z_phot = way(0.01)
+    z_phot[:10] = np.nan
+    calibration[0][:5] = np.nan
+    found = point_terms_of_way(calibration, z_phot, COLUMNS, grid=GRID, n_phot_bins=4)
+    np.testing.assert_allclose(found.z_phot[:10], np.median(Z_CALIBRATION))
+    assert np.isfinite(found.pdf.crps).all()
+
+
+def test_trees_read_redshifts_off_spectra_and_stop_early():
+    rng = np.random.default_rng(6)
+    z = rng.uniform(0.02, 0.35, 900)
+    axis = np.linspace(0, 1, 30)
+    flux = np.exp(-0.5 * ((axis - z[:, None] * 2.5) / 0.1) ** 2) + rng.normal(0, 0.02, (900, 30))
+    settings = BoostingConfig(
+        max_depth=4,
+        learning_rate=0.2,
+        subsample=0.8,
+        colsample=0.8,
+        most_rounds=500,
+        patience=10,
+        n_pixels=30,
+        seed=3,
+    )
+    trees = fit_boosted((flux[:500], z[:500]), (flux[500:700], z[500:700]), settings=settings)
+    error = np.abs(trees.predict(flux[700:]) - z[700:])
+    assert error.mean() < 0.01
+    assert trees.best_iteration < 499
+    again = fit_boosted((flux[:500], z[:500]), (flux[500:700], z[500:700]), settings=settings)
+    np.testing.assert_array_equal(again.predict(flux[700:]), trees.predict(flux[700:]))

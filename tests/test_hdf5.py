@@ -1,0 +1,380 @@
+"""What a file of others says of itself is not believed, and damage is one line, never a hang."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z import hdf5
+from pix2z.errors import InputError
+from pix2z.hdf5 import (
+    find_dataset,
+    has_key,
+    integer_attribute,
+    keys_of,
+    open_hdf5,
+    reading,
+    text_attribute,
+)
+
+LIMIT = 100
+"""Seconds for a reading that may hang; it is over in about 8."""
+
+N = 3
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes key -> array as HDF5."""
+
+    def write_file(keys, *, name="raw.h5"):
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            for key, values in keys.items():
+                file[key] = values
+        return path
+
+    return write_file
+
+
+def find(path, key):
+    """Values of a dataset."""
+    with open_hdf5(path) as file:
+        return find_dataset(file, path, key)[...]
+
+
+# The guard.
+
+
+def write_texts(path):
+    with h5py.File(path, "w") as file:
+        file["images"] = np.random.default_rng(1).normal(size=(N, 5, 32, 32)).astype("f4")
+        file.attrs["source"] = "a test"
+        file["images"].attrs["unit"] = "nanomaggy"
+
+
+def write_virtual(path):
+    with h5py.File(path, "w", libver="v110") as file:
+        file["a/b"] = np.ones((N, 5, 32, 32), "f4")
+        layout = h5py.VirtualLayout((N, 5, 32, 32), "f4")
+        for row in range(N):
+            layout[row] = h5py.VirtualSource(".", "a/b", (N, 5, 32, 32))[row]
+        file.create_virtual_dataset("images", layout)
+
+
+def end_nowhere(content):
+    """Make the heap's first object free space of 0 bytes: the next one is itself."""
+    first = content.index(b"GCOL") + 16
+    content[first : first + 16] = bytes(16)
+
+
+def overflow(content):
+    """Give the heap's first object a size that leads around 2**64, back to where it lies."""
+    first = content.index(b"GCOL") + 16
+    content[first + 8 : first + 16] = struct.pack("<Q", 2**64 - 16)
+
+
+def ask_for_4_gib(content):
+    """Let the attribute say that its text, the second in the heap, has 2**32 - 1 bytes."""
+    reference = struct.pack("<IQI", len("nanomaggy"), content.index(b"GCOL"), 2)
+    assert content.count(reference) == 1
+    at = content.index(reference)
+    content[at : at + 4] = b"\xff" * 4
+
+
+READ_ALL = """
+import json, sys
+from pix2z import hdf5
+from pix2z.errors import InputError
+from pix2z.ingest.source import open_source
+
+hdf5.GUARD_SECONDS = 1.0
+said = {}
+for path in sys.argv[1:]:
+    try:
+        with open_source(path) as survey:
+            said[path] = f"{len(survey.table)} rows"
+    except InputError as error:
+        said[path] = str(error)
+print(json.dumps(said))
+"""
+
+
+def test_where_hdf5_hangs_one_line_says_so(tmp_path):
+    """In a process with a limit: should the remedy fail, it is ended instead of hanging too."""
+    whole, damaged = [], []
+    for write, damages in (
+        (write_texts, (end_nowhere, overflow, ask_for_4_gib)),
+        (write_virtual, (end_nowhere, overflow)),
+    ):
+        whole.append(tmp_path / f"{write.__name__}.h5")
+        write(whole[-1])
+        for damage in damages:
+            content = bytearray(whole[-1].read_bytes())
+            damage(content)
+            damaged.append(tmp_path / f"{write.__name__}-{damage.__name__}.h5")
+            damaged[-1].write_bytes(content)
+    command = [sys.executable, "-c", READ_ALL, *whole, *damaged]
+    done = subprocess.run(command, timeout=LIMIT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = json.loads(done.stdout)
+    assert [said[str(path)] for path in whole] == ["3 rows"] * 2
+    lines = [said[str(path)] for path in damaged]
+    assert all(line.startswith(f"{path}: ") for path, line in zip(damaged, lines, strict=True))
+    assert not any("\n" in line for line in lines)
+    assert sum("damaged: HDF5 gives no answer within 1 s" in line for line in lines) >= 3, lines
+    assert all("no answer within" in line or "cannot be read" in line for line in lines), lines
+
+
+def test_the_guard_is_one_for_all_files_and_replaced_where_it_ends(tmp_path):
+    path = tmp_path / "raw.h5"
+    write_texts(path)
+    for _ in range(2):
+        open_hdf5(path).__enter__()
+    guard = hdf5._guards[os.getpid()]
+    guard.send_signal(signal.SIGKILL)
+    with pytest.raises(InputError, match=r"raw\.h5: damaged: HDF5 ended with exit code -9 on it"):
+        open_hdf5(path).__enter__()
+    with open_hdf5(path) as file:
+        assert text_attribute(file["images"], "unit", path) == "nanomaggy"
+    assert hdf5._guards[os.getpid()] is not guard
+
+
+def test_an_answer_is_never_taken_for_the_next_one(tmp_path, monkeypatch):
+    path = tmp_path / "raw.h5"
+    write_texts(path)
+    with open_hdf5(path) as file:
+
+        def interrupted():
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(hdf5._guards[os.getpid()].stdout, "readline", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            text_attribute(file, "source", path)
+        monkeypatch.undo()
+        assert text_attribute(file["images"], "unit", path) == "nanomaggy"
+
+
+def test_the_guard_imports_nothing_of_pix2z_but_errors():
+    code = "import sys, pix2z.hdf5; print(*[m for m in sys.modules if m[:5] in ('pix2z', 'astro')])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sorted(said.stdout.split()) == ["pix2z", "pix2z.errors", "pix2z.hdf5"]
+
+
+# Errors and attributes.
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        OSError("disk\nfull"),
+        NotImplementedError("compression"),
+        KeyError("no link"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "start byte"),
+        MemoryError(),
+        zlib.error("code"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_is_raised_becomes_one_line(raised):
+    with pytest.raises(InputError) as caught, reading("raw.h5", "images: rows 3 to 9"):
+        raise raised
+    message = str(caught.value)
+    assert message.startswith("raw.h5: images: rows 3 to 9: cannot be read (")
+    assert type(raised).__name__ in message
+    assert "\n" not in message
+
+
+def test_our_own_errors_and_defects_pass():
+    for ours in (InputError("a"), AssertionError("c")):
+        with pytest.raises(type(ours)) as caught, reading("raw.h5"):
+            raise ours
+        assert caught.value is ours
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("two\n lines", "two lines"),
+        (b"bytes \xff", "bytes"),
+        (np.array(["one"], object), "one"),
+        (np.array(b"scalar"), "scalar"),
+        ("\x1b[31mred", "[31mred"),
+        ("x" * 5000, "x" * 1000),
+        ("", None),
+        (3.5, None),
+        (np.array([["one"]], object), None),
+        (h5py.Empty("S4"), None),
+    ],
+)
+def test_text_of_an_attribute(tmp_path, value, text):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["note"] = value
+    with open_hdf5(path) as file:
+        assert text_attribute(file, "note", path) == text
+        assert text_attribute(file, "other", path) is None
+
+
+def test_text_that_claims_to_be_a_sequence_is_never_read(tmp_path):
+    """HDF5 ends the process where it follows such a reference."""
+    path = tmp_path / "raw.h5"
+    write_texts(path)
+    with h5py.File(path, "a") as file:
+        del file["images"].attrs["unit"]
+    variable_text = bytes([0x19, 0x01, 0x01, 0x00, 0x10])  # class 9, text, UTF-8, 16 bytes
+    content = path.read_bytes()
+    assert content.count(variable_text) == 1
+    path.write_bytes(content.replace(variable_text, bytes([0x19, 0x00, 0x01, 0x00, 0x10])))
+    with open_hdf5(path) as file:
+        assert isinstance(file.attrs.get_id("source").get_type(), h5py.h5t.TypeVlenID)
+        assert text_attribute(file, "source", path) is None
+
+
+@pytest.mark.parametrize(("value", "number"), [(3, 3), (np.uint8(7), 7), ([5], 5), (2.0, None)])
+def test_number_of_an_attribute(tmp_path, value, number):
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file.attrs["version"] = value
+        assert integer_attribute(file, "version", "raw.h5") == number
+        assert integer_attribute(file, "other", "raw.h5") is None
+
+
+# Where data lie, and how much there are.
+
+
+def virtual(path, sources, *, key="images", shape=(4, 3)):
+    """Write a virtual dataset, one source after the other along the first axis."""
+    layout = h5py.VirtualLayout((shape[0] * len(sources), *shape[1:]), np.float64)
+    for number, (name, place) in enumerate(sources):
+        rows = slice(number * shape[0], (number + 1) * shape[0])
+        layout[rows] = h5py.VirtualSource(name, place, shape=shape)
+    with h5py.File(path, "a") as file:
+        file.create_virtual_dataset(key, layout)
+
+
+def test_soft_links_within_the_file_are_followed(write):
+    path = write({"cat/deep/z": np.arange(3)})
+    links = {"here": "/cat/deep", "cat/there": "deep/z", "direct": "here/z", "gone": "/nothing"}
+    with h5py.File(path, "a") as file:
+        for name, target in (links | {"loop": "/pool", "pool": "/loop"}).items():
+            file[name] = h5py.SoftLink(target)
+    for key in ("here/z", "cat/there", "direct", "/direct", "./cat//deep/z"):
+        np.testing.assert_array_equal(find(path, key), np.arange(3))
+    with pytest.raises(InputError, match=r"raw\.h5: loop: .* received a loop"):
+        find(path, "loop")
+    for key in ("gone", "cat", "cat/deep/z/deeper", "cat/y", "", "/"):
+        with pytest.raises(InputError, match="is missing; the file has cat, direct"):
+            find(path, key)
+
+
+@pytest.mark.parametrize("key", ["link", "group/z", "soft"])
+def test_a_link_into_another_file_is_refused(write, key):
+    write({"z": np.arange(3), "g/z": np.arange(3)}, name="other.h5")
+    path = write({"images": np.arange(3)})
+    with h5py.File(path, "a") as file:
+        file["link"] = h5py.ExternalLink("other.h5", "/z")
+        file["group"] = h5py.ExternalLink("other.h5", "/g")
+        file["soft"] = h5py.SoftLink("/link")
+    expected = rf"{path}: {key}: expected data in the file itself; received a link to 'other\.h5'"
+    with pytest.raises(InputError, match=expected):
+        find(path, key)
+    with pytest.raises(InputError, match=expected), open_hdf5(path) as file:
+        has_key(file, path, key)
+
+
+def test_virtual_data_may_lie_beside_the_file(write, tmp_path, monkeypatch):
+    values = np.arange(12.0).reshape(4, 3)
+    write({"a/x": values}, name="one.h5")
+    write({"a/x": values + 100}, name="two.h5")
+    path = tmp_path / "all.h5"
+    virtual(path, [("one.h5", "a/x"), ("two.h5", "a/x")])
+    virtual(path, [(".", "images")], key="again", shape=(8, 3))
+    monkeypatch.chdir("/")
+    for key in ("images", "again"):
+        np.testing.assert_array_equal(find(path, key), np.concatenate([values, values + 100]))
+
+
+@pytest.mark.parametrize("how", ["absolute", "parent", "below", "missing", "symlink"])
+def test_virtual_data_elsewhere_are_refused(write, tmp_path, how):
+    (tmp_path / "sub").mkdir()
+    other = write({"x": np.ones((4, 3))}, name="other.h5")
+    below = write({"x": np.ones((4, 3))}, name="sub/below.h5")
+    (tmp_path / "link.h5").symlink_to(below)
+    name = {
+        "absolute": str(other),
+        "parent": f"../{tmp_path.name}/other.h5",
+        "below": "sub/below.h5",
+        "missing": "missing.h5",
+        "symlink": "link.h5",
+    }[how]
+    path = tmp_path / "all.h5"
+    virtual(path, [(name, "x")])
+    with pytest.raises(InputError, match=r"all\.h5: images: expected every source .* to be a file"):
+        find(path, "images")
+
+
+def test_a_source_beside_the_file_is_no_way_out(write, tmp_path):
+    (tmp_path / "far").mkdir()
+    write({"x": np.ones((4, 3))}, name="far/away.h5")
+    (tmp_path / "bytes").write_bytes(bytes(96))
+    with h5py.File(tmp_path / "near.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("far/away.h5", "/x")
+        file.create_dataset("stored", (4, 3), "f8", external=[(str(tmp_path / "bytes"), 0, 96)])
+    virtual(tmp_path / "near.h5", [("far/away.h5", "x")], key="again")
+    with pytest.raises(InputError, match="received external storage in '.*bytes'"):
+        find(tmp_path / "near.h5", "stored")
+    for place, words in {
+        "x": r"near\.h5: images: .*received a link",
+        "stored": r"near\.h5: images: .*received external storage",
+        "again": r"near\.h5: images: expected every source",
+    }.items():
+        path = tmp_path / f"by-{place}.h5"
+        virtual(path, [("near.h5", place)])
+        with pytest.raises(InputError, match=words):
+            find(path, "images")
+
+
+def test_virtual_data_that_go_in_circles_are_refused(tmp_path):
+    for one, other in (("a.h5", "b.h5"), ("b.h5", "a.h5")):
+        virtual(tmp_path / one, [(other, "images")])
+    with pytest.raises(InputError, match="expected at most 16 nested virtual datasets"):
+        find(tmp_path / "a.h5", "images")
+
+
+def test_claims_far_beyond_what_is_stored_are_refused_and_compression_is_believed(tmp_path):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        layout = h5py.VirtualLayout((10**9, 5, 32, 32), "f4")
+        file.create_virtual_dataset("virtual", layout)
+        file.create_dataset("chunked", (10**9, 5, 32, 32), "f4", chunks=(64, 5, 32, 32))
+        file["chunked"][0] = 1.0
+        options = {"chunks": (1 << 20,), "compression": 9}
+        file.create_dataset("zeros", data=np.zeros(20_000_000, "f4"), **options)
+        assert file["zeros"].id.get_storage_size() < 80_000_000 / 500
+    for key in ("virtual", "chunked"):
+        words = rf"{key}: expected data; received shape \(10{{9}}, 5, 32"
+        with pytest.raises(InputError, match=words):
+            find(path, key)
+    assert find(path, "zeros").shape == (20_000_000,)
+
+
+def test_a_chunk_that_would_be_read_whole_has_a_limit(tmp_path):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:  # not said to be much, but stored in one piece
+        file.create_dataset("x", (10, 10), "f4", chunks=(1 << 16, 1 << 13), maxshape=(None, None))
+    with pytest.raises(InputError, match="expected chunks of at most 1073741824 bytes"):
+        find(path, "x")
+
+
+def test_long_lists_of_keys_are_cut(write):
+    for n, words in ((30, "k18, k19, 10 more"), (0, "no keys")):
+        path = write({f"k{number:02d}": 0 for number in range(n)})
+        with open_hdf5(path) as file:
+            assert keys_of(file, path).endswith(words)

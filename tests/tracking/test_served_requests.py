@@ -1,0 +1,184 @@
+"""What a client may send, and the one sentence where it may not."""
+
+import base64
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+
+from pix2z.tracking.served_requests import (
+    FLAG_BLANK,
+    LARGEST_BATCH,
+    RequestError,
+    read_request,
+    with_blank,
+)
+
+IMAGES = np.random.default_rng(0).normal(0.1, 0.05, (2, 32, 32, 5)).astype(np.float32)
+
+
+def text_of(images: np.ndarray) -> str:
+    return base64.b64encode(images.astype("<f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [IMAGES, IMAGES.astype(np.float64), IMAGES.tolist(), text_of(IMAGES)],
+    ids=["float32", "float64", "lists", "base64"],
+)
+def test_every_form_of_images_is_read(form):
+    for asked in (form, {"images": form}):
+        request = read_request(asked, None)
+        assert request.images.dtype == np.float32
+        np.testing.assert_array_equal(request.images, IMAGES)
+        assert np.isnan(request.ebv).all()
+        assert not request.pdf
+
+
+def test_null_masks_a_pixel_and_infinity_stays_for_the_estimator_to_mask():
+    lists = IMAGES.tolist()
+    lists[0][3][4][1] = None
+    lists[1][3][4][1] = float("inf")
+    lists[1][3][4][2] = 1e300  # beyond float32
+    images = read_request(lists, None).images
+    assert np.isnan(images[0, 3, 4, 1])
+    assert np.isinf(images[1, 3, 4, 1:3]).all()
+    assert np.isfinite(images).sum() == images.size - 3
+
+
+@pytest.mark.parametrize(
+    ("ebv", "read"),
+    [
+        ([0.1, 0.2], [0.1, 0.2]),
+        ([0, None], [0.0, np.nan]),
+        ([-999.0, float("inf")], [np.nan, np.nan]),
+        (np.array([0.1, np.nan]), [0.1, np.nan]),
+        ([np.float32(0.1), np.float64(0.2)], [0.1, 0.2]),
+        (None, [np.nan, np.nan]),
+    ],
+)
+def test_missing_negative_and_infinite_extinction_is_unknown(ebv, read):
+    found = read_request({"images": IMAGES, "ebv": ebv}, None).ebv
+    np.testing.assert_allclose(found, np.array(read, np.float32))
+
+
+def test_parameters_say_the_same_as_the_mapping():
+    request = read_request(IMAGES, {"ebv": [0.1, 0.2], "pdf": True})
+    assert request.pdf
+    np.testing.assert_allclose(request.ebv, [0.1, 0.2])
+    mixed = read_request({"images": IMAGES, "pdf": True}, {"ebv": [0.1, 0.2], "pdf": False})
+    assert mixed.pdf
+    np.testing.assert_allclose(mixed.ebv, [0.1, 0.2])
+
+
+def test_an_array_may_hold_any_number_of_galaxies():
+    many = np.broadcast_to(IMAGES[:1], (LARGEST_BATCH + 1, 32, 32, 5))
+    assert len(read_request(many, None).images) == LARGEST_BATCH + 1
+
+
+def nested(value, *sizes):
+    for size in reversed(sizes):
+        value = [value] * size
+    return value
+
+
+BAD = {
+    "null": (None, "images is null; expected numbers"),
+    "number": (3.5, "images is a number; expected numbers"),
+    "table": (object(), "images is a object"),
+    "another shape": (IMAGES[:, :16], r"has shape \(2, 16, 32, 5\); expected .* \(n, 32, 32, 5\)"),
+    "one galaxy without its axis": (IMAGES[0], r"has shape \(32, 32, 5\)"),
+    "lists of another shape": (nested(0.1, 2, 16, 32, 5), r"lists of shape \(2, 16, 32, 5\)"),
+    "channels first": (nested(0.1, 1, 5, 32, 32), r"lists of shape \(1, 5, 32, 32\)"),
+    "too deep": (nested(0.1, 1, 32, 32, 5, 2), "images has a list in it"),
+    "ragged": ([*IMAGES.tolist(), IMAGES[0, :5].tolist()], "unequal lengths"),
+    "words": (nested("a", 1, 32, 32, 5), "images has text in it; expected numbers, or null"),
+    "numbers as text": (nested("1.5", 1, 32, 32, 5), "images has text in it"),
+    "truths": (nested(True, 1, 32, 32, 5), "images has true or false in it"),
+    "objects": (nested({}, 1, 32, 32, 5), "images has an object in it"),
+    "array of text": (IMAGES.astype(str), "images is an array of <U"),
+    "endless number": (nested(10**400, 1, 32, 32, 5), "too large"),
+    "not base64": ("not base64!", "images is text but not base64"),
+    "not ASCII": ("é", "images is text but not base64"),
+    "half a galaxy": (
+        text_of(IMAGES[0, :16]),
+        "base64 of 10240 bytes; expected a multiple of 20480",
+    ),
+    "no galaxy": ([], "images holds no galaxy; expected at least one"),
+    "empty array": (IMAGES[:0], "images holds no galaxy"),
+    "empty mapping": ({}, "inputs has no key images"),
+    "too many as lists": ([0] * 1025, "holds 1025 galaxies; expected 1024 at most"),
+    "too many as text": (text_of(np.zeros((1025, 32, 32, 5))), "holds 1025 galaxies"),
+    "too bright": (IMAGES * 1e9, r"images\[0\] has a pixel beyond 1,000,000 nanomaggies"),
+    "unknown key": ({"images": IMAGES, "evb": []}, "has the key 'evb'; expected images, ebv, pdf"),
+    "long key": ({"k" * 10_000: 1}, "has the key 'kkk"),
+    "short ebv": ({"images": IMAGES, "ebv": [0.1]}, r"ebv has shape \(1,\); expected .* galaxy, 2"),
+    "no ebv": ({"images": IMAGES, "ebv": []}, r"ebv has shape \(0,\)"),
+    "nested ebv": ({"images": IMAGES, "ebv": [[0.1], [0.2]]}, "ebv has a list in it"),
+    "one ebv": ({"images": IMAGES, "ebv": 0.1}, "ebv is a number; expected a list of 2 numbers"),
+    "ebv in words": ({"images": IMAGES, "ebv": ["a", "b"]}, "ebv has text in it"),
+    "ebv in flux": ({"images": IMAGES, "ebv": [0.1, 22.5]}, "ebv has a value above 3.0"),
+    "pdf in words": ({"images": IMAGES, "pdf": "yes"}, "pdf is text; expected true or false"),
+    "pdf as number": ({"images": IMAGES, "pdf": 1}, "pdf is a number; expected true or false"),
+}
+
+
+@pytest.mark.parametrize(("asked", "sentence"), BAD.values(), ids=BAD)
+def test_a_fault_is_one_sentence(asked, sentence):
+    with pytest.raises(RequestError, match=sentence) as refused:
+        read_request(asked, None)
+    message = refused.value.message
+    assert "\n" not in message
+    assert len(message) < 250
+    assert message.endswith(".")
+    assert refused.value.get_http_status_code() == 400
+
+
+def test_only_a_galaxy_without_a_pixel_is_blank():
+    images = np.zeros((3, 32, 32, 5), np.float32)
+    images[1, ..., 0], images[2] = np.nan, np.inf
+    flags = np.array([0, 1, 1 + 4], np.int32)
+    np.testing.assert_array_equal(with_blank(flags, images), [0, 1, 1 + 4 + FLAG_BLANK])
+
+
+def test_a_value_is_given_once():
+    with pytest.raises(RequestError, match="ebv is given both in inputs and in params"):
+        read_request({"images": IMAGES, "ebv": [0.1, 0.2]}, {"ebv": [0.1, 0.2]})
+
+
+def test_the_sentence_survives_what_mlflow_puts_before_it():
+    error = RequestError("One sentence.")
+    assert isinstance(error, MlflowException)
+    error.message = f"Failed to predict data '{IMAGES}'. \nError: {error.message}"
+    assert error.message == "One sentence."
+    assert "One sentence." in error.serialize_as_json()
+    assert "Failed" not in error.serialize_as_json()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=6)
+        | st.dictionaries(st.sampled_from(["images", "ebv", "pdf", "x"]), inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+
+
+@given(JSON, st.none() | st.dictionaries(st.sampled_from(["ebv", "pdf"]), JSON))
+def test_whatever_json_is_sent_is_refused_in_words(asked, params):
+    with pytest.raises(RequestError):
+        read_request(asked, params)
+
+
+@given(JSON, JSON)
+def test_whatever_goes_with_good_images_is_read_or_refused_in_words(ebv, pdf):
+    try:
+        request = read_request({"images": IMAGES, "ebv": ebv, "pdf": pdf}, None)
+    except RequestError:
+        return
+    assert request.ebv.shape == (2,)
+    assert not (request.ebv < 0).any()
+    assert pdf in (True, False, None)

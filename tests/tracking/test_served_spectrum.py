@@ -1,0 +1,145 @@
+"""A version of a trained spectrum network, loaded back as anybody would."""
+
+import base64
+import io
+import json
+import shutil
+from dataclasses import replace
+
+import mlflow
+import numpy as np
+import pytest
+
+from pix2z.errors import IntegrityError
+from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
+from pix2z.tracking.served_forms import SPECTRUM
+from pix2z.tracking.served_requests import LARGEST_EBV, LARGEST_PIXEL, RequestError
+from tests.tracking.served_versions import save_version
+
+EBV = [0.01, 0.02, 0.03, None, 0.05]
+
+
+@pytest.fixture(scope="module")
+def saved(trained_spectrum, tmp_path_factory):
+    """What the registry keeps of the network; never altered."""
+    folder = tmp_path_factory.mktemp("saved") / "version"
+    save_version(folder, trained_spectrum, SPECTRUM)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(saved):
+    return mlflow.pyfunc.load_model(str(saved))
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    images = np.random.default_rng(1).normal(0.1, 0.05, (5, 32, 32, 5)).astype(np.float32)
+    images[1, :, :, 0] = np.nan
+    images[2, :4] = np.nan
+    images[4] -= 0.2  # no positive flux
+    return images
+
+
+@pytest.fixture(scope="module")
+def expected(trained_spectrum, images):
+    """What the catalogue of spectra holds of these galaxies."""
+    from pix2z.spectrum_network.estimator import load_spectrum_estimator
+    from pix2z.spectrum_network.units import physical_spectra, redshift_columns
+
+    ebv = np.array(EBV, np.float32)
+    estimator = load_spectrum_estimator(trained_spectrum)
+    # Traced for any number of galaxies, as when served: traced for five, it rounds otherwise.
+    for n in (1, 2):
+        estimator.reconstruct(np.zeros((n, 32, 32, 5), np.float32))
+    reconstruction = estimator.reconstruct(images, ebv)
+    physical = physical_spectra(reconstruction, images, ebv)
+    return estimator, physical, redshift_columns(reconstruction, estimator.shifts)
+
+
+def test_the_loaded_version_answers_as_the_network_does(model, images, expected):
+    estimator, physical, redshifts = expected
+    rows = model.predict({"images": images, "ebv": EBV})
+    assert set(rows.columns) == {column.name for column in model.metadata.signature.outputs}
+    for name in ("flux", "flux_error", "flux_error95"):
+        np.testing.assert_allclose(np.stack(rows[name]), getattr(physical, name), rtol=1e-5)
+    np.testing.assert_array_equal(np.stack(rows["wavelength"]), [estimator.wavelengths.values] * 5)
+    for name in ("z_median", "z_err68_low", "z_err68_high"):
+        np.testing.assert_allclose(rows[name], redshifts[f"pix2z_{name}"], rtol=1e-5)
+    assert list(rows["flags"]) == [0, 1, 2, 4, FLAG_NO_R_FLUX]
+
+
+def test_every_form_of_input_gives_the_same_answer(model, images, expected):
+    text = base64.b64encode(images.astype("<f4").tobytes()).decode()
+    lists = np.where(np.isnan(images), None, images).tolist()
+    for form in (images, text, lists):
+        rows = model.predict(form, params={"ebv": EBV})
+        np.testing.assert_allclose(np.stack(rows["flux"]), expected[1].flux, rtol=1e-5)
+
+
+def test_a_network_without_a_redshift_pdf_gives_spectra_alone(model, images, monkeypatch):
+    estimator = model.unwrap_python_model().estimator
+
+    class Plain:
+        wavelengths = estimator.wavelengths
+
+        def reconstruct(self, *galaxies):
+            return replace(estimator.reconstruct(*galaxies), shares=None)
+
+    monkeypatch.setattr(model.unwrap_python_model(), "estimator", Plain())
+    rows = model.predict(images)
+    assert list(rows.columns) == ["wavelength", "flux", "flux_error", "flux_error95", "flags"]
+
+
+def test_the_answer_is_json(model, images):
+    from mlflow.pyfunc.scoring_server import predictions_to_json
+
+    sent = io.StringIO()
+    predictions_to_json(model.predict(images), sent)
+    rows = json.loads(sent.getvalue(), parse_constant=pytest.fail)["predictions"]
+    assert len(rows) == 5
+
+
+def test_the_brightest_and_reddest_and_a_blank_one_have_spectra(model, images):
+    extreme = np.concatenate([images[:1], np.full((3, 32, 32, 5), LARGEST_PIXEL, np.float32)])
+    extreme[2] *= -1
+    extreme[3] = np.nan
+    rows = model.predict({"images": extreme, "ebv": [LARGEST_EBV] * 4})
+    for name in ("flux", "flux_error", "flux_error95", "z_median"):
+        assert np.isfinite(np.stack(rows[name])).all()
+    assert list(rows["flags"]) == [0, 0, FLAG_NO_R_FLUX, 1 + 8 + FLAG_NO_R_FLUX]
+
+
+def test_requests_that_are_not_answered_are_told_why(model, images):
+    with pytest.raises(RequestError, match="images and ebv only"):
+        model.predict({"images": images, "pdf": True})
+    with pytest.raises(RequestError, match="129 galaxies; expected 128 at most"):
+        model.predict(np.zeros((129, 32, 32, 5), np.float32))
+    with pytest.raises(RequestError, match="ebv has shape"):
+        model.predict({"images": images, "ebv": [0.1]})
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("weights.weights.h5", "weights do not match the digest"),
+        ("basis.h5", "does not match the digest"),
+    ],
+)
+def test_a_version_of_altered_files_does_not_load(saved, tmp_path, file, message):
+    version = shutil.copytree(saved, tmp_path / "version")
+    path = version / "artifacts/network" / file
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match=message):
+        mlflow.pyfunc.load_model(str(version))
+
+
+def test_a_version_is_code_weights_and_json_without_pickle(saved, trained_spectrum):
+    files = {path.name: path for path in (saved / "artifacts/network").iterdir()}
+    assert set(files) == {"spectrum.json", "weights.weights.h5", "basis.h5"}
+    for name, path in files.items():
+        assert path.read_bytes() == (trained_spectrum / name).read_bytes()
+    requirements = (saved / "requirements.txt").read_text()
+    assert {"speclite", "tensorflow"} <= {line.split("==")[0] for line in requirements.split()}
