@@ -16,6 +16,7 @@ __all__ = [
     "files_of",
     "named_write_errors",
     "read_json",
+    "reserve",
     "source_digest",
     "text_digest",
     "total_digest",
@@ -43,6 +44,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def reserve(descriptor: int, n_bytes: int) -> None:
+    """Claim the space on the disk of an open file; OSError where there is too little.
+
+    HDF5 says nothing of a disk that fills up on the way, and the process crashes as it ends.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, n_bytes)
 
 
 @contextmanager

@@ -3,12 +3,7 @@ import pytest
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits
 
-from pix2z.controls.methods import (
-    Sample,
-    fit_knn,
-    fit_mlp,
-    fit_trees,
-)
+from pix2z.controls.methods import METHODS, Sample, Settings
 from pix2z.redshift_pdf.density import cdf_at, median
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -36,23 +31,17 @@ def one_thread():
         yield
 
 
-def knn():
-    return fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(5, 20, 200))
+def fit(name, **changes):
+    """Fit one of the methods; `changes` are of its settings, or another validation sample."""
+    validation = changes.pop("validation", VALIDATION)
+    parts = {"train": TRAIN, "validation": validation, "calibration": CALIBRATION}
+    given = {"n_neighbours": (5, 20, 200), "tree_iterations": 60, "mlp_epochs": 12} | changes
+    return METHODS[name](parts, Settings(grid=GRID, n_phot_bins=4, seed=1, **given))
 
 
-def trees(validation=VALIDATION):
-    return fit_trees(
-        TRAIN, validation, CALIBRATION, grid=GRID, most_rounds=60, n_phot_bins=4, seed=1
-    )
-
-
-def mlp():
-    return fit_mlp(TRAIN, VALIDATION, CALIBRATION, grid=GRID, most_epochs=12, n_phot_bins=4, seed=1)
-
-
-@pytest.mark.parametrize("fit", [knn, trees, mlp])
-def test_every_method_is_good_calibrated_and_repeatable(fit):
-    method = fit()
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_good_calibrated_and_repeatable(name):
+    method = fit(name)
     density, z_phot = method.estimate(TEST.features)
     np.testing.assert_allclose(density.sum(axis=1) * GRID.width, 1.0)
     assert density.min() >= 0
@@ -62,14 +51,14 @@ def test_every_method_is_good_calibrated_and_repeatable(fit):
     assert method.validation_mae == pytest.approx(error, rel=0.25)
     pit = cdf_at(density, GRID, TEST.z_spec)
     assert 0.60 < np.mean((pit > 0.16) & (pit < 0.84)) < 0.92
-    again, z_again = fit().estimate(TEST.features)
+    again, z_again = fit(name).estimate(TEST.features)
     np.testing.assert_array_equal(again, density)
     np.testing.assert_array_equal(z_again, z_phot)
 
 
-@pytest.mark.parametrize("fit", [knn, trees, mlp])
-def test_each_galaxy_is_estimated_alone_whatever_is_unknown(fit):
-    method, features = fit(), TEST.features[:50].copy()
+@pytest.mark.parametrize("name", METHODS)
+def test_each_galaxy_is_estimated_alone_whatever_is_unknown(name):
+    method, features = fit(name), TEST.features[:50].copy()
     features[0], features[1, 2] = np.nan, np.nan
     density, z_phot = method.estimate(features)
     assert np.isfinite(density).all()
@@ -79,17 +68,14 @@ def test_each_galaxy_is_estimated_alone_whatever_is_unknown(fit):
 
 
 def test_knn_chooses_the_number_of_neighbours_that_validation_galaxies_favour():
-    errors = {
-        k: fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(k,)).validation_mae
-        for k in (5, 20, 200)
-    }
-    method = knn()
+    errors = {k: fit("knn", n_neighbours=(k,)).validation_mae for k in (5, 20, 200)}
+    method = fit("knn")
     assert method.chosen == {"n_neighbours": min(errors, key=errors.get)}
     assert method.validation_mae == min(errors.values())
 
 
 def test_knn_finds_the_neighbours_that_scikit_learn_finds():
-    method = fit_knn(TRAIN, VALIDATION, grid=GRID, n_neighbours=(20,))
+    method = fit("knn", n_neighbours=(20,))
     density, z_phot = method.estimate(TEST.features)
     scale = TRAIN.features[:, :5].std(axis=0)
     oracle = KNeighborsRegressor(20).fit(TRAIN.features[:, :5] / scale, TRAIN.z_spec)
@@ -103,5 +89,5 @@ def test_knn_finds_the_neighbours_that_scikit_learn_finds():
 
 def test_trees_stop_where_validation_galaxies_say():
     contrary = Sample(VALIDATION.features, np.full(300, TRAIN.z_spec.mean()))
-    assert trees(contrary).chosen == {"rounds": 1}
-    assert trees().chosen["rounds"] > 10
+    assert fit("trees", validation=contrary).chosen == {"rounds": 1}
+    assert fit("trees").chosen["rounds"] > 10

@@ -22,7 +22,16 @@ from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
 
-__all__ = ["Method", "Sample", "fit_knn", "fit_mlp", "fit_trees", "trainz_density"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Sample",
+    "Settings",
+    "fit_knn",
+    "fit_mlp",
+    "fit_trees",
+    "trainz_density",
+]
 
 Array = NDArray[np.floating]
 Estimate = Callable[[Array], tuple[Array, Array]]
@@ -34,6 +43,31 @@ class Sample:
 
     features: Array
     z_spec: Array
+
+
+Parts = Mapping[str, Sample]
+"""Galaxies of train, validation and calibration."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the methods are given.
+
+    Attributes
+    ----------
+    grid : redshift bins of the PDFs.
+    n_neighbours : candidates for kNN.
+    tree_iterations, mlp_epochs : most rounds of the trees, most epochs of the perceptron.
+    n_phot_bins : z_phot bins of residual PDFs.
+    seed : of the methods and of the perturbed parameters.
+    """
+
+    grid: RedshiftGrid
+    n_neighbours: tuple[int, ...]
+    tree_iterations: int
+    mlp_epochs: int
+    n_phot_bins: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -63,13 +97,13 @@ def trainz_density(z_train: Array, grid: RedshiftGrid, n: int) -> Array:
     return np.repeat(normalise(counts[None, :], grid), n, axis=0)
 
 
-def fit_knn(
-    train: Sample, validation: Sample, *, grid: RedshiftGrid, n_neighbours: tuple[int, ...]
-) -> Method:
+def fit_knn(parts: Parts, settings: Settings) -> Method:
     """Find nearest neighbours in the main features, standardised; `n_neighbours` are tried.
 
     The PDF is a Gaussian kernel on each neighbour's redshift, z_phot its median.
     """
+    train, validation, grid = parts["train"], parts["validation"], settings.grid
+    n_neighbours = settings.n_neighbours
     scaler = _scaler().fit(train.features[:, :N_MAIN])
     scaled = scaler.transform(train.features[:, :N_MAIN])
     search = NearestNeighbors(n_neighbors=min(max(n_neighbours), len(scaled))).fit(scaled)
@@ -93,29 +127,21 @@ def fit_knn(
     return Method("knn", {"n_neighbours": best}, errors[best], estimate)
 
 
-def fit_trees(
-    train: Sample,
-    validation: Sample,
-    calibration: Sample,
-    *,
-    grid: RedshiftGrid,
-    most_rounds: int,
-    n_phot_bins: int,
-    seed: int,
-) -> Method:
+def fit_trees(parts: Parts, settings: Settings) -> Method:
     """Gradient-boosted trees; the number of rounds is the best on validation galaxies.
 
     The PDF is that of the residuals of calibration galaxies.
     """
+    train, validation = parts["train"], parts["validation"]
     trees = HistGradientBoostingRegressor(
         learning_rate=0.05,
-        max_iter=most_rounds,
+        max_iter=settings.tree_iterations,
         max_leaf_nodes=31,
         min_samples_leaf=20,
         l2_regularization=1.0,
         max_features=0.5,
         early_stopping=False,
-        random_state=seed,
+        random_state=settings.seed,
     ).fit(train.features, train.z_spec)
     errors = [_mae(z, validation.z_spec) for z in trees.staged_predict(validation.features)]
     n_rounds = int(np.argmin(errors)) + 1
@@ -125,24 +151,16 @@ def fit_trees(
         z_phot: Array = next(z for stage, z in enumerate(stages, 1) if stage == n_rounds)
         return z_phot
 
-    estimate = _with_residual_pdf(predict, calibration, grid=grid, n_phot_bins=n_phot_bins)
+    estimate = _with_residual_pdf(predict, parts["calibration"], settings)
     return Method("trees", {"rounds": n_rounds}, min(errors), estimate)
 
 
-def fit_mlp(
-    train: Sample,
-    validation: Sample,
-    calibration: Sample,
-    *,
-    grid: RedshiftGrid,
-    most_epochs: int,
-    n_phot_bins: int,
-    seed: int,
-) -> Method:
+def fit_mlp(parts: Parts, settings: Settings) -> Method:
     """Train a perceptron with two hidden layers of 64 up to its best epoch on validation galaxies.
 
     The PDF is that of the residuals of calibration galaxies.
     """
+    train, validation = parts["train"], parts["validation"]
     scaler = _scaler().fit(train.features)
     scaled, scaled_validation = (scaler.transform(part.features) for part in (train, validation))
     centre, spread = float(train.z_spec.mean()), float(train.z_spec.std())
@@ -150,10 +168,10 @@ def fit_mlp(
         hidden_layer_sizes=(64, 64),
         batch_size=min(128, len(scaled)),
         learning_rate_init=1e-3,
-        random_state=seed,
+        random_state=settings.seed,
     )
     best_error, best_epoch, best = np.inf, 0, network
-    for epoch in range(1, most_epochs + 1):
+    for epoch in range(1, settings.mlp_epochs + 1):
         network.partial_fit(scaled, (train.z_spec - centre) / spread)
         error = _mae(network.predict(scaled_validation) * spread + centre, validation.z_spec)
         if error < best_error:
@@ -163,19 +181,26 @@ def fit_mlp(
         z_phot: Array = best.predict(scaler.transform(features)) * spread + centre
         return z_phot
 
-    estimate = _with_residual_pdf(predict, calibration, grid=grid, n_phot_bins=n_phot_bins)
+    estimate = _with_residual_pdf(predict, parts["calibration"], settings)
     return Method("mlp", {"epochs": best_epoch}, best_error, estimate)
 
 
+METHODS: Mapping[str, Callable[[Parts, Settings], Method]] = {
+    "knn": fit_knn,
+    "trees": fit_trees,
+    "mlp": fit_mlp,
+}
+"""Every method that is fitted, by its name."""
+
+
 def _with_residual_pdf(
-    predict: Callable[[Array], Array],
-    calibration: Sample,
-    *,
-    grid: RedshiftGrid,
-    n_phot_bins: int,
+    predict: Callable[[Array], Array], calibration: Sample, settings: Settings
 ) -> Estimate:
     model = fit_residual_pdf(
-        predict(calibration.features), calibration.z_spec, grid=grid, n_phot_bins=n_phot_bins
+        predict(calibration.features),
+        calibration.z_spec,
+        grid=settings.grid,
+        n_phot_bins=settings.n_phot_bins,
     )
 
     def estimate(features: Array) -> tuple[Array, Array]:

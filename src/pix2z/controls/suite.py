@@ -11,14 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pix2z.controls.methods import (
-    Method,
-    Sample,
-    fit_knn,
-    fit_mlp,
-    fit_trees,
-    trainz_density,
-)
+from pix2z.controls.methods import METHODS, Sample, Settings, trainz_density
 from pix2z.controls.parameters import parameter_features, perturbed
 from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.redshift_pdf.density import median
@@ -28,7 +21,6 @@ from pix2z.redshift_pdf.qp_files import pdf_writer
 
 __all__ = [
     "Control",
-    "Settings",
     "measured_controls",
     "parameter_controls",
     "write_control",
@@ -41,27 +33,6 @@ Rows = NDArray[np.int64]
 
 CHUNK_ROWS = 4096
 """Test galaxies whose PDFs are in memory at a time."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the methods are given.
-
-    Attributes
-    ----------
-    grid : redshift bins of the PDFs.
-    n_neighbours : candidates for kNN.
-    tree_iterations, mlp_epochs : most rounds of the trees, most epochs of the perceptron.
-    n_phot_bins : z_phot bins of residual PDFs.
-    seed : of the methods and of the perturbed parameters.
-    """
-
-    grid: RedshiftGrid
-    n_neighbours: tuple[int, ...]
-    tree_iterations: int
-    mlp_epochs: int
-    n_phot_bins: int
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -113,13 +84,14 @@ def parameter_controls(
     """
     if not parameters:
         return []
-    candidates = ("knn", "trees", "mlp")
     variants = {
         "parameters": parameters,
         "parameters_noisy": perturbed(parameters, seed=settings.seed),
     }
     return [
-        _control(name, candidates, _samples(parameter_features(values), z_spec, parts), settings)
+        _control(
+            name, tuple(METHODS), _samples(parameter_features(values), z_spec, parts), settings
+        )
         for name, values in variants.items()
     ]
 
@@ -172,7 +144,7 @@ def _control(
     started = time.process_time()
     # One thread: at this size more of them mostly wait for each other, and burn CPU doing so.
     with threadpool_limits(limits=1):
-        methods = [_fit(candidate, sample, settings) for candidate in candidates]
+        methods = [METHODS[candidate](sample, settings) for candidate in candidates]
     best = min(methods, key=lambda method: method.validation_mae)
     features = sample["test"].features
 
@@ -190,30 +162,3 @@ def _control(
     }
     logger.info("%s: %s %s", name, best.name, dict(best.chosen))
     return Control(name=name, estimate=estimate, report=report)
-
-
-def _fit(candidate: str, sample: Mapping[str, Sample], settings: Settings) -> Method:
-    train, validation, calibration = (
-        sample[part] for part in ("train", "validation", "calibration")
-    )
-    if candidate == "knn":
-        return fit_knn(train, validation, grid=settings.grid, n_neighbours=settings.n_neighbours)
-    if candidate == "trees":
-        return fit_trees(
-            train,
-            validation,
-            calibration,
-            grid=settings.grid,
-            most_rounds=settings.tree_iterations,
-            n_phot_bins=settings.n_phot_bins,
-            seed=settings.seed,
-        )
-    return fit_mlp(
-        train,
-        validation,
-        calibration,
-        grid=settings.grid,
-        most_epochs=settings.mlp_epochs,
-        n_phot_bins=settings.n_phot_bins,
-        seed=settings.seed,
-    )

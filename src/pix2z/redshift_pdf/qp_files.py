@@ -5,7 +5,6 @@ ancillary arrays of the same name. No other module knows qp.
 """
 
 import gc
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import qp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, reserve
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of
 
@@ -45,7 +44,7 @@ class PdfWriter:
         self._filled = 0
         row_bytes = 4 * grid.n_bins + sum(dtype.itemsize for dtype in columns.values())
         try:
-            _reserve(self._file, n * row_bytes)
+            reserve(self._file.id.get_vfd_handle(), n * row_bytes)
         except OSError:
             self.close()
             raise
@@ -91,15 +90,6 @@ class PdfWriter:
         return qp.Ensemble(
             qp.hist, data={"bins": self._grid.edges, "pdfs": pdfs, "norm": False}, ancil=columns
         )
-
-
-def _reserve(file: h5py.File, n_bytes: int) -> None:
-    """Claim the space on the disk before anything is written; OSError where there is too little.
-
-    HDF5 says nothing of a disk that fills up on the way, and the process crashes as it ends.
-    """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.id.get_vfd_handle(), 0, n_bytes)
 
 
 @contextmanager

@@ -14,7 +14,6 @@
 """
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, reserve
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, text_attribute
 from pix2z.spectra.templates import Templates
 from pix2z.wavelengths import wavelength_grid
@@ -197,7 +196,7 @@ class SpectrumWriter:
         }
         self._n, self._filled = n, 0
         stored = sum(d.size * d.dtype.itemsize for d in self._datasets.values())
-        _reserve(file.id.get_vfd_handle(), stored)
+        reserve(file.id.get_vfd_handle(), stored)
 
     def append(self, **blocks: ArrayLike) -> None:
         """Write the next b rows: ``flux`` (b, L), ``flux_error`` (b, L), and columns (b,)."""
@@ -220,12 +219,6 @@ class SpectrumWriter:
         """Raise ValueError where rows are missing."""
         if self._filled != self._n:
             raise ValueError(f"expected {self._n} rows in all; got {self._filled}")
-
-
-def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Claim the space on the disk; HDF5 would crash on a disk that fills up on the way."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, n_bytes)
 
 
 @contextmanager
@@ -267,7 +260,7 @@ def spectrum_writer(
     with ExitStack() as opened:
         partial = opened.enter_context(atomic_path(path))
         with partial.open("wb") as whole:  # before HDF5 has anything to write at all
-            _reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
+            reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
         file = opened.enter_context(h5py.File(partial, "w"))
         file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
         if basis is not None:
