@@ -225,7 +225,7 @@ def test_the_saved_model_is_that_of_the_report(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")
@@ -242,7 +242,8 @@ def test_the_saved_model_is_that_of_the_report(tuned):
 def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.errors import IntegrityError
-    from pix2z.redshift_pdf.predictions import read_part
+    from pix2z.redshift_pdf.predictions import part_file
+    from pix2z.redshift_pdf.qp_files import read_predictions
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")
@@ -251,10 +252,10 @@ def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(t
     test_digest = report["data"]["test_digest"]
     for name, digest in pools.items():
         for part in ("validation", "calibration", "test"):
-            predicted = read_part(folder / name, part, pool_digest=digest, test_digest=test_digest)
-            np.testing.assert_array_equal(predicted.row, getattr(split, part))
+            path = part_file(folder / name, part, pool_digest=digest, test_digest=test_digest)
+            np.testing.assert_array_equal(read_predictions(path).row, getattr(split, part))
         with pytest.raises(IntegrityError, match="pool_digest"):
-            read_part(folder / name, "test", pool_digest="0", test_digest=test_digest)
+            part_file(folder / name, "test", pool_digest="0", test_digest=test_digest)
 
 
 def test_the_same_again_makes_nothing_new(tuned, file):

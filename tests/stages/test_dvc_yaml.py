@@ -70,7 +70,8 @@ def room(module: str) -> str:
     parts = module.split(".")
     depth = 3 if parts[1] in ("config", "stages") else 2
     path = Path("src", *parts[:depth])
-    return str(path if (ROOT / path).is_dir() else path.with_suffix(".py"))
+    file = path.with_suffix(".py")
+    return str(file if (ROOT / file).is_file() else path)
 
 
 def rooms_listed(stage: dict) -> set[str]:

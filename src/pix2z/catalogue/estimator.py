@@ -74,7 +74,7 @@ def load(model: str | Path) -> Estimator:
         A saved file does not match its digest.
     """
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     return Estimator(load_pool(resolve_pool(str(model))))
 

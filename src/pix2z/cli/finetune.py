@@ -55,8 +55,8 @@ def finetune(
     from pix2z.finetune.finetuning import finetune as finetune_base
     from pix2z.network.estimator import load_pool
     from pix2z.tracking.arms import finetuned_run_name
-    from pix2z.tracking.models import FINETUNED, resolve_pool
     from pix2z.tracking.register import register_finetuned
+    from pix2z.tracking.versions import FINETUNED, resolve_pool
 
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)

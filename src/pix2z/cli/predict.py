@@ -60,7 +60,7 @@ def predict(
     everywhere, ebv_key = ebv_option(ebv)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     pool = resolve_pool(model)
     with (

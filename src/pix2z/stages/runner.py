@@ -36,3 +36,4 @@ def _log_for_people() -> None:
         logging.basicConfig(level=logging.INFO, format=layout, datefmt="%H:%M:%S")
     # Its warnings of retraced functions count every model of a study or pool as one.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("numexpr").setLevel(logging.WARNING)
