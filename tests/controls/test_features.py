@@ -25,6 +25,15 @@ def test_zero_flux_has_the_published_magnitudes():
     np.testing.assert_allclose(asinh_magnitudes(np.zeros(5)), published, atol=0.012)
 
 
+def test_main_features_are_dereddened_colours_and_total_r():
+    flux, ebv = fluxes(), np.full(6, 0.05)
+    features = photometric_features(flux, ebv)
+    magnitudes = 22.5 - 2.5 * np.log10(flux) - 0.05 * SFD98  # bright: Pogson's
+    colours = -np.diff(magnitudes[:, 4], axis=1)
+    expected = np.column_stack([colours, magnitudes[:, 6, 2]])
+    np.testing.assert_allclose(features[:, :N_MAIN], expected, atol=0.02)
+
+
 def test_extinction_on_the_way_changes_only_the_feature_ebv():
     flux = fluxes() * 100
     ebv = np.linspace(0, 0.2, 6)

@@ -75,12 +75,18 @@ def test_cdf_and_quantiles_agree_with_scipy():
 def test_density_and_median_agree_with_qp():
     density = random_densities()
     ensemble = qp.Ensemble(qp.hist, data={"bins": GRID.edges, "pdfs": density})
-    z = np.random.default_rng(3).uniform(0.0, 0.4, len(density))
+    z = np.random.default_rng(3).uniform(-0.05, 0.45, len(density))
     expected = ensemble.pdf(z[:, None])[:, 0]
     np.testing.assert_allclose(pdf.density_at(density, GRID, z), expected, rtol=1e-12)
     np.testing.assert_allclose(
         pdf.median(density, GRID), ensemble.median().ravel(), rtol=1e-9, atol=1e-12
     )
+
+
+def test_the_mode_is_the_centre_of_the_highest_bin():
+    weights = np.ones((1, GRID.n_bins))
+    weights[0, 7] = 2.0
+    np.testing.assert_allclose(pdf.mode(pdf.normalise(weights, GRID), GRID), GRID.centres[7])
 
 
 def test_a_mixture_is_wider_than_its_members_are_on_average():
