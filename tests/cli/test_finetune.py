@@ -141,11 +141,12 @@ def root(project, tmp_path):
 
 
 @pytest.fixture
-def tuned(finished, tmp_path):
-    """A copy of the finished project, as the working folder."""
-    shutil.copytree(finished[0], tmp_path / "tuned")
-    with inside(tmp_path / "tuned"):
-        yield tmp_path / "tuned"
+def tuned(finished):
+    """The finished project, as the working folder; nothing in it may change."""
+    before = contents(finished[0] / "finetuned")
+    with inside(finished[0]):
+        yield finished[0]
+    assert contents(finished[0] / "finetuned") == before
 
 
 def client_of(folder: Path):
@@ -241,7 +242,8 @@ def test_the_saved_model_is_that_of_the_report(tuned):
 def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.errors import IntegrityError
-    from pix2z.redshift_pdf.predictions import read_part
+    from pix2z.redshift_pdf.predictions import part_file
+    from pix2z.redshift_pdf.qp_files import read_predictions
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")
@@ -250,10 +252,10 @@ def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(t
     test_digest = report["data"]["test_digest"]
     for name, digest in pools.items():
         for part in ("validation", "calibration", "test"):
-            predicted = read_part(folder / name, part, pool_digest=digest, test_digest=test_digest)
-            np.testing.assert_array_equal(predicted.row, getattr(split, part))
+            path = part_file(folder / name, part, pool_digest=digest, test_digest=test_digest)
+            np.testing.assert_array_equal(read_predictions(path).row, getattr(split, part))
         with pytest.raises(IntegrityError, match="pool_digest"):
-            read_part(folder / name, "test", pool_digest="0", test_digest=test_digest)
+            part_file(folder / name, "test", pool_digest="0", test_digest=test_digest)
 
 
 def test_the_same_again_makes_nothing_new(tuned, file):
@@ -297,11 +299,12 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, m
 
 
 def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(
-    tuned, file, monkeypatch
+    tuned, file, tmp_path, monkeypatch
 ):
     before = contents(tuned / "finetuned")
-    (tuned / "file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tuned}/file/mlflow.db")
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{blocked}/mlflow.db")
     code, out, err = run(file, "--name", "mine")
     assert code == 1
     assert "fine-tuned - base" in out
@@ -312,16 +315,18 @@ def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(
     assert contents(tuned / "finetuned") == before
 
 
-def test_register_rebuilds_a_lost_store(tuned, project):
+def test_register_rebuilds_a_lost_store(finished, project, tmp_path):
     from pix2z.tracking.register import register
 
-    names = sorted(runs(client_of(tuned)))
-    shutil.copy(project / "mlflow.db", tuned)
-    (tuned / "data").mkdir()
-    (tuned / "data/galaxies.h5").touch()
-    register(Path(), {})
-    assert sorted(runs(client_of(tuned))) == names
-    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 1
+    folder = tmp_path / "rebuilt"
+    shutil.copytree(finished[0], folder)
+    shutil.copy(project / "mlflow.db", folder)
+    (folder / "data").mkdir()
+    (folder / "data/galaxies.h5").touch()
+    with inside(folder):
+        register(Path(), {})
+    assert sorted(runs(client_of(folder))) == sorted(runs(client_of(finished[0])))
+    assert len(client_of(folder).search_model_versions("name = 'pix2z-mine'")) == 1
 
 
 def local_sample(root: Path, file: Path, sample_path: Path, rows: np.ndarray) -> None:
@@ -339,19 +344,17 @@ def local_sample(root: Path, file: Path, sample_path: Path, rows: np.ndarray) ->
     write_split(root / "data/splits/full.h5", split, seed=1, n_galaxies=N)
 
 
-def test_galaxies_that_trained_the_base_are_kept_out_of_the_test(tuned, file, sample_path):
-    """Other parts make another version, too."""
+def test_galaxies_that_trained_the_base_are_kept_out_of_the_test(root, file, sample_path):
     from pix2z.dataset.splits import read_split
 
     rows = np.arange(0, N, 4)
-    local_sample(tuned, file, sample_path, rows)
+    local_sample(root, file, sample_path, rows)
     assert run(file, "--name", "mine")[0] == 0
-    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 2
-    split = read_split(tuned / "finetuned/mine/split.h5")
+    split = read_split(root / "finetuned/mine/split.h5")
     for part in ("validation", "calibration", "test"):
         assert not np.isin(getattr(split, part), rows).any()
     assert np.isin(split.train, rows).any()
-    report = read(tuned / "finetuned/mine/report.json")
+    report = read(root / "finetuned/mine/report.json")
     assert report["seen_before"]["n"] == len(rows)
     assert report["seen_before"]["compared_with"] == ["data/galaxies.h5"]
     assert not report["seen_before"]["complete"]
