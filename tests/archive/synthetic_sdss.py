@@ -62,40 +62,48 @@ def spectrum_bytes(
     ra: float = RA,
     dec: float = DEC,
     z: float = 0.1,
-    z_warning: int = 0,
-    spectral_class: str = "GALAXY",
     first: int = PIXELS["first"],
     count: int = PIXELS["count"],
     step: float = 1.0,
+    **columns: np.ndarray | None,
 ) -> bytes:
-    """A spectrum whose flux is the number of the pixel, from 0; field is run, camcol, field."""
-    loglam = 1e-4 * (first + step * np.arange(count))
-    flux = np.arange(count)
-    columns = [
-        fits.Column("flux", "E", array=flux),
-        fits.Column("loglam", "E", array=loglam),
-        fits.Column("ivar", "E", array=np.full(count, 2.0)),
-        fits.Column("model", "E", array=flux + 0.5),
-    ]
-    objid = np.array([[field[0], 301, field[1], field[2], 7]])
-    of_object = [
-        fits.Column("Z", "E", array=[z]),
-        fits.Column("Z_ERR", "E", array=[1e-5]),
-        fits.Column("ZWARNING", "J", array=[z_warning]),
-        fits.Column("CLASS", "6A", array=[spectral_class]),
-        fits.Column("PLUG_RA", "D", array=[ra]),
-        fits.Column("PLUG_DEC", "D", array=[dec]),
-        fits.Column("OBJID", "5J", array=objid),
-    ]
+    """A spectrum whose flux is the number of the pixel, from 0.
+
+    field : run, camcol, field.
+    columns : other values of a column of either table, or None to leave it out.
+    """
+    flux = np.arange(count, dtype="f4")
+    coadd = {
+        "flux": flux,
+        "loglam": (1e-4 * (first + step * np.arange(count))).astype("f4"),
+        "ivar": np.full(count, 2.0, "f4"),
+        "model": flux + np.float32(0.5),
+    }
+    of_object = {
+        "Z": np.float32([z]),
+        "Z_ERR": np.float32([1e-5]),
+        "ZWARNING": np.int32([0]),
+        "CLASS": np.array(["GALAXY"]),
+        "PLUG_RA": np.array([ra]),
+        "PLUG_DEC": np.array([dec]),
+        "OBJID": np.int32([[field[0], 301, field[1], field[2], 7]]),
+    }
     written = BytesIO()
-    fits.HDUList(
-        [
-            fits.PrimaryHDU(),
-            fits.BinTableHDU.from_columns(columns),
-            fits.BinTableHDU.from_columns(of_object),
-        ]
-    ).writeto(written)
+    tables = [
+        _table(table | {k: columns[k] for k in table.keys() & columns.keys()})
+        for table in (coadd, of_object)
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(written)
     return written.getvalue()
+
+
+def _table(columns: dict[str, np.ndarray | None]) -> fits.BinTableHDU:
+    kept = {name: values for name, values in columns.items() if values is not None}
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in kept.items()]
+    rows = np.zeros(len(next(iter(kept.values()))), dtype)
+    for name, values in kept.items():
+        rows[name] = values
+    return fits.BinTableHDU(rows)
 
 
 def spectrum_path(plate: int, mjd: int, fiber: int, *, run2d: str = "26") -> str:

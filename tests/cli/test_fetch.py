@@ -4,39 +4,30 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 
 import h5py
 import numpy as np
 import pytest
 
-from pix2z import cli
 from tests.archive.server import answer, archive_serving, stall
 
 N = 3
 
 
-def write_set(path, *, side=107):
-    """Write a small file in NERSC's layout."""
+def small_set(*, side):
+    """A small file in NERSC's layout."""
+    packed = BytesIO()
     rng = np.random.default_rng(3)
-    keys = {
-        "images": rng.normal(1, 0.1, (N, 5, side, side)).astype(np.float32),
-        "specz_redshift": np.array([0.05, np.nan, 0.2], np.float32),
-        "specz_redshift_err": np.full(N, 1e-5, np.float32),
-        "ObjID": np.arange(N),
-        "ra": np.array([10.0, 20.0, 30.0]),
-        "dec": np.zeros(N),
-        "e_bv": np.full((N, 5), 0.1, np.float32),
-    }
-    with h5py.File(path, "w") as file:
-        for key, values in keys.items():
-            file[key] = values
+    with h5py.File(packed, "w") as file:
+        file["images"] = rng.normal(1, 0.1, (N, 5, side, side)).astype(np.float32)
+        file["specz_redshift"] = np.array([0.05, np.nan, 0.2], np.float32)
+    return packed.getvalue()
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory):
-    path = tmp_path_factory.mktemp("nersc") / "set.h5"
-    write_set(path)
-    return path.read_bytes()
+def content():
+    return small_set(side=107)
 
 
 @pytest.fixture
@@ -46,18 +37,9 @@ def server(content):
 
 
 @pytest.fixture
-def run(server, tmp_path, monkeypatch, capsys):
+def run(server, tmp_path, pix2z_in):
     """Run the command in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*options, url=server.url):
-        monkeypatch.setattr("sys.argv", ["pix2z", "fetch", "nersc", "--url", url, *options])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return command
+    return lambda *options: pix2z_in(tmp_path, "fetch", "nersc", "--url", server.url, *options)
 
 
 @pytest.fixture
@@ -111,9 +93,8 @@ def test_what_cannot_be_fetched_is_one_line(run, server, out, script, options, c
     assert not out.parent.exists() or files(out.parent) == []
 
 
-def test_a_file_of_another_layout_is_kept_and_named(run, server, out, tmp_path):
-    write_set(tmp_path / "other.h5", side=32)
-    server.content = (tmp_path / "other.h5").read_bytes()
+def test_a_file_of_another_layout_is_kept_and_named(run, server, out):
+    server.content = small_set(side=32)
     code, said, errors = run()
     assert code == 2
     assert "layout: nersc" not in said

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from pix2z import cli
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
@@ -37,19 +36,11 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(archive, folder, monkeypatch, capsys):
+def run(archive, folder, monkeypatch, pix2z_in):
     """Run the command: exit code, stdout, stderr."""
     monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
-
-    def command(*options, url=archive.url, listed="lists/galaxies.csv"):
-        arguments = ["pix2z", "fetch", "sdss", listed, "--base-url", url, *options]
-        monkeypatch.setattr("sys.argv", arguments)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return command
+    command = ("fetch", "sdss", "lists/galaxies.csv", "--base-url", archive.url)
+    return lambda *options: pix2z_in(folder, *command, *options)
 
 
 def one_line(errors):

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from pix2z import cli
 from pix2z.cli.reading import read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
 from pix2z.imaging import SKY_SIGMA
 from pix2z.ingest.galaxies import ingest
+from tests.cli.conftest import write_hdf5
 
 N = 100
 ROOT = Path(__file__).parents[2]
@@ -28,20 +28,15 @@ def galaxies(sample_path):
     """Stamps and columns of the first hundred artificial galaxies."""
     with open_galaxies(sample_path) as opened:
         rows = np.arange(N)
-        names = ("specz_redshift", "object_id", "ra", "dec", "ebv")
+        names = ("specz_redshift", "object_id", "ebv")
         return {"stamps": opened.images(rows)} | {name: opened.column(name, rows) for name in names}
 
 
 @pytest.fixture
 def write(tmp_path):
-    def write_file(keys, name="raw.h5", **attributes):
-        path = tmp_path / name
-        with h5py.File(path, "w") as file:
-            for key, values in keys.items():
-                file[key] = values
-                if key in attributes:
-                    file[key].attrs["unit"] = attributes[key]
-        return path
+    def write_file(keys, name="raw.h5"):
+        write_hdf5(tmp_path / name, keys)
+        return tmp_path / name
 
     return write_file
 
@@ -52,8 +47,6 @@ def sdss32_file(galaxies, write):
         "images": galaxies["stamps"].transpose(0, 3, 1, 2),
         "specz_redshift": galaxies["specz_redshift"],
         "ObjID": galaxies["object_id"],
-        "ra": galaxies["ra"],
-        "dec": galaxies["dec"],
         "e_bv": galaxies["ebv"],
     }
     return write(keys)
@@ -65,28 +58,19 @@ def user_file(galaxies, write):
         "pix/stamps": galaxies["stamps"] * np.float32(3.631),
         "cat/Z": galaxies["specz_redshift"],
         "cat/OBJID": galaxies["object_id"],
-        "cat/EBV": galaxies["ebv"],
     }
-    return write(keys, name="user.h5", **{"pix/stamps": "uJy"})
+    path = write(keys, name="user.h5")
+    with h5py.File(path, "r+") as file:
+        file["pix/stamps"].attrs["unit"] = "uJy"
+    return path
 
 
 @pytest.fixture
-def inspect(monkeypatch, capsys, tmp_path):
+def inspect(pix2z_in, tmp_path):
     """Return a function that runs `pix2z inspect` in a folder without params.yaml."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["pix2z", "inspect", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
-
-    return call
+    return lambda *arguments: pix2z_in(folder, "inspect", *arguments)
 
 
 def params_of(said):

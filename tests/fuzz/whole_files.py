@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pix2z.dataset.store import COLUMNS, write_galaxies
+from pix2z.ingest.galaxies import ingest
 
 N = 6
 USER_KEYS = {"images": "stamps", "redshift": "cat/z", "ra": "cat/ra", "dec": "cat/dec"}
@@ -71,17 +71,11 @@ def write_pasquet_compressed(path: Path) -> None:
 
 
 def write_ingested(path: Path) -> None:
-    facts = columns()
-    zeros = {name: np.zeros((N, 5) if name == "seeing" else N) for name in COLUMNS}
-    known = {"object_id": facts["ObjID"], "group_id": facts["ObjID"], "row_origin": np.arange(N)}
-    known |= {"specz_redshift": facts["specz_redshift"], "ra": facts["ra"], "dec": facts["dec"]}
-    write_galaxies(
-        path,
-        columns={**zeros, **known},
-        blocks=iter([stamps(32)]),
-        source="test",
-        source_sha256="0" * 64,
-    )
+    raw = path.with_name("ingested.h5")
+    write_sdss32(raw)
+    limits = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    ingest(raw, path, layout="sdss32", check_photometry=False, **limits)
+    raw.unlink()
 
 
 LAYOUTS = {

@@ -42,7 +42,7 @@ def _read(file: Path, options: list[str], model: Path | None) -> dict:
     from pix2z.ingest.inspection import file_contents
     from pix2z.ingest.source import open_source
 
-    layout, mapping = _layout_and_mapping(file, options)
+    layout, mapping = _layout_and_mapping(options)
 
     def work() -> None:
         file_contents(file)
@@ -57,18 +57,11 @@ def _ingest(file: Path, options: list[str], model: Path | None) -> dict:
 
     out = file.parent / "out" / "galaxies.h5"
 
+    layout, mapping = _layout_and_mapping(options)
+    limits = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+
     def work() -> None:
-        layout, mapping = _layout_and_mapping(file, options)
-        ingest(
-            file,
-            out,
-            layout=layout,
-            mapping=mapping,
-            z_min=0.0,
-            z_max=0.4,
-            duplicate_radius_arcsec=2.0,
-            check_photometry=False,
-        )
+        ingest(file, out, layout=layout, mapping=mapping, check_photometry=False, **limits)
 
     return _guarded(work) | {"left": _sweep(out.parent)}
 
@@ -87,7 +80,7 @@ def _predict(file: Path, options: list[str], model: Path | None) -> dict:
     return {**outcome, "rows": rows, "left": _sweep(out.parent)}
 
 
-def _layout_and_mapping(file: Path, options: list[str]):
+def _layout_and_mapping(options: list[str]):
     from pix2z.cli.reading import read_mapping
 
     entries = [value for value in options if "=" in value]

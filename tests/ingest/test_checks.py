@@ -26,14 +26,6 @@ def test_redshifts_have_two_ranges():
     assert {reason: np.flatnonzero(bad).tolist() for reason, bad in found.items()} == expected
 
 
-@given(st.integers(0, 5000), st.integers(1, 700))
-def test_every_row_once_and_in_order(n, chunk_rows):
-    ranges = list(row_ranges(n, chunk_rows=chunk_rows, doing="read"))
-    rows = np.concatenate([np.arange(*one) for one in ranges]) if ranges else np.arange(0)
-    np.testing.assert_array_equal(rows, np.arange(n))
-    assert all(0 < stop - start <= chunk_rows for start, stop in ranges)
-
-
 def test_a_line_every_ten_seconds(caplog):
     now = [100.0]
     with caplog.at_level(logging.INFO, logger="pix2z.ingest.checks"):

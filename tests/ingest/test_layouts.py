@@ -100,19 +100,6 @@ def test_extinctions_per_band_become_ebv(written, galaxies):
     assert ebv[0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_truth_gives_groups_moved_and_seeing(written):
-    path = written("sdss32")
-    with h5py.File(path, "a") as file:
-        file["truth/parent"] = np.arange(N) // 2
-        file["truth/moved"] = np.arange(N) % 2
-        file["truth/psf_fwhm"] = np.full((N, 5), 1.25)
-    with open_source(path) as survey:
-        table = survey.table
-    np.testing.assert_array_equal(table.group_id, np.arange(N) // 2)
-    np.testing.assert_array_equal(table.moved, np.arange(N) % 2)
-    assert (table.seeing == 1.25).all()
-
-
 @pytest.mark.parametrize(
     ("unit", "said"),
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.ingest.mapped import axes_of, open_mapped
+from pix2z.ingest.mapped import open_mapped
 
 BANDS = "ugriz"
 N = 4
@@ -94,24 +94,6 @@ def test_other_pixel_scales_are_resampled_and_what_was_done_is_said(write_raw):
     }
 
 
-@given(
-    n_bands=st.integers(1, 5),
-    height=st.integers(1, 64),
-    width=st.integers(1, 64),
-    first=st.booleans(),
-)
-def test_axes_are_read_off_the_shape_or_asked_for(n_bands, height, width, first):
-    bands = BANDS[:n_bands]
-    shape = (N, n_bands, height, width) if first else (N, height, width, n_bands)
-    true = "NCHW" if first else "NHWC"
-    assert axes_of(shape, true, bands, "here") == true
-    if (width if first else height) != n_bands:
-        assert axes_of(shape, None, bands, "here") == true
-    else:
-        with pytest.raises(InputError, match=r"give ingest\.hdf5\.axes: NHWC or NCHW"):
-            axes_of(shape, None, bands, "here")
-
-
 @pytest.mark.parametrize(
     ("shape", "mapping", "words"),
     [
@@ -171,11 +153,3 @@ def test_a_masked_value_becomes_nan_and_nothing_else_does(write_raw, dtype):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert survey.converted["masked"] == "pixels of -9999"
     assert survey.nanomaggies == pytest.approx(1 / 3631)
-
-
-def test_a_masked_value_is_what_the_file_can_hold_of_it(write_raw):
-    images = np.ones((N, 32, 32, 5), np.float32)
-    images[0, 3, 3, 3] = 1e30  # not the same number in double precision
-    found, _ = read(write_raw({"images": images}), unit="nanomaggy", masked_value=1e30)
-    assert np.isnan(found[0, 3, 3, 3])
-    assert np.isnan(found).sum() == 1

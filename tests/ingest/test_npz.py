@@ -8,7 +8,7 @@ import pytest
 from numpy.lib import format as npy
 
 from pix2z.errors import InputError
-from pix2z.ingest.npz import members_of, open_member
+from pix2z.ingest.npz import open_member
 
 
 def save(path, members, *, compression=zipfile.ZIP_STORED):
@@ -42,7 +42,6 @@ def test_rows_in_any_order(path, compressed, version):
     how = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     members = {"first.npy": npy_bytes(np.ones(7)), "x.npy": npy_bytes(array, version=version)}
     save(path, members, compression=how)
-    assert members_of(path) == ["first", "x"]
     with open_member(path, "x") as member:
         assert member.shape == array.shape
         for start, stop in [(0, 50), (10, 20), (3, 4), (49, 50), (0, 1), (7, 7)]:
@@ -53,12 +52,12 @@ def test_rows_in_any_order(path, compressed, version):
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_memory_is_that_of_the_rows(path, compressed):
-    array = np.random.default_rng(2).integers(0, 9, (4000, 64, 32), dtype=np.uint8)  # 8 MB
+    array = np.random.default_rng(2).integers(0, 9, (1000, 64, 128), dtype=np.uint8)  # 8 MB
     (np.savez_compressed if compressed else np.savez)(path, x=array)
     tracemalloc.start()
     with open_member(path, "x") as member:
-        for start in range(0, 4000, 100):
-            assert member.part_of_rows(start, start + 100, slice(16, 48)).shape == (100, 32, 32)
+        for start in range(0, 1000, 100):
+            assert member.part_of_rows(start, start + 100, slice(16, 48)).shape == (100, 32, 128)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
@@ -120,7 +119,7 @@ def test_a_missing_array_and_a_missing_file_are_named(path):
         open_member(path, "x").__enter__()
     path.unlink()
     with pytest.raises(InputError, match="no such file"):
-        members_of(path)
+        open_member(path, "x").__enter__()
 
 
 def test_pixels_that_fail_their_checksum_are_named(path):

@@ -12,6 +12,7 @@ from pix2z.ingest.plausibility import FEWEST, photometry_problems
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.sky.semireal import write_semireal
 
+N = 120
 SKY_LEVEL = np.array([0.2, 0.3, 0.69, 1.2, 3.3], np.float32)  # nanomaggies per pixel, SDSS
 COUNTS = np.array([107.0, 233.0, 213.0, 147.0, 30.0], np.float32)  # per nanomaggy, SDSS
 
@@ -36,15 +37,15 @@ def problems(images):
 
 @pytest.fixture(scope="module")
 def stamps(tmp_path_factory):
-    """300 semi-real galaxies, (300, 32, 32, 5), edges and neighbours and all."""
+    """N semi-real galaxies, (N, 32, 32, 5), edges and neighbours and all."""
     from pix2z.ingest.source import open_source
 
     path = tmp_path_factory.mktemp("semireal") / "raw.h5"
     write_semireal(
         path,
         seed=1,
-        n_parents=300,
-        n_stamps=300,
+        n_parents=N,
+        n_stamps=N,
         max_shift=0.03,
         faint_limit=17.8,
         size_depends_on_redshift=True,
@@ -52,7 +53,7 @@ def stamps(tmp_path_factory):
         fractions={"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20},
     )
     with open_source(path) as survey:
-        return survey.read_images(0, 300)
+        return survey.read_images(0, N)
 
 
 def per_stamp(function, images, axis=(1, 2, 3)):
@@ -168,7 +169,7 @@ def test_absent_bands_that_are_a_number_are_named_too_and_different_numbers_are_
     assert not any("exactly" in line for line in problems(images))
     images[:, :, :, 4] = -999.0
     (problem,) = problems(images)
-    assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in problem
+    assert f"{N * 1024} pixels are exactly -999, in {N} of {N} galaxies (bands z," in problem
 
 
 def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):

@@ -31,7 +31,7 @@ from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.resampling import Cut, plan_cut, resample
 from pix2z.ingest.units import Flux, flux_of, require_nanomaggies
 
-__all__ = ["GALAXIES", "NERSC", "SDSS32", "KnownMapping", "axes_of", "open_mapped"]
+__all__ = ["GALAXIES", "NERSC", "SDSS32", "KnownMapping", "open_mapped"]
 
 Axes = Literal["NHWC", "NCHW"]
 
@@ -114,7 +114,7 @@ def open_mapped(
     """
     with open_hdf5(path) as file:
         images = _image_dataset(file, path, mapping)
-        axes = axes_of(images.shape, mapping.axes, mapping.bands, f"{path}: {mapping.images}")
+        axes = _axes_of(images.shape, mapping.axes, mapping.bands, f"{path}: {mapping.images}")
         factor, unit = _flux(file, images, path, mapping)
         height, width = images.shape[1:3] if axes == "NHWC" else images.shape[2:4]
         try:
@@ -144,7 +144,7 @@ def open_mapped(
         )
 
 
-def axes_of(shape: tuple[int, ...], axes: Axes | None, bands: str, where: str) -> Axes:
+def _axes_of(shape: tuple[int, ...], axes: Axes | None, bands: str, where: str) -> Axes:
     """Axis order of images of this shape, given or read off where the bands are; never guessed.
 
     Raises

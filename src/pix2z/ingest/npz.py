@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pix2z.errors import InputError
 from pix2z.hdf5 import in_one_line, plain, reading
 
-__all__ = ["Member", "members_of", "open_member"]
+__all__ = ["Member", "open_member"]
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
@@ -79,12 +79,6 @@ class Member:
             if not got:
                 raise EOFError("it ends early")
             wanted = wanted[got:]
-
-
-def members_of(path: str | Path) -> list[str]:
-    """Names of the arrays in an npz file; raise InputError where it is not one."""
-    with _open_zip(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 @contextmanager

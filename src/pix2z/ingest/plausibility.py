@@ -82,16 +82,14 @@ class _Facts:
     whole: NDArray[np.bool_]
 
 
-def photometry_problems(survey: RawSurvey, *, most_rows: int = 2048) -> tuple[str, ...]:
+def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     """One sentence for each way in which the images do not look like galaxies in nanomaggies.
 
-    Parameters
-    ----------
-    most_rows : stamps that are looked at, in blocks spread evenly over the survey.
+    Blocks of stamps are looked at, spread evenly over the survey: those of `sample_rows`.
     """
     if survey.converted.get("unit") == SOFTENED_UNIT:
         return (f"the file says that its pixels are {SOFTENED_UNIT}",)
-    facts, repeated = _facts_of(survey, most_rows=most_rows)
+    facts, repeated = _facts_of(survey)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
         return sentinels  # with which no flux means anything
     facts = _rows(facts, np.asarray(np.isfinite(facts.total).any(axis=1)))
@@ -115,22 +113,18 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start in starts)
 
 
-def _facts_of(survey: RawSurvey, *, most_rows: int) -> tuple[_Facts, list[Repeated]]:
-    looked = [
-        _look(survey.read_images(rows.start, rows.stop), rows, survey.nanomaggies)
-        for rows in sample_rows(len(survey.table), most=most_rows)
-    ]
-    blocks = [facts for facts, _ in looked]
+def _facts_of(survey: RawSurvey) -> tuple[_Facts, list[Repeated]]:
+    blocks, repeated = [], []
+    for rows in sample_rows(len(survey.table)):
+        images, numbers = (
+            survey.read_images(rows.start, rows.stop),
+            np.arange(rows.start, rows.stop),
+        )
+        blocks.append(_stamp_facts(images))
+        repeated += repeated_extremes(images, numbers, nanomaggies=survey.nanomaggies)
     names = [field.name for field in fields(_Facts)]
     facts = _Facts(**{name: np.concatenate([getattr(b, name) for b in blocks]) for name in names})
-    return facts, [one for _, repeated in looked for one in repeated]
-
-
-def _look(
-    images: NDArray[np.float32], rows: slice, nanomaggies: float
-) -> tuple[_Facts, list[Repeated]]:
-    numbers = np.arange(rows.start, rows.stop)
-    return _stamp_facts(images), repeated_extremes(images, numbers, nanomaggies=nanomaggies)
+    return facts, repeated
 
 
 @np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs
