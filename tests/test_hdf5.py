@@ -17,8 +17,6 @@ from pix2z.errors import InputError
 from pix2z.hdf5 import (
     find_dataset,
     has_key,
-    integer_attribute,
-    keys_of,
     open_hdf5,
     reading,
     text_attribute,
@@ -75,12 +73,6 @@ def end_nowhere(content):
     content[first : first + 16] = bytes(16)
 
 
-def overflow(content):
-    """Give the heap's first object a size that leads around 2**64, back to where it lies."""
-    first = content.index(b"GCOL") + 16
-    content[first + 8 : first + 16] = struct.pack("<Q", 2**64 - 16)
-
-
 def ask_for_4_gib(content):
     """Let the attribute say that its text, the second in the heap, has 2**32 - 1 bytes."""
     reference = struct.pack("<IQI", len("nanomaggy"), content.index(b"GCOL"), 2)
@@ -109,18 +101,18 @@ print(json.dumps(said))
 
 def test_where_hdf5_hangs_one_line_says_so(tmp_path):
     """In a process with a limit: should the remedy fail, it is ended instead of hanging too."""
-    whole, damaged = [], []
-    for write, damages in (
-        (write_texts, (end_nowhere, overflow, ask_for_4_gib)),
-        (write_virtual, (end_nowhere, overflow)),
+    whole, damaged = [tmp_path / "texts.h5", tmp_path / "virtual.h5"], []
+    write_texts(whole[0])
+    write_virtual(whole[1])
+    for path, damage in (
+        (whole[0], end_nowhere),
+        (whole[0], ask_for_4_gib),
+        (whole[1], end_nowhere),
     ):
-        whole.append(tmp_path / f"{write.__name__}.h5")
-        write(whole[-1])
-        for damage in damages:
-            content = bytearray(whole[-1].read_bytes())
-            damage(content)
-            damaged.append(tmp_path / f"{write.__name__}-{damage.__name__}.h5")
-            damaged[-1].write_bytes(content)
+        content = bytearray(path.read_bytes())
+        damage(content)
+        damaged.append(tmp_path / f"{path.stem}-{damage.__name__}.h5")
+        damaged[-1].write_bytes(content)
     command = [sys.executable, "-c", READ_ALL, *whole, *damaged]
     done = subprocess.run(command, timeout=LIMIT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -129,7 +121,7 @@ def test_where_hdf5_hangs_one_line_says_so(tmp_path):
     lines = [said[str(path)] for path in damaged]
     assert all(line.startswith(f"{path}: ") for path, line in zip(damaged, lines, strict=True))
     assert not any("\n" in line for line in lines)
-    assert sum("damaged: HDF5 gives no answer within 1 s" in line for line in lines) >= 3, lines
+    assert sum("damaged: HDF5 gives no answer within 1 s" in line for line in lines) >= 2, lines
     assert all("no answer within" in line or "cannot be read" in line for line in lines), lines
 
 
@@ -173,14 +165,7 @@ def test_the_guard_imports_nothing_of_pix2z_but_errors():
 
 @pytest.mark.parametrize(
     "raised",
-    [
-        OSError("disk\nfull"),
-        NotImplementedError("compression"),
-        KeyError("no link"),
-        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "start byte"),
-        MemoryError(),
-        zlib.error("code"),
-    ],
+    [OSError("disk\nfull"), KeyError("no link"), MemoryError(), zlib.error("code")],
     ids=lambda error: type(error).__name__,
 )
 def test_whatever_is_raised_becomes_one_line(raised):
@@ -205,12 +190,9 @@ def test_our_own_errors_and_defects_pass():
         ("two\n lines", "two lines"),
         (b"bytes \xff", "bytes"),
         (np.array(["one"], object), "one"),
-        (np.array(b"scalar"), "scalar"),
         ("\x1b[31mred", "[31mred"),
         ("x" * 5000, "x" * 1000),
-        ("", None),
         (3.5, None),
-        (np.array([["one"]], object), None),
         (h5py.Empty("S4"), None),
     ],
 )
@@ -238,25 +220,16 @@ def test_text_that_claims_to_be_a_sequence_is_never_read(tmp_path):
         assert text_attribute(file, "source", path) is None
 
 
-@pytest.mark.parametrize(("value", "number"), [(3, 3), (np.uint8(7), 7), ([5], 5), (2.0, None)])
-def test_number_of_an_attribute(tmp_path, value, number):
-    with h5py.File(tmp_path / "raw.h5", "w") as file:
-        file.attrs["version"] = value
-        assert integer_attribute(file, "version", "raw.h5") == number
-        assert integer_attribute(file, "other", "raw.h5") is None
-
-
 # Where data lie, and how much there are.
 
 
-def virtual(path, sources, *, key="images", shape=(4, 3)):
-    """Write a virtual dataset, one source after the other along the first axis."""
-    layout = h5py.VirtualLayout((shape[0] * len(sources), *shape[1:]), np.float64)
-    for number, (name, place) in enumerate(sources):
-        rows = slice(number * shape[0], (number + 1) * shape[0])
-        layout[rows] = h5py.VirtualSource(name, place, shape=shape)
+def virtual(path, sources):
+    """Write `images`, a virtual dataset of one source (4, 3) after the other."""
+    layout = h5py.VirtualLayout((4 * len(sources), 3), np.float64)
+    for number, (name, key) in enumerate(sources):
+        layout[4 * number : 4 * number + 4] = h5py.VirtualSource(name, key, shape=(4, 3))
     with h5py.File(path, "a") as file:
-        file.create_virtual_dataset(key, layout)
+        file.create_virtual_dataset("images", layout)
 
 
 def test_soft_links_within_the_file_are_followed(write):
@@ -265,11 +238,11 @@ def test_soft_links_within_the_file_are_followed(write):
     with h5py.File(path, "a") as file:
         for name, target in (links | {"loop": "/pool", "pool": "/loop"}).items():
             file[name] = h5py.SoftLink(target)
-    for key in ("here/z", "cat/there", "direct", "/direct", "./cat//deep/z"):
+    for key in ("cat/there", "direct", "./cat//deep/z"):
         np.testing.assert_array_equal(find(path, key), np.arange(3))
     with pytest.raises(InputError, match=r"raw\.h5: loop: .* received a loop"):
         find(path, "loop")
-    for key in ("gone", "cat", "cat/deep/z/deeper", "cat/y", "", "/"):
+    for key in ("gone", "cat", "cat/deep/z/deeper", "/"):
         with pytest.raises(InputError, match="is missing; the file has cat, direct"):
             find(path, key)
 
@@ -295,45 +268,32 @@ def test_virtual_data_may_lie_beside_the_file(write, tmp_path, monkeypatch):
     write({"a/x": values + 100}, name="two.h5")
     path = tmp_path / "all.h5"
     virtual(path, [("one.h5", "a/x"), ("two.h5", "a/x")])
-    virtual(path, [(".", "images")], key="again", shape=(8, 3))
     monkeypatch.chdir("/")
-    for key in ("images", "again"):
-        np.testing.assert_array_equal(find(path, key), np.concatenate([values, values + 100]))
+    np.testing.assert_array_equal(find(path, "images"), np.concatenate([values, values + 100]))
 
 
-@pytest.mark.parametrize("how", ["absolute", "parent", "below", "missing", "symlink"])
-def test_virtual_data_elsewhere_are_refused(write, tmp_path, how):
+@pytest.mark.parametrize("name", ["{folder}/other.h5", "sub/below.h5", "missing.h5", "symlink.h5"])
+def test_virtual_data_elsewhere_are_refused(write, tmp_path, name):
     (tmp_path / "sub").mkdir()
-    other = write({"x": np.ones((4, 3))}, name="other.h5")
+    write({"x": np.ones((4, 3))}, name="other.h5")
     below = write({"x": np.ones((4, 3))}, name="sub/below.h5")
-    (tmp_path / "link.h5").symlink_to(below)
-    name = {
-        "absolute": str(other),
-        "parent": f"../{tmp_path.name}/other.h5",
-        "below": "sub/below.h5",
-        "missing": "missing.h5",
-        "symlink": "link.h5",
-    }[how]
+    (tmp_path / "symlink.h5").symlink_to(below)
     path = tmp_path / "all.h5"
-    virtual(path, [(name, "x")])
+    virtual(path, [(name.format(folder=tmp_path), "x")])
     with pytest.raises(InputError, match=r"all\.h5: images: expected every source .* to be a file"):
         find(path, "images")
 
 
 def test_a_source_beside_the_file_is_no_way_out(write, tmp_path):
-    (tmp_path / "far").mkdir()
-    write({"x": np.ones((4, 3))}, name="far/away.h5")
     (tmp_path / "bytes").write_bytes(bytes(96))
     with h5py.File(tmp_path / "near.h5", "w") as file:
         file["x"] = h5py.ExternalLink("far/away.h5", "/x")
         file.create_dataset("stored", (4, 3), "f8", external=[(str(tmp_path / "bytes"), 0, 96)])
-    virtual(tmp_path / "near.h5", [("far/away.h5", "x")], key="again")
     with pytest.raises(InputError, match="received external storage in '.*bytes'"):
         find(tmp_path / "near.h5", "stored")
     for place, words in {
         "x": r"near\.h5: images: .*received a link",
         "stored": r"near\.h5: images: .*received external storage",
-        "again": r"near\.h5: images: expected every source",
     }.items():
         path = tmp_path / f"by-{place}.h5"
         virtual(path, [("near.h5", place)])
@@ -371,10 +331,3 @@ def test_a_chunk_that_would_be_read_whole_has_a_limit(tmp_path):
         file.create_dataset("x", (10, 10), "f4", chunks=(1 << 16, 1 << 13), maxshape=(None, None))
     with pytest.raises(InputError, match="expected chunks of at most 1073741824 bytes"):
         find(path, "x")
-
-
-def test_long_lists_of_keys_are_cut(write):
-    for n, words in ((30, "k18, k19, 10 more"), (0, "no keys")):
-        path = write({f"k{number:02d}": 0 for number in range(n)})
-        with open_hdf5(path) as file:
-            assert keys_of(file, path).endswith(words)

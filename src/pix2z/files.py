@@ -14,6 +14,7 @@ __all__ = [
     "atomic_path",
     "file_digest",
     "files_of",
+    "named_write_errors",
     "read_json",
     "source_digest",
     "text_digest",
@@ -42,6 +43,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_write_errors(path: str | Path) -> Iterator[None]:
+    """Turn an error of writing (no permission, disk full) into InputError naming the file."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # HDF5 ends with a RuntimeError on a full disk
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be written ({reason})") from error
 
 
 def write_json(path: str | Path, value: Any) -> None:

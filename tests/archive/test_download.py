@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import json
 import shutil
 import subprocess
@@ -15,8 +14,7 @@ from email.utils import format_datetime
 import numpy as np
 import pytest
 import requests
-from requests.adapters import BaseAdapter
-from urllib3 import HTTPResponse, Retry
+from urllib3 import Retry
 
 from pix2z.archive.addresses import HDF5_SIGNATURE
 from pix2z.archive.download import download
@@ -87,26 +85,21 @@ def names(path):
 
 def test_the_file_and_its_record_are_all_that_is_left(fetch, server, path):
     seen = []
-    record = fetch(progress=lambda *now: seen.append(now), sha256=DIGEST.upper())
+    fetch(progress=lambda *now: seen.append(now), sha256=DIGEST.upper())
     assert path.read_bytes() == CONTENT
     assert names(path) == WHOLE
-    assert json.loads((path.parent / WHOLE[1]).read_text()) == {
+    record = json.loads((path.parent / WHOLE[1]).read_text())
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(record.pop("fetched"))).days == 0
+    assert record == {
         "url": server.url,
         "sha256": DIGEST,
         "bytes": len(CONTENT),
         "etag": server.etag,
         "last_modified": server.last_modified,
-        "fetched": record.fetched,
     }
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(record.fetched)) < timedelta(hours=1)
     for doing in ("receiving", "checking"):
-        done = [now[1] for now in seen if now[0] == doing]
-        assert done == sorted(done)
         assert (doing, len(CONTENT), len(CONTENT)) in seen
-    asked = server.requests[0].headers
-    assert asked["accept-encoding"] == "identity"
-    assert asked["user-agent"].startswith("pix2z/")
-    assert "range" not in asked
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 # Resumed
@@ -116,12 +109,8 @@ def test_the_file_and_its_record_are_all_that_is_left(fetch, server, path):
     ("faults", "starts"),
     [
         ([truncate(PART), truncate(PART)], [0, PART, 2 * PART]),
-        (
-            [answer(408), answer(429), answer(500), truncate(PART), answer(502)],
-            [0] * 4 + [PART] * 2,
-        ),
+        ([answer(408), answer(500), truncate(PART), answer(503)], [0, 0, 0, PART, PART]),
         ([stall(PART)], [0, PART]),
-        ([answer(503, b"later"), answer(504), truncate(1000)] * 3, None),
     ],
 )
 def test_every_byte_comes_once_whatever_happens_on_the_way(fetch, server, path, faults, starts):
@@ -129,7 +118,7 @@ def test_every_byte_comes_once_whatever_happens_on_the_way(fetch, server, path, 
     assert fetch(read_timeout=0.5, attempts=4).sha256 == DIGEST
     assert path.read_bytes() == CONTENT
     assert names(path) == WHOLE
-    assert starts is None or server.starts == starts
+    assert server.starts == starts
     served = [seen for seen in server.requests if seen.sent > 100]
     assert sum(seen.sent for seen in served) == len(CONTENT)
     assert [seen.headers.get("if-range") for seen in served[1:]] == ['"one"'] * (len(served) - 1)
@@ -159,21 +148,6 @@ def test_a_killed_process_loses_no_byte(fetch, server, path):
     assert [request.sent for request in server.requests] == [PART, len(CONTENT) - PART]
 
 
-def test_without_progress_it_gives_up_and_the_next_call_goes_on(fetch, server, path):
-    server.script = [truncate(1000), *[answer(503)] * 4]
-    with pytest.raises(Pix2zError) as caught:
-        fetch(attempts=4)
-    assert str(caught.value) == (
-        f"{server.url}: gave up after 4 attempts without progress, the last: "
-        "HTTP 503 Service Unavailable; 1000 bytes are kept, and the same command goes on from them"
-    )
-    assert caught.value.exit_code == 1
-    assert names(path) == PARTIAL
-    fetch()
-    assert path.read_bytes() == CONTENT
-    assert server.requests[-1].sent == len(CONTENT) - 1000
-
-
 def test_a_connection_that_is_refused_is_tried_again_and_named(fetch, path):
     with archive_serving() as gone:
         url = f"{gone.url}/x"
@@ -199,24 +173,12 @@ def test_beginning_anew_and_breaking_off_at_the_same_place_is_no_progress(fetch,
         fetch()
 
 
-def test_a_range_that_ends_early_is_followed_by_the_next_but_one_without_bytes_is_no_progress(
-    left, fetch, server, path
-):
-    told = f"bytes {PART}-{2 * PART - 1}/{LAST + 1}"
-    server.script = [answer(206, Content_Range=told)] * 3
-    with pytest.raises(Pix2zError, match=f"the last: the server sent less than the rest; {PART} b"):
-        fetch(attempts=3)
-    server.script = [answer(206, CONTENT[PART : 2 * PART], Content_Range=told)]
-    fetch(attempts=1)
-    assert path.read_bytes() == CONTENT
-    assert server.starts == [PART] * 4 + [2 * PART]
-
-
 # Another file on the server
 
 
-@pytest.mark.parametrize("etag", ['"two"', 'W/"two"', None])
-@pytest.mark.parametrize("size", [len(OTHER), PART])
+@pytest.mark.parametrize(
+    ("etag", "size"), [('"two"', len(OTHER)), (None, len(OTHER)), (None, PART)]
+)
 def test_a_file_that_changed_is_fetched_from_the_start(left, fetch, server, path, etag, size):
     """Told by If-Range; without an ETag by the total; where nothing is left of it, by 416."""
     server.last_modified = "Tue, 02 Mar 2021 00:00:00 GMT" if etag else None
@@ -231,10 +193,8 @@ def test_a_file_that_changed_is_fetched_from_the_start(left, fetch, server, path
     ("told", "headers"),
     [
         (f"bytes {PART}-{LAST}/{LAST + 1}", {"ETag": '"two"'}),
-        (f"bytes {PART}-{LAST}/{LAST + 1}", {"ETag": None, "Last_Modified": "another day"}),
         (f"bytes {PART}-{LAST}/{LAST + 2}", {}),
         (f"bytes 0-{LAST}/{LAST + 1}", {}),
-        ("nonsense", {}),
         (None, {}),
     ],
 )
@@ -258,9 +218,7 @@ def test_without_a_strong_etag_the_date_or_the_total_must_be_the_same(fetch, ser
     assert server.starts == [0, PART]
 
 
-@pytest.mark.parametrize(
-    "change", [{"url": "http://x/"}, {"total": PART - 1}, {"total": None}, {"more": 1}, None]
-)
+@pytest.mark.parametrize("change", [{"url": "http://x/"}, {"total": PART - 1}, None])
 def test_bytes_of_an_unknown_version_are_not_used(left, fetch, server, path, change):
     place = path.with_name(PARTIAL[1])
     kept = json.loads(place.read_text())
@@ -310,16 +268,6 @@ def test_a_disk_too_small_is_told_before_the_first_byte(fetch, server, path, mon
     assert names(path) == []
 
 
-def test_only_what_is_still_to_come_needs_room(left, fetch, path, monkeypatch):
-    free = 2**28 + len(CONTENT) - PART
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free - 1))
-    with pytest.raises(Pix2zError, match=f"0.27 GB are there; {PART} bytes are kept"):
-        fetch()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free))
-    fetch()
-    assert path.read_bytes() == CONTENT
-
-
 def test_a_disk_that_fills_up_is_one_line_and_keeps_the_bytes(left, fetch, path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -335,7 +283,7 @@ def test_a_disk_that_fills_up_is_one_line_and_keeps_the_bytes(left, fetch, path,
 # Refused
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 206])
+@pytest.mark.parametrize("status", [403, 404, 206])
 def test_what_will_not_pass_stops_at_once(fetch, server, path, status):
     server.script = [answer(status)]
     with pytest.raises(InputError, match=rf"{server.url}: the server answers HTTP {status} [A-Z]"):
@@ -355,16 +303,6 @@ def test_an_error_page_sent_as_a_file_is_refused_and_costs_nothing(left, fetch, 
     assert server.starts == [PART, 0, PART]
 
 
-@pytest.mark.parametrize("body", [b"", HDF5_SIGNATURE[:5]])
-def test_a_file_shorter_than_its_signature_is_refused(fetch, server, path, body):
-    server.content = body
-    with pytest.raises(InputError, match="expected b'.x89HDF"):
-        fetch()
-    assert names(path) == []
-    assert fetch(signature=b"").bytes == len(body)
-    assert path.read_bytes() == body
-
-
 def test_another_digest_than_expected_leaves_nothing(left, fetch, server, path):
     with pytest.raises(IntegrityError) as caught:
         fetch(sha256="0" * 64)
@@ -374,27 +312,23 @@ def test_another_digest_than_expected_leaves_nothing(left, fetch, server, path):
     assert names(path) == []
 
 
-@pytest.mark.parametrize("digest", ["", "abc", "g" * 64, DIGEST + "0"])
-def test_what_is_no_digest_is_refused_without_a_request(fetch, server, path, digest):
-    with pytest.raises(InputError, match="sha256: expected 64 hexadecimal digits"):
-        fetch(sha256=digest)
+@pytest.mark.parametrize(
+    ("url", "options", "words"),
+    [
+        (None, {"sha256": "g" * 64}, "sha256: expected 64 hexadecimal digits"),
+        ("file:///etc/passwd", {}, "expected a URL that begins"),
+        ("http://[::1/x", {}, "not a URL"),
+        ("https://me:secret@host.invalid/x", {}, "without user name or password"),
+    ],
+)
+def test_what_is_no_digest_or_no_url_is_refused_without_a_request(
+    fetch, server, path, url, options, words
+):
+    with pytest.raises(InputError, match=words) as caught:
+        fetch(url, **options)
+    assert "secret" not in str(caught.value)
     assert server.requests == []
     assert names(path) == []
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://host/x", "file:///etc/passwd", "host/x", "http://", "", "http://[::1/x"]
-)
-def test_other_urls_are_refused(path, url):
-    with pytest.raises(InputError, match="expected a URL that begins|not a URL"):
-        download(url, path)
-    assert names(path) == []
-
-
-def test_a_password_in_a_url_is_refused_and_not_repeated(path):
-    with pytest.raises(InputError, match="without user name or password") as caught:
-        download("https://me:secret@host.invalid/x", path)
-    assert "secret" not in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
@@ -418,17 +352,12 @@ def test_a_second_call_verifies_without_a_request(fetch, server):
     assert set(seen) == {"checking"}
 
 
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        (CONTENT[:-1], f"has {len(CONTENT) - 1} bytes, its record {len(CONTENT)}"),
-        (CONTENT[:-1] + b"x", f"has SHA-256 [0-9a-f]+, its record {DIGEST}"),
-    ],
-)
-def test_a_file_unlike_its_record_is_kept_unless_forced(fetch, server, path, changed, says):
+def test_a_file_unlike_its_record_is_kept_unless_forced(fetch, server, path):
     fetch()
+    changed = CONTENT[:-1] + b"x"
     path.write_bytes(changed)
-    with pytest.raises(IntegrityError, match=f"file: {says}; it is left as it is"):
+    says = f"file: has SHA-256 [0-9a-f]+, its record {DIGEST}; it is left as it is"
+    with pytest.raises(IntegrityError, match=says):
         fetch()
     server.script = [answer(404)]
     with pytest.raises(InputError, match="404"):
@@ -488,30 +417,6 @@ def test_a_second_process_is_told_and_disturbs_nothing(left, fetch, server, path
     assert server.starts == [PART]
 
 
-def test_a_file_finished_between_opening_and_locking_is_not_written_into(
-    left, fetch, server, path, monkeypatch
-):
-    def finish_first(file, operation):
-        monkeypatch.undo()
-        fetch()  # as another process would
-
-    monkeypatch.setattr("fcntl.flock", finish_first)
-    with pytest.raises(Pix2zError, match="another process is fetching it"):
-        fetch(force=True)
-    assert path.read_bytes() == CONTENT
-    assert names(path) == WHOLE
-
-
-def test_a_file_system_without_locks_is_used_with_a_warning(fetch, path, monkeypatch, caplog):
-    def no_locks(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", no_locks)
-    fetch()
-    assert path.read_bytes() == CONTENT
-    assert "no locks here" in caplog.text
-
-
 # Redirects
 
 
@@ -529,7 +434,6 @@ def test_a_redirect_is_followed_with_its_range_and_names_nothing(left, fetch, ar
     ("target", "says"),
     [
         ("/set/file.h5", "cannot be requested .*redirects"),
-        ("ftp://127.0.0.1/x", "cannot be requested .*'ftp://127.0.0.1/x'"),
         ("file:///etc/passwd", "cannot be requested .*'file:///etc/passwd'"),
     ],
 )
@@ -542,28 +446,12 @@ def test_a_redirect_in_a_circle_or_to_another_protocol_is_refused(
     assert names(path) == []
 
 
-class Redirecting(BaseAdapter):
-    """Stands in for a server with a certificate; answers each request with a redirect."""
-
-    def __init__(self, target):
-        super().__init__()
-        self.target = target
-
-    def send(self, request, **_):
-        response = requests.Response()
-        response.status_code, response.request, response.url = 302, request, request.url
-        response.headers["Location"] = self.target
-        response.raw = HTTPResponse(io.BytesIO(), preload_content=False)
-        return response
-
-    def close(self):
-        """Hold nothing."""
-
-
-def test_a_redirect_from_https_to_http_is_refused(fetch, server, path):
-    with new_session() as session:
-        session.mount("https://", Redirecting(server.url))
-        with pytest.raises(Pix2zError, match=f"redirects to {server.url}, which is not followed"):
-            fetch("https://portal.invalid/file.h5", session=session)
-    assert server.requests == []
-    assert names(path) == []
+def test_a_redirect_from_https_to_http_is_refused(server):
+    redirect = requests.Response()
+    redirect.status_code, redirect.url = 302, "https://portal.invalid/file.h5"
+    redirect.headers["Location"] = server.url
+    with (
+        new_session() as session,
+        pytest.raises(Pix2zError, match=f"redirects to {server.url}, which is not followed"),
+    ):
+        session.get_redirect_target(redirect)

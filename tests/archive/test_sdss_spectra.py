@@ -33,11 +33,14 @@ def column(name, values):
     return fits.Column(name, size + code, array=values)
 
 
+def table(columns):
+    """Table of the columns that are not None."""
+    kept = [column(name, values) for name, values in columns.items() if values is not None]
+    return fits.BinTableHDU.from_columns(kept)
+
+
 def write(path, coadd=None, specobj=None):
-    tables = [
-        fits.BinTableHDU.from_columns([column(name, values) for name, values in table.items()])
-        for table in (COADD | (coadd or {}), SPECOBJ | (specobj or {}))
-    ]
+    tables = [table(COADD | (coadd or {})), table(SPECOBJ | (specobj or {}))]
     fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
     return path
 
@@ -54,13 +57,10 @@ def test_what_is_in_the_file_is_read(tmp_path):
 
 
 def test_columns_of_any_case_in_a_compressed_file(tmp_path):
-    upper = {name.upper(): values for name, values in COADD.items()}
-    tables = [
-        fits.BinTableHDU.from_columns([column(name, values) for name, values in table.items()])
-        for table in (upper, {name.lower(): values for name, values in SPECOBJ.items()})
-    ]
+    upper = table({name.upper(): values for name, values in COADD.items()})
+    lower = table({name.lower(): values for name, values in SPECOBJ.items()})
     path = tmp_path / "spec.fits.gz"
-    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
+    fits.HDUList([fits.PrimaryHDU(), upper, lower]).writeto(path)
     assert read_sdss_spectrum(path).run == 752
 
 
@@ -74,61 +74,35 @@ def test_bad_pixels_have_no_weight_and_no_flux(tmp_path):
     assert (found.ivar[5:] == 4).all()
 
 
-@pytest.mark.parametrize("objid", [np.array(["1237"]), np.float32([[752, 1, 3, 18, 77]])])
-def test_an_object_id_of_another_kind_is_no_field(tmp_path, objid):
-    found = read_sdss_spectrum(write(tmp_path / "s.fits", specobj={"OBJID": objid}))
-    assert (found.run, found.camcol, found.field) == (0, 0, 0)
-
-
 @pytest.mark.parametrize(
     ("coadd", "specobj", "said"),
     [
-        ({"flux": np.array(["a"] * L)}, {}, "HDU 1: expected one number per row in column 'flux'"),
         ({"flux": np.ones((L, 2), np.float32)}, {}, r"column 'flux'; received \(60, 2\)"),
-        ({"loglam": np.full(L, np.nan, np.float32)}, {}, "'loglam' to increase"),
         ({"loglam": LOGLAM[::-1].copy()}, {}, "'loglam' to increase"),
         ({"loglam": (10**LOGLAM).astype(np.float32)}, {}, "log10 of Angstrom; received 60 values"),
         ({}, {"Z": np.array(["0.1 "])}, "HDU 2: expected one number per row in column 'Z'"),
+        ({"ivar": None}, {}, "HDU 1 has no column 'ivar'"),
+        ({}, {"ZWARNING": None}, "HDU 2 has no column 'ZWARNING'"),
+        ({name: values[:0] for name, values in COADD.items()}, {}, "HDU 1 has no rows"),
     ],
 )
-def test_columns_of_the_wrong_kind_are_named(tmp_path, coadd, specobj, said):
+def test_columns_that_are_missing_or_of_the_wrong_kind_are_named(tmp_path, coadd, specobj, said):
     path = write(tmp_path / "s.fits", coadd, specobj)
     with pytest.raises(InputError, match=said) as error:
         read_sdss_spectrum(path)
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize(("hdu", "name"), [(1, "ivar"), (1, "model"), (2, "ZWARNING"), (2, "Z")])
-def test_a_missing_column_is_named(tmp_path, hdu, name):
-    path = write(tmp_path / "s.fits")
-    with fits.open(path) as hdus:
-        kept = [c for c in hdus[hdu].columns if c.name != name]
-        hdus[hdu] = fits.BinTableHDU.from_columns(kept)
-        hdus.writeto(tmp_path / "less.fits")
-    with pytest.raises(InputError, match=rf"less\.fits: HDU {hdu} has no column '{name}'"):
-        read_sdss_spectrum(tmp_path / "less.fits")
-
-
-def test_a_table_without_rows_is_named(tmp_path):
-    path = write(tmp_path / "s.fits", {name: values[:0] for name, values in COADD.items()})
-    with pytest.raises(InputError, match=r"s\.fits: HDU 1 has no rows"):
-        read_sdss_spectrum(path)
-
-
-@pytest.mark.parametrize("kind", ["html", "empty", "image", "one table", "a folder", "nothing"])
+@pytest.mark.parametrize("kind", ["html", "image", "one table", "nothing"])
 def test_what_is_no_spectrum_is_one_line(tmp_path, kind):
     path = tmp_path / "spec.fits"
     if kind == "html":
         path.write_text("<!DOCTYPE html><title>404 Not Found</title>")
-    elif kind == "empty":
-        path.touch()
     elif kind == "image":
         fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((5, 5)))]).writeto(path)
     elif kind == "one table":
         with fits.open(write(tmp_path / "whole.fits")) as hdus:
             hdus[:2].writeto(path)
-    elif kind == "a folder":
-        path.mkdir()
     with pytest.raises(InputError) as error:
         read_sdss_spectrum(path)
     assert str(path) in str(error.value)
@@ -141,7 +115,7 @@ def test_a_file_cut_anywhere_before_its_last_table_ends_is_one_line(tmp_path):
         info = hdus[2].fileinfo()
         end = info["datLoc"] + hdus[2].data.nbytes
     path = tmp_path / "cut.fits"
-    for length in np.linspace(0, end - 1, 40).astype(int):
+    for length in np.linspace(0, end - 1, 15).astype(int):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cut\.fits: ") as error:
             read_sdss_spectrum(path)
@@ -152,7 +126,7 @@ def test_altered_bytes_are_read_or_refused_in_one_line(tmp_path):
     whole = write(tmp_path / "whole.fits").read_bytes()
     rng = np.random.default_rng(3)
     path, said = tmp_path / "altered.fits", []
-    for _ in range(150):
+    for _ in range(60):
         altered = bytearray(whole)
         for place in rng.integers(0, len(whole), rng.integers(1, 20)):
             altered[place] = rng.integers(0, 256)
@@ -161,7 +135,7 @@ def test_altered_bytes_are_read_or_refused_in_one_line(tmp_path):
             read_sdss_spectrum(path)
         except InputError as error:
             said.append(str(error))
-    assert len(said) > 10
+    assert len(said) > 5
     assert not [line for line in said if "\n" in line]
 
 
@@ -181,9 +155,8 @@ def spectrum(tmp_path):
 @pytest.mark.parametrize(
     ("first", "count", "start", "stop", "begin"),
     [
-        (35_800, 200, 300, 500, 0),
         (35_499, 4, 0, 3, 1),  # begins one pixel before the grid
-        (40_199, 10, 4699, 4701, 0),  # ends beyond it
+        (40_199, 10, 4699, 4701, 0),  # ends beyond the grid
     ],
 )
 def test_every_pixel_keeps_its_wavelength_and_value(spectrum, first, count, start, stop, begin):

@@ -19,27 +19,11 @@ def test_softened_pixels_lie_between_0_and_1_and_take_brightness_away(stamps):
     np.testing.assert_allclose(soften(100 * stamps), softened, rtol=1e-4, atol=1e-5)
 
 
-def test_each_band_of_each_stamp_stands_for_itself(stamps):
-    np.testing.assert_array_equal(soften(stamps)[2:3], soften(stamps[2:3]))
-    np.testing.assert_array_equal(soften(stamps)[..., 1:2], soften(stamps[..., 1:2]))
-
-
 def test_it_is_what_its_formula_says(stamps):
     x = stamps / stamps.max(axis=(1, 2), keepdims=True)
     plain = soften(stamps, blend=0.0, gamma=1.0, stretch=5.0)
     expected = np.log1p(5 * np.maximum(x, 0)) / np.log(6)
     np.testing.assert_allclose(plain, expected, rtol=1e-5, atol=1e-6)
-    gamma = soften(stamps, blend=0.0, gamma=0.5, stretch=5.0)
-    np.testing.assert_allclose(
-        gamma, np.log1p(5 * np.maximum(x, 0) ** 0.5) / np.log(6), rtol=1e-5, atol=1e-6
-    )
-
-
-def test_smoothing_quiets_the_noise_of_the_sky(stamps):
-    def roughness(softened):
-        return np.abs(np.diff(softened[:, :6], axis=1)).mean()
-
-    assert roughness(soften(stamps, blend=0.9)) < 0.6 * roughness(soften(stamps, blend=0.0))
 
 
 def test_nan_stays_nan_and_dims_nothing_beside_it(stamps):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pix2z.catalogue.outputs import write_catalogue
-from pix2z.catalogue.prediction import predict_survey
+from pix2z.catalogue.estimates import predict_survey
+from pix2z.catalogue.tables import write_catalogue
 from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid

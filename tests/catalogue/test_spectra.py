@@ -7,15 +7,16 @@ import h5py
 import numpy as np
 import pytest
 
-from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
-from pix2z.catalogue.spectra import SPECTRUM_COLUMNS, redshift_columns, write_reconstructions
-from pix2z.catalogue.survey_spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
 from pix2z.errors import InputError
+from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
+from pix2z.spectra.reconstructions import SPECTRUM_COLUMNS, write_reconstructions
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.estimator import Reconstruction
+from pix2z.spectrum_network.units import physical_blocks, redshift_columns
 from pix2z.wavelengths import WavelengthGrid
 
 SHIFTS = ShiftGrid(WavelengthGrid(3800.0, 9200.0, 400), 8, 0.0, 0.4)
@@ -44,7 +45,7 @@ def write(path, survey, *, ebv=None, n=None, batches=None):
     return write_reconstructions(
         path,
         network,
-        batches or stamps_of_survey(survey, ebv=ebv),
+        physical_blocks(network, batches or stamps_of_survey(survey, ebv=ebv)),
         n=n or len(survey.table),
         columns=EBV_COLUMN,
         attributes=spectrum_attributes(network, survey, ebv=ebv),
@@ -134,7 +135,7 @@ def test_a_file_that_cannot_be_written_is_named(survey, tmp_path):
 
 
 def test_very_many_files_fit_the_attributes(survey, tmp_path, monkeypatch):
-    monkeypatch.setattr("pix2z.catalogue.survey_spectra.LONGEST_ATTRIBUTE", 50)
+    monkeypatch.setattr("pix2z.catalogue.spectra.LONGEST_ATTRIBUTE", 50)
     write(tmp_path / "s.hdf5", survey(3))
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
         assert file.attrs["input_sha256"].startswith("SHA-256 of this text: ")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from pix2z import cli
-from pix2z.archive.addresses import NERSC_URL
 from tests.archive.server import answer, archive_serving, stall
 
 N = 3
@@ -79,8 +78,6 @@ def test_what_was_fetched_can_be_read_as_the_command_says(run, out, content):
     assert "3 galaxies, 2 with a redshift." in said
     assert f"ingest:\n  source: data/raw/{out.name}\n  layout: nersc\n" in said
     assert "do not redistribute" in said
-    assert "Hayat et al. 2021" in said
-    assert "Funding for SDSS-III has been provided by the Alfred P. Sloan Foundation" in said
 
 
 def test_a_second_call_says_that_it_is_there_without_a_request(run, server):
@@ -92,30 +89,16 @@ def test_a_second_call_says_that_it_is_there_without_a_request(run, server):
     assert len(server.requests) == 1
 
 
-def test_by_default_nersc_is_asked(run, monkeypatch):
-    asked = []
-    monkeypatch.setattr("pix2z.archive.download.check_url", lambda url: asked.append(url) or 1 / 0)
-    monkeypatch.setattr("sys.argv", ["pix2z", "fetch", "nersc"])
-    with pytest.raises(ZeroDivisionError):
-        cli.main()
-    assert asked == [NERSC_URL]
-
-
 def one_line(errors):
     assert errors.count("\n") == 1
-    assert errors.endswith("\n")
     assert errors.startswith("error: ")
     return errors
-
-
-PAGE = answer(200, b"<html>\nmaintenance\n</html>", Content_Type="text/html")
 
 
 @pytest.mark.parametrize(
     ("script", "options", "code", "words"),
     [
         ([answer(404)], [], 2, "set.h5: the server answers HTTP 404 Not Found"),
-        ([PAGE], [], 2, "the server sends begins with"),
         ([], ["--sha256", "0" * 64], 1, "what was received is removed"),
         ([], ["--url", "ftp://host/x.h5"], 2, "ftp://host/x.h5: expected a URL"),
     ],
@@ -134,8 +117,7 @@ def test_a_file_of_another_layout_is_kept_and_named(run, server, out, tmp_path):
     code, said, errors = run()
     assert code == 2
     assert "layout: nersc" not in said
-    assert one_line(errors).startswith(f"error: data/raw/{out.name}: ")
-    assert "images" in errors
+    assert one_line(errors).startswith(f"error: data/raw/{out.name}: images: ")
     assert out.read_bytes() == server.content
 
 

@@ -97,29 +97,15 @@ def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(ru
     assert "\n  and 8 more\n" in said
     assert (folder / "a/b.failures.csv").read_text().count("\n") == 29
     assert len(list((folder / "c").rglob("*.fits"))) == 2
-    assert len(list((folder / "c").rglob("*.fits.bz2"))) == 5
-
-
-def test_nothing_fetched_is_one_line(run, folder, archive):
-    archive.files.clear()
-    code, said, errors = run()
-    assert (code, said) == (2, "")
-    assert one_line(errors).startswith(
-        "error: lists/galaxies.csv: none of 2 galaxies could be made, so lists/sdss.h5 is not "
-        "written; the first, 0300-51000-0001: http://"
-    )
-    assert "(all reasons: lists/sdss.failures.csv)" in errors
-    assert not (folder / "lists/sdss.h5").exists()
 
 
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
         ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
-        ("\0\1\2", [], "lists/galaxies.csv: not text; expected CSV"),
         (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
         (LISTED, ["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or"),
-        (LISTED, ["--base-url", "ftp://x"], "ftp://x: expected a URL"),
+        (LISTED, ["--base-url", "http://host/?x=1"], "http://host/?x=1: expected a URL"),
     ],
 )
 def test_a_list_or_an_option_that_cannot_be_is_one_line(run, folder, archive, text, options, words):
@@ -136,20 +122,15 @@ def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, fo
     limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
     with pytest.raises(InputError, match="its pixels are softened to .0, 1., no flux; to take"):
         ingest("lists/sdss.h5", "g.h5", **limits)
-    report = ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)
-    assert report["raw"]["pixels"]["unit"] == "softened to [0, 1], no flux"
-    assert report["n_good"] == 2
+    assert ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)["n_good"] == 2
     with open_galaxies("g.h5") as galaxies:
         assert galaxies.attribute("unit") == "softened to [0, 1], no flux"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, archive, sent):
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, archive):
     archive.files[FRAME].script = [stall(900)]
-    # A test run in the background hands its children a SIGINT that is ignored.
-    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; from pix2z.cli import main; main()"]
+        [sys.executable, "-c", "from pix2z.cli import main; main()"]
         + ["fetch", "sdss", "lists/galaxies.csv", "--base-url", archive.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -164,22 +145,11 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, arch
     ):
         assert time.monotonic() < deadline, process.communicate()
         time.sleep(0.01)
-    process.send_signal(sent)
+    process.send_signal(signal.SIGTERM)
     said, errors = process.communicate(timeout=30)  # the server stays silent for longer
-    assert said == ""
-    if sent == signal.SIGINT:
-        assert process.returncode == 130
-        assert errors == (
-            "interrupted: what has come is kept in lists/sdss-files, and the same command goes on "
-            "from it\n"
-        )
-    else:
-        assert process.returncode == 143
-        assert errors == ""
-    assert sorted(path.name for path in (folder / "lists").iterdir()) == [
-        "galaxies.csv",
-        "sdss-files",
-    ]
+    assert (process.returncode, said, errors) == (143, "", "")
+    found = sorted(path.name for path in (folder / "lists").iterdir())
+    assert found == ["galaxies.csv", "sdss-files"]
     archive.asked.clear()
     assert run()[0] == 0
     assert archive.asked == [FRAME]

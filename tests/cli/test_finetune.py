@@ -26,17 +26,23 @@ OVERLAY = {
     "arms": {"full": {"seeds": [1, 2]}},
 }
 
+PREDICTIONS = {
+    "calibration.hdf5",
+    "pool.hdf5",
+    "predictions.json",
+    "seed-1.hdf5",
+    "seed-2.hdf5",
+    "validation.hdf5",
+}
+
 OFFSETS = np.array([1.15, 0.95, 1.0, 1.05, 0.95], np.float32)
 
 
 @pytest.fixture(scope="module")
-def project(sample_path, sample_split, tmp_path_factory) -> Path:
+def project(trained_pool, tmp_path_factory) -> Path:
     """A folder with parameters, an empty store, an arm `full` of two networks, and one CNN."""
     from pix2z.cli.workspace import merge
-    from pix2z.config.networks import HybridConfig
     from pix2z.config.section import read_params
-    from pix2z.dataset.store import open_galaxies
-    from pix2z.network.arm import train_arm
     from pix2z.redshift_pdf.grid import RedshiftGrid
     from pix2z.tracking.store import create_database
 
@@ -45,23 +51,8 @@ def project(sample_path, sample_split, tmp_path_factory) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     (root / "dvc.yaml").touch()
     create_database(root / "mlflow.db")
-    grid = RedshiftGrid(0.0, 0.4, 60)
-    small = {"trunk_filters": (4,), "dense_units": (32,), "epochs": 4, "learning_rate": 0.005}
-    settings = HybridConfig.read(root / "params.yaml").model_copy(update=small)
-    with open_galaxies(sample_path) as galaxies:
-        train_arm(
-            galaxies,
-            sample_split,
-            architecture="hybrid",
-            settings=settings,
-            seeds=(1, 2),
-            grid=grid,
-            models=root / "models/full",
-            checkpoints=root / "checkpoints",
-            record={"arm": "full", "selection": "full"},
-            curve=lambda seed: lambda epoch, record: None,
-        )
-    save_cnn(root / "models/published_full", grid)
+    shutil.copytree(trained_pool, root / "models/full")
+    save_cnn(root / "models/published_full", RedshiftGrid(0.0, 0.4, 60))
     return root
 
 
@@ -84,7 +75,7 @@ def save_cnn(folder: Path, grid) -> None:
 
 
 def write_file(path: Path, sample_path: Path, *, n: int = N, leave_out: str = "") -> Path:
-    """Galaxies in the seed layout, each in a cell of its own, under another calibration."""
+    """Galaxies in the layout sdss32, each in a cell of its own, under another calibration."""
     with h5py.File(sample_path) as sample, h5py.File(path, "w") as stored:
         content = {
             "images": (sample["images"][:n] * OFFSETS).transpose(0, 3, 1, 2),
@@ -150,11 +141,12 @@ def root(project, tmp_path):
 
 
 @pytest.fixture
-def tuned(finished, tmp_path):
-    """A copy of the finished project, as the working folder."""
-    shutil.copytree(finished[0], tmp_path / "tuned")
-    with inside(tmp_path / "tuned"):
-        yield tmp_path / "tuned"
+def tuned(finished):
+    """The finished project, as the working folder; nothing in it may change."""
+    before = contents(finished[0] / "finetuned")
+    with inside(finished[0]):
+        yield finished[0]
+    assert contents(finished[0] / "finetuned") == before
 
 
 def client_of(folder: Path):
@@ -188,13 +180,14 @@ def test_from_a_file_to_the_registry(finished):
         "pool.json",
         "report.json",
         *(f"seed-{seed}/{name}" for seed in (1, 2) for name in member),
+        *(f"{of}/{name}" for of in ("predictions", "base_predictions") for name in PREDICTIONS),
     }
     report = read(folder / "report.json")
     before, after = (report["metrics"][v]["crps"]["value"] for v in ("base", "tuned"))
     assert after < before
     assert report["verdict"] in " ".join(out.split())
     assert f"{report['n']['test']} test galaxies" in out
-    assert "seed 2: loss" in err
+    assert "seed 2: 1 of 2 epochs at most, loss " in err
     assert "models:/pix2z-mine/1" in out
 
     found = runs(client)
@@ -232,7 +225,7 @@ def test_the_saved_model_is_that_of_the_report(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")
@@ -246,6 +239,25 @@ def test_the_saved_model_is_that_of_the_report(tuned):
     assert mae == pytest.approx(report["metrics"]["tuned"]["mae"]["value"], rel=1e-5)
 
 
+def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(tuned):
+    from pix2z.dataset.splits import read_split
+    from pix2z.errors import IntegrityError
+    from pix2z.redshift_pdf.predictions import part_file
+    from pix2z.redshift_pdf.qp_files import read_predictions
+
+    folder = tuned / "finetuned/mine"
+    report, split = read(folder / "report.json"), read_split(folder / "split.h5")
+    pools = {"predictions": report["pool_digest"]}
+    pools["base_predictions"] = report["base"]["pool_digest"]
+    test_digest = report["data"]["test_digest"]
+    for name, digest in pools.items():
+        for part in ("validation", "calibration", "test"):
+            path = part_file(folder / name, part, pool_digest=digest, test_digest=test_digest)
+            np.testing.assert_array_equal(read_predictions(path).row, getattr(split, part))
+        with pytest.raises(IntegrityError, match="pool_digest"):
+            part_file(folder / name, "test", pool_digest="0", test_digest=test_digest)
+
+
 def test_the_same_again_makes_nothing_new(tuned, file):
     client = client_of(tuned)
     files, ids = contents(tuned / "finetuned"), {n: r.info.run_id for n, r in runs(client).items()}
@@ -257,16 +269,10 @@ def test_the_same_again_makes_nothing_new(tuned, file):
     assert len(client.search_model_versions("name = 'pix2z-mine'")) == 1
 
 
-def test_other_galaxies_make_another_version(tuned, sample_path, tmp_path):
-    fewer = write_file(tmp_path / "mine.h5", sample_path, n=N - 100)
-    assert run(fewer, "--name", "mine")[0] == 0
-    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 2
-
-
 def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, monkeypatch):
-    from pix2z.finetune import training as finetuning
+    from pix2z.network import checkpoint
 
-    save = finetuning.save_state
+    save = checkpoint.save_state
 
     class Killed(BaseException):
         pass
@@ -276,16 +282,15 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, m
         if path.name == "seed-2.h5":
             raise Killed
 
-    monkeypatch.setattr(finetuning, "save_state", save_and_die)
+    monkeypatch.setattr(checkpoint, "save_state", save_and_die)
     with pytest.raises(Killed):
         run(file, "--name", "mine")
     assert not (root / "finetuned/mine/pool.json").exists()
-    monkeypatch.setattr(finetuning, "save_state", save)
+    monkeypatch.setattr(checkpoint, "save_state", save)
     code, _, err = run(file, "--name", "mine")
     assert code == 0
-    epochs = [line for line in err.splitlines() if "epoch" in line]
-    assert [line.split(":")[0] for line in epochs] == ["seed 2"]
-    assert epochs[0].endswith("epoch 2 of at most 2")
+    (epoch,) = [line for line in err.splitlines() if "epoch" in line]
+    assert "seed 2: 2 of 2 epochs at most" in epoch
     assert len(runs(client_of(root))) == 3
     resumed, whole = (contents(at / "finetuned/mine") for at in (root, finished[0]))
     assert resumed.keys() == whole.keys()
@@ -293,9 +298,13 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(root, finished, file, m
         assert resumed[name] == whole[name], name
 
 
-def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(root, file, monkeypatch):
-    (root / "file").touch()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/file/mlflow.db")
+def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(
+    tuned, file, tmp_path, monkeypatch
+):
+    before = contents(tuned / "finetuned")
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{blocked}/mlflow.db")
     code, out, err = run(file, "--name", "mine")
     assert code == 1
     assert "fine-tuned - base" in out
@@ -303,22 +312,21 @@ def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(root,
         "error: finetuned/mine is whole, but not registered: MLflow's store cannot be written ("
     )
     assert err.endswith(f"; repeat: pix2z finetune {file} --name mine\n")
-    assert (root / "finetuned/mine/report.json").exists()
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert run(file, "--name", "mine")[0] == 0
-    assert len(runs(client_of(root))) == 3
+    assert contents(tuned / "finetuned") == before
 
 
-def test_register_rebuilds_a_lost_store(tuned, project):
+def test_register_rebuilds_a_lost_store(finished, project, tmp_path):
     from pix2z.tracking.register import register
 
-    names = sorted(runs(client_of(tuned)))
-    shutil.copy(project / "mlflow.db", tuned)
-    (tuned / "data").mkdir()
-    (tuned / "data/galaxies.h5").touch()
-    register(Path(), {})
-    assert sorted(runs(client_of(tuned))) == names
-    assert len(client_of(tuned).search_model_versions("name = 'pix2z-mine'")) == 1
+    folder = tmp_path / "rebuilt"
+    shutil.copytree(finished[0], folder)
+    shutil.copy(project / "mlflow.db", folder)
+    (folder / "data").mkdir()
+    (folder / "data/galaxies.h5").touch()
+    with inside(folder):
+        register(Path(), {})
+    assert sorted(runs(client_of(folder))) == sorted(runs(client_of(finished[0])))
+    assert len(client_of(folder).search_model_versions("name = 'pix2z-mine'")) == 1
 
 
 def local_sample(root: Path, file: Path, sample_path: Path, rows: np.ndarray) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pix2z import cli
-from pix2z.spectra.flags import FLAG_MEANINGS
+from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS
 from pix2z.spectra.spectrum_files import spectrum_writer
 from tests.spectra.galaxies import STEP, WAVELENGTH, galaxy, templates
 
@@ -19,19 +18,11 @@ HEADER = ["file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "del
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Return a function that runs `pix2z redshift` in a folder: exit code, stdout, stderr."""
+def run(pix2z_in, tmp_path):
+    """Return what runs ``pix2z redshift`` in a folder: exit code, stdout, stderr."""
 
     def call(*arguments, out="z.csv"):
-        monkeypatch.chdir(tmp_path)
-        given = ["redshift", *map(str, arguments), "--out", str(out)]
-        monkeypatch.setattr("sys.argv", ["pix2z", *given])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
+        return pix2z_in(tmp_path, "redshift", *arguments, "--out", out)
 
     return call
 
@@ -102,6 +93,7 @@ def test_a_file_of_many_is_read_with_its_own_basis(run, tmp_path):
 
 def test_errors_may_be_absent_and_the_scan_coarse(run, tmp_path):
     write_many(tmp_path / "many.h5", with_errors=False)
+    (tmp_path / "z.csv").write_text("old")
     assert run("many.h5", "--coarse", 8, "--z-min", 0, "--z-max", 0.4)[0] == 0
     z = [float(row["z"]) for row in rows(tmp_path / "z.csv")]
     np.testing.assert_allclose(z, Z, atol=0.2 * STEP)
@@ -176,14 +168,6 @@ def test_where_no_file_is_read_nothing_is_written_and_an_old_table_stays(run, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.csv", "page.fits"]
 
 
-def test_an_old_table_is_replaced(run, tmp_path):
-    write_many(tmp_path / "many.h5")
-    (tmp_path / "z.csv").write_text("old")
-    assert run("many.h5")[0] == 0
-    assert len(rows(tmp_path / "z.csv")) == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.h5", "z.csv"]
-
-
 @pytest.mark.parametrize(
     ("options", "out", "said"),
     [
@@ -218,7 +202,7 @@ def test_an_input_is_not_overwritten(run, tmp_path):
 def test_the_help_tells_the_bits(run):
     code, said, _ = run("--help")
     assert code == 0
-    for bit in FLAG_MEANINGS:
+    for bit in FIT_FLAG_MEANINGS:
         assert f" {int(bit)}  " in said
 
 

@@ -4,7 +4,6 @@ import pytest
 from pix2z.controls.features import (
     N_MAIN,
     asinh_magnitudes,
-    dereddened,
     measured_features,
     photometric_features,
 )
@@ -24,35 +23,6 @@ def test_zero_flux_has_the_published_magnitudes():
     # SDSS DR8 and later, "Asinh magnitude softening parameters": zero-flux magnitudes
     published = [24.63, 25.11, 24.80, 24.36, 22.83]
     np.testing.assert_allclose(asinh_magnitudes(np.zeros(5)), published, atol=0.012)
-
-
-def test_asinh_magnitudes_fall_with_flux_and_know_negative_ones():
-    flux = np.linspace(-5, 50, 200)[:, None] * np.ones(5)
-    magnitudes = asinh_magnitudes(flux)
-    assert np.isfinite(magnitudes).all()
-    assert (np.diff(magnitudes, axis=0) < 0).all()
-
-
-def test_dereddening_takes_the_extinction_off():
-    magnitudes = np.random.default_rng(1).uniform(15, 20, (3, 7, 5))
-    ebv = np.array([0.0, 0.1, np.nan])
-    corrected = dereddened(magnitudes, ebv)
-    np.testing.assert_allclose(corrected[[0, 2]], magnitudes[[0, 2]])
-    np.testing.assert_allclose(
-        corrected[1], magnitudes[1] - 0.1 * np.broadcast_to(SFD98, (7, 5)), rtol=1e-12
-    )
-    np.testing.assert_allclose(dereddened(magnitudes[:, 0], ebv), corrected[:, 0])
-
-
-def test_main_features_are_dereddened_colours_and_total_r():
-    flux, ebv = fluxes(), np.full(6, 0.05)
-    features = photometric_features(flux, ebv)
-    magnitudes = 22.5 - 2.5 * np.log10(flux) - 0.05 * SFD98  # bright: Pogson's
-    expected = np.column_stack(
-        [magnitudes[:, 4, b] - magnitudes[:, 4, b + 1] for b in range(4)] + [magnitudes[:, 6, 2]]
-    )
-    assert expected.shape[1] == N_MAIN
-    np.testing.assert_allclose(features[:, :N_MAIN], expected, atol=0.02)
 
 
 def test_extinction_on_the_way_changes_only_the_feature_ebv():

@@ -47,13 +47,6 @@ def raw_path(tmp_path):
     return path
 
 
-def test_parameters_are_those_of_the_raw_rows(raw_path):
-    rows = np.array([7, 7, 0, 1999])
-    found = read_parameters(raw_path, rows, sha256=file_digest(raw_path))
-    for name, values in truth().items():
-        np.testing.assert_array_equal(found[name], values[rows], err_msg=name)
-
-
 def test_parameters_of_a_folder_are_numbered_through_its_files(raw_path):
     folder = raw_path.parent / "many"
     folder.mkdir()

@@ -16,7 +16,7 @@ from pix2z.dataset.splits import (
     write_split,
 )
 from pix2z.errors import InputError
-from pix2z.partition import PARTS, partition
+from pix2z.partition import partition
 
 FRACTIONS = {"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20}
 
@@ -61,12 +61,6 @@ def test_every_split_of_every_seed_is_valid(seed, clip_sigma):
         groups = [set(columns["group_id"][rows]) for rows in split.parts().values()]
         assert sum(map(len, groups)) == len(set().union(*groups))
         assert not columns["moved"][np.concatenate([*split.parts().values()][1:])].any()
-
-
-def test_full_takes_every_row_once():
-    columns = sample()
-    rows = np.concatenate([*split_all(columns)["full"].parts().values()])
-    np.testing.assert_array_equal(np.sort(rows), np.arange(len(columns["group_id"])))
 
 
 def test_window_is_that_of_the_unmoved_training_rows():
@@ -130,64 +124,60 @@ def test_too_small_a_sample_is_caught():
         split_all(columns)
 
 
-@pytest.mark.parametrize("part", PARTS[1:])
-def test_planted_leak_of_a_group_is_caught(part):
-    columns = sample()
-    full = split_all(columns)["full"]
-    moved_row = np.flatnonzero(columns["moved"])[0]
-    columns["moved"][:] = 0  # so that only the shared group can be found
-    leaked = {
-        "train": np.setdiff1d(full.train, [moved_row]),
-        part: np.union1d(full.parts()[part], [moved_row]),
-    }
-    leaking = replace(full, **leaked)
-    with pytest.raises(InputError, match=f"is in train and in {part}"):
-        check(leaking, columns, leaking.test)
+def with_a_shared_group(part):
+    """A fault: one row of a training group that lies in another part."""
+
+    def plant(columns, splits):
+        full = splits["full"]
+        row = np.flatnonzero(columns["moved"])[0]
+        columns["moved"][:] = 0  # so that only the shared group can be found
+        rows = {"train": np.setdiff1d(full.train, [row])}
+        return replace(full, **rows, **{part: np.union1d(full.parts()[part], [row])})
+
+    return plant
 
 
-def test_planted_row_in_two_parts_is_caught():
-    columns = sample()
-    full = split_all(columns)["full"]
-    leaking = replace(full, validation=np.union1d(full.validation, full.test[:1]))
-    with pytest.raises(InputError, match="in validation and in test"):
-        check(leaking, columns, full.test)
+def with_a_row_twice(columns, splits):
+    full = splits["full"]
+    return replace(full, validation=np.union1d(full.validation, full.test[:1]))
 
 
-def test_planted_moved_stamp_is_caught():
-    columns = sample()
-    full = split_all(columns)["full"]
-    columns["moved"][full.test[3]] = 1
-    with pytest.raises(InputError, match="moved stamps fall into test"):
-        check(full, columns, full.test)
+def with_a_moved_test_stamp(columns, splits):
+    columns["moved"][splits["full"].test[3]] = 1
+    return splits["full"]
 
 
-def test_clipped_test_set_is_caught():
+def with_a_clipped_test_set(columns, splits):
+    clipped, z_spec = splits["clipped"], columns["z_spec"][splits["clipped"].test]
+    low, high = clipped.clip_window
+    test = clipped.test[(z_spec >= low) & (z_spec <= high)]
+    return replace(clipped, test=test, test_digest=ids_digest(columns["object_id"][test]))
+
+
+FAULTS = {
+    "is in train and in validation": with_a_shared_group("validation"),
+    "is in train and in test": with_a_shared_group("test"),
+    "in validation and in test": with_a_row_twice,
+    "moved stamps fall into test": with_a_moved_test_stamp,
+    "never clipped": with_a_clipped_test_set,
+    "test_digest is not": lambda _, splits: replace(splits["full"], test_digest="0" * 64),
+    "rows of train are not sorted": lambda _, splits: replace(
+        splits["full"], train=splits["full"].train[::-1]
+    ),
+    "expected train rows from 0 to 899": lambda _, splits: replace(
+        splits["full"], train=np.append(splits["full"].train, 900)
+    ),
+}
+
+
+@pytest.mark.parametrize("message", FAULTS)
+def test_a_planted_fault_is_caught(message):
     columns = sample()
     splits = split_all(columns)
-    z_spec, (low, high) = columns["z_spec"], splits["full"].clip_window
-    test = splits["clipped"].test
-    shortened = test[(z_spec[test] >= low) & (z_spec[test] <= high)]
-    clipped = replace(
-        splits["clipped"], test=shortened, test_digest=ids_digest(columns["object_id"][shortened])
-    )
-    with pytest.raises(InputError, match="never clipped"):
-        check(clipped, columns, splits["full"].test)
-
-
-def test_wrong_digest_unsorted_and_impossible_rows_are_caught():
-    columns = sample()
-    full = split_all(columns)["full"]
-    with pytest.raises(InputError, match="test_digest is not"):
-        check(replace(full, test_digest="0" * 64), columns, full.test)
-    with pytest.raises(InputError, match="rows of train are not sorted"):
-        check(replace(full, train=full.train[::-1]), columns, full.test)
-    with pytest.raises(InputError, match="expected train rows from 0 to 899"):
-        check(replace(full, train=np.append(full.train, 900)), columns, full.test)
-
-
-def test_digest_knows_ids_not_their_order():
-    assert ids_digest(np.array([3, 1, 2])) == ids_digest(np.array([1, 2, 3]))
-    assert ids_digest(np.array([1, 23])) != ids_digest(np.array([12, 3]))
+    faulty = FAULTS[message](columns, splits)
+    test_rows = faulty.test if "is in train" in message else splits["full"].test
+    with pytest.raises(InputError, match=message):
+        check(faulty, columns, test_rows)
 
 
 def test_written_split_reads_back_with_the_same_bytes(tmp_path):

@@ -93,13 +93,6 @@ def test_rows_beyond_the_file_are_named(numbered_path, rows):
         galaxies.images(rows)
 
 
-def test_the_file_cannot_be_written_to(numbered_path):
-    with open_galaxies(numbered_path) as galaxies:
-        assert galaxies.file.mode == "r"
-        with pytest.raises(ValueError, match="only mode|no write|name already exists|read"):
-            galaxies.file.create_dataset("new", data=[1])
-
-
 def test_missing_foreign_and_older_files_are_named(tmp_path):
     path = tmp_path / "galaxies.h5"
     with (

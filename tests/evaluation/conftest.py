@@ -137,7 +137,6 @@ def write_history(path, seed):
         "epoch": epoch.tolist(),
         "loss": loss.tolist(),
         "val_loss": (loss + 0.05 + 0.01 * epoch + rng.normal(0, 0.01, 12)).tolist(),
-        "learning_rate": [0.001] * 12,
         "seconds": [1.0] * 12,
         "cpu_seconds": 24.0,
         "n_train": 60,

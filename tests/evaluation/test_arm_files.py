@@ -5,7 +5,7 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.evaluation import arm_files
-from pix2z.evaluation.arm_files import read_controls, read_histories
+from pix2z.evaluation.arm_files import read_controls
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
@@ -35,11 +35,6 @@ def test_an_arm_is_read_with_its_seeds_and_cost(folder):
     for subset, values in expected.items():
         assert arm.seeds[2][subset] == pytest.approx(values, nan_ok=True)
     assert (arm.n_train, arm.cpu_seconds) == (60, 48.0)  # 24 s for each of two seeds
-
-
-def test_histories_are_found_by_seed(folder):
-    assert list(read_histories("full", models=folder / "models")) == [1, 2]
-    assert read_histories("absent", models=folder / "models") == {}
 
 
 def test_controls_come_from_the_least_informed_on(folder):

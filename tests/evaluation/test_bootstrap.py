@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pix2z.evaluation.bootstrap import binomial_band, bootstrap_p, group_weights, holm, interval
+from pix2z.evaluation.bootstrap import binomial_band, bootstrap_p, group_weights, holm
 
 
 def all_weights(group_id, n_bootstrap=300, seed=1):
@@ -27,12 +27,6 @@ def test_draws_depend_on_the_seed_alone_and_not_on_block_size(monkeypatch):
     blocks = list(group_weights(group_id, n_bootstrap=300, seed=1))
     assert max(len(block) for block in blocks) == 2
     np.testing.assert_array_equal(np.concatenate(blocks), once)
-
-
-def test_undefined_replicates_are_left_out():
-    assert interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
-    assert np.isnan(interval(np.array([np.nan]))).all()
-    assert not list(group_weights(np.array([], np.int64), n_bootstrap=10, seed=1))
 
 
 def test_p_values_agree_with_the_paired_t_test():

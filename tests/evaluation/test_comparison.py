@@ -42,9 +42,8 @@ def comparison(terms):
 
 def find(comparison, a, b, subset, metric):
     key = {"a": a, "b": b, "subset": subset, "metric": metric}
-    found = [entry for entry in comparison["contrasts"] if key.items() <= entry.items()]
-    assert len(found) == 1
-    return found[0]
+    (entry,) = (entry for entry in comparison["contrasts"] if key.items() <= entry.items())
+    return entry
 
 
 def test_the_layout_is_the_agreed_one(comparison):
@@ -64,15 +63,6 @@ def test_the_layout_is_the_agreed_one(comparison):
     json.dumps(comparison, allow_nan=False)
 
 
-def test_costs_and_seeds_are_passed_on(comparison):
-    full = comparison["arms"]["full"]
-    assert (full["seeds"], full["n_train"], full["cpu_seconds"]) == ([1, 2], 5000, 60.5)
-    assert list(full["seed_sd"]) == list(METRICS)
-    assert full["seed_sd"]["mae"] > 0
-    assert comparison["arms"]["clipped"]["seeds"] == []
-    assert comparison["controls"]["trees"]["seed_sd"] == {}
-
-
 def test_primary_contrasts_come_first_and_are_exactly_four(comparison):
     flags = [entry["primary"] for entry in comparison["contrasts"]]
     assert flags[:4] == [True] * 4
@@ -83,16 +73,6 @@ def test_primary_contrasts_come_first_and_are_exactly_four(comparison):
         ("clipped", "subsample", "crps"),
         ("clipped", "subsample", "mae"),
     }
-
-
-def test_a_difference_is_a_minus_b(comparison):
-    entry = find(comparison, "full", "trees", "whole", "mae")
-    values = [
-        comparison[group][name]["whole"]["mae"]["value"]
-        for group, name in (("arms", "full"), ("controls", "trees"))
-    ]
-    assert entry["difference"] == pytest.approx(values[0] - values[1])
-    assert entry["low"] < entry["difference"] < entry["high"]
 
 
 def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
@@ -116,22 +96,6 @@ def test_paired_intervals_agree_with_the_paired_t_interval(terms):
     half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
     assert entry["difference"] == pytest.approx(difference.mean())
     assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)
-
-
-def test_repeated_stamps_of_a_group_do_not_narrow_intervals(terms):
-    once = terms(150, seed=1)
-    thrice = select_terms(once, np.repeat(np.arange(150), 3))
-    found = [
-        run({"full": ArmGalaxies(sample)})["arms"]["full"]["whole"] for sample in (once, thrice)
-    ]
-    for metric in ("mae", "crps", "outlier_005", "coverage_68"):
-        assert found[1][metric] == pytest.approx(found[0][metric])
-
-
-def test_the_same_seed_gives_the_same_numbers(terms):
-    arms = {"full": ArmGalaxies(terms(100)), "clipped": ArmGalaxies(terms(100))}
-    assert run(arms, n_bootstrap=50) == run(arms, n_bootstrap=50)
-    assert run(arms, n_bootstrap=50) != run(arms, n_bootstrap=50, seed=2)
 
 
 def test_nothing_outside_the_window_gives_nulls(terms):
@@ -178,12 +142,7 @@ def test_the_scatter_of_trainings_widens_intervals(terms):
     widths = []
     for scatter in (0.0, 0.004):
         found = run({"full": arm(0.02, scatter), "clipped": arm(0.021, scatter)})
-        entry = next(
-            entry
-            for entry in found["contrasts"]
-            if (entry["a"], entry["b"]) == ("full", "clipped")
-            and (entry["subset"], entry["metric"]) == ("inside", "mae")
-        )
+        entry = find(found, "full", "clipped", "inside", "mae")
         widths.append(entry["high"] - entry["low"])
     # the difference of two pools of three scatters by sqrt(2 / 3) sd; 2.776: t at 4 degrees
     assert widths[1] == pytest.approx(2 * 2.776 * np.sqrt(2 / 3) * 0.004, rel=0.25)

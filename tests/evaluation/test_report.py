@@ -1,14 +1,13 @@
 """What the report says of given numbers, and the page that is made of it."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from pix2z.evaluation.contrasts import TOLD_WINDOW
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.page import html_page
-from pix2z.evaluation.report import answer, find_contrast, report_text
+from pix2z.evaluation.report import answer, report_text
 
 WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005")
 
@@ -110,12 +109,6 @@ def test_without_both_arms_there_is_no_answer():
 def test_the_whole_test_set_and_what_knowing_the_window_is_worth_are_told(pair, difference, words):
     entry = contrast(*pair, "crps", difference)
     assert words in answer(comparison(0.0, 0.9, entry, controls=(TOLD_WINDOW,)))
-
-
-def test_contrasts_are_found_by_their_four_names():
-    found = comparison()
-    assert find_contrast(found, "full", "clipped", "outside", "mae") == found["contrasts"][3]
-    assert find_contrast(found, "full", "clipped", "outside", "crps") is None
 
 
 @pytest.mark.parametrize(("distance", "words"), [(0.0339, "passes"), (0.0341, "fails")])
@@ -222,28 +215,6 @@ def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained(ter
     assert f"{row} 0.020 | – | 50.0 % |" in text
 
 
-class Page(HTMLParser):
-    """Collects tags, and checks that they are closed in order."""
-
-    VOID = ("meta", "img", "br")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.seen = [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.seen if name == tag]
-
-
 @pytest.fixture
 def page(tmp_path):
     (tmp_path / "figures").mkdir()
@@ -257,38 +228,21 @@ def page(tmp_path):
     )
 
 
-def test_the_page_is_well_formed_and_begins_with_the_answer(page):
-    seen = Page(page)
-    assert seen.open == []
-    assert [attrs["id"] for attrs in seen.all("h2")] == [
-        "answer",
-        "second-part-of-three",
-        "figures",
-    ]
-    assert [attrs["href"] for attrs in seen.all("a")] == ["#second-part-of-three", "#figures"]
-    assert '<h1>Title &amp; more</h1>\n<section class="answer">' in page
+def test_the_page_begins_with_the_answer_and_escapes_what_comes_from_files(page):
+    assert re.findall(r'<a href="(.*?)"', page) == ["#second-part-of-three", "#figures"]
     assert page.index('id="answer"') < page.index("</section>") < page.index('id="second')
+    for tag in ("section", "table", "figure", "div", "main"):
+        assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
+    assert "<h1>Title &amp; more</h1>" in page
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; so." in page
+    assert 'aria-label="A &lt;b&gt;caption&lt;/b&gt;">\n<table>' in page
+    assert '<th scope="row">a|b</th>' in page
+    assert '0.1 *<span class="range">0.0 to 0.2</span></td>' in page
 
 
 def test_the_page_needs_nothing_from_elsewhere(page):
-    seen = Page(page)
-    assert not seen.all("link")
-    assert not seen.all("script")
-    (image,) = seen.all("img")
-    assert image["src"].startswith("data:image/png;base64,")
-    assert image["alt"] == 'An "alt" text'
+    (image,) = re.findall("<img.*?>", page)
+    assert 'src="data:image/png;base64,' in image
+    assert 'alt="An &quot;alt&quot; text"' in image
     assert "<figcaption>What it shows.</figcaption>\n</figure>" in page
-    assert not re.search(r"https?://|url\(|@import", page)
-
-
-def test_tables_are_named_framed_and_intervals_stand_apart(page):
-    assert 'tabindex="0" aria-label="A &lt;b&gt;caption&lt;/b&gt;">\n<table>' in page
-    assert '<th scope="row">a|b</th>' in page
-    assert '0.1 *<span class="range">0.0 to 0.2</span></td>' in page
-    assert "@media print" in page
-    assert "@media (max-width" in page
-
-
-def test_what_comes_from_files_is_escaped(page):
-    assert "<script>" not in page
-    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; so." in page
+    assert not re.search(r"<link|<script|https?://|url\(|@import", page)

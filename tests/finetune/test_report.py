@@ -4,7 +4,7 @@ import pytest
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.evaluation.metric_names import METRICS
-from pix2z.finetune.report import PAIRS, SHOWN, tuning_metrics, tuning_verdict
+from pix2z.finetune.report import PAIRS, SHOWN, compared_metrics, verdict
 from pix2z.redshift_pdf.density import normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
@@ -35,7 +35,7 @@ def predicted(*, scatter: float, width: float, seed: int = 0):
 
 def measured(base, recalibrated, tuned):
     versions = {"base": base, "recalibrated": recalibrated, "tuned": tuned}
-    return tuning_metrics(versions, n_bootstrap=300, seed=5)
+    return compared_metrics(versions, n_bootstrap=300, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def gain():
 
 
 def said(found, *, all_kept=False):
-    return tuning_verdict(found, sample="mine.h5", n=N, all_kept=all_kept)
+    return verdict(found, sample="mine.h5", n=N, all_kept=all_kept)
 
 
 def test_every_version_and_difference_has_every_metric_with_its_interval(gain):
@@ -80,10 +80,10 @@ def test_differences_are_paired(gain):
 
 
 def test_a_gain_by_weights_is_told(gain):
-    verdict = said(gain)
-    assert verdict.startswith("On 120 test galaxies of mine.h5, CRPS is 0.0")
-    assert ": better, and by new weights, since against the base recalibrated" in verdict
-    assert verdict.endswith(".")
+    words = said(gain)
+    assert words.startswith("On 120 test galaxies of mine.h5, CRPS is 0.0")
+    assert ": better, and by new weights, since against the base recalibrated" in words
+    assert words.endswith(".")
 
 
 def test_a_gain_by_calibration_alone_is_told():

@@ -31,7 +31,7 @@ LEFT = {"predict": ["z.csv", "z.hdf5"], "ingest": ["galaxies.h5"]}
 def outcomes(request, tmp_path_factory) -> list[dict]:
     """Every way of reading every damaged file, and the whole ones first."""
     folder, per_layout = tmp_path_factory.mktemp("damaged"), request.param
-    model = [untrained_pool(tmp_path_factory.mktemp("model"))] if per_layout > 40 else []
+    model = [request.getfixturevalue("trained_pool")] if per_layout > 40 else []
     shares: list[list] = [[] for _ in range(WORKERS)]
     for worker in range(WORKERS):
         (folder / f"share-{worker}").mkdir()
@@ -68,35 +68,6 @@ def start(own: Path, share: list, model: list[Path]) -> subprocess.Popen:
         )
 
 
-def untrained_pool(folder: Path) -> Path:
-    """Write a pool of one tiny network."""
-    from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
-    from pix2z.redshift_pdf.calibration import Temperature
-    from pix2z.redshift_pdf.grid import RedshiftGrid
-
-    grid = RedshiftGrid(0.0, 0.4, 6)
-    settings = {
-        "precision": "float32",
-        "use_ebv": True,
-        "trunk_filters": [2],
-        "dense_units": [4],
-        "dropout": 0.0,
-        "learning_rate": 0.001,
-        "weight_decay": 0.0,
-        "label_smoothing_dz": 0.0,
-        "batch_size": 8,
-        "epochs": 1,
-        "patience": 1,
-        "augment": False,
-        "band_dropout": 0.0,
-    }
-    network = fresh_model("hybrid", settings, grid=grid)
-    member = Member("hybrid", network, grid, settings, {"arm": "full", "seed": 1}, Temperature(1.0))
-    save_member(folder / "seed-1", member)
-    save_pool(folder, ["seed-1"], Temperature(1.0))
-    return folder
-
-
 def test_whole_files_are_read_and_damaged_ones_end_in_a_result_or_in_one_line(outcomes):
     for entry in outcomes:
         name = Path(entry["file"]).name
@@ -119,8 +90,8 @@ def test_an_error_leaves_no_output_and_a_result_all_of_it(outcomes):
 def test_both_ends_are_reached(outcomes):
     """Damage that never harms, or always does, would prove little."""
     for name in LAYOUTS:
-        stem = name.partition(".")[0]
+        damaged = f"{name.partition('.')[0]}-"
         codes = Counter(
-            entry["code"] for entry in outcomes if Path(entry["file"]).name.startswith(f"{stem}-")
+            entry["code"] for entry in outcomes if Path(entry["file"]).name.startswith(damaged)
         )
         assert min(codes[0], codes[2]) > sum(codes.values()) / 24, (name, codes)

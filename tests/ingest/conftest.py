@@ -122,15 +122,13 @@ def framed(stamps, *, side, first):
     return whole
 
 
-def pasquet_labels(galaxies):
-    """Structured labels with columns beside those that are read."""
-    names = {"ra": "ra", "dec": "dec", "EBV": "ebv", "z": "z", "zErr": "z_error"}
-    dtype = [(name, galaxies[key].dtype) for name, key in names.items()]
-    labels = np.zeros(N, [("specObjID", "i8"), ("class", "S8"), *dtype, ("bestObjID", "i8")])
-    for name, key in names.items():
-        labels[name] = galaxies[key]
-    labels["bestObjID"] = galaxies["object_id"]
-    labels["specObjID"] = 7
+def pasquet_labels(columns):
+    """Structured labels of these columns, beside one that is not read."""
+    names = {"object_id": "bestObjID", "ebv": "EBV", "z_error": "zErr"}
+    dtype = [(names.get(key, key), values.dtype) for key, values in columns.items()]
+    labels = np.zeros(N, [("class", "S8"), *dtype])
+    for key, values in columns.items():
+        labels[names.get(key, key)] = values
     return labels
 
 
@@ -142,14 +140,8 @@ def written(galaxies, write_raw, write_npz):
         kept = {name: values for name, values in galaxies.items() if name not in dropped}
         stamps = kept.pop("stamps")
         if layout == "pasquet":
-            labels = pasquet_labels(galaxies)
-            fields = {"z": "z", "z_error": "zErr", "ebv": "EBV", "ra": "ra", "dec": "dec"}
-            gone = {fields[name] for name in dropped if name in fields}
-            if "object_id" in dropped:
-                gone |= {"bestObjID", "specObjID"}
-            labels = labels[[name for name in labels.dtype.names if name not in gone]]
             cube = framed(stamps, side=64, first=16)
-            return write_npz({"cube": cube, "labels": np.ascontiguousarray(labels)})
+            return write_npz({"cube": cube, "labels": pasquet_labels(kept)})
         if layout == "hdf5":
             return write_raw({"pix/stamps": stamps} | {f"cat/{k}": v for k, v in kept.items()})
         if layout == "nersc":

@@ -11,15 +11,7 @@ from pix2z.ingest.duplicates import (
     close_positions,
     near_another,
     repeated_between_groups,
-    repeated_ids,
 )
-
-
-@given(st.lists(st.integers(-3, 3)))
-def test_repeated_ids_leaves_every_id_once(ids):
-    ids = np.array(ids, dtype=np.int64)
-    kept = ids[~repeated_ids(ids)]
-    assert sorted(kept) == sorted(set(ids))
 
 
 def test_repeats_within_a_group_are_no_leak():

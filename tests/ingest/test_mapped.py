@@ -78,32 +78,19 @@ def test_any_axes_bands_unit_and_size_give_the_same_nanomaggies(
     assert found.dtype == np.float32
 
 
-@pytest.mark.parametrize("axes", ["NHWC", "NCHW"])
-def test_other_pixel_scales_are_resampled(write_raw, axes):
+def test_other_pixel_scales_are_resampled_and_what_was_done_is_said(write_raw):
     fine = np.random.default_rng(5).normal(size=(N, 66, 70, 2))
     blocks = fine[:, 1:65, 3:67].reshape(N, 32, 2, 32, 2, 2).sum(axis=(2, 4))
-    path = write_raw({"images": fine.transpose(0, 3, 1, 2) if axes == "NCHW" else fine})
-    found, survey = read(path, bands="rg", unit="nanomaggy", pixel_scale=0.198)
+    path = write_raw({"images": fine.transpose(0, 3, 1, 2) * 3631})
+    found, survey = read(path, bands="rg", unit="nJy", pixel_scale=0.198)
     np.testing.assert_allclose(found[..., [2, 1]], blocks, rtol=1e-5, atol=1e-6)
     assert np.isnan(found[..., [0, 3, 4]]).all()
     assert survey.converted == {
-        "axes": "bands first, moved last" if axes == "NCHW" else "bands last, as they are",
+        "axes": "bands first, moved last",
         "bands": "read as r g; absent: u i z",
-        "unit": "nanomaggy",
+        "unit": "nJy: times 0.000275406 to nanomaggies",
         "pixel scale": "0.198 arcsec, resampled to 0.396 by area of overlap",
         "crop": "the central 32 pixels of 0.396 arcsec",
-    }
-
-
-def test_what_was_done_is_said(write_raw):
-    path = write_raw({"images": np.ones((N, 5, 107, 40))})
-    _, survey = read(path, unit="nJy", bands="zirgu")
-    assert survey.converted == {
-        "axes": "bands first, moved last",
-        "bands": "read as z i r g u",
-        "unit": "nJy: times 0.000275406 to nanomaggies",
-        "pixel scale": "0.396 arcsec, as it is",
-        "crop": "rows 37 to 68, columns 4 to 35",
     }
 
 
@@ -130,21 +117,13 @@ def test_axes_are_read_off_the_shape_or_asked_for(n_bands, height, width, first)
     [
         ((N, 4, 32, 32), {}, r"expected shape \(N, H, W, 5\) or \(N, 5, H, W\) for the bands 'ugr"),
         ((N, 32, 32, 5), {"axes": "NCHW"}, r"expected shape \(N, 5, H, W\) for"),
-        ((N, 5, 32, 32), {"axes": "NHWC"}, r"expected shape \(N, H, W, 5\) for"),
-        ((N, 5, 32, 32), {"bands": "gri"}, r"expected shape .* for the bands 'gri'"),
         ((N, 5, 40, 5), {}, r"shape \(4, 5, 40, 5\) may have its bands first or last"),
         ((N, 5, 31, 40), {}, "expected stamps of at least 32 x 0.396 = 12.672 arcsec"),
         ((N, 5, 64, 64), {"pixel_scale": 0.09}, "expected a pixel scale from 0.1 to 0.8"),
-        ((N, 5, 40, 40), {"pixel_scale": 0.2}, "received 40 x 0.2 = 8 arcsec"),
         ((N, 1024), {}, "images: expected shape"),
         ((N, 5, 32, 32), {"images": "pix"}, "key 'pix' is missing; the file has a, images"),
         ((N, 5, 32, 32), {"redshift": "cat/z"}, "key 'cat/z' is missing"),
-        (
-            (N, 5, 32, 32),
-            {"bands": "zirgu", "ebv": "a"},
-            r"a: expected shape \(4,\); rec",
-        ),
-        ((N, 5, 32, 32), {"redshift": "images"}, r"images: expected shape \(4,\)"),
+        ((N, 5, 32, 32), {"bands": "zirgu", "ebv": "a"}, r"a: expected shape \(4,\); rec"),
         ((N, 5, 32, 32), {"unit": None}, "the unit of the images is not known"),
     ],
 )
@@ -179,19 +158,14 @@ def test_columns_come_from_nested_keys(write_raw):
     assert np.isnan(survey.table.seeing[:, [0, 4]]).all()
     assert survey.source == "my survey"
     assert survey.table.origin["z_spec"] == "cat/z"
-    keys["obs/seeing"] = np.full(N, 1.5)
-    _, survey = read(write_raw(keys), **mapping)
-    assert (survey.table.seeing[:, 1:4] == 1.5).all()
 
 
-@pytest.mark.parametrize(("dtype", "axes"), [("f4", "NHWC"), (">f8", "NCHW"), ("i2", "NCHW")])
-def test_a_masked_value_becomes_nan_and_nothing_else_does(write_raw, dtype, axes):
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_a_masked_value_becomes_nan_and_nothing_else_does(write_raw, dtype):
     images = np.random.default_rng(6).integers(-5, 300, (N, 40, 40, 5)).astype(dtype)
     images[1, 10:14, 9, 2] = -9999
-    kept = images if axes == "NHWC" else images.transpose(0, 3, 1, 2)
-    found, survey = read(
-        write_raw({"images": kept}), unit="nJy", axes=axes, bands="zirgu", masked_value=-9999
-    )
+    path = write_raw({"images": images})
+    found, survey = read(path, unit="nJy", bands="zirgu", masked_value=-9999)
     expected = images[:, 4:36, 4:36, ::-1].astype(np.float64) / 3631
     expected[1, 6:10, 5, 2] = np.nan
     np.testing.assert_allclose(found, expected, rtol=1e-6)

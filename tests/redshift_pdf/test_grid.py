@@ -8,18 +8,6 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
 
 
-def test_centres_lie_midway_between_edges():
-    assert len(GRID.edges) == 181
-    assert GRID.edges[0] == 0.0
-    assert GRID.edges[-1] == 0.4
-    np.testing.assert_allclose(GRID.centres - GRID.edges[:-1], GRID.width / 2)
-    np.testing.assert_allclose(GRID.centres[0], 0.4 / 180 / 2)
-
-
-def test_every_centre_is_in_its_own_bin():
-    np.testing.assert_array_equal(GRID.bin_index(GRID.centres), np.arange(180))
-
-
 @given(st.floats(min_value=0.0, max_value=0.4))
 def test_a_redshift_lies_between_the_edges_of_its_bin(z):
     index = int(GRID.bin_index(z))

@@ -20,11 +20,6 @@ def test_arrays_get_their_stored_dtypes():
         assert getattr(predictions, name).dtype == dtype
 
 
-def test_large_ids_survive():
-    ids = np.array([2**62 + 1, 2**53 + 1, 3, 4, 5])
-    np.testing.assert_array_equal(make(object_id=ids).object_id, ids)
-
-
 def test_select_keeps_rows_together():
     picked = select(make(), np.array([3, 1]))
     assert len(picked) == 2

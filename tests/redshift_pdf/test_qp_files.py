@@ -34,9 +34,8 @@ def make(n):
     )
 
 
-@pytest.mark.parametrize("n", [1, 2, 30])
-def test_what_is_written_is_read(tmp_path, n):
-    predictions = make(n)
+def test_what_is_written_is_read(tmp_path):
+    predictions = make(1)
     write_predictions(tmp_path / "arm" / "pool.hdf5", predictions)
     again = read_predictions(tmp_path / "arm" / "pool.hdf5")
     assert again.grid == GRID
@@ -77,17 +76,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def datasets(path):
-    found = {}
+    """Read every dataset of a file, in its order: name -> array."""
     with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    return found
+        return {f"{group}/{name}": file[group][name][...] for group in file for name in file[group]}
 
 
-@pytest.mark.parametrize("sizes", [(30,), (7, 7, 16), (1, 0, 29)])
+@pytest.mark.parametrize("sizes", [(30,), (1, 0, 29)])
 def test_chunks_are_written_as_qp_writes_the_whole(tmp_path, sizes):
     predictions = make(30)
     ensemble = qp.Ensemble(
@@ -109,12 +103,11 @@ def test_chunks_are_written_as_qp_writes_the_whole(tmp_path, sizes):
         np.testing.assert_array_equal(values, chunks[name])
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 30, 100])
-def test_chunks_are_those_of_the_whole(tmp_path, chunk_rows):
+def test_chunks_are_those_of_the_whole(tmp_path):
     write_predictions(tmp_path / "pool.hdf5", make(30))
     whole = read_predictions(tmp_path / "pool.hdf5")
-    chunks = list(read_prediction_chunks(tmp_path / "pool.hdf5", chunk_rows=chunk_rows))
-    assert max(len(chunk) for chunk in chunks) == min(chunk_rows, 30)
+    chunks = list(read_prediction_chunks(tmp_path / "pool.hdf5", chunk_rows=7))
+    assert max(len(chunk) for chunk in chunks) == 7
     np.testing.assert_array_equal(np.concatenate([c.density for c in chunks]), whole.density)
     for name in COLUMNS:
         joined = np.concatenate([getattr(chunk, name) for chunk in chunks])
@@ -141,7 +134,7 @@ def test_other_columns_are_written_in_their_dtypes(tmp_path):
         read_predictions(tmp_path / "pdfs.hdf5")
 
 
-@pytest.mark.parametrize("sizes", [(), (3,), (5, 6)])
+@pytest.mark.parametrize("sizes", [(3,), (5, 6)])
 def test_another_number_of_rows_than_promised_writes_nothing(tmp_path, sizes):
     def write():
         with pdf_writer(tmp_path / "pool.hdf5", GRID, n=10, columns=COLUMNS) as writer:
@@ -191,8 +184,8 @@ def test_pdfs_are_let_go_of_chunk_by_chunk(tmp_path):
         return found
 
     peak(256)  # what is imported at the first use
-    small, large = peak(1024), peak(8192)
-    assert (large - small) / (8192 - 1024) < 20  # bytes per galaxy; its PDF alone has 720
+    small, large = peak(512), peak(3072)
+    assert (large - small) / (3072 - 512) < 60  # bytes per galaxy; its PDF alone has 720
 
 
 def edit(key, value):
@@ -216,22 +209,14 @@ DAMAGES = {
 }
 FAULTS = {
     "array 'meta/bins' is missing; expected a qp hist file": lambda file: file.pop("meta"),
-    "array 'data/pdfs' is missing": lambda file: file.pop("data"),
-    "array 'ancil/row' is missing": lambda file: file.pop("ancil"),
     "array 'ancil/z_phot' is missing": lambda file: file.pop("ancil/z_phot"),
-    "not a qp file .*pdf_name": lambda file: file.pop("meta/pdf_name"),
     "not a qp file .*interp": edit("meta/pdf_name", np.array([b"interp"])),
-    "not a qp file .*decode": edit("meta/pdf_name", np.array([3])),
     r"ancil/z_spec must be \(5,\); got \(7,\)": edit("ancil/z_spec", np.zeros(7)),
-    r"ancil/z_spec must be \(5,\); got \(5, 2\)": edit("ancil/z_spec", np.zeros((5, 2))),
-    r"ancil/z_spec must be \(5,\); got \(\)": edit("ancil/z_spec", 0.1),
     "ancil/z_spec must hold numbers": edit("ancil/z_spec", np.full(5, b"a")),
     "meta/bins must be equally spaced": edit("meta/bins", GRID.edges[None] ** 2),
     "meta/bins must be at least three finite": edit("meta/bins", np.full((1, 181), np.nan)),
     "expected 181 edges in meta/bins; received 180": edit("meta/bins", np.linspace(0, 0.4, 180)),
-    "not a qp file .*z_min must be below": edit("meta/bins", GRID.edges[::-1]),
     r"data/pdfs must be \(N, K\); got \(0, 180\)": edit("data/pdfs", np.zeros((0, 180))),
-    r"data/pdfs must be \(N, K\); got \(180,\)": edit("data/pdfs", np.zeros(180)),
     "not a qp file .*cannot be properly normalized": edit("data/pdfs", np.full((5, 180), -1.0)),
 }
 
@@ -240,9 +225,8 @@ def read_by_chunks(path):
     return list(read_prediction_chunks(path, chunk_rows=2))
 
 
-@pytest.mark.parametrize("read", [read_predictions, read_by_chunks])
 @pytest.mark.parametrize("message", [*DAMAGES, *FAULTS])
-def test_damaged_files_are_one_clear_line(tmp_path, read, message):
+def test_damaged_files_are_one_clear_line(tmp_path, message):
     path = tmp_path / "pool.hdf5"
     write_predictions(path, make(5))
     if message in DAMAGES:
@@ -250,26 +234,25 @@ def test_damaged_files_are_one_clear_line(tmp_path, read, message):
     else:
         with h5py.File(path, "r+") as file:
             FAULTS[message](file)
-    with pytest.raises(InputError, match=rf"pool\.hdf5: {message}") as caught:
-        read(path)
-    assert "\n" not in str(caught.value)
+    for read in (read_predictions, read_by_chunks):
+        with pytest.raises(InputError, match=rf"pool\.hdf5: {message}") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan])
-def test_pdfs_that_cannot_be_normalised_come_back_as_not_finite(tmp_path, value):
+def test_pdfs_that_cannot_be_normalised_come_back_as_not_finite(tmp_path):
     path = tmp_path / "pool.hdf5"
     write_predictions(path, make(5))
     with h5py.File(path, "r+") as file:
-        file["data/pdfs"][2] = value
+        file["data/pdfs"][2] = 0.0
     finite = np.isfinite(read_predictions(path).density).all(axis=1)
     assert finite.tolist() == [True, True, False, True, True]
 
 
-def test_only_hdf5_names_are_written(tmp_path):
-    with pytest.raises(InputError, match=r"\.hdf5; got '\.csv'"):
-        write_predictions(tmp_path / "pool.csv", make(5))
-
-
-def test_an_empty_set_of_predictions_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no galaxy to write"):
-        write_predictions(tmp_path / "pool.hdf5", make(0))
+@pytest.mark.parametrize(
+    ("name", "n", "said"),
+    [("pool.csv", 5, r"\.hdf5; got '\.csv'"), ("pool.hdf5", 0, "no galaxy to write")],
+)
+def test_other_names_and_empty_sets_are_refused(tmp_path, name, n, said):
+    with pytest.raises(InputError, match=said):
+        write_predictions(tmp_path / name, make(n))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.profiles import PSF_COMPONENTS, SPERGEL_INDEX
-from pix2z.sky.rendering import Sources
 
 __all__ = ["PRECISE", "galsim_stamp"]
 
@@ -19,9 +18,7 @@ PRECISE = {"folding_threshold": 1e-3, "maxk_threshold": 1e-4, "maximum_fft_size"
 """GalSim accuracy (its GSParams) at which the reference no longer matters to the tests."""
 
 
-def galsim_stamp(
-    sources: Sources, row: int, band: int, *, accuracy: dict[str, float] | None = None
-) -> NDArray[np.float64]:
+def galsim_stamp(sources, row, band, *, accuracy=None):
     """Noise-free stamp (STAMP_SIDE, STAMP_SIDE) of one source in one band, nanomaggies.
 
     accuracy : GSParams by name; GalSim's defaults otherwise.
@@ -52,7 +49,7 @@ def galsim_stamp(
     return stamp
 
 
-def _psf(fwhm: float, gsparams: Any) -> Any:
+def _psf(fwhm, gsparams):
     return galsim.Sum(
         [
             galsim.Gaussian(flux=share, sigma=width * fwhm, gsparams=gsparams)

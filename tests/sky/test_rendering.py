@@ -14,11 +14,10 @@ from pix2z.sky.rendering import (
     render,
     render_shapes,
 )
-from pix2z.sky.scene import Scene
 from tests.sky.galsim_reference import PRECISE, galsim_stamp
 
 
-def moments(stamps: np.ndarray, radius_arcsec: float = 4.0) -> np.ndarray:
+def moments(stamps, radius_arcsec=4.0):
     """Second moments (N, 3) = xx, xy, yy about the stamp's centre in a circular aperture."""
     axis = (np.arange(32) - 15.5) * PIXEL_SCALE
     y, x = np.meshgrid(axis, axis, indexing="ij")
@@ -27,7 +26,7 @@ def moments(stamps: np.ndarray, radius_arcsec: float = 4.0) -> np.ndarray:
     return np.einsum("nyx,myx->nm", light, weights) / light.sum(axis=(1, 2))[:, None]
 
 
-def circle(radius: float, *, bulge_fraction: float) -> Sources:
+def circle(radius, *, bulge_fraction):
     """One round galaxy of unit flux."""
     one = np.ones(1)
     return Sources(
@@ -45,8 +44,8 @@ def circle(radius: float, *, bulge_fraction: float) -> Sources:
 
 
 @pytest.fixture(scope="module")
-def sample(scene: Scene, sample_rows: np.ndarray) -> Sources:
-    """200 galaxies; every eighth sits at the stamp's edge, which cuts it."""
+def sample(scene, sample_rows):
+    """Galaxies, of which every eighth sits at the stamp's edge, which cuts it."""
     galaxy = scene.galaxy.take(sample_rows)
     at_edge = np.arange(len(galaxy)) % 8 == 0
     return replace(
@@ -57,8 +56,8 @@ def sample(scene: Scene, sample_rows: np.ndarray) -> Sources:
 
 
 @pytest.fixture(scope="module")
-def both(sample: Sources) -> tuple[np.ndarray, np.ndarray]:
-    """The 200 galaxies by the renderer and by GalSim, each in one band, bands in turn."""
+def both(sample):
+    """The galaxies by the renderer and by GalSim, each in one band, bands in turn."""
     bands = np.arange(len(sample)) % 5
     ours = render(sample)[np.arange(len(sample)), bands].astype(np.float64)
     reference = [
@@ -67,24 +66,24 @@ def both(sample: Sources) -> tuple[np.ndarray, np.ndarray]:
     return ours, np.stack(reference)
 
 
-def test_sample_holds_every_kind(sample: Sources) -> None:
+def test_sample_holds_every_kind(sample):
     assert sample.disc_half_light_radius.max() > 15
     assert len(np.unique(grid_side(sample))) >= 4
 
 
-def test_pixels_agree_with_galsim(both: tuple[np.ndarray, np.ndarray]) -> None:
+def test_pixels_agree_with_galsim(both):
     ours, reference = both
     residual = np.abs(ours - reference).max(axis=(1, 2)) / reference.max(axis=(1, 2))
     assert residual.max() < 0.005  # a quarter of a percent is usual for the largest
 
 
-def test_flux_in_the_stamp_agrees_with_galsim(both: tuple[np.ndarray, np.ndarray]) -> None:
+def test_flux_in_the_stamp_agrees_with_galsim(both):
     ours, reference = both
     ratio = ours.sum(axis=(1, 2)) / reference.sum(axis=(1, 2))
     assert np.abs(ratio - 1).max() < 0.01
 
 
-def test_moments_agree_with_galsim(both: tuple[np.ndarray, np.ndarray]) -> None:
+def test_moments_agree_with_galsim(both):
     ours, reference = both
     expected = moments(reference)
     size = (expected[:, 0] + expected[:, 2])[:, None] / 2
@@ -92,7 +91,7 @@ def test_moments_agree_with_galsim(both: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("side", GRID_SIDES[:-1])
-def test_grid_is_left_before_light_wraps_around(side: int) -> None:
+def test_grid_is_left_before_light_wraps_around(side):
     for bulge_fraction in (0.0, 1.0):
         radii = np.linspace(1, 60, 1200)
         sides = np.array([grid_side(circle(r, bulge_fraction=bulge_fraction))[0] for r in radii])
@@ -101,51 +100,10 @@ def test_grid_is_left_before_light_wraps_around(side: int) -> None:
         assert render(largest)[0, 2].sum() == pytest.approx(reference.sum(), rel=0.01)
 
 
-def test_flux_is_linear_and_whole() -> None:
-    small = circle(0.5, bulge_fraction=0.0)
-    assert render(small)[0].sum(axis=(1, 2)) == pytest.approx(np.ones(5), abs=2e-3)
-    doubled = replace(small, flux=2 * small.flux)
-    np.testing.assert_allclose(render(doubled), 2 * render(small), rtol=1e-5)
-
-
-def test_shapes_mix_into_the_stamp(scene: Scene) -> None:
+def test_shapes_mix_into_the_stamp(scene):
     galaxy = scene.galaxy.take(np.arange(20))
     shapes = render_shapes(galaxy)
     disc, bulge = (shapes[:, :, SHAPES.index(name)] for name in ("disc", "bulge"))
     share = galaxy.bulge_fraction[..., None, None]
     mixed = galaxy.flux[..., None, None] * ((1 - share) * disc + share * bulge)
     np.testing.assert_allclose(mixed, render(galaxy), rtol=1e-3, atol=1e-5 * mixed.max())
-
-
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("disc_half_light_radius", "disc_radius_derivative"),
-        ("disc_axis_ratio", "disc_axis_ratio_derivative"),
-    ],
-)
-def test_derivatives_are_finite_differences(
-    scene: Scene, steady_rows: np.ndarray, name: str, shape: str
-) -> None:
-    galaxy = scene.galaxy.take(steady_rows)
-    value = getattr(galaxy, name)
-    step = 0.01
-    low, high = (
-        render_shapes(replace(galaxy, **{name: value * np.exp(sign * step)}))[:, :, 0]
-        for sign in (-1, 1)
-    )
-    by_log = (high.astype(np.float64) - low) / (2 * step)
-    expected = by_log if name == "disc_half_light_radius" else by_log / value[:, None, None, None]
-    computed = render_shapes(galaxy)[:, :, SHAPES.index(shape)]
-    scale = np.abs(expected).max(axis=(2, 3), keepdims=True)
-    assert (np.abs(computed - expected) / scale).max() < 0.01
-
-
-def test_galaxy_sits_at_its_offset() -> None:
-    shifted = replace(
-        circle(1.0, bulge_fraction=0.5), offset_x=np.array([0.7]), offset_y=np.array([-0.3])
-    )
-    stamp = render(shifted)[0, 2].astype(np.float64)
-    axis = (np.arange(32) - 15.5) * PIXEL_SCALE
-    centroid = (stamp.sum(axis=0) @ axis, stamp.sum(axis=1) @ axis) / stamp.sum()
-    assert centroid == pytest.approx((0.7, -0.3), abs=0.02)

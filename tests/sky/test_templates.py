@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from pix2z.sky.parents import Parents
-from pix2z.sky.templates import TemplateGrid, fit_templates, template_flux, template_spectra
+from pix2z.sky.templates import fit_templates, template_flux, template_spectra
 
 
-def test_fluxes_are_kcorrects_own(grid: TemplateGrid, parents: Parents) -> None:
+def test_fluxes_are_kcorrects_own(grid, parents):
     rows = slice(0, 200)
     z, coefficients = parents.z[rows], parents.coefficients[rows]
     ab = grid.projector.reconstruct(redshift=z, coeffs=coefficients)  # AB maggies
@@ -17,7 +16,7 @@ def test_fluxes_are_kcorrects_own(grid: TemplateGrid, parents: Parents) -> None:
     )
 
 
-def test_fit_recovers_a_template_sum(grid: TemplateGrid) -> None:
+def test_fit_recovers_a_template_sum(grid):
     rng = np.random.default_rng(0)
     z = rng.uniform(0.01, 0.39, 50)
     coefficients = rng.uniform(0, 1, (50, 5)) * [1e-6, 1e-8, 1e-6, 1e-5, 1e-6]
@@ -27,7 +26,7 @@ def test_fit_recovers_a_template_sum(grid: TemplateGrid) -> None:
     assert (fitted >= 0).all()
 
 
-def line_centre(wavelength, flux, *, near: float, half_width: float) -> float:
+def line_centre(wavelength, flux, *, near, half_width):
     """Centre of a Gaussian on a straight line, fitted to what is within `half_width` Angstrom."""
     within = np.abs(wavelength - near) < half_width
     x, y = wavelength[within], flux[within] / flux[within].mean()
@@ -43,25 +42,11 @@ def line_centre(wavelength, flux, *, near: float, half_width: float) -> float:
 @pytest.mark.parametrize(
     ("template", "vacuum", "air", "half_width"),
     [
-        (4, 4102.892, 4101.734, 30.0),  # H delta and H gamma of young stars
-        (4, 4341.684, 4340.464, 25.0),
-        (1, 5008.240, 5006.843, 22.0),  # [O III], [O II] and H beta of gas
-        (1, 3728.48, 3727.42, 40.0),
-        (1, 4862.683, 4861.325, 25.0),
+        (4, 4102.892, 4101.734, 30.0),  # H delta of young stars
+        (1, 5008.240, 5006.843, 22.0),  # [O III] of gas
     ],
 )
 def test_template_wavelengths_are_in_vacuum(template, vacuum, air, half_width):
     wavelength, flux = template_spectra()
     centre = line_centre(wavelength, flux[template], near=(vacuum + air) / 2, half_width=half_width)
     assert abs(centre - vacuum) < 0.25 * (vacuum - air)
-
-
-def test_template_spectra_are_those_that_fluxes_come_from(grid: TemplateGrid) -> None:
-    wavelength, flux = template_spectra(low=3000, high=8000)
-    assert 3000 <= wavelength[0] < wavelength[-1] <= 8000
-    assert flux.shape == (5, len(wavelength))
-    assert (flux > 0).all()
-    # f_lambda through r: what the projector has for z = 0, up to one factor for all templates
-    r_band = np.exp(-0.5 * ((wavelength - 6180) / 400) ** 2)
-    ratio = (flux * r_band * wavelength).sum(axis=1) / grid.flux[0, 2]
-    np.testing.assert_allclose(ratio / ratio.mean(), 1, atol=0.1)

@@ -1,7 +1,6 @@
 """Artificial galaxies: smooth continua, breaks and lines, on pixels of 120 km/s."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pix2z.spectra.templates import Templates
 
@@ -10,10 +9,10 @@ WAVELENGTH = np.exp(np.log(4000) + STEP * np.arange(2000))  # to 8,900 Angstrom
 REST = np.exp(np.arange(np.log(2200), np.log(9200), STEP / 3))
 
 
-def shape(wavelength: NDArray, kind: int) -> NDArray:
+def shape(wavelength, kind):
     """Rest-frame flux of three kinds: old stars, young stars, gas."""
 
-    def line(centre: float, sigma: float = 3e-3) -> NDArray:
+    def line(centre, sigma=3e-3):
         return np.exp(-0.5 * (np.log(wavelength / centre) / sigma) ** 2)
 
     if kind == 0:
@@ -24,12 +23,12 @@ def shape(wavelength: NDArray, kind: int) -> NDArray:
     return line(3728.5) + line(4862.7) + 1.5 * line(5008.2) + 2 * line(6564.6)
 
 
-def templates(*, non_negative: bool = True) -> Templates:
+def templates(*, non_negative=True):
     """The three kinds, as templates."""
     return Templates(REST, np.stack([shape(REST, kind) for kind in range(3)]), non_negative)
 
 
-def galaxy(z: float, weights: tuple[float, float, float] = (1.0, 0.6, 0.4)) -> NDArray:
+def galaxy(z, weights=(1.0, 0.6, 0.4)):
     """A sum of the three kinds at redshift z, on `WAVELENGTH`, without noise."""
     rest = WAVELENGTH / (1 + z)
     return np.sum([w * shape(rest, kind) for kind, w in enumerate(weights)], axis=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
+from pix2z.spectra.chi_square import chi_square_scan, polynomials
 
 L, S, T, DEGREE = 120, 15, 4, 2
 BASIS = polynomials(L, DEGREE)
@@ -47,49 +47,3 @@ def test_every_trial_is_scipys_least_squares(problem, non_negative):
                 flux[row], weight[row], templates[:, here], known[here], non_negative=non_negative
             )
             assert found[row, s] == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("non_negative", [False, True])
-def test_pixel_by_pixel_is_the_same(problem, non_negative):
-    flux, weight, templates, known = problem
-    scan = chi_square_scan(
-        flux, weight, templates=templates, known=known, degree=DEGREE, non_negative=non_negative
-    )
-    places = [slice(s, s + L) for s in range(S)]
-    one = chi_square_at(
-        flux[0],
-        weight[0],
-        templates=[templates[:, here] for here in places],
-        known=[known[here] for here in places],
-        basis=BASIS,
-        non_negative=non_negative,
-    )
-    np.testing.assert_allclose(one, scan[0], rtol=1e-7)
-
-
-def test_weights_shared_by_all_spectra_need_one_row(problem):
-    flux, weight, templates, known = problem
-    options = {"templates": templates, "known": known, "degree": DEGREE, "non_negative": True}
-    shared = chi_square_scan(flux, weight[1:2], **options)
-    each = chi_square_scan(flux, np.repeat(weight[1:2], 3, axis=0), **options)
-    np.testing.assert_allclose(shared, each, rtol=1e-9)
-
-
-def test_a_template_out_of_reach_or_twice_there_changes_nothing(problem):
-    flux, weight, templates, known = problem
-    options = {"known": known, "degree": DEGREE, "non_negative": False}
-    expected = chi_square_scan(flux, weight, templates=templates, **options)
-    more = np.concatenate([templates, np.zeros((1, templates.shape[1])), templates[:1]])
-    found = chi_square_scan(flux, weight, templates=more, **options)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_trials_with_too_few_known_pixels_are_infinite(problem):
-    flux, weight, templates, _ = problem
-    known = np.ones(L + S - 1)
-    known[: L // 2 + 7] = 0
-    found = chi_square_scan(
-        flux, weight, templates=templates * known, known=known, degree=1, non_negative=False
-    )
-    assert np.isinf(found[1:, 0]).all()
-    assert np.isfinite(found[1:, -1]).all()

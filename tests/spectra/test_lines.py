@@ -33,13 +33,6 @@ def test_wavelengths_are_those_of_the_laboratory_in_vacuum():
         assert rest[name] == pytest.approx(edlen_vacuum(wavelength), rel=1e-5), name
 
 
-def test_names_are_unique_and_lines_in_order():
-    assert len({line.name for line in LINES}) == len(LINES)
-    wavelengths = [line.wavelength for line in LINES]
-    assert wavelengths == sorted(wavelengths)
-    assert {line.emission for line in LINES} == {True, False}
-
-
 def test_a_doublet_has_its_ratio():
     wavelength = np.geomspace(3500, 7000, 20_000)
     found = emission_templates(wavelength, sigma=100.0)

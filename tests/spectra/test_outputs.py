@@ -1,5 +1,6 @@
 """The assessment of two spectrum arms on made-up reconstructions, from files to files."""
 
+import dataclasses
 import json
 import shutil
 
@@ -17,14 +18,11 @@ from pix2z.config.spectrum import (
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import write_split
-from pix2z.redshift_pdf.density import median, normalise
-from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import write_predictions
 from pix2z.spectra.outputs import AssessmentInputs, write_assessment
+from tests.evaluation.conftest import GRID, make_predictions
 from tests.spectra.galaxies import shape, templates
 
-GRID = RedshiftGrid(0.0, 0.4, 80)
 WAVELENGTHS = WavelengthRange(low=3800.0, high=9200.0, n=512)
 SETTINGS = SpectrumConfig.model_construct(
     wavelength=WAVELENGTHS,
@@ -106,20 +104,9 @@ def report(sample_path, sample_split, tmp_path_factory):
 
 def write_direct(galaxies, rows):
     z_spec = galaxies.column("specz_redshift", rows).astype(np.float64)
-    centre = z_spec + np.random.default_rng(2).normal(0, 0.01, len(rows))
-    shapes = np.exp(-0.5 * ((GRID.centres - centre[:, None]) / 0.01) ** 2) + 1e-9
-    density = normalise(shapes, GRID)
-    columns = {name: galaxies.column(name, rows) for name in ("object_id", "group_id", "mag_r")}
-    made = Predictions(
-        grid=GRID,
-        density=density,
-        row=rows,
-        z_spec=z_spec,
-        z_phot=median(density, GRID),
-        ebv=galaxies.column("ebv", rows),
-        **columns,
-    )
-    write_predictions("predictions/full/pool.hdf5", made)
+    made = make_predictions(len(rows), sigma=0.01, z_spec=z_spec, row=rows)
+    ids = {name: galaxies.column(name, rows) for name in ("object_id", "group_id")}
+    write_predictions("predictions/full/pool.hdf5", dataclasses.replace(made, **ids))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import pytest
 
 from pix2z.sky.filters import band_weights, flux_density_per_nanomaggy
 from pix2z.spectra.scores import H_ALPHA, colours, line_offsets, score_spectra
-from pix2z.spectra.summary import compare_spectra, spectrum_summary
 from pix2z.wavelengths import WavelengthGrid
 
 GRID = WavelengthGrid(3800.0, 9200.0, 1000)
@@ -18,18 +17,6 @@ def with_line(z, *, at=None, height=1.0):
     place = H_ALPHA * (1 + (z if at is None else at))
     line = height * np.exp(-0.5 * ((GRID.values / place - 1) / 0.003) ** 2)
     return (1 + line)[None].astype(np.float32)
-
-
-def test_a_perfect_reconstruction_has_no_error_and_is_inside():
-    truth = np.repeat(with_line(0.1), 5, axis=0)
-    band = np.full_like(truth, 0.01)
-    block = (truth, band, band, truth, np.full(5, 0.1))
-    found = score_spectra([block], wavelength=GRID.values, bands=BANDS)
-    for name in ("mse", "mae"):
-        np.testing.assert_array_equal(getattr(found.galaxies, name), 0)
-    np.testing.assert_array_equal(found.galaxies.inside68, 1)
-    np.testing.assert_allclose(found.galaxies.line_offset, 0, atol=GRID.step)
-    np.testing.assert_allclose(found.galaxies.colours, found.galaxies.true_colours)
 
 
 def test_errors_and_coverage_do_not_depend_on_blocks_and_leave_unknown_flux_out():
@@ -81,51 +68,3 @@ def test_no_line_is_looked_for_where_there_is_none_or_beyond_the_end():
     weak = np.concatenate([with_line(0.12, height=0.05), with_line(0.39)])
     found = line_offsets(weak, weak, z, wavelength=GRID.values)
     assert np.isnan(found).all()
-
-
-def test_a_reconstruction_without_a_line_is_not_counted_as_found():
-    rising = np.linspace(1.0, 2.0, GRID.n)[None] ** 3
-    found = line_offsets(
-        rising.astype(np.float32), with_line(0.12), np.array([0.12]), wavelength=GRID.values
-    )
-    assert not abs(found[0]) < 0.01
-
-
-def scored(error, n=60):
-    truth = np.repeat(with_line(0.1), n, axis=0)
-    rng = np.random.default_rng(2)
-    flux = truth + rng.normal(0, error, truth.shape).astype(np.float32)
-    half = np.full_like(flux, error)
-    block = (flux, half, 2 * half, truth, np.full(n, 0.1))
-    return score_spectra([block], wavelength=GRID.values, bands=BANDS)
-
-
-def test_a_summary_has_intervals_around_its_values():
-    found = spectrum_summary(
-        scored(0.1),
-        group_id=np.arange(60) // 2,
-        measured_colours=np.zeros((60, 2)),
-        colour_names=("g-r", "r-i"),
-        n_bootstrap=200,
-        seed=1,
-    )
-    assert found["mse"]["low"] < found["mse"]["value"] < found["mse"]["high"]
-    assert found["mse"]["value"] == pytest.approx(0.01, rel=0.05)
-    assert found["coverage_68"] == pytest.approx(0.683, abs=0.01)
-    assert found["h_alpha"]["n"] == 60
-    assert found["colours"]["g-r"]["against_target"]["nmad"] < 0.02
-
-
-def test_the_better_network_is_told_from_the_worse():
-    scores = {"full": scored(0.1).galaxies, "plain": scored(0.2).galaxies}
-    masks = {"whole": np.ones(60, bool), "inside": np.arange(60) < 40}
-    entries = compare_spectra(
-        scores,
-        (("full", "plain"), ("full", "absent")),
-        masks,
-        group_id=np.arange(60),
-        n_bootstrap=200,
-        seed=1,
-    )
-    assert len(entries) == 4
-    assert all(e["high"] < 0 and e["low"] <= e["difference"] <= e["high"] for e in entries)

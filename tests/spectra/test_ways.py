@@ -48,13 +48,6 @@ def test_a_worse_way_is_worse_by_a_paired_interval():
     assert values["templates"] - values["direct"] == pytest.approx(entry["difference"])
 
 
-def test_residual_pdfs_of_a_way_are_calibrated():
-    found = compared(direct=0.01, templates=0.02)
-    for values in found["ways"].values():
-        assert values["whole"]["coverage_68"]["value"] == pytest.approx(0.68, abs=0.08)
-        assert values["whole"]["coverage_95"]["value"] == pytest.approx(0.95, abs=0.05)
-
-
 def test_a_galaxy_without_a_redshift_counts_with_the_calibration_median():
     calibration, z_phot = way(0.01)
     z_phot[:10] = np.nan
@@ -71,10 +64,10 @@ def test_trees_read_redshifts_off_spectra_and_stop_early():
     flux = np.exp(-0.5 * ((axis - z[:, None] * 2.5) / 0.1) ** 2) + rng.normal(0, 0.02, (900, 30))
     settings = BoostingConfig(
         max_depth=4,
-        learning_rate=0.2,
+        learning_rate=0.3,
         subsample=0.8,
         colsample=0.8,
-        most_rounds=500,
+        most_rounds=300,
         patience=10,
         n_pixels=30,
         seed=3,
@@ -82,6 +75,6 @@ def test_trees_read_redshifts_off_spectra_and_stop_early():
     trees = fit_boosted((flux[:500], z[:500]), (flux[500:700], z[500:700]), settings=settings)
     error = np.abs(trees.predict(flux[700:]) - z[700:])
     assert error.mean() < 0.01
-    assert trees.best_iteration < 499
+    assert trees.best_iteration < 299
     again = fit_boosted((flux[:500], z[:500]), (flux[500:700], z[500:700]), settings=settings)
     np.testing.assert_array_equal(again.predict(flux[700:]), trees.predict(flux[700:]))

@@ -7,9 +7,9 @@ import pytest
 
 from pix2z.tracking import runs as runs_module
 from pix2z.tracking.experiments import EXPERIMENTS
-from pix2z.tracking.promotion.versions import read_versions
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
+from pix2z.tracking.versions import read_versions
 from tests.tracking.conftest import write_predictions
 
 

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from pix2z.tracking.served_requests import (
-    FLAG_BLANK,
     LARGEST_BATCH,
     RequestError,
     read_request,
-    with_blank,
 )
 
 IMAGES = np.random.default_rng(0).normal(0.1, 0.05, (2, 32, 32, 5)).astype(np.float32)
@@ -134,13 +132,6 @@ def test_a_fault_is_one_sentence(asked, sentence):
     assert len(message) < 250
     assert message.endswith(".")
     assert refused.value.get_http_status_code() == 400
-
-
-def test_only_a_galaxy_without_a_pixel_is_blank():
-    images = np.zeros((3, 32, 32, 5), np.float32)
-    images[1, ..., 0], images[2] = np.nan, np.inf
-    flags = np.array([0, 1, 1 + 4], np.int32)
-    np.testing.assert_array_equal(with_blank(flags, images), [0, 1, 1 + 4 + FLAG_BLANK])
 
 
 def test_a_value_is_given_once():

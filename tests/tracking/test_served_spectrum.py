@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import IntegrityError
-from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
+from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.served_requests import LARGEST_EBV, LARGEST_PIXEL, RequestError
 from tests.tracking.served_versions import save_version
@@ -66,7 +66,7 @@ def test_the_loaded_version_answers_as_the_network_does(model, images, expected)
     np.testing.assert_array_equal(np.stack(rows["wavelength"]), [estimator.wavelengths.values] * 5)
     for name in ("z_median", "z_err68_low", "z_err68_high"):
         np.testing.assert_allclose(rows[name], redshifts[f"pix2z_{name}"], rtol=1e-5)
-    assert list(rows["flags"]) == [0, 1, 2, 4, FLAG_NO_R_FLUX]
+    assert list(rows["flags"]) == [0, 1, 2, 4, ImageFlag.NO_R_FLUX]
 
 
 def test_every_form_of_input_gives_the_same_answer(model, images, expected):
@@ -107,7 +107,7 @@ def test_the_brightest_and_reddest_and_a_blank_one_have_spectra(model, images):
     rows = model.predict({"images": extreme, "ebv": [LARGEST_EBV] * 4})
     for name in ("flux", "flux_error", "flux_error95", "z_median"):
         assert np.isfinite(np.stack(rows[name])).all()
-    assert list(rows["flags"]) == [0, 0, FLAG_NO_R_FLUX, 1 + 8 + FLAG_NO_R_FLUX]
+    assert list(rows["flags"]) == [0, 0, ImageFlag.NO_R_FLUX, 1 + 8 + ImageFlag.NO_R_FLUX]
 
 
 def test_requests_that_are_not_answered_are_told_why(model, images):

@@ -1,142 +1,150 @@
-"""Reconstructed spectra in physical units, written as they come."""
+"""The spectra behind the galaxies of an open raw file: what goes into their file, and a figure."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.flags import FLAG_BLANK, SPECTRUM_FLAG_MEANINGS, blank_stamps
-from pix2z.catalogue.write_errors import named_write_errors
-from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
-from pix2z.spectra.spectrum_files import spectrum_writer
-from pix2z.spectra.templates import Templates
-from pix2z.spectrum_network.estimator import Reconstruction
-from pix2z.spectrum_network.units import SPECTRUM_COLUMNS, physical_spectra, redshift_columns
-from pix2z.wavelengths import FLUX_UNIT
+from pix2z.catalogue.estimates import input_facts, usable_stamps
+from pix2z.dataset.sdss_models import (
+    has_sdss_models,
+    relative_to_r,
+    sdss_model,
+    without_extinction,
+)
+from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_spectra
+from pix2z.files import text_digest
+from pix2z.hdf5 import open_hdf5
+from pix2z.ingest.raw import RawSurvey
+from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
+from pix2z.sky.filters import band_weights
+from pix2z.spectra.lines import LINES
+from pix2z.spectrum_network.units import BATCH, Stamps
+
+if TYPE_CHECKING:
+    from pix2z.spectrum_network.estimator import SpectrumEstimator
 
 __all__ = [
-    "BATCH",
-    "SPECTRUM_COLUMNS",
-    "Stamps",
-    "PixelsToSpectra",
-    "WrittenSpectra",
-    "write_reconstructions",
+    "EBV_COLUMN",
+    "MOST_SHOWN",
+    "draw_some_spectra",
+    "spectrum_attributes",
+    "stamps_of_survey",
 ]
 
-BATCH = 256
+EBV_COLUMN: Mapping[str, Any] = {"ebv": np.float32}
+"""E(B-V) in mag that spectra are corrected by; NaN where unknown."""
 
-REDSHIFT_COLUMNS = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
+LONGEST_ATTRIBUTE = 30_000
+"""Characters; HDF5 keeps at most 64 kB in an attribute."""
 
-Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
-"""Images (b, 32, 32, 5), E(B-V) (b,), and the columns that the caller gives."""
+MOST_SHOWN = 9
 
+UNIT = r"$10^{-17}$ erg s$^{-1}$ cm$^{-2}$ $\mathrm{\AA}^{-1}$"
+"""`wavelengths.FLUX_UNIT` as it is printed."""
 
-class PixelsToSpectra(Protocol):
-    """What `network.spectrum_estimator.SpectrumEstimator` offers."""
-
-    @property
-    def record(self) -> Mapping[str, Any]:
-        """Facts of its training, such as the arm."""
-
-    @property
-    def rest_wavelength(self) -> NDArray[np.float64]:
-        """(M,) Angstrom."""
-
-    @property
-    def rest_basis(self) -> NDArray[np.float64]:
-        """(J, M) rest-frame spectra that reconstructions can be read with."""
-
-    @property
-    def digest(self) -> str:
-        """Of the saved network."""
-
-    @property
-    def shifts(self) -> Any:
-        """Bins of ln(1 + z), on the wavelengths of the spectra."""
-
-    def reconstruct(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Reconstruction:
-        """Spectra of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
+Flux = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class WrittenSpectra:
-    """What was written: galaxies with any flag, and galaxies per bit of `flags`."""
-
-    n_flagged: int
-    n_by_flag: Mapping[int, int]
-
-
-def write_reconstructions(
-    path: str | Path,
-    estimator: PixelsToSpectra,
-    batches: Iterable[Stamps],
-    *,
-    n: int,
-    columns: Mapping[str, Any],
-    attributes: Mapping[str, str],
-    advance: Callable[[int], None] = lambda _: None,
-) -> WrittenSpectra:
-    """Write the spectra of n galaxies, with errors, columns and the basis.
-
-    Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
-    half the 68 % band, `flux_error95` half the 95 % band. A blank stamp has NaN for all of them.
+def stamps_of_survey(survey: RawSurvey, *, ebv: float | None = None) -> Iterator[Stamps]:
+    """Yield all galaxies of a raw file for `units.physical_blocks`, with `EBV_COLUMN`.
 
     Parameters
     ----------
-    columns : name -> dtype of what the batches bring, beyond `SPECTRUM_COLUMNS`.
-    advance : called with the number of galaxies just written.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
+    ebv : E(B-V) of all galaxies, or None where each has its own.
     """
-    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAG_MEANINGS, 0)
-    with ExitStack() as opened:
-        with named_write_errors(Path(path)):
-            writer = opened.enter_context(
-                spectrum_writer(
-                    path,
-                    estimator.shifts.wavelengths.values,
-                    n=n,
-                    unit=FLUX_UNIT,
-                    columns={**SPECTRUM_COLUMNS, **columns},
-                    spectra=("flux_error95",),
-                    basis=Templates(
-                        estimator.rest_wavelength, estimator.rest_basis, non_negative=False
-                    ),
-                    redshift_range=(estimator.shifts.z_min, estimator.shifts.z_max),
-                    attributes={"model_digest": estimator.digest, **attributes},
-                )
-            )
-        for images, ebv, given in batches:
-            block = _spectra_of(estimator, images, ebv)
-            with named_write_errors(Path(path)):
-                writer.append(**block, **given)
-            n_flagged += int((block["flags"] != 0).sum())
-            for bit in n_by_flag:
-                n_by_flag[bit] += int((block["flags"] & bit != 0).sum())
-            advance(len(images))
-        with named_write_errors(Path(path)):
-            opened.close()
-    return WrittenSpectra(n_flagged=n_flagged, n_by_flag=n_by_flag)
+    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=BATCH):
+        yield images, known, {"object_id": survey.table.object_id[rows], "ebv": known}
 
 
-def _spectra_of(
-    estimator: PixelsToSpectra, images: NDArray[Any], ebv: NDArray[Any]
-) -> dict[str, NDArray[Any]]:
-    """Spectra of a batch in physical units, and the columns that follow from its pixels."""
-    found, blank = estimator.reconstruct(images, ebv), blank_stamps(images)
-    block: dict[str, NDArray[Any]] = {
-        **vars(physical_spectra(found, images, ebv)),
-        **redshift_columns(found, estimator.shifts),
+def spectrum_attributes(
+    estimator: "SpectrumEstimator", survey: RawSurvey, *, ebv: float | None = None
+) -> Mapping[str, str]:
+    """Facts for the attributes of a file of spectra: model, input, meaning of the flags.
+
+    Parameters
+    ----------
+    ebv : the E(B-V) given to all galaxies, or None where each has its own.
+    """
+    facts = {
+        "source": survey.source,
+        "arm": str(estimator.record.get("arm", "unknown")),
+        "targets": str(estimator.record.get("targets", "unknown")),
+        **input_facts(survey, ebv=ebv),
+        "flags": in_words(SPECTRUM_FLAG_MEANINGS),
     }
-    for name, values in block.items():
-        if name != "flags":
-            values[blank] = np.nan
-    block["flags"][blank] = (block["flags"][blank] | FLAG_BLANK) & ~FLAG_NO_R_FLUX
-    return block
+    too_long = {k: v for k, v in facts.items() if len(v) > LONGEST_ATTRIBUTE}
+    return facts | {k: f"SHA-256 of this text: {text_digest(v)}" for k, v in too_long.items()}
+
+
+def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: int) -> int:
+    """Draw up to `MOST_SHOWN` galaxies, chosen at random, and return how many.
+
+    Lines are marked at the file's redshift, or at the network's where the file has none.
+    Where the survey's files hold SDSS spectra, their best-fit models are drawn too: without
+    Galactic extinction where E(B-V) is known, and scaled to the same flux in r, since a fibre sees
+    but a part of a galaxy. Nothing is drawn, and 0 returned, where no galaxy has a spectrum.
+
+    Parameters
+    ----------
+    spectra : what `spectra.reconstructions` wrote of this survey, with a column ``ebv``.
+    """
+    with h5py.File(spectra, "r") as file:
+        able = np.flatnonzero(np.isfinite(file["mean_flux_r"][...]))
+        if not len(able):
+            return 0
+        n = min(MOST_SHOWN, len(able))
+        rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
+        wavelength = file["wavelength"][...]
+        shown = [_shown(file, int(row), wavelength, survey) for row in rows]
+    plot_spectra(
+        shown,
+        wavelength=wavelength,
+        lines={line.name: line.wavelength for line in LINES},
+        unit=UNIT,
+        path=figure,
+    )
+    return n
+
+
+def _shown(
+    file: h5py.File, row: int, wavelength: NDArray[np.float64], survey: RawSurvey
+) -> ShownSpectrum:
+    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
+    z, low, high = (float(file[name][row]) for name in names)
+    z_spec = float(survey.table.z_spec[row])
+    above = str(file["object_id"][row])
+    above += rf": $z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else ""
+    below = [rf"$z_\mathrm{{images}}$ = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
+    below += ["relative to r"] if file["flags"][row] & ImageFlag.NO_R_FLUX else []
+    return ShownSpectrum(
+        title="\n".join([above, ", ".join(below)]).strip(),
+        z=z_spec if np.isfinite(z_spec) else z,
+        truth=_truth(file, row, wavelength, survey),
+        flux=file["flux"][row],
+        half68=file["flux_error"][row],
+        half95=file["flux_error95"][row],
+    )
+
+
+def _truth(
+    file: h5py.File, row: int, wavelength: NDArray[np.float64], survey: RawSurvey
+) -> Flux | None:
+    """SDSS's model of a row, scaled to the r flux of its stamp; None where there is none."""
+    first = 0
+    for one in survey.files:
+        if row < first + one.n_rows:
+            break
+        first += one.n_rows
+    if not h5py.is_hdf5(one.path):
+        return None
+    with open_hdf5(one.path) as raw:
+        if not has_sdss_models(raw):
+            return None
+        model = sdss_model(raw, row - first, wavelength)[None]
+    model = without_extinction(model, wavelength, file["ebv"][row : row + 1])
+    relative: Flux = relative_to_r(model, band_weights(wavelength, "r"))[0]
+    return relative * np.float32(file["mean_flux_r"][row])

@@ -11,13 +11,10 @@ import typer
 from pix2z.cli.export import export
 from pix2z.cli.fetch import fetch
 from pix2z.cli.finetune import finetune
-from pix2z.cli.history import history
 from pix2z.cli.inspect import inspect
-from pix2z.cli.models import models
 from pix2z.cli.predict import predict
-from pix2z.cli.promote import promote
 from pix2z.cli.redshift import redshift
-from pix2z.cli.rollback import rollback
+from pix2z.cli.registry import history, models, promote, rollback
 from pix2z.cli.serve import serve
 from pix2z.cli.spectrum import spectrum
 from pix2z.cli.tune import tune

@@ -3,13 +3,16 @@
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pix2z.cli.display import epochs_progress, page, plain, say, table
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
+from pix2z.config.finetune import FinetuneSettings
 from pix2z.errors import InputError, Pix2zError
 
 __all__ = ["finetune"]
@@ -40,60 +43,43 @@ def finetune(
     """Go on training a model on your own few thousand galaxies, and say what that gained.
 
     The galaxies are split into parts that train, choose the epoch, calibrate and test. Writes
-    finetuned/NAME (weights and report.json), tracks every training in MLflow and registers the
-    result as pix2z-NAME. A run that was stopped goes on where it was; the same command twice makes
-    nothing new.
+    finetuned/NAME (weights, predictions and report.json), tracks every training in MLflow and
+    registers the result as pix2z-NAME. A run that was stopped goes on where it was; the same
+    command twice makes nothing new.
     """
     settings_path = params or PARAMS
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.cli.display import epochs_progress
-    from pix2z.finetune import steps
-    from pix2z.finetune.base import Base
-    from pix2z.finetune.training import check_tunable
+    from pix2z.finetune.base import BasePool
+    from pix2z.finetune.finetuning import finetune as finetune_base
     from pix2z.network.estimator import load_pool
     from pix2z.tracking.arms import finetuned_run_name
-    from pix2z.tracking.live import live_curve
-    from pix2z.tracking.models import FINETUNED, resolve_pool
     from pix2z.tracking.register import register_finetuned
+    from pix2z.tracking.versions import FINETUNED, resolve_pool
 
-    settings = steps.Settings.read(settings_path)
-    folder, place = Path(FINETUNED) / name, resolve_pool(model)
-    if place.resolve() == folder.resolve():
+    settings = FinetuneSettings.read(settings_path)
+    folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)
+    if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
-    base = Base(model=model, folder=place, pool=load_pool(place))
-    check_tunable(base.pool, model=model)
-    ingested, seen = steps.make_sample(
-        file, folder, base, settings, layout=layout, mapping=chosen, check=check
-    )
-    _say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
-    record = steps.training_record(folder, finetuned_run_name(name), base, settings.finetune)
+    base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder))
     with epochs_progress(settings.finetune.epochs) as shown:
-
-        def curve(seed: int) -> Any:
-            key = record["training_key"]
-            tracked = live_curve(seed, arm=record["arm"], training_key=key, stage="finetune")
-            display = shown(seed)
-
-            def on_epoch(epoch: int, losses: dict[str, float]) -> None:
-                tracked(epoch, losses)
-                display(epoch, losses)
-
-            return on_epoch
-
-        tuned = steps.train(folder, base, settings.finetune, record=record, curve=curve)
-    report = steps.write_report(
-        folder,
-        base,
-        file,
-        record=record,
-        ingested=ingested,
-        seen=seen,
-        measured=steps.measure(folder, base, tuned, settings.evaluate),
-    )
+        report = finetune_base(
+            file,
+            folder,
+            base,
+            settings,
+            arm=finetuned_run_name(name),
+            layout=layout,
+            mapping=chosen,
+            check=check,
+            sampled=lambda ingested: say(
+                f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good"
+            ),
+            curves=lambda key: _tracked(finetuned_run_name(name), key, shown),
+        )
     _show(report)
-    _say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
+    say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
     try:
         uri = register_finetuned(folder, root=Path())
     except Pix2zError as error:
@@ -101,7 +87,7 @@ def finetune(
         raise Pix2zError(
             f"{folder} is whole, but not registered: {error}; repeat: {again}"
         ) from error
-    _say(f"Registered as {uri}; mlflow ui shows its runs in pix2z-train.")
+    say(f"Registered as {uri}; mlflow ui shows its runs in pix2z-train.")
 
 
 def _check_name(name: str, params: Path) -> None:
@@ -119,35 +105,42 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(f"--name: {name!r} is an arm of {params}; expected another name")
 
 
+def _tracked(arm: str, training_key: str, shown: Callable[[int], Any]) -> Callable[[int], Any]:
+    """Return seed -> what shows an epoch on the terminal and in MLflow."""
+    from pix2z.tracking.live import live_curve
+
+    def curve(seed: int) -> Any:
+        tracked = live_curve(seed, arm=arm, training_key=training_key, stage="finetune")
+        display = shown(seed)
+
+        def on_epoch(epoch: int, losses: dict[str, float]) -> None:
+            tracked(epoch, losses)
+            display(epoch, losses)
+
+        return on_epoch
+
+    return curve
+
+
 def _show(report: dict[str, Any]) -> None:
     """Print the table of base against fine-tuned, and what it means."""
-    from rich.console import Console
-    from rich.table import Table
-
     from pix2z.evaluation.metric_names import METRICS, format_value
     from pix2z.finetune.report import SHOWN, VERSIONS
 
     n = report["n"]
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    table = Table(box=None, padding=(0, 2), title_justify="left", title_style="bold")
-    table.title = (
-        f"{n['test']:,} test galaxies ({n['train']:,} train, {n['validation']:,} validate, "
-    )
-    table.title += f"{n['calibration']:,} calibrate)"
-    table.add_column("")
-    for heading in ("base", "recalibrated", "fine-tuned", "fine-tuned - base (95 % interval)"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("base", "recalibrated", "fine-tuned", "fine-tuned - base (95 % interval)")
+    rows = table("", *headings, right=headings)
     for metric in SHOWN:
         values = [format_value(metric, report["metrics"][v][metric]["value"]) for v in VERSIONS]
         change = report["differences"]["tuned minus base"][metric]
         low, middle, high = (format_value(metric, change[k]) for k in ("low", "value", "high"))
-        table.add_row(METRICS[metric].label, *values, f"{middle} ({low} to {high})")
-    console = Console(file=sys.stdout, width=width, highlight=False)
-    console.print(table)
-    for words in (report["verdict"], report["seen_before"]["words"]):
-        console.print(words, markup=False, soft_wrap=width is not None)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        rows.add_row(METRICS[metric].label, *values, f"{middle} ({low} to {high})")
+    with page(pipe_width=PIPE_WIDTH) as console:
+        console.print(
+            f"{n['test']:,} test galaxies ({n['train']:,} train, {n['validation']:,} validate, "
+            f"{n['calibration']:,} calibrate)",
+            style="bold",
+        )
+        console.print(rows)
+        for words in (report["verdict"], report["seen_before"]["words"]):
+            console.print(plain(words), soft_wrap=True)

@@ -120,8 +120,8 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
     """Draw a few galaxies from all over the file, nearest first; the middle one band by band."""
     import numpy as np
 
-    from pix2z.catalogue.write_errors import named_write_errors
     from pix2z.evaluation.figures.stamps import plot_stamps
+    from pix2z.files import named_write_errors
     from pix2z.ingest.inspection import spread_out
 
     shown = spread_out(sample, most=SHOWN)

@@ -1,13 +1,12 @@
 """``pix2z predict``: redshifts of every galaxy of a file."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
@@ -23,7 +22,7 @@ from pix2z.cli.reading import (
 )
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.outputs import Outcome
+    from pix2z.catalogue.tables import Outcome
     from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["predict"]
@@ -46,7 +45,7 @@ def predict(
 
     One row per galaxy, in the order of the file: object_id (int64), then
     pix2z_z_median, _mean, _mode, _err68_low, _err68_high, _err95_low and
-    _err95_high (float32), then flags (int32), a sum of bits:
+    _err95_high (float32), then pix2z_flags (int32), a sum of bits:
 
     1  a band is absent
     2  pixels are masked or impossible (infinite, beyond 1e12 nanomaggies)
@@ -61,7 +60,7 @@ def predict(
     everywhere, ebv_key = ebv_option(ebv)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.tracking.models import resolve_pool
+    from pix2z.tracking.versions import resolve_pool
 
     pool = resolve_pool(model)
     with (
@@ -85,9 +84,8 @@ def _write(
     survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
 ) -> tuple["Outcome", float]:
     """Load the pool and write its redshifts; return what was written, and the seconds it took."""
-    from pix2z.catalogue.outputs import write_catalogue
-    from pix2z.catalogue.prediction import predict_survey
-    from pix2z.catalogue.provenance import provenance
+    from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.tables import write_catalogue
 
     with quiet_import():
         from pix2z.network.estimator import load_pool
@@ -101,7 +99,7 @@ def _write(
             grid=estimator.grid,
             out=out,
             pdf=pdf,
-            metadata=provenance(estimator, survey, ebv=ebv),
+            metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )
     return outcome, time.monotonic() - start
@@ -111,14 +109,14 @@ def _report(
     survey: "RawSurvey", outcome: "Outcome", *, out: Path, pdf: Path | None, seconds: float
 ) -> None:
     """Print one line on what was done, and one on the redshifts that the file has."""
-    from pix2z.catalogue.flags import FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
 
     n = len(outcome.z_phot)
-    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, FLAG_MEANINGS)
+    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, IMAGE_FLAG_MEANINGS)
     where = f"{out}" + (f", PDFs in {pdf}" if pdf else "")
-    sys.stdout.write(
+    say(
         f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s), {flagged}; "
-        f"redshifts in {where}\n"
+        f"redshifts in {where}"
     )
     _report_known(survey.table.z_spec, outcome.z_phot)
 
@@ -131,9 +129,9 @@ def _report_known(z_spec: Any, z_phot: Any) -> None:
     both = np.isfinite(z_spec) & np.isfinite(z_phot)
     if not both.any():
         return
-    found = point_metrics(z_phot[both], z_spec[both])
-    sys.stdout.write(
+    metrics = point_metrics(z_phot[both], z_spec[both])
+    say(
         f"Against {both.sum():,} redshifts in the file, which may include training galaxies: "
-        f"MAE {found['mae']:.4f}, NMAD {found['nmad']:.4f}, "
-        f"{100 * found['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05\n"
+        f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
+        f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

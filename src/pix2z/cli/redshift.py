@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pix2z.cli.display import say
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def redshift(
     """
     _check(spectra, out, z_min, z_max)
 
-    from pix2z.cli.redshift_steps import fit_file, write_table
+    from pix2z.catalogue.spectrum_redshifts import fit_file, write_table
 
     start = time.monotonic()
-    found: list[tuple[Path, SpectrumRedshifts]] = []
+    fits: list[tuple[Path, SpectrumRedshifts]] = []
     for path in spectra:
         try:
             fitted = fit_file(
@@ -80,11 +81,11 @@ def redshift(
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
         else:
-            found.append((path, fitted))
-    if found:
-        write_table(out, found)
-        _report(found, out, time.monotonic() - start)
-    if len(found) < len(spectra):
+            fits.append((path, fitted))
+    if fits:
+        write_table(out, fits)
+        _report(fits, out, time.monotonic() - start)
+    if len(fits) < len(spectra):
         raise typer.Exit(InputError.exit_code)
 
 
@@ -102,18 +103,18 @@ def _check(spectra: list[Path], out: Path, z_min: float | None, z_max: float | N
         )
 
 
-def _report(found: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: float) -> None:
-    from pix2z.spectra.flags import FLAG_MEANINGS
+def _report(fits: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: float) -> None:
+    from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS
 
-    flags = [int(bits) for _, block in found for bits in block.flags]
+    flags = [int(bits) for _, block in fits for bits in block.flags]
     kinds = []
-    for bit, meaning in FLAG_MEANINGS.items():
+    for bit, meaning in FIT_FLAG_MEANINGS.items():
         count = sum(bool(bits & bit) for bits in flags)
         if count:
             kinds.append(f"{meaning.split(':')[0].split('(')[0].strip()}: {count:,}")
     flagged = f"{sum(bits != 0 for bits in flags):,} flagged"
     flagged += f" ({'; '.join(kinds)})" if kinds else ""
-    sys.stdout.write(
-        f"{len(flags):,} spectra of {len(found):,} files in {seconds:.1f} s, {flagged}; "
-        f"redshifts in {out}\n"
+    say(
+        f"{len(flags):,} spectra of {len(fits):,} files in {seconds:.1f} s, {flagged}; "
+        f"redshifts in {out}"
     )

@@ -1,13 +1,12 @@
 """``pix2z spectrum``: the spectrum of every galaxy of a file of images."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
@@ -23,8 +22,8 @@ from pix2z.cli.reading import (
 )
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.spectra import WrittenSpectra
     from pix2z.ingest.raw import RawSurvey
+    from pix2z.spectra.reconstructions import WrittenSpectra
 
 __all__ = ["spectrum"]
 
@@ -92,13 +91,10 @@ def _write(
 ) -> tuple["WrittenSpectra", float]:
     """Load the network and write its spectra; return what was written, and the seconds it took."""
     with quiet_import():
-        from pix2z.catalogue.spectra import write_reconstructions
-        from pix2z.catalogue.survey_spectra import (
-            EBV_COLUMN,
-            spectrum_attributes,
-            stamps_of_survey,
-        )
+        from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+        from pix2z.spectra.reconstructions import write_reconstructions
         from pix2z.spectrum_network.estimator import load_spectrum_estimator
+        from pix2z.spectrum_network.units import physical_blocks
 
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()
@@ -106,7 +102,7 @@ def _write(
         written = write_reconstructions(
             out,
             estimator,
-            stamps_of_survey(survey, ebv=ebv),
+            physical_blocks(estimator, stamps_of_survey(survey, ebv=ebv)),
             n=len(survey.table),
             columns=EBV_COLUMN,
             attributes=spectrum_attributes(estimator, survey, ebv=ebv),
@@ -119,8 +115,8 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
     """Draw the figure, if one is wanted, and return what to say of it."""
     if plot is None:
         return ""
-    from pix2z.catalogue.spectrum_figure import draw_some_spectra
-    from pix2z.catalogue.write_errors import named_write_errors
+    from pix2z.catalogue.spectra import draw_some_spectra
+    from pix2z.files import named_write_errors
 
     with named_write_errors(plot):
         n = draw_some_spectra(out, plot, survey, seed=seed)
@@ -128,8 +124,8 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
 
 
 def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> None:
-    from pix2z.catalogue.flags import SPECTRUM_FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 
     flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
     rate = n / max(seconds, 1e-9)
-    sys.stdout.write(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}\n")
+    say(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}")

@@ -1,12 +1,17 @@
 """Parameters of fine-tuning."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
+from pix2z.config.evaluate import EvaluateConfig
+from pix2z.config.ingest import IngestConfig
 from pix2z.config.section import Frozen, Section, Seed
+from pix2z.config.split import SplitConfig
 
-__all__ = ["FewestRows", "FinetuneConfig"]
+__all__ = ["FewestRows", "FinetuneConfig", "FinetuneSettings"]
 
 
 class FewestRows(Frozen):
@@ -39,3 +44,23 @@ class FinetuneConfig(Section):
     """Of order, augmentation and dropout, together with the seed of each network."""
     fewest_rows: FewestRows
     """A sample with fewer in any part is refused."""
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """All sections of params.yaml that ``pix2z finetune`` reads."""
+
+    ingest: IngestConfig
+    split: SplitConfig
+    finetune: FinetuneConfig
+    evaluate: EvaluateConfig
+
+    @classmethod
+    def read(cls, path: Path) -> "FinetuneSettings":
+        """Read them; raise ParamsError naming the first key at fault."""
+        return cls(
+            ingest=IngestConfig.read(path),
+            split=SplitConfig.read(path),
+            finetune=FinetuneConfig.read(path),
+            evaluate=EvaluateConfig.read(path),
+        )

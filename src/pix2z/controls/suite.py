@@ -20,7 +20,7 @@ from pix2z.controls.methods import (
     trainz_density,
 )
 from pix2z.controls.parameters import parameter_features, perturbed
-from pix2z.dataset.store import Galaxies
+from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.redshift_pdf.density import median
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import COLUMNS
@@ -139,19 +139,9 @@ def write_control(
             started = time.process_time()
             density, z_phot = control.estimate(part)
             spent += time.process_time() - started
-            writer.append(density, {"z_phot": z_phot, **_columns(galaxies, test_rows[part])})
+            columns = prediction_columns(galaxies, test_rows[part])
+            writer.append(density, columns | {"z_phot": z_phot})
     return {**control.report, "cpu_seconds": control.report["cpu_seconds"] + spent}
-
-
-def _columns(galaxies: Galaxies, rows: Rows) -> dict[str, NDArray[Any]]:
-    return {
-        "row": rows,
-        "object_id": galaxies.column("object_id", rows),
-        "group_id": galaxies.column("group_id", rows),
-        "z_spec": galaxies.column("specz_redshift", rows),
-        "mag_r": galaxies.column("mag_r", rows),
-        "ebv": galaxies.column("ebv", rows),
-    }
 
 
 def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[str, Sample]:

@@ -20,6 +20,7 @@ __all__ = [
     "galaxies_at",
     "open_galaxies",
     "open_own_file",
+    "prediction_columns",
     "write_galaxies",
 ]
 
@@ -138,6 +139,21 @@ def _ranges(ascending: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     piece = (ascending - ascending[starts_run][run]) // READ_ROWS
     cuts = np.flatnonzero((np.diff(run) != 0) | (np.diff(piece) != 0)) + 1
     yield from zip([0, *cuts.tolist()], [*cuts.tolist(), len(ascending)], strict=True)
+
+
+def prediction_columns(galaxies: Galaxies, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Read what predictions say of the galaxies themselves, whatever the estimator.
+
+    These are the columns of `redshift_pdf.predictions.COLUMNS` but z_phot, (n,) each.
+    """
+    return {
+        "row": rows,
+        "object_id": galaxies.column("object_id", rows),
+        "group_id": galaxies.column("group_id", rows),
+        "z_spec": galaxies.column("specz_redshift", rows).astype(np.float64),
+        "mag_r": galaxies.column("mag_r", rows),
+        "ebv": galaxies.column("ebv", rows),
+    }
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The pool that ``pix2z finetune`` starts from, and which of a user's galaxies it has seen."""
+"""The pool that a fine-tuning starts from, and which of a user's galaxies it has seen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
+from pix2z.errors import InputError
 from pix2z.files import file_digest
-from pix2z.finetune.split import seen_before
+from pix2z.ingest.duplicates import near_another
 from pix2z.network.estimator import Estimator
 
-__all__ = ["Base", "seen_by_base"]
+__all__ = ["BasePool", "check_base", "seen_before", "seen_by_base"]
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Base:
+class BasePool:
     """A pool to start from."""
 
     model: str
@@ -32,8 +35,21 @@ class Base:
         return self.pool.members[0].record
 
 
+def check_base(pool: Estimator, *, model: str) -> None:
+    """Raise InputError where a pool cannot go on training here; `model` is what the user wrote."""
+    others = sorted({member.architecture for member in pool.members} - {"hybrid"})
+    if others:
+        raise InputError(
+            f"model {model!r}: expected a pool of hybrid networks; received {', '.join(others)}, "
+            "which cannot give a redshift outside those of its own training sample"
+        )
+    seeds = [member.record.get("seed") for member in pool.members]
+    if None in seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"model {model!r}: expected members of different seeds; received {seeds}")
+
+
 @dataclass(frozen=True)
-class _Sample:
+class _FittedSample:
     """Galaxies in files that are here, which may have trained the base."""
 
     galaxies: Path
@@ -43,56 +59,74 @@ class _Sample:
 
 
 def seen_by_base(
-    galaxies: Galaxies, base: Base, *, radius_arcsec: float
-) -> tuple[NDArray[np.bool_], dict[str, Any]]:
+    galaxies: Galaxies, base: BasePool, *, radius_arcsec: float
+) -> tuple[Mask, dict[str, Any]]:
     """(N,) galaxies that the base was, or may have been, trained on; and what is known of it.
 
     Compared are, by position, the galaxies that networks were fitted on (all parts but the test)
     in data/ and beside the base, where these files are here. A base that was made by `pix2z
     finetune` was trained on its own galaxies and on those of its base.
     """
-    seen, compared, known = np.zeros(len(galaxies), np.bool_), [], 0
-    for sample in _samples(base):
-        found, whole = _found_in(sample, galaxies, radius_arcsec=radius_arcsec)
-        if found is not None:
-            seen |= found
+    seen, compared, n_known = np.zeros(len(galaxies), np.bool_), [], 0
+    for sample in _fitted_samples(base):
+        in_sample, all_placed = _in_sample(sample, galaxies, radius_arcsec=radius_arcsec)
+        if in_sample is not None:
+            seen |= in_sample
             compared.append(str(sample.galaxies))
-            known += sample.recorded and whole
-    complete = known == len(list(_records(base.record))) and bool(_placed(galaxies).all())
+            n_known += sample.recorded and all_placed
+    complete = n_known == len(list(_records(base.record))) and bool(_placed(galaxies).all())
     n = int(seen.sum())
     words = _words(n, compared, radius_arcsec, complete=complete)
     return seen, {"n": n, "compared_with": compared, "complete": complete, "words": words}
 
 
-def _found_in(
-    sample: _Sample, galaxies: Galaxies, *, radius_arcsec: float
-) -> tuple[NDArray[np.bool_] | None, bool]:
+def _in_sample(
+    sample: _FittedSample, galaxies: Galaxies, *, radius_arcsec: float
+) -> tuple[Mask | None, bool]:
     """(N,) galaxies of the sample that were fitted on, if there are positions; if all have one."""
     split = read_split(sample.split)
     rows = np.sort(np.concatenate([split.train, split.validation, split.calibration]))
     with open_galaxies(sample.galaxies) as other:
-        found = seen_before(galaxies, other, rows, radius_arcsec=radius_arcsec)
-        return found, bool(_placed(other)[rows].all())
+        in_sample = seen_before(galaxies, other, rows, radius_arcsec=radius_arcsec)
+        return in_sample, bool(_placed(other)[rows].all())
 
 
-def _placed(galaxies: Galaxies) -> NDArray[np.bool_]:
+def seen_before(
+    galaxies: Galaxies, other: Galaxies, rows: NDArray[np.int64], *, radius_arcsec: float
+) -> Mask | None:
+    """(N,) True for galaxies at the position of one of `rows` of `other`.
+
+    None where one of the two has no positions, so that it cannot be told. Galaxies without a
+    position among others that have one are not found.
+    """
+    here, there = _placed(galaxies), _placed(other)[rows]
+    if not here.any() or not there.any():
+        return None
+    ra, dec = (galaxies.column(name)[here] for name in ("ra", "dec"))
+    other_ra, other_dec = (other.column(name, rows)[there] for name in ("ra", "dec"))
+    seen = np.zeros(len(here), np.bool_)
+    seen[here] = near_another(ra, dec, other_ra, other_dec, radius_arcsec=radius_arcsec)
+    return seen
+
+
+def _placed(galaxies: Galaxies) -> Mask:
     """(N,) galaxies that have a position."""
-    placed: NDArray[np.bool_] = np.isfinite(galaxies.column("ra") + galaxies.column("dec"))
+    placed: Mask = np.isfinite(galaxies.column("ra")) & np.isfinite(galaxies.column("dec"))
     return placed
 
 
-def _samples(base: Base) -> Iterator[_Sample]:
+def _fitted_samples(base: BasePool) -> Iterator[_FittedSample]:
     """Yield what is here of galaxies that may have trained the base."""
     records = list(_records(base.record))
     recorded = {_inputs(record).get("galaxies_sha256") for record in records}
     selection = records[-1].get("selection", "full")
-    places = (
+    files = (
         (Path("data/galaxies.h5"), Path(f"data/splits/{selection}.h5")),
         (base.folder / "galaxies.h5", base.folder / "split.h5"),
     )
-    for galaxies, split in places:
+    for galaxies, split in files:
         if galaxies.is_file() and split.is_file():
-            yield _Sample(galaxies, split, recorded=file_digest(galaxies) in recorded)
+            yield _FittedSample(galaxies, split, recorded=file_digest(galaxies) in recorded)
 
 
 def _records(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

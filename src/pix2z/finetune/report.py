@@ -1,4 +1,4 @@
-"""A fine-tuned pool against the pool that it was tuned from, on the same test galaxies.
+"""A fine-tuned pool against the pool that it started from, on the same test galaxies; report.json.
 
 Three versions are measured: `base`, the pool as it came; `recalibrated`, the same networks with a
 temperature fitted on the new calibration galaxies; `tuned`. What `tuned` gains over `recalibrated`
@@ -7,17 +7,27 @@ are in the test part, not the scatter of trainings.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.arm_galaxies import GalaxyTerms
+from pix2z.config.evaluate import EvaluateConfig
+from pix2z.dataset.splits import read_split
+from pix2z.dataset.store import open_galaxies
+from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, json_number, metric_values
 from pix2z.evaluation.bootstrap import interval
 from pix2z.evaluation.metric_names import METRICS, format_value
+from pix2z.files import read_json, write_json
+from pix2z.finetune.base import BasePool
+from pix2z.finetune.training import recalibrate
+from pix2z.network.estimator import Estimator
+from pix2z.network.predictions import predict_batches, write_pool_predictions
+from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["PAIRS", "SHOWN", "VERSIONS", "tuning_metrics", "tuning_verdict"]
+__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "measure", "verdict", "write_report"]
 
 Json = dict[str, Any]
 
@@ -33,15 +43,51 @@ PRIMARY = "crps"
 """The metric of the verdict."""
 
 
-def tuning_metrics(
+def measure(folder: Path, base: BasePool, tuned: Estimator, settings: EvaluateConfig) -> Json:
+    """Measure base, recalibrated base and tuned pool on the test galaxies, and each tuned seed.
+
+    Writes what the tuned pool predicts for validation, calibration and test galaxies to
+    `folder`/predictions, and what its base predicts for them to `folder`/base_predictions.
+    """
+    split = read_split(folder / "split.h5")
+    own, of_base = folder / "predictions", folder / "base_predictions"
+    with open_galaxies(folder / "galaxies.h5") as galaxies:
+        write_pool_predictions(own, tuned, galaxies, split)
+        write_pool_predictions(of_base, base.pool, galaxies, split)
+        recalibrated = recalibrate(base.pool, galaxies, split)
+        batches = predict_batches(recalibrated, galaxies, split.test)
+        again = galaxy_terms(batch["pool"] for batch in batches)
+    terms = {"base": _terms(of_base), "recalibrated": again, "tuned": _terms(own)}
+    pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
+    seeds = (str(member.record["seed"]) for member in tuned.members)
+    return {
+        "n": {part: len(rows) for part, rows in split.parts().items()},
+        "temperature": {
+            name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
+        },
+        **compared_metrics(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed),
+        "seeds": {seed: _numbers(_terms(own, f"seed-{seed}")) for seed in seeds},
+    }
+
+
+def _terms(folder: Path, name: str = "pool") -> GalaxyTerms:
+    return galaxy_terms(read_prediction_chunks(folder / f"{name}.hdf5"))
+
+
+def _numbers(terms: GalaxyTerms) -> dict[str, float | None]:
+    values = metric_values(terms)
+    return {name: json_number(values[name]) for name in METRICS}
+
+
+def compared_metrics(
     versions: Mapping[str, GalaxyTerms], *, n_bootstrap: int, seed: int
 ) -> dict[str, Json]:
     """Every metric of every version, and every paired difference, with 95 % intervals.
 
     Returns
     -------
-    found : ``metrics``: version -> metric -> {"value", "low", "high"}; ``differences``: "a minus b"
-        -> metric -> the same.
+    ``metrics``: version -> metric -> {"value", "low", "high"}; ``differences``: "a minus b" ->
+    metric -> the same.
     """
     values = {name: metric_values(terms) for name, terms in versions.items()}
     drawn = {
@@ -62,17 +108,17 @@ def tuning_metrics(
     }
 
 
-def tuning_verdict(found: Mapping[str, Json], *, sample: str, n: int, all_kept: bool) -> str:
+def verdict(measured: Mapping[str, Json], *, sample: str, n: int, all_kept: bool) -> str:
     """Say in one sentence what fine-tuning changed, and whether weights or calibration did it.
 
     Parameters
     ----------
-    found : from `tuning_metrics`.
+    measured : from `compared_metrics`.
     sample : whose test galaxies these are, and `n` how many.
     all_kept : no network got new weights.
     """
-    before, after = (found["metrics"][name][PRIMARY]["value"] for name in ("base", "tuned"))
-    change = found["differences"]["tuned minus base"][PRIMARY]
+    before, after = (measured["metrics"][name][PRIMARY]["value"] for name in ("base", "tuned"))
+    change = measured["differences"]["tuned minus base"][PRIMARY]
     start = (
         f"On {n:,} test galaxies of {sample}, CRPS is {format_value(PRIMARY, after)} after "
         f"fine-tuning and {format_value(PRIMARY, before)} before (difference {_shown(change)})"
@@ -84,7 +130,7 @@ def tuning_verdict(found: Mapping[str, Json], *, sample: str, n: int, all_kept: 
         return f"{start}: no significant difference."
     if sign > 0:
         return f"{start}: the base is better, and should be used."
-    weights = found["differences"]["tuned minus recalibrated"][PRIMARY]
+    weights = measured["differences"]["tuned minus recalibrated"][PRIMARY]
     against = "against the base recalibrated on the same galaxies the difference is "
     if _sign(weights) < 0:
         return f"{start}: better, and by new weights, since {against}{_shown(weights)}."
@@ -107,3 +153,50 @@ def _sign(limits: Mapping[str, float | None]) -> int:
     if low is None or high is None:
         return 0
     return int(low > 0) - int(high < 0)
+
+
+def write_report(
+    folder: Path,
+    base: BasePool,
+    file: Path,
+    *,
+    record: Mapping[str, Any],
+    ingested: Json,
+    seen: Json,
+    measured: Json,
+) -> Json:
+    """Write report.json, the last of the files, and return it."""
+    pool = read_json(folder / "pool.json")
+    histories = {name: read_json(folder / name / "history.json") for name in pool["members"]}
+    kept = [history["base_kept"] for history in histories.values()]
+    report = {
+        "name": folder.name,
+        "pool_digest": pool["digest"],
+        "training_key": record["training_key"],
+        "base": {"model": base.model, "pool_digest": base.pool.digest},
+        "data": {
+            "file": file.name,
+            "source": ingested["raw"]["source"],
+            "sha256": ingested["raw"]["sha256"],
+            "galaxies_digest": f"sha256:{record['tuned_on']['galaxies_sha256']}",
+            "split_digest": f"sha256:{record['tuned_on']['split_sha256']}",
+            "test_digest": read_split(folder / "split.h5").test_digest,
+        },
+        "ingest": ingested,
+        "settings": record["tuned_on"]["settings"],
+        "seen_before": seen,
+        "members": {
+            name: {
+                "base_val_loss": history["base_val_loss"],
+                "best_val_loss": min(history["val_loss"]),
+                "best_epoch": history["best_epoch"],
+                "epochs": len(history["epoch"]),
+                "base_kept": history["base_kept"],
+            }
+            for name, history in histories.items()
+        },
+        **measured,
+        "verdict": verdict(measured, sample=file.name, n=measured["n"]["test"], all_kept=all(kept)),
+    }
+    write_json(folder / "report.json", report)
+    return report

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.splits import Split
-from pix2z.dataset.store import Galaxies
+from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.network.estimator import BATCH, Estimator
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of, write_parts_index
@@ -29,7 +28,7 @@ def predict_batches(
     """
     calibrations = [*(member.calibration for member in pool.members), pool.calibration]
     for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
-        columns = _columns(galaxies, batch)
+        columns = prediction_columns(galaxies, batch)
         raw = [member.raw(images, columns["ebv"]) for member in pool.members]
         flags = np.zeros(len(batch), np.int32)  # of the images; not part of predictions
         estimates = {}
@@ -84,15 +83,3 @@ def _names(pool: Estimator) -> dict[str, str]:
     """Names of members and pool, each of which is that of its file, too."""
     names = [*(f"seed-{member.record['seed']}" for member in pool.members), "pool"]
     return dict(zip(names, names, strict=True))
-
-
-def _columns(galaxies: Galaxies, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """Read what predictions say of the galaxies themselves, whatever the network."""
-    return {
-        "row": rows,
-        "object_id": galaxies.column("object_id", rows),
-        "group_id": galaxies.column("group_id", rows),
-        "z_spec": galaxies.column("specz_redshift", rows).astype(np.float64),
-        "mag_r": galaxies.column("mag_r", rows),
-        "ebv": galaxies.column("ebv", rows),
-    }

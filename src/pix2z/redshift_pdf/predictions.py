@@ -22,7 +22,7 @@ __all__ = [
     "PARTS_INDEX",
     "Predictions",
     "columns_of",
-    "read_part",
+    "part_file",
     "select",
     "write_parts_index",
 ]
@@ -117,18 +117,16 @@ def write_parts_index(folder: Path, *, pool_digest: str, test_digest: str) -> No
     write_json(folder / PARTS_INDEX, index)
 
 
-def read_part(folder: Path, part: str, *, pool_digest: str, test_digest: str) -> Predictions:
-    """Read a pool's predictions of one part: validation, calibration or test.
+def part_file(folder: Path, part: str, *, pool_digest: str, test_digest: str) -> Path:
+    """Return the file of a pool's predictions of one part: validation, calibration or test.
 
     Raises
     ------
     InputError
-        A file is missing or is not what `network.predictions` writes.
+        It is missing, or predictions.json is not what `network.predictions` writes.
     IntegrityError
-        They are of another pool or test set, or a file was altered; named is the digest at fault.
+        It is of another pool or test set, or was altered; named is the digest at fault.
     """
-    from pix2z.redshift_pdf.qp_files import read_predictions  # qp takes a second to import
-
     index = read_json(folder / PARTS_INDEX)
     try:
         recorded = {name: str(index[name]) for name in ("pool_digest", "test_digest")}
@@ -145,4 +143,4 @@ def read_part(folder: Path, part: str, *, pool_digest: str, test_digest: str) ->
             )
     if file_digest(path) != sha256:
         raise IntegrityError(f"{path}: does not match its sha256 in {PARTS_INDEX}")
-    return read_predictions(path)
+    return path

@@ -1,23 +1,74 @@
-"""What an estimator says of galaxies: calibrated PDFs, point estimates, intervals, flags."""
+"""What an estimator says of galaxies: calibrated PDFs, point estimates, intervals, flags.
 
-from dataclasses import dataclass
-from typing import Any
+`Redshifts` is the answer to images, in a notebook, a table or a service; `COLUMNS` are its columns
+wherever it becomes a table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from pix2z.redshift_pdf.calibration import Temperature, fit_temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import ResidualPdf, fit_residual_pdf, residual_density
 
-__all__ = ["Calibration", "Redshifts", "fit_calibration", "image_flags", "redshifts"]
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
 
-FLAG_BAND_ABSENT, FLAG_PIXELS_MASKED, FLAG_EBV_UNKNOWN = 1, 2, 4
-FLAG_NO_R_FLUX = 16
-"""Of a spectrum: the r flux is unknown or not positive, so it is relative to its mean in r."""
+__all__ = [
+    "COLUMNS",
+    "Calibration",
+    "Column",
+    "Pdf",
+    "Redshifts",
+    "fit_calibration",
+    "image_flags",
+    "redshifts",
+    "without_blank",
+]
 
 Calibration = Temperature | ResidualPdf
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's stored dtype and what it holds; redshifts have no unit."""
+
+    dtype: DTypeLike
+    meaning: str
+
+
+# float32 resolves 1e-8 at these redshifts, far below any error, in half the space.
+COLUMNS: Mapping[str, Column] = {
+    "object_id": Column(np.int64, "id in the input file, or its row number where it has none"),
+    "pix2z_z_median": Column(np.float32, "redshift: median of the PDF"),
+    "pix2z_z_mean": Column(np.float32, "redshift: mean of the PDF"),
+    "pix2z_z_mode": Column(np.float32, "redshift: centre of the PDF's highest bin"),
+    "pix2z_z_err68_low": Column(np.float32, "redshift: lower limit of the central 68 %"),
+    "pix2z_z_err68_high": Column(np.float32, "redshift: upper limit of the central 68 %"),
+    "pix2z_z_err95_low": Column(np.float32, "redshift: lower limit of the central 95 %"),
+    "pix2z_z_err95_high": Column(np.float32, "redshift: upper limit of the central 95 %"),
+    "pix2z_flags": Column(np.int32, f"sum of bits; {in_words(IMAGE_FLAG_MEANINGS)}"),
+}
+"""Columns of a table of redshifts, named as Rubin's photometric redshifts are."""
+
+
+@dataclass(frozen=True)
+class Pdf:
+    """The redshift PDFs of N galaxies: `density` (N, K) per unit redshift in the bins of `grid`."""
+
+    grid: RedshiftGrid
+    density: NDArray[np.float64]
+
+    @property
+    def z(self) -> NDArray[np.float64]:
+        """(K,) redshifts at the centres of the bins."""
+        return self.grid.centres
 
 
 @dataclass(frozen=True)
@@ -25,7 +76,7 @@ class Redshifts:
     """What an estimator says of N galaxies; all z_* are redshifts, shape (N,).
 
     density : (N, K) per unit redshift on `grid`; err68, err95: limits of the central 68 and 95 %.
-    flags : bit 1 a band is absent, bit 2 pixels are masked, bit 4 E(B-V) is unknown.
+    flags : (N,) sums of `flags.ImageFlag`.
     """
 
     grid: RedshiftGrid
@@ -39,6 +90,39 @@ class Redshifts:
     err95_low: NDArray[np.float64]
     err95_high: NDArray[np.float64]
     flags: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Count the galaxies."""
+        return len(self.flags)
+
+    @property
+    def pdf(self) -> Pdf:
+        """The PDFs with their grid."""
+        return Pdf(self.grid, self.density)
+
+    def columns(self, object_id: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+        """Column -> (N,) values in the stored dtype, in the order of `COLUMNS`.
+
+        object_id : (N,) ids of the galaxies; None numbers them from 0.
+        """
+        values: dict[str, NDArray[Any]] = {
+            "object_id": np.arange(len(self)) if object_id is None else object_id,
+            "pix2z_z_median": self.z_median,
+            "pix2z_z_mean": self.z_mean,
+            "pix2z_z_mode": self.z_mode,
+            "pix2z_z_err68_low": self.err68_low,
+            "pix2z_z_err68_high": self.err68_high,
+            "pix2z_z_err95_low": self.err95_low,
+            "pix2z_z_err95_high": self.err95_high,
+            "pix2z_flags": self.flags,
+        }
+        return {name: values[name].astype(column.dtype) for name, column in COLUMNS.items()}
+
+    def to_pandas(self, object_id: NDArray[np.int64] | None = None) -> "pd.DataFrame":
+        """Return the table that ``pix2z predict`` writes, a row per galaxy; as `columns`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns(object_id))
 
 
 def fit_calibration(
@@ -88,9 +172,26 @@ def redshifts(
 
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
-    """Flag images (n, 32, 32, 5) and E(B-V) (n,) as `Redshifts` says."""
+    """Flag images (n, 32, 32, 5) and E(B-V) (n,), NaN where unknown, with sums of `ImageFlag`."""
     masked = np.isnan(images)
     absent = masked.all(axis=(1, 2))
     some = (masked.any(axis=(1, 2)) & ~absent).any(axis=1)
-    flags = FLAG_BAND_ABSENT * absent.any(axis=1) + FLAG_PIXELS_MASKED * some
-    return np.asarray(flags + FLAG_EBV_UNKNOWN * np.isnan(ebv), np.int32)
+    flags = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
+    flags = flags + ImageFlag.BLANK * absent.all(axis=1)
+    return np.asarray(flags + ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+
+
+def without_blank(estimates: Redshifts) -> Redshifts:
+    """Put NaN in place of PDF and redshifts where every band is blank.
+
+    What a network says of them tells of its training sample only.
+    """
+    blank = estimates.flags & ImageFlag.BLANK != 0
+    if not blank.any():
+        return estimates
+    emptied: dict[str, Any] = {}
+    for one in fields(estimates):
+        if one.name not in ("grid", "flags"):
+            emptied[one.name] = getattr(estimates, one.name).astype(np.float64)
+            emptied[one.name][blank] = np.nan
+    return replace(estimates, **emptied)

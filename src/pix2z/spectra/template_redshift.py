@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
-from pix2z.spectra.flags import Flag
 from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
 from pix2z.wavelengths import WavelengthGrid, wavelength_grid
 
@@ -52,7 +52,7 @@ class SpectrumRedshifts:
     chi2 : at the best redshift. n_dof : good pixels less fitted numbers.
     z_second, delta_chi2 : the best redshift more than 1,500 km/s away, and how much its chi-square
     is larger; NaN and infinity where there is no other minimum.
-    flags : sums of `flags.Flag`.
+    flags : sums of `flags.FitFlag`.
     """
 
     z: Array
@@ -300,12 +300,12 @@ def _collect(
     at_end = (place <= first) | (place >= fit.lattice.n_places - 1 - first)
     z_err = np.where(at_end, np.nan, (1 + z) * sigma * fit.lattice.step)
     flags = np.zeros(len(z), np.int32)
-    flags |= np.where(np.isnan(z), Flag.NO_DATA, 0)
-    flags |= np.where(n_good < 0.5 * flux.shape[1], Flag.FEW_PIXELS, 0)
+    flags |= np.where(np.isnan(z), FitFlag.NO_DATA, 0)
+    flags |= np.where(n_good < 0.5 * flux.shape[1], FitFlag.FEW_PIXELS, 0)
     flat = np.isfinite(z) & np.isnan(z_err) & ~at_end  # no curvature: nothing tells redshifts apart
-    flags |= np.where((delta <= AMBIGUOUS_BELOW * scale) | flat, Flag.AMBIGUOUS, 0)
-    flags |= np.where(at_end, Flag.AT_END, 0)
-    flags |= np.where((n_good > 0) & ((weight * flux).sum(axis=1) <= 0), Flag.NEGATIVE_FLUX, 0)
+    flags |= np.where((delta <= AMBIGUOUS_BELOW * scale) | flat, FitFlag.AMBIGUOUS, 0)
+    flags |= np.where(at_end, FitFlag.AT_END, 0)
+    flags |= np.where((n_good > 0) & ((weight * flux).sum(axis=1) <= 0), FitFlag.NEGATIVE_FLUX, 0)
     return SpectrumRedshifts(z, z_err, chi2, n_dof, z_second, delta, flags)
 
 

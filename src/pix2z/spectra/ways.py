@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
 from pix2z.dataset.splits import Split
-from pix2z.dataset.store import Galaxies
+from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
-from pix2z.spectra.flags import Flag
 from pix2z.spectra.reconstructed import Reconstructed
 from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.wavelengths import binned
@@ -85,7 +85,7 @@ def template_way(
             z_max=z_range[1],
             degree=search.degree,
         )
-        at_end = (fit.flags & Flag.AT_END) > 0
+        at_end = (fit.flags & FitFlag.AT_END) > 0
         z.append(np.where(at_end, fit.z_second, fit.z))
     every = np.concatenate(z)
     return every[reconstructed.calibration], every[reconstructed.test]
@@ -135,15 +135,7 @@ def fit_boosted(
 
 def way_terms(way: Way, galaxies: Galaxies, split: Split, *, grid: RedshiftGrid) -> GalaxyTerms:
     """Terms of the metrics of a way on the test galaxies; residuals of calibration galaxies."""
-    rows = split.test
-    columns: Mapping[str, NDArray[Any]] = {
-        "row": rows,
-        "object_id": galaxies.column("object_id", rows),
-        "group_id": galaxies.column("group_id", rows),
-        "z_spec": galaxies.column("specz_redshift", rows).astype(np.float64),
-        "mag_r": galaxies.column("mag_r", rows),
-        "ebv": galaxies.column("ebv", rows),
-    }
+    columns = prediction_columns(galaxies, split.test)
     z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
     return point_terms_of_way(
         (way[0], z_calibration), way[1], columns, grid=grid, n_phot_bins=N_PHOT_BINS

@@ -1,40 +1,39 @@
 """Reconstructions in physical units: scaled to the flux of the stamp in r."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
+from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.density import median, quantiles
+from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import FLAG_NO_R_FLUX
 from pix2z.spectrum_network.shifts import ShiftGrid
 
 if TYPE_CHECKING:
-    from pix2z.spectrum_network.estimator import Reconstruction
+    from pix2z.spectrum_network.estimator import Reconstruction, SpectrumEstimator
 
 __all__ = [
-    "SPECTRUM_COLUMNS",
+    "BATCH",
     "PhysicalSpectra",
+    "Stamps",
     "mean_flux_r",
+    "physical_blocks",
     "physical_spectra",
     "redshift_columns",
+    "stamps_of",
 ]
 
-SPECTRUM_COLUMNS: Mapping[str, Any] = {
-    "object_id": np.int64,
-    "mean_flux_r": np.float32,
-    "pix2z_z_median": np.float32,
-    "pix2z_z_err68_low": np.float32,
-    "pix2z_z_err68_high": np.float32,
-    "flags": np.int32,
-}
-"""Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
-network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
+BATCH = 256
+
+Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
+"""Images (b, 32, 32, 5), E(B-V) (b,), and columns that go with them."""
 
 _R = BANDS.index("r")
 
@@ -48,7 +47,7 @@ class PhysicalSpectra:
 
     flux : (n, L). flux_error, flux_error95 : (n, L) half the 68 % band and half the 95 % band.
     mean_flux_r : (n,) what the relative spectra were multiplied by. flags : (n,) those of the
-    reconstruction, and `FLAG_NO_R_FLUX`.
+    reconstruction, and `ImageFlag.NO_R_FLUX`.
     """
 
     flux: NDArray[np.float32]
@@ -70,7 +69,7 @@ def physical_spectra(
         flux_error=found.err68 * scale,
         flux_error95=found.err95 * scale,
         mean_flux_r=scale[:, 0],
-        flags=found.flags | FLAG_NO_R_FLUX * unknown.astype(np.int32),
+        flags=found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
     )
 
 
@@ -92,3 +91,31 @@ def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, ND
     density = found.shares / grid.width
     low, high = quantiles(density, grid, [0.16, 0.84]).T
     return dict(zip(names, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True))
+
+
+def physical_blocks(
+    estimator: "SpectrumEstimator", batches: Iterable[Stamps]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield what `spectra.reconstructions` writes of each batch: spectra in `FLUX_UNIT`, columns.
+
+    A blank stamp has NaN for all that its pixels would tell, and `ImageFlag.BLANK`.
+    """
+    for images, ebv, columns in batches:
+        reconstruction = estimator.reconstruct(images, ebv)
+        block: dict[str, NDArray[Any]] = {
+            **vars(physical_spectra(reconstruction, images, ebv)),
+            **redshift_columns(reconstruction, estimator.shifts),
+        }
+        blank = block["flags"] & ImageFlag.BLANK != 0
+        for name, values in block.items():
+            if name != "flags":
+                values[blank] = np.nan
+        block["flags"][blank] &= ~ImageFlag.NO_R_FLUX
+        yield {**block, **columns}
+
+
+def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:
+    """Yield rows of galaxies.h5 for `physical_blocks`, with columns `object_id` and `row`."""
+    for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
+        columns = {"object_id": galaxies.column("object_id", batch), "row": batch}
+        yield images, galaxies.column("ebv", batch), columns

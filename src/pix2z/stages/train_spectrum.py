@@ -11,7 +11,6 @@ from pix2z.config.compute import ComputeConfig
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
-from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
@@ -19,19 +18,14 @@ from pix2z.files import file_digest
 from pix2z.network.arm import training_code
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.spectra.learned_basis import learn_basis
-from pix2z.spectra.spectrum_files import spectrum_writer
-from pix2z.spectra.templates import Templates
+from pix2z.spectra.reconstructions import write_reconstructions
 from pix2z.spectrum_network.arm import SpectrumTraining, spectrum_training_key, train_spectrum_arm
 from pix2z.spectrum_network.shifts import ShiftGrid
-from pix2z.spectrum_network.units import SPECTRUM_COLUMNS, physical_spectra, redshift_columns
+from pix2z.spectrum_network.units import physical_blocks, stamps_of
 from pix2z.stages.runner import run as run_stage
 from pix2z.tracking.live import SPECTRA, live_curve
-from pix2z.wavelengths import FLUX_UNIT
 
 DATA = Path("data")
-
-BATCH = 256
-"""Galaxies whose spectra are in memory at a time."""
 
 
 def main() -> None:
@@ -105,30 +99,14 @@ def reconstruct(name: str, *, training: SpectrumTraining) -> None:
     estimator = load_spectrum_estimator(Path("spectrum/models") / name)
     galaxies = training.galaxies
     rows = np.concatenate([training.split.calibration, training.split.test])
-    with spectrum_writer(
+    write_reconstructions(
         f"spectrum/reconstructed/{name}.hdf5",
-        estimator.wavelengths.values,
+        estimator,
+        physical_blocks(estimator, stamps_of(galaxies, rows)),
         n=len(rows),
-        unit=FLUX_UNIT,
-        columns={**SPECTRUM_COLUMNS, "row": np.int64},
-        spectra=("flux_error95",),
-        basis=Templates(estimator.rest_wavelength, estimator.rest_basis, non_negative=False),
-        redshift_range=(estimator.shifts.z_min, estimator.shifts.z_max),
-        attributes={
-            "model_digest": estimator.digest,
-            "source": galaxies.attribute("source"),
-            "arm": name,
-        },
-    ) as writer:
-        for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
-            ebv = galaxies.column("ebv", batch)
-            reconstruction = estimator.reconstruct(images, ebv)
-            writer.append(
-                **vars(physical_spectra(reconstruction, images, ebv)),
-                **redshift_columns(reconstruction, estimator.shifts),
-                object_id=galaxies.column("object_id", batch),
-                row=batch,
-            )
+        columns={"row": np.int64},
+        attributes={"source": galaxies.attribute("source"), "arm": name},
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pix2z.tracking.comparisons import assessment_run, comparison_run
 from pix2z.tracking.experiments import COMPARISONS, SPECTRA, TUNING
 from pix2z.tracking.live import end_abandoned
 from pix2z.tracking.packaging import ModelRecord, ensure_versions
-from pix2z.tracking.promotion.trail import restore_aliases
+from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.records import code_tags
 from pix2z.tracking.runs import ensure_runs
 from pix2z.tracking.served_forms import POOL, SPECTRUM

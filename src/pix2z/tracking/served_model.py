@@ -29,7 +29,7 @@ import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 
 from pix2z.tracking.served_forms import POOL, REDSHIFT_COLUMNS
-from pix2z.tracking.served_requests import Request, ServedModel, with_blank
+from pix2z.tracking.served_requests import Request, ServedModel
 
 __all__ = ["ServedRedshifts"]
 
@@ -55,7 +55,7 @@ class ServedRedshifts(ServedModel):
         columns = {
             name: getattr(redshifts, name.replace("z_err", "err")) for name in REDSHIFT_COLUMNS
         }
-        rows = pd.DataFrame({**columns, "flags": with_blank(redshifts.flags, request.images)})
+        rows = pd.DataFrame({**columns, "flags": redshifts.flags})
         if request.pdf:
             rows["pdf"] = redshifts.density.tolist()
             rows["pdf_z"] = [redshifts.grid.centres.tolist()] * len(rows)

@@ -22,11 +22,9 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from pix2z.errors import IntegrityError
-from pix2z.redshift_pdf.redshifts import FLAG_BAND_ABSENT
 from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
-    "FLAG_BLANK",
     "LARGEST_BATCH",
     "LARGEST_EBV",
     "LARGEST_PIXEL",
@@ -35,7 +33,6 @@ __all__ = [
     "RequestError",
     "ServedModel",
     "read_request",
-    "with_blank",
 ]
 
 LOG = logging.getLogger(__name__)
@@ -48,9 +45,6 @@ LARGEST_PIXEL = 1e6
 
 LARGEST_EBV = 3.0
 """Magnitudes; dereddening by more overflows together with `LARGEST_PIXEL`."""
-
-FLAG_BLANK = 8
-"""No pixel of the galaxy is known."""
 
 SHAPE = (32, 32, 5)
 BYTES_OF_ONE = 4 * 32 * 32 * 5
@@ -151,15 +145,6 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         except Exception as error:  # MLflow would send the traceback to the client
             LOG.exception("a request failed")
             raise ModelFailure("The model failed; the server's log says why.") from error
-
-
-def with_blank(flags: NDArray[np.int32], images: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return flags (n,) with `FLAG_BLANK` where no pixel of an image is known."""
-    flags = flags.copy()
-    absent = np.flatnonzero(flags & FLAG_BAND_ABSENT)
-    blank = ~np.isfinite(images[absent]).any(axis=(1, 2, 3))
-    flags[absent] |= FLAG_BLANK * blank.astype(flags.dtype)
-    return flags
 
 
 def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:

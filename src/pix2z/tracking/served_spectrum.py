@@ -28,7 +28,7 @@ import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 
 from pix2z.tracking.served_forms import SPECTRUM
-from pix2z.tracking.served_requests import Request, RequestError, ServedModel, with_blank
+from pix2z.tracking.served_requests import Request, RequestError, ServedModel
 
 __all__ = ["LARGEST_SPECTRA", "ServedSpectra"]
 
@@ -69,7 +69,7 @@ class ServedSpectra(ServedModel):
         if reconstruction.shares is not None:
             for name, values in redshift_columns(reconstruction, self.estimator.shifts).items():
                 rows[name.removeprefix("pix2z_")] = values
-        rows["flags"] = with_blank(physical.flags, request.images)
+        rows["flags"] = physical.flags
         return rows
 
 

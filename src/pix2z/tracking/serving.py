@@ -27,7 +27,8 @@ from mlflow.pyfunc.scoring_server import get_cmd
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json
-from pix2z.tracking.promotion.versions import (
+from pix2z.tracking.store import Store, default_store
+from pix2z.tracking.versions import (
     CHAMPION,
     PRODUCTION,
     Version,
@@ -35,7 +36,6 @@ from pix2z.tracking.promotion.versions import (
     read_versions,
     with_alias,
 )
-from pix2z.tracking.store import Store, default_store
 
 __all__ = ["CHAMPION_URI", "Server", "fetch_version", "free_port", "is_loopback", "running"]
 

@@ -1,10 +1,9 @@
 """Registered versions to promote.
 
 `store` holds versions of made-up pools, which need no TensorFlow; `world` is a folder with galaxies
-and a store that holds real networks, untrained, and `run` runs commands in it.
+and a store that holds real networks, untrained, with what they predict; `run` runs commands in it.
 """
 
-import runpy
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -23,9 +22,15 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.tracking.packaging import ModelRecord, ensure_versions
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
-from pix2z.tracking.promotion.proposal import Proposal
+from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.store import Store, open_store
+from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 from tests.tracking.conftest import take_over_store
+
+ROOT = Path(__file__).parents[3]
+GRID = RedshiftGrid(0.0, 0.4, 40)
+# The calibration tells them apart: full is the better one, clipped is far too sure of itself.
+TEMPERATURES = {"full": 1.0, "clipped": 0.05}
 
 
 @pytest.fixture
@@ -39,10 +44,17 @@ def store(root, registered) -> Store:
 
 
 @pytest.fixture
-def propose_it(store) -> Callable[[str], Proposal]:
-    """Return a proposal that passed, against today's champion."""
-    proposed = runpy.run_path(str(Path(__file__).with_name("processes.py")))["proposed"]
-    return lambda model: proposed(store, model)
+def decide() -> Callable[[Store, str], Decision]:
+    """Return a decision that passed, against today's champion."""
+
+    def passed(store: Store, model: str) -> Decision:
+        versions = read_versions(store.client)
+        checks = (Check("limits", "CRPS", "0.01", "at most 0.02", True, {"value": 0.01}),)
+        metrics = {"crps": 0.01, "mae": 0.02, "pit_ks": 0.03}
+        champion = with_alias(versions, CHAMPION)
+        return Decision(find_version(versions, model), champion, checks, metrics, compared=True)
+
+    return passed
 
 
 @pytest.fixture
@@ -53,23 +65,18 @@ def aliases(store) -> Callable[[], dict[str, str]]:
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Callable[[], list[str]]:
-    """Return the whole store as SQL."""
+    """Return the whole store as SQL, and promotions.json."""
 
     def everything() -> list[str]:
+        file = tmp_path / "promotions.json"
         with sqlite3.connect(tmp_path / "mlflow.db") as connection:
-            return list(connection.iterdump())
+            return [*connection.iterdump(), file.read_text() if file.exists() else ""]
 
     return everything
 
 
-ROOT = Path(__file__).parents[3]
-GRID = RedshiftGrid(0.0, 0.4, 40)
-# The calibration tells them apart: full is the better one, clipped is far too sure of itself.
-TEMPERATURES = {"full": 1.0, "clipped": 0.05}
-
-
-def make_pool(folder: Path, temperature: float) -> str:
-    """Save two hybrids with fresh weights; return the digest of the pool."""
+def make_pool(folder: Path, temperature: float):
+    """Save two hybrids with fresh weights; return the pool."""
     import keras
 
     from pix2z.network.estimator import Member, load_pool, save_member, save_pool
@@ -91,20 +98,19 @@ def make_pool(folder: Path, temperature: float) -> str:
         )
         save_member(folder / f"seed-{seed}", member)
     save_pool(folder, ["seed-1", "seed-2"], Temperature(temperature))
-    return load_pool(folder).digest
+    return load_pool(folder)
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
-    """A folder with galaxies, split, parameters and a store that holds pix2z-full and -clipped."""
+    """A folder with galaxies, split, parameters and a store that holds pix2z-full and -clipped.
+
+    What they predict is also in predictions/ of the folder.
+    """
     folder = tmp_path_factory.mktemp("made")
     (folder / "data/splits").mkdir(parents=True)
     shutil.copy(empty_database, folder / "mlflow.db")
     shutil.copy(sample_path, folder / "data/galaxies.h5")
-    with open_galaxies(sample_path) as galaxies:
-        digest = ids_digest(galaxies.column("object_id", sample_split.test))
-    split = replace(sample_split, test_digest=digest)
-    write_split(folder / "data/splits/full.h5", split, seed=1, n_galaxies=800)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     preset = yaml.safe_load((ROOT / "presets/miniature.yaml").read_text())
     arms = {name: params["arms"][name] for name in TEMPERATURES}
@@ -112,19 +118,27 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
     params["evaluate"]["n_bootstrap"] = 200
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "dvc.yaml").touch()
-    with pytest.MonkeyPatch.context() as patched:
+    from pix2z.network.predictions import write_pool_predictions
+
+    with pytest.MonkeyPatch.context() as patched, open_galaxies(sample_path) as galaxies:
         patched.delenv("MLFLOW_TRACKING_URI", raising=False)
         patched.setenv("DVC_ROOT", str(folder))
+        digest = ids_digest(galaxies.column("object_id", sample_split.test))
+        split = replace(sample_split, test_digest=digest)
+        write_split(folder / "data/splits/full.h5", split, seed=1, n_galaxies=800)
         store = open_store()
         for arm, temperature in TEMPERATURES.items():
+            pool = make_pool(folder / "models" / arm, temperature)
+            predicted = folder / "predictions" / arm
+            write_pool_predictions(predicted, pool, galaxies, split)
             run = store.client.create_run(store.experiments["pix2z-train"])
-            pool = folder / "models" / arm
+            store.client.log_artifacts(run.info.run_id, str(predicted), "predictions")
             record = ModelRecord(
                 name=f"pix2z-{arm}",
                 model_description="",
-                folder=pool,
+                folder=folder / "models" / arm,
                 members=("seed-1", "seed-2"),
-                digest=make_pool(pool, temperature),
+                digest=pool.digest,
                 run_id=run.info.run_id,
                 card="",
                 tags={"arm": arm, "test_digest": digest},
@@ -149,7 +163,7 @@ def world(made, tmp_path, monkeypatch) -> Path:
 def unserved(monkeypatch) -> None:
     """Take for granted that versions can be served: that costs a process each."""
     passed = Check("served", "Served model", "taken for granted", "", True)
-    monkeypatch.setattr(judgement, "_served", lambda *_: passed)
+    monkeypatch.setattr(judgement, "smoke_test", lambda *_, **__: passed)
 
 
 @pytest.fixture
@@ -170,12 +184,17 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture
-def own_model(world, made) -> Path:
-    """The folder of pix2z-full/1, the test's own."""
+def own_artifacts(world, made):
+    """Give the store artifacts of its own; return those of the run and of the model of full."""
     shutil.copytree(made / "mlruns", world / "mlruns")
     with sqlite3.connect(world / "mlflow.db") as connection:
-        moved = "UPDATE model_versions SET storage_location = replace(storage_location, ?, ?)"
-        connection.execute(moved, (str(made), str(world)))
-    folder = Path(open_store().client.get_model_version_download_uri("pix2z-full", "1"))
-    assert folder.is_relative_to(world)
-    return folder
+        for column in ("model_versions.storage_location", "runs.artifact_uri"):
+            table, name = column.split(".")
+            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"
+            connection.execute(moved, (str(made), str(world)))
+    client = open_store().client
+    model = Path(client.get_model_version_download_uri("pix2z-full", "1"))
+    run = client.get_run(client.get_model_version("pix2z-full", "1").run_id)
+    predictions = Path(run.info.artifact_uri.removeprefix("file://")) / "predictions"
+    assert all(path.is_relative_to(world) for path in (model, predictions))
+    return predictions, model

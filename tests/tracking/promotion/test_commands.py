@@ -6,14 +6,14 @@ import shutil
 import pytest
 import yaml
 
-from pix2z.tracking.promotion.audit import read_events
-from pix2z.tracking.promotion.versions import CHAMPION, read_versions, with_alias
+from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import open_store
+from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
 
 def champion():
-    found = with_alias(read_versions(open_store().client), CHAMPION)
-    return found and found.source
+    version = with_alias(read_versions(open_store().client), CHAMPION)
+    return version and version.source
 
 
 def lines(text):
@@ -30,23 +30,27 @@ def set_limit(world, **limits):
 def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
     code, out, err = run("promote")
     assert (code, err) == (0, "")
-    assert "full has the lowest CRPS on 100 test galaxies: 0." in out
+    assert "full has the lowest CRPS on 200 validation and calibration galaxies: 0." in out
     assert "clipped has 0." in out
     assert "All others are significantly worse." in out
     assert "\npix2z-full/1:\n" in out
-    assert "32 answers as estimated, whole and in order" in lines(out)["Served model"]
+    assert "answers as predicted, whole and in order" in lines(out)["Served model"]
     assert "Promoted: pix2z-full/1 is now the champion, as pix2z/1." in out
     assert champion() == "pix2z-full/1"
-    (event,) = read_events(open_store().client)
+    (event,) = read_trail(open_store().client, world)
     assert event.reason.startswith("lowest CRPS of 2 arms; all others are significantly worse")
 
     before = dump()
     code, out, err = run("promote")
     assert (code, err) == (0, "")
     assert out.rstrip().endswith("pix2z-full/1 is the champion already (pix2z/1).")
+    assert dump() == before
+    (world / FILE).unlink()
+    assert run("promote", "full", "--dry-run")[0] == 0
+    assert not (world / FILE).exists()
     code, out, err = run("promote", "full")
     assert (code, out, err) == (0, "pix2z-full/1 is the champion already (pix2z/1).\n", "")
-    assert dump() == before
+    assert dump() == before  # the file is there again
 
 
 @pytest.mark.usefixtures("unserved")
@@ -64,12 +68,13 @@ def test_a_dry_run_changes_nothing(world, run, dump):
 def test_a_significant_loss_is_refused_in_one_line_and_changes_nothing(world, run, dump):
     assert run("promote", "full", "--reason", "the first")[0] == 0
     before = dump()
-    code, out, err = run("promote", "clipped")
-    assert code == 3
-    assert err.count("\n") == 1
-    assert err.startswith("error: pix2z-clipped/1 is refused: CRPS minus the champion's: 0.")
-    assert "FAILED" in lines(out)["CRPS minus the champion's"]
-    assert "pix2z-clipped/1 against the champion pix2z/1 (pix2z-full/1):" in out
+    for flags in ((), ("--new-test-set",)):  # no way round a comparison that can be made
+        code, out, err = run("promote", "clipped", *flags)
+        assert code == 3
+        assert err.count("\n") == 1
+        assert err.startswith("error: pix2z-clipped/1 is refused: CRPS minus the champion's: 0.")
+        assert "FAILED" in lines(out)["CRPS minus the champion's"]
+        assert "pix2z-clipped/1 against the champion pix2z/1 (pix2z-full/1):" in out
     assert dump() == before
 
 
@@ -104,6 +109,23 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(worl
         "models:/pix2z-clipped/1": [],
         "models:/pix2z-full/1": [],
     }
+
+
+@pytest.mark.usefixtures("unserved")
+def test_history_says_who_was_champion_then(world, run):
+    run("promote", "full", "--reason", "the first")
+    assert run("history", "--at", "2020-02-29") == (
+        0, "There was no champion at 2020-02-29 23:59 UTC.\n", "",
+    )  # fmt: skip
+    code, out, _ = run("history", "--at", "2999-01-01T10:00")
+    assert code == 0
+    assert out.startswith("pix2z/1 was champion at 2999-01-01 10:00 UTC, a copy of pix2z-full/1, p")
+    assert out.endswith(": the first).\n")
+    assert json.loads(run("history", "--at", "2999-01-01", "--json")[1])["to_version"] == "pix2z/1"
+    assert run("history", "--at", "2020-02-29", "--json")[1] == "null\n"
+    code, _, err = run("history", "--at", "yesterday")
+    assert code == 2
+    assert err.startswith("error: --at: expected a date as 2026-11-27")
 
 
 @pytest.mark.parametrize(
@@ -156,3 +178,17 @@ def test_nothing_registered_and_unknown_models_are_one_line(world, run, empty_da
         )
         assert err.count("\n") == 1
     assert not (world / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_models_are_listed(made, world, run, as_json):
+    code, out, err = run("models", *(["--json"] if as_json else []))
+    assert (code, err) == (0, "")
+    if as_json:
+        assert '"uri": "models:/pix2z-full/1"' in out
+        return
+    heading, _, second = out.splitlines()
+    assert heading.split()[:4] == ["version", "alias", "CRPS", "MAE"]
+    digest = json.loads((made / "models/full/pool.json").read_text())["digest"]
+    assert second.split()[0] == "pix2z-full/1"
+    assert digest[:8] in second

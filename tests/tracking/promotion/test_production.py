@@ -1,227 +1,348 @@
+"""Promotions and rollbacks: what they write, what a failure at each write leaves."""
+
 import json
 import shutil
 import sqlite3
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from mlflow.exceptions import MlflowException
+from mlflow import MlflowClient
 
 from pix2z.errors import InputError, RefusedError
-from pix2z.tracking.promotion.audit import outcomes, read_events
+from pix2z.tracking.promotion import production
 from pix2z.tracking.promotion.gate import Check
-from pix2z.tracking.promotion.production import MOST_REASON, checked_reason, promote, rollback
-from pix2z.tracking.promotion.versions import LOCK, PRODUCTION, read_versions
+from pix2z.tracking.promotion.production import (
+    MOST_REASON,
+    checked_reason,
+    promote,
+    record_trail,
+    rollback,
+    who,
+)
+from pix2z.tracking.promotion.trail import FILE, outcomes, read_file, read_trail, tagged_events
+from pix2z.tracking.store import Store
+from pix2z.tracking.versions import CHAMPION, PREVIOUS, PRODUCTION, read_versions, with_alias
+
+FULL, PUBLISHED = "pix2z-full/1", "pix2z-published_full/1"
 
 
-def tags_of(store, number):
-    return store.client.get_model_version(PRODUCTION, number).tags
+@pytest.fixture
+def promoted(store, root, decide):
+    """Promote models, one after the other."""
+
+    def one_after_the_other(*models, reason=""):
+        return [promote(store, root, decide(store, model), reason=reason) for model in models][-1]
+
+    return one_after_the_other
 
 
-def production(store):
+def copies(store):
     return [v.label for v in read_versions(store.client) if v.name == PRODUCTION]
 
 
-def test_the_first_promotion_copies_tags_and_sets_the_champion(store, propose_it, aliases):
-    moved = promote(store, propose_it("full"), reason="the first")
-    assert (moved.champion, moved.previous, moved.source) == ("pix2z/1", None, "pix2z-full/1")
+def champion_of(store):
+    return with_alias(read_versions(store.client), CHAMPION)
+
+
+def test_the_first_promotion_copies_tags_sets_the_champion_and_writes_the_file(
+    store, root, promoted, aliases
+):
+    event = promoted("full", reason="the first")
+    assert (event.to_version, event.from_version, event.source) == ("pix2z/1", None, FULL)
     assert aliases() == {"champion": 1}
     source = store.client.get_model_version("pix2z-full", "1")
     copy = store.client.get_model_version(PRODUCTION, "1")
     assert (copy.source, copy.run_id) == ("models:/pix2z-full/1", source.run_id)
     assert source.tags.items() <= copy.tags.items()
-    said = {key: copy.tags[key] for key in ("source", "replaces", "reason", "promoted_by")}
-    assert said | {"promoted_by": ""} == {
-        "source": "pix2z-full/1",
-        "replaces": "none",
-        "reason": "the first",
-        "promoted_by": "",
-    }
+    expected = {"source": FULL, "replaces": "none", "reason": "the first", "promoted_by": who()}
+    assert expected.items() <= copy.tags.items()
     assert copy.tags["promoted_at"].endswith("+00:00")
     (line,) = json.loads(copy.tags["decision"])
     assert (line["name"], line["verdict"], line["value"]) == ("CRPS", "passed", 0.01)
-    (event,) = read_events(store.client)
-    assert (event.action, event.from_version, event.to_version) == ("promote", None, "pix2z/1")
+    assert tagged_events(store.client) == [event]
     assert event.metrics == {"crps": 0.01, "mae": 0.02}
-    assert event.digests["pool_digest"] == source.tags["pool_digest"]
+    assert event.to_pool == event.digests["pool_digest"] == source.tags["pool_digest"]
     assert event.digests["test_digest"] == "test"
-    assert not event.new_test_set
-    assert [model.name for model in store.client.search_registered_models(f"name='{LOCK}'")] == []
+    assert (event.new_test_set, event.from_pool) == (False, "")
     assert "audit trail" in store.client.get_registered_model(PRODUCTION).description
+    file = read_file(root)
+    assert file[CHAMPION]["pool_digest"] == event.to_pool
+    assert (file[CHAMPION]["source"], file[PREVIOUS]) == (FULL, None)
+    assert list(file["events"]) == [event.key]
 
 
-def test_the_champion_before_becomes_the_previous_one(store, propose_it, aliases):
-    promote(store, propose_it("full"), reason="")
-    moved = promote(store, propose_it("published_full"), reason="")
-    assert (moved.champion, moved.previous) == ("pix2z/2", "pix2z/1")
+def test_the_champion_before_becomes_the_previous_one(store, root, promoted, aliases):
+    event = promoted("full", "published_full")
+    assert (event.to_version, event.from_version) == ("pix2z/2", "pix2z/1")
     assert aliases() == {"champion": 2, "previous": 1}
-    assert tags_of(store, "2")["replaces"] == "pix2z/1"
-    assert tags_of(store, "2")["reason"] == "none given"
+    tags = store.client.get_model_version(PRODUCTION, "2").tags
+    assert (tags["replaces"], tags["reason"]) == ("pix2z/1", "none given")
+    file = read_file(root)
+    assert (file[CHAMPION]["source"], file[PREVIOUS]["source"]) == (PUBLISHED, FULL)
+    assert file[PREVIOUS]["pool_digest"] == event.from_pool
 
 
-def test_a_pool_that_was_in_production_before_is_not_copied_again(store, propose_it, aliases):
-    for model in ("full", "published_full", "full"):
-        promote(store, propose_it(model), reason="")
-    assert production(store) == ["pix2z/2", "pix2z/1"]
+def test_a_pool_that_was_in_production_before_is_not_copied_again(
+    store, root, promoted, decide, aliases
+):
+    promoted("full", "published_full", "full")
+    assert copies(store) == ["pix2z/2", "pix2z/1"]
     assert aliases() == {"champion": 1, "previous": 2}
-    assert outcomes(read_events(store.client), "pix2z/1") == ["replaced", "replaced", "champion"]
+    trail = read_trail(store.client, root)
+    assert outcomes(trail, champion_of(store)) == ["replaced", "replaced", "champion"]
+    event = promoted("models:/pix2z/2")  # by its number in production
+    assert (event.to_version, event.source) == ("pix2z/2", PUBLISHED)
 
 
-def test_an_old_production_version_can_be_promoted_by_its_number(store, propose_it, aliases):
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
-    moved = promote(store, propose_it("models:/pix2z/1"), reason="")
-    assert (moved.champion, moved.source) == ("pix2z/1", "pix2z-full/1")
-    assert aliases() == {"champion": 1, "previous": 2}
-
-
-def test_what_did_not_pass_changes_nothing(store, propose_it, dump):
-    promote(store, propose_it("full"), reason="")
-    proposal = propose_it("published_full")
+def test_what_did_not_pass_changes_nothing(store, root, promoted, decide, dump):
+    promoted("full")
+    decision = decide(store, "published_full")
     lines = (
-        *proposal.judgement.checks,
+        *decision.checks,
         Check("limits", "MAE", "0.02", "at most 0.01", False),
         Check("limits", "NMAD", "", "at most 0.01", None),
     )
     before = dump()
-    refused = replace(proposal, judgement=replace(proposal.judgement, checks=lines))
-    with pytest.raises(
-        RefusedError, match=r"^pix2z-published_full/1 is refused: MAE: 0\.02, expected"
+    for checks, words in (
+        (lines, r"^pix2z-published_full/1 is refused: MAE: 0\.02, expected"),
+        (lines[-1:], "NMAD: not measured"),
+        ((), "is refused"),
     ):
-        promote(store, refused, reason="")
-    with pytest.raises(RefusedError):
-        promote(store, replace(proposal, judgement=None), reason="")
+        with pytest.raises(RefusedError, match=words):
+            promote(store, root, replace(decision, checks=checks), reason="")
     assert dump() == before
 
 
-def test_a_refusal_names_the_first_lines_and_counts_the_rest(propose_it):
-    proposal = propose_it("full")
+def test_a_refusal_names_the_first_lines_and_counts_the_rest(store, decide):
     lines = tuple(Check("limits", name, "2", "at most 1", False) for name in "abcd")
-    refused = replace(proposal, judgement=replace(proposal.judgement, checks=lines))
-    assert refused.refusal == (
+    assert replace(decide(store, "full"), checks=lines).refusal == (
         "pix2z-full/1 is refused: a: 2, expected at most 1; b: 2, expected at most 1; and 2 more"
     )
 
 
-def test_a_line_that_was_not_measured_refuses_too(store, propose_it):
-    proposal = propose_it("full")
-    lines = (Check("served", "Served model", "", "", None),)
-    refused = replace(proposal, judgement=replace(proposal.judgement, checks=lines))
-    with pytest.raises(RefusedError, match="Served model: not measured"):
-        promote(store, refused, reason="")
-
-
-def test_a_champion_that_changed_since_it_was_measured_refuses(store, propose_it, dump):
-    late = propose_it("published_full")
-    promote(store, propose_it("full"), reason="")
+def test_a_champion_that_changed_since_it_was_compared_refuses(store, root, promoted, decide, dump):
+    late = decide(store, "published_full")
+    promoted("full")
     before = dump()
-    with pytest.raises(RefusedError, match="changed while .* from none to pix2z/1: somebody else"):
-        promote(store, late, reason="")
+    with pytest.raises(RefusedError, match="changed meanwhile, from none to pix2z/1: somebody"):
+        promote(store, root, late, reason="")
     assert dump() == before
 
 
-def test_a_lock_of_somebody_else_refuses_both_and_can_be_broken(store, propose_it, dump, aliases):
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
-    store.client.create_registered_model(LOCK, {"by": "ann", "token": "hers"})
-    before = dump()
-    with pytest.raises(RefusedError, match="another promotion is under way .ann"):
-        promote(store, propose_it("full"), reason="")
-    with pytest.raises(RefusedError, match="another promotion is under way .ann"):
-        rollback(store, reason="")
-    assert dump() == before
-    rollback(store, reason="", break_lock=True)
-    assert aliases() == {"champion": 1, "previous": 2}
-
-
-def test_a_lock_lost_before_the_aliases_move_leaves_the_champion(
-    store, propose_it, aliases, monkeypatch
+def test_a_champion_that_changes_just_before_the_aliases_move_stays(
+    store, root, promoted, decide, aliases, monkeypatch
 ):
-    promote(store, propose_it("full"), reason="")
+    """As where another machine, whose lock is another one, promotes to the same server."""
+    promoted("full", "published_full")
     real = store.client.set_registered_model_tag
 
-    def lose(*arguments):
+    def overtaken(*arguments):
         real(*arguments)
-        store.client.delete_registered_model(LOCK)
+        store.client.set_registered_model_alias(PRODUCTION, CHAMPION, "1")
 
-    monkeypatch.setattr(store.client, "set_registered_model_tag", lose)
-    with pytest.raises(RefusedError, match="taken over by"):
-        promote(store, propose_it("published_full"), reason="")
-    assert aliases() == {"champion": 1}
-    assert outcomes(read_events(store.client), "pix2z/1") == ["replaced", "no effect"]
-
-
-def test_a_promotion_without_comparison_is_recorded_as_a_new_line(store, propose_it):
-    promote(store, propose_it("full"), reason="")
-    proposal = propose_it("published_full")
-    new = replace(proposal, judgement=replace(proposal.judgement, compared=False))
-    promote(store, new, reason="other galaxies")
-    assert [event.new_test_set for event in read_events(store.client)] == [False, True]
+    monkeypatch.setattr(store.client, "set_registered_model_tag", overtaken)
+    with pytest.raises(RefusedError, match="from pix2z/2 to pix2z/1"):
+        rollback(store, root, reason="")
+    assert aliases() == {"champion": 1, "previous": 1}
 
 
-def test_rolling_back_swaps_champion_and_previous(store, propose_it, aliases):
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
-    moved = rollback(store, reason="it drifts")
-    assert (moved.champion, moved.previous, moved.source) == ("pix2z/1", "pix2z/2", "pix2z-full/1")
-    assert aliases() == {"champion": 1, "previous": 2}
-    event = read_events(store.client)[-1]
+def test_of_two_promotions_at_once_one_wins_and_the_other_says_so(store, root, decide):
+    both, start = [decide(store, model) for model in ("full", "published_full")], Barrier(2)
+
+    def at_once(decision):
+        start.wait()
+        try:
+            return promote(store, root, decision, reason="").source
+        except RefusedError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as threads:
+        said = list(threads.map(at_once, both))
+    (winner,) = [word for word in said if word in (FULL, PUBLISHED)]
+    assert champion_of(store).source == winner
+    assert any("somebody else was first" in word for word in said)
+    assert len(tagged_events(store.client)) == 1
+
+
+def test_a_promotion_without_comparison_is_recorded_as_a_new_line(store, root, promoted, decide):
+    promoted("full")
+    new = replace(decide(store, "published_full"), compared=False)
+    promote(store, root, new, reason="other galaxies")
+    assert [event.new_test_set for event in read_trail(store.client, root)] == [False, True]
+
+
+def test_rolling_back_swaps_champion_and_previous(store, root, promoted, aliases):
+    promoted("full", "published_full")
+    event = rollback(store, root, reason="it drifts")
+    assert (event.to_version, event.from_version, event.source) == ("pix2z/1", "pix2z/2", FULL)
     assert (event.action, event.reason) == ("rollback", "it drifts")
-    assert (event.from_version, event.to_version) == ("pix2z/2", "pix2z/1")
     assert event.metrics == {"crps": 0.01, "mae": 0.02}
-    rollback(store, reason="")
+    assert aliases() == {"champion": 1, "previous": 2}
+    assert read_file(root)[CHAMPION]["source"] == FULL
+    rollback(store, root, reason="")
     assert aliases() == {"champion": 2, "previous": 1}
+    assert len(read_file(root)["events"]) == 4
 
 
-def test_there_may_be_nothing_to_roll_back_to(store, propose_it, dump):
+def test_there_may_be_nothing_to_roll_back_to(store, root, promoted, dump):
     with pytest.raises(RefusedError, match="pix2z has no champion yet; `pix2z promote` makes one"):
-        rollback(store, reason="")
-    promote(store, propose_it("full"), reason="")
+        rollback(store, root, reason="")
+    promoted("full")
     before = dump()
     with pytest.raises(RefusedError, match="pix2z/1 has no previous champion to return to"):
-        rollback(store, reason="")
+        rollback(store, root, reason="")
     assert dump() == before
+
+
+class Killed(BaseException):
+    """What no code handles, as nothing handles SIGKILL."""
+
+
+WRITES = (
+    "create_registered_model",
+    "copy_model_version",
+    "set_model_version_tag",
+    "set_registered_model_tag",
+    "set_registered_model_alias",
+)
+
+
+def killed_after(patched, client, n):
+    """Let the n-th write of a kind end the process; each alias is a kind of its own."""
+    kinds = []
+
+    def counting(name, write):
+        def call(*arguments, **named):
+            result = write(*arguments, **named)
+            kind = (name, *arguments[1:2]) if name == "set_registered_model_alias" else name
+            if kind not in kinds:
+                kinds.append(kind)
+                if len(kinds) == n:
+                    raise Killed
+            return result
+
+        return call
+
+    for name in WRITES:
+        patched.setattr(client, name, counting(name, getattr(client, name)))
+
+
+@pytest.mark.parametrize(
+    ("made", "action", "before", "after", "kinds"),
+    [
+        ([], "full", None, FULL, 5),
+        (["full"], "published_full", FULL, PUBLISHED, 5),
+        (["full", "published_full"], "rollback", PUBLISHED, FULL, 3),
+    ],
+)
+def test_after_a_kill_the_champion_stands_and_the_next_one_works(
+    store, root, promoted, decide, monkeypatch, made, action, before, after, kinds
+):
+    """At each write; and whatever a kill left, the same action completes."""
+    if made:
+        promoted(*made)
+    file = (root / FILE).read_text() if made else None
+    for n in range(1, kinds + 1):
+        shutil.copy(root / "mlflow.db", root / f"{n}.db")
+        (root / FILE).unlink(missing_ok=True)
+        if file:
+            (root / FILE).write_text(file)
+        uri = f"sqlite:///{root / f'{n}.db'}"
+        copy = Store(MlflowClient(uri), uri, {})
+
+        def act(reason, copy=copy):
+            if action == "rollback":
+                return rollback(copy, root, reason=reason)
+            return promote(copy, root, decide(copy, action), reason=reason)
+
+        with monkeypatch.context() as patched:
+            killed_after(patched, copy.client, n)
+            with pytest.raises(Killed):
+                act("killed")
+        champion, done = champion_of(copy), n == kinds  # the last write moves the champion
+        assert (champion and champion.source) == (after if done else before)
+        if done:
+            record_trail(copy, root)
+        else:
+            act("again")
+        goes_on(copy, root, after, before, len(made) + 1)
+
+
+def goes_on(store, root, champion, previous, n):
+    """Hold a store, in which n events took effect, against what it should be after a kill."""
+    versions, trail = read_versions(store.client), read_trail(store.client, root)
+    assert [with_alias(versions, CHAMPION).source, read_file(root)[CHAMPION]["source"]] == [
+        champion, champion,
+    ]  # fmt: skip
+    assert n == 1 or with_alias(versions, PREVIOUS).source == previous
+    sources = [version.source for version in versions if version.name == PRODUCTION]
+    assert len(sources) == len(set(sources))  # no pool was copied twice
+    became = outcomes(trail, champion_of(store))
+    assert became[-1] == "champion"
+    assert len(became) - became.count("no effect") == n
+    assert list(read_file(root)["events"]) == [event.key for event in trail]
 
 
 @pytest.mark.parametrize("lost", [None, "2"])
-def test_a_previous_alias_that_was_lost_is_found_in_the_trail(store, propose_it, aliases, lost):
+def test_a_previous_alias_that_was_lost_is_found_in_the_trail(store, root, promoted, aliases, lost):
     """A kill between the two aliases leaves `previous` on the champion itself."""
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
+    promoted("full", "published_full")
     if lost:
-        store.client.set_registered_model_alias(PRODUCTION, "previous", lost)
+        store.client.set_registered_model_alias(PRODUCTION, PREVIOUS, lost)
     else:
-        store.client.delete_registered_model_alias(PRODUCTION, "previous")
-    rollback(store, reason="")
+        store.client.delete_registered_model_alias(PRODUCTION, PREVIOUS)
+    rollback(store, root, reason="")
     assert aliases() == {"champion": 1, "previous": 2}
 
 
-def test_a_store_that_fails_between_the_aliases_leaves_a_way_back(
-    store, propose_it, aliases, monkeypatch
+def test_the_trail_of_an_older_store_is_exported_by_the_next_rollback(
+    store, root, promoted, monkeypatch
 ):
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
-    real = store.client.set_registered_model_alias
+    """An older pix2z wrote no file, and events without the pool of the champion before."""
+    with monkeypatch.context() as patched:
+        patched.setattr(production, "write_file", lambda *_, **__: None)
+        promoted("full", "published_full")
+    client = store.client
+    for event in tagged_events(client):
+        said = json.loads(client.get_registered_model(PRODUCTION).tags[event.key])
+        del said["from_pool"]
+        client.set_registered_model_tag(PRODUCTION, event.key, json.dumps(said))
+    client.create_registered_model("pix2z-promotion-lock", {"by": "a killed process"})
+    assert not (root / FILE).exists()
+    rollback(store, root, reason="")
+    trail = read_trail(client, root)
+    assert outcomes(trail, champion_of(store)) == ["replaced", "replaced", "champion"]
+    assert list(read_file(root)["events"]) == [event.key for event in trail]
 
-    def fail_for_the_champion(name, alias, version):
-        if alias == "champion":
-            raise MlflowException("connection lost")
-        real(name, alias, version)
+
+def test_a_file_that_cannot_be_written_is_said_and_written_by_the_next_one(
+    store, root, promoted, monkeypatch
+):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.client, "set_registered_model_alias", fail_for_the_champion)
-        with pytest.raises(MlflowException, match="connection lost"):
-            promote(store, propose_it("full"), reason="")
-    assert aliases() == {"champion": 2, "previous": 2}
-    rollback(store, reason="")
-    assert aliases() == {"champion": 1, "previous": 2}
-    became = outcomes(read_events(store.client), "pix2z/1")
-    assert became == ["replaced", "replaced", "no effect", "champion"]
+        patched.setattr("pix2z.tracking.promotion.trail.write_json", full_disk)
+        with pytest.raises(Exception, match="promotions.json: cannot be written .No space left"):
+            promoted("full")
+    assert champion_of(store).source == FULL
+    record_trail(store, root)
+    assert read_file(root)[CHAMPION]["source"] == FULL
+
+
+def test_a_damaged_file_refuses_before_anything_is_written(store, root, decide, dump):
+    (root / FILE).write_text("<<<<<<< HEAD\n")
+    before = dump()
+    with pytest.raises(InputError, match="promotions.json"):
+        promote(store, root, decide(store, "full"), reason="")
+    assert dump() == before
 
 
 @pytest.fixture
-def own_artifacts(store, root, registered) -> Path:
+def pool_of_full(store, root, registered) -> Path:
     """Give the store artifacts of its own; return the folder of pix2z-full/1's pool."""
     shutil.copytree(registered / "mlruns", root / "mlruns")
     with sqlite3.connect(root / "mlflow.db") as connection:
@@ -233,28 +354,20 @@ def own_artifacts(store, root, registered) -> Path:
 
 
 @pytest.mark.parametrize("how", ["gone", "another pool", "not JSON"])
-def test_a_broken_previous_version_is_not_returned_to(store, propose_it, dump, own_artifacts, how):
-    for model in ("full", "published_full"):
-        promote(store, propose_it(model), reason="")
+def test_a_broken_previous_version_is_not_returned_to(
+    store, root, promoted, dump, pool_of_full, how
+):
+    promoted("full", "published_full")
     if how == "gone":
-        shutil.rmtree(own_artifacts)
+        shutil.rmtree(pool_of_full)
     else:
         text = "{" if how == "not JSON" else '{"digest": "another"}'
-        (own_artifacts / "pool.json").write_text(text)
+        (pool_of_full / "pool.json").write_text(text)
     before = dump()
     with pytest.raises(RefusedError, match="pix2z/1 cannot be served: ") as caught:
-        rollback(store, reason="")
+        rollback(store, root, reason="")
     assert "\n" not in str(caught.value)
     assert dump() == before
-
-
-def test_a_stale_lock_is_taken_over_by_the_next_promotion(store, propose_it, root, aliases):
-    store.client.create_registered_model(LOCK, {"by": "ann"})
-    with sqlite3.connect(root / "mlflow.db") as connection:
-        long_ago = int((time.time() - 16 * 60) * 1000)
-        connection.execute("UPDATE registered_models SET creation_time = ?", (long_ago,))
-    promote(store, propose_it("full"), reason="")
-    assert aliases() == {"champion": 1}
 
 
 def test_a_reason_is_one_short_line():
@@ -262,3 +375,11 @@ def test_a_reason_is_one_short_line():
     assert checked_reason("é" * MOST_REASON) == "é" * MOST_REASON
     with pytest.raises(InputError, match="at most 500 characters; got 501"):
         checked_reason("x" * (MOST_REASON + 1))
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert who().startswith("uid ")

@@ -1,26 +1,28 @@
 """The same through a tracking server with proxied artifacts: only MLFLOW_TRACKING_URI differs."""
 
-import runpy
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pix2z.errors import RefusedError
-from pix2z.tracking.promotion.audit import outcomes, read_events
-from pix2z.tracking.promotion.listing import listed_versions
-from pix2z.tracking.promotion.measure import fetched_pool
 from pix2z.tracking.promotion.production import promote, rollback
-from pix2z.tracking.promotion.versions import LOCK, find_version, read_versions
+from pix2z.tracking.promotion.trail import outcomes, read_trail
 from pix2z.tracking.register import register
 from pix2z.tracking.store import existing_store
+from pix2z.tracking.versions import (
+    CHAMPION,
+    download,
+    find_version,
+    listed_versions,
+    read_versions,
+    with_alias,
+)
 
-proposed = runpy.run_path(str(Path(__file__).with_name("processes.py")))["proposed"]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -51,24 +53,25 @@ def server(tmp_path_factory, empty_database) -> Iterator[str]:
         process.wait(60)
 
 
-def test_promotions_and_rollbacks_work_through_a_server(server, root, arms, monkeypatch):
+def test_promotions_and_rollbacks_work_through_a_server(
+    server, root, arms, decide, tmp_path, monkeypatch
+):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     register(root, arms)
     with existing_store() as store:
         assert store.uri == server
         for model in ("full", "published_full"):
-            promote(store, proposed(store, model), reason="")
-        assert rollback(store, reason="it drifts").champion == "pix2z/1"
-        became = outcomes(read_events(store.client), "pix2z/1")
+            promote(store, root, decide(store, model), reason="")
+        assert rollback(store, root, reason="it drifts").to_version == "pix2z/1"
+        champion = with_alias(read_versions(store.client), CHAMPION)
+        became = outcomes(read_trail(store.client, root), champion)
         assert became == ["replaced", "replaced", "champion"]
         listed = {v["uri"]: v for v in listed_versions(store.client)}
         assert listed["models:/pix2z/1"]["aliases"] == ["champion"]
         assert listed["models:/pix2z/1"]["source"] == "pix2z-full/1"
         assert listed["models:/pix2z/1"]["metrics"]["mae"] == pytest.approx(0.1)
         version = find_version(read_versions(store.client), "models:/pix2z@champion")
-        with fetched_pool(store, version) as folder:
-            assert (folder / "seed-1/weights.weights.h5").read_bytes() == b"full1"
-        store.client.create_registered_model(LOCK, {"by": "ann"})
-        with pytest.raises(RefusedError, match="another promotion is under way .ann"):
-            rollback(store, reason="")
+        folder = download(store, version, "artifacts/pool", tmp_path)
+        assert (folder / "seed-1/weights.weights.h5").read_bytes() == b"full1"
     assert not (root / "mlruns").exists()

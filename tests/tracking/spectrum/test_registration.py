@@ -8,10 +8,8 @@ import pytest
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.tracking.live import SPECTRA, live_curve
-from pix2z.tracking.models import resolve_pool
-from pix2z.tracking.promotion.listing import listed_versions
-from pix2z.tracking.promotion.versions import find_version, read_versions
 from pix2z.tracking.register import register
+from pix2z.tracking.versions import find_version, listed_versions, read_versions, resolve_pool
 
 ARMS = ("full", "clipped", "plain")
 DATA = ("galaxies_digest", "spectra_digest", "split_digest")
@@ -200,7 +198,7 @@ def test_models_of_redshifts_are_listed_and_looked_at_without_them(root, arms, c
             InputError, match="not registered; expected one of full, published_full"
         ):
             find_version(read_versions(client), spec)
-    with pytest.raises(InputError, match="not a pool that pix2z registered"):
+    with pytest.raises(InputError, match="not registered; expected one of full"):
         resolve_pool("models:/pix2z-spectrum@full", root=root)
 
 

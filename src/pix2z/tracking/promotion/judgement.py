@@ -1,7 +1,7 @@
-"""A version is put through the gate: measured beside the champion, and sent through as served."""
+"""A candidate is put through the gate: its predictions, the champion's, and the smoke test."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,114 +14,143 @@ from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
 from pix2z.evaluation.metric_names import METRICS
+from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
 from pix2z.tracking.promotion.gate import (
     Check,
     calibration_checks,
     champion_checks,
+    failing,
     limit_checks,
     not_measured,
 )
-from pix2z.tracking.promotion.held_out import HeldOut, SmokeInput, smoke_input
-from pix2z.tracking.promotion.measure import Measured, import_networks, measure
-from pix2z.tracking.promotion.served import served_answers, served_check
-from pix2z.tracking.promotion.versions import Version
+from pix2z.tracking.promotion.smoke import HeldOut, find_held_out, smoke_test
 from pix2z.tracking.store import Store
+from pix2z.tracking.versions import Version, local_pool
 
-__all__ = ["Bench", "Judgement", "judge"]
+__all__ = ["Decision", "Gate", "judge", "without_predictions"]
 
 Metrics = tuple[Mapping[str, float], Mapping[str, NDArray[np.float64]]]
 """Values by metric, and their values on the resamples that all versions share."""
 
-_SPLITS = "data/splits/full.h5 or finetuned/*/split.h5"
+MOST_NAMED = 2
+"""Lines of the gate that a refusal gives in full; the table has them all."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where and by which limits versions are judged."""
+class Gate:
+    """Where versions are looked up, and the limits by which they are judged."""
 
     store: Store
     root: Path
     promotion: PromotionConfig
     evaluate: EvaluateConfig
-    progress: Callable[[str], None]
+    tell: Callable[[str], None] = lambda _: None
     """Called with what is being done."""
-    importing: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered while TensorFlow is imported."""
-
-    def smoke(self, held_out: HeldOut) -> SmokeInput:
-        """Galaxies for the smoke test."""
-        return smoke_input(held_out, self.promotion.smoke_galaxies)
-
-    def measure(self, version: Version, held_out: HeldOut) -> Measured:
-        """Estimate the test galaxies with a version; raise IntegrityError where it is broken."""
-        self.progress(f"estimating {len(held_out.rows):,} test galaxies with {version.label}")
-        with self.importing():
-            import_networks()
-        return measure(self.store, version, held_out, self.smoke(held_out))
-
-    def metrics(self, terms: GalaxyTerms) -> Metrics:
-        """Every metric, and its values on the resamples."""
-        n, seed = self.evaluate.n_bootstrap, self.evaluate.seed
-        return metric_values(terms), bootstrap_replicates(terms, n_bootstrap=n, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
-    """Lines of the gate, and what they were measured on."""
+class Decision:
+    """What the gate says of a candidate, held against the champion."""
 
-    checks: tuple[Check, ...]
-    metrics: Mapping[str, float]
-    """Of the candidate on the whole test set; empty where it could not be measured."""
-    n: int
-    """Test galaxies."""
-    compared: bool
+    candidate: Version
+    champion: Version | None
+    checks: tuple[Check, ...] = ()
+    """None where the candidate is the champion already."""
+    metrics: Mapping[str, float] | None = None
+    """Of the candidate on its test galaxies, where it has predictions of them."""
+    compared: bool = False
     """Whether the candidate was held against a champion."""
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether the champion is this very pool already."""
+        champion = self.champion
+        return champion is not None and champion.pool_digest == self.candidate.pool_digest
+
+    @property
+    def passed(self) -> bool:
+        """Whether there are lines of the gate, and every one passed."""
+        return bool(self.checks) and not failing(self.checks)
+
+    @property
+    def refusal(self) -> str:
+        """The lines that failed, in one line: the first ones in full."""
+        checks = failing(self.checks)
+        failed = [check for check in checks if check.passed is False] or checks
+        words = [check.sentence for check in failed[:MOST_NAMED]]
+        if len(failed) > MOST_NAMED:
+            words.append(f"and {len(failed) - MOST_NAMED} more")
+        return f"{self.candidate.label} is refused: {'; '.join(words)}"
 
 
 def judge(
-    bench: Bench,
-    candidate: Version,
-    champion: Version | None,
-    held_out: HeldOut | None,
-    *,
-    new_test_set: bool,
-    measured: Measured | None = None,
-) -> Judgement:
-    """Put a candidate through every line of the gate.
+    gate: Gate, candidate: Version, champion: Version | None, *, new_test_set: bool
+) -> Decision:
+    """Put a candidate through every line of the gate; nothing is written.
 
     Parameters
     ----------
-    held_out : the test galaxies of the candidate; None where they are not here.
     new_test_set : pass where the champion cannot be compared: it was tested on other galaxies, or
-        is gone. Where it can be, it is.
-    measured : of the candidate, where that was done before.
+        has no predictions. Where it can be, it is.
+
+    Raises
+    ------
+    InputError
+        Files of the test galaxies are missing.
     """
+    decision = Decision(candidate, champion)
+    if decision.is_champion:
+        return decision
+    digest = candidate.test_digest
+    held_out = find_held_out(gate.root, digest) if digest else None
     test = _test_check(candidate, held_out)
-    if held_out is None:
-        return _judgement([test, *_all_open(bench, ("served", "limits", "calibration"))])
+    gate.tell(f"reading what {candidate.label} predicted")
     try:
-        measured = measured or bench.measure(candidate, held_out)
+        terms = part_terms(gate.store, candidate, ["test"])
     except IntegrityError as error:
-        broken = served_check(str(error), {})
-        return _judgement([test, broken, *_all_open(bench, ("limits", "calibration"))])
-    metrics = bench.metrics(measured.terms)
-    against = _champion_checks(bench, candidate, champion, held_out, metrics, new_test_set)
-    return Judgement(
-        checks=(
-            test,
-            _served(bench, candidate, held_out, measured),
-            *limit_checks(*metrics, bench.promotion.limits),
-            *calibration_checks(*metrics, bench.promotion.calibration),
-            *against,
-        ),
-        metrics=metrics[0],
-        n=len(held_out.rows),
-        compared=any("value" in check.numbers for check in against),
+        missing = without_predictions(gate.root, candidate, str(error))
+        return Decision(candidate, champion, (test, missing, *_all_open(gate.promotion)))
+    with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
+        if held_out:
+            gate.tell(f"loading {candidate.label} as it would be served")
+            n = gate.promotion.smoke_galaxies
+            smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
+        metrics = _metrics(gate, terms)
+        against = _champion_checks(gate, candidate, champion, terms, metrics, new_test_set)
+        served = [smoke.result()] if held_out else not_measured("served", ["Served model"])
+    checks = (
+        test,
+        *served,
+        *limit_checks(*metrics, gate.promotion.limits),
+        *calibration_checks(*metrics, gate.promotion.calibration),
+        *against,
     )
+    compared = any("value" in check.numbers for check in against)
+    return Decision(candidate, champion, checks, metrics[0], compared)
 
 
-def _judgement(checks: list[Check]) -> Judgement:
-    return Judgement(tuple(checks), {}, 0, compared=False)
+def without_predictions(root: Path, version: Version, reason: str) -> Check:
+    """Return the line of a version without predictions that can be read: how to get them."""
+    if local_pool(root, version.pool_digest):
+        remedy = "`dvc repro register` adds them"
+    else:
+        commit = version.tags.get("git_commit", "")[:12]
+        back = f"`git checkout {commit}`, `dvc pull` and " if commit else ""
+        remedy = f"its pool is not in models/ now: {back}`dvc repro -s register` adds them"
+    return Check("test", "Predictions", f"{reason}; {remedy}", "of its test galaxies", False)
+
+
+def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:
+    """Every metric, and on the resamples those that have a limit."""
+    promotion, evaluate = gate.promotion, gate.evaluate
+    limited = (*promotion.limits.model_dump(), *promotion.calibration.model_dump())
+    drawn = bootstrap_replicates(
+        terms,
+        n_bootstrap=evaluate.n_bootstrap,
+        seed=evaluate.seed,
+        only={*limited, *promotion.no_loss},
+    )
+    return metric_values(terms), drawn
 
 
 def _test_check(candidate: Version, held_out: HeldOut | None) -> Check:
@@ -129,50 +158,53 @@ def _test_check(candidate: Version, held_out: HeldOut | None) -> Check:
     if held_out is not None:
         words = f"{len(held_out.rows):,}, digest {digest[:8]}"
     elif digest:
-        words = f"digest {digest[:8]}: not in {_SPLITS}"
+        words = f"digest {digest[:8]}: not in data/splits/full.h5 or finetuned/*/split.h5"
     else:
-        words = "no tag test_digest (`dvc repro` adds it to versions of today's models)"
+        words = "no tag test_digest (`dvc repro register` adds it to versions of today's models)"
     return Check("test", "Test galaxies", words, "here, not trained on", held_out is not None)
 
 
-def _all_open(bench: Bench, kinds: tuple[str, ...]) -> list[Check]:
-    limits, calibration = bench.promotion.limits, bench.promotion.calibration
-    names = {
-        "served": ["Served model"],
-        "limits": [METRICS[metric].label for metric in limits.model_dump()],
-        "calibration": [METRICS[metric].label for metric in calibration.model_dump()],
-    }
-    return [check for kind in kinds for check in not_measured(kind, names[kind])]
-
-
-def _served(bench: Bench, candidate: Version, held_out: HeldOut, measured: Measured) -> Check:
-    bench.progress(f"loading {candidate.label} as it would be served")
-    try:
-        answers = served_answers(bench.store.uri, candidate, bench.smoke(held_out))
-    except IntegrityError as error:
-        return served_check(str(error), measured.answers)
-    return served_check(answers, measured.answers)
+def _all_open(promotion: PromotionConfig) -> list[Check]:
+    """Every line that needs predictions, not measured."""
+    lines = not_measured("served", ["Served model"])
+    for kind in ("limits", "calibration"):
+        metrics = getattr(promotion, kind).model_dump()
+        lines += not_measured(kind, [METRICS[metric].label for metric in metrics])
+    return lines
 
 
 def _champion_checks(
-    bench: Bench,
+    gate: Gate,
     candidate: Version,
     champion: Version | None,
-    held_out: HeldOut,
+    terms: GalaxyTerms,
     metrics: Metrics,
     new_test_set: bool,
 ) -> list[Check]:
     if champion is None:
         return [Check("champion", "Champion", "none yet", "none, or no loss", True)]
-    if champion.test_digest != candidate.test_digest:
+    try:
+        of_champion = _champion_terms(gate, candidate, champion)
+    except IntegrityError as error:
+        line = without_predictions(gate.root, champion, str(error))
+        return [_incomparable("Champion", line.measured, new_test_set)]
+    if of_champion is None or not same_galaxies(of_champion, terms):
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"
         return [_incomparable("Same test galaxies", words, new_test_set)]
-    try:
-        measured = bench.measure(champion, held_out)
-    except IntegrityError as error:
-        return [_incomparable("Champion", str(error), new_test_set)]
-    return champion_checks(metrics, bench.metrics(measured.terms), bench.promotion.no_loss)
+    return champion_checks(metrics, _metrics(gate, of_champion), gate.promotion.no_loss)
+
+
+def _champion_terms(gate: Gate, candidate: Version, champion: Version) -> GalaxyTerms | None:
+    """Return what the champion says of the candidate's test galaxies; None where nobody knows.
+
+    A pool that was fine-tuned brings what its base says of its own galaxies.
+    """
+    if champion.test_digest == candidate.test_digest:
+        return part_terms(gate.store, champion, ["test"])
+    if candidate.tags.get("base_pool_digest") == champion.pool_digest:
+        return part_terms(gate.store, candidate, ["test"], base=champion)
+    return None
 
 
 def _incomparable(name: str, words: str, new_test_set: bool) -> Check:

@@ -1,40 +1,52 @@
 """The writes: a promotion, and a rollback. Both are described in the package's docstring."""
 
 import contextlib
+import getpass
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
 from pix2z.files import read_json
-from pix2z.tracking.promotion.audit import (
+from pix2z.tracking.promotion.gate import table_json
+from pix2z.tracking.promotion.judgement import Decision
+from pix2z.tracking.promotion.trail import (
     Event,
     metrics_of,
     predecessor,
-    read_events,
+    read_trail,
     write_event,
+    write_file,
 )
-from pix2z.tracking.promotion.gate import table_json
-from pix2z.tracking.promotion.judgement import Judgement
-from pix2z.tracking.promotion.lock import promotion_lock, who
-from pix2z.tracking.promotion.measure import fetched_pool
-from pix2z.tracking.promotion.proposal import Proposal
-from pix2z.tracking.promotion.versions import (
+from pix2z.tracking.store import Store, default_store, locked
+from pix2z.tracking.versions import (
     CHAMPION,
     PREVIOUS,
     PRODUCTION,
     Version,
+    download,
     read_versions,
     with_alias,
 )
-from pix2z.tracking.store import Store, default_store
 
-__all__ = ["Moved", "checked_reason", "promote", "rollback"]
+__all__ = [
+    "checked_reason",
+    "copy_to_production",
+    "move_aliases",
+    "promote",
+    "record_trail",
+    "rollback",
+    "tag_production",
+    "who",
+]
 
 RECORDED = ("crps", "mae", "nmad", "outlier_005", "bias_mean", "coverage_68", "coverage_95")
 """Metrics that the trail holds."""
@@ -53,17 +65,6 @@ _DESCRIPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Moved:
-    """Where the alias `champion` went."""
-
-    champion: str
-    """As ``pix2z/2``."""
-    previous: str | None
-    source: str
-    """The version of an arm that the champion is a copy of."""
-
-
 def checked_reason(reason: str) -> str:
     """Return a reason on one line; raise InputError where it is too long to be recorded."""
     words = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
@@ -72,71 +73,72 @@ def checked_reason(reason: str) -> str:
     return words
 
 
-def promote(store: Store, proposal: Proposal, *, reason: str, break_lock: bool = False) -> Moved:
-    """Make the candidate of a proposal that passed the champion.
+def who() -> str:
+    """Return the user's name, as far as the system knows it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"uid {os.getuid()}"
+
+
+def promote(store: Store, root: Path, decision: Decision, *, reason: str) -> Event:
+    """Make a candidate that passed the champion; return the event that the trail has of it.
+
+    Parameters
+    ----------
+    root : the repository, where promotions.json is written.
 
     Raises
     ------
     RefusedError
-        The proposal did not pass, the champion is another one than it was measured against, or
-        somebody else is promoting. The champion is as it was.
+        The candidate did not pass, or the champion is another one than it was compared with. The
+        champion is as it was.
     """
-    judgement = proposal.judgement
-    if judgement is None or not proposal.passed:
-        raise RefusedError(proposal.refusal)
-    client = store.client
-    with promotion_lock(client, break_lock=break_lock) as still_held:
-        champion = _champion(client)
-        _require_unchanged(proposal.champion, champion)
-        target = _copy(store, proposal.candidate)
+    if not decision.passed or decision.metrics is None:
+        raise RefusedError(decision.refusal)
+    client, candidate = store.client, decision.candidate
+    with locked(store, "move the champion"):
+        champion = _unchanged_champion(client, decision.champion)
+        trail = read_trail(client, root)
+        target = copy_to_production(store, candidate)
         event = Event(
             action="promote",
-            source=proposal.candidate.source,
+            source=candidate.source,
             from_version=champion.label if champion else None,
             to_version=target.label,
             user=who(),
             reason=reason,
-            metrics={name: v for name, v in judgement.metrics.items() if name in RECORDED},
-            digests=_digests(proposal.candidate),
-            new_test_set=champion is not None and not judgement.compared,
+            metrics={name: v for name, v in decision.metrics.items() if name in RECORDED},
+            digests=_digests(candidate),
+            new_test_set=champion is not None and not decision.compared,
+            from_pool=champion.pool_digest if champion else "",
         )
-        for key, value in _version_tags(event, judgement).items():
-            client.set_model_version_tag(PRODUCTION, str(target.number), key, value)
-        write_event(client, event)
-        still_held()
-        _move(client, champion=target, previous=champion)
-    return Moved(target.label, event.from_version, event.source)
+        decided = json.dumps(table_json(decision.checks), ensure_ascii=False)
+        target = tag_production(client, target, event, {"decision": decided})
+        event = write_event(client, event, trail)
+        _unchanged_champion(client, decision.champion)
+        move_aliases(client, champion=target, previous=champion)
+        write_file(root, [*trail, event], champion=target, previous=champion)
+    return event
 
 
-def _version_tags(event: Event, judgement: Judgement) -> dict[str, str]:
-    """Return what a version of `pix2z` says of its own promotion."""
-    return {
-        "source": event.source,
-        "replaces": event.from_version or "none",
-        "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "promoted_by": event.user,
-        "reason": event.reason or "none given",
-        "decision": json.dumps(table_json(judgement.checks), ensure_ascii=False),
-        **event.digests,
-    }
-
-
-def rollback(store: Store, *, reason: str, break_lock: bool = False) -> Moved:
+def rollback(store: Store, root: Path, *, reason: str) -> Event:
     """Make the previous champion the champion again, and the champion the previous one.
 
     Raises
     ------
     RefusedError
-        There is nothing to return to, its artifacts are gone, or somebody else is promoting. The
-        champion is as it was.
+        There is nothing to return to, its artifacts are gone, or the champion changed meanwhile.
+        The champion is as it was.
     """
     client = store.client
-    with promotion_lock(client, break_lock=break_lock) as still_held:
-        champion = _champion(client)
+    with locked(store, "move the champion"):
+        versions = read_versions(client)
+        champion = with_alias(versions, CHAMPION)
         if champion is None:
             raise RefusedError(f"{PRODUCTION} has no champion yet; `pix2z promote` makes one")
-        events = read_events(client)
-        target = _before(client, champion, events)
+        trail = read_trail(client, root)
+        target = _version_before(versions, champion, trail)
         _require_whole(store, target)
         event = Event(
             action="rollback",
@@ -145,84 +147,113 @@ def rollback(store: Store, *, reason: str, break_lock: bool = False) -> Moved:
             to_version=target.label,
             user=who(),
             reason=reason,
-            metrics=metrics_of(events, target.label),
+            metrics=metrics_of(trail, target),
             digests=_digests(target),
+            from_pool=champion.pool_digest,
         )
-        write_event(client, event)
-        still_held()
-        _move(client, champion=target, previous=champion)
-    return Moved(target.label, champion.label, target.source)
+        event = write_event(client, event, trail)
+        _unchanged_champion(client, champion)
+        move_aliases(client, champion=target, previous=champion)
+        write_file(root, [*trail, event], champion=target, previous=champion)
+    return event
 
 
-def _champion(client: MlflowClient) -> Version | None:
-    return with_alias(read_versions(client), CHAMPION)
+def record_trail(store: Store, root: Path) -> None:
+    """Write promotions.json where it lacks what the registry holds; nothing else is changed."""
+    with locked(store, "move the champion"):
+        versions = read_versions(store.client)
+        champion, previous = (with_alias(versions, alias) for alias in (CHAMPION, PREVIOUS))
+        trail = read_trail(store.client, root)
+        write_file(root, trail, champion=champion, previous=previous)
 
 
-def _require_unchanged(measured: Version | None, now: Version | None) -> None:
-    """Raise RefusedError where the champion is not the one that the candidate was held against."""
-    before, after = (version.label if version else "none" for version in (measured, now))
-    if before != after:
+def _unchanged_champion(client: MlflowClient, before: Version | None) -> Version | None:
+    """Return the champion; RefusedError where it is not the one that a decision was made on."""
+    now = with_alias(read_versions(client), CHAMPION)
+    names = [version.label if version else "none" for version in (before, now)]
+    if names[0] != names[1]:
         raise RefusedError(
-            f"the champion changed while this promotion was measured, from {before} to {after}: "
-            "somebody else was first; run it again"
+            f"the champion changed meanwhile, from {names[0]} to {names[1]}: somebody else was "
+            "first; run it again"
         )
+    return now
 
 
-def _copy(store: Store, candidate: Version) -> Version:
-    """Return the version of `pix2z` that holds the candidate's pool; make it if there is none."""
+def copy_to_production(store: Store, version: Version) -> Version:
+    """Return the version of `pix2z` that holds the pool of `version`; make it if there is none."""
     client = store.client
-    known = [v for v in read_versions(client) if v.name == PRODUCTION]
-    for version in known:  # the newest first
-        if version.pool_digest == candidate.pool_digest:
-            return version
+    for known in read_versions(client):  # the newest first
+        if known.name == PRODUCTION and known.pool_digest == version.pool_digest:
+            return known
     try:
         client.create_registered_model(PRODUCTION, description=_DESCRIPTION)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     with default_store(store.uri), contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of it
-        copied = client.copy_model_version(candidate.uri, PRODUCTION)
+        copied = client.copy_model_version(version.uri, PRODUCTION)
     return Version(
         name=PRODUCTION,
         number=int(copied.version),
-        run_id=candidate.run_id,
+        run_id=version.run_id,
         created=copied.creation_timestamp / 1000,
         tags=dict(copied.tags),
     )
 
 
-def _before(client: MlflowClient, champion: Version, events: Sequence[Event]) -> Version:
+def tag_production(
+    client: MlflowClient, version: Version, event: Event, more: Mapping[str, str]
+) -> Version:
+    """Write on a version of `pix2z` what its promotion was; return it with these tags."""
+    tags = {
+        "source": event.source,
+        "replaces": event.from_version or "none",
+        "promoted_at": event.time or datetime.now(UTC).isoformat(timespec="seconds"),
+        "promoted_by": event.user,
+        "reason": event.reason or "none given",
+        **event.digests,
+        **more,
+    }
+    for key, value in tags.items():
+        client.set_model_version_tag(PRODUCTION, str(version.number), key, value)
+    return replace(version, tags={**version.tags, **tags})
+
+
+def move_aliases(client: MlflowClient, *, champion: Version, previous: Version | None) -> None:
+    """Set both aliases, the champion last: a kill in between leaves the old one in place."""
+    if previous is not None:
+        client.set_registered_model_alias(PRODUCTION, PREVIOUS, str(previous.number))
+    client.set_registered_model_alias(PRODUCTION, CHAMPION, str(champion.number))
+
+
+def _version_before(
+    versions: Sequence[Version], champion: Version, trail: Sequence[Event]
+) -> Version:
     """Return what a rollback returns to: alias `previous`, else what the trail says was before."""
-    versions = [v for v in read_versions(client) if v.name == PRODUCTION]
     target = with_alias(versions, PREVIOUS)
     if target is None or target.number == champion.number:  # an interrupted promotion or rollback
-        label = predecessor(events, champion.label)
-        target = next((v for v in versions if v.label == label), None)
+        before = predecessor(trail, champion)
+        copies = [v for v in versions if v.name == PRODUCTION]
+        target = next((v for v in copies if before in (v.pool_digest, v.label)), None)
     if target is None or target.number == champion.number:
         raise RefusedError(f"{champion.label} has no previous champion to return to")
     return target
 
 
 def _require_whole(store: Store, version: Version) -> None:
-    """Raise RefusedError where the artifacts of a version are gone or not its own.
+    """Raise RefusedError where the pool of a version is gone or not its own.
 
-    Only pool.json is looked at: a rollback must be quick, and needs no TensorFlow.
+    Weights are held against their digests when it is loaded: a rollback needs no TensorFlow.
     """
-    try:
-        with fetched_pool(store, version) as folder:
+    with TemporaryDirectory() as scratch:
+        try:
+            folder = download(store, version, "artifacts/pool", Path(scratch))
             digest = read_json(folder / "pool.json").get("digest")
-    except (InputError, IntegrityError) as error:
-        raise RefusedError(f"{version.label} cannot be served: {error}") from error
+        except (InputError, IntegrityError) as error:
+            raise RefusedError(f"{version.label} cannot be served: {error}") from error
     if digest != version.pool_digest:
         raise RefusedError(f"{version.label} cannot be served: it holds another pool than its tag")
 
 
 def _digests(version: Version) -> Mapping[str, str]:
     return {key: version.tags[key] for key in DIGESTS if key in version.tags}
-
-
-def _move(client: MlflowClient, *, champion: Version, previous: Version | None) -> None:
-    """Set both aliases, the champion last: a kill in between leaves the old one in place."""
-    if previous is not None:
-        client.set_registered_model_alias(PRODUCTION, PREVIOUS, str(previous.number))
-    client.set_registered_model_alias(PRODUCTION, CHAMPION, str(champion.number))

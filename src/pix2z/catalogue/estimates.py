@@ -1,0 +1,127 @@
+"""Redshifts of every galaxy of an open raw file, and what is known of model and input.
+
+A batch of stamps is in memory at a time, whatever the size of the file.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.files import file_digest
+from pix2z.ingest.checks import usable_pixels
+from pix2z.ingest.raw import RawSurvey
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
+
+if TYPE_CHECKING:
+    from pix2z.network.estimator import Estimator
+
+__all__ = [
+    "MOST_DIGESTED_BYTES",
+    "PixelsToRedshifts",
+    "input_facts",
+    "predict_survey",
+    "table_facts",
+    "usable_stamps",
+]
+
+MOST_DIGESTED_BYTES = 2**30
+"""An input of at most this size gets a digest: it is read in a second or two."""
+
+
+class PixelsToRedshifts(Protocol):
+    """What `network.estimator.Estimator` offers."""
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """Bins of the PDFs."""
+
+    def estimate(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Redshifts:
+        """Redshifts of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
+
+
+def usable_stamps(
+    survey: RawSurvey, *, ebv: float | None = None, batch_rows: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield (rows, images, E(B-V)) in the file's order, every row once.
+
+    Impossible pixels (`ingest.checks.usable_pixels`) are NaN, as masked ones are.
+
+    Parameters
+    ----------
+    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file, where
+        one that is negative or not finite is NaN.
+    batch_rows : stamps in memory at a time.
+    """
+    n, read_images = len(survey.table), usable_pixels(survey).read_images
+    known = survey.table.ebv if ebv is None else np.full(n, ebv, np.float32)
+    known = np.where(np.isfinite(known) & (known >= 0), known, np.float32(np.nan))
+    for start in range(0, n, batch_rows):
+        rows = np.arange(start, min(start + batch_rows, n))
+        yield rows, read_images(start, int(rows[-1]) + 1), known[rows]
+
+
+def predict_survey(
+    estimator: PixelsToRedshifts,
+    survey: RawSurvey,
+    *,
+    ebv: float | None = None,
+    batch_rows: int = 1024,
+) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
+    """Yield (rows, their redshifts) in the file's order, every row once.
+
+    A galaxy without a pixel left in any band gets NaN for PDF and redshifts, and
+    `ImageFlag.BLANK`.
+
+    Parameters
+    ----------
+    ebv, batch_rows : as `usable_stamps` has them.
+    """
+    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=batch_rows):
+        yield rows, without_blank(estimator.estimate(images, known))
+
+
+def table_facts(
+    estimator: "Estimator", survey: RawSurvey, *, ebv: float | None = None
+) -> Mapping[str, str]:
+    """Model, input and meaning of the flags, for the metadata of a table of redshifts.
+
+    Every value is text, some of it JSON.
+
+    Parameters
+    ----------
+    ebv : the E(B-V) given to all galaxies, or None where each has its own.
+    """
+    facts = {
+        "model_digest": estimator.digest,
+        "arm": str(estimator.members[0].record.get("arm", "unknown")),
+        "grid": json.dumps(asdict(estimator.grid)),
+        **input_facts(survey, ebv=ebv),
+        "units": "redshifts have none",
+        "flags": in_words(IMAGE_FLAG_MEANINGS),
+    }
+    return {f"pix2z.{key}": value for key, value in facts.items()}
+
+
+def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str]:
+    """Version of pix2z, and what is known of the file that was read; as `table_facts`."""
+    facts = {
+        "version": version("pix2z"),
+        "input": survey.path.name,
+        "input_source": survey.source,
+        "input_layout": survey.layout,
+        "input_converted": json.dumps(dict(survey.converted)),
+        "input_columns_from": json.dumps(dict(survey.table.origin)),
+        "ebv": survey.table.origin["ebv"] if ebv is None else f"{ebv:g} mag for every galaxy",
+    }
+    paths = [file.path for file in survey.files]
+    if sum(path.stat().st_size for path in paths) <= MOST_DIGESTED_BYTES:
+        digests = {path.name: file_digest(path) for path in paths}
+        facts["input_sha256"] = json.dumps(digests)
+    return facts

@@ -1,0 +1,86 @@
+"""What ``import pix2z`` offers: a trained model by its name, which turns images into redshifts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pix2z.errors import InputError
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
+
+if TYPE_CHECKING:
+    from pix2z.network.estimator import Estimator as Pool
+
+__all__ = ["Estimator", "load"]
+
+
+class Estimator:
+    """A trained model; made by `load`."""
+
+    def __init__(self, pool: "Pool") -> None:
+        """Estimate with a pool of networks."""
+        self._pool = pool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that was saved of the model."""
+        return self._pool.digest
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The redshift bins of its PDFs."""
+        return self._pool.grid
+
+    def estimate(self, images: ArrayLike, ebv: ArrayLike | None = None) -> Redshifts:
+        """Estimate the redshifts of images, as ``pix2z predict`` does.
+
+        Parameters
+        ----------
+        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN marks a masked pixel; a
+            band that is absent is all NaN.
+        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, or None, where unknown.
+
+        Raises
+        ------
+        InputError
+            An array has another shape, or holds no real numbers.
+        """
+        pixels = _numbers("images", images)
+        if pixels.ndim != 4 or pixels.shape[1:] != (32, 32, 5):
+            raise InputError(f"images: expected shape (N, 32, 32, 5); received {pixels.shape}")
+        known = np.full(len(pixels), np.nan) if ebv is None else _numbers("ebv", ebv)
+        if known.shape not in ((), (len(pixels),)):
+            raise InputError(f"ebv: expected shape ({len(pixels)},); received {known.shape}")
+        known = np.broadcast_to(np.where(known >= 0, known, np.nan), len(pixels))
+        return without_blank(self._pool.estimate(pixels, known))
+
+
+def load(model: str | Path) -> Estimator:
+    """Load a trained model.
+
+    Parameters
+    ----------
+    model : the name of an arm (``full``: models/full in the working folder) or of a fine-tuned
+        model, a folder with pool.json, or a version in MLflow's registry, as
+        ``models:/pix2z@champion``.
+
+    Raises
+    ------
+    InputError
+        Nothing of that name; the message lists what there is.
+    IntegrityError
+        A saved file does not match its digest.
+    """
+    from pix2z.network.estimator import load_pool
+    from pix2z.tracking.versions import resolve_pool
+
+    return Estimator(load_pool(resolve_pool(str(model))))
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name}: expected real numbers; received an array of {array.dtype}")
+    return array

@@ -1,0 +1,333 @@
+"""``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
+
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from pix2z.cli.display import console, plain, print_json, spinner, table
+from pix2z.cli.registry_session import session
+from pix2z.errors import InputError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from pix2z.tracking.promotion.candidate import Choice
+    from pix2z.tracking.promotion.gate import Check
+    from pix2z.tracking.promotion.judgement import Decision
+    from pix2z.tracking.promotion.trail import Event
+    from pix2z.tracking.store import Store
+
+__all__ = ["history", "models", "promote", "rollback"]
+
+_METRICS = {
+    "crps": "CRPS",
+    "mae": "MAE",
+    "nmad": "NMAD",
+    "outlier_005": "outliers",
+    "coverage_68": "in 68 %",
+    "coverage_95": "in 95 %",
+}
+_STYLES = {"passed": "green", "FAILED": "bold red", "not measured": "yellow"}
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")] = False,
+) -> None:
+    """List the versions of all registered models: in production, of arms, fine-tuned.
+
+    Metrics are those of each version on its own test galaxies: compare versions
+    with the same digest in the column "test" only. Outliers: share of galaxies
+    with |dz| / (1 + z) above 0.05. In 68 %, in 95 %: share whose redshift is
+    inside that interval. Times are UTC.
+    """
+    with session() as store:
+        from pix2z.tracking.versions import listed_versions
+
+        versions = listed_versions(store.client)
+    if as_json:
+        print_json(versions)
+        return
+    if not versions:
+        raise InputError("no models are registered yet; run `make repro`")
+    shown = table(
+        "version", "alias", *_METRICS.values(), "pool", "test", "registered", "from",
+        right=tuple(_METRICS.values()),
+    )  # fmt: skip
+    for version in versions:
+        shown.add_row(*(plain(cell) for cell in _version_cells(version)))
+    console().print(shown)
+
+
+def _version_cells(version: dict[str, Any]) -> list[str]:
+    from pix2z.evaluation.metric_names import format_value
+
+    digests = version["digests"]
+    return [
+        f"{version['model']}/{version['version']}",
+        ", ".join(version["aliases"]),
+        *(format_value(name, version["metrics"][name]) for name in _METRICS),
+        digests.get("pool_digest", "–")[:8],
+        digests.get("test_digest", "–")[:8],
+        version["registered_at"][:16].replace("T", " "),
+        version["source"] or "",
+    ]
+
+
+def promote(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="An arm as full, or a version as models:/pix2z-full/3. [the best arm]"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
+    ] = False,
+    new_test_set: Annotated[
+        bool,
+        typer.Option(
+            "--new-test-set",
+            help="Start a new line where the champion cannot be compared: it was tested on other "
+            "galaxies, or has no predictions of them. Limits hold all the same.",
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
+) -> None:
+    """Make a version the champion if it passes the gate; without MODEL, the best arm.
+
+    A version is judged by what it predicted for its test galaxies: limits of
+    params.yaml (section promotion), calibration, no significant loss against the
+    champion on the same galaxies, and answers of the model as it would be served.
+    The best arm is the one with the lowest CRPS on validation and calibration
+    galaxies. promotions.json, the audit trail, is to be committed to git.
+
+    Exit code 0: promoted, or the champion already. 3: refused, nothing changed.
+    """
+    with session() as store:
+        from pix2z.tracking.promotion.production import checked_reason, record_trail
+        from pix2z.tracking.promotion.production import promote as make_champion
+        from pix2z.tracking.store import repository_root
+
+        words, root, out = checked_reason(reason), repository_root(), console()
+        with spinner() as tell:
+            choice, decision = _decide(store, model, tell, new_test_set=new_test_set)
+        if choice:
+            _show_choice(out, choice)
+        _show_decision(out, decision)
+        if decision.is_champion:
+            if not dry_run:
+                record_trail(store, root)
+            return
+        if not decision.passed:
+            raise RefusedError(decision.refusal)
+        if dry_run:
+            out.print(f"\n{decision.candidate.label} would be promoted. This is a dry run.")
+            return
+        chosen = choice.short if choice else ""
+        event = make_champion(store, root, decision, reason=words or chosen)
+    before = f"; {event.from_version} is now the previous one" if event.from_version else ""
+    out.print()
+    out.print(
+        plain(f"Promoted: {event.source} is now the champion, as {event.to_version}{before}.")
+    )
+    out.print('Load it:  mlflow.pyfunc.load_model("models:/pix2z@champion")', markup=False)
+    out.print("Serve it: pix2z serve")
+    out.print('Keep it:  git add promotions.json && git commit -m "Promotion"', markup=False)
+
+
+def _decide(
+    store: "Store", model: str | None, tell: Any, *, new_test_set: bool
+) -> "tuple[Choice | None, Decision]":
+    """Find the candidate, and put it through the gate; nothing is written."""
+    from pix2z.config.arms import read_arms
+    from pix2z.config.evaluate import EvaluateConfig
+    from pix2z.config.promotion import PromotionConfig
+    from pix2z.tracking.promotion.candidate import choose_arm
+    from pix2z.tracking.promotion.judgement import Gate, judge
+    from pix2z.tracking.promotion.smoke import held_out_of_arms
+    from pix2z.tracking.store import repository_root
+    from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
+
+    root = repository_root()
+    params = root / "params.yaml"
+    gate = Gate(store, root, PromotionConfig.read(params), EvaluateConfig.read(params), tell)
+    versions = read_versions(store.client)
+    if not versions:
+        raise InputError("no models are registered yet; run `make repro`")
+    choice = None
+    if model is None:
+        tell("comparing arms")
+        choice = choose_arm(
+            store,
+            versions,
+            list(read_arms(params)),
+            test_digest=held_out_of_arms(root).digest,
+            evaluate=gate.evaluate,
+        )
+    candidate = choice.version if choice else find_version(versions, model or "")
+    champion = with_alias(versions, CHAMPION)
+    return choice, judge(gate, candidate, champion, new_test_set=new_test_set)
+
+
+def _show_choice(out: "Console", choice: "Choice") -> None:
+    """Print how the candidate was chosen among the arms."""
+    from pix2z.evaluation.metric_names import format_value
+
+    out.print(plain(choice.sentence), soft_wrap=True)
+    for words in choice.passed_over.values():
+        out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=True)
+    shown = table("arm", "CRPS", "above", "95 % interval", "", right=("CRPS", "above"))
+    for place, ranked in enumerate(choice.ranked):
+        numbers = (ranked.crps, ranked.behind, ranked.low, ranked.high)
+        crps, behind, low, high = (format_value("crps", number) for number in numbers)
+        others = (behind, f"{low} to {high}", ranked.verdict)
+        shown.add_row(ranked.arm, crps, *(others if place else ("", "", "the best")))
+    out.print()
+    out.print(shown)
+    out.print()
+
+
+def _show_decision(out: "Console", decision: "Decision") -> None:
+    """Print every line of the gate."""
+    candidate, champion = decision.candidate, decision.champion
+    if decision.is_champion and champion is not None:
+        out.print(plain(f"{candidate.label} is the champion already ({champion.label})."))
+        return
+    against = f" against the champion {champion.label} ({champion.source})" if champion else ""
+    out.print(plain(f"{candidate.label}{against}:"), style="bold")
+    out.print()
+    out.print(_gate_table(decision.checks))
+
+
+def _gate_table(checks: "Sequence[Check]") -> "Table":
+    """Every line of the gate; a blank one between kinds."""
+    shown = table("check", "measured (95 % interval)", "expected", "verdict")
+    kinds = [check.kind for check in checks]
+    for check, before in zip(checks, [kinds[0], *kinds], strict=False):
+        if check.kind != before:
+            shown.add_row()
+        verdict = Text(check.verdict, style=_STYLES[check.verdict])
+        shown.add_row(plain(check.name), plain(check.measured), plain(check.limit), verdict)
+    return shown
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
+) -> None:
+    """Make the previous champion the champion again; a second rollback undoes the first.
+
+    promotions.json, the audit trail, is to be committed to git.
+
+    Exit code 3: there is no previous champion, its artifacts are gone, or somebody else was first.
+    """
+    with session() as store:
+        from pix2z.tracking.promotion.production import checked_reason
+        from pix2z.tracking.promotion.production import rollback as return_to_previous
+        from pix2z.tracking.store import repository_root
+
+        words = checked_reason(reason)
+        event = return_to_previous(store, repository_root(), reason=words)
+    console().print(
+        plain(
+            f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
+            f"{event.from_version} is now the previous one."
+        ),
+        soft_wrap=True,
+    )
+
+
+def history(
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="Say who was champion then: 2026-11-27 (the end of that day), or "
+            "2026-11-27T09:30; UTC.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print every promotion and rollback of the model in production, the oldest first.
+
+    They are read from the registry and from promotions.json. The outcome of each:
+    champion (served now), replaced, or no effect (interrupted before its last
+    write, or undone by hand). Times are UTC.
+    """
+    moment = None if at is None else _moment(at)
+    with session() as store:
+        from pix2z.tracking.promotion.trail import champion_at, outcomes, read_trail
+        from pix2z.tracking.store import repository_root
+        from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
+
+        events = read_trail(store.client, repository_root())
+        champion = with_alias(read_versions(store.client), CHAMPION)
+    if moment is not None:
+        _show_champion_then(champion_at(events, champion, moment), moment, as_json=as_json)
+        return
+    became = outcomes(events, champion)
+    if as_json:
+        print_json([_event_json(*pair) for pair in zip(events, became, strict=True)])
+        return
+    if not events:
+        console().print("Nothing was promoted yet; `pix2z promote` makes the best arm champion.")
+        return
+    columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")
+    shown = table(*columns, right=("CRPS",))
+    for event, outcome in zip(events, became, strict=True):
+        shown.add_row(*(plain(cell) for cell in _event_cells(event, outcome)))
+    console().print(shown)
+
+
+def _moment(text: str) -> datetime:
+    """Read a date, which stands for its end, or a time; UTC where no zone is said."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"--at: expected a date as 2026-11-27 or 2026-11-27T09:30; got {text!r}"
+        ) from error
+    if len(text) <= len("2026-11-27"):
+        moment = datetime.combine(moment, time.max)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _show_champion_then(event: "Event | None", moment: datetime, *, as_json: bool) -> None:
+    """Print which version was champion at a moment, and how it had become that."""
+    if as_json:
+        print_json(None if event is None else _event_json(event))
+        return
+    when = moment.strftime("%Y-%m-%d %H:%M")
+    if event is None:
+        console().print(f"There was no champion at {when} UTC.")
+        return
+    pool = event.digests.get("pool_digest", "")[:12] or "not recorded"
+    reason = f": {event.reason}" if event.reason.strip() else ""
+    how = f"{event.action} of {event.time[:16].replace('T', ' ')} by {event.user}{reason}"
+    words = f"{event.to_version} was champion at {when} UTC, a copy of {event.source}, pool {pool}"
+    console().print(plain(f"{words} ({how})."), soft_wrap=True)
+
+
+def _event_json(event: "Event", outcome: str | None = None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(event) if outcome is None else {**asdict(event), "outcome": outcome}
+
+
+def _event_cells(event: "Event", outcome: str) -> list[str]:
+    from pix2z.evaluation.metric_names import format_value
+
+    reason = f"{event.reason} (new test set)" if event.new_test_set else event.reason
+    return [
+        event.time[:16].replace("T", " "),
+        event.action,
+        event.from_version or "–",
+        event.to_version,
+        event.source,
+        format_value("crps", event.metrics.get("crps")),
+        event.user,
+        outcome,
+        reason.strip() or "–",
+    ]

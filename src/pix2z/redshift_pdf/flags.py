@@ -1,0 +1,72 @@
+"""The bits of columns of flags: of what is read off images, and of redshifts read off spectra.
+
+A column holds the sum of its bits; 0 says that nothing is to be said. (The flags of galaxies.h5,
+which tell what ingest saw, are those of `ingest.checks`.)
+"""
+
+from collections.abc import Mapping
+from enum import IntFlag
+
+__all__ = [
+    "FIT_FLAG_MEANINGS",
+    "IMAGE_FLAG_MEANINGS",
+    "SPECTRUM_FLAG_MEANINGS",
+    "FitFlag",
+    "ImageFlag",
+    "in_words",
+]
+
+
+class ImageFlag(IntFlag):
+    """What is said of a redshift or a spectrum that a network made from images."""
+
+    BAND_ABSENT = 1
+    PIXELS_MASKED = 2
+    EBV_UNKNOWN = 4
+    BLANK = 8
+    NO_R_FLUX = 16
+
+
+IMAGE_FLAG_MEANINGS: Mapping[int, str] = {
+    ImageFlag.BAND_ABSENT: "a band is absent",
+    ImageFlag.PIXELS_MASKED: "pixels are masked or impossible",
+    ImageFlag.EBV_UNKNOWN: "E(B-V) is unknown",
+    ImageFlag.BLANK: "every band is blank, so there is no redshift",
+}
+"""Bit -> what it says of a redshift."""
+
+SPECTRUM_FLAG_MEANINGS: Mapping[int, str] = {
+    **IMAGE_FLAG_MEANINGS,
+    ImageFlag.BLANK: "every band is blank, so there is no spectrum",
+    ImageFlag.NO_R_FLUX: "the r flux is unknown, so the spectrum is relative to its mean in r",
+}
+"""Bit -> what it says of a spectrum; an r flux that is not positive counts as unknown."""
+
+
+class FitFlag(IntFlag):
+    """What is said of a redshift that templates found in a spectrum."""
+
+    NO_DATA = 1
+    FEW_PIXELS = 2
+    AMBIGUOUS = 4
+    AT_END = 8
+    NEGATIVE_FLUX = 16
+    RECONSTRUCTED = 32
+
+
+FIT_FLAG_MEANINGS: Mapping[int, str] = {
+    FitFlag.NO_DATA: "no redshift: no good pixels, too few for a fit, or out of the templates' "
+    "reach",
+    FitFlag.FEW_PIXELS: "fewer than half of the pixels are good",
+    FitFlag.AMBIGUOUS: "another redshift fits nearly as well (less than 3 sigma apart)",
+    FitFlag.AT_END: "the best redshift is the first or last that was tried: no error",
+    FitFlag.NEGATIVE_FLUX: "the mean flux is not positive",
+    FitFlag.RECONSTRUCTED: "reconstructed from images: errors of its pixels go together, so no "
+    "error",
+}
+"""Bit -> what it says of a redshift read off a spectrum."""
+
+
+def in_words(meanings: Mapping[int, str]) -> str:
+    """Bits and what they say, as "1: a band is absent; 2: ..."."""
+    return "; ".join(f"{int(bit)}: {meaning}" for bit, meaning in meanings.items())

@@ -1,0 +1,115 @@
+"""Files of spectra that were reconstructed from images, written as they come."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.files import named_write_errors
+from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
+from pix2z.spectra.spectrum_files import spectrum_writer
+from pix2z.spectra.templates import Templates
+from pix2z.wavelengths import FLUX_UNIT
+
+__all__ = ["SPECTRUM_COLUMNS", "SpectrumNetwork", "WrittenSpectra", "write_reconstructions"]
+
+SPECTRUM_COLUMNS: Mapping[str, Any] = {
+    "object_id": np.int64,
+    "mean_flux_r": np.float32,
+    "pix2z_z_median": np.float32,
+    "pix2z_z_err68_low": np.float32,
+    "pix2z_z_err68_high": np.float32,
+    "flags": np.int32,
+}
+"""Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
+network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
+
+
+class SpectrumNetwork(Protocol):
+    """What a file says of the network that made it: `spectrum_network.estimator.SpectrumEstimator`.
+
+    Rooms of spectra know no networks, which need TensorFlow.
+    """
+
+    @property
+    def rest_wavelength(self) -> NDArray[np.float64]:
+        """(M,) Angstrom."""
+
+    @property
+    def rest_basis(self) -> NDArray[np.float64]:
+        """(J, M) rest-frame spectra that reconstructions can be read with."""
+
+    @property
+    def digest(self) -> str:
+        """Of the saved network."""
+
+    @property
+    def shifts(self) -> Any:
+        """Bins of ln(1 + z), on the wavelengths of the spectra."""
+
+
+@dataclass(frozen=True)
+class WrittenSpectra:
+    """What was written: galaxies with any flag, and galaxies per bit of `flags`."""
+
+    n_flagged: int
+    n_by_flag: Mapping[int, int]
+
+
+def write_reconstructions(
+    path: str | Path,
+    network: SpectrumNetwork,
+    blocks: Iterable[Mapping[str, NDArray[Any]]],
+    *,
+    n: int,
+    columns: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    advance: Callable[[int], None] = lambda _: None,
+) -> WrittenSpectra:
+    """Write the spectra of n galaxies, with errors, columns and the basis.
+
+    Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
+    half the 68 % band, `flux_error95` half the 95 % band.
+
+    Parameters
+    ----------
+    blocks : from `spectrum_network.units.physical_blocks`.
+    columns : name -> dtype of what the blocks hold beyond `SPECTRUM_COLUMNS`.
+    advance : called with the number of galaxies just written.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAG_MEANINGS, 0)
+    basis = Templates(network.rest_wavelength, network.rest_basis, non_negative=False)
+    with ExitStack() as opened:
+        with named_write_errors(path):
+            writer = opened.enter_context(
+                spectrum_writer(
+                    path,
+                    network.shifts.wavelengths.values,
+                    n=n,
+                    unit=FLUX_UNIT,
+                    columns={**SPECTRUM_COLUMNS, **columns},
+                    spectra=("flux_error95",),
+                    basis=basis,
+                    redshift_range=(network.shifts.z_min, network.shifts.z_max),
+                    attributes={"model_digest": network.digest, **attributes},
+                )
+            )
+        for block in blocks:
+            with named_write_errors(path):
+                writer.append(**block)
+            n_flagged += int((block["flags"] != 0).sum())
+            for bit in n_by_flag:
+                n_by_flag[bit] += int((block["flags"] & bit != 0).sum())
+            advance(len(block["flags"]))
+        with named_write_errors(path):
+            opened.close()
+    return WrittenSpectra(n_flagged=n_flagged, n_by_flag=n_by_flag)

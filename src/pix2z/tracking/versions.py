@@ -1,0 +1,338 @@
+"""What a person calls a model -> a version in MLflow's registry, or the folder of its pool.
+
+Every command finds models through this module. `find_version` looks a name up in the registry,
+`resolve_pool` among the folders here too. MLflow is imported only where the registry is asked, so
+that an arm in models/ is found at once.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pix2z.config.arms import SPECTRUM_MODEL
+from pix2z.errors import InputError, IntegrityError, Pix2zError
+from pix2z.files import read_json, text_digest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from pix2z.tracking.store import Store
+
+__all__ = [
+    "CHAMPION",
+    "FINETUNED",
+    "MODELS",
+    "PREVIOUS",
+    "PRODUCTION",
+    "SHOWN",
+    "Version",
+    "download",
+    "find_version",
+    "known_pools",
+    "listed_versions",
+    "local_pool",
+    "newest",
+    "pool_cache",
+    "read_versions",
+    "resolve_pool",
+    "with_alias",
+]
+
+PRODUCTION = "pix2z"
+"""The registered model whose champion is served."""
+
+CHAMPION, PREVIOUS = "champion", "previous"
+"""Aliases of `PRODUCTION`: what is served, and what a rollback returns to."""
+
+MODELS, FINETUNED = "models", "finetuned"
+"""Folders of trained arms and of fine-tuned models, in the root of the repository."""
+
+SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_68", "coverage_95")
+"""Metrics on the test galaxies of each version; those of versions of different test digests are of
+different galaxies."""
+
+_DIGESTS = ("pool_digest", "test_digest", "split_digest", "galaxies_digest", "base_pool_digest")
+_OLD_LOCK = "pix2z-promotion-lock"
+"""A registered model that older stores may still hold; it was a lock, and no model."""
+
+_URI = "models:/"
+_IN_REGISTRY = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?(/\d+|@[^/]+)")
+_EXPECTED = f"a folder with pool.json, or {_URI}NAME/VERSION or {_URI}NAME@ALIAS of MLflow"
+_PAGE = 1000
+_RUNS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model."""
+
+    name: str
+    number: int
+    run_id: str
+    created: float
+    """Seconds since 1970."""
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name and number, as ``pix2z-full/3``."""
+        return f"{self.name}/{self.number}"
+
+    @property
+    def uri(self) -> str:
+        """What MLflow loads it by."""
+        return f"{_URI}{self.label}"
+
+    @property
+    def pool_digest(self) -> str:
+        """Digest of its networks and their calibration; empty where pix2z did not register it."""
+        return self.tags.get("pool_digest", "")
+
+    @property
+    def test_digest(self) -> str:
+        """Digest of the test galaxies that it was not trained on; empty where not known."""
+        return self.tags.get("test_digest", "")
+
+    @property
+    def source(self) -> str:
+        """The version that it is a copy of, else itself."""
+        return self.tags.get("source", self.label)
+
+
+def read_versions(client: "MlflowClient") -> list[Version]:
+    """Every version of the models of redshift networks, by name, the newest first."""
+    from mlflow.utils import get_results_from_paginated_fn
+
+    def every(search: Any) -> list[Any]:
+        matching = f"name LIKE '{PRODUCTION}%'"
+        pages = lambda n, token: search(matching, n, page_token=token)  # noqa: E731
+        results: list[Any] = get_results_from_paginated_fn(pages, _PAGE)
+        return results
+
+    aliases = {model.name: model.aliases for model in every(client.search_registered_models)}
+    versions = [
+        Version(
+            name=version.name,
+            number=int(version.version),
+            run_id=version.run_id or "",
+            created=version.creation_timestamp / 1000,
+            tags=dict(version.tags),
+            aliases=_aliases(aliases.get(version.name, {}), version.version),
+        )
+        for version in every(client.search_model_versions)
+        if _holds_pools(version.name)
+    ]
+    return sorted(versions, key=lambda version: (version.name, -version.number))
+
+
+def _holds_pools(name: str) -> bool:
+    """Tell whether a registered model is one of redshift networks."""
+    others = (_OLD_LOCK, SPECTRUM_MODEL)
+    return name == PRODUCTION or (name.startswith(f"{PRODUCTION}-") and name not in others)
+
+
+def _aliases(of_model: Mapping[str, Any], number: Any) -> tuple[str, ...]:
+    return tuple(sorted(alias for alias, n in of_model.items() if str(n) == str(number)))
+
+
+def with_alias(versions: Iterable[Version], alias: str, name: str = PRODUCTION) -> Version | None:
+    """Return the version of model `name` that carries `alias`, if one does."""
+    return next((v for v in versions if v.name == name and alias in v.aliases), None)
+
+
+def newest(versions: Iterable[Version], name: str) -> Version | None:
+    """Return the newest version of model `name`, if it has one."""
+    return max((v for v in versions if v.name == name), key=lambda v: v.number, default=None)
+
+
+def find_version(versions: Sequence[Version], spec: str) -> Version:
+    """Find the version that a person means.
+
+    Parameters
+    ----------
+    versions : all of the registry, as `read_versions` returns them.
+    spec : an arm or a fine-tuned model (``full``: the newest of pix2z-full), or a version as
+        ``pix2z-full/3``, ``models:/pix2z-full/3`` or ``models:/pix2z@previous``.
+
+    Raises
+    ------
+    InputError
+        There is none, or it holds no pool; the message says what there is.
+    """
+    rest = spec.removeprefix(_URI).removeprefix(f"{FINETUNED}/")
+    if "@" in rest:
+        name, _, alias = rest.rpartition("@")
+        version = with_alias(versions, alias, _model(versions, name, spec))
+    elif "/" in rest:
+        name, _, number = rest.partition("/")
+        model = _model(versions, name, spec)
+        version = next((v for v in versions if v.label == f"{model}/{number}"), None)
+    else:
+        version = newest(versions, _model(versions, rest, spec))
+    if version is None:
+        named = {v.label for v in versions}
+        named |= {f"{v.name}@{alias}" for v in versions for alias in v.aliases}
+        known = ", ".join(sorted(named))
+        raise InputError(f"model {spec!r}: no such version; expected one of {known}")
+    if not version.pool_digest:
+        raise InputError(f"model {spec!r}: {version.label} has no tag pool_digest; not of pix2z")
+    return version
+
+
+def _model(versions: Iterable[Version], name: str, spec: str) -> str:
+    """Return the registered model that `name` stands for; `spec` is what the user wrote."""
+    models = {version.name for version in versions}
+    if not models:
+        raise InputError(f"model {spec!r}: no models are registered yet; run `make repro`")
+    for model in (f"{PRODUCTION}-{name}", name):
+        if model in models:
+            return model
+    known = sorted(model.removeprefix(f"{PRODUCTION}-") for model in models - {PRODUCTION})
+    raise InputError(
+        f"model {spec!r}: not registered; expected one of {', '.join(known)}, or a version as "
+        f"{PRODUCTION}-{known[0] if known else 'full'}/1"
+    )
+
+
+def resolve_pool(spec: str, *, root: Path = Path()) -> Path:
+    """Return the folder of the pool that `spec` names, for `network.estimator.load_pool`.
+
+    Parameters
+    ----------
+    spec : the name of an arm (``full``: models/full) or of a fine-tuned model (``myfield`` or
+        ``finetuned/myfield``), a folder with pool.json, or a version in MLflow's registry
+        (``models:/pix2z-full/3``, ``pix2z@champion``), which is downloaded once into `pool_cache`.
+    root : folder with models/ and finetuned/.
+
+    Raises
+    ------
+    InputError
+        Nothing of that name; the message lists what there is.
+    Pix2zError
+        The store of MLflow cannot be reached, or the pool is gone from it.
+    """
+    for folder in (root / MODELS / spec, root / FINETUNED / spec, root / spec, Path(spec)):
+        if spec and (folder / "pool.json").is_file():
+            return folder
+    if _IN_REGISTRY.fullmatch(spec):
+        return _registered_pool(spec)
+    known = known_pools(root)
+    here = f"one of {', '.join(known)}, {_EXPECTED}" if known else _EXPECTED
+    raise InputError(f"model {spec!r}: not found; expected {here}")
+
+
+def known_pools(root: Path) -> list[str]:
+    """Names of the pools under models/ and finetuned/ that `resolve_pool` takes."""
+    return [f.name if f.parent.name == MODELS else f"{FINETUNED}/{f.name}" for f in _pools(root)]
+
+
+def _pools(root: Path) -> list[Path]:
+    """Folders of arms, then of fine-tuned models, each in alphabetical order."""
+    return [p.parent for at in (MODELS, FINETUNED) for p in sorted((root / at).glob("*/pool.json"))]
+
+
+def local_pool(root: Path, pool_digest: str) -> Path | None:
+    """Return the folder under models/ or finetuned/ that holds the pool of that digest, if any."""
+    digests = {folder: read_json(folder / "pool.json").get("digest") for folder in _pools(root)}
+    return next((folder for folder, digest in digests.items() if digest == pool_digest), None)
+
+
+def pool_cache() -> Path:
+    """Return where downloaded pools are kept: pix2z/pools in the user's folder of caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pix2z/pools"
+
+
+def _registered_pool(spec: str) -> Path:
+    """Download the pool of a registered version, unless the cache holds it by its digest."""
+    from pix2z.tracking.store import existing_store
+
+    with existing_store() as store:
+        version = find_version(read_versions(store.client), spec)
+        # A folder name, whatever the tag holds.
+        folder: Path = pool_cache() / text_digest(version.pool_digest)
+        if not (folder / "pool.json").is_file():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
+                pool = download(store, version, "artifacts/pool", Path(scratch))
+                shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
+                pool.replace(folder)
+    if read_json(folder / "pool.json").get("digest") != version.pool_digest:
+        raise Pix2zError(f"{folder}: not the pool of {spec}; delete the folder and try again")
+    return folder
+
+
+def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
+    """Copy a part of the files of a version into `folder`, and return where it lies.
+
+    Parameters
+    ----------
+    part : below the model, as ``artifacts/pool``.
+
+    Raises
+    ------
+    IntegrityError
+        It is gone from the registry, or leads out of the version.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    from pix2z.tracking.store import reason
+
+    try:
+        model = store.client.get_model_version_download_uri(version.name, str(version.number))
+        copied = download_artifacts(f"{model}/{part}", dst_path=str(folder), tracking_uri=store.uri)
+    except (MlflowException, OSError) as error:
+        raise IntegrityError(
+            f"{version.label}: its artifacts are gone ({reason(error)})"
+        ) from error
+    return Path(copied)
+
+
+def listed_versions(client: "MlflowClient") -> list[dict[str, Any]]:
+    """Describe every version: metrics as its run says them, digests, aliases, when and whence.
+
+    A metric that no run says is None.
+    """
+    versions = read_versions(client)
+    metrics = _metrics_by_run(client, sorted({v.run_id for v in versions if v.run_id}))
+    return [_listed(version, metrics.get(version.run_id, {})) for version in versions]
+
+
+def _listed(version: Version, metrics: Mapping[str, float]) -> dict[str, Any]:
+    created = datetime.fromtimestamp(version.created, UTC)
+    return {
+        "model": version.name,
+        "version": version.number,
+        "uri": version.uri,
+        "aliases": list(version.aliases),
+        "source": version.tags.get("source"),
+        "registered_at": created.isoformat(timespec="seconds"),
+        "promoted_at": version.tags.get("promoted_at"),
+        "metrics": {name: metrics.get(f"test/{name}") for name in SHOWN},
+        "digests": {key: version.tags[key] for key in _DIGESTS if key in version.tags},
+        "git_commit": version.tags.get("git_commit"),
+        "run_id": version.run_id or None,
+    }
+
+
+def _metrics_by_run(client: "MlflowClient", run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Metrics of runs by id, of deleted ones too; runs that are gone are left out."""
+    from mlflow.entities import ViewType
+
+    everywhere = client.search_experiments(view_type=ViewType.ALL)
+    experiments = [experiment.experiment_id for experiment in everywhere]
+    metrics: dict[str, dict[str, float]] = {}
+    for start in range(0, len(run_ids), _RUNS_AT_ONCE):
+        wanted = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + _RUNS_AT_ONCE])
+        runs = client.search_runs(
+            experiments, f"attributes.run_id IN ({wanted})", ViewType.ALL, max_results=_RUNS_AT_ONCE
+        )
+        metrics |= {run.info.run_id: dict(run.data.metrics) for run in runs}
+    return metrics

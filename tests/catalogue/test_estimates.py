@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pix2z.catalogue.estimates import predict_survey
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
+
+
+def collect(estimator, survey, **options):
+    """Rows, medians, densities and flags of a whole survey."""
+    blocks = list(predict_survey(estimator, survey, **options))
+    found = [
+        (rows, one.z_median, one.density, one.flags, np.full(len(rows), len(rows)))
+        for rows, one in blocks
+    ]
+    return [np.concatenate(part) for part in zip(*found, strict=True)]
+
+
+@settings(max_examples=30)
+@given(n=st.integers(1, 200), batch_rows=st.integers(1, 130))
+def test_every_row_comes_once_in_order_and_with_its_own_redshift(
+    survey_of, true_redshift, fresh_reader, n, batch_rows
+):
+    rows, z_median, density, flags, block = collect(
+        fresh_reader(), survey_of(n), batch_rows=batch_rows
+    )
+    np.testing.assert_array_equal(rows, np.arange(n))
+    np.testing.assert_allclose(z_median, true_redshift(rows), atol=1e-4)
+    assert density.shape == (n, 40)
+    assert not flags.any()
+    assert block.max() <= batch_rows
+
+
+def test_stamps_are_read_in_batches_and_only_when_wanted(survey_of, reader):
+    asked = []
+    survey = survey_of(10_000, alter=lambda rows, images: asked.append(len(rows)))
+    blocks = predict_survey(reader, survey, batch_rows=64)
+    assert asked == []
+    next(blocks)
+    next(blocks)
+    assert asked == [64, 64]
+
+
+def test_flags_say_what_is_missing(survey_of, reader, true_redshift):
+    def alter(rows, images):
+        images[0, ..., 0] = np.nan  # a band is absent
+        images[1, :4] = np.nan  # masked
+        images[2, 5, 5, 2] = np.inf  # as good as masked
+        images[10, 5, 5, 3] = -3e38  # likewise
+        images[3, ..., 1] = 0.0  # never measured, so absent
+        images[5] = np.nan
+        images[6] = np.inf
+        images[7] = 0.0
+        images[11] = 3e38
+
+    ebv = np.array([0.1, 0.1, 0.1, 0.1, np.nan, 0.1, 0.1, 0.1, -1.0, np.inf, 0.0, 0.1], np.float32)
+    _, z_median, density, flags, _ = collect(reader, survey_of(12, alter=alter, ebv=ebv))
+    assert flags.tolist() == [1, 2, 2, 1, 4, 9, 9, 9, 4, 4, 2, 9]
+    blank = flags & ImageFlag.BLANK != 0
+    assert np.isnan(z_median[blank]).all()
+    assert np.isnan(density[blank]).all()
+    np.testing.assert_allclose(
+        z_median[~blank], true_redshift(np.flatnonzero(~blank)), atol=0.02
+    )  # the others, blank ones beside them
+    assert np.isfinite(density[~blank]).all()
+    assert set(IMAGE_FLAG_MEANINGS) == {1, 2, 4, 8}
+
+
+@pytest.mark.parametrize(("given_ebv", "expected"), [(0.3, [0.3, 0.3]), (None, [0.05, np.nan])])
+def test_ebv_is_the_files_own_or_one_for_all(survey_of, reader, given_ebv, expected):
+    survey = survey_of(2, ebv=np.array([0.05, -9999.0], np.float32))
+    _, _, _, flags, _ = collect(reader, survey, ebv=given_ebv)
+    np.testing.assert_allclose(reader.seen_ebv[0], expected)
+    assert flags.tolist() == ([0, 0] if given_ebv else [0, 4])

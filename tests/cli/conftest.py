@@ -1,0 +1,81 @@
+"""Galaxies in every layout beside trained networks, and commands that are run there."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z import cli
+from pix2z.dataset.store import open_galaxies
+
+N = 40
+
+
+def framed(stamps, *, side, first):
+    whole = np.zeros((len(stamps), side, side, 5), np.float32)
+    whole[:, first : first + 32, first : first + 32] = stamps
+    return whole
+
+
+def write_hdf5(path, keys):
+    with h5py.File(path, "w") as file:
+        for key, values in keys.items():
+            file[key] = values
+
+
+def write_layouts(folder: Path, galaxies_path: Path) -> None:
+    """Write the first galaxies of `galaxies_path` in every layout."""
+    with open_galaxies(galaxies_path) as galaxies:
+        rows = np.arange(N)
+        stamps = galaxies.images(rows)
+        names = ("object_id", "ebv", "specz_redshift")
+        object_id, ebv, z_spec = (galaxies.column(name, rows) for name in names)
+    stamps[3, :5] = np.nan
+    columns = {"ObjID": object_id, "e_bv": ebv}
+    first = stamps.transpose(0, 3, 1, 2)
+    write_hdf5(folder / "sdss32.h5", {"images": first, "specz_redshift": z_spec, **columns})
+    wide = framed(stamps, side=107, first=37).transpose(0, 3, 1, 2)
+    write_hdf5(folder / "nersc.h5", {"images": wide, **columns})
+    keys = {"pix/stamps": stamps[..., ::-1], "cat/id": object_id, "cat/ebv": ebv}
+    write_hdf5(folder / "hdf5.h5", keys)
+    labels = np.zeros(N, [("objID", "i8"), ("EBV", "f4")])
+    labels["objID"], labels["EBV"] = object_id, ebv
+    cube = framed(stamps, side=64, first=16)
+    np.savez(folder / "pasquet.npz", cube=cube, labels=labels)
+    shutil.copy(galaxies_path, folder / "galaxies.h5")
+    with h5py.File(folder / "galaxies.h5", "r+") as file:
+        for name in list(file):
+            kept = file[name][:N]
+            del file[name]
+            file[name] = stamps if name == "images" else kept
+
+
+@pytest.fixture(scope="session")
+def images_folder(tmp_path_factory, sample_path, trained_pool, trained_spectrum) -> Path:
+    """A folder with models/full, spectrum/models/full, and the same galaxies in every layout."""
+    folder = tmp_path_factory.mktemp("images")
+    shutil.copytree(trained_pool, folder / "models/full")
+    shutil.copytree(trained_spectrum, folder / "spectrum/models/full")
+    write_layouts(folder, sample_path)
+    return folder
+
+
+@pytest.fixture
+def pix2z_in(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Return what runs ``pix2z`` in a folder: exit code, stdout, stderr."""
+
+    def run(folder: Path, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return code, *capsys.readouterr()
+
+    return run

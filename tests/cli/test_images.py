@@ -1,0 +1,134 @@
+"""What ``pix2z predict`` and ``pix2z spectrum`` refuse alike, in one line."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+SDSS = "sdss32.h5"
+
+COMMANDS = {"predict": ("z.parquet", "predicts"), "spectrum": ("s.hdf5", "reconstructs")}
+"""Command -> name of its output, and what it says that it does."""
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request):
+    return request.param
+
+
+@pytest.fixture
+def run(images_folder, pix2z_in, tmp_path):
+    """Return what runs a command there: exit code, stdout, stderr."""
+
+    def call(command, file, *options, model="full"):
+        wanted = ("--model", model, "--out", tmp_path / COMMANDS[command][0])
+        return pix2z_in(images_folder, command, file, *wanted, *options)
+
+    return call
+
+
+ALIKE = [
+    ("nope.h5", (), "nope.h5: cannot be opened: no such file"),
+    ("models/full/pool.json", (), "pool.json: cannot be opened: damaged or not HDF5"),
+    (SDSS, ("--layout", "fits"), "layout: expected one of "),
+    (SDSS, ("--layout", "nersc"), "images"),  # another shape than the layout has
+    (SDSS, ("--ebv", "dust"), "--ebv: 'dust' is no number, and "),
+    (SDSS, ("--ebv", "-0.1"), "--ebv: expected E(B-V) of 0 mag or more, or a key; received '-0.1'"),
+    (SDSS, ("--ebv", "nan"), "--ebv: expected E(B-V) of 0 mag or more, or a key; received 'nan'"),
+    (SDSS, ("--model", "none"), "model 'none': not found; expected one of full"),
+    (SDSS, ("--params", "no.yaml"), "no.yaml: cannot be read"),
+    ("hdf5.h5", ("-m", "stamps=pix"), "option -m: expected one of images, axes, "),
+    ("hdf5.h5", ("-m", "unit"), "option -m: expected KEY=VALUE; received 'unit'"),
+    ("hdf5.h5", ("-m", "images=pix/stamps", "-m", "bands=zirgu"), "hdf5.h5: "),  # of what unit?
+]
+
+OF_ONE = [
+    ("predict", ("--pdf", "z.h5"), "z.h5: expected a name ending in .hdf5"),
+    ("predict", ("--out", "z.fits"), "z.fits: expected a name ending in .parquet or .csv"),
+    ("predict", ("--out", f"{SDSS}/z.csv"), f"{SDSS}/z.csv: cannot be written ("),
+    ("predict", ("--out", "folder.csv"), "folder.csv: is a folder; expected the name of a file"),
+    ("spectrum", ("--out", "s.csv"), "s.csv: expected a name ending in .hdf5 or .h5"),
+    ("spectrum", ("--plot", "p.pdf"), "p.pdf: expected a name ending in .png"),
+    ("spectrum", ("--out", SDSS), f"{SDSS}: is the input itself; expected another name"),
+    ("spectrum", ("--out", f"{SDSS}/s.h5"), f"{SDSS}/s.h5: cannot be written ("),
+    ("spectrum", ("--model", "models:/pix2z-spectrum@full"), "not found; expected one of full"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "options", "words"),
+    [(command, *case) for case in ALIKE for command in COMMANDS]
+    + [(command, SDSS, *case) for command, *case in OF_ONE],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(
+    run, images_folder, tmp_path, command, file, options, words
+):
+    (images_folder / "folder.csv").mkdir(exist_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in images_folder.iterdir()}
+    code, said, errors = run(command, file, *options)
+    assert (code, said) == (2, "")
+    assert errors.startswith("error: ")
+    assert words in errors
+    assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert {path: path.stat().st_mtime_ns for path in images_folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("command", "altered"),
+    [
+        ("predict", "models/full/seed-1/weights.weights.h5"),
+        ("predict", "models/full/pool.json"),
+        ("spectrum", "spectrum/models/full/weights.weights.h5"),
+        ("spectrum", "spectrum/models/full/basis.h5"),
+        ("spectrum", "spectrum/models/full/spectrum.json"),
+    ],
+)
+def test_an_altered_model_is_refused(run, images_folder, tmp_path, command, altered):
+    folder = altered.split("full/")[0] + "full"
+    shutil.copytree(images_folder / folder, tmp_path / "altered")
+    path = tmp_path / "altered" / altered.removeprefix(f"{folder}/")
+    content = bytearray(path.read_bytes())
+    # A digit of the digest itself, or a byte of the arrays.
+    at = content.rfind(b'"digest": "') + 12 if path.suffix == ".json" else len(content) - 10
+    content[at] = ord("1") if content[at] == ord("0") else ord("0")
+    path.write_bytes(content)
+    code, _, errors = run(command, SDSS, model=tmp_path / "altered")
+    assert code == 1  # IntegrityError has a code of its own
+    assert "match" in errors
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["altered"]
+
+
+def test_counts_are_refused_unless_they_are_wanted(run, images_folder, tmp_path, command):
+    """They only look like nanomaggies: whole numbers, 213 electrons to each."""
+    with h5py.File(tmp_path / "counts.h5", "w") as file, h5py.File(images_folder / SDSS) as raw:
+        file["images"] = np.rint(np.nan_to_num(raw["images"][...]) * 213)
+    out, does = COMMANDS[command]
+    code, _, errors = run(command, tmp_path / "counts.h5")
+    assert code == 2
+    assert "counts" in errors
+    assert f"(--no-check {does} all the same)" in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / out).exists()
+    code, _, errors = run(command, tmp_path / "counts.h5", "--no-check")
+    assert code == 0, errors
+    assert (tmp_path / out).exists()
+
+
+def test_an_output_is_replaced_by_success_only(run, images_folder, tmp_path, command):
+    out = tmp_path / COMMANDS[command][0]
+    out.write_bytes(b"earlier")
+    with h5py.File(tmp_path / "cut.h5", "w") as file, h5py.File(images_folder / SDSS) as raw:
+        file.create_dataset("images", data=raw["images"][...], chunks=(8, 5, 32, 32), shuffle=True)
+        offset = file["images"].id.get_chunk_info(4).byte_offset
+    with (tmp_path / "cut.h5").open("r+b") as file:
+        file.truncate(offset)
+    code, _, errors = run(command, tmp_path / "cut.h5", "--no-check")
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert out.read_bytes() == b"earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["cut.h5", out.name])
+    assert run(command, SDSS)[0] == 0
+    assert out.read_bytes() != b"earlier"

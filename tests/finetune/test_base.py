@@ -1,0 +1,167 @@
+"""Which galaxies a base has seen, and how sure of it one can be; 800 galaxies of conftest."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.dataset.splits import Split, write_split
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
+from pix2z.files import file_digest
+from pix2z.finetune.base import BasePool, check_base, seen_before, seen_by_base
+from pix2z.network.estimator import Estimator, load_pool
+
+NONE = np.arange(0)
+FITTED = np.arange(0, 800, 8)
+
+
+@pytest.fixture
+def here(sample_path, tmp_path, monkeypatch) -> Path:
+    """A working folder with data/ as ingest and split leave it; FITTED rows train."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    shutil.copy(sample_path, tmp_path / "data/galaxies.h5")
+    write_rows(tmp_path / "data/splits/full.h5", FITTED)
+    return tmp_path
+
+
+def write_rows(path: Path, fitted: np.ndarray) -> None:
+    parts = {"train": fitted[2:], "validation": fitted[:1], "calibration": fitted[1:2]}
+    split = Split("full", **parts, test=fitted[:0], clip_window=(0.0, 0.4), test_digest="")
+    write_split(path, split, seed=1, n_galaxies=800)
+
+
+def base_of(record, folder: Path = Path("models/full")) -> BasePool:
+    return BasePool(
+        model="full", folder=folder, pool=SimpleNamespace(members=[SimpleNamespace(record=record)])
+    )
+
+
+def seen_in(path: Path, base: BasePool):
+    with open_galaxies(path) as galaxies:
+        return seen_by_base(galaxies, base, radius_arcsec=2.0)
+
+
+def inputs(path: Path) -> dict:
+    return {"galaxies_sha256": file_digest(path)}
+
+
+def test_a_base_that_names_its_galaxies_is_known_for_sure(here, sample_path):
+    base = base_of({"selection": "full", "inputs": inputs(here / "data/galaxies.h5")})
+    seen, facts = seen_in(sample_path, base)
+    np.testing.assert_array_equal(np.flatnonzero(seen), FITTED)
+    assert facts["complete"]
+    assert facts["words"] == (
+        "100 galaxies lie within 2 arcsec of those that the base was trained on "
+        "(data/galaxies.h5), and these were kept out of validation, calibration and test."
+    )
+
+
+@pytest.mark.parametrize("record", [{}, {"selection": "full", "inputs": {"galaxies_sha256": "0"}}])
+def test_galaxies_that_the_base_does_not_name_are_kept_out_but_prove_nothing(
+    here, sample_path, record
+):
+    seen, facts = seen_in(sample_path, base_of(record))
+    np.testing.assert_array_equal(np.flatnonzero(seen), FITTED)
+    assert not facts["complete"]
+    assert "may have been trained on" in facts["words"]
+    assert facts["words"].endswith("; whether it has seen others is not known.")
+
+
+def test_the_galaxies_of_a_tuned_base_and_of_what_it_was_tuned_from_are_both_looked_for(
+    here, sample_path
+):
+    own = here / "finetuned/mine"
+    own.mkdir(parents=True)
+    shutil.copy(sample_path, own / "galaxies.h5")
+    with h5py.File(own / "galaxies.h5", "r+") as file:
+        file["ebv"][0] = 0.5  # another file
+    write_rows(own / "split.h5", np.arange(40))
+    first = {"selection": "full", "inputs": inputs(here / "data/galaxies.h5")}
+    record = {"tuned_on": inputs(own / "galaxies.h5"), "base": first}
+    seen, facts = seen_in(sample_path, base_of(record, own))
+    np.testing.assert_array_equal(np.flatnonzero(seen), np.union1d(FITTED, np.arange(40)))
+    assert facts["complete"]
+    shutil.rmtree(here / "data")
+    seen, facts = seen_in(sample_path, base_of(record, own))
+    np.testing.assert_array_equal(np.flatnonzero(seen), np.arange(40))
+    assert not facts["complete"]
+
+
+@pytest.mark.parametrize("without", ["mine", "theirs"])
+def test_galaxies_without_positions_leave_it_open(here, sample_path, without, tmp_path):
+    mine = Path(shutil.copy(sample_path, tmp_path / "mine.h5"))
+    theirs = here / "data/galaxies.h5"
+    with h5py.File({"mine": mine, "theirs": theirs}[without], "r+") as file:
+        file["ra"][FITTED[5]] = np.nan
+    seen, facts = seen_in(mine, base_of({"selection": "full", "inputs": inputs(theirs)}))
+    np.testing.assert_array_equal(np.flatnonzero(seen), np.delete(FITTED, 5))
+    assert not facts["complete"]
+
+
+def test_nothing_here_is_said(sample_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen, facts = seen_in(sample_path, base_of({}))
+    assert not seen.any()
+    assert facts["compared_with"] == []
+    assert "is not known" in facts["words"]
+
+
+@pytest.fixture
+def galaxies(raw, write_raw, run_ingest):
+    raw["truth/moved"] = np.zeros_like(raw["truth/moved"])
+    with open_galaxies(run_ingest(write_raw(raw))[0]) as opened:
+        yield opened
+
+
+def shifted(raw, write_raw, run_ingest, *, arcsec):
+    """Ingest the same galaxies under other ids, at declinations that differ by so much."""
+    raw["dec"] = raw["dec"] + arcsec / 3600
+    raw["ObjID"] = raw["ObjID"] + 1_000_000
+    return run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
+
+
+@pytest.mark.parametrize(("arcsec", "found"), [(1.0, True), (3.0, False)])
+def test_galaxies_of_another_sample_are_found_by_position(
+    galaxies, raw, write_raw, run_ingest, arcsec, found
+):
+    with open_galaxies(shifted(raw, write_raw, run_ingest, arcsec=arcsec)) as other:
+        rows = np.arange(20)
+        seen = seen_before(galaxies, other, rows, radius_arcsec=2.0)
+        near = np.isin(galaxies.column("ra"), other.column("ra", rows))
+        assert near.any()
+        assert not near.all()
+        np.testing.assert_array_equal(seen, near if found else np.zeros(50, bool))
+
+
+def test_without_positions_it_cannot_be_told(galaxies, raw, write_raw, run_ingest):
+    del raw["ra"], raw["dec"]
+    path = run_ingest(write_raw(raw, "other.h5"), name="other_galaxies.h5")[0]
+    with open_galaxies(path) as other:
+        assert seen_before(galaxies, other, np.arange(5), radius_arcsec=2.0) is None
+        assert seen_before(other, galaxies, np.arange(5), radius_arcsec=2.0) is None
+
+
+@pytest.fixture(scope="module")
+def trained(trained_pool):
+    return load_pool(trained_pool)
+
+
+def test_a_pool_of_another_architecture_is_refused_with_the_reason(trained):
+    one = trained.members[0]
+    cnn = type(one)(**{**vars(one), "architecture": "published_cnn"})
+    with pytest.raises(InputError, match="model 'x': expected a pool of hybrid networks; received"):
+        check_base(Estimator((one, cnn), trained.calibration, ""), model="x")
+    check_base(trained, model="x")
+
+
+@pytest.mark.parametrize("records", [({"seed": 1}, {"seed": 1}), ({"seed": 1}, {})])
+def test_members_that_cannot_be_told_apart_are_refused(trained, records):
+    one = trained.members[0]
+    members = tuple(type(one)(**{**vars(one), "record": record}) for record in records)
+    with pytest.raises(InputError, match="expected members of different seeds; received"):
+        check_base(Estimator(members, trained.calibration, ""), model="x")

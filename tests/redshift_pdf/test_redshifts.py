@@ -1,0 +1,48 @@
+import numpy as np
+
+from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.flags import (
+    FIT_FLAG_MEANINGS,
+    IMAGE_FLAG_MEANINGS,
+    SPECTRUM_FLAG_MEANINGS,
+    FitFlag,
+    ImageFlag,
+    in_words,
+)
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import image_flags, redshifts, without_blank
+
+GRID = RedshiftGrid(0.0, 0.4, 8)
+
+
+def test_bits_never_change_and_every_one_has_its_meaning():
+    """They are in tables that people keep."""
+    assert {flag.name: int(flag) for flag in ImageFlag} == {
+        "BAND_ABSENT": 1,
+        "PIXELS_MASKED": 2,
+        "EBV_UNKNOWN": 4,
+        "BLANK": 8,
+        "NO_R_FLUX": 16,
+    }
+    assert [int(flag) for flag in FitFlag] == [1, 2, 4, 8, 16, 32]
+    assert set(FIT_FLAG_MEANINGS) == set(FitFlag)
+    assert set(SPECTRUM_FLAG_MEANINGS) == set(ImageFlag)
+    assert set(IMAGE_FLAG_MEANINGS) == set(ImageFlag) - {ImageFlag.NO_R_FLUX}
+    assert in_words(IMAGE_FLAG_MEANINGS).startswith("1: a band is absent; 2: pixels are masked")
+
+
+def test_flags_say_what_is_missing_and_blank_galaxies_have_no_redshift():
+    images = np.ones((5, 32, 32, 5), np.float32)
+    images[1, ..., 0], images[2, 3, 4, 1], images[3] = np.nan, np.nan, np.nan
+    flags = image_flags(images, np.array([0.1, 0.1, 0.1, 0.1, np.nan]))
+    assert flags.dtype == np.int32
+    assert flags.tolist() == [0, 1, 2, 1 + 8, 4]
+    density = np.full((5, 8), 2.5)
+    whole = redshifts(density, Temperature(1.0), grid=GRID, flags=flags)
+    assert np.isfinite(whole.z_median).all()
+    emptied = without_blank(whole)
+    for name in ("density", "z_phot", "z_median", "z_mean", "z_mode", "err68_low", "err95_high"):
+        values, before = getattr(emptied, name), getattr(whole, name)
+        assert np.isnan(values[3]).all()
+        np.testing.assert_array_equal(np.delete(values, 3, 0), np.delete(before, 3, 0))
+    assert emptied.flags.tolist() == flags.tolist()

@@ -1,0 +1,180 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pix2z.errors import InputError
+from pix2z.tracking.promotion.trail import (
+    EVENT,
+    FILE,
+    Event,
+    champion_at,
+    metrics_of,
+    outcomes,
+    predecessor,
+    read_trail,
+    recorded_events,
+    tagged_events,
+    write_event,
+    write_file,
+)
+from pix2z.tracking.versions import Version
+
+
+def version(number, pool=None):
+    tags = {"pool_digest": pool or f"pool{number}", "source": f"pix2z-full/{number}"}
+    return Version("pix2z", number, "run", 0.0, tags)
+
+
+def event(before, after, *, action="promote", **more):
+    """One of an older pix2z: it names versions, and the pool of the later one."""
+    digests = {"pool_digest": f"pool{after.partition('/')[2]}"} if after else {}
+    return Event(action, "pix2z-full/1", before, after, "me", "because", digests=digests, **more)
+
+
+def test_what_is_written_is_read_in_order(client, root):
+    assert read_trail(client, root) == []
+    client.create_registered_model("pix2z")
+    first = write_event(client, event(None, "pix2z/1", metrics={"crps": 0.01}), [])
+    second = write_event(client, event("pix2z/1", "pix2z/2", new_test_set=True), [first])
+    assert read_trail(client, root) == tagged_events(client) == [first, second]
+    assert [e.number for e in (first, second)] == [1, 2]
+    assert all(e.key.startswith(EVENT) and e.time.endswith("+00:00") for e in (first, second))
+
+
+def test_tags_and_file_are_merged_by_the_key_of_the_event(client, root):
+    client.create_registered_model("pix2z")
+    first = write_event(client, event(None, "pix2z/1"), [])
+    second = write_event(client, event("pix2z/1", "pix2z/2"), [first])
+    write_file(root, [first, second], champion=version(2), previous=version(1))
+    assert read_trail(client, root) == [first, second]
+    client.delete_registered_model_tag("pix2z", first.key)  # only the file has it now
+    third = write_event(client, event("pix2z/2", "pix2z/3"), [first, second])
+    assert read_trail(client, root) == [first, second, third]
+    assert recorded_events(root) == [first, second]
+    client.delete_registered_model("pix2z")
+    assert read_trail(client, root) == [first, second]
+
+
+def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(root):
+    trail = [event(None, "pix2z/1", key="event.1", time="2026-01-01T00:00:00+00:00", number=1)]
+    write_file(root, trail, champion=version(1), previous=None)
+    text, made = (root / FILE).read_text(), (root / FILE).stat().st_mtime_ns
+    said = json.loads(text)
+    assert said["champion"] == {
+        "version": "pix2z/1", "source": "pix2z-full/1", "pool_digest": "pool1",
+    }  # fmt: skip
+    assert said["previous"] is None
+    assert said["events"]["event.1"]["reason"] == "because"
+    write_file(root, recorded_events(root), champion=version(1), previous=None)
+    assert (root / FILE).stat().st_mtime_ns == made
+
+
+def test_a_clock_behind_does_not_turn_the_order(client, root):
+    client.create_registered_model("pix2z")
+    for number, time in ((1, "2026-02-01"), (2, "2026-01-01")):
+        said = {"action": "promote", "source": "s", "from_version": None, "to_version": "t"}
+        said |= {"user": "u", "reason": "", "time": time, "number": number}
+        client.set_registered_model_tag("pix2z", f"{EVENT}{time}", json.dumps(said))
+    assert [e.number for e in read_trail(client, root)] == [1, 2]
+
+
+@pytest.mark.parametrize("value", ["not JSON", "[]", "{}", "3", '{"action": "promote"}'])
+def test_tags_that_somebody_else_wrote_are_passed_over(client, root, value):
+    client.create_registered_model("pix2z", {f"{EVENT}by.hand": value, "owner": "me"})
+    assert read_trail(client, root) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<<<<<<< HEAD\n{}", "promotions.json: not valid JSON"),
+        ("[]", "expected the keys champion, previous and events"),
+        ('{"events": {}, "champion": {"version": "pix2z/1"}}', "champion must name a pool_digest"),
+        ('{"events": {"event.1": {"action": "promote"}}}', "event.1 is no promotion or rollback"),
+    ],
+)
+def test_a_damaged_file_is_one_line(client, root, text, words):
+    (root / FILE).write_text(text)
+    with pytest.raises(InputError, match=words) as caught:
+        read_trail(client, root)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_event_fits_into_a_tag_of_any_store(client):
+    """A registered model's tag holds 5,000 characters where the database is strict."""
+    client.create_registered_model("pix2z")
+    digests = {f"digest_{place}": "0" * 64 for place in range(6)}
+    metrics = {f"metric_{place}": 0.12345678901234567 for place in range(10)}
+    written = write_event(
+        client, Event("promote", "s" * 250, "f" * 250, "t" * 250, "u" * 100, "r" * 500,
+                            metrics, digests, from_pool="0" * 64), []
+    )  # fmt: skip
+    assert len(client.get_registered_model("pix2z").tags[written.key]) < 5000
+
+
+TRAIL = [
+    event(None, "pix2z/1", time="2026-01-01T12:00:00+00:00"),
+    event("pix2z/1", "pix2z/2", time="2026-01-02T12:00:00+00:00"),  # killed
+    event("pix2z/1", "pix2z/3", time="2026-01-03T12:00:00+00:00"),
+    event("pix2z/3", "pix2z/1", time="2026-01-04T12:00:00+00:00", action="rollback"),
+]
+
+
+def test_what_became_of_each_event():
+    assert outcomes(TRAIL, version(1)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL, version(3))[-1] == "no effect"
+    assert outcomes([], None) == []
+    assert outcomes(TRAIL[:1], None) == ["no effect"]
+
+
+def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew():
+    """A rebuilt store calls the pool of pix2z/3 pix2z/1; events since then say from which pool."""
+    later = event("pix2z/1", "pix2z/2", from_pool="pool3")
+    trail = [*TRAIL[:3], later]
+    assert outcomes(TRAIL[:3], version(1, "pool3")) == ["replaced", "no effect", "champion"]
+    assert outcomes(trail, version(2)) == ["replaced", "no effect", "replaced", "champion"]
+    assert predecessor(trail, version(2)) == "pool3"
+
+
+@pytest.mark.parametrize(
+    ("day", "to"), [(1, None), (2, "pix2z/1"), (3, "pix2z/1"), (4, "pix2z/3"), (5, "pix2z/1")]
+)
+def test_who_was_champion_then(day, to):
+    then = champion_at(TRAIL, version(1), datetime(2026, 1, day, tzinfo=UTC))
+    assert (then and then.to_version) == to
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
+def test_outcomes_and_predecessor_follow_any_history(moves):
+    """Events to versions 1 to 4, each of which took effect or not; older ones name no pool."""
+    champion, before, trail, effective = None, {}, [], []
+    for to, took_effect, named in moves:
+        if to == champion:
+            continue  # neither a promotion nor a rollback goes to the champion
+        pool = {"from_pool": f"pool{champion}"} if named and champion else {}
+        trail.append(event(champion and f"pix2z/{champion}", f"pix2z/{to}", **pool))
+        effective.append(took_effect)
+        if took_effect:
+            before[to] = champion
+            champion = to
+    became = outcomes(trail, champion and version(champion))
+    assert [outcome != "no effect" for outcome in became] == effective
+    assert became.count("champion") == int(bool(effective) and effective[-1])
+    if champion is not None:
+        expected = before[champion]
+        assert predecessor(trail, version(champion)) == (expected and f"pool{expected}")
+
+
+def test_the_metrics_of_a_version_are_those_it_was_last_promoted_with():
+    trail = [
+        event(None, "pix2z/1", metrics={"crps": 1.0}),
+        event("pix2z/1", "pix2z/2", metrics={"crps": 2.0}),
+        event("pix2z/2", "pix2z/1", metrics={"crps": 3.0}),
+        event("pix2z/1", "pix2z/2"),
+    ]
+    assert metrics_of(trail, version(1)) == {"crps": 3.0}
+    assert metrics_of(trail, version(2)) == {"crps": 2.0}
+    assert metrics_of(trail, version(9)) == {}
