@@ -49,9 +49,11 @@ def say(number: int) -> int:
 
 @pytest.mark.parametrize(
     ("n_tasks", "processes", "expected"),
-    [(3, None, 3), (4, None, 2), (1, None, 1), (8, None, 2), (3, 2, 2), (3, 1, 1), (2, 9, 2)],
+    [(3, None, 2), (1, None, 1), (0, None, 1), (3, 4, 3), (3, 1, 1), (2, 9, 2)],
 )
-def test_two_cores_are_kept_busy_to_the_end(n_tasks, processes, expected, monkeypatch):
+def test_there_are_no_more_processes_than_cores_or_trainings(
+    n_tasks, processes, expected, monkeypatch
+):
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(workers, "GPU_DRIVER", Path("/nowhere"))
     assert processes_for(n_tasks, processes) == expected

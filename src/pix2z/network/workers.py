@@ -32,21 +32,21 @@ GPU_DRIVER = Path("/dev/nvidiactl")
 
 
 def processes_for(n_tasks: int, processes: int | None) -> int:
-    """Return how many processes work on `n_tasks` trainings of about the same length.
+    """Return how many processes work on `n_tasks` trainings; one takes 0.9 GiB of memory.
 
     Parameters
     ----------
-    processes : as params.yaml says; None means one per core, and a single one beside a GPU. Where
-        that would leave cores idle at the end, as with three trainings on two cores, all trainings
-        share the cores from the beginning.
+    processes : as params.yaml says; None means one per core, and a single one beside a GPU.
     """
-    if processes is not None:
-        return max(min(processes, n_tasks), 1)
-    if GPU_DRIVER.exists() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
-    return n_tasks if 1 < n_tasks <= 1.5 * cores else max(min(cores, n_tasks), 1)
+    if processes is None and GPU_DRIVER.exists() and _gpu_allowed():
+        processes = 1
+    elif processes is None and hasattr(os, "sched_getaffinity"):
+        processes = len(os.sched_getaffinity(0))
+    return max(min(processes or os.cpu_count() or 1, n_tasks), 1)
+
+
+def _gpu_allowed() -> bool:
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
 
 
 @contextmanager
