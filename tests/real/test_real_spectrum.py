@@ -113,7 +113,7 @@ def network(sky: Path) -> Path:
             sky / "small",
             name="small",
             record={"arm": "small"},
-            curve=lambda _epoch, _record: None,
+            curve=lambda: lambda _epoch, _record: None,
         )
     return sky / "small"
 
