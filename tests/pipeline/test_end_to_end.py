@@ -1,3 +1,5 @@
+"""What the miniature pipeline leaves, in one file: one process runs it once for all tests."""
+
 import json
 import re
 import shutil
@@ -6,20 +8,24 @@ import sys
 from pathlib import Path
 
 import h5py
+import nbformat
 import numpy as np
 import pytest
 import yaml
+from nbclient import NotebookClient
 
+from pix2z.cli.workspace import make_workspace, merge, preset_params
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 
-from .conftest import ARMS, SPECTRUM_ARMS
+from .conftest import ARMS, ROOT, SPECTRUM_ARMS, Workspace
 
 METRICS = """
 mae rmse r2 adjusted_r2 bias_mean bias_median seed_precision nmad sigma_iqr outlier_005 outlier_010
 outlier_015 outlier_rail crps cde_loss pit_ks coverage_68 coverage_95
 """
 CONTROLS = ["trainz", "knn", "trees", "parameters", "parameters_noisy"]
+NOTEBOOK = ROOT / "docs/examples/walkthrough.ipynb"
 
 
 def stages_run(output: str) -> list[str]:
@@ -82,7 +88,8 @@ def test_all_arms_and_controls_predict_the_same_unclipped_test_galaxies(finished
     low, high = compare["test"]["clip_window"]
     assert compare["test"]["n"] == len(test)
     assert compare["test"]["n_inside"] == ((z_spec >= low) & (z_spec <= high)).sum()
-    files = sorted((folder / "predictions").glob("*/*.hdf5"))
+    others = ("validation.hdf5", "calibration.hdf5")
+    files = [f for f in (folder / "predictions").glob("*/*.hdf5") if f.name not in others]
     assert len(files) == 2 * len(ARMS) + len(CONTROLS)
     for path in files:
         with h5py.File(path, "r") as file:
@@ -139,8 +146,8 @@ def test_a_lost_store_is_refilled_with_its_aliases_and_history(finished, tmp_pat
     shutil.copytree(finished.folder, copy, ignore=shutil.ignore_patterns("mlruns", "mlflow.db*"))
     lost = type(finished)(copy)
     lost.repro()
-    lost.run("pix2z", "promote", "full", "--reason", "first")
-    lost.run("pix2z", "promote", "clipped", "--reason", "second")
+    lost.run("pix2z", "promote", "clipped", "--reason", "first")
+    lost.run("pix2z", "promote", "full", "--reason", "second")
     history = json.loads(lost.run("pix2z", "history", "--json"))
     models = json.loads(lost.run("pix2z", "models", "--json"))
     written = (copy / "promotions.json").read_bytes()
@@ -152,7 +159,7 @@ def test_a_lost_store_is_refilled_with_its_aliases_and_history(finished, tmp_pat
     again = json.loads(lost.run("pix2z", "models", "--json"))
     kept = ("model", "version", "aliases", "digests")
     assert [{k: v[k] for k in kept} for v in again] == [{k: v[k] for k in kept} for v in models]
-    assert "pix2z-full/1" in lost.run("pix2z", "rollback", "--reason", "back")
+    assert "pix2z-clipped/1" in lost.run("pix2z", "rollback", "--reason", "back")
 
 
 @pytest.mark.parametrize(
@@ -174,3 +181,62 @@ def test_a_damaged_input_is_one_line_and_exit_code_2(finished, tmp_path, damage,
     output = type(finished)(copy).run(sys.executable, "-m", "pix2z.stages.split", code=2)
     assert message in output
     assert len(output.strip().splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch):
+    for name in ("PATH", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, finished.environment()[name])
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        cell.outputs = []
+    client = NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": str(finished.folder)}}
+    )
+    client.execute()
+
+    pictures = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) == 2
+    said = "".join(out.get("text", "") for cell in code for out in cell.outputs)
+    assert "galaxies: mean |dz|" in said
+    assert "uJy" in said
+
+
+def write_nersc_file(path: Path, raw: Path) -> None:
+    """Semi-real stamps in the middle of 107 x 107 pixels of sky, with the keys of NERSC's file."""
+    rng = np.random.default_rng(7)
+    with h5py.File(raw) as real, h5py.File(path, "w") as file:
+        unmoved = np.flatnonzero(real["truth/moved"][...] == 0)
+        stamps = real["images"][...][unmoved]
+        sky = np.array([0.043, 0.017, 0.027, 0.044, 0.175], np.float32)[None, :, None, None]
+        images = (rng.normal(size=(len(unmoved), 5, 107, 107)) * sky).astype(np.float32)
+        images[:, :, 37:69, 37:69] = np.nan_to_num(stamps)
+        file["images"] = images
+        for key in ("ObjID", "ra", "dec", "specz_redshift", "specz_redshift_err"):
+            file[key] = real[key][...][unmoved]
+        file["specObjID"] = np.arange(len(unmoved))
+        extinction = np.array([5.155, 3.793, 2.751, 2.086, 1.479], np.float32)
+        file["e_bv"] = real["e_bv"][...][unmoved][:, None] * extinction
+
+
+def test_the_pipeline_runs_on_a_file_in_the_layout_of_nersc(finished, tmp_path):
+    folder = tmp_path / "nersc"
+    make_workspace(ROOT, folder, preset="nersc")
+    small = yaml.safe_load((ROOT / "presets/miniature.yaml").read_text())
+    params = merge(preset_params(ROOT, "nersc"), small, path="miniature")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    raw = folder / params["ingest"]["source"]
+    raw.parent.mkdir(parents=True)
+    write_nersc_file(raw, finished.folder / "data/raw/semireal.h5")
+
+    output = Workspace(folder).repro("split")
+
+    assert "semireal" not in output.replace(str(finished.folder), "")
+    report = json.loads((folder / "reports/ingest.json").read_text())
+    assert report["raw"]["layout"] == "nersc"
+    assert "A_ugriz" in report["columns_from"]["ebv"]
+    assert report["n_good"] == report["n_raw"] > 300
+    split = json.loads((folder / "reports/split.json").read_text())
+    full, clipped = (split["selections"][name]["train"]["rows"] for name in ("full", "clipped"))
+    assert 0 < clipped < full
