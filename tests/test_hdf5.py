@@ -125,6 +125,16 @@ def test_where_hdf5_hangs_one_line_says_so(tmp_path):
     assert all("no answer within" in line or "cannot be read" in line for line in lines), lines
 
 
+def test_a_guard_that_a_signal_ended_is_replaced_before_it_is_asked(write):
+    path = write({"images": np.zeros(3)})
+    with hdf5.open_hdf5(path):
+        guard = hdf5._guards[os.getpid()]
+    guard.kill()
+    guard.wait()
+    with hdf5.open_hdf5(path) as file:
+        assert "images" in file
+
+
 def test_the_guard_is_one_for_all_files_and_replaced_where_it_ends(tmp_path):
     path = tmp_path / "raw.h5"
     write_texts(path)

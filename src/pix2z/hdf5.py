@@ -285,7 +285,11 @@ def _ask_guard(path: str | Path, *attribute: str) -> Any:
     question = json.dumps([str(Path(path).absolute()), *attribute])
     answer = ""
     with _guard_lock:
-        guard = _guards.get(os.getpid()) or _start_guard()
+        guard = _guards.get(os.getpid())
+        if guard is not None and guard.poll() is not None:  # a signal to all processes ended it
+            _end_guard()
+            guard = None
+        guard = guard or _start_guard()
         stdin, stdout = cast(IO[str], guard.stdin), cast(IO[str], guard.stdout)
         try:
             with suppress(BrokenPipeError):

@@ -70,6 +70,19 @@ def test_estimates_are_those_of_the_pool_and_blank_galaxies_have_none(
     assert redshifts.pdf.z.shape == (60,)
 
 
+def test_a_band_of_zeros_is_absent_and_an_impossible_ebv_unknown(estimator, stamps):
+    images, ebv = stamps
+    absent, zero = images.copy(), images.copy()
+    absent[0, ..., 0], zero[0, ..., 0] = np.nan, 0
+    unknown, wild = ebv.copy(), ebv.copy()
+    unknown[[1, 2, 4]], wild[[1, 2, 4]] = np.nan, (-1, 50, np.inf)
+    expected = estimator.estimate(absent, unknown)
+    redshifts = estimator.estimate(zero, wild)
+    np.testing.assert_array_equal(redshifts.z_median, expected.z_median)
+    np.testing.assert_array_equal(redshifts.flags, expected.flags)
+    assert redshifts.flags[[0, 1, 2, 4]].tolist() == [1, 4, 4, 4]
+
+
 def test_the_table_has_the_columns_of_predict(estimator, stamps):
     table = estimator.estimate(*stamps).to_pandas()
     assert list(table) == list(COLUMNS)

@@ -34,8 +34,9 @@ ALIKE = [
     (SDSS, ("--layout", "fits"), "layout: expected one of "),
     (SDSS, ("--layout", "nersc"), "images"),  # another shape than the layout has
     (SDSS, ("--ebv", "dust"), "--ebv: 'dust' is no number, and "),
-    (SDSS, ("--ebv", "-0.1"), "--ebv: expected E(B-V) of 0 mag or more, or a key; received '-0.1'"),
-    (SDSS, ("--ebv", "nan"), "--ebv: expected E(B-V) of 0 mag or more, or a key; received 'nan'"),
+    (SDSS, ("--ebv", "-0.1"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received '-0.1'"),
+    (SDSS, ("--ebv", "50"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received '50'"),
+    (SDSS, ("--ebv", "nan"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received 'nan'"),
     (SDSS, ("--model", "none"), "model 'none': not found; expected one of full"),
     (SDSS, ("--params", "no.yaml"), "no.yaml: cannot be read"),
     ("hdf5.h5", ("-m", "stamps=pix"), "option -m: expected one of images, axes, "),

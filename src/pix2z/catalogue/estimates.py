@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator
 
 __all__ = [
+    "LARGEST_EBV",
     "MOST_DIGESTED_BYTES",
     "PixelsToRedshifts",
     "input_facts",
+    "known_ebv",
     "predict_survey",
     "table_facts",
     "usable_stamps",
 ]
+
+LARGEST_EBV = 3.0
+"""Mag; SDSS looked away from the Galactic plane, where E(B-V) is larger."""
 
 MOST_DIGESTED_BYTES = 2**30
 """An input of at most this size gets a digest: it is read in a second or two."""
@@ -46,6 +51,12 @@ class PixelsToRedshifts(Protocol):
         """Redshifts of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
 
 
+def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:
+    """E(B-V) in mag; NaN, which is unknown, where it is negative or above `LARGEST_EBV`."""
+    possible = (ebv >= 0) & (ebv <= LARGEST_EBV)
+    return np.where(possible, ebv, np.nan).astype(np.float32)
+
+
 def usable_stamps(
     survey: RawSurvey, *, ebv: float | None = None, batch_rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
@@ -55,13 +66,12 @@ def usable_stamps(
 
     Parameters
     ----------
-    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file, where
-        one that is negative or not finite is NaN.
+    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file. What
+        cannot be is NaN: see `known_ebv`.
     batch_rows : stamps in memory at a time.
     """
     n, read_images = len(survey.table), usable_pixels(survey).read_images
-    known = survey.table.ebv if ebv is None else np.full(n, ebv, np.float32)
-    known = np.where(np.isfinite(known) & (known >= 0), known, np.float32(np.nan))
+    known = known_ebv(survey.table.ebv if ebv is None else np.full(n, ebv, np.float32))
     for start in range(0, n, batch_rows):
         rows = np.arange(start, min(start + batch_rows, n))
         yield rows, read_images(start, int(rows[-1]) + 1), known[rows]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pix2z.catalogue.estimates import known_ebv
 from pix2z.errors import InputError
+from pix2z.ingest.checks import absent_as_nan
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
 
@@ -39,8 +41,9 @@ class Estimator:
         Parameters
         ----------
         images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN marks a masked pixel; a
-            band that is absent is all NaN.
-        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, or None, where unknown.
+            band that is absent is all NaN, or all 0.
+        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, or None, where unknown. One
+            that is negative or above 3 mag counts as unknown.
 
         Raises
         ------
@@ -53,7 +56,8 @@ class Estimator:
         known = np.full(len(pixels), np.nan) if ebv is None else _numbers("ebv", ebv)
         if known.shape not in ((), (len(pixels),)):
             raise InputError(f"ebv: expected shape ({len(pixels)},); received {known.shape}")
-        known = np.broadcast_to(np.where(known >= 0, known, np.nan), len(pixels))
+        known = np.broadcast_to(known_ebv(known), len(pixels))
+        pixels = absent_as_nan(pixels.astype(np.float32, copy=False))
         return without_blank(self._pool.estimate(pixels, known))
 
 

@@ -1,6 +1,5 @@
 """What commands that read a user's file of galaxies share: its options, and how it is opened."""
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,8 +138,12 @@ def ebv_option(text: str | None) -> tuple[float | None, str | None]:
         value = float(text)
     except ValueError:
         return None, text
-    if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"--ebv: expected E(B-V) of 0 mag or more, or a key; received {text!r}")
+    from pix2z.catalogue.estimates import LARGEST_EBV
+
+    if not 0 <= value <= LARGEST_EBV:
+        raise InputError(
+            f"--ebv: expected E(B-V) of 0 to {LARGEST_EBV:g} mag, or a key; received {text!r}"
+        )
     return value, None
 
 

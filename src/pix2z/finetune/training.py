@@ -44,7 +44,7 @@ def training_record(folder: Path, arm: str, base: BasePool, settings: FinetuneCo
     folder : with galaxies.h5 and split.h5.
     arm : name of the trainings.
     """
-    code = training_code()
+    code = training_code("finetune/training.py")
     tuned_on = {
         "galaxies_sha256": file_digest(folder / "galaxies.h5"),
         "split_sha256": file_digest(folder / "split.h5"),

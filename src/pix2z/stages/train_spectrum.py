@@ -36,7 +36,8 @@ def main() -> None:
     rows = DATA / "splits" / f"{arm.selection}.h5"
     files = {"galaxies": DATA / "galaxies.h5", "spectra": DATA / "spectra.h5", "split": rows}
     digests = {f"{what}_sha256": file_digest(path) for what, path in files.items()}
-    inputs = {**digests, **training_code("spectrum_network", "wavelengths.py")}
+    code = training_code("spectrum_network", "spectra/learned_basis.py", "wavelengths.py")
+    inputs = {**digests, **code}
     key = spectrum_training_key(inputs, (arm, settings, encoder, pdf))
     record = {
         "arm": name,
