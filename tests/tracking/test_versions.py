@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +13,7 @@ from pix2z.tracking import versions as versions_module
 from pix2z.tracking.versions import (
     SHOWN,
     Version,
+    download,
     find_version,
     known_pools,
     listed_versions,
@@ -174,13 +177,40 @@ def test_a_local_name_needs_no_mlflow(root):
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def pools_in(cache):
+    """Folders of the cache, hidden ones too; beside them are the locks of downloads."""
+    return [path for path in cache.iterdir() if path.suffix != ".lock"]
+
+
+def test_many_that_ask_for_a_version_first_download_it_once(both, cache, monkeypatch):
+    """As the processes of one batch with an empty cache: nobody takes a pool from another."""
+    n_askers, downloads = 4, []
+    together = threading.Barrier(n_askers)
+
+    def counted(*arguments):
+        downloads.append(arguments)
+        return download(*arguments)
+
+    def ask(_):
+        together.wait()
+        return resolve_pool("models:/pix2z-full/1")
+
+    resolve_pool("models:/pix2z-full/1")  # MLflow is imported once
+    shutil.rmtree(cache)
+    monkeypatch.setattr(versions_module, "download", counted)
+    with ThreadPoolExecutor(n_askers) as askers:
+        folders = set(askers.map(ask, range(n_askers)))
+    assert len(downloads) == 1
+    assert pools_in(cache) == list(folders)
+
+
 def test_a_registered_version_is_downloaded_once_and_whole(both, cache):
     folder = resolve_pool("models:/pix2z-full/1")
     source = both / "models/full"
     assert folder.parent == cache == pool_cache()
     for name in ("pool.json", "seed-1/estimator.json", "seed-2/weights.weights.h5"):
         assert (folder / name).read_bytes() == (source / name).read_bytes()
-    assert [path.name for path in cache.iterdir()] == [folder.name]
+    assert pools_in(cache) == [folder]
     before = (folder / "pool.json").stat().st_ino
     for spec in ("models:/pix2z-full@champion", "pix2z-full@champion", "pix2z-full/1"):
         assert resolve_pool(spec) == folder
@@ -216,7 +246,7 @@ def test_a_version_whose_pool_is_gone_is_one_line(both, cache, monkeypatch):
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", gone)
     with pytest.raises(IntegrityError, match="pix2z-full/1: its artifacts are gone .no such"):
         resolve_pool("models:/pix2z-full/1")
-    assert list(cache.iterdir()) == []
+    assert pools_in(cache) == []
 
 
 def test_a_store_that_is_not_there_or_out_of_reach_is_one_line(tmp_path, monkeypatch):

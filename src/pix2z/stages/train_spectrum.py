@@ -23,7 +23,8 @@ from pix2z.spectrum_network.arm import SpectrumTraining, spectrum_training_key, 
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.spectrum_network.units import physical_blocks, stamps_of
 from pix2z.stages.runner import run as run_stage
-from pix2z.tracking.live import SPECTRA, live_curve
+from pix2z.tracking.experiments import SPECTRA
+from pix2z.tracking.live import live_curve
 
 DATA = Path("data")
 

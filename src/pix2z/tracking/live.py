@@ -13,13 +13,13 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
-from pix2z.tracking.experiments import SPECTRA, TRAININGS
+from pix2z.tracking.experiments import TRAININGS
 from pix2z.tracking.records import RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
-__all__ = ["SPECTRA", "end_abandoned", "live_curve"]
+__all__ = ["end_abandoned", "live_curve"]
 
 LOG = logging.getLogger(__name__)
 

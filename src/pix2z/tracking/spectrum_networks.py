@@ -76,7 +76,7 @@ one; flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown, 8: eve
 
 
 def resolve_spectrum_model(spec: str, *, root: Path = Path()) -> Path:
-    """Return the folder that `spec` names, for `spectrum_estimator.load_spectrum_estimator`.
+    """Return the folder that `spec` names, which `spectrum_network.estimator` loads.
 
     Parameters
     ----------

@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, text_digest
@@ -259,13 +261,21 @@ def _registered_pool(spec: str) -> Path:
         folder: Path = pool_cache() / text_digest(version.pool_digest)
         if not (folder / "pool.json").is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
-                pool = download(store, version, "artifacts/pool", Path(scratch))
-                shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
-                pool.replace(folder)
+            with FileLock(folder.with_name(f"{folder.name}.lock")):
+                _download_pool(store, version, folder)
     if read_json(folder / "pool.json").get("digest") != version.pool_digest:
         raise Pix2zError(f"{folder}: not the pool of {spec}; delete the folder and try again")
     return folder
+
+
+def _download_pool(store: "Store", version: Version, folder: Path) -> None:
+    """Make `folder` the pool of a version, unless another process did so while this one waited."""
+    if (folder / "pool.json").is_file():
+        return
+    with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
+        pool = download(store, version, "artifacts/pool", Path(scratch))
+        shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
+        pool.replace(folder)
 
 
 def download(store: "Store", version: Version, part: str, folder: Path) -> Path:

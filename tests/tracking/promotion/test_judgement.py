@@ -11,16 +11,18 @@ from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.dataset.splits import ids_digest, read_split, write_split
 from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 from pix2z.tracking.promotion import evidence
 from pix2z.tracking.promotion.evidence import part_terms
-from pix2z.tracking.promotion.judgement import Gate, judge
+from pix2z.tracking.promotion.judgement import Gate, judge, without_predictions
 from pix2z.tracking.promotion.smoke import find_held_out
-from pix2z.tracking.promotion.trail import read_trail
+from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import default_store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
+from tests.tracking.test_records import git
 
 
 def lines(text):
@@ -119,7 +121,57 @@ def test_predictions_that_are_not_the_versions_own_are_refused(
     assert "clipped has the lowest CRPS" in out
     assert dump() == before
     shutil.copytree(made / "models", world / "models")
+    shutil.copytree(made / "predictions/full", world / "predictions/full")
     assert "`dvc repro register` adds them" in run("promote", "full")[2]
+
+
+def test_the_way_to_predictions_is_one_that_leads_there(made, world):
+    """Register adds what lies beside the pool; what was never written takes a training."""
+    store = open_store()
+    version = find_version(read_versions(store.client), "full")
+
+    def told(**tags):
+        tagged = replace(version, tags={**version.tags, **tags})
+        return without_predictions(world, tagged, "none").measured
+
+    assert told() == "none; its pool is not in models/ now: `dvc repro -s register` adds them"
+    assert "code is that of commit 0123; in a later one whose dvc.lock" in told(git_commit="0123")
+    git(world, "init")
+    (world / FILE).write_text(version.pool_digest)
+    git(world, "add", FILE)
+    git(world, "commit", "-m", "promoted")
+    promoted = git(world, "rev-parse", "HEAD")
+    assert f"`git checkout {promoted[:12]}`, `dvc pull` and" in told(git_commit="0123")
+
+    shutil.copytree(made / "models/full", world / "models/full")
+    index = "predictions/full/predictions.json"
+    assert told() == f"none; {index} is missing, and only a training writes it"
+    (world / "predictions/full").mkdir(parents=True)
+    (world / index).touch()
+    assert told() == "none; `dvc repro register` adds them"
+
+    (world / "finetuned").mkdir()
+    field = (world / "models/full").rename(world / "finetuned/field")
+    assert "none; repeat pix2z finetune" in told(base_pool_digest="base")
+    (field / "predictions").mkdir()
+    (field / "predictions/predictions.json").touch()
+    assert told(base_pool_digest="base") == "none; `dvc repro register` adds them"
+
+
+def test_a_damaged_fine_tuned_model_blocks_no_other(world):
+    """Only where nobody else has the test galaxies is it named."""
+    of_arms = world / "data/galaxies.h5"
+    digest = read_split(world / "data/splits/full.h5").test_digest
+    for name in ("a", "field"):
+        (world / "finetuned" / name).mkdir(parents=True)
+        shutil.copy(of_arms, world / "finetuned" / name)
+    (world / "finetuned/a/split.h5").write_text("damaged")
+    assert find_held_out(world, digest).galaxies == of_arms
+    (world / "data/splits/full.h5").rename(world / "finetuned/field/split.h5")
+    assert find_held_out(world, digest).galaxies == world / "finetuned/field/galaxies.h5"
+    (world / "finetuned/field/split.h5").rename(world / "data/splits/full.h5")
+    with pytest.raises(InputError, match=r"finetuned/a/split\.h5"):
+        find_held_out(world, "feedfacecafe")
 
 
 @pytest.mark.usefixtures("unserved")

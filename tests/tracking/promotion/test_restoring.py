@@ -14,6 +14,7 @@ from pix2z.tracking.register import register
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, read_versions, with_alias
 from tests.tracking.conftest import take_over_store
+from tests.tracking.test_records import git
 
 FULL, PUBLISHED = "pix2z-full/1", "pix2z-published_full/1"
 
@@ -77,14 +78,21 @@ def test_aliases_and_events_are_as_before_and_the_file_is_only_read(lost, root):
     assert became == ["replaced", "replaced", "replaced", "champion"]
 
 
-def test_a_store_with_a_champion_is_left_alone(store, root, decide, dump):
+def test_a_store_with_a_champion_is_left_alone_and_another_in_the_file_is_told(
+    store, root, decide, dump, caplog
+):
     promote(store, root, decide(store, "full"), reason="")
+    restore_aliases(store, root)
+    assert caplog.text == ""
     file = json.loads((root / FILE).read_text())
-    file["champion"]["pool_digest"] = "another"
+    file["champion"] |= {"pool_digest": "another", "source": PUBLISHED}
     (root / FILE).write_text(json.dumps(file))
     before = dump()
     restore_aliases(store, root)
     assert dump() == before
+    (warning,) = caplog.messages
+    assert warning.startswith("the champion is pix2z-full/1 (pool pool-member-")
+    assert "but promotions.json names pix2z-published_full/1 (pool another)" in warning
 
 
 def test_without_a_file_nothing_happens(store, root, dump):
@@ -93,20 +101,35 @@ def test_without_a_file_nothing_happens(store, root, dump):
     assert dump() == before
 
 
-@pytest.mark.parametrize("commit", ["0123456789abcdef", None])
+CODE = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("made_by", [CODE, None])
 def test_a_champion_whose_pool_is_gone_moves_no_alias_and_the_way_back_is_said(
-    lost, root, held, caplog, commit
+    lost, root, held, caplog, made_by, committed
 ):
+    """The commit of the code is older than the results, so nothing is to be checked out by it."""
     file = json.loads((root / FILE).read_text())
-    file["champion"] |= {"pool_digest": "gone"} | ({"git_commit": commit} if commit else {})
+    file["champion"] |= {"pool_digest": "gone"} | ({"git_commit": made_by} if made_by else {})
     (root / FILE).write_text(json.dumps(file))
+    if committed:
+        git(root, "init")
+        git(root, "add", FILE)
+        git(root, "commit", "-m", "promoted")
+        promoted = git(root, "rev-parse", "HEAD")
+        git(root, "commit", "--allow-empty", "-m", "later")
     before = held("anew/mlflow.db")
     with caplog.at_level(logging.WARNING):
         restore_aliases(lost, root)
     assert held("anew/mlflow.db") == before
     assert "names the champion pix2z-full/1 (pool gone)" in caplog.text
-    if commit:
-        assert "git checkout 0123456789ab && dvc pull && dvc repro -s register" in caplog.text
+    if committed:
+        way = f"git checkout {promoted[:12]} && dvc pull && dvc repro -s register"
+        assert way in caplog.text
+    assert ("git checkout" in caplog.text) == committed
+    words = f"code that made it is that of commit {CODE[:12]}; its results were committed after"
+    assert (words in caplog.text) == (made_by is not None and not committed)
 
 
 def test_a_previous_champion_that_is_gone_does_not_hold_the_champion_back(lost, root, caplog):

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from pix2z.errors import InputError, IntegrityError
-from pix2z.tracking.live import SPECTRA, live_curve
+from pix2z.tracking.experiments import SPECTRA
+from pix2z.tracking.live import live_curve
 from pix2z.tracking.register import register
 from pix2z.tracking.versions import find_version, listed_versions, read_versions, resolve_pool
 

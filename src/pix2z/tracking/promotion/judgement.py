@@ -14,7 +14,8 @@ from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
 from pix2z.evaluation.metric_names import METRICS
-from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
+from pix2z.redshift_pdf.predictions import PARTS_INDEX
+from pix2z.tracking.promotion.evidence import OWN, part_terms, same_galaxies
 from pix2z.tracking.promotion.gate import (
     Check,
     calibration_checks,
@@ -24,6 +25,7 @@ from pix2z.tracking.promotion.gate import (
     not_measured,
 )
 from pix2z.tracking.promotion.smoke import HeldOut, find_held_out, smoke_test
+from pix2z.tracking.promotion.trail import commit_that_names
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import Version, local_pool
 
@@ -131,13 +133,37 @@ def judge(
 
 def without_predictions(root: Path, version: Version, reason: str) -> Check:
     """Return the line of a version without predictions that can be read: how to get them."""
-    if local_pool(root, version.pool_digest):
-        remedy = "`dvc repro register` adds them"
-    else:
-        commit = version.tags.get("git_commit", "")[:12]
-        back = f"`git checkout {commit}`, `dvc pull` and " if commit else ""
-        remedy = f"its pool is not in models/ now: {back}`dvc repro -s register` adds them"
-    return Check("test", "Predictions", f"{reason}; {remedy}", "of its test galaxies", False)
+    words = f"{reason}; {_way_to_predictions(root, version)}"
+    return Check("test", "Predictions", words, "of its test galaxies", False)
+
+
+def _way_to_predictions(root: Path, version: Version) -> str:
+    """Say how the run of a version gets predictions, or that only another training makes them."""
+    pool = local_pool(root, version.pool_digest)
+    is_finetuned = "base_pool_digest" in version.tags
+    if pool:
+        index = (pool / OWN if is_finetuned else root / OWN / pool.name) / PARTS_INDEX
+        if index.is_file():
+            return "`dvc repro register` adds them"
+    if is_finetuned:
+        return "repeat pix2z finetune, which writes them"
+    if pool:
+        return f"{index.relative_to(root)} is missing, and only a training writes it"
+    return f"its pool is not in models/ now: {_way_back(root, version)}"
+
+
+def _way_back(root: Path, version: Version) -> str:
+    """Say which commit brings a pool of an arm back, so that it can be registered again."""
+    register = "`dvc repro -s register` adds them"
+    if commit := commit_that_names(root, version.pool_digest):
+        return f"`git checkout {commit[:12]}`, `dvc pull` and {register}"
+    made_by = version.tags.get("git_commit", "")[:12]
+    if not made_by:
+        return register
+    return (
+        f"its code is that of commit {made_by}; in a later one whose dvc.lock holds the pool, "
+        f"`dvc pull` and {register}"
+    )
 
 
 def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:

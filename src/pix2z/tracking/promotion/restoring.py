@@ -13,6 +13,7 @@ from pix2z.tracking.promotion.production import (
 from pix2z.tracking.promotion.trail import (
     FILE,
     Event,
+    commit_that_names,
     read_file,
     recorded_events,
     tag_event,
@@ -29,9 +30,10 @@ LOG = logging.getLogger(__name__)
 def restore_aliases(store: Store, root: Path) -> None:
     """Give a store without a champion the one that promotions.json names, and the whole trail.
 
-    A store that has a champion is left alone, and the file is only read. Where no registered
-    version holds the champion's pool, no alias moves: what brings it back is logged. A kill in
-    between leaves no champion, and the next call goes on.
+    A store that has a champion is left alone, and the file is only read; where the file names
+    another one, that is logged. Where no registered version holds the champion's pool, no alias
+    moves: what brings it back is logged. A kill in between leaves no champion, and the next call
+    goes on.
 
     Raises
     ------
@@ -42,11 +44,12 @@ def restore_aliases(store: Store, root: Path) -> None:
     if content[CHAMPION] is None:
         return
     versions = read_versions(store.client)
-    if with_alias(versions, CHAMPION):
+    if present := with_alias(versions, CHAMPION):
+        _log_disagreement(present, content[CHAMPION])
         return
     champion = _of_pool(versions, content[CHAMPION])
     if champion is None:
-        _log_ways_back(content[CHAMPION])
+        _log_way_back(root, content[CHAMPION])
         return
     events = sorted(recorded_events(root), key=lambda e: (e.number, e.time, e.key))
     previous = _of_pool(versions, content[PREVIOUS]) if content[PREVIOUS] else None
@@ -77,17 +80,42 @@ def _restored(store: Store, version: Version, events: Sequence[Event]) -> Versio
     return tag_production(store.client, copy, told[-1], source)
 
 
-def _log_ways_back(recorded: Mapping[str, Any]) -> None:
-    """Say that the champion's pool is not here, where it was made, and what brings it back."""
-    commit = str(recorded.get("git_commit", ""))
-    name = f"{recorded.get('source', 'the champion')} (pool {recorded['pool_digest'][:12]})"
-    if not commit:
-        LOG.warning("%s names the champion %s, which is in no model here", FILE, name)
+def _log_disagreement(present: Version, recorded: Mapping[str, Any]) -> None:
+    """Say that the store has another champion than promotions.json; nothing where they agree."""
+    if present.pool_digest == recorded["pool_digest"]:
         return
     LOG.warning(
-        "%s names the champion %s, whose pool is not in models/ now; no alias was moved. It was "
-        "trained at commit %s, and comes back with\n"
-        "    git checkout %s && dvc pull && dvc repro -s register\n"
-        "    git checkout - && dvc checkout && dvc repro -s register",
-        FILE, name, commit, commit[:12],
+        "the champion is %s (pool %s), but %s names %s; nothing was changed: `pix2z promote` of "
+        "the one that is meant makes them agree",
+        present.source, present.pool_digest[:12], FILE, _name(recorded),
     )  # fmt: skip
+
+
+def _log_way_back(root: Path, recorded: Mapping[str, Any]) -> None:
+    """Say that the champion's pool is not here, and which commit brings it back, if one is known.
+
+    The commit of the code is older than the results, and has the pool before in its dvc.lock.
+    """
+    name, made_by = _name(recorded), str(recorded.get("git_commit", ""))
+    if commit := commit_that_names(root, recorded["pool_digest"]):
+        LOG.warning(
+            "%s names the champion %s, whose pool is not in models/ now; no alias was moved. It "
+            "comes back with\n"
+            "    git checkout %s && dvc pull && dvc repro -s register\n"
+            "    git checkout - && dvc checkout && dvc repro -s register",
+            FILE, name, commit[:12],
+        )  # fmt: skip
+    elif made_by:
+        LOG.warning(
+            "%s names the champion %s, whose pool is not in models/ now; no alias was moved. The "
+            "code that made it is that of commit %s; its results were committed after that. Check "
+            "out a commit whose dvc.lock holds them, then `dvc pull && dvc repro -s register`",
+            FILE, name, made_by[:12],
+        )  # fmt: skip
+    else:
+        LOG.warning("%s names the champion %s, which is in no model here", FILE, name)
+
+
+def _name(recorded: Mapping[str, Any]) -> str:
+    """Source and pool of a version that promotions.json names."""
+    return f"{recorded.get('source', 'the champion')} (pool {recorded['pool_digest'][:12]})"

@@ -67,25 +67,29 @@ def held_out_of_arms(root: Path) -> HeldOut:
     InputError
         data/galaxies.h5 or its split is missing, or the two do not belong together.
     """
-    for path in (root / GALAXIES, root / SPLIT):
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no such file; versions are judged on the test galaxies in it: run "
-                "`make repro`, or `dvc pull` where somebody pushed it"
-            )
     return _held_out(root / GALAXIES, root / SPLIT)
 
 
 def find_held_out(root: Path, digest: str) -> HeldOut | None:
-    """Find the test galaxies of that digest: those of data/, or of a fine-tuned model.
+    """Find the test galaxies of that digest: those of data/, else of a fine-tuned model.
 
-    Raises InputError as `held_out_of_arms`, unless a fine-tuned model has them.
+    Raises
+    ------
+    InputError
+        Nobody has them, and a file that might is missing (of data/) or damaged.
     """
-    for galaxies, split in _finetuned_samples(root):
-        if read_split(split).test_digest == digest:
-            return _held_out(galaxies, split)
-    of_arms = held_out_of_arms(root)
-    return of_arms if of_arms.digest == digest else None
+    errors = []
+    for galaxies, split in ((root / GALAXIES, root / SPLIT), *_finetuned_samples(root)):
+        try:
+            held_out = _held_out(galaxies, split)
+        except InputError as error:
+            errors.append(error)
+            continue
+        if held_out.digest == digest:
+            return held_out
+    if errors:
+        raise errors[0]
+    return None
 
 
 def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -96,6 +100,12 @@ def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _held_out(galaxies: Path, split_path: Path) -> HeldOut:
+    for path in (galaxies, split_path):
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file; versions are judged on the test galaxies in it: run "
+                "`make repro`, or `dvc pull` where somebody pushed it"
+            )
     split = read_split(split_path)
     with open_galaxies(galaxies) as file:
         digest = ids_digest(file.column("object_id", split.test))

@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
+from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, PRODUCTION, Version
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FILE",
     "Event",
     "champion_at",
+    "commit_that_names",
     "event_json",
     "metrics_of",
     "outcomes",
@@ -140,6 +142,15 @@ def read_file(root: Path) -> dict[str, Any]:
         if place is not None and not (isinstance(place, dict) and "pool_digest" in place):
             raise InputError(f"{path}: {alias} must name a pool_digest, or be null")
     return content
+
+
+def commit_that_names(root: Path, pool_digest: str) -> str:
+    """Return the first commit whose promotions.json names a pool; empty where there is none.
+
+    Results are committed before they are promoted, or with the promotion, so that dvc.lock holds
+    the pool there. The tag git_commit of a version is older: the commit of the code that made it.
+    """
+    return first_commit_with(root, pool_digest, path=FILE)
 
 
 def _from_file(root: Path, key: str, said: Any) -> Event:
