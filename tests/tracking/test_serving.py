@@ -32,6 +32,14 @@ def _load_pyfunc(path):
     return Model()
 """
 BROKEN = "raise ValueError('a broken model\\nwith a long story')\n"
+SLOWLY_BROKEN = """
+import time
+
+for line in ("Traceback (most recent call last):", "    a + b", "    ~~^~~", "ValueError: at last"):
+    print(line, flush=True)
+    time.sleep(1.5)
+time.sleep(60 * {restarts})
+"""
 
 
 def save(folder: Path, code: str) -> Path:
@@ -86,6 +94,17 @@ def test_a_model_that_does_not_load_is_one_line(tmp_path, workers):
         pytest.raises(Pix2zError, match=r"^ValueError: a broken model$"),
         serving(save(tmp_path / "broken", BROKEN), workers),
     ):
+        pytest.fail("it cannot answer")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_reason_is_waited_for_while_a_traceback_is_written(tmp_path, monkeypatch, restarts):
+    (tmp_path / "slow_server.py").write_text(SLOWLY_BROKEN.format(restarts=restarts))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    monkeypatch.setattr(
+        "pix2z.tracking.serving.get_cmd", lambda *_, **__: ("slow_server", environment)
+    )
+    with pytest.raises(Pix2zError, match=r"^ValueError: at last$"), serving(tmp_path):
         pytest.fail("it cannot answer")
 
 

@@ -44,7 +44,10 @@ CHAMPION_URI = f"models:/{PRODUCTION}@{CHAMPION}"
 PATIENCE_SECONDS = 20
 """What the server has for the requests it is at when it is told to stop."""
 
-_REASON = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
+TRACEBACK_SECONDS = 10
+"""What it has to write a traceback to its end."""
+
+_EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
 """The last line of a traceback, without the module of the exception."""
 
 
@@ -160,14 +163,30 @@ class Server:
                 return False
 
     def is_broken(self) -> bool:
-        """Tell whether it never will; of several workers, uvicorn starts broken ones for ever."""
-        return self.process.poll() is not None or any("Traceback" in s for s in self.early_lines)
+        """Tell whether it never will answer, once it has written why.
+
+        A traceback comes line by line. One worker ends after it; of several, uvicorn starts
+        broken ones for ever, so that the line of the exception is all there is to wait for.
+        """
+        if any("Traceback" in line for line in self.early_lines):
+            for _ in range(TRACEBACK_SECONDS):
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(1)
+                if self.process.poll() is not None or self.exceptions():
+                    break
+            return True
+        return self.process.poll() is not None
+
+    def exceptions(self) -> list[str]:
+        """Return the exceptions among what it wrote before it answered."""
+        return [match[1] for line in self.early_lines if (match := _EXCEPTION.match(line))]
 
     def reason(self) -> str:
         """Return in one line why it does not answer."""
-        reasons = [match[1] for line in self.early_lines if (match := _REASON.match(line))]
-        written = [line.strip() for line in self.early_lines if line.strip()]
-        return (reasons or written or [f"exit code {self.process.returncode}"])[-1]
+        written = [
+            line.strip() for line in self.early_lines if re.match(r"(?!.*Traceback)\S", line)
+        ]
+        return (self.exceptions() or written or [f"exit code {self.process.returncode}"])[-1]
 
 
 @contextmanager
