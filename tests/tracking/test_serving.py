@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -88,6 +90,31 @@ def test_a_server_that_is_killed_ends_the_command_and_its_workers(tmp_path):
     assert refuses(server.address)
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+from pix2z.tracking.serving import free_port, running
+
+port = free_port("127.0.0.1", 0)
+with running(Path(sys.argv[1]), host="127.0.0.1", port=port, workers=2) as server:
+    print(server.address, flush=True)
+    server.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_a_command_that_is_killed_leaves_no_server(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(save(tmp_path / "model", LIGHT))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        address = killed.stdout.readline().strip()
+        assert ask(address) > 0
+        killed.kill()
+    deadline = time.monotonic() + 30
+    while not refuses(address):
+        assert time.monotonic() < deadline, "it still answers"
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_does_not_load_is_one_line(tmp_path, workers):
     with (
@@ -167,7 +194,7 @@ def test_a_version_of_another_pool_than_registered_is_refused(client, registered
 
 def test_files_that_are_gone_are_one_line(client, registered, tmp_path):
     shutil.rmtree(registered)
-    with pytest.raises(Pix2zError, match=r"^pix2z-full/1: its files cannot be read .*[^\n]*$"):
+    with pytest.raises(Pix2zError, match=r"^pix2z-full/1: its artifacts are gone .*[^\n]*$"):
         fetch_version(open_store(), "full", tmp_path / "served")
 
 

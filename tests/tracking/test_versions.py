@@ -187,9 +187,9 @@ def test_many_that_ask_for_a_version_first_download_it_once(both, cache, monkeyp
     n_askers, downloads = 4, []
     together = threading.Barrier(n_askers)
 
-    def counted(*arguments):
+    def counted(*arguments, **named):
         downloads.append(arguments)
-        return download(*arguments)
+        return download(*arguments, **named)
 
     def ask(_):
         together.wait()

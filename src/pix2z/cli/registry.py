@@ -32,7 +32,7 @@ _METRICS = {
     "coverage_68": "in 68 %",
     "coverage_95": "in 95 %",
 }
-_STYLES = {"passed": "green", "FAILED": "bold red", "not measured": "yellow"}
+_STYLES = {"passed": "green", "FAILED": "bold red"}
 
 
 def models(
@@ -126,7 +126,7 @@ def promote(
         if dry_run:
             out.print(f"\n{decision.candidate.label} would be promoted. This is a dry run.")
             return
-        chosen = choice.short if choice else ""
+        chosen = choice.reason if choice else ""
         event = make_champion(store, root, decision, reason=words or chosen)
     before = f"; {event.from_version} is now the previous one" if event.from_version else ""
     out.print()
@@ -176,7 +176,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
     """Print how the candidate was chosen among the arms."""
     from pix2z.evaluation.metric_names import format_value
 
-    out.print(plain(choice.sentence), soft_wrap=True)
+    best = choice.ranked[0].arm
+    words = f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies."
+    out.print(plain(words), soft_wrap=True)
     for words in choice.passed_over.values():
         out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=True)
     shown = table("arm", "CRPS", "above", "95 % interval", "", right=("CRPS", "above"))
@@ -258,12 +260,16 @@ def history(
     """
     moment = None if at is None else _moment(at)
     with session() as store:
-        from pix2z.tracking.promotion.trail import champion_at, outcomes, read_trail
+        from pix2z.tracking.promotion.trail import (
+            champion_at,
+            champion_names,
+            outcomes,
+            read_trail,
+        )
         from pix2z.tracking.store import repository_root
-        from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
-        events = read_trail(store.client, repository_root())
-        champion = with_alias(read_versions(store.client), CHAMPION)
+        root = repository_root()
+        events, champion = read_trail(store.client, root), champion_names(store.client, root)
     if moment is not None:
         _show_champion_then(champion_at(events, champion, moment), moment, as_json=as_json)
         return

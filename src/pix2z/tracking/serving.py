@@ -5,6 +5,7 @@ of its own, as ``mlflow models serve --env-manager local`` does. pix2z is not im
 process, so the version runs the code that was registered with it.
 """
 
+import ctypes
 import ipaddress
 import os
 import re
@@ -21,17 +22,15 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from mlflow.artifacts import download_artifacts
-from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json
-from pix2z.tracking.store import Store, default_store
+from pix2z.errors import InputError, Pix2zError
+from pix2z.tracking.store import Store
 from pix2z.tracking.versions import (
     CHAMPION,
     PRODUCTION,
     Version,
+    download,
     find_version,
     read_versions,
     with_alias,
@@ -46,6 +45,9 @@ PATIENCE_SECONDS = 20
 
 TRACEBACK_SECONDS = 10
 """What it has to write a traceback to its end."""
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that comes when the parent ends."""
 
 _EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
 """The last line of a traceback, without the module of the exception."""
@@ -64,9 +66,7 @@ def fetch_version(store: Store, spec: str, folder: Path) -> tuple[Version, Path]
     InputError
         There is no such version.
     IntegrityError
-        Its files hold another pool than was registered.
-    Pix2zError
-        Its files cannot be read.
+        Its files are gone, or hold another pool than was registered.
     """
     versions = read_versions(store.client)
     if spec == CHAMPION_URI and with_alias(versions, CHAMPION) is None:
@@ -74,28 +74,8 @@ def fetch_version(store: Store, spec: str, folder: Path) -> tuple[Version, Path]
             f"{spec}: there is no champion yet; `pix2z promote` makes one, and --model ARM serves "
             "an arm without"
         )
-    if not versions:
-        raise InputError(f"model {spec!r}: no models are registered yet; run `make repro`")
     version = find_version(versions, spec)
-    model = _download(store, version, folder)
-    described = read_json(model / "artifacts/pool/pool.json")
-    digest = described.get("digest") if isinstance(described, dict) else None
-    if digest != version.pool_digest:
-        raise IntegrityError(
-            f"{version.label}: its files hold the pool {digest}, not {version.pool_digest}, which "
-            "was registered"
-        )
-    return version, model
-
-
-def _download(store: Store, version: Version, folder: Path) -> Path:
-    try:
-        with default_store(store.uri):
-            source = store.client.get_model_version_download_uri(version.name, str(version.number))
-            return Path(download_artifacts(source, dst_path=str(folder), tracking_uri=store.uri))
-    except (MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Pix2zError(f"{version.label}: its files cannot be read ({reason})") from error
+    return version, download(store, version, folder)
 
 
 def is_loopback(host: str) -> bool:
@@ -222,6 +202,12 @@ def running(model: Path, *, host: str, port: int, workers: int) -> Iterator[Serv
             log.join()
 
 
+def _end_with_parent() -> None:
+    """Ask Linux to end the server where this process is killed and cannot do so itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[str]:
     """Run what ``mlflow models serve`` runs, with this interpreter and without a log of requests.
 
@@ -236,6 +222,7 @@ def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_end_with_parent,
         start_new_session=True,  # Ctrl-C reaches this process alone, which tells the server
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "CHAMPION",
     "FINETUNED",
     "MODELS",
+    "POOL_FILES",
     "PREVIOUS",
     "PRODUCTION",
     "SHOWN",
@@ -54,6 +55,9 @@ CHAMPION, PREVIOUS = "champion", "previous"
 
 MODELS, FINETUNED = "models", "finetuned"
 """Folders of trained arms and of fine-tuned models, in the root of the repository."""
+
+POOL_FILES = "artifacts/pool"
+"""Folder of the pool among the files of a version."""
 
 SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_68", "coverage_95")
 """Metrics on the test galaxies of each version; those of versions of different test digests are of
@@ -259,36 +263,31 @@ def _registered_pool(spec: str) -> Path:
         version = find_version(read_versions(store.client), spec)
         # A folder name, whatever the tag holds.
         folder: Path = pool_cache() / text_digest(version.pool_digest)
-        if not (folder / "pool.json").is_file():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_name(f"{folder.name}.lock")):
-                _download_pool(store, version, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if not (folder / "pool.json").is_file():
+                with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
+                    pool = download(store, version, Path(scratch), part=POOL_FILES)
+                    shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
+                    pool.replace(folder)
     if read_json(folder / "pool.json").get("digest") != version.pool_digest:
         raise Pix2zError(f"{folder}: not the pool of {spec}; delete the folder and try again")
     return folder
 
 
-def _download_pool(store: "Store", version: Version, folder: Path) -> None:
-    """Make `folder` the pool of a version, unless another process did so while this one waited."""
-    if (folder / "pool.json").is_file():
-        return
-    with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
-        pool = download(store, version, "artifacts/pool", Path(scratch))
-        shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
-        pool.replace(folder)
+def download(store: "Store", version: Version, folder: Path, *, part: str = "") -> Path:
+    """Copy the files of a version into `folder`, and return where they lie.
 
-
-def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
-    """Copy a part of the files of a version into `folder`, and return where it lies.
+    Weights are held against their digests when they are loaded: this needs no TensorFlow.
 
     Parameters
     ----------
-    part : below the model, as ``artifacts/pool``.
+    part : `POOL_FILES`, or the whole model as MLflow saved it.
 
     Raises
     ------
     IntegrityError
-        It is gone from the registry, or leads out of the version.
+        They are gone from the registry, or hold another pool than was registered.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -297,12 +296,20 @@ def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
 
     try:
         model = store.client.get_model_version_download_uri(version.name, str(version.number))
-        copied = download_artifacts(f"{model}/{part}", dst_path=str(folder), tracking_uri=store.uri)
-    except (MlflowException, OSError) as error:
+        source = f"{model}/{part}" if part else model
+        copied = Path(download_artifacts(source, dst_path=str(folder), tracking_uri=store.uri))
+        described = read_json((copied if part else copied / POOL_FILES) / "pool.json")
+    except (MlflowException, OSError, InputError) as error:
         raise IntegrityError(
             f"{version.label}: its artifacts are gone ({reason(error)})"
         ) from error
-    return Path(copied)
+    digest = described.get("digest") if isinstance(described, dict) else None
+    if digest != version.pool_digest:
+        raise IntegrityError(
+            f"{version.label}: its files hold the pool {digest}, not {version.pool_digest}, which "
+            "was registered"
+        )
+    return copied
 
 
 def listed_versions(client: "MlflowClient") -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pix2z.tracking.register import register
 from pix2z.tracking.store import existing_store
 from pix2z.tracking.versions import (
     CHAMPION,
+    POOL_FILES,
     download,
     find_version,
     listed_versions,
@@ -72,6 +73,6 @@ def test_promotions_and_rollbacks_work_through_a_server(
         assert listed["models:/pix2z/1"]["source"] == "pix2z-full/1"
         assert listed["models:/pix2z/1"]["metrics"]["mae"] == pytest.approx(0.1)
         version = find_version(read_versions(store.client), "models:/pix2z@champion")
-        folder = download(store, version, "artifacts/pool", tmp_path)
+        folder = download(store, version, tmp_path, part=POOL_FILES)
         assert (folder / "seed-1/weights.weights.h5").read_bytes() == b"full1"
     assert not (root / "mlruns").exists()

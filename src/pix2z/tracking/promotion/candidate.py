@@ -13,7 +13,6 @@ from pix2z.config.evaluate import EvaluateConfig
 from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.bootstrap import group_weights, interval
-from pix2z.evaluation.metric_names import format_value
 from pix2z.evaluation.weighted import weighted_mean
 from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
 from pix2z.tracking.store import Store
@@ -55,30 +54,12 @@ class Choice:
     """Validation and calibration galaxies."""
 
     @property
-    def sentence(self) -> str:
-        """Which arm is the best of these, and how surely."""
-        best, *others = self.ranked
-        start = (
-            f"{best.arm} has the lowest CRPS on {self.n:,} validation and calibration galaxies: "
-            f"{_shown(best.crps)}"
-        )
-        if not others:
-            return f"{start}. There is no other arm to compare."
-        second = others[0]
-        gap = (
-            f"{second.arm} has {_shown(second.crps)}, worse by {_shown(second.behind)} "
-            f"(95 % interval {_shown(second.low)} to {_shown(second.high)})"
-        )
-        return f"{start}; {gap}. {_of_others(others)}"
-
-    @property
-    def short(self) -> str:
-        """The same in a few words, for the audit trail."""
-        best, *others = self.ranked
-        if not others:
-            return f"the only arm: {best.arm}"
-        verdict = _of_others(others).rstrip(".")
-        return f"lowest CRPS of {len(self.ranked)} arms; {verdict[0].lower()}{verdict[1:]}"
+    def reason(self) -> str:
+        """Why it was chosen, for the audit trail."""
+        _, *others = self.ranked
+        equal = [other.arm for other in others if other.low <= 0]
+        besides = f"; no significant difference from {' or '.join(equal)}" if equal else ""
+        return f"lowest CRPS of {len(self.ranked)} arms{besides}"
 
 
 def choose_arm(
@@ -150,15 +131,3 @@ def _why_not(arm: str, version: Version | None, digest: str) -> str:
         return f"{arm} is not registered"
     known = f"digest {version.test_digest[:8]}" if version.test_digest else "no tag test_digest"
     return f"{version.label} was tested on other galaxies ({known}) than those here ({digest[:8]})"
-
-
-def _of_others(others: Sequence[RankedArm]) -> str:
-    equal = [other.arm for other in others if other.low <= 0]
-    if not equal:
-        return "All others are significantly worse."
-    rest = ", all others are significantly worse" if len(equal) < len(others) else ""
-    return f"No significant difference from {' or '.join(equal)}{rest}."
-
-
-def _shown(crps: float) -> str:
-    return format_value("crps", crps)

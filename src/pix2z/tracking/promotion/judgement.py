@@ -5,34 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
-from pix2z.evaluation.metric_names import METRICS
 from pix2z.redshift_pdf.predictions import PARTS_INDEX
 from pix2z.tracking.promotion.evidence import OWN, part_terms, same_galaxies
-from pix2z.tracking.promotion.gate import (
-    Check,
-    calibration_checks,
-    champion_checks,
-    failing,
-    limit_checks,
-    not_measured,
-)
-from pix2z.tracking.promotion.smoke import HeldOut, find_held_out, smoke_test
-from pix2z.tracking.promotion.trail import commit_that_names
+from pix2z.tracking.promotion.gate import Check, Metrics, champion_checks, limit_checks
+from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
+from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import Version, local_pool
+from pix2z.tracking.versions import FINETUNED, Version, local_pool
 
 __all__ = ["Decision", "Gate", "judge", "without_predictions"]
-
-Metrics = tuple[Mapping[str, float], Mapping[str, NDArray[np.float64]]]
-"""Values by metric, and their values on the resamples that all versions share."""
 
 MOST_NAMED = 2
 """Lines of the gate that a refusal gives in full; the table has them all."""
@@ -72,23 +58,23 @@ class Decision:
     @property
     def passed(self) -> bool:
         """Whether there are lines of the gate, and every one passed."""
-        return bool(self.checks) and not failing(self.checks)
+        return bool(self.checks) and all(check.passed for check in self.checks)
 
     @property
     def refusal(self) -> str:
         """The lines that failed, in one line: the first ones in full."""
-        checks = failing(self.checks)
-        failed = [check for check in checks if check.passed is False] or checks
-        words = [check.sentence for check in failed[:MOST_NAMED]]
-        if len(failed) > MOST_NAMED:
-            words.append(f"and {len(failed) - MOST_NAMED} more")
-        return f"{self.candidate.label} is refused: {'; '.join(words)}"
+        failed = [check.sentence for check in self.checks if not check.passed]
+        more = [f"and {len(failed) - MOST_NAMED} more"] if len(failed) > MOST_NAMED else []
+        return f"{self.candidate.label} is refused: {'; '.join(failed[:MOST_NAMED] + more)}"
 
 
 def judge(
     gate: Gate, candidate: Version, champion: Version | None, *, new_test_set: bool
 ) -> Decision:
-    """Put a candidate through every line of the gate; nothing is written.
+    """Put a candidate through the lines of the gate; nothing is written.
+
+    Without its test galaxies or what it predicted for them there is nothing to measure: that is
+    then the last line.
 
     Parameters
     ----------
@@ -105,30 +91,43 @@ def judge(
         return decision
     digest = candidate.test_digest
     held_out = find_held_out(gate.root, digest) if digest else None
-    test = _test_check(candidate, held_out)
+    if held_out is None:
+        return Decision(candidate, champion, (_without_test_galaxies(digest),))
+    words = f"{len(held_out.rows):,}, digest {digest[:8]}"
+    test = Check("test", "Test galaxies", words, _HELD_OUT, True)
     gate.tell(f"reading what {candidate.label} predicted")
     try:
         terms = part_terms(gate.store, candidate, ["test"])
     except IntegrityError as error:
         missing = without_predictions(gate.root, candidate, str(error))
-        return Decision(candidate, champion, (test, missing, *_all_open(gate.promotion)))
+        return Decision(candidate, champion, (test, missing))
     with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
-        if held_out:
-            gate.tell(f"loading {candidate.label} as it would be served")
-            n = gate.promotion.smoke_galaxies
-            smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
+        gate.tell(f"loading {candidate.label} as it would be served")
+        n = gate.promotion.smoke_galaxies
+        smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
         metrics = _metrics(gate, terms)
         against = _champion_checks(gate, candidate, champion, terms, metrics, new_test_set)
-        served = [smoke.result()] if held_out else not_measured("served", ["Served model"])
-    checks = (
-        test,
-        *served,
-        *limit_checks(*metrics, gate.promotion.limits),
-        *calibration_checks(*metrics, gate.promotion.calibration),
-        *against,
-    )
+        checks = (
+            test,
+            smoke.result(),
+            *limit_checks("limits", metrics, gate.promotion.limits.model_dump()),
+            *limit_checks("calibration", metrics, gate.promotion.calibration.model_dump()),
+            *against,
+        )
     compared = any("value" in check.numbers for check in against)
     return Decision(candidate, champion, checks, metrics[0], compared)
+
+
+_HELD_OUT = "here, not trained on"
+
+
+def _without_test_galaxies(digest: str) -> Check:
+    words = (
+        f"digest {digest[:8]}: not in data/splits/full.h5 or finetuned/*/split.h5"
+        if digest
+        else "no tag test_digest (`dvc repro register` adds it to versions of today's models)"
+    )
+    return Check("test", "Test galaxies", words, _HELD_OUT, False)
 
 
 def without_predictions(root: Path, version: Version, reason: str) -> Check:
@@ -140,30 +139,14 @@ def without_predictions(root: Path, version: Version, reason: str) -> Check:
 def _way_to_predictions(root: Path, version: Version) -> str:
     """Say how the run of a version gets predictions, or that only another training makes them."""
     pool = local_pool(root, version.pool_digest)
-    is_finetuned = "base_pool_digest" in version.tags
-    if pool:
-        index = (pool / OWN if is_finetuned else root / OWN / pool.name) / PARTS_INDEX
-        if index.is_file():
-            return "`dvc repro register` adds them"
-    if is_finetuned:
-        return "repeat pix2z finetune, which writes them"
-    if pool:
-        return f"{index.relative_to(root)} is missing, and only a training writes it"
-    return f"its pool is not in models/ now: {_way_back(root, version)}"
-
-
-def _way_back(root: Path, version: Version) -> str:
-    """Say which commit brings a pool of an arm back, so that it can be registered again."""
-    register = "`dvc repro -s register` adds them"
-    if commit := commit_that_names(root, version.pool_digest):
-        return f"`git checkout {commit[:12]}`, `dvc pull` and {register}"
-    made_by = version.tags.get("git_commit", "")[:12]
-    if not made_by:
-        return register
-    return (
-        f"its code is that of commit {made_by}; in a later one whose dvc.lock holds the pool, "
-        f"`dvc pull` and {register}"
-    )
+    if pool is None:
+        return f"its pool is not here now: {way_back(root, place(version))}"
+    is_finetuned = pool.parent.name == FINETUNED
+    index = (pool / OWN if is_finetuned else root / OWN / pool.name) / PARTS_INDEX
+    if index.is_file():
+        return "`dvc repro register` adds them"
+    training = "repeating pix2z finetune" if is_finetuned else "a training"
+    return f"{index.relative_to(root)} is missing, and only {training} writes it"
 
 
 def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:
@@ -177,26 +160,6 @@ def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:
         only={*limited, *promotion.no_loss},
     )
     return metric_values(terms), drawn
-
-
-def _test_check(candidate: Version, held_out: HeldOut | None) -> Check:
-    digest = candidate.test_digest
-    if held_out is not None:
-        words = f"{len(held_out.rows):,}, digest {digest[:8]}"
-    elif digest:
-        words = f"digest {digest[:8]}: not in data/splits/full.h5 or finetuned/*/split.h5"
-    else:
-        words = "no tag test_digest (`dvc repro register` adds it to versions of today's models)"
-    return Check("test", "Test galaxies", words, "here, not trained on", held_out is not None)
-
-
-def _all_open(promotion: PromotionConfig) -> list[Check]:
-    """Every line that needs predictions, not measured."""
-    lines = not_measured("served", ["Served model"])
-    for kind in ("limits", "calibration"):
-        metrics = getattr(promotion, kind).model_dump()
-        lines += not_measured(kind, [METRICS[metric].label for metric in metrics])
-    return lines
 
 
 def _champion_checks(

@@ -12,7 +12,7 @@ pool.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,29 +25,41 @@ from mlflow.exceptions import MlflowException
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
 from pix2z.tracking.records import first_commit_with
-from pix2z.tracking.versions import CHAMPION, PREVIOUS, PRODUCTION, Version
+from pix2z.tracking.versions import (
+    CHAMPION,
+    PREVIOUS,
+    PRODUCTION,
+    Version,
+    read_versions,
+    with_alias,
+)
 
 __all__ = [
     "EVENT",
     "FILE",
     "Event",
     "champion_at",
-    "commit_that_names",
+    "champion_names",
     "event_json",
     "metrics_of",
     "outcomes",
+    "place",
     "predecessor",
     "read_file",
     "read_trail",
     "recorded_events",
     "tag_event",
     "tagged_events",
+    "way_back",
     "write_event",
     "write_file",
 ]
 
 EVENT = "event."
 """Start of the key of an event; time and a short random id follow."""
+
+_WAY_BACK = ("git_commit", "base_pool_digest")
+"""Tags of a version that say how its pool comes back, where it is gone."""
 
 FILE = "promotions.json"
 """Name of the file in the root of the repository."""
@@ -144,13 +156,34 @@ def read_file(root: Path) -> dict[str, Any]:
     return content
 
 
-def commit_that_names(root: Path, pool_digest: str) -> str:
-    """Return the first commit whose promotions.json names a pool; empty where there is none.
+def way_back(root: Path, recorded: Mapping[str, str]) -> str:
+    """Say how a pool that is not here comes back, so that it can be registered again.
 
-    Results are committed before they are promoted, or with the promotion, so that dvc.lock holds
-    the pool there. The tag git_commit of a version is older: the commit of the code that made it.
+    Results are committed before they are promoted, or with the promotion, so the first commit whose
+    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
+    that made it. A fine-tuned pool is in no commit.
+
+    Parameters
+    ----------
+    recorded : of the version, as `place` records it.
     """
-    return first_commit_with(root, pool_digest, path=FILE)
+    register = "`dvc repro -s register`"
+    if "base_pool_digest" in recorded:
+        return (
+            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
+            f"{register}, or repeat pix2z finetune"
+        )
+    if commit := first_commit_with(root, recorded["pool_digest"], path=FILE):
+        return (
+            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
+            f"`git checkout -`, `dvc checkout` and {register}"
+        )
+    if made_by := recorded.get("git_commit"):
+        return (
+            f"its code is that of commit {made_by[:12]}; in a later one whose dvc.lock holds it, "
+            f"`dvc pull` and {register} bring it back"
+        )
+    return f"once it is in models/ again, {register} brings it back"
 
 
 def _from_file(root: Path, key: str, said: Any) -> Event:
@@ -202,8 +235,8 @@ def write_file(
         It cannot be written.
     """
     content = {
-        CHAMPION: _place(champion),
-        PREVIOUS: _place(previous),
+        CHAMPION: place(champion) if champion else None,
+        PREVIOUS: place(previous) if previous else None,
         "events": {event.key: event_json(event) for event in trail},
     }
     if content == read_file(root):
@@ -217,14 +250,13 @@ def write_file(
         ) from error
 
 
-def _place(version: Version | None) -> dict[str, str] | None:
-    if version is None:
-        return None
-    tags = ("pool_digest", "git_commit")
+def place(version: Version) -> dict[str, str]:
+    """Return what promotions.json says of the version that an alias is on."""
     return {
         "version": version.label,
         "source": version.source,
-        **{key: version.tags[key] for key in tags if key in version.tags},
+        "pool_digest": version.pool_digest,
+        **{key: version.tags[key] for key in _WAY_BACK if key in version.tags},
     }
 
 
@@ -242,29 +274,37 @@ def _pools_before(events: Sequence[Event]) -> list[str]:
     return before
 
 
-def outcomes(events: Sequence[Event], champion: Version | None) -> list[str]:
+def champion_names(client: MlflowClient, root: Path) -> set[str]:
+    """Return what events may call the champion: its pool or, in older ones, its version.
+
+    Where the store has none, as one that was made anew without its pool, promotions.json names it.
+    """
+    version = with_alias(read_versions(client), CHAMPION)
+    recorded = place(version) if version else read_file(root)[CHAMPION] or {}
+    return {recorded[key] for key in ("pool_digest", "version") if key in recorded}
+
+
+def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
     """Say what became of each event: ``champion``, ``replaced`` or ``no effect``.
 
     An event took effect where the next one starts from its pool or, for the last, where that is
     the champion's now. No effect: killed before its last write, or undone by hand.
+
+    Parameters
+    ----------
+    champion : as `champion_names` returns it.
     """
-    now = _names(champion) if champion else set()
     before, became = _pools_before(events), []
-    for place, event in enumerate(events, start=1):
-        last = place == len(events)
-        after = now if last else {before[place]}
+    for number, event in enumerate(events, start=1):
+        last = number == len(events)
+        after = champion if last else {before[number]}
         in_effect = "champion" if last else "replaced"
         became.append(in_effect if event.to_pool in after else "no effect")
     return became
 
 
-def _names(version: Version) -> set[str]:
-    """Return what `Event.to_pool` may call a version: its pool, or itself in older events."""
-    return {version.pool_digest, version.label}
-
-
 def champion_at(
-    events: Sequence[Event], champion: Version | None, moment: datetime
+    events: Sequence[Event], champion: Container[str], moment: datetime
 ) -> Event | None:
     """Return the promotion or rollback that made the champion of that moment, if there was one."""
     effective = [
@@ -280,12 +320,13 @@ def predecessor(events: Sequence[Event], champion: Version) -> str | None:
     before = [
         pool
         for event, pool in zip(events, _pools_before(events), strict=True)
-        if event.to_pool in _names(champion)
+        if event.to_pool in (champion.pool_digest, champion.label)
     ]
     return before[-1] if before and before[-1] else None
 
 
 def metrics_of(events: Sequence[Event], version: Version) -> Mapping[str, float]:
     """Return what a version reached when it was last promoted; empty where that is not recorded."""
-    recorded = [e.metrics for e in events if e.to_pool in _names(version) and e.metrics]
+    names = (version.pool_digest, version.label)
+    recorded = [event.metrics for event in events if event.to_pool in names and event.metrics]
     return recorded[-1] if recorded else {}
