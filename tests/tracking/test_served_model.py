@@ -15,7 +15,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import IntegrityError, Pix2zError
-from pix2z.tracking.served_requests import LARGEST_EBV, LARGEST_PIXEL, RequestError
+from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, LARGEST_EBV, RequestError
 from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
@@ -102,7 +102,7 @@ def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
 
 def test_the_brightest_and_reddest_that_are_taken_have_redshifts(model):
     """What would overflow in the network is refused before."""
-    brightest = np.full((2, 32, 32, 5), LARGEST_PIXEL)
+    brightest = np.full((2, 32, 32, 5), BRIGHTEST_PIXEL)
     brightest[1] *= -1
     rows = model.predict({"images": brightest, "ebv": [LARGEST_EBV, LARGEST_EBV], "pdf": True})
     assert np.isfinite(np.stack(rows["pdf"])).all()

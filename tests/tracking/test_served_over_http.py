@@ -104,7 +104,7 @@ def test_both_forms_get_the_answers_of_the_estimator(post, estimator):
 
 
 FAULTS = {
-    "shape": ({"inputs": IMAGES[:1, :16].tolist()}, "images are lists of shape (1, 16, 32, 5)"),
+    "shape": ({"inputs": IMAGES[:1, :16].tolist()}, "images has shape (1, 16, 32, 5)"),
     "text": ({"inputs": [[[["a"] * 5] * 32] * 32]}, "images has text in it; expected numbers"),
     "null": ({"inputs": None}, "images is null; expected numbers of shape"),
     "empty": ({"inputs": []}, "images holds no galaxy; expected at least one."),

@@ -30,15 +30,14 @@ def set_limit(world, **limits):
 def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
     code, out, err = run("promote")
     assert (code, err) == (0, "")
-    assert "full has the lowest CRPS on 200 validation and calibration galaxies: 0." in out
-    assert "clipped has 0." in out
-    assert "All others are significantly worse." in out
+    assert "full has the lowest CRPS on 200 validation and calibration galaxies." in out
+    assert "significantly worse" in lines(out)["clipped"]
     assert "\npix2z-full/1:\n" in out
     assert "answers as predicted, whole and in order" in lines(out)["Served model"]
     assert "Promoted: pix2z-full/1 is now the champion, as pix2z/1." in out
     assert champion() == "pix2z-full/1"
     (event,) = read_trail(open_store().client, world)
-    assert event.reason.startswith("lowest CRPS of 2 arms; all others are significantly worse")
+    assert event.reason == "lowest CRPS of 2 arms"
 
     before = dump()
     code, out, err = run("promote")

@@ -10,17 +10,15 @@ from collections.abc import Iterator
 import pytest
 
 from pix2z.tracking.promotion.production import promote, rollback
-from pix2z.tracking.promotion.trail import outcomes, read_trail
+from pix2z.tracking.promotion.trail import champion_names, outcomes, read_trail
 from pix2z.tracking.register import register
 from pix2z.tracking.store import existing_store
 from pix2z.tracking.versions import (
-    CHAMPION,
     POOL_FILES,
     download,
     find_version,
     listed_versions,
     read_versions,
-    with_alias,
 )
 
 pytestmark = pytest.mark.long
@@ -65,8 +63,7 @@ def test_promotions_and_rollbacks_work_through_a_server(
         for model in ("full", "published_full"):
             promote(store, root, decide(store, model), reason="")
         assert rollback(store, root, reason="it drifts").to_version == "pix2z/1"
-        champion = with_alias(read_versions(store.client), CHAMPION)
-        became = outcomes(read_trail(store.client, root), champion)
+        became = outcomes(read_trail(store.client, root), champion_names(store.client, root))
         assert became == ["replaced", "replaced", "champion"]
         listed = {v["uri"]: v for v in listed_versions(store.client)}
         assert listed["models:/pix2z/1"]["aliases"] == ["champion"]

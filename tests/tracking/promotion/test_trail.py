@@ -11,16 +11,19 @@ from pix2z.tracking.promotion.trail import (
     FILE,
     Event,
     champion_at,
+    champion_names,
     metrics_of,
     outcomes,
     predecessor,
     read_trail,
     recorded_events,
     tagged_events,
+    way_back,
     write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
+from tests.tracking.test_records import git
 
 
 def version(number, pool=None):
@@ -123,19 +126,24 @@ TRAIL = [
 ]
 
 
+def names(*arguments):
+    of_one = version(*arguments)
+    return {of_one.pool_digest, of_one.label}
+
+
 def test_what_became_of_each_event():
-    assert outcomes(TRAIL, version(1)) == ["replaced", "no effect", "replaced", "champion"]
-    assert outcomes(TRAIL, version(3))[-1] == "no effect"
-    assert outcomes([], None) == []
-    assert outcomes(TRAIL[:1], None) == ["no effect"]
+    assert outcomes(TRAIL, names(1)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL, names(3))[-1] == "no effect"
+    assert outcomes([], ()) == []
+    assert outcomes(TRAIL[:1], ()) == ["no effect"]
 
 
 def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew():
     """A rebuilt store calls the pool of pix2z/3 pix2z/1; events since then say from which pool."""
     later = event("pix2z/1", "pix2z/2", from_pool="pool3")
     trail = [*TRAIL[:3], later]
-    assert outcomes(TRAIL[:3], version(1, "pool3")) == ["replaced", "no effect", "champion"]
-    assert outcomes(trail, version(2)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL[:3], names(1, "pool3")) == ["replaced", "no effect", "champion"]
+    assert outcomes(trail, names(2)) == ["replaced", "no effect", "replaced", "champion"]
     assert predecessor(trail, version(2)) == "pool3"
 
 
@@ -143,8 +151,40 @@ def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew()
     ("day", "to"), [(1, None), (2, "pix2z/1"), (3, "pix2z/1"), (4, "pix2z/3"), (5, "pix2z/1")]
 )
 def test_who_was_champion_then(day, to):
-    then = champion_at(TRAIL, version(1), datetime(2026, 1, day, tzinfo=UTC))
+    then = champion_at(TRAIL, names(1), datetime(2026, 1, day, tzinfo=UTC))
     assert (then and then.to_version) == to
+
+
+def test_a_store_that_lacks_the_champion_leaves_it_to_the_file(client, root):
+    """As one that was made anew, where the champion's pool is gone."""
+    assert champion_names(client, root) == set()
+    write_file(root, TRAIL, champion=version(1), previous=version(3))
+    assert champion_names(client, root) == {"pool1", "pix2z/1"}
+    client.create_registered_model("pix2z")
+    client.create_model_version("pix2z", str(root), tags={"pool_digest": "another"})
+    client.set_registered_model_alias("pix2z", "champion", "1")
+    assert champion_names(client, root) == {"another", "pix2z/1"}
+
+
+def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
+    """The commit of the code is older than the results, so nothing is to be checked out by it."""
+    pool, code = {"pool_digest": "pool1"}, {"git_commit": "0123456789abcdef"}
+    assert (
+        way_back(root, pool)
+        == "once it is in models/ again, `dvc repro -s register` brings it back"
+    )
+    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, pool | code)
+    git(root, "init")
+    (root / FILE).write_text("pool1")
+    git(root, "add", FILE)
+    git(root, "commit", "-m", "promoted")
+    promoted = git(root, "rev-parse", "HEAD")
+    git(root, "commit", "--allow-empty", "-m", "later")
+    commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
+    assert way_back(root, pool | code).startswith(commands)
+    finetuned = way_back(root, pool | code | {"base_pool_digest": "base"})
+    assert "dvc pull" not in finetuned
+    assert finetuned.endswith("or repeat pix2z finetune")
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
@@ -160,7 +200,7 @@ def test_outcomes_and_predecessor_follow_any_history(moves):
         if took_effect:
             before[to] = champion
             champion = to
-    became = outcomes(trail, champion and version(champion))
+    became = outcomes(trail, names(champion) if champion else ())
     assert [outcome != "no effect" for outcome in became] == effective
     assert became.count("champion") == int(bool(effective) and effective[-1])
     if champion is not None:
