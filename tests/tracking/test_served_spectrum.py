@@ -1,6 +1,5 @@
 """A version of a trained spectrum network, loaded back as anybody would."""
 
-import base64
 import io
 import json
 import shutil
@@ -69,14 +68,6 @@ def test_the_loaded_version_answers_as_the_network_does(model, images, expected)
     assert list(rows["flags"]) == [0, 1, 2, 4, ImageFlag.NO_R_FLUX]
 
 
-def test_every_form_of_input_gives_the_same_answer(model, images, expected):
-    text = base64.b64encode(images.astype("<f4").tobytes()).decode()
-    lists = np.where(np.isnan(images), None, images).tolist()
-    for form in (images, text, lists):
-        rows = model.predict(form, params={"ebv": EBV})
-        np.testing.assert_allclose(np.stack(rows["flux"]), expected[1].flux, rtol=1e-5)
-
-
 def test_a_network_without_a_redshift_pdf_gives_spectra_alone(model, images, monkeypatch):
     estimator = model.unwrap_python_model().estimator
 
@@ -115,8 +106,6 @@ def test_requests_that_are_not_answered_are_told_why(model, images):
         model.predict({"images": images, "pdf": True})
     with pytest.raises(RequestError, match="129 galaxies; expected 128 at most"):
         model.predict(np.zeros((129, 32, 32, 5), np.float32))
-    with pytest.raises(RequestError, match="ebv has shape"):
-        model.predict({"images": images, "ebv": [0.1]})
 
 
 @pytest.mark.parametrize(

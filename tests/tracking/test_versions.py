@@ -5,12 +5,15 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.tracking import versions as versions_module
+from pix2z.tracking.store import existing_store
 from pix2z.tracking.versions import (
+    POOL_FILES,
     SHOWN,
     Version,
     download,
@@ -18,12 +21,11 @@ from pix2z.tracking.versions import (
     known_pools,
     listed_versions,
     local_pool,
-    newest,
     pool_cache,
     read_versions,
     resolve_pool,
-    with_alias,
 )
+from tests.tracking.conftest import own_artifacts
 
 
 def version(name, number, *aliases, **tags):
@@ -82,15 +84,6 @@ def test_a_version_that_is_no_pool_is_refused():
         find_version([stranger], "full")
 
 
-def test_newest_and_aliases():
-    assert newest(KNOWN, "pix2z-full").number == 10
-    assert newest(KNOWN, "pix2z-published_full") is None
-    assert with_alias(KNOWN, "champion").label == "pix2z/2"
-    assert with_alias(KNOWN, "champion", "pix2z-full") is None
-    assert with_alias(KNOWN, "champion").source == "pix2z-full/2"
-    assert newest(KNOWN, "pix2z-full").source == "pix2z-full/10"
-
-
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -103,6 +96,15 @@ def both(root, registered, client, cache):
     shutil.copy(registered / "mlflow.db", root / "mlflow.db")
     client.set_registered_model_alias("pix2z-full", "champion", "1")
     return root
+
+
+@pytest.fixture
+def own_pool(both, registered, client):
+    """Give the store artifacts of its own; return the folder of pix2z-full/1's pool."""
+    own_artifacts(registered, both)
+    model = Path(client.get_model_version_download_uri("pix2z-full", "1"))
+    assert model.is_relative_to(both)
+    return model / POOL_FILES
 
 
 @pytest.mark.parametrize("page", [1000, 1])
@@ -226,35 +228,26 @@ def test_a_registered_version_is_downloaded_once_and_whole(both, cache):
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("how", "words"),
     [
-        ("models:/pix2z-other/1", "not registered; expected one of full, published_full"),
-        ("models:/pix2z-full/7", "no such version; expected one of pix2z-full/1"),
-        ("pix2z-full@best", "no such version; expected one of pix2z-full/1, pix2z-full@champion"),
-        ("models:/", "not registered"),
+        ("gone", "its artifacts are gone ("),
+        ("not JSON", "its artifacts are gone ("),
+        ("another pool", "its files hold the pool another, not pool-member-full-1-"),
     ],
 )
-def test_an_unknown_version_names_what_the_registry_holds(both, spec, message):
-    with pytest.raises(InputError, match=message):
-        resolve_pool(spec)
-
-
-def test_a_version_whose_pool_is_gone_is_one_line(both, cache, monkeypatch):
-    def gone(*_, **__):
-        raise OSError("no such folder")
-
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", gone)
-    with pytest.raises(IntegrityError, match="pix2z-full/1: its artifacts are gone .no such"):
-        resolve_pool("models:/pix2z-full/1")
-    assert pools_in(cache) == []
-
-
-def test_a_store_that_is_not_there_or_out_of_reach_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    with pytest.raises(InputError, match="no such store of MLflow"):
-        resolve_pool("models:/pix2z-full/1")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(Pix2zError, match="cannot be reached") as caught:
-        resolve_pool("models:/pix2z-full/1")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("part", ["", POOL_FILES])
+def test_a_version_that_does_not_hold_its_own_pool_is_not_downloaded(
+    both, tmp_path, own_pool, part, how, words
+):
+    if how == "gone":
+        shutil.rmtree(own_pool.parents[1])
+    else:
+        own_pool.joinpath("pool.json").write_text(
+            "{" if how == "not JSON" else '{"digest": "another"}'
+        )
+    with existing_store() as store:
+        version = find_version(read_versions(store.client), "full")
+        with pytest.raises(IntegrityError) as refused:
+            download(store, version, tmp_path, part=part)
+    assert str(refused.value).startswith(f"pix2z-full/1: {words}")
+    assert "\n" not in str(refused.value)

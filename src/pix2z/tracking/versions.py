@@ -263,16 +263,23 @@ def _registered_pool(spec: str) -> Path:
         version = find_version(read_versions(store.client), spec)
         # A folder name, whatever the tag holds.
         folder: Path = pool_cache() / text_digest(version.pool_digest)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if not (folder / "pool.json").is_file():
-                with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
-                    pool = download(store, version, Path(scratch), part=POOL_FILES)
-                    shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
-                    pool.replace(folder)
+        if not (folder / "pool.json").is_file():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f"{folder.name}.lock")):
+                _download_pool(store, version, folder)
     if read_json(folder / "pool.json").get("digest") != version.pool_digest:
         raise Pix2zError(f"{folder}: not the pool of {spec}; delete the folder and try again")
     return folder
+
+
+def _download_pool(store: "Store", version: Version, folder: Path) -> None:
+    """Make `folder` the pool of a version, unless another process did so while this one waited."""
+    if (folder / "pool.json").is_file():
+        return
+    with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
+        pool = download(store, version, Path(scratch), part=POOL_FILES)
+        shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
+        pool.replace(folder)
 
 
 def download(store: "Store", version: Version, folder: Path, *, part: str = "") -> Path:

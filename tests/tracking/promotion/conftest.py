@@ -25,7 +25,7 @@ from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
-from tests.tracking.conftest import take_over_store
+from tests.tracking.conftest import own_artifacts, take_over_store
 
 ROOT = Path(__file__).parents[3]
 GRID = RedshiftGrid(0.0, 0.4, 40)
@@ -184,14 +184,9 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture
-def own_artifacts(world, made):
+def altered(world, made):
     """Give the store artifacts of its own; return those of the run and of the model of full."""
-    shutil.copytree(made / "mlruns", world / "mlruns")
-    with sqlite3.connect(world / "mlflow.db") as connection:
-        for column in ("model_versions.storage_location", "runs.artifact_uri"):
-            table, name = column.split(".")
-            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"
-            connection.execute(moved, (str(made), str(world)))
+    own_artifacts(made, world)
     client = open_store().client
     model = Path(client.get_model_version_download_uri("pix2z-full", "1"))
     run = client.get_run(client.get_model_version("pix2z-full", "1").run_id)

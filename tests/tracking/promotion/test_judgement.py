@@ -11,7 +11,7 @@ from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.dataset.splits import ids_digest, read_split, write_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.errors import InputError
+from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
@@ -66,14 +66,7 @@ def test_predictions_are_read_in_chunks(world, monkeypatch):
     assert sizes == [32, 32, 32, 4] * 2
 
 
-def altered_files(predictions):
-    for file in predictions.glob("*.hdf5"):
-        content = bytearray(file.read_bytes())
-        content[-100] ^= 1
-        file.write_bytes(content)
-
-
-def altered(key):
+def another(key):
     def alter(predictions):
         said = json.loads((predictions / "predictions.json").read_text())
         said[key] = "0123456789abcdef"
@@ -82,26 +75,41 @@ def altered(key):
     return alter
 
 
+def other_bytes(predictions):
+    file = predictions / "pool.hdf5"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("alter", "words"),
     [
         (shutil.rmtree, "carries no predictions"),
-        (altered("pool_digest"), "predictions of another pool: expected pool_digest "),
-        (altered("test_digest"), "predictions of another test: expected test_digest "),
-        (altered_files, "does not match its sha256"),
+        (another("pool_digest"), "predictions of another pool: expected pool_digest "),
+        (another("test_digest"), "predictions of another test: expected test_digest "),
+        (other_bytes, "does not match its sha256"),
     ],
 )
+def test_predictions_that_are_not_the_versions_own_are_refused(altered, alter, words):
+    alter(altered[0])
+    store = open_store()
+    version = find_version(read_versions(store.client), "full")
+    with pytest.raises(IntegrityError, match=words) as refused:
+        part_terms(store, version, ["test"])
+    assert "pix2z-full/1" in str(refused.value)
+
+
 @pytest.mark.usefixtures("unserved")
-def test_predictions_that_are_not_the_versions_own_are_refused(
-    world, made, run, dump, own_artifacts, alter, words
+def test_a_version_without_predictions_is_neither_promoted_nor_chosen(
+    world, made, run, dump, altered
 ):
-    """As a candidate and as an arm to choose from; as a champion, unless a new line is begun."""
+    """And as a champion it is followed only where a new line is begun."""
     assert run("promote", "full")[0] == 0
-    alter(own_artifacts[0])
+    shutil.rmtree(altered[0])
     code, _, err = run("promote", "clipped")
     assert code == 3
-    assert "Champion: " in err
-    assert words in err
+    assert "Champion: pix2z/1 carries no predictions" in err
     assert "or --new-test-set" in err
     assert judged(world, "clipped", new_test_set=True).passed
     open_store().client.delete_registered_model("pix2z")
@@ -109,19 +117,13 @@ def test_predictions_that_are_not_the_versions_own_are_refused(
     for flags in ((), ("--new-test-set",)):
         code, out, err = run("promote", "full", *flags)
         assert code == 3
-        assert err.startswith("error: pix2z-full/1 is refused: Predictions: ")
-        assert words in err
-        assert "its pool is not here now" in err
+        assert err.startswith("error: pix2z-full/1 is refused: Predictions: pix2z-full/1 carries ")
         assert err.count("\n") == 1
         assert "CRPS" not in lines(out)
     out = run("promote", "--dry-run")[1]  # the best arm that there is
-    assert "Not compared: " in out
-    assert words in out
+    assert "Not compared: pix2z-full/1 carries no predictions" in out
     assert "clipped has the lowest CRPS" in out
     assert dump() == before
-    shutil.copytree(made / "models", world / "models")
-    shutil.copytree(made / "predictions/full", world / "predictions/full")
-    assert "`dvc repro register` adds them" in run("promote", "full")[2]
 
 
 def test_the_way_to_predictions_is_one_that_leads_there(made, world):
@@ -260,9 +262,9 @@ def test_galaxies_of_another_split_are_refused(world, run):
     assert "its test galaxies are not those that" in err
 
 
-def test_a_version_whose_weights_are_not_its_own_is_refused(world, run, dump, own_artifacts):
+def test_a_version_whose_weights_are_not_its_own_is_refused(world, run, dump, altered):
     """Only loading it as it is served shows that; what it predicted is whole."""
-    _, model = own_artifacts
+    _, model = altered
     before = dump()
     weights = model / "artifacts/pool/seed-1/weights.weights.h5"
     content = bytearray(weights.read_bytes())

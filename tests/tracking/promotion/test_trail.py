@@ -151,7 +151,7 @@ def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew()
     ("day", "to"), [(1, None), (2, "pix2z/1"), (3, "pix2z/1"), (4, "pix2z/3"), (5, "pix2z/1")]
 )
 def test_who_was_champion_then(day, to):
-    then = champion_at(TRAIL, names(1), datetime(2026, 1, day, tzinfo=UTC))
+    then = champion_at(TRAIL, outcomes(TRAIL, names(1)), datetime(2026, 1, day, tzinfo=UTC))
     assert (then and then.to_version) == to
 
 

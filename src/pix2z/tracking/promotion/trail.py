@@ -303,13 +303,16 @@ def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
     return became
 
 
-def champion_at(
-    events: Sequence[Event], champion: Container[str], moment: datetime
-) -> Event | None:
-    """Return the promotion or rollback that made the champion of that moment, if there was one."""
+def champion_at(events: Sequence[Event], outcomes: Sequence[str], moment: datetime) -> Event | None:
+    """Return the promotion or rollback that made the champion of that moment, if there was one.
+
+    Parameters
+    ----------
+    outcomes : what became of each event.
+    """
     effective = [
         event
-        for event, outcome in zip(events, outcomes(events, champion), strict=True)
+        for event, outcome in zip(events, outcomes, strict=True)
         if outcome != "no effect" and datetime.fromisoformat(event.time) <= moment
     ]
     return effective[-1] if effective else None
