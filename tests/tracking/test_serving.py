@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from pix2z.cli import app
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.serving import CHAMPION_URI, fetch_version, free_port, is_loopback, running
+from pix2z.tracking.serving import free_port, is_loopback, running
 from pix2z.tracking.store import open_store
 
 LIGHT = """
@@ -166,34 +166,16 @@ def client(tmp_path, empty_database, monkeypatch):
     return open_store().client
 
 
-@pytest.fixture
-def registered(client, tmp_path):
-    """pix2z-full/1, whose files hold the pool ``digest``."""
-    folder = save(tmp_path / "version", LIGHT)
-    (folder / "artifacts/pool").mkdir(parents=True)
-    (folder / "artifacts/pool/pool.json").write_text('{"digest": "digest"}')
-    client.create_registered_model("pix2z-full")
-    client.create_model_version("pix2z-full", str(folder), tags={"pool_digest": "digest"})
-    return folder
-
-
-@pytest.mark.parametrize("spec", ["full", "pix2z-full/1", "models:/pix2z-full@previous"])
-def test_a_version_is_copied(client, registered, tmp_path, spec):
-    client.set_registered_model_alias("pix2z-full", "previous", "1")
-    version, model = fetch_version(open_store(), spec, tmp_path / "served")
-    assert version.label == "pix2z-full/1"
-    assert model.is_relative_to(tmp_path / "served")
-    assert (model / "code/light_model.py").read_text() == LIGHT
-
-
 def command(*options: str):
     return CliRunner().invoke(app, ["serve", *options])
 
 
-def test_without_a_champion_one_line_names_the_command(client):
+def test_without_a_champion_one_line_says_so(client):
     done = command("--port", "0")
     assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith(f"{CHAMPION_URI}: there is no champion yet; `pix2z promo")
+    assert str(done.exception).startswith(
+        "model 'models:/pix2z@champion': there is no champion yet"
+    )
     assert done.output == ""
 
 

@@ -78,10 +78,9 @@ def test_an_unknown_one_names_what_there_is(spec, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_version_that_is_no_pool_is_refused():
-    stranger = Version("pix2z-full", 1, "", 0.0, {})
-    with pytest.raises(InputError, match="pix2z-full/1 has no tag pool_digest"):
-        find_version([stranger], "full")
+def test_without_a_champion_the_command_that_makes_one_is_named():
+    with pytest.raises(InputError, match="no champion yet; `pix2z promote` makes one"):
+        find_version(KNOWN[2:], "models:/pix2z@champion")
 
 
 @pytest.fixture
@@ -111,9 +110,9 @@ def own_pool(both, registered, client):
 def test_versions_are_read_with_their_aliases_whatever_else_is_registered(
     both, client, monkeypatch, page
 ):
-    """Page by page; the lock of an older pix2z is no model."""
+    """Page by page."""
     monkeypatch.setattr(versions_module, "_PAGE", page)
-    for name in ("pix2z-promotion-lock", "pix2zoo", "other"):
+    for name in ("pix2z-of-a-stranger", "other"):
         client.create_registered_model(name)
         client.create_model_version(name, str(both))
     versions = read_versions(client)
@@ -129,7 +128,7 @@ def test_versions_are_listed_with_the_metrics_of_their_runs(both, client, monkey
     monkeypatch.setattr(versions_module, "_RUNS_AT_ONCE", at_once)
     client.delete_run(client.get_model_version("pix2z-full", "1").run_id)
     client.create_registered_model("pix2z-other")
-    client.create_model_version("pix2z-other", "somewhere")
+    client.create_model_version("pix2z-other", "somewhere", tags={"pool_digest": "other"})
     listed = {of_one["uri"]: of_one for of_one in listed_versions(client)}
     full, other = listed["models:/pix2z-full/1"], listed["models:/pix2z-other/1"]
     run = client.get_run(full["run_id"])
@@ -140,7 +139,11 @@ def test_versions_are_listed_with_the_metrics_of_their_runs(both, client, monkey
     assert (full["aliases"], full["source"], full["promoted_at"]) == (["champion"], None, None)
     assert full["registered_at"].endswith("+00:00")
     assert set(other["metrics"].values()) == {None}
-    assert (other["run_id"], other["digests"], other["git_commit"]) == (None, {}, None)
+    assert (other["run_id"], other["digests"], other["git_commit"]) == (
+        None,
+        {"pool_digest": "other"},
+        None,
+    )
 
 
 def test_an_arm_a_fine_tuned_model_and_a_folder_are_found(root):

@@ -136,7 +136,7 @@ def _decide(
     from pix2z.config.promotion import PromotionConfig
     from pix2z.tracking.promotion.candidate import choose_arm
     from pix2z.tracking.promotion.judgement import Gate, judge
-    from pix2z.tracking.promotion.smoke import held_out_of_arms
+    from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
     from pix2z.tracking.store import repository_root
     from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 
@@ -153,7 +153,7 @@ def _decide(
             store,
             versions,
             list(read_arms(params)),
-            test_digest=held_out_of_arms(root).digest,
+            test_digest=read_held_out(root / GALAXIES, root / SPLIT).digest,
             evaluate=gate.evaluate,
         )
     candidate = choice.version if choice else find_version(versions, model or "")

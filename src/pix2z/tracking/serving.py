@@ -1,8 +1,8 @@
 """``pix2z serve``: a registered version behind MLflow's own server.
 
-The version is copied into a folder, then ``uvicorn`` runs MLflow's application on it in a process
-of its own, as ``mlflow models serve --env-manager local`` does. pix2z is not imported in that
-process, so the version runs the code that was registered with it.
+``uvicorn`` runs MLflow's application on a copy of the version in a process of its own, as
+``mlflow models serve --env-manager local`` does. pix2z is not imported in that process, so the
+version runs the code that was registered with it.
 """
 
 import ctypes
@@ -25,20 +25,8 @@ from pathlib import Path
 from mlflow.pyfunc.scoring_server import get_cmd
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.store import Store
-from pix2z.tracking.versions import (
-    CHAMPION,
-    PRODUCTION,
-    Version,
-    download,
-    find_version,
-    read_versions,
-    with_alias,
-)
 
-__all__ = ["CHAMPION_URI", "Server", "fetch_version", "free_port", "is_loopback", "running"]
-
-CHAMPION_URI = f"models:/{PRODUCTION}@{CHAMPION}"
+__all__ = ["Server", "free_port", "is_loopback", "running"]
 
 PATIENCE_SECONDS = 20
 """What the server has for the requests it is at when it is told to stop."""
@@ -51,31 +39,6 @@ PR_SET_PDEATHSIG = 1
 
 _EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
 """The last line of a traceback, without the module of the exception."""
-
-
-def fetch_version(store: Store, spec: str, folder: Path) -> tuple[Version, Path]:
-    """Copy the model that `spec` names into `folder`; return its version and where it lies.
-
-    Parameters
-    ----------
-    spec : as `find_version` takes it: an arm, or a version as ``pix2z-full/3`` or
-        ``models:/pix2z@champion``.
-
-    Raises
-    ------
-    InputError
-        There is no such version.
-    IntegrityError
-        Its files are gone, or hold another pool than was registered.
-    """
-    versions = read_versions(store.client)
-    if spec == CHAMPION_URI and with_alias(versions, CHAMPION) is None:
-        raise InputError(
-            f"{spec}: there is no champion yet; `pix2z promote` makes one, and --model ARM serves "
-            "an arm without"
-        )
-    version = find_version(versions, spec)
-    return version, download(store, version, folder)
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, text_digest
 
@@ -64,9 +63,6 @@ SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_68", "coverage_95")
 different galaxies."""
 
 _DIGESTS = ("pool_digest", "test_digest", "split_digest", "galaxies_digest", "base_pool_digest")
-_OLD_LOCK = "pix2z-promotion-lock"
-"""A registered model that older stores may still hold; it was a lock, and no model."""
-
 _URI = "models:/"
 _IN_REGISTRY = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?(/\d+|@[^/]+)")
 _EXPECTED = f"a folder with pool.json, or {_URI}NAME/VERSION or {_URI}NAME@ALIAS of MLflow"
@@ -98,8 +94,8 @@ class Version:
 
     @property
     def pool_digest(self) -> str:
-        """Digest of its networks and their calibration; empty where pix2z did not register it."""
-        return self.tags.get("pool_digest", "")
+        """Digest of its networks and their calibration."""
+        return self.tags["pool_digest"]
 
     @property
     def test_digest(self) -> str:
@@ -113,16 +109,16 @@ class Version:
 
 
 def read_versions(client: "MlflowClient") -> list[Version]:
-    """Every version of the models of redshift networks, by name, the newest first."""
+    """Every version that holds a pool, by name, the newest first."""
     from mlflow.utils import get_results_from_paginated_fn
 
-    def every(search: Any) -> list[Any]:
-        matching = f"name LIKE '{PRODUCTION}%'"
+    def every(search: Any, matching: str) -> list[Any]:
         pages = lambda n, token: search(matching, n, page_token=token)  # noqa: E731
         results: list[Any] = get_results_from_paginated_fn(pages, _PAGE)
         return results
 
-    aliases = {model.name: model.aliases for model in every(client.search_registered_models)}
+    models = every(client.search_registered_models, f"name LIKE '{PRODUCTION}%'")
+    aliases = {model.name: model.aliases for model in models}
     versions = [
         Version(
             name=version.name,
@@ -132,16 +128,9 @@ def read_versions(client: "MlflowClient") -> list[Version]:
             tags=dict(version.tags),
             aliases=_aliases(aliases.get(version.name, {}), version.version),
         )
-        for version in every(client.search_model_versions)
-        if _holds_pools(version.name)
+        for version in every(client.search_model_versions, "tags.pool_digest LIKE '%'")
     ]
     return sorted(versions, key=lambda version: (version.name, -version.number))
-
-
-def _holds_pools(name: str) -> bool:
-    """Tell whether a registered model is one of redshift networks."""
-    others = (_OLD_LOCK, SPECTRUM_MODEL)
-    return name == PRODUCTION or (name.startswith(f"{PRODUCTION}-") and name not in others)
 
 
 def _aliases(of_model: Mapping[str, Any], number: Any) -> tuple[str, ...]:
@@ -170,11 +159,16 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
     Raises
     ------
     InputError
-        There is none, or it holds no pool; the message says what there is.
+        There is none; the message says what there is.
     """
     rest = spec.removeprefix(_URI).removeprefix(f"{FINETUNED}/")
     if "@" in rest:
         name, _, alias = rest.rpartition("@")
+        if rest == f"{PRODUCTION}@{CHAMPION}" and with_alias(versions, CHAMPION) is None:
+            raise InputError(
+                f"model {spec!r}: there is no champion yet; `pix2z promote` makes one, and an arm "
+                "can be named without"
+            )
         version = with_alias(versions, alias, _model(versions, name, spec))
     elif "/" in rest:
         name, _, number = rest.partition("/")
@@ -187,8 +181,6 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
         named |= {f"{v.name}@{alias}" for v in versions for alias in v.aliases}
         known = ", ".join(sorted(named))
         raise InputError(f"model {spec!r}: no such version; expected one of {known}")
-    if not version.pool_digest:
-        raise InputError(f"model {spec!r}: {version.label} has no tag pool_digest; not of pix2z")
     return version
 
 

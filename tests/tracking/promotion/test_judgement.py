@@ -17,7 +17,7 @@ from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 from pix2z.tracking.promotion import evidence
 from pix2z.tracking.promotion.evidence import part_terms
-from pix2z.tracking.promotion.judgement import Gate, judge, without_predictions
+from pix2z.tracking.promotion.judgement import Gate, judge
 from pix2z.tracking.promotion.smoke import find_held_out
 from pix2z.tracking.promotion.trail import read_trail
 from pix2z.tracking.store import default_store, open_store
@@ -124,28 +124,6 @@ def test_a_version_without_predictions_is_neither_promoted_nor_chosen(
     assert "Not compared: pix2z-full/1 carries no predictions" in out
     assert "clipped has the lowest CRPS" in out
     assert dump() == before
-
-
-def test_the_way_to_predictions_is_one_that_leads_there(made, world):
-    """Register adds what lies beside the pool; what was never written takes a training."""
-    version = find_version(read_versions(open_store().client), "full")
-
-    def told():
-        return without_predictions(world, version, "none").measured
-
-    assert told().startswith("none; its pool is not here now: once it is in models/ again, `dvc ")
-    shutil.copytree(made / "models/full", world / "models/full")
-    index = "predictions/full/predictions.json"
-    assert told() == f"none; {index} is missing, and only a training writes it"
-    (world / "predictions/full").mkdir(parents=True)
-    (world / index).touch()
-    assert told() == "none; `dvc repro register` adds them"
-    (world / "finetuned").mkdir()
-    field = (world / "models/full").rename(world / "finetuned/field")
-    assert told().endswith("is missing, and only repeating pix2z finetune writes it")
-    (field / "predictions").mkdir()
-    (field / "predictions/predictions.json").touch()
-    assert told() == "none; `dvc repro register` adds them"
 
 
 def test_a_damaged_fine_tuned_model_blocks_no_other(world):

@@ -16,14 +16,11 @@ from pix2z.tracking.promotion.trail import (
     outcomes,
     predecessor,
     read_trail,
-    recorded_events,
     tagged_events,
-    way_back,
     write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
-from tests.tracking.test_records import git
 
 
 def version(number, pool=None):
@@ -56,12 +53,11 @@ def test_tags_and_file_are_merged_by_the_key_of_the_event(client, root):
     client.delete_registered_model_tag("pix2z", first.key)  # only the file has it now
     third = write_event(client, event("pix2z/2", "pix2z/3"), [first, second])
     assert read_trail(client, root) == [first, second, third]
-    assert recorded_events(root) == [first, second]
     client.delete_registered_model("pix2z")
     assert read_trail(client, root) == [first, second]
 
 
-def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(root):
+def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(client, root):
     trail = [event(None, "pix2z/1", key="event.1", time="2026-01-01T00:00:00+00:00", number=1)]
     write_file(root, trail, champion=version(1), previous=None)
     text, made = (root / FILE).read_text(), (root / FILE).stat().st_mtime_ns
@@ -71,7 +67,7 @@ def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(r
     }  # fmt: skip
     assert said["previous"] is None
     assert said["events"]["event.1"]["reason"] == "because"
-    write_file(root, recorded_events(root), champion=version(1), previous=None)
+    write_file(root, read_trail(client, root), champion=version(1), previous=None)
     assert (root / FILE).stat().st_mtime_ns == made
 
 
@@ -164,27 +160,6 @@ def test_a_store_that_lacks_the_champion_leaves_it_to_the_file(client, root):
     client.create_model_version("pix2z", str(root), tags={"pool_digest": "another"})
     client.set_registered_model_alias("pix2z", "champion", "1")
     assert champion_names(client, root) == {"another", "pix2z/1"}
-
-
-def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
-    """The commit of the code is older than the results, so nothing is to be checked out by it."""
-    pool, code = {"pool_digest": "pool1"}, {"git_commit": "0123456789abcdef"}
-    assert (
-        way_back(root, pool)
-        == "once it is in models/ again, `dvc repro -s register` brings it back"
-    )
-    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, pool | code)
-    git(root, "init")
-    (root / FILE).write_text("pool1")
-    git(root, "add", FILE)
-    git(root, "commit", "-m", "promoted")
-    promoted = git(root, "rev-parse", "HEAD")
-    git(root, "commit", "--allow-empty", "-m", "later")
-    commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
-    assert way_back(root, pool | code).startswith(commands)
-    finetuned = way_back(root, pool | code | {"base_pool_digest": "base"})
-    assert "dvc pull" not in finetuned
-    assert finetuned.endswith("or repeat pix2z finetune")
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))

@@ -10,18 +10,23 @@ from pix2z.config.promotion import PromotionConfig
 from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
-from pix2z.redshift_pdf.predictions import PARTS_INDEX
-from pix2z.tracking.promotion.evidence import OWN, part_terms, same_galaxies
+from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
 from pix2z.tracking.promotion.gate import Check, Metrics, champion_checks, limit_checks
 from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
-from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import FINETUNED, Version, local_pool
+from pix2z.tracking.versions import Version
 
-__all__ = ["Decision", "Gate", "judge", "without_predictions"]
+__all__ = ["Decision", "Gate", "judge"]
 
 MOST_NAMED = 2
 """Lines of the gate that a refusal gives in full; the table has them all."""
+
+
+_HELD_OUT = "here, not trained on"
+_WAY_TO_PREDICTIONS = (
+    "`dvc repro register` adds them where the pool is here with what it predicted, in models/ and "
+    "predictions/ or in finetuned/; only its training writes them"
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ def judge(
     try:
         terms = part_terms(gate.store, candidate, ["test"])
     except IntegrityError as error:
-        missing = without_predictions(gate.root, candidate, str(error))
+        words = f"{error}; {_WAY_TO_PREDICTIONS}"
+        missing = Check("test", "Predictions", words, "of its test galaxies", False)
         return Decision(candidate, champion, (test, missing))
     with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
         gate.tell(f"loading {candidate.label} as it would be served")
@@ -118,9 +124,6 @@ def judge(
     return Decision(candidate, champion, checks, metrics[0], compared)
 
 
-_HELD_OUT = "here, not trained on"
-
-
 def _without_test_galaxies(digest: str) -> Check:
     words = (
         f"digest {digest[:8]}: not in data/splits/full.h5 or finetuned/*/split.h5"
@@ -128,25 +131,6 @@ def _without_test_galaxies(digest: str) -> Check:
         else "no tag test_digest (`dvc repro register` adds it to versions of today's models)"
     )
     return Check("test", "Test galaxies", words, _HELD_OUT, False)
-
-
-def without_predictions(root: Path, version: Version, reason: str) -> Check:
-    """Return the line of a version without predictions that can be read: how to get them."""
-    words = f"{reason}; {_way_to_predictions(root, version)}"
-    return Check("test", "Predictions", words, "of its test galaxies", False)
-
-
-def _way_to_predictions(root: Path, version: Version) -> str:
-    """Say how the run of a version gets predictions, or that only another training makes them."""
-    pool = local_pool(root, version.pool_digest)
-    if pool is None:
-        return f"its pool is not here now: {way_back(root, place(version))}"
-    is_finetuned = pool.parent.name == FINETUNED
-    index = (pool / OWN if is_finetuned else root / OWN / pool.name) / PARTS_INDEX
-    if index.is_file():
-        return "`dvc repro register` adds them"
-    training = "repeating pix2z finetune" if is_finetuned else "a training"
-    return f"{index.relative_to(root)} is missing, and only {training} writes it"
 
 
 def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:
@@ -175,8 +159,7 @@ def _champion_checks(
     try:
         of_champion = _champion_terms(gate, candidate, champion)
     except IntegrityError as error:
-        line = without_predictions(gate.root, champion, str(error))
-        return [_incomparable("Champion", line.measured, new_test_set)]
+        return [_incomparable("Champion", f"{error}; {_WAY_TO_PREDICTIONS}", new_test_set)]
     if of_champion is None or not same_galaxies(of_champion, terms):
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"

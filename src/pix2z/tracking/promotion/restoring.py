@@ -14,15 +14,15 @@ from pix2z.tracking.promotion.trail import (
     FILE,
     Event,
     read_file,
-    recorded_events,
+    read_trail,
     tag_event,
     tagged_events,
-    way_back,
 )
+from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, Version, read_versions, with_alias
 
-__all__ = ["restore_aliases"]
+__all__ = ["restore_aliases", "way_back"]
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def restore_aliases(store: Store, root: Path) -> None:
             FILE, _name(named), way_back(root, named),
         )  # fmt: skip
         return
-    events = sorted(recorded_events(root), key=lambda e: (e.number, e.time, e.key))
+    events = read_trail(store.client, root)
     previous = _of_pool(versions, content[PREVIOUS]) if content[PREVIOUS] else None
     if previous is None and content[PREVIOUS]:
         LOG.warning("%s names a previous champion that is not registered here", FILE)
@@ -86,6 +86,36 @@ def _restored(store: Store, version: Version, events: Sequence[Event]) -> Versio
     if told:
         tag_production(store.client, copy, told[-1], {})
     return copy
+
+
+def way_back(root: Path, recorded: Mapping[str, str]) -> str:
+    """Say how a pool that is not here comes back, so that it can be registered again.
+
+    Results are committed before they are promoted, or with the promotion, so the first commit whose
+    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
+    that made it. A fine-tuned pool is in no commit.
+
+    Parameters
+    ----------
+    recorded : what promotions.json says of the version, see `trail.place`.
+    """
+    register = "`dvc repro -s register`"
+    if "base_pool_digest" in recorded:
+        return (
+            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
+            f"{register}, or repeat pix2z finetune"
+        )
+    if commit := first_commit_with(root, recorded["pool_digest"], path=FILE):
+        return (
+            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
+            f"`git checkout -`, `dvc checkout` and {register}"
+        )
+    if made_by := recorded.get("git_commit"):
+        return (
+            f"its code is that of commit {made_by[:12]}; in a later one whose dvc.lock holds it, "
+            f"`dvc pull` and {register} bring it back"
+        )
+    return f"once it is in models/ again, {register} brings it back"
 
 
 def _name(recorded: Mapping[str, Any]) -> str:

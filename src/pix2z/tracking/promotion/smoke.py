@@ -27,16 +27,19 @@ from pix2z.tracking.store import Store
 from pix2z.tracking.versions import FINETUNED, Version
 
 __all__ = [
+    "GALAXIES",
+    "SPLIT",
     "TOLERANCE",
     "HeldOut",
     "find_held_out",
-    "held_out_of_arms",
+    "read_held_out",
     "served_answers",
     "served_fault",
     "smoke_test",
 ]
 
 GALAXIES, SPLIT = "data/galaxies.h5", "data/splits/full.h5"
+"""Below the root of the repository: of the sample whose test galaxies all arms share."""
 
 TOLERANCE = 1e-4
 """Largest difference in redshift: other batches, and other processors, round differently."""
@@ -59,17 +62,6 @@ class HeldOut:
     digest: str
 
 
-def held_out_of_arms(root: Path) -> HeldOut:
-    """Return the test galaxies of data/, which all arms share.
-
-    Raises
-    ------
-    InputError
-        data/galaxies.h5 or its split is missing, or the two do not belong together.
-    """
-    return _held_out(root / GALAXIES, root / SPLIT)
-
-
 def find_held_out(root: Path, digest: str) -> HeldOut | None:
     """Find the test galaxies of that digest: those of data/, else of a fine-tuned model.
 
@@ -81,7 +73,7 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     errors = []
     for galaxies, split in ((root / GALAXIES, root / SPLIT), *_finetuned_samples(root)):
         try:
-            held_out = _held_out(galaxies, split)
+            held_out = read_held_out(galaxies, split)
         except InputError as error:
             errors.append(error)
             continue
@@ -99,7 +91,14 @@ def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
             yield galaxies, split
 
 
-def _held_out(galaxies: Path, split_path: Path) -> HeldOut:
+def read_held_out(galaxies: Path, split_path: Path) -> HeldOut:
+    """Return the test galaxies of a split.
+
+    Raises
+    ------
+    InputError
+        A file is missing, or the two do not belong together.
+    """
     for path in (galaxies, split_path):
         if not path.is_file():
             raise InputError(

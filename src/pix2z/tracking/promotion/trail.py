@@ -24,7 +24,6 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
-from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.versions import (
     CHAMPION,
     PREVIOUS,
@@ -47,10 +46,8 @@ __all__ = [
     "predecessor",
     "read_file",
     "read_trail",
-    "recorded_events",
     "tag_event",
     "tagged_events",
-    "way_back",
     "write_event",
     "write_file",
 ]
@@ -105,7 +102,13 @@ def read_trail(client: MlflowClient, root: Path) -> list[Event]:
     InputError
         promotions.json is damaged.
     """
-    events = {event.key: event for event in (*recorded_events(root), *tagged_events(client))}
+    events = {}
+    for key, said in read_file(root)["events"].items():
+        try:
+            events[key] = _event(key, said)
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"{root / FILE}: {key} is no promotion or rollback") from error
+    events |= {event.key: event for event in tagged_events(client)}
     return sorted(events.values(), key=lambda e: (e.number, e.time, e.key))
 
 
@@ -130,11 +133,6 @@ def tagged_events(client: MlflowClient) -> list[Event]:
     return events
 
 
-def recorded_events(root: Path) -> list[Event]:
-    """Events that promotions.json holds; none where it is missing. InputError: it is damaged."""
-    return [_from_file(root, key, said) for key, said in read_file(root)["events"].items()]
-
-
 def read_file(root: Path) -> dict[str, Any]:
     """Return what promotions.json holds: ``champion``, ``previous``, ``events`` by key.
 
@@ -154,43 +152,6 @@ def read_file(root: Path) -> dict[str, Any]:
         if place is not None and not (isinstance(place, dict) and "pool_digest" in place):
             raise InputError(f"{path}: {alias} must name a pool_digest, or be null")
     return content
-
-
-def way_back(root: Path, recorded: Mapping[str, str]) -> str:
-    """Say how a pool that is not here comes back, so that it can be registered again.
-
-    Results are committed before they are promoted, or with the promotion, so the first commit whose
-    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
-    that made it. A fine-tuned pool is in no commit.
-
-    Parameters
-    ----------
-    recorded : of the version, as `place` records it.
-    """
-    register = "`dvc repro -s register`"
-    if "base_pool_digest" in recorded:
-        return (
-            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
-            f"{register}, or repeat pix2z finetune"
-        )
-    if commit := first_commit_with(root, recorded["pool_digest"], path=FILE):
-        return (
-            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
-            f"`git checkout -`, `dvc checkout` and {register}"
-        )
-    if made_by := recorded.get("git_commit"):
-        return (
-            f"its code is that of commit {made_by[:12]}; in a later one whose dvc.lock holds it, "
-            f"`dvc pull` and {register} bring it back"
-        )
-    return f"once it is in models/ again, {register} brings it back"
-
-
-def _from_file(root: Path, key: str, said: Any) -> Event:
-    try:
-        return _event(key, said)
-    except (TypeError, AttributeError) as error:
-        raise InputError(f"{root / FILE}: {key} is no promotion or rollback") from error
 
 
 def _event(key: str, said: Any) -> Event:
