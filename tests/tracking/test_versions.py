@@ -18,9 +18,7 @@ from pix2z.tracking.versions import (
     Version,
     download,
     find_version,
-    known_pools,
     listed_versions,
-    local_pool,
     pool_cache,
     read_versions,
     resolve_pool,
@@ -156,9 +154,8 @@ def test_an_arm_a_fine_tuned_model_and_a_folder_are_found(root):
     assert resolve_pool("field", root=root) == tuned
     assert resolve_pool("finetuned/field", root=root) == tuned
     assert resolve_pool(str(root / "models/published_full")) == root / "models/published_full"
-    assert known_pools(root) == ["full", "published_full", "finetuned/field"]
-    assert local_pool(root, "abc") == tuned
-    assert local_pool(root, "another") is None
+    with pytest.raises(InputError, match="one of full, published_full, finetuned/field, a folder"):
+        resolve_pool("other", root=root)
 
 
 @pytest.mark.parametrize("spec", ["fulll", "", "models", "data/galaxies.h5", "pix2z-data/full"])

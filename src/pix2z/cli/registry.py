@@ -131,31 +131,16 @@ def _decide(
     store: "Store", model: str | None, tell: Any, *, new_test_set: bool
 ) -> "tuple[Choice | None, Decision]":
     """Find the candidate, and put it through the gate; nothing is written."""
-    from pix2z.config.arms import read_arms
-    from pix2z.config.evaluate import EvaluateConfig
-    from pix2z.config.promotion import PromotionConfig
     from pix2z.tracking.promotion.candidate import choose_arm
-    from pix2z.tracking.promotion.judgement import Gate, judge
-    from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
+    from pix2z.tracking.promotion.judgement import judge, open_gate
     from pix2z.tracking.store import repository_root
     from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 
-    root = repository_root()
-    params = root / "params.yaml"
-    gate = Gate(store, root, PromotionConfig.read(params), EvaluateConfig.read(params), tell)
+    gate = open_gate(store, repository_root(), tell)
     versions = read_versions(store.client)
     if not versions:
         raise InputError("no models are registered yet; run `make repro`")
-    choice = None
-    if model is None:
-        tell("comparing arms")
-        choice = choose_arm(
-            store,
-            versions,
-            list(read_arms(params)),
-            test_digest=read_held_out(root / GALAXIES, root / SPLIT).digest,
-            evaluate=gate.evaluate,
-        )
+    choice = choose_arm(gate, versions) if model is None else None
     candidate = choice.version if choice else find_version(versions, model or "")
     champion = with_alias(versions, CHAMPION)
     return choice, judge(gate, candidate, champion, new_test_set=new_test_set)

@@ -36,9 +36,7 @@ __all__ = [
     "Version",
     "download",
     "find_version",
-    "known_pools",
     "listed_versions",
-    "local_pool",
     "newest",
     "pool_cache",
     "read_versions",
@@ -221,25 +219,11 @@ def resolve_pool(spec: str, *, root: Path = Path()) -> Path:
             return folder
     if _IN_REGISTRY.fullmatch(spec):
         return _registered_pool(spec)
-    known = known_pools(root)
-    here = f"one of {', '.join(known)}, {_EXPECTED}" if known else _EXPECTED
-    raise InputError(f"model {spec!r}: not found; expected {here}")
-
-
-def known_pools(root: Path) -> list[str]:
-    """Names of the pools under models/ and finetuned/ that `resolve_pool` takes."""
-    return [f.name if f.parent.name == MODELS else f"{FINETUNED}/{f.name}" for f in _pools(root)]
-
-
-def _pools(root: Path) -> list[Path]:
-    """Folders of arms, then of fine-tuned models, each in alphabetical order."""
-    return [p.parent for at in (MODELS, FINETUNED) for p in sorted((root / at).glob("*/pool.json"))]
-
-
-def local_pool(root: Path, pool_digest: str) -> Path | None:
-    """Return the folder under models/ or finetuned/ that holds the pool of that digest, if any."""
-    digests = {folder: read_json(folder / "pool.json").get("digest") for folder in _pools(root)}
-    return next((folder for folder, digest in digests.items() if digest == pool_digest), None)
+    models, finetuned = (sorted((root / at).glob("*/pool.json")) for at in (MODELS, FINETUNED))
+    known = [path.parent.name for path in models]
+    known += [f"{FINETUNED}/{path.parent.name}" for path in finetuned]
+    expected = ", ".join([*known, _EXPECTED])
+    raise InputError(f"model {spec!r}: not found; expected {'one of ' if known else ''}{expected}")
 
 
 def pool_cache() -> Path:

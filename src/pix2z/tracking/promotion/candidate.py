@@ -7,15 +7,14 @@ the test galaxies, on which the gate judges it, are then no choice among several
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from pix2z.config.arms import read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.bootstrap import group_weights, interval
-from pix2z.evaluation.weighted import weighted_mean
+from pix2z.evaluation.bootstrap import interval
 from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
-from pix2z.tracking.store import Store
+from pix2z.tracking.promotion.judgement import Gate, measured
+from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 
 __all__ = ["CHOSEN_ON", "Choice", "RankedArm", "choose_arm", "rank"]
@@ -62,37 +61,32 @@ class Choice:
         return f"lowest CRPS of {len(self.ranked)} arms{besides}"
 
 
-def choose_arm(
-    store: Store,
-    versions: Sequence[Version],
-    arms: Sequence[str],
-    *,
-    test_digest: str,
-    evaluate: EvaluateConfig,
-) -> Choice:
-    """Compare the newest version of every arm on validation and calibration galaxies.
+def choose_arm(gate: Gate, versions: Sequence[Version]) -> Choice:
+    """Compare the newest versions of all arms on validation and calibration galaxies.
 
     Parameters
     ----------
     versions : all of the registry.
-    test_digest : of the test galaxies that every arm must have.
-    evaluate : number and seed of the bootstrap's resamples.
 
     Raises
     ------
+    InputError
+        Files of the test galaxies that every arm must have are missing.
     RefusedError
         No arm can be compared; the message says why.
     """
+    gate.tell("comparing arms")
+    test_digest = read_held_out(gate.root / GALAXIES, gate.root / SPLIT).digest
     terms: dict[str, GalaxyTerms] = {}
     candidates: dict[str, Version] = {}
     passed_over: dict[str, str] = {}
-    for arm in arms:
+    for arm in read_arms(gate.root / "params.yaml"):
         version = newest(versions, f"{PRODUCTION}-{arm}")
         if version is None or version.test_digest != test_digest:
             passed_over[arm] = _why_not(arm, version, test_digest)
             continue
         try:
-            of_arm = part_terms(store, version, CHOSEN_ON)
+            of_arm = part_terms(gate.store, version, CHOSEN_ON)
         except IntegrityError as error:
             passed_over[arm] = str(error)
             continue
@@ -102,27 +96,26 @@ def choose_arm(
         terms[arm], candidates[arm] = of_arm, version
     if not terms:
         raise RefusedError(f"no arm can be promoted: {'; '.join(passed_over.values())}")
-    ranked = rank(terms, n_bootstrap=evaluate.n_bootstrap, seed=evaluate.seed)
+    ranked = rank(terms, gate.evaluate)
     best = ranked[0].arm
     return Choice(candidates[best], tuple(ranked), passed_over, len(terms[best]))
 
 
-def rank(terms: Mapping[str, GalaxyTerms], *, n_bootstrap: int, seed: int) -> list[RankedArm]:
+def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[RankedArm]:
     """Put arms in order of their CRPS on the same galaxies, the best first; at least one.
 
     Whole groups of galaxies are drawn, the same ones for every arm: differences are paired.
     """
-    crps = {arm: float(of_arm.pdf.crps.mean()) for arm, of_arm in terms.items()}
+    crps, drawn = {}, {}
+    for arm, of_arm in terms.items():
+        values, replicates = measured(of_arm, ["crps"], evaluate)
+        crps[arm], drawn[arm] = values["crps"], replicates["crps"]
     order = sorted(crps, key=lambda arm: crps[arm])  # stable: first come, first served
-    columns = np.stack([terms[arm].pdf.crps for arm in order], axis=1)
-    group_id = terms[order[0]].group_id
-    weights = group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
-    drawn = np.concatenate([weighted_mean(columns, block) for block in weights])
-    ranked = []
-    for place, arm in enumerate(order):
-        low, high = interval(drawn[:, place] - drawn[:, 0])
-        ranked.append(RankedArm(arm, crps[arm], crps[arm] - crps[order[0]], low, high))
-    return ranked
+    best = order[0]
+    return [
+        RankedArm(arm, crps[arm], crps[arm] - crps[best], *interval(drawn[arm] - drawn[best]))
+        for arm in order
+    ]
 
 
 def _why_not(arm: str, version: Version | None, digest: str) -> str:

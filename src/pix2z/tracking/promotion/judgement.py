@@ -1,6 +1,6 @@
 """A candidate is put through the gate: its predictions, the champion's, and the smoke test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import Version
 
-__all__ = ["Decision", "Gate", "judge"]
+__all__ = ["Decision", "Gate", "judge", "measured", "open_gate"]
 
 MOST_NAMED = 2
 """Lines of the gate that a refusal gives in full; the table has them all."""
@@ -37,8 +37,14 @@ class Gate:
     root: Path
     promotion: PromotionConfig
     evaluate: EvaluateConfig
-    tell: Callable[[str], None] = lambda _: None
+    tell: Callable[[str], None]
     """Called with what is being done."""
+
+
+def open_gate(store: Store, root: Path, tell: Callable[[str], None] = lambda _: None) -> Gate:
+    """Return the gate of the repository in `root`, with the limits of its params.yaml."""
+    params = root / "params.yaml"
+    return Gate(store, root, PromotionConfig.read(params), EvaluateConfig.read(params), tell)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,7 @@ class Decision:
     checks: tuple[Check, ...] = ()
     """None where the candidate is the champion already."""
     metrics: Mapping[str, float] | None = None
-    """Of the candidate on its test galaxies, where it has predictions of them."""
+    """Those with a limit, of the candidate on its test galaxies, where it has predictions."""
     compared: bool = False
     """Whether the candidate was held against a champion."""
 
@@ -107,17 +113,19 @@ def judge(
         words = f"{error}; {_WAY_TO_PREDICTIONS}"
         missing = Check("test", "Predictions", words, "of its test galaxies", False)
         return Decision(candidate, champion, (test, missing))
+    limits = gate.promotion.limits.model_dump()
+    calibration = gate.promotion.calibration.model_dump()
     with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
         gate.tell(f"loading {candidate.label} as it would be served")
         n = gate.promotion.smoke_galaxies
         smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
-        metrics = _metrics(gate, terms)
+        metrics = measured(terms, {*limits, *calibration}, gate.evaluate)
         against = _champion_checks(gate, candidate, champion, terms, metrics, new_test_set)
         checks = (
             test,
             smoke.result(),
-            *limit_checks("limits", metrics, gate.promotion.limits.model_dump()),
-            *limit_checks("calibration", metrics, gate.promotion.calibration.model_dump()),
+            *limit_checks("limits", metrics, limits),
+            *limit_checks("calibration", metrics, calibration),
             *against,
         )
     compared = any("value" in check.numbers for check in against)
@@ -133,17 +141,11 @@ def _without_test_galaxies(digest: str) -> Check:
     return Check("test", "Test galaxies", words, _HELD_OUT, False)
 
 
-def _metrics(gate: Gate, terms: GalaxyTerms) -> Metrics:
-    """Every metric, and on the resamples those that have a limit."""
-    promotion, evaluate = gate.promotion, gate.evaluate
-    limited = (*promotion.limits.model_dump(), *promotion.calibration.model_dump())
-    drawn = bootstrap_replicates(
-        terms,
-        n_bootstrap=evaluate.n_bootstrap,
-        seed=evaluate.seed,
-        only={*limited, *promotion.no_loss},
-    )
-    return metric_values(terms), drawn
+def measured(terms: GalaxyTerms, only: Collection[str], evaluate: EvaluateConfig) -> Metrics:
+    """Measure some metrics, and on bootstrap resamples: the same ones for the same galaxies."""
+    n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
+    drawn = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
+    return metric_values(terms, only=only), drawn
 
 
 def _champion_checks(
@@ -164,7 +166,8 @@ def _champion_checks(
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"
         return [_incomparable("Same test galaxies", words, new_test_set)]
-    return champion_checks(metrics, _metrics(gate, of_champion), gate.promotion.no_loss)
+    no_loss = gate.promotion.no_loss
+    return champion_checks(metrics, measured(of_champion, no_loss, gate.evaluate), no_loss)
 
 
 def _champion_terms(gate: Gate, candidate: Version, champion: Version) -> GalaxyTerms | None:
