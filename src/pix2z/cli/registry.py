@@ -1,6 +1,5 @@
 """``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -238,7 +237,12 @@ def history(
         _show_champion_then(events, became, moment, as_json=as_json)
     elif as_json:
         told = zip(events, became, strict=True)
-        print_json([{**asdict(event), "outcome": outcome} for event, outcome in told])
+        print_json(
+            [
+                {**event.model_dump(), "key": event.key, "outcome": outcome}
+                for event, outcome in told
+            ]
+        )
     elif events:
         _show_events(events, became)
     else:
@@ -266,7 +270,7 @@ def _show_champion_then(
 
     event = champion_at(events, became, moment)
     if as_json:
-        print_json(event and asdict(event))
+        print_json(event and {**event.model_dump(), "key": event.key})
         return
     when = moment.strftime("%Y-%m-%d %H:%M")
     if event is None:

@@ -76,9 +76,9 @@ def test_the_first_promotion_copies_tags_sets_the_champion_and_writes_the_file(
     assert (event.new_test_set, event.from_pool) == (False, "")
     assert "audit trail" in store.client.get_registered_model(PRODUCTION).description
     file = read_file(root)
-    assert file[CHAMPION]["pool_digest"] == event.to_pool
-    assert (file[CHAMPION]["source"], file[PREVIOUS]) == (FULL, None)
-    assert list(file["events"]) == [event.key]
+    assert file.champion.pool_digest == event.to_pool
+    assert (file.champion.source, file.previous) == (FULL, None)
+    assert list(file.events) == [event.key]
 
 
 def test_the_champion_before_becomes_the_previous_one(store, root, promoted, aliases):
@@ -88,8 +88,8 @@ def test_the_champion_before_becomes_the_previous_one(store, root, promoted, ali
     tags = store.client.get_model_version(PRODUCTION, "2").tags
     assert (tags["replaces"], tags["reason"]) == ("pix2z/1", "none given")
     file = read_file(root)
-    assert (file[CHAMPION]["source"], file[PREVIOUS]["source"]) == (PUBLISHED, FULL)
-    assert file[PREVIOUS]["pool_digest"] == event.from_pool
+    assert (file.champion.source, file.previous.source) == (PUBLISHED, FULL)
+    assert file.previous.pool_digest == event.from_pool
 
 
 def test_a_pool_that_was_in_production_before_is_not_copied_again(
@@ -115,7 +115,7 @@ def test_what_did_not_pass_changes_nothing(store, root, promoted, decide, dump):
     before = dump()
     for checks, words in (
         (failed, r"^pix2z-published_full/1 is refused: MAE: 0\.02, ex"),
-        ((), ""),
+        ((), "is refused"),
     ):
         with pytest.raises(RefusedError, match=words):
             promote(store, root, replace(decision, checks=checks), reason="")
@@ -180,10 +180,10 @@ def test_rolling_back_swaps_champion_and_previous(store, root, promoted, aliases
     assert (event.action, event.reason) == ("rollback", "it drifts")
     assert event.metrics == {"crps": 0.01, "mae": 0.02}
     assert aliases() == {"champion": 1, "previous": 2}
-    assert read_file(root)[CHAMPION]["source"] == FULL
+    assert read_file(root).champion.source == FULL
     rollback(store, root, reason="")
     assert aliases() == {"champion": 2, "previous": 1}
-    assert len(read_file(root)["events"]) == 4
+    assert len(read_file(root).events) == 4
 
 
 def test_there_may_be_nothing_to_roll_back_to(store, root, promoted, dump):
@@ -273,7 +273,7 @@ def test_after_a_kill_the_champion_stands_and_the_next_one_works(
 def goes_on(store, root, champion, previous, n):
     """Hold a store, in which n events took effect, against what it should be after a kill."""
     versions, trail = read_versions(store.client), read_trail(store.client, root)
-    assert [with_alias(versions, CHAMPION).source, read_file(root)[CHAMPION]["source"]] == [
+    assert [with_alias(versions, CHAMPION).source, read_file(root).champion.source] == [
         champion, champion,
     ]  # fmt: skip
     assert n == 1 or with_alias(versions, PREVIOUS).source == previous
@@ -282,7 +282,7 @@ def goes_on(store, root, champion, previous, n):
     became = outcomes(trail, champion_names(store.client, root))
     assert became[-1] == "champion"
     assert len(became) - became.count("no effect") == n
-    assert list(read_file(root)["events"]) == [event.key for event in trail]
+    assert list(read_file(root).events) == [event.key for event in trail]
 
 
 @pytest.mark.parametrize("lost", [None, "2"])
@@ -318,7 +318,7 @@ def test_the_trail_of_an_older_store_is_exported_by_the_next_rollback(
         "replaced",
         "champion",
     ]
-    assert list(read_file(root)["events"]) == [event.key for event in trail]
+    assert list(read_file(root).events) == [event.key for event in trail]
 
 
 def test_a_file_that_cannot_be_written_is_said_and_written_by_the_next_one(
@@ -333,7 +333,7 @@ def test_a_file_that_cannot_be_written_is_said_and_written_by_the_next_one(
             promoted("full")
     assert champion_of(store).source == FULL
     record_trail(store, root)
-    assert read_file(root)[CHAMPION]["source"] == FULL
+    assert read_file(root).champion.source == FULL
 
 
 def test_a_damaged_file_refuses_before_anything_is_written(store, root, decide, dump):

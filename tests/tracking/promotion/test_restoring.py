@@ -11,6 +11,7 @@ from pix2z.tracking.promotion.production import promote, rollback
 from pix2z.tracking.promotion.restoring import restore_aliases, way_back
 from pix2z.tracking.promotion.trail import (
     FILE,
+    Place,
     champion_names,
     outcomes,
     read_trail,
@@ -130,12 +131,13 @@ def test_a_champion_whose_pool_is_gone_moves_no_alias_and_the_way_back_is_said(
 
 def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
     """The commit of the code is older than the results, so nothing is to be checked out by it."""
-    pool, code = {"pool_digest": "pool1"}, {"git_commit": "0123456789abcdef"}
+    pool = Place(pool_digest="pool1")
+    coded = Place(pool_digest="pool1", git_commit="0123456789abcdef")
     assert (
         way_back(root, pool)
         == "once it is in models/ again, `dvc repro -s register` brings it back"
     )
-    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, pool | code)
+    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, coded)
     git(root, "init")
     (root / FILE).write_text("pool1")
     git(root, "add", FILE)
@@ -143,8 +145,8 @@ def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
     promoted = git(root, "rev-parse", "HEAD")
     git(root, "commit", "--allow-empty", "-m", "later")
     commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
-    assert way_back(root, pool | code).startswith(commands)
-    finetuned = way_back(root, pool | code | {"base_pool_digest": "base"})
+    assert way_back(root, coded).startswith(commands)
+    finetuned = way_back(root, coded.model_copy(update={"base_pool_digest": "base"}))
     assert "dvc pull" not in finetuned
     assert finetuned.endswith("or repeat pix2z finetune")
 
@@ -196,5 +198,5 @@ def test_a_kill_in_between_leaves_no_champion_and_the_next_one_goes_on(
 
 def test_a_damaged_file_is_one_line(store, root):
     (root / FILE).write_text("[]")
-    with pytest.raises(InputError, match="promotions.json: expected the keys"):
+    with pytest.raises(InputError, match="promotions.json: all of it"):
         restore_aliases(store, root)

@@ -1,9 +1,8 @@
 """A store that was made anew gets its champion back, as promotions.json has it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pix2z.tracking.promotion.production import (
     copy_to_production,
@@ -13,6 +12,7 @@ from pix2z.tracking.promotion.production import (
 from pix2z.tracking.promotion.trail import (
     FILE,
     Event,
+    Place,
     read_file,
     read_trail,
     tag_event,
@@ -20,7 +20,7 @@ from pix2z.tracking.promotion.trail import (
 )
 from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import CHAMPION, PREVIOUS, Version, read_versions, with_alias
+from pix2z.tracking.versions import CHAMPION, Version, read_versions, with_alias
 
 __all__ = ["restore_aliases", "way_back"]
 
@@ -40,13 +40,13 @@ def restore_aliases(store: Store, root: Path) -> None:
     InputError
         promotions.json is damaged.
     """
-    content = read_file(root)
-    if content[CHAMPION] is None:
+    recorded = read_file(root)
+    named = recorded.champion
+    if named is None:
         return
-    named = content[CHAMPION]
     versions = read_versions(store.client)
     if present := with_alias(versions, CHAMPION):
-        if present.pool_digest != named["pool_digest"]:
+        if present.pool_digest != named.pool_digest:
             LOG.warning(
                 "the champion is %s (pool %s), but %s names %s; nothing was changed: `pix2z "
                 "promote` of the one that is meant makes them agree",
@@ -61,8 +61,8 @@ def restore_aliases(store: Store, root: Path) -> None:
         )  # fmt: skip
         return
     events = read_trail(store.client, root)
-    previous = _of_pool(versions, content[PREVIOUS]) if content[PREVIOUS] else None
-    if previous is None and content[PREVIOUS]:
+    previous = _of_pool(versions, recorded.previous) if recorded.previous else None
+    if previous is None and recorded.previous:
         LOG.warning("%s names a previous champion that is not registered here", FILE)
     copies = [_restored(store, version, events) for version in (previous, champion) if version]
     tagged = {event.key for event in tagged_events(store.client)}
@@ -73,9 +73,9 @@ def restore_aliases(store: Store, root: Path) -> None:
     LOG.info("%s is the champion again, as %s says", copies[-1].label, FILE)
 
 
-def _of_pool(versions: Sequence[Version], recorded: Mapping[str, Any]) -> Version | None:
+def _of_pool(versions: Sequence[Version], recorded: Place) -> Version | None:
     """Return a version with the recorded pool, one of an arm rather than a copy in production."""
-    having = [v for v in versions if v.pool_digest == recorded["pool_digest"]]
+    having = [v for v in versions if v.pool_digest == recorded.pool_digest]
     return max(having, key=lambda v: (v.source == v.label, v.number), default=None)
 
 
@@ -88,36 +88,32 @@ def _restored(store: Store, version: Version, events: Sequence[Event]) -> Versio
     return copy
 
 
-def way_back(root: Path, recorded: Mapping[str, str]) -> str:
+def way_back(root: Path, recorded: Place) -> str:
     """Say how a pool that is not here comes back, so that it can be registered again.
 
     Results are committed before they are promoted, or with the promotion, so the first commit whose
     promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
     that made it. A fine-tuned pool is in no commit.
-
-    Parameters
-    ----------
-    recorded : what promotions.json says of the version, see `trail.place`.
     """
     register = "`dvc repro -s register`"
-    if "base_pool_digest" in recorded:
+    if recorded.base_pool_digest:
         return (
             f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
             f"{register}, or repeat pix2z finetune"
         )
-    if commit := first_commit_with(root, recorded["pool_digest"], path=FILE):
+    if commit := first_commit_with(root, recorded.pool_digest, path=FILE):
         return (
             f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
             f"`git checkout -`, `dvc checkout` and {register}"
         )
-    if made_by := recorded.get("git_commit"):
+    if recorded.git_commit:
         return (
-            f"its code is that of commit {made_by[:12]}; in a later one whose dvc.lock holds it, "
-            f"`dvc pull` and {register} bring it back"
+            f"its code is that of commit {recorded.git_commit[:12]}; in a later one whose dvc.lock "
+            f"holds it, `dvc pull` and {register} bring it back"
         )
     return f"once it is in models/ again, {register} brings it back"
 
 
-def _name(recorded: Mapping[str, Any]) -> str:
+def _name(recorded: Place) -> str:
     """Source and pool of a version that promotions.json names."""
-    return f"{recorded.get('source', 'the champion')} (pool {recorded['pool_digest'][:12]})"
+    return f"{recorded.source} (pool {recorded.pool_digest[:12]})"

@@ -13,14 +13,14 @@ pool.
 
 import json
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
@@ -37,9 +37,10 @@ __all__ = [
     "EVENT",
     "FILE",
     "Event",
+    "Place",
+    "Promotions",
     "champion_at",
     "champion_names",
-    "event_json",
     "metrics_of",
     "outcomes",
     "place",
@@ -55,16 +56,14 @@ __all__ = [
 EVENT = "event."
 """Start of the key of an event; time and a short random id follow."""
 
-_WAY_BACK = ("git_commit", "base_pool_digest")
-"""Tags of a version that say how its pool comes back, where it is gone."""
-
 FILE = "promotions.json"
 """Name of the file in the root of the repository."""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(BaseModel):
     """One promotion or rollback."""
+
+    model_config = ConfigDict(frozen=True)
 
     action: str
     """``promote`` or ``rollback``."""
@@ -75,8 +74,8 @@ class Event:
     to_version: str
     user: str
     reason: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = {}
+    digests: Mapping[str, str] = {}
     """Of `to_version`: pool_digest, test_digest, ..., and the git commit."""
     new_test_set: bool = False
     """A new line: not compared with the champion before."""
@@ -86,12 +85,36 @@ class Event:
     """Place in the trail, from 1; clocks of several machines may differ."""
     from_pool: str = ""
     """Digest of the pool of the champion before; older events do not have it."""
-    key: str = ""
+    key: str = Field(default="", exclude=True)
+    """What it is stored under."""
 
     @property
     def to_pool(self) -> str:
         """Digest of the pool that became champion, else its version."""
         return self.digests.get("pool_digest", self.to_version)
+
+
+class Place(BaseModel):
+    """The version that an alias is on, as promotions.json has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str = ""
+    source: str = "the champion"
+    pool_digest: str
+    git_commit: str | None = None
+    base_pool_digest: str | None = None
+    """Of a fine-tuned pool."""
+
+
+class Promotions(BaseModel):
+    """What promotions.json holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    champion: Place | None = None
+    previous: Place | None = None
+    events: Mapping[str, Event]
 
 
 def read_trail(client: MlflowClient, root: Path) -> list[Event]:
@@ -102,12 +125,9 @@ def read_trail(client: MlflowClient, root: Path) -> list[Event]:
     InputError
         promotions.json is damaged.
     """
-    events = {}
-    for key, said in read_file(root)["events"].items():
-        try:
-            events[key] = _event(key, said)
-        except (TypeError, AttributeError) as error:
-            raise InputError(f"{root / FILE}: {key} is no promotion or rollback") from error
+    events = {
+        key: event.model_copy(update={"key": key}) for key, event in read_file(root).events.items()
+    }
     events |= {event.key: event for event in tagged_events(client)}
     return sorted(events.values(), key=lambda e: (e.number, e.time, e.key))
 
@@ -126,15 +146,13 @@ def tagged_events(client: MlflowClient) -> list[Event]:
     events = []
     for key, text in tags.items():
         if key.startswith(EVENT):
-            try:
-                events.append(_event(key, json.loads(text)))
-            except (ValueError, TypeError, AttributeError):
-                continue
+            with suppress(ValidationError):
+                events.append(Event.model_validate_json(text).model_copy(update={"key": key}))
     return events
 
 
-def read_file(root: Path) -> dict[str, Any]:
-    """Return what promotions.json holds: ``champion``, ``previous``, ``events`` by key.
+def read_file(root: Path) -> Promotions:
+    """Read promotions.json; nothing was promoted where it is missing.
 
     Raises
     ------
@@ -143,25 +161,13 @@ def read_file(root: Path) -> dict[str, Any]:
     """
     path = root / FILE
     if not path.is_file():
-        return {CHAMPION: None, PREVIOUS: None, "events": {}}
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("events"), dict):
-        raise InputError(f"{path}: expected the keys {CHAMPION}, {PREVIOUS} and events")
-    for alias in (CHAMPION, PREVIOUS):
-        place = content.setdefault(alias, None)
-        if place is not None and not (isinstance(place, dict) and "pool_digest" in place):
-            raise InputError(f"{path}: {alias} must name a pool_digest, or be null")
-    return content
-
-
-def _event(key: str, said: Any) -> Event:
-    known = {name: value for name, value in said.items() if name in Event.__dataclass_fields__}
-    return replace(Event(**known), key=key)
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return what is written of an event, under its key."""
-    return {name: value for name, value in asdict(event).items() if name != "key"}
+        return Promotions(events={})
+    try:
+        return Promotions.model_validate(read_json(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "all of it"
+        raise InputError(f"{path}: {where}: {fault['msg']}; not what pix2z wrote") from error
 
 
 def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> Event:
@@ -172,16 +178,19 @@ def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> E
     trail : the events before it.
     """
     now = datetime.now(UTC)
-    key = f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}"
-    number = max((e.number for e in trail), default=0) + 1
-    event = replace(event, time=now.isoformat(timespec="seconds"), number=number, key=key)
+    written = {
+        "time": now.isoformat(timespec="seconds"),
+        "number": max((e.number for e in trail), default=0) + 1,
+        "key": f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}",
+    }
+    event = event.model_copy(update=written)
     tag_event(client, event)
     return event
 
 
 def tag_event(client: MlflowClient, event: Event) -> None:
     """Write an event as a tag of `pix2z`."""
-    text = json.dumps(event_json(event), ensure_ascii=False)
+    text = json.dumps(event.model_dump(), ensure_ascii=False)
     client.set_registered_model_tag(PRODUCTION, event.key, text)
 
 
@@ -195,12 +204,15 @@ def write_file(
     Pix2zError
         It cannot be written.
     """
+    places = {CHAMPION: champion, PREVIOUS: previous}
     content = {
-        CHAMPION: place(champion) if champion else None,
-        PREVIOUS: place(previous) if previous else None,
-        "events": {event.key: event_json(event) for event in trail},
+        **{
+            alias: place(version).model_dump(exclude_none=True) if version else None
+            for alias, version in places.items()
+        },
+        "events": {event.key: event.model_dump() for event in trail},
     }
-    if content == read_file(root):
+    if (root / FILE).is_file() and content == read_json(root / FILE):
         return
     try:
         write_json(root / FILE, content)
@@ -211,14 +223,15 @@ def write_file(
         ) from error
 
 
-def place(version: Version) -> dict[str, str]:
+def place(version: Version) -> Place:
     """Return what promotions.json says of the version that an alias is on."""
-    return {
-        "version": version.label,
-        "source": version.source,
-        "pool_digest": version.pool_digest,
-        **{key: version.tags[key] for key in _WAY_BACK if key in version.tags},
-    }
+    return Place(
+        version=version.label,
+        source=version.source,
+        pool_digest=version.pool_digest,
+        git_commit=version.tags.get("git_commit"),
+        base_pool_digest=version.tags.get("base_pool_digest"),
+    )
 
 
 def _pools_before(events: Sequence[Event]) -> list[str]:
@@ -241,8 +254,8 @@ def champion_names(client: MlflowClient, root: Path) -> set[str]:
     Where the store has none, as one that was made anew without its pool, promotions.json names it.
     """
     version = with_alias(read_versions(client), CHAMPION)
-    recorded = place(version) if version else read_file(root)[CHAMPION] or {}
-    return {recorded[key] for key in ("pool_digest", "version") if key in recorded}
+    recorded = place(version) if version else read_file(root).champion
+    return {recorded.pool_digest, recorded.version} if recorded else set()
 
 
 def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
