@@ -1,4 +1,4 @@
-"""`pix2z promote`, `rollback`, `history` and `models`, on real networks that are untrained."""
+"""`pix2z promote`, `rollback`, `history` and `models`, on trained networks."""
 
 import json
 import shutil
@@ -129,11 +129,11 @@ def test_history_says_who_was_champion_then(world, run):
 
 @pytest.mark.usefixtures("unserved")
 def test_a_limit_that_is_exceeded_is_named(world, run, dump):
-    set_limit(world, outlier_005=0.001)
+    set_limit(world, crps=0.001)
     before = dump()
     code, _, err = run("promote")
     assert code == 3
-    assert err.startswith("error: pix2z-full/1 is refused: outliers > 0.05: ")
+    assert err.startswith("error: pix2z-full/1 is refused: CRPS: ")
     assert err.count("\n") == 1
     assert dump() == before
 

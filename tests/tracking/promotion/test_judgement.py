@@ -193,7 +193,7 @@ def test_a_champion_that_is_the_base_is_compared_on_the_galaxies_of_the_fine_tun
     client.log_artifacts(run_id, str(world / "base_predictions"), "base_predictions")
     decision = judged(world, "field")
     assert decision.compared
-    assert "CRPS minus the champion's" in decision.refusal
+    assert "minus the champion's: 0.0" in decision.refusal
     assert len(find_held_out(world, digest).rows) == 100
     shutil.rmtree(world / "data")  # it is judged on galaxies of its own
     assert judged(world, "field").compared
