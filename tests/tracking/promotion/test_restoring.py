@@ -8,10 +8,9 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.tracking.promotion.production import promote, rollback
-from pix2z.tracking.promotion.restoring import restore_aliases, way_back
+from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.promotion.trail import (
     FILE,
-    Place,
     champion_names,
     outcomes,
     read_trail,
@@ -21,7 +20,6 @@ from pix2z.tracking.register import register
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, read_versions, with_alias
 from tests.tracking.conftest import take_over_store
-from tests.tracking.test_records import git
 
 FULL, PUBLISHED = "pix2z-full/1", "pix2z-published_full/1"
 
@@ -127,28 +125,6 @@ def test_a_champion_whose_pool_is_gone_moves_no_alias_and_the_way_back_is_said(
     assert held("anew/mlflow.db") == before
     assert "names the champion pix2z-full/1 (pool gone), whose pool is not here now" in caplog.text
     assert way in caplog.text
-
-
-def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
-    """The commit of the code is older than the results, so nothing is to be checked out by it."""
-    pool = Place(pool_digest="pool1")
-    coded = Place(pool_digest="pool1", git_commit="0123456789abcdef")
-    assert (
-        way_back(root, pool)
-        == "once it is in models/ again, `dvc repro -s register` brings it back"
-    )
-    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, coded)
-    git(root, "init")
-    (root / FILE).write_text("pool1")
-    git(root, "add", FILE)
-    git(root, "commit", "-m", "promoted")
-    promoted = git(root, "rev-parse", "HEAD")
-    git(root, "commit", "--allow-empty", "-m", "later")
-    commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
-    assert way_back(root, coded).startswith(commands)
-    finetuned = way_back(root, coded.model_copy(update={"base_pool_digest": "base"}))
-    assert "dvc pull" not in finetuned
-    assert finetuned.endswith("or repeat pix2z finetune")
 
 
 def test_a_previous_champion_that_is_gone_does_not_hold_the_champion_back(lost, root, caplog):

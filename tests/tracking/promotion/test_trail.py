@@ -10,6 +10,7 @@ from pix2z.tracking.promotion.trail import (
     EVENT,
     FILE,
     Event,
+    Place,
     champion_at,
     champion_names,
     metrics_of,
@@ -17,10 +18,12 @@ from pix2z.tracking.promotion.trail import (
     predecessor,
     read_trail,
     tagged_events,
+    way_back,
     write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
+from tests.tracking.test_records import git
 
 
 def version(number, pool=None):
@@ -173,6 +176,28 @@ def test_a_store_that_lacks_the_champion_leaves_it_to_the_file(client, root):
     client.create_model_version("pix2z", str(root), tags={"pool_digest": "another"})
     client.set_registered_model_alias("pix2z", "champion", "1")
     assert champion_names(client, root) == {"another", "pix2z/1"}
+
+
+def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
+    """The commit of the code is older than the results, so nothing is to be checked out by it."""
+    pool = Place(pool_digest="pool1")
+    coded = Place(pool_digest="pool1", git_commit="0123456789abcdef")
+    assert (
+        way_back(root, pool)
+        == "once it is in models/ again, `dvc repro -s register` brings it back"
+    )
+    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, coded)
+    git(root, "init")
+    (root / FILE).write_text("pool1")
+    git(root, "add", FILE)
+    git(root, "commit", "-m", "promoted")
+    promoted = git(root, "rev-parse", "HEAD")
+    git(root, "commit", "--allow-empty", "-m", "later")
+    commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
+    assert way_back(root, coded).startswith(commands)
+    finetuned = way_back(root, coded.model_copy(update={"base_pool_digest": "base"}))
+    assert "dvc pull" not in finetuned
+    assert finetuned.endswith("or repeat pix2z finetune")
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))

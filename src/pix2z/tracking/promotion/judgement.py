@@ -13,6 +13,7 @@ from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
 from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
 from pix2z.tracking.promotion.gate import Check, Metrics, champion_checks, limit_checks
 from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
+from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import Version
 
@@ -21,12 +22,7 @@ __all__ = ["Decision", "Gate", "judge", "measured", "open_gate"]
 MOST_NAMED = 2
 """Lines of the gate that a refusal gives in full; the table has them all."""
 
-
 _HELD_OUT = "here, not trained on"
-_WAY_TO_PREDICTIONS = (
-    "`dvc repro register` adds them where the pool is here with what it predicted, in models/ and "
-    "predictions/ or in finetuned/; only its training writes them"
-)
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,7 @@ def judge(
     try:
         terms = part_terms(gate.store, candidate, ["test"])
     except IntegrityError as error:
-        words = f"{error}; {_WAY_TO_PREDICTIONS}"
+        words = _without_predictions(gate, candidate, error)
         missing = Check("test", "Predictions", words, "of its test galaxies", False)
         return Decision(candidate, champion, (test, missing))
     limits = gate.promotion.limits.model_dump()
@@ -141,6 +137,14 @@ def _without_test_galaxies(digest: str) -> Check:
     return Check("test", "Test galaxies", words, _HELD_OUT, False)
 
 
+def _without_predictions(gate: Gate, version: Version, error: Exception) -> str:
+    """Say why a version has no predictions that can be read, and how it gets them."""
+    return (
+        f"{error}; `dvc repro register` adds them where the pool is here with what it predicted; "
+        f"if it is not, {way_back(gate.root, place(version))}"
+    )
+
+
 def measured(terms: GalaxyTerms, only: Collection[str], evaluate: EvaluateConfig) -> Metrics:
     """Measure some metrics, and on bootstrap resamples: the same ones for the same galaxies."""
     n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
@@ -161,7 +165,8 @@ def _champion_checks(
     try:
         of_champion = _champion_terms(gate, candidate, champion)
     except IntegrityError as error:
-        return [_incomparable("Champion", f"{error}; {_WAY_TO_PREDICTIONS}", new_test_set)]
+        words = _without_predictions(gate, champion, error)
+        return [_incomparable("Champion", words, new_test_set)]
     if of_champion is None or not same_galaxies(of_champion, terms):
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"

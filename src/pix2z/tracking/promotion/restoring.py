@@ -17,12 +17,12 @@ from pix2z.tracking.promotion.trail import (
     read_trail,
     tag_event,
     tagged_events,
+    way_back,
 )
-from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import CHAMPION, Version, read_versions, with_alias
 
-__all__ = ["restore_aliases", "way_back"]
+__all__ = ["restore_aliases"]
 
 LOG = logging.getLogger(__name__)
 
@@ -86,32 +86,6 @@ def _restored(store: Store, version: Version, events: Sequence[Event]) -> Versio
     if told:
         tag_production(store.client, copy, told[-1], {})
     return copy
-
-
-def way_back(root: Path, recorded: Place) -> str:
-    """Say how a pool that is not here comes back, so that it can be registered again.
-
-    Results are committed before they are promoted, or with the promotion, so the first commit whose
-    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
-    that made it. A fine-tuned pool is in no commit.
-    """
-    register = "`dvc repro -s register`"
-    if recorded.base_pool_digest:
-        return (
-            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
-            f"{register}, or repeat pix2z finetune"
-        )
-    if commit := first_commit_with(root, recorded.pool_digest, path=FILE):
-        return (
-            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
-            f"`git checkout -`, `dvc checkout` and {register}"
-        )
-    if recorded.git_commit:
-        return (
-            f"its code is that of commit {recorded.git_commit[:12]}; in a later one whose dvc.lock "
-            f"holds it, `dvc pull` and {register} bring it back"
-        )
-    return f"once it is in models/ again, {register} brings it back"
 
 
 def _name(recorded: Place) -> str:

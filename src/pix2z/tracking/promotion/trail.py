@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
+from pix2z.tracking.records import first_commit_with
 from pix2z.tracking.versions import (
     CHAMPION,
     PREVIOUS,
@@ -49,6 +50,7 @@ __all__ = [
     "read_trail",
     "tag_event",
     "tagged_events",
+    "way_back",
     "write_event",
     "write_file",
 ]
@@ -232,6 +234,32 @@ def place(version: Version) -> Place:
         git_commit=version.tags.get("git_commit"),
         base_pool_digest=version.tags.get("base_pool_digest"),
     )
+
+
+def way_back(root: Path, recorded: Place) -> str:
+    """Say how a pool that is not here comes back, so that it can be registered again.
+
+    Results are committed before they are promoted, or with the promotion, so the first commit whose
+    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
+    that made it. A fine-tuned pool is in no commit.
+    """
+    register = "`dvc repro -s register`"
+    if recorded.base_pool_digest:
+        return (
+            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
+            f"{register}, or repeat pix2z finetune"
+        )
+    if commit := first_commit_with(root, recorded.pool_digest, path=FILE):
+        return (
+            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
+            f"`git checkout -`, `dvc checkout` and {register}"
+        )
+    if recorded.git_commit:
+        return (
+            f"its code is that of commit {recorded.git_commit[:12]}; in a later one whose dvc.lock "
+            f"holds it, `dvc pull` and {register} bring it back"
+        )
+    return f"once it is in models/ again, {register} brings it back"
 
 
 def _pools_before(events: Sequence[Event]) -> list[str]:
