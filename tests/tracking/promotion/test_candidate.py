@@ -5,6 +5,8 @@ import pytest
 
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.evaluation.arm_galaxies import galaxy_terms
+from pix2z.evaluation.arm_metrics import bootstrap_replicates
+from pix2z.evaluation.bootstrap import interval
 from pix2z.redshift_pdf.density import normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
@@ -49,6 +51,19 @@ def test_the_lowest_crps_comes_first_with_paired_intervals(terms):
     assert worse.verdict == "significantly worse"
     assert equal.low < 0 < equal.high
     assert equal.verdict == "no significant difference"
+
+
+def test_the_interval_is_that_of_the_report(terms):
+    """The same draws of the same groups as `bootstrap_replicates` of evaluation."""
+    rng = np.random.default_rng(5)
+    other = with_crps(terms, terms.pdf.crps + rng.normal(1e-4, 1e-3, N))
+    _, behind = rank({"a": terms, "b": other}, EVALUATE)
+    drawn = {
+        arm: bootstrap_replicates(of_arm, n_bootstrap=400, seed=1, only=["crps"])["crps"]
+        for arm, of_arm in (("a", terms), ("b", other))
+    }
+    best = {"a": "b", "b": "a"}[behind.arm]
+    assert (behind.low, behind.high) == pytest.approx(interval(drawn[behind.arm] - drawn[best]))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ the test galaxies, on which the gate judges it, are then no choice among several
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pix2z.config.arms import read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.bootstrap import group_weights, interval
+from pix2z.evaluation.weighted import weighted_mean
 from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
-from pix2z.tracking.promotion.judgement import Gate, measured
+from pix2z.tracking.promotion.judgement import Gate
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 
@@ -106,15 +109,15 @@ def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[Ran
 
     Whole groups of galaxies are drawn, the same ones for every arm: differences are paired.
     """
-    crps, drawn = {}, {}
-    for arm, of_arm in terms.items():
-        values, replicates = measured(of_arm, ["crps"], evaluate)
-        crps[arm], drawn[arm] = values["crps"], replicates["crps"]
+    crps = {arm: float(of_arm.pdf.crps.mean()) for arm, of_arm in terms.items()}
     order = sorted(crps, key=lambda arm: crps[arm])  # stable: first come, first served
-    best = order[0]
+    columns = np.stack([terms[arm].pdf.crps for arm in order], axis=1)
+    n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
+    weights = group_weights(terms[order[0]].group_id, n_bootstrap=n_bootstrap, seed=seed)
+    drawn = np.concatenate([weighted_mean(columns, block) for block in weights])
     return [
-        RankedArm(arm, crps[arm], crps[arm] - crps[best], *interval(drawn[arm] - drawn[best]))
-        for arm in order
+        RankedArm(arm, crps[arm], crps[arm] - crps[order[0]], *interval(drawn[:, i] - drawn[:, 0]))
+        for i, arm in enumerate(order)
     ]
 
 

@@ -17,7 +17,7 @@ from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import Version
 
-__all__ = ["Decision", "Gate", "judge", "measured", "open_gate"]
+__all__ = ["Decision", "Gate", "judge", "open_gate"]
 
 MOST_NAMED = 2
 """Lines of the gate that a refusal gives in full; the table has them all."""
@@ -115,7 +115,7 @@ def judge(
         gate.tell(f"loading {candidate.label} as it would be served")
         n = gate.promotion.smoke_galaxies
         smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
-        metrics = measured(terms, {*limits, *calibration}, gate.evaluate)
+        metrics = _measured(terms, {*limits, *calibration}, gate.evaluate)
         against = _champion_checks(gate, candidate, champion, terms, metrics, new_test_set)
         checks = (
             test,
@@ -145,7 +145,7 @@ def _without_predictions(gate: Gate, version: Version, error: Exception) -> str:
     )
 
 
-def measured(terms: GalaxyTerms, only: Collection[str], evaluate: EvaluateConfig) -> Metrics:
+def _measured(terms: GalaxyTerms, only: Collection[str], evaluate: EvaluateConfig) -> Metrics:
     """Measure some metrics, and on bootstrap resamples: the same ones for the same galaxies."""
     n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
     drawn = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
@@ -172,7 +172,7 @@ def _champion_checks(
         words = f"{champion.label} was tested on others (digest {known})"
         return [_incomparable("Same test galaxies", words, new_test_set)]
     no_loss = gate.promotion.no_loss
-    return champion_checks(metrics, measured(of_champion, no_loss, gate.evaluate), no_loss)
+    return champion_checks(metrics, _measured(of_champion, no_loss, gate.evaluate), no_loss)
 
 
 def _champion_terms(gate: Gate, candidate: Version, champion: Version) -> GalaxyTerms | None:
