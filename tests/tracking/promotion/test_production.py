@@ -68,7 +68,7 @@ def test_the_first_promotion_copies_tags_sets_the_champion_and_writes_the_file(
     assert expected.items() <= copy.tags.items()
     assert copy.tags["promoted_at"].endswith("+00:00")
     (line,) = json.loads(copy.tags["decision"])
-    assert (line["name"], line["verdict"], line["value"]) == ("CRPS", "passed", 0.01)
+    assert (line["name"], line["passed"], line["numbers"]) == ("CRPS", True, {"value": 0.01})
     assert tagged_events(store.client) == [event]
     assert event.metrics == {"crps": 0.01, "mae": 0.02}
     assert event.to_pool == event.digests["pool_digest"] == source.tags["pool_digest"]

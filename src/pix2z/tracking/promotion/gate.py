@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from pix2z.evaluation.bootstrap import interval
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.pdf_metrics import COVERAGE
 
-__all__ = ["Check", "Metrics", "champion_checks", "limit_checks", "table_json"]
+__all__ = ["Check", "Metrics", "champion_checks", "limit_checks"]
 
 Metrics = tuple[Mapping[str, float], Mapping[str, NDArray[np.float64]]]
 """Metric -> its value on the test galaxies, and -> (B,) values on bootstrap resamples of them."""
@@ -40,21 +39,6 @@ class Check:
     def sentence(self) -> str:
         """The line in words, for an error."""
         return f"{self.name}: {self.measured}, expected {self.limit}"
-
-
-def table_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """Return the lines as JSON values; numbers that are not finite are left out."""
-    return [
-        {
-            "check": check.kind,
-            "name": check.name,
-            "measured": check.measured,
-            "limit": check.limit,
-            "verdict": check.verdict,
-            **{key: value for key, value in check.numbers.items() if np.isfinite(value)},
-        }
-        for check in checks
-    ]
 
 
 def limit_checks(kind: str, metrics: Metrics, bounds: Mapping[str, float]) -> list[Check]:

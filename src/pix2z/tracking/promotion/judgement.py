@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pix2z.config.evaluate import EvaluateConfig
@@ -51,7 +51,7 @@ class Decision:
     champion: Version | None
     checks: tuple[Check, ...] = ()
     """None where the candidate is the champion already."""
-    metrics: Mapping[str, float] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     """Those with a limit, of the candidate on its test galaxies, where it has predictions."""
     compared: bool = False
     """Whether the candidate was held against a champion."""

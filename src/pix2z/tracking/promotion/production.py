@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
-from pix2z.tracking.promotion.gate import table_json
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
     Event,
@@ -94,7 +93,7 @@ def promote(store: Store, root: Path, decision: Decision, *, reason: str) -> Eve
         The candidate did not pass, or the champion is another one than it was compared with. The
         champion is as it was.
     """
-    if not decision.passed or decision.metrics is None:
+    if not decision.passed:
         raise RefusedError(decision.refusal)
     with locked(store, "move the champion"):
         champion = _unchanged_champion(store.client, decision.champion)
@@ -174,8 +173,8 @@ def _move(
         from_pool=champion.pool_digest if champion else "",
     )
     if decision:
-        decided = json.dumps(table_json(decision.checks), ensure_ascii=False)
-        tag_production(client, target, event, {"decision": decided})
+        lines = json.dumps([asdict(check) for check in decision.checks], ensure_ascii=False)
+        tag_production(client, target, event, {"decision": lines})
     event = write_event(client, event, trail)
     _unchanged_champion(client, champion)
     move_aliases(client, champion=target, previous=champion)
