@@ -67,15 +67,16 @@ def test_the_interval_is_that_of_the_report(terms):
 
 
 @pytest.mark.parametrize(
-    ("lows", "besides"),
+    ("lows", "reason"),
     [
-        ([], ""),
-        ([0.0005], ""),
-        ([-0.1, -0.1, 0.0005], "; no significant difference from arm1 or arm2"),
+        ([], "the only arm: arm0"),
+        ([0.0005], "lowest CRPS of 2 arms"),
+        (
+            [-0.1, -0.1, 0.0005],
+            "lowest CRPS of 4 arms; no significant difference from arm1 or arm2",
+        ),
     ],
 )
-def test_the_reason_says_how_sure_the_choice_is(lows, besides):
+def test_the_reason_says_how_sure_the_choice_is(lows, reason):
     ranked = [RankedArm(f"arm{place}", 0.01, 0.0, low, 1.0) for place, low in enumerate([0, *lows])]
-    assert Choice(None, tuple(ranked), {}, 2500).reason == (
-        f"lowest CRPS of {len(ranked)} arms{besides}"
-    )
+    assert Choice(None, tuple(ranked), {}, 2500).reason == reason

@@ -6,7 +6,6 @@ import sqlite3
 
 import pytest
 
-from pix2z.errors import InputError
 from pix2z.tracking.promotion.production import promote, rollback
 from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.promotion.trail import (
@@ -170,9 +169,3 @@ def test_a_kill_in_between_leaves_no_champion_and_the_next_one_goes_on(
     assert now(lost) == AS_BEFORE
     assert len([v for v in read_versions(lost.client) if v.name == "pix2z"]) == 2
     assert len(tagged_events(lost.client)) == 3
-
-
-def test_a_damaged_file_is_one_line(store, root):
-    (root / FILE).write_text("[]")
-    with pytest.raises(InputError, match="promotions.json: all of it"):
-        restore_aliases(store, root)

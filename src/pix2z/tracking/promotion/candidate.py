@@ -58,7 +58,9 @@ class Choice:
     @property
     def reason(self) -> str:
         """Why it was chosen, for the audit trail."""
-        _, *others = self.ranked
+        best, *others = self.ranked
+        if not others:
+            return f"the only arm: {best.arm}"
         equal = [other.arm for other in others if other.low <= 0]
         besides = f"; no significant difference from {' or '.join(equal)}" if equal else ""
         return f"lowest CRPS of {len(self.ranked)} arms{besides}"
@@ -84,17 +86,14 @@ def choose_arm(gate: Gate, versions: Sequence[Version]) -> Choice:
     candidates: dict[str, Version] = {}
     passed_over: dict[str, str] = {}
     for arm in read_arms(gate.root / "params.yaml"):
-        version = newest(versions, f"{PRODUCTION}-{arm}")
-        if version is None or version.test_digest != test_digest:
-            passed_over[arm] = _why_not(arm, version, test_digest)
-            continue
         try:
+            version = _newest_of(arm, versions, test_digest)
             of_arm = part_terms(gate.store, version, CHOSEN_ON)
+            if any(not same_galaxies(of_arm, other) for other in terms.values()):
+                words = "has other validation or calibration galaxies"
+                raise IntegrityError(f"{version.label} {words}")
         except IntegrityError as error:
             passed_over[arm] = str(error)
-            continue
-        if any(not same_galaxies(of_arm, other) for other in terms.values()):
-            passed_over[arm] = f"{version.label} has other validation or calibration galaxies"
             continue
         terms[arm], candidates[arm] = of_arm, version
     if not terms:
@@ -121,9 +120,15 @@ def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[Ran
     ]
 
 
-def _why_not(arm: str, version: Version | None, digest: str) -> str:
-    """Say why an arm cannot be compared on galaxies that belong to that test digest."""
+def _newest_of(arm: str, versions: Sequence[Version], test_digest: str) -> Version:
+    """Return the newest version of an arm; IntegrityError: it was tested on other galaxies."""
+    version = newest(versions, f"{PRODUCTION}-{arm}")
     if version is None:
-        return f"{arm} is not registered"
-    known = f"digest {version.test_digest[:8]}" if version.test_digest else "no tag test_digest"
-    return f"{version.label} was tested on other galaxies ({known}) than those here ({digest[:8]})"
+        raise IntegrityError(f"{arm} is not registered")
+    if version.test_digest != test_digest:
+        tag = f"digest {version.test_digest[:8]}" if version.test_digest else "no tag test_digest"
+        raise IntegrityError(
+            f"{version.label} was tested on other galaxies ({tag}) than those here "
+            f"({test_digest[:8]})"
+        )
+    return version
