@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, json_number, metric_values
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.arm_metrics import (
+    bootstrap_replicates,
+    json_number,
+    metric_values,
+    with_interval,
+)
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.files import read_json, write_json
 from pix2z.finetune.base import BasePool
@@ -96,12 +97,13 @@ def compared_metrics(
     }
     return {
         "metrics": {
-            name: {m: _limits(values[name][m], drawn[name][m]) for m in METRICS}
+            name: {m: with_interval(values[name][m], drawn[name][m]) for m in METRICS}
             for name in versions
         },
         "differences": {
             f"{a} minus {b}": {
-                m: _limits(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m]) for m in METRICS
+                m: with_interval(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m])
+                for m in METRICS
             }
             for a, b in PAIRS
         },
@@ -135,11 +137,6 @@ def verdict(measured: Mapping[str, Json], *, sample: str, n: int, all_kept: bool
     if _sign(weights) < 0:
         return f"{start}: better, and by new weights, since {against}{_shown(weights)}."
     return f"{start}: better, but perhaps by calibration alone, since {against}{_shown(weights)}."
-
-
-def _limits(value: float, replicates: NDArray[np.float64]) -> Json:
-    low, high = interval(replicates)
-    return {"value": json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
 def _shown(limits: Mapping[str, float | None]) -> str:
