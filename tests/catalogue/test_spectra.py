@@ -97,9 +97,11 @@ def test_redshifts_are_those_of_the_bins():
     low, high = np.expm1(SHIFTS.centres - half), np.expm1(SHIFTS.centres + half)
     np.testing.assert_allclose(columns["pix2z_z_err68_low"], low, atol=1e-5)
     np.testing.assert_allclose(columns["pix2z_z_err68_high"], high, atol=1e-5)
+    plain = redshift_columns(SimpleNamespace(flux=found.flux, shares=None), SHIFTS)
+    assert all(np.isnan(values).all() and len(values) == n for values in plain.values())
 
 
-def test_flags_are_counted_as_they_are_written(survey, tmp_path):
+def test_flags_are_counted_and_blank_galaxies_have_no_spectrum(survey, tmp_path):
     def alter(rows, images):
         for row, spoil in ((0, np.s_[:]), (1, np.s_[..., 2]), (2, np.s_[:3, :3])):
             images[rows == row, *([spoil] if not isinstance(spoil, tuple) else spoil)] = np.nan
@@ -110,6 +112,10 @@ def test_flags_are_counted_as_they_are_written(survey, tmp_path):
     assert set(SPECTRUM_FLAG_MEANINGS) == set(found.n_by_flag)
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
         assert file["flags"][...].tolist() == [9, 17, 2, 0, 0]
+        assert file["mean_flux_r"][1] == 1  # its spectrum stays relative to r
+        for name in ("flux", "flux_error", "flux_error95", "pix2z_z_median", "mean_flux_r"):
+            missing = np.isnan(file[name][...]).reshape(5, -1).all(axis=1)
+            assert missing.tolist() == [True, False, False, False, False]
 
 
 def test_an_error_on_the_way_leaves_what_was_there(survey, tmp_path):

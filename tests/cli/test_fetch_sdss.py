@@ -95,7 +95,7 @@ def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(ru
     [
         ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
         (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
-        (LISTED, ["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or"),
+        (LISTED, ["--out", "x.csv"], "x.csv: expected a name ending in .h5 or .hdf5"),
         (LISTED, ["--base-url", "http://host/?x=1"], "http://host/?x=1: expected a URL"),
     ],
 )

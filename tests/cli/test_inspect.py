@@ -89,7 +89,7 @@ def test_a_file_that_fits_is_told_in_plain_lines(inspect, sdss32_file, galaxies)
     for band, sdss in zip("ugriz", SKY_SIGMA, strict=True):
         (ratio,) = re.findall(rf"^  {band} +\S+ +{sdss:.3g} +(\S+) +none$", said, re.MULTILINE)
         assert float(ratio) == pytest.approx(1, abs=0.1)
-    assert max(map(len, said.splitlines()[1:])) <= 100  # the first one holds the path
+    assert max(map(len, said.splitlines()[1:])) <= 80  # the first one holds the path
     assert "\x1b" not in said
     assert not any(line != line.rstrip() for line in said.splitlines())
 

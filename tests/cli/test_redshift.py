@@ -88,7 +88,7 @@ def test_a_file_of_many_is_read_with_its_own_basis(run, tmp_path):
     assert [row["flags"] for row in found] == ["0", "0", "3", "0"]
     assert (found[2]["z"], found[2]["z_err"], found[2]["reduced_chi2"]) == ("nan", "nan", "nan")
     assert said.startswith("4 spectra of 1 files in ")
-    assert "1 flagged (no redshift: 1; fewer than half of the pixels are good: 1)" in said
+    assert "\n1 flagged (no redshift: 1, fewer than half of the pixels are good: 1)\n" in said
 
 
 def test_errors_may_be_absent_and_the_scan_coarse(run, tmp_path):
@@ -195,7 +195,7 @@ def test_an_input_is_not_overwritten(run, tmp_path):
     write_many(tmp_path / "many.csv")
     before = (tmp_path / "many.csv").read_bytes()
     code, _, errors = run("many.csv", out="./many.csv")
-    assert (code, errors) == (2, "error: many.csv: is an input itself; expected another name\n")
+    assert (code, errors) == (2, "error: many.csv: is the input itself; expected another name\n")
     assert (tmp_path / "many.csv").read_bytes() == before
 
 

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,17 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pix2z.files import atomic_path, named_write_errors
-from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import COLUMNS, Redshifts
 
-__all__ = ["FORMATS", "ROW_GROUP", "Outcome", "TableWriter", "table_writer", "write_catalogue"]
+__all__ = ["FORMATS", "ROW_GROUP", "TableWriter", "table_writer", "write_catalogue"]
 
 FORMATS = (".parquet", ".csv")
 
 ROW_GROUP = 65_536
 """Rows per group of a Parquet file: what is held before it is written, 3 MB."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What was written: point estimates (N,), NaN where there is none, and rows per flag bit."""
-
-    z_phot: NDArray[np.float32]
-    n_flagged: int
-    n_by_flag: Mapping[int, int]
 
 
 def write_catalogue(
@@ -49,8 +39,10 @@ def write_catalogue(
     pdf: Path | None,
     metadata: Mapping[str, str],
     advance: Callable[[int], None],
-) -> Outcome:
+) -> tuple[NDArray[np.float32], FlagCounts]:
     """Write estimates as they come; both files are put in place when both are whole, or neither.
+
+    Returns point estimates (N,), NaN where there is none, and how many galaxies are flagged.
 
     Parameters
     ----------
@@ -67,8 +59,7 @@ def write_catalogue(
     """
     n = len(object_id)
     z_phot = np.full(n, np.nan, np.float32)
-    n_by_flag = dict.fromkeys(IMAGE_FLAG_MEANINGS, 0)
-    n_flagged = 0
+    counts = FlagCounts(IMAGE_FLAG_MEANINGS)
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
         with named_write_errors(out):
@@ -88,15 +79,13 @@ def write_catalogue(
                     warnings.filterwarnings("ignore", message=".*non-finite")  # blank stamps
                     pdfs.append(estimate.density, values)
             z_phot[rows] = estimate.z_phot
-            n_flagged += int((estimate.flags != 0).sum())
-            for bit in n_by_flag:
-                n_by_flag[bit] += int((estimate.flags & bit != 0).sum())
+            counts.add(estimate.flags)
             advance(len(rows))
         with named_write_errors(pdf or out):
             writers.close()
         with named_write_errors(out):
             renames.close()
-    return Outcome(z_phot=z_phot, n_flagged=n_flagged, n_by_flag=n_by_flag)
+    return z_phot, counts
 
 
 class TableWriter:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import console, plain, say, table
+from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.errors import InputError, Pix2zError
 
 if TYPE_CHECKING:
@@ -47,19 +48,15 @@ def tune(
     interrupted goes on with the same command, also with more trials. Nothing of the pipeline
     changes; in the end the command that would use the best settings is printed.
     """
-    from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
     from pix2z.tuning.report import write_study
 
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     study = _study(trials, epochs, storage)
     say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
-    try:
-        with ended_by_sigterm():
-            result = _run(study)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: finished trials are kept, the same command goes on", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    kept = "finished trials are kept, the same command goes on"
+    with one_line_if_interrupted(lambda: kept), ended_by_sigterm():
+        result = _run(study)
     write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())
     say(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
