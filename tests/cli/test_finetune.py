@@ -289,7 +289,8 @@ def test_a_store_out_of_reach_leaves_whole_files_and_the_command_to_repeat(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{blocked}/mlflow.db")
     code, out, err = run(file, "--name", "mine")
     assert code == 1
-    assert "fine-tuned - base" in out
+    assert "change (95 % interval)" in out
+    assert max(len(line) for line in out.splitlines() if "  " in line) <= 80
     assert err.splitlines()[-1].startswith(
         "error: finetuned/mine is whole, but not registered: MLflow's store cannot be written ("
     )

@@ -29,7 +29,6 @@ __all__ = [
     "Report",
     "Unit",
     "console",
-    "epochs_progress",
     "error_console",
     "galaxies_progress",
     "lines",
@@ -45,8 +44,9 @@ __all__ = [
 ]
 
 PIPE_WIDTH = 150
+"""Of tables, whose lines shall not be broken."""
 
-OnEpoch = Callable[[int, dict[str, float]], None]
+PAGE_WIDTH = 80
 
 MOST_SECONDS_LEFT = 120
 """Longer times are said in minutes."""
@@ -64,13 +64,13 @@ def error_console() -> Console:
 
 
 @contextmanager
-def page(*, pipe_width: int) -> Iterator[Console]:
-    """Yield a console for a page of text; in a pipe of this width, without spaces at line ends."""
+def page() -> Iterator[Console]:
+    """Yield a console for a page of text; in a pipe as for 80 columns, no spaces at line ends."""
     if sys.stdout.isatty():
         yield console()
         return
     written = StringIO()
-    yield Console(file=written, width=pipe_width, highlight=False)
+    yield Console(file=written, width=PAGE_WIDTH, highlight=False)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
@@ -202,21 +202,6 @@ def galaxies_progress(n: int) -> Iterator[Callable[[int], None]]:
 
         report("", 0, n)
         yield advance
-
-
-@contextmanager
-def epochs_progress(epochs: int) -> Iterator[Callable[[int], OnEpoch]]:
-    """Yield seed -> what to call with (epoch, losses) after each of at most `epochs` epochs."""
-    with progress(EPOCHS) as report:
-
-        def of_seed(seed: int) -> OnEpoch:
-            def on_epoch(epoch: int, losses: dict[str, float]) -> None:
-                note = f"loss {losses['loss']:.4f}, validation {losses['val_loss']:.4f}"
-                report(f"seed {seed}", epoch + 1, epochs, note)
-
-            return on_epoch
-
-        yield of_seed
 
 
 def on_bar(bar: bars.Progress, unit: Unit) -> Report:

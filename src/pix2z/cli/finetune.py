@@ -3,25 +3,26 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import epochs_progress, page, plain, say, table
+from pix2z.cli.display import EPOCHS, Report, page, plain, progress, say, table
 from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
 from pix2z.config.finetune import FinetuneSettings
 from pix2z.errors import InputError, Pix2zError
+
+if TYPE_CHECKING:
+    from pix2z.network.arm import Curve
 
 __all__ = ["finetune"]
 
 PARAMS = Path("params.yaml")
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
-
-PIPE_WIDTH = 110
 
 
 def finetune(
@@ -63,20 +64,21 @@ def finetune(
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
     base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder))
-    with epochs_progress(settings.finetune.epochs) as shown:
+    run_name, epochs = finetuned_run_name(name), settings.finetune.epochs
+    with progress(EPOCHS) as shown:
         report = finetune_base(
             file,
             folder,
             base,
             settings,
-            arm=finetuned_run_name(name),
+            arm=run_name,
             layout=layout,
             mapping=chosen,
             check=check,
             sampled=lambda ingested: say(
                 f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good"
             ),
-            curves=lambda key: _tracked(finetuned_run_name(name), key, shown),
+            curves=lambda key: partial(_curve, run_name, key, shown, epochs),
         )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
@@ -105,21 +107,18 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(f"--name: {name!r} is an arm of {params}; expected another name")
 
 
-def _tracked(arm: str, training_key: str, shown: Callable[[int], Any]) -> Callable[[int], Any]:
-    """Return seed -> what shows an epoch on the terminal and in MLflow."""
+def _curve(arm: str, training_key: str, shown: Report, epochs: int, seed: int) -> "Curve":
+    """Return what shows an epoch of the training of a seed on the terminal and in MLflow."""
     from pix2z.tracking.live import live_curve
 
-    def curve(seed: int) -> Any:
-        tracked = live_curve(seed, arm=arm, training_key=training_key, stage="finetune")
-        display = shown(seed)
+    tracked = live_curve(seed, arm=arm, training_key=training_key, stage="finetune")
 
-        def on_epoch(epoch: int, losses: dict[str, float]) -> None:
-            tracked(epoch, losses)
-            display(epoch, losses)
+    def on_epoch(epoch: int, losses: dict[str, float]) -> None:
+        tracked(epoch, losses)
+        note = f"loss {losses['loss']:.4f}, validation {losses['val_loss']:.4f}"
+        shown(f"seed {seed}", epoch + 1, epochs, note)
 
-        return on_epoch
-
-    return curve
+    return on_epoch
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -128,14 +127,15 @@ def _show(report: dict[str, Any]) -> None:
     from pix2z.finetune.report import SHOWN, VERSIONS
 
     n = report["n"]
-    headings = ("base", "recalibrated", "fine-tuned", "fine-tuned - base (95 % interval)")
+    headings = ("base", "recalibrated", "fine-tuned", "change (95 % interval)")
     rows = table("", *headings, right=headings)
+    rows.padding = (0, 1, 0, 0)  # else more than 80 columns
     for metric in SHOWN:
         values = [format_value(metric, report["metrics"][v][metric]["value"]) for v in VERSIONS]
         change = report["differences"]["tuned minus base"][metric]
         low, middle, high = (format_value(metric, change[k]) for k in ("low", "value", "high"))
         rows.add_row(METRICS[metric].label, *values, f"{middle} ({low} to {high})")
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         console.print(
             f"{n['test']:,} test galaxies ({n['train']:,} train, {n['validation']:,} validate, "
             f"{n['calibration']:,} calibrate)",

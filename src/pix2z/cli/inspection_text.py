@@ -17,8 +17,6 @@ from pix2z.ingest.inspection import Inspection, Range, StoredArray
 
 __all__ = ["show_contents", "show_inspection"]
 
-PIPE_WIDTH = 80
-
 MOST_VALUES = 8
 """Different values of a column that are listed."""
 
@@ -39,7 +37,7 @@ def show_inspection(
     table.add_column()
     for label, text in _rows(path, seen, arrays):
         table.add_row(label, Text(text))
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         first = f"{path}: layout {seen.layout}, {seen.n_rows:,} galaxies"
         console.print(Text(first), style="bold", soft_wrap=True)
         console.print(table)
@@ -59,7 +57,7 @@ def show_contents(
     path: Path, contents: Sequence[StoredArray], *, why: str, suggested: dict[str, Any] | None
 ) -> None:
     """Print what a file holds that fits no layout, and a mapping that may fit."""
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         console.print(Text(f"No layout fits: {why}"), style="yellow", soft_wrap=True)
         console.print(f"\nArrays in {path.name}:", style="bold")
         console.print(_listing(contents[:MOST_ARRAYS]))

@@ -1,19 +1,23 @@
 """Reading one section of params.yaml into a frozen, strictly checked value."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
 from pix2z.errors import ParamsError
+
+T = TypeVar("T")
 
 __all__ = [
     "SECTIONS",
@@ -22,6 +26,8 @@ __all__ = [
     "Section",
     "Seed",
     "first_fault",
+    "one_of",
+    "read_by_name",
     "read_params",
 ]
 
@@ -78,6 +84,25 @@ def first_fault(error: ValidationError, *, path: str | Path, key: str) -> Params
     where = ".".join(str(part) for part in (key, *first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
     return ParamsError(f"{path}: {where}: {message[0].lower()}{message[1:]}")
+
+
+def read_by_name(kind: Any, *, key: str, path: str | Path) -> dict[str, Any]:
+    """Read a section of named values, such as arms; raise ParamsError naming the key at fault.
+
+    kind : type of the whole section, ``dict[str, Arm]``.
+    """
+    try:
+        named: dict[str, Any] = TypeAdapter(kind).validate_python(read_params(path)[key])
+    except ValidationError as error:
+        raise first_fault(error, path=path, key=key) from error
+    return named
+
+
+def one_of(named: Mapping[str, T], name: str, *, what: str, path: str | Path) -> T:
+    """Return one of them; raise ParamsError where params.yaml has none of that name."""
+    if name not in named:
+        raise ParamsError(f"{path}: no {what} {name!r}; expected {', '.join(named)}")
+    return named[name]
 
 
 class Frozen(BaseModel):

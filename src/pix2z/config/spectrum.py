@@ -10,14 +10,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from pix2z.config.section import Frozen, Section, Seed, first_fault, read_params
-from pix2z.errors import ParamsError
+from pix2z.config.section import Frozen, Section, Seed, one_of, read_by_name
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
@@ -27,8 +24,6 @@ __all__ = [
     "read_spectrum_arm",
     "read_spectrum_arms",
 ]
-
-ARMS = "spectrum_arms"
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -144,15 +139,9 @@ ArmName = Annotated[str, AfterValidator(_as_alias)]
 
 def read_spectrum_arms(path: str | Path = "params.yaml") -> dict[str, SpectrumArm]:
     """Read every spectrum arm by name; raise ParamsError naming the first key at fault."""
-    try:
-        return TypeAdapter(dict[ArmName, SpectrumArm]).validate_python(read_params(path)[ARMS])
-    except ValidationError as error:
-        raise first_fault(error, path=path, key=ARMS) from error
+    return read_by_name(dict[ArmName, SpectrumArm], key="spectrum_arms", path=path)
 
 
 def read_spectrum_arm(name: str, path: str | Path = "params.yaml") -> SpectrumArm:
     """Read one spectrum arm; raise ParamsError where params.yaml has none of that name."""
-    arms = read_spectrum_arms(path)
-    if name not in arms:
-        raise ParamsError(f"{path}: no spectrum arm {name!r}; expected {', '.join(arms)}")
-    return arms[name]
+    return one_of(read_spectrum_arms(path), name, what="spectrum arm", path=path)
