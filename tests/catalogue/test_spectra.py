@@ -18,6 +18,7 @@ from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.estimator import Reconstruction
 from pix2z.spectrum_network.units import physical_blocks, redshift_columns
 from pix2z.wavelengths import WavelengthGrid
+from tests.catalogue.conftest import make_survey, redshift_of
 
 SHIFTS = ShiftGrid(WavelengthGrid(3800.0, 9200.0, 400), 8, 0.0, 0.4)
 
@@ -53,22 +54,22 @@ def write(path, survey, *, ebv=None, n=None, batches=None):
 
 
 @pytest.fixture
-def survey(survey_of, tmp_path):
+def survey(tmp_path):
     """Return a function that makes a survey of n galaxies, in a file that is empty."""
 
     def make(n, **options):
         (tmp_path / "in.h5").touch()
-        return survey_of(n, path=str(tmp_path / "in.h5"), **options)
+        return make_survey(n, path=str(tmp_path / "in.h5"), **options)
 
     return make
 
 
 @pytest.mark.parametrize("ebv", [0.0, 0.3])
-def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, true_redshift, tmp_path, ebv):
+def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, tmp_path, ebv):
     """Every pixel of a galaxy is x nanomaggies: within 6 arcsec of the middle, x times the area."""
     found = write(tmp_path / "s.hdf5", survey(300), ebv=ebv)
     assert (found.n_flagged, set(found.n_by_flag)) == (0, {1, 2, 4, 8, 16})
-    x = true_redshift(np.arange(300))
+    x = redshift_of(np.arange(300))
     area = np.pi * (6.0 / 0.396) ** 2
     brightness = x * area * 10 ** (0.4 * 2.751 * ebv) * flux_density_per_nanomaggy("r")
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
