@@ -41,10 +41,9 @@ OFFSETS = np.array([1.15, 0.95, 1.0, 1.05, 0.95], np.float32)
 
 @pytest.fixture(scope="module")
 def project(trained_pool, tmp_path_factory) -> Path:
-    """A folder with parameters, an empty store, an arm `full` of two networks, and one CNN."""
+    """A folder with parameters, an empty store, and an arm `full` of two networks."""
     from pix2z.cli.workspace import merge
     from pix2z.config.section import read_params
-    from pix2z.redshift_pdf.grid import RedshiftGrid
     from pix2z.tracking.store import create_database
 
     root = tmp_path_factory.mktemp("project")
@@ -53,26 +52,7 @@ def project(trained_pool, tmp_path_factory) -> Path:
     (root / "dvc.yaml").touch()
     create_database(root / "mlflow.db")
     shutil.copytree(trained_pool, root / "models/full")
-    save_cnn(root / "models/published_full", RedshiftGrid(0.0, 0.4, 60))
     return root
-
-
-def save_cnn(folder: Path, grid) -> None:
-    """Save a pool of one CNN that was never trained."""
-    from pix2z.network.estimator import Member, fresh_model, save_member, save_pool
-    from pix2z.redshift_pdf.calibration import Temperature
-
-    settings = {"z_low": 0.0, "z_high": 0.4, "precision": "float32"}
-    member = Member(
-        architecture="published_cnn",
-        model=fresh_model("published_cnn", settings, grid=grid),
-        grid=grid,
-        settings=settings,
-        record={"seed": 1},
-        calibration=Temperature(1.0),
-    )
-    save_member(folder / "seed-1", member)
-    save_pool(folder, ["seed-1"], Temperature(1.0))
 
 
 def write_file(path: Path, sample_path: Path, *, n: int = N, leave_out: str = "") -> Path:
@@ -322,10 +302,6 @@ def test_a_tuned_model_is_tested_on_nothing_that_tuned_it_nor_tuned_into_itself(
         (["--name", "spectrum"], "--name: pix2z-spectrum is the model of the spectrum networks"),
         (["--name", "full"], "--name: 'full' is an arm of params.yaml; expected another name"),
         (["--name", "mine", "--model", "nothing"], "model 'nothing': not found; expected one of"),
-        (
-            ["--name", "mine", "--model", "published_full"],
-            "expected a pool of hybrid networks; received",
-        ),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(root, file, arguments, message):
