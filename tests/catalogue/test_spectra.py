@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
-from pix2z.errors import InputError
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
@@ -41,13 +40,13 @@ class PixelsAreShapes:
         return Reconstruction(flux, half, 2 * half, shares, image_flags(images, ebv))
 
 
-def write(path, survey, *, ebv=None, n=None, batches=None):
+def write(path, survey, *, ebv=None):
     network = PixelsAreShapes()
     return write_reconstructions(
         path,
         network,
-        physical_blocks(network, batches or stamps_of_survey(survey, ebv=ebv)),
-        n=n or len(survey.table),
+        physical_blocks(network, stamps_of_survey(survey, ebv=ebv)),
+        n=len(survey.table),
         columns=EBV_COLUMN,
         attributes=spectrum_attributes(network, survey, ebv=ebv),
     )
@@ -117,28 +116,6 @@ def test_flags_are_counted_and_blank_galaxies_have_no_spectrum(survey, tmp_path)
         for name in ("flux", "flux_error", "flux_error95", "pix2z_z_median", "mean_flux_r"):
             missing = np.isnan(file[name][...]).reshape(5, -1).all(axis=1)
             assert missing.tolist() == [True, False, False, False, False]
-
-
-def test_an_error_on_the_way_leaves_what_was_there(survey, tmp_path):
-    out = tmp_path / "s.hdf5"
-    out.write_bytes(b"earlier")
-
-    def batches():
-        yield next(stamps_of_survey(survey(300)))
-        raise InputError("in.h5: damaged")
-
-    with pytest.raises(InputError, match=r"in.h5: damaged"):
-        write(out, survey(300), batches=batches())
-    with pytest.raises(ValueError, match="expected 700 rows in all; got 300"):
-        write(out, survey(300), n=700)
-    assert out.read_bytes() == b"earlier"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5", "s.hdf5"]
-
-
-def test_a_file_that_cannot_be_written_is_named(survey, tmp_path):
-    (tmp_path / "blocked").write_text("not a folder")
-    with pytest.raises(InputError, match=r"blocked/s.hdf5: cannot be written \("):
-        write(tmp_path / "blocked/s.hdf5", survey(3))
 
 
 def test_very_many_files_fit_the_attributes(survey, tmp_path, monkeypatch):

@@ -83,8 +83,8 @@ def test_csv_gives_every_float32_back(scratch, values):
     columns = {name: np.zeros(len(values), dtype) for name, dtype in zip(NAMES, DTYPES)}  # noqa: B905
     columns["pix2z_z_mean"] = values
     columns["object_id"][:] = np.iinfo(np.int64).max
-    with table_writer(path, metadata={}) as table:
-        table.append(columns)
+    with table_writer(path, metadata={}) as append:
+        append(columns)
     found = read(path)
     np.testing.assert_array_equal(found["pix2z_z_mean"].to_numpy(), values)
     assert (found["object_id"] == np.iinfo(np.int64).max).all()
@@ -105,9 +105,9 @@ def test_parquet_says_what_it_is(tmp_path):
 
 def test_row_groups_are_large(tmp_path):
     block = {name: np.zeros(1000, dtype) for name, dtype in zip(NAMES, DTYPES, strict=True)}
-    with table_writer(tmp_path / "z.parquet", metadata={}) as table:
+    with table_writer(tmp_path / "z.parquet", metadata={}) as append:
         for _ in range(100):
-            table.append(block)
+            append(block)
     metadata = pq.ParquetFile(tmp_path / "z.parquet").metadata
     assert metadata.num_rows == 100_000
     assert metadata.row_group(0).num_rows >= ROW_GROUP

@@ -22,7 +22,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import COLUMNS, Redshifts
 
-__all__ = ["FORMATS", "ROW_GROUP", "TableWriter", "table_writer", "write_catalogue"]
+__all__ = ["FORMATS", "ROW_GROUP", "table_writer", "write_catalogue"]
 
 FORMATS = (".parquet", ".csv")
 
@@ -64,7 +64,7 @@ def write_catalogue(
         # Writers finish on names of their own, so that no full disk lies between the two renames.
         with named_write_errors(out):
             partial = renames.enter_context(atomic_path(out))
-            table = writers.enter_context(table_writer(partial, metadata=metadata))
+            append = writers.enter_context(table_writer(partial, metadata=metadata))
         if pdf is not None:
             with named_write_errors(pdf):
                 partial = renames.enter_context(atomic_path(pdf))
@@ -73,7 +73,7 @@ def write_catalogue(
         for rows, estimate in estimates:
             values = estimate.columns(object_id[rows])
             with named_write_errors(out):
-                table.append(values)
+                append(values)
             if pdf is not None:
                 with named_write_errors(pdf), warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message=".*non-finite")  # blank stamps
@@ -88,37 +88,16 @@ def write_catalogue(
     return z_phot, counts
 
 
-class TableWriter:
-    """Takes columns block by block; made by `table_writer`."""
-
-    def __init__(self, writer: Any, schema: pa.Schema) -> None:
-        """Write through `writer`, a Parquet or CSV writer of pyarrow."""
-        self._writer, self._schema = writer, schema
-        self._held: list[pa.Table] = []
-        self._n_held = 0
-
-    def append(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Add rows: every column of `COLUMNS`, (n,)."""
-        arrays = [pa.array(columns[name]) for name in self._schema.names]
-        self._held.append(pa.Table.from_arrays(arrays, schema=self._schema))
-        self._n_held += len(self._held[-1])
-        if self._n_held >= ROW_GROUP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is held."""
-        if self._held:
-            self._writer.write_table(pa.concat_tables(self._held).combine_chunks())
-        self._held, self._n_held = [], 0
-
-
 @contextmanager
-def table_writer(path: Path, *, metadata: Mapping[str, str]) -> Iterator[TableWriter]:
+def table_writer(
+    path: Path, *, metadata: Mapping[str, str]
+) -> Iterator[Callable[[Mapping[str, NDArray[Any]]], None]]:
     """Write a table in the format of the suffix, one of `FORMATS`.
 
-    .parquet is compressed with zstd, and carries `metadata` and the meaning of each column; .csv
-    has a header, numbers that read back as the same float32, and ``nan`` for no value. It is
-    written in place: `files.atomic_path` gives a path to write to.
+    Yields what to call with rows, block by block: every column of `COLUMNS`, (n,). .parquet is
+    compressed with zstd, and carries `metadata` and the meaning of each column; .csv has a header,
+    numbers that read back as the same float32, and ``nan`` for no value. It is written in place:
+    `files.atomic_path` gives a path to write to.
 
     Raises
     ------
@@ -126,12 +105,24 @@ def table_writer(path: Path, *, metadata: Mapping[str, str]) -> Iterator[TableWr
         The file cannot be written.
     """
     schema = _schema(metadata)
+    held: list[pa.Table] = []
     with path.open("wb") as file:
         writer = _writer(path.suffix, file, schema)
-        table = TableWriter(writer, schema)
+
+        def write_held() -> None:
+            writer.write_table(pa.concat_tables(held).combine_chunks())
+            held.clear()
+
+        def append(columns: Mapping[str, NDArray[Any]]) -> None:
+            arrays = [pa.array(columns[name]) for name in schema.names]
+            held.append(pa.Table.from_arrays(arrays, schema=schema))
+            if sum(map(len, held)) >= ROW_GROUP:
+                write_held()
+
         try:
-            yield table
-            table.flush()
+            yield append
+            if held:
+                write_held()
         except BaseException:
             with suppress(OSError):  # a second complaint of a full disk would hide the first
                 writer.close()
