@@ -1,10 +1,9 @@
 """``pix2z finetune`` from a user's file to the registry, on a tiny pool."""
 
-import io
 import json
 import re
 import shutil
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pix2z import cli
+from tests.cli.conftest import run_pix2z
 
 ROOT = Path(__file__).parents[2]
 N = 800
@@ -86,20 +85,9 @@ def inside(folder: Path):
         yield
 
 
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """Run the command; return its exit code, what it printed, and its errors."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        patch.setattr("sys.argv", ["pix2z", "finetune", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as ended:
-            return ended.code, out.getvalue(), err.getvalue()
-    raise AssertionError("the command did not end")
+def run(*arguments: object) -> tuple[int, str, str]:
+    """Run the command in the working folder; exit code, stdout, stderr."""
+    return run_pix2z(Path.cwd(), "finetune", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import math
 import re
 import shlex
 import shutil
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from pix2z import cli
 from pix2z.tracking.store import create_database
 from tests.tuning.worker import trained as trained_in_no_time
 
@@ -68,17 +66,9 @@ def trained(project, monkeypatch) -> list[dict]:
 
 
 @pytest.fixture
-def tune(trained, monkeypatch, capsys):
+def tune(trained, project, pix2z_in):
     """Run the command; its exit code, what it said, and its errors."""
-
-    def run(*options: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pix2z", "tune", *options])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return lambda *options: pix2z_in(project, "tune", *options)
 
 
 @pytest.fixture
