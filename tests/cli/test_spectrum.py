@@ -10,9 +10,7 @@ import pytest
 from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
 from pix2z.spectra.spectrum_files import open_spectra
-from pix2z.spectrum_network.estimator import (
-    load_spectrum_estimator,
-)
+from pix2z.spectrum_network.estimator import load_spectrum_estimator
 from tests.cli.conftest import N
 
 
@@ -32,15 +30,8 @@ def read(path):
         return {key: file[key][...] for key in file if key != "basis"}, dict(file.attrs)
 
 
-@pytest.fixture(scope="module")
-def galaxies(images_folder):
-    with h5py.File(images_folder / "galaxies.h5", "r") as file:
-        return {name: file[name][...] for name in ("images", "ebv", "object_id")}
-
-
-def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
-    run, images_folder, galaxies, tmp_path
-):
+def test_spectra_are_those_of_the_network_in_the_order_of_the_file(run, images_folder, tmp_path):
+    galaxies, _ = read(images_folder / "galaxies.h5")
     code, said, errors = run("sdss32.h5")
     assert code == 0, errors
     found, attributes = read(tmp_path / "s.hdf5")
