@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
-    field_validator,
 )
 
 from pix2z.errors import ParamsError
@@ -25,6 +25,8 @@ __all__ = [
     "RedshiftRange",
     "Section",
     "Seed",
+    "Share",
+    "above",
     "first_fault",
     "one_of",
     "read_by_name",
@@ -55,6 +57,21 @@ RENAMED = {"seed_cnn": "published_cnn"}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What numpy, Keras and scikit-learn all take as a seed."""
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def above(lower: str) -> AfterValidator:
+    """Return what checks that a number is above the field `lower`, which stands before it."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        low = info.data.get(lower)  # absent where that is itself at fault
+        if low is not None and value <= low:
+            raise ValueError(f"expected more than {lower} = {low:g}; received {value:g}")
+        return value
+
+    return AfterValidator(check)
 
 
 def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
@@ -129,12 +146,4 @@ class RedshiftRange(Section):
     """A section with redshifts z_min < z_max."""
 
     z_min: float
-    z_max: float
-
-    @field_validator("z_max")
-    @classmethod
-    def _above_z_min(cls, z_max: float, info: ValidationInfo) -> float:
-        z_min = info.data.get("z_min")  # absent where z_min itself is at fault
-        if z_min is not None and z_max <= z_min:
-            raise ValueError(f"expected more than z_min = {z_min:g}; received {z_max:g}")
-        return z_max
+    z_max: Annotated[float, above("z_min")]

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from pix2z.config.section import Frozen, Section, Seed, one_of, read_by_name
+from pix2z.config.section import Frozen, Section, Seed, Share, above, one_of, read_by_name
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
@@ -25,23 +25,13 @@ __all__ = [
     "read_spectrum_arms",
 ]
 
-Share = Annotated[float, Field(gt=0, le=1)]
-
 
 class WavelengthRange(Frozen):
     """Log-spaced wavelengths, Angstrom in vacuum, as observed."""
 
     low: PositiveFloat
-    high: PositiveFloat
+    high: Annotated[PositiveFloat, above("low")]
     n: Annotated[int, Field(ge=100)]
-
-    @field_validator("high")
-    @classmethod
-    def _above_low(cls, high: float, info: ValidationInfo) -> float:
-        low = info.data.get("low")  # absent where low itself is at fault
-        if low is not None and high <= low:
-            raise ValueError(f"expected more than low ({low}); received {high}")
-        return high
 
     @property
     def grid(self) -> WavelengthGrid:
