@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import EPOCHS, page, plain, progress, say, table
+from pix2z.cli.process import quiet_import
 from pix2z.cli.reading import CheckOption, LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
 from pix2z.config.finetune import FinetuneConfig, FinetuneSettings
@@ -52,17 +53,19 @@ def finetune(
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.finetune.base import BasePool, check_base
-    from pix2z.finetune.report import write_report
-    from pix2z.finetune.sample import make_sample
-    from pix2z.network.estimator import load_pool
-    from pix2z.tracking.register import register_finetuned
     from pix2z.tracking.versions import FINETUNED, resolve_pool
 
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
+
+    with quiet_import():
+        from pix2z.finetune.base import BasePool, check_base
+        from pix2z.finetune.report import write_report
+        from pix2z.finetune.sample import make_sample
+        from pix2z.network.estimator import load_pool
+
     base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder))
     check_base(base.pool, model=model)
     ingested, seen = make_sample(
@@ -75,6 +78,8 @@ def finetune(
     )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
+    from pix2z.tracking.register import register_finetuned
+
     try:
         uri = register_finetuned(folder, root=Path())
     except Pix2zError as error:

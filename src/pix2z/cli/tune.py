@@ -187,8 +187,8 @@ def _show_result(result: "StudyResult", baseline: dict[str, Any]) -> None:
     console().print(shown)
     options = [f"-S {shlex.quote(f'hybrid.{n}={_yaml(value)}')}" for n, value in changed.items()]
     say(
-        "\nNothing else has changed. Each trial is one short training; to train every hybrid arm "
-        f"with these settings and compare:\ndvc exp run -S tune.n_trials=0 {' '.join(options)}"
+        "\nNothing else has changed. Each trial is one short training; to train every hybrid\n"
+        f"arm with these settings and compare:\ndvc exp run -S tune.n_trials=0 {' '.join(options)}"
     )
 
 
