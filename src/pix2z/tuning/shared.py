@@ -9,6 +9,7 @@ import logging
 import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import optuna
@@ -78,19 +79,19 @@ def _opened(url: str, heartbeat: int) -> RDBStorage:
     """Make the tables; try again where somebody else makes them too."""
     # Heartbeats may change in a later release of Optuna, says a warning to whoever uses them.
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    for pause in (*_PAUSES, None):
+    make = partial(
+        RDBStorage,
+        url,
+        heartbeat_interval=heartbeat,
+        grace_period=4 * heartbeat,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
+    )
+    for pause in _PAUSES:
         try:
-            return RDBStorage(
-                url,
-                heartbeat_interval=heartbeat,
-                grace_period=4 * heartbeat,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
-            )
+            return make()
         except SQLAlchemyError:
-            if pause is None:
-                raise
             time.sleep(pause)
-    raise AssertionError
+    return make()
 
 
 def run_shared_study(
