@@ -64,6 +64,15 @@ def test_the_baseline_is_the_first_trial_and_the_best_is_no_worse(uninterrupted)
         assert encoded(trial.settings)["dense_units"] in SPACE["dense_units"].choices
 
 
+def test_the_same_seed_proposes_what_it_always_did(uninterrupted):
+    """As Optuna 5.0 proposed when every study was still kept in Optuna's own storage."""
+    rates = [trial.settings["learning_rate"] for trial in uninterrupted.trials]
+    assert rates[:5] == pytest.approx(
+        [0.003, 0.00016125031142, 0.00288294279104, 0.00140746186789, 0.00107481742799], rel=1e-9
+    )
+    assert uninterrupted.importances["dropout"] == pytest.approx(0.2256918597394973, rel=1e-9)
+
+
 def test_a_trial_is_given_up_against_finished_batches_alone(uninterrupted):
     pruned = [trial for trial in uninterrupted.trials if trial.state == "pruned"]
     assert pruned
