@@ -84,18 +84,13 @@ def test_a_folder_inside_the_repository_may_be_a_workspace(root):
     assert (root / "build/small" / MARKER).is_file()
 
 
-@pytest.mark.parametrize("place", [".", "..", "src/..", "src"])
+@pytest.mark.parametrize("place", [".", "..", "src", "../link"])
 def test_the_repository_its_parents_and_its_own_folders_are_refused(root, place):
+    (root.parent / "link").symlink_to(root)
     before = tree(root.parent)
     with pytest.raises(InputError, match="holds the repository itself|neither empty nor"):
         make_workspace(root, root / place, preset="small")
     assert tree(root.parent) == before
-
-
-def test_a_link_to_the_repository_is_refused(root, tmp_path):
-    (tmp_path / "link").symlink_to(root)
-    with pytest.raises(InputError, match="link: holds the repository itself"):
-        make_workspace(root, tmp_path / "link", preset="small")
 
 
 def test_a_folder_of_something_else_is_refused_and_kept(root, tmp_path):
