@@ -1,22 +1,21 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
-from pix2z.ingest.inspection import (
-    file_contents,
-    inspect_survey,
-    sample_stamps,
-    suggested_mapping,
-)
+from pix2z.ingest.checks import RowLimits
+from pix2z.ingest.contents import file_contents, suggested_mapping
+from pix2z.ingest.inspection import inspect_survey, sample_stamps
 from pix2z.ingest.source import open_source
 
-LIMITS = {"z_min": 0.0, "z_max": 0.4, "pdf_range": (0.0, 0.4)}
+LIMITS = RowLimits(z_min=0.0, z_max=0.4, pdf_range=(0.0, 0.4))
 
 
 def look(path, **options):
     with open_source(path) as survey:
         sample = sample_stamps(survey, **options)
-        return inspect_survey(survey, sample, **LIMITS), sample
+        return inspect_survey(survey, sample, LIMITS), sample
 
 
 def test_columns_are_judged_whole_and_pixels_on_a_sample(raw, write_raw):
@@ -107,9 +106,8 @@ def test_zwarnings_and_classes_are_counted_and_bad_ones_named(raw, write_raw):
     raw["class"] = np.where(np.arange(n) < 30, b"QSO", b"GALAXY").astype("S6")
     path = write_raw(raw, name="spectra.h5")
     with open_source(path) as survey:
-        found = inspect_survey(
-            survey, sample_stamps(survey), **LIMITS, z_warnings=(0,), classes=("GALAXY",)
-        )
+        limits = replace(LIMITS, z_warnings=(0,), classes=("GALAXY",))
+        found = inspect_survey(survey, sample_stamps(survey), limits)
     assert list(found.z_warnings.items()) == [("0", 47), ("16", 3)]
     assert list(found.classes.items()) == [("QSO", 30), ("GALAXY", 20)]
     assert found.bad_rows["ZWARNING is not 0"] == 3

@@ -21,9 +21,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import in_one_line, plain, reading
+from pix2z.hdf5 import DAMAGE, in_one_line, plain, reading
 
-__all__ = ["Member", "open_member"]
+__all__ = ["Member", "open_member", "read_header"]
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
@@ -99,7 +99,7 @@ def open_member(path: str | Path, name: str) -> Iterator[Member]:
             with reading(path, name):
                 start = _start_of(info, stream) if stored else 0
                 stream.seek(start)
-                shape, fortran_order, dtype = _header(stream)
+                shape, fortran_order, dtype = read_header(stream)
                 offset = stream.tell()
             size = info.file_size - (offset - start)
             _check_header(f"{path}: {name}", shape, dtype, size=size)
@@ -111,11 +111,11 @@ def _open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
     try:
-        with reading(path):
-            archive = zipfile.ZipFile(path)
-    except InputError as error:
-        reason = in_one_line(error.__cause__ or error)
-        raise InputError(f"{path}: cannot be opened: damaged or no npz ({reason})") from error
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: cannot be opened: damaged or no npz ({in_one_line(error)})"
+        ) from error
     with archive:
         yield archive
 
@@ -156,7 +156,8 @@ def _start_of(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
     return int(info.header_offset) + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype of the array whose .npy file begins here."""
     version = npy.read_magic(stream)
     # Version 3 differs from 2 in the encoding of field names only; those looked for are ASCII.
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

@@ -119,8 +119,6 @@ def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None)
             there = [field for field in there if labels.dtype[field].kind in "iu"]
         if there:
             used[role] = there[0]
-    if ("ra" in used) != ("dec" in used):
-        raise InputError(f"{labels.path}: labels: expected ra and dec, or neither")
     if ebv_key:
         field = _field(labels, names, ebv_key)
         if field is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class RawTable:
     ebv : (N,) float32 E(B-V), NaN where unknown.
     seeing : (N, 5) float32 PSF FWHM in arcsec, NaN where unknown.
     moved : (N,) uint8, 1 for a rendered stamp at another redshift than its parent's.
-    z_warning : (N,) int64 ZWARNING of SDSS, None where the file has none.
+    z_warning : (N,) integers, ZWARNING of SDSS, None where the file has none.
     spectral_class : (N,) bytes such as b"GALAXY", None where the file has none.
     has_redshifts, has_ids, has_positions : whether the file came with them.
     origin : column -> where its values came from, in words.
@@ -58,7 +59,7 @@ class RawTable:
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
-    z_warning: NDArray[np.int64] | None = None
+    z_warning: NDArray[np.integer[Any]] | None = None
     spectral_class: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
