@@ -12,7 +12,7 @@ import h5py
 
 from pix2z.hdf5 import integer_attribute, reading, text_attribute
 
-__all__ = ["Said", "has_schema_version", "read_attributes", "unit_shown"]
+__all__ = ["NOTHING_SAID", "Said", "has_schema_version", "read_attributes", "unit_shown"]
 
 UNIT = ("unit", "units")
 """Attributes of the images or the file that name the unit of the pixels."""
@@ -38,6 +38,10 @@ class Said:
     source: str | None
     schema_version: int | None
     units: Mapping[str, str]
+
+
+NOTHING_SAID = Said(source=None, schema_version=None, units={})
+"""Of a file without attributes, such as an npz."""
 
 
 def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> Said:

@@ -1,92 +1,56 @@
-"""HDF5 files read through a mapping: any keys, axes, bands, unit and pixel scale.
+"""Stamps and columns that a mapping names, as one survey; and HDF5 files read through a mapping.
 
-A user's mapping comes from params.yaml or the command line. The layouts that pix2z knows are
-mappings too, each a value of this module. Columns are read whole and pixels by range of rows, so
-that memory does not grow with the pixels.
+A user's mapping comes from params.yaml or the command line; the layouts that pix2z knows are values
+of `layouts`. Columns are read whole and pixels by range of rows, so that memory does not grow with
+the pixels.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.ingest import Hdf5Mapping, Key
-from pix2z.dataset.store import SCHEMA_VERSION
+from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.attributes import Said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column
 from pix2z.ingest.conversion import Conversion, converted, in_words, plan_conversion
+from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.units import flux_of, require_nanomaggies
 
-__all__ = ["GALAXIES", "NERSC", "SDSS32", "KnownMapping", "open_mapped"]
+__all__ = ["StoredImages", "check_images", "open_mapped", "survey_of"]
 
 BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-class KnownMapping(Hdf5Mapping):
-    """Where a layout keeps things that many files share, whose size and unit are known.
+class StoredImages(Protocol):
+    """Stamps in a file: a dataset of HDF5, or an array of an npz."""
 
-    Stamps are `side` pixels wide, in nanomaggies, which no attribute may contradict. Files with a
-    `schema_version` have all columns, others may lack any of them.
-    """
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, rows first."""
 
-    side: int
-    schema_version: int | None = None
-    moved: Key | None = None
-    z_warning: Key | None = None
-    spectral_class: Key | None = None
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a pixel."""
 
-
-SDSS32 = KnownMapping(
-    side=32,
-    axes="NCHW",
-    redshift="specz_redshift",
-    redshift_error="specz_redshift_err",
-    object_id="ObjID",
-    ra="ra",
-    dec="dec",
-    ebv="e_bv",
-    z_warning="zwarning",
-    spectral_class="class",
-    group_id="truth/parent",
-    moved="truth/moved",
-    seeing="truth/psf_fwhm",
-)
-"""The published experiment's stamps with NERSC's keys, and what semi-real files know besides."""
-
-NERSC = SDSS32.model_copy(update={"side": 107})
-"""NERSC's files; 107 is odd and 32 even, so no crop is centred exactly. Pixels 37 to 68 of each
-axis are kept: the middle one, 53, becomes pixel 16, half a pixel above the crop's centre, 15.5."""
-
-GALAXIES = KnownMapping(
-    side=32,
-    schema_version=SCHEMA_VERSION,
-    axes="NHWC",
-    redshift="specz_redshift",
-    redshift_error="specz_redshift_err",
-    object_id="object_id",
-    group_id="group_id",
-    ra="ra",
-    dec="dec",
-    ebv="ebv",
-    seeing="seeing",
-    moved="moved",
-)
-"""What ingest itself writes."""
+    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
+        """Read a part; InputError or what `reading` names where it cannot be read."""
 
 
 @contextmanager
 def open_mapped(
     path: str | Path, *, layout: str, mapping: Hdf5Mapping, ebv_key: str | None = None
 ) -> Iterator[RawSurvey]:
-    """Open a file that keeps things where `mapping` says, read-only.
+    """Open an HDF5 file that keeps things where `mapping` says, read-only.
 
     Parameters
     ----------
@@ -102,39 +66,63 @@ def open_mapped(
     with open_hdf5(path) as file:
         images = find_dataset(file, path, mapping.images)
         said = read_attributes(file, images, path)
-        _check_images(images, said, path, mapping)
-        if isinstance(mapping, KnownMapping):
-            flux = require_nanomaggies(said.units, path)
-        else:
-            flux = flux_of(said.units, path, unit=mapping.unit, zero_point=mapping.zero_point)
-        where = f"{path}: {mapping.images}"
-        conversion = plan_conversion(images.shape, mapping, flux, where)
+        check_images(images, said, path, mapping)
         keys = _keys(file, path, mapping) | ({"ebv": ebv_key} if ebv_key else {})
-        missing = f"key {mapping.redshift!r} is missing"
-        n = len(images)
-        table = assemble(
-            _read_columns(file, path, keys, n=n, bands=mapping.bands),
+        columns = _read_columns(file, path, keys, n=len(images), bands=mapping.bands)
+        yield survey_of(path, images, columns, said, layout=layout, mapping=mapping)
+
+
+def survey_of(
+    path: str | Path,
+    images: StoredImages,
+    columns: Mapping[str, Column],
+    said: Said,
+    *,
+    layout: str,
+    mapping: Hdf5Mapping,
+) -> RawSurvey:
+    """Make a survey of the stamps and the columns (role -> column) of an open file.
+
+    Parameters
+    ----------
+    images : checked before by `check_images`.
+    said : what the file says of itself.
+    mapping : axes, bands, unit and pixel scale of the stamps.
+
+    Raises
+    ------
+    InputError
+        Axes or unit are not known, or the stamps are too small.
+    """
+    if isinstance(mapping, KnownMapping):
+        flux = require_nanomaggies(said.units, path)
+    else:
+        flux = flux_of(said.units, path, unit=mapping.unit, zero_point=mapping.zero_point)
+    conversion = plan_conversion(images.shape, mapping, flux, f"{path}: {mapping.images}")
+    missing = f"key {mapping.redshift!r} is missing"
+    n = images.shape[0]
+    return RawSurvey(
+        path=Path(path),
+        layout=layout,
+        files=(RawFile(Path(path), n),),
+        source=said.source or Path(path).name,
+        table=assemble(
+            columns,
             n=n,
             path=path,
             no_redshift=f"none: {missing if mapping.redshift else 'ingest.hdf5.redshift is null'}",
             bands=mapping.bands,
-        )
-        yield RawSurvey(
-            path=Path(path),
-            layout=layout,
-            files=(RawFile(Path(path), n),),
-            source=said.source or Path(path).name,
-            table=table,
-            converted=in_words(conversion),
-            read_images=_block_reader(images, path, conversion),
-            nanomaggies=conversion.nanomaggies,
-        )
+        ),
+        converted=in_words(conversion),
+        read_images=_block_reader(images, path, conversion),
+        nanomaggies=conversion.nanomaggies,
+    )
 
 
-def _check_images(images: h5py.Dataset, said: Said, path: str | Path, mapping: Hdf5Mapping) -> None:
+def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hdf5Mapping) -> None:
     """Raise InputError where the stamps, or a file of ingest, are not as the layout has them."""
     where = f"{path}: {mapping.images}"
-    if images.ndim != 4 or images.shape[0] == 0:
+    if len(images.shape or ()) != 4 or images.shape[0] == 0:
         raise InputError(
             f"{where}: expected shape (N, bands, side, side) or (N, side, side, bands), N > 0; "
             f"received {images.shape}"
@@ -179,7 +167,7 @@ def _read_columns(
 
 
 def _block_reader(
-    images: h5py.Dataset, path: str | Path, conversion: Conversion
+    images: StoredImages, path: str | Path, conversion: Conversion
 ) -> Callable[[int, int], NDArray[np.float32]]:
     """``read_images`` of a dataset, of which only the window of the cuts is read."""
 

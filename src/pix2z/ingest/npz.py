@@ -37,6 +37,9 @@ UNCHECKED_BYTES = 1 << 20
 LONGEST_HEADER = 1 << 16
 """Characters of an array's header."""
 
+PIECE = 1 << 18
+"""Bytes read at once, of which a stream makes a copy."""
+
 ENCRYPTED = 1
 """Bit of a member's flags."""
 
@@ -53,32 +56,19 @@ class Member:
     stream: IO[bytes]
     offset: int
 
-    def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to `stop` whole, (n, ...)."""
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a range of rows, whole, and return what the rest of `index` wants of them."""
+        start, stop, _ = index[0].indices(self.shape[0])
         values = np.empty((stop - start, *self.shape[1:]), self.dtype)
         with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            self._fill(values, position=start * math.prod(self.shape[1:]))
-        return values
-
-    def part_of_rows(self, start: int, stop: int, part: slice) -> NDArray[Any]:
-        """Of rows `start` to `stop` only `part` along the second axis, (n, len(part), ...)."""
-        first, last, _ = part.indices(self.shape[1])
-        values = np.empty((stop - start, last - first, *self.shape[2:]), self.dtype)
-        step = math.prod(self.shape[2:])
-        with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            for row, target in enumerate(values, start):
-                self._fill(target, position=(row * self.shape[1] + first) * step)
-        return values
-
-    def _fill(self, target: NDArray[Any], *, position: int) -> None:
-        """Read the values of a C-contiguous array, beginning with value number `position`."""
-        self.stream.seek(self.offset + position * self.dtype.itemsize)
-        wanted = memoryview(target.reshape(-1).view(np.uint8).data)
-        while wanted:
-            got = self.stream.readinto(wanted)  # type: ignore[attr-defined]
-            if not got:
-                raise EOFError("it ends early")
-            wanted = wanted[got:]
+            self.stream.seek(self.offset + start * math.prod(self.shape[1:]) * self.dtype.itemsize)
+            wanted = memoryview(values.reshape(-1).view(np.uint8).data)
+            while wanted:
+                got = self.stream.readinto(wanted[:PIECE])  # type: ignore[attr-defined]
+                if not got:
+                    raise EOFError("it ends early")
+                wanted = wanted[got:]
+        return values[(slice(None), *index[1:])]
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from pix2z.files import files_of
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.attributes import has_schema_version
-from pix2z.ingest.mapped import GALAXIES, NERSC, SDSS32, open_mapped
+from pix2z.ingest.layouts import GALAXIES, NERSC, SDSS32
+from pix2z.ingest.mapped import open_mapped
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
