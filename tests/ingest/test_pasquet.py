@@ -34,7 +34,7 @@ def test_the_middle_of_the_cube_is_read(write_npz, compressed, dtype):
             expected = images[start:stop, 16:48, 16:48]
             np.testing.assert_array_equal(survey.read_images(start, stop), expected)
         np.testing.assert_array_equal(survey.table.z_spec, Z.astype(np.float32))
-        assert survey.converted["crop"] == "pixels 16 to 47 of each side"
+        assert survey.converted["crop"] == "rows 16 to 47, columns 16 to 47"
 
 
 @pytest.mark.parametrize(
