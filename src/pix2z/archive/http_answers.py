@@ -1,7 +1,8 @@
 """One GET of a file, from an offset on, and everything that a server may answer.
 
-An answer ends in one of three ways: bytes; `Interrupted`, where trying again may help; or an error
-of pix2z, where it does not, such as InputError where the URL leads to no such file.
+An answer ends in one of three ways: bytes; `Interrupted`, where they stop to come; or an error of
+pix2z, where it is no use to ask again, such as InputError where the URL leads to no such file. A
+request that gets no answer, or a status that may pass, is tried again by the session.
 """
 
 import re
@@ -14,11 +15,14 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from pix2z import __version__
 from pix2z.errors import InputError, Pix2zError
 
 __all__ = [
+    "PATIENCE",
     "Answer",
     "Interrupted",
     "NotFoundError",
@@ -31,8 +35,18 @@ __all__ = [
 CHUNK = 2**20
 """Bytes read at once, at most; what has arrived is handed on without waiting for more."""
 
-TRY_AGAIN = frozenset({408, 425, 429})
-"""Status codes, beside 5xx, that may pass."""
+PATIENCE = Retry(
+    total=7,
+    other=0,  # a certificate that is refused stays refused
+    status_forcelist=(408, 425, 429, *range(500, 600)),
+    raise_on_status=False,
+    backoff_factor=1.0,
+    backoff_max=60,
+    backoff_jitter=1.0,
+    retry_after_max=300,
+)
+"""Requests without an answer, one after the other: 8, over about two minutes; or as long between
+two of them as the server asks for."""
 
 NO_SUCH_FILE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
@@ -46,12 +60,12 @@ class NotFoundError(InputError):
 class Interrupted(Exception):
     """A transfer stopped where trying again may help; `download` catches it and counts.
 
-    response : what the server answered, which may have a Retry-After header; None without one.
+    tried_again : whether the session has done that already, as often as its patience lasts.
     """
 
-    def __init__(self, reason: str, response: urllib3.BaseHTTPResponse | None = None) -> None:
+    def __init__(self, reason: str, *, tried_again: bool = False) -> None:
         super().__init__(reason)
-        self.response = response
+        self.tried_again = tried_again
 
 
 @dataclass(frozen=True)
@@ -108,9 +122,11 @@ class _Session(requests.Session):
         return target
 
 
-def new_session() -> requests.Session:
+def new_session(patience: Retry = PATIENCE) -> requests.Session:
     """Make a session that names pix2z to the server; several threads may use it at once."""
     session = _Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=patience))
     session.headers["User-Agent"] = f"pix2z/{__version__}"
     # Compressed on the way, neither offsets nor lengths would be those of the file.
     session.headers["Accept-Encoding"] = "identity"
@@ -139,7 +155,7 @@ def open_answer(
     Raises
     ------
     Interrupted
-        No connection, silence, or a status that may pass.
+        No connection or a status that may pass, in spite of trying again; silence on the way.
     InputError
         Another status, such as 403; NotFoundError where there is no such file.
     Pix2zError
@@ -169,12 +185,12 @@ def _get(
     try:
         response = session.get(url, headers=headers, timeout=timeout, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise _interruption(url, error) from error
+        raise _interruption(url, error, tried_again=True) from error
     except requests.RequestException as error:
         raise InputError(f"{url}: cannot be requested ({_one_line(error)})") from error
-    if response.status_code in TRY_AGAIN or response.status_code >= 500:
+    if response.status_code in PATIENCE.status_forcelist:
         response.close()
-        raise Interrupted(_status(response), response.raw)
+        raise Interrupted(_status(response), tried_again=True)
     return response
 
 
@@ -212,13 +228,14 @@ def _chunks(url: str, response: requests.Response) -> Iterator[bytes]:
         raise _interruption(url, error) from error
 
 
-def _interruption(url: str, error: BaseException) -> Interrupted:
+def _interruption(url: str, error: BaseException, *, tried_again: bool = False) -> Interrupted:
     """Say in a few words what went wrong; a certificate that is refused stays refused."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):
         raise Pix2zError(f"{url}: its certificate is refused ({_one_line(error.verify_message)})")
-    return Interrupted((isinstance(error, OSError) and error.strerror) or _one_line(error))
+    reason = error.strerror if isinstance(error, OSError) else None
+    return Interrupted(reason or _one_line(error), tried_again=tried_again)
 
 
 def _one_line(value: object) -> str:

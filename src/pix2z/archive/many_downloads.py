@@ -14,7 +14,7 @@ from urllib3 import Retry
 
 from pix2z.archive.addresses import RemoteFile
 from pix2z.archive.download import TIMEOUT, Report, download
-from pix2z.archive.http_answers import new_session
+from pix2z.archive.http_answers import PATIENCE, new_session
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 
 __all__ = ["MOST_IN_A_ROW", "PATIENCE_WITH_MANY", "downloads"]
@@ -22,7 +22,7 @@ __all__ = ["MOST_IN_A_ROW", "PATIENCE_WITH_MANY", "downloads"]
 MOST_JOBS = 8
 """Requests at a time, at most: the server is for everyone."""
 
-PATIENCE_WITH_MANY = Retry(total=4, backoff_factor=0.5, backoff_jitter=0.5, retry_after_max=300)
+PATIENCE_WITH_MANY = PATIENCE.new(total=4, backoff_factor=0.5, backoff_jitter=0.5)
 """About ten seconds of waiting for a file that does not come; many others wait behind it."""
 
 MOST_IN_A_ROW = 8
@@ -64,7 +64,7 @@ def downloads(
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
-    with new_session() as session, ThreadPool(jobs) as threads:
+    with new_session(patience) as session, ThreadPool(jobs) as threads:
         fetch = partial(_fetch, session=session, force=force, patience=patience, timeout=timeout)
 
         def fetch_all(files: Sequence[RemoteFile], name: str) -> Iterator[str | Pix2zError]:
