@@ -2,7 +2,7 @@
 
 A member that is stored as it is lies in the file like any array and is read where it lies, its
 checksum unread; a compressed one is a stream, read forwards, and again from its start where an
-earlier row is wanted.
+earlier row is wanted; its checksum is compared when its last row is read.
 Nothing is unpickled, and every size that a header claims is checked before anything is allocated.
 """
 
