@@ -8,7 +8,7 @@ from astropy import units as u
 from pix2z.errors import InputError
 from pix2z.hdf5 import open_hdf5
 from pix2z.ingest.attributes import read_attributes
-from pix2z.ingest.units import flux_of, nanomaggies_in
+from pix2z.ingest.units import flux_of, nanomaggies_in, require_nanomaggies
 
 
 def flux(said=None, **given):
@@ -62,3 +62,24 @@ def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(given):
     with pytest.raises(InputError, match="attribute 'unit' of the images 'nJy' contradicts"):
         flux(said, **given)
     assert flux(said, unit="1e-3 uJy")[0] == pytest.approx(1 / 3631)
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        (None, "assumed nanomaggy: no attribute 'unit'"),
+        ("3.631e-6 Jy", "nanomaggy, as attribute 'unit' of the file says"),
+        ("softened to [0, 1], no flux", "softened to [0, 1], no flux"),
+        ("nJy", None),
+        ("nanomaggy / arcsec2", None),
+        ("ADU", None),
+    ],
+)
+def test_a_known_layout_is_in_nanomaggies_or_softened(unit, words):
+    said = {"attribute 'unit' of the file": unit} if unit else {}
+    if words:
+        assert require_nanomaggies(said, "raw.h5") == (1.0, words)
+        return
+    expected = r"raw\.h5: expected images in nanomaggies; .* 'unit' of the file .*layout hdf5 with"
+    with pytest.raises(InputError, match=expected):
+        require_nanomaggies(said, "raw.h5")
