@@ -20,6 +20,7 @@ from urllib3 import Retry
 
 from pix2z import __version__
 from pix2z.errors import InputError, Pix2zError
+from pix2z.hdf5 import plain
 
 __all__ = [
     "PATIENCE",
@@ -187,7 +188,7 @@ def _get(
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _interruption(url, error, tried_again=True) from error
     except requests.RequestException as error:
-        raise InputError(f"{url}: cannot be requested ({_one_line(error)})") from error
+        raise InputError(f"{url}: cannot be requested ({plain(str(error))[:200]})") from error
     if response.status_code in PATIENCE.status_forcelist:
         response.close()
         raise Interrupted(_status(response), tried_again=True)
@@ -195,7 +196,7 @@ def _get(
 
 
 def _status(response: requests.Response) -> str:
-    return f"HTTP {response.status_code} {_one_line(response.reason or '')}".strip()
+    return f"HTTP {response.status_code} {plain(response.reason or '')[:200]}".strip()
 
 
 def _continues(response: requests.Response, start: int, version: Version) -> bool:
@@ -233,12 +234,6 @@ def _interruption(url: str, error: BaseException, *, tried_again: bool = False) 
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):
-        raise Pix2zError(f"{url}: its certificate is refused ({_one_line(error.verify_message)})")
+        raise Pix2zError(f"{url}: its certificate is refused ({plain(str(error.verify_message))})")
     reason = error.strerror if isinstance(error, OSError) else None
-    return Interrupted(reason or _one_line(error), tried_again=tried_again)
-
-
-def _one_line(value: object) -> str:
-    """Text of foreign origin, fit for the middle of a message."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return Interrupted(reason or plain(str(error))[:200], tried_again=tried_again)

@@ -197,9 +197,9 @@ def _cut(
         return []
     frame_paths = {band: archive.frame(field, band).path for band in digests}
     positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in complete]
-    cut = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
+    stamps, reasons = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
     galaxies = []
-    for galaxy, stamp, reason in zip(complete, cut.stamps, cut.reasons, strict=True):
+    for galaxy, stamp, reason in zip(complete, stamps, reasons, strict=True):
         listed, spectrum, arrays = galaxy
         if reason:
             failures.append(Failure(listed.row, str(listed), reason))

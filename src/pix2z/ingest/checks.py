@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL
-from pix2z.ingest.raw import RawSurvey, RawTable
+from pix2z.ingest.raw import RawSurvey, RawTable, concatenated
 
 __all__ = [
     "FLAG_MASKED",
@@ -171,15 +171,9 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
 
 def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
     """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
-    chunks = [
-        stamp_facts(absent_as_nan(survey.read_images(start, stop)))
-        for start, stop in row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
-    ]
-    return StampFacts(
-        **{
-            name: np.concatenate([getattr(chunk, name) for chunk in chunks])
-            for name in StampFacts.__dataclass_fields__
-        }
+    ranges = row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
+    return concatenated(
+        [stamp_facts(absent_as_nan(survey.read_images(start, stop))) for start, stop in ranges]
     )
 
 
