@@ -10,18 +10,15 @@ from pathlib import Path
 
 import h5py
 
-from pix2z.hdf5 import integer_attribute, reading, text_attribute
+from pix2z.hdf5 import integer_attribute, text_attribute
 
-__all__ = ["NOTHING_SAID", "Said", "has_schema_version", "read_attributes", "unit_shown"]
+__all__ = ["NOTHING_SAID", "Said", "read_attributes", "schema_version", "unit_shown"]
 
 UNIT = ("unit", "units")
 """Attributes of the images or the file that name the unit of the pixels."""
 
 UNIT_SHOWN = (*UNIT, "bunit", "BUNIT", "UNIT")
 """Attributes of any array that `pix2z inspect` shows as its unit."""
-
-SCHEMA_VERSION = "schema_version"
-"""Attribute of the files that ingest writes."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
     """Read what a file says; raise InputError where an attribute is damaged."""
     return Said(
         source=text_attribute(file, "source", path),
-        schema_version=integer_attribute(file, SCHEMA_VERSION, path),
+        schema_version=schema_version(file, path),
         units={
             f"attribute {name!r} of the {what}": text
             for what, holder in (("images", images), ("file", file))
@@ -58,10 +55,9 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
     )
 
 
-def has_schema_version(file: h5py.File, path: str | Path) -> bool:
-    """Whether a file claims to be one that ingest wrote."""
-    with reading(path, f"attribute {SCHEMA_VERSION!r}"):
-        return SCHEMA_VERSION in file.attrs
+def schema_version(file: h5py.File, path: str | Path) -> int | None:
+    """Return the version of a file that ingest wrote; None for all others."""
+    return integer_attribute(file, "schema_version", path)
 
 
 def unit_shown(array: h5py.Dataset, path: str | Path) -> str | None:

@@ -5,7 +5,7 @@ copy the good ones. Columns are held whole.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,38 +133,33 @@ def _judge(
     faults = {beyond: facts.impossible, "all bands are blank": facts.blank}
     faults = first_faults(faults | column_faults(survey.table, limits))
     good = ~np.any(list(faults.values()), axis=0)
-    # Each search for duplicates sees the rows that the ones before have left.
-    for reason, search in _searches(survey, facts, duplicate_radius_arcsec).items():
+
+    def leave_out(reason: str, bad_among_good: NDArray[np.bool_]) -> None:
         faults[reason] = np.zeros(len(good), np.bool_)
-        faults[reason][good] = search(good)
-        good &= ~faults[reason]
+        faults[reason][np.flatnonzero(good)] = bad_among_good
+        good[faults[reason]] = False
+
+    # Each search for duplicates sees the rows that the ones before have left.
+    table = survey.table
+    leave_out("duplicate: object id seen before", repeated_ids(table.object_id[good]))
+    if table.has_positions:
+        reason = f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group"
+        leave_out(reason, _close(survey, good, duplicate_radius_arcsec))
+    same_pixels = repeated_between_groups(facts.digest[good], table.group_id[good])
+    leave_out("duplicate: same pixels as in another group", same_pixels)
     if not good.any():
         counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
         raise InputError(f"{survey.path}: no good row among {len(good)} ({counts})")
     return _Judged(facts, faults, np.flatnonzero(good))
 
 
-def _searches(
-    survey: RawSurvey, facts: StampFacts, radius_arcsec: float
-) -> dict[str, Callable[[NDArray[np.bool_]], NDArray[np.bool_]]]:
-    """Reason -> function of the good rows (N,) that tells which of these are duplicates."""
+def _close(survey: RawSurvey, good: NDArray[np.bool_], radius_arcsec: float) -> NDArray[np.bool_]:
     table = survey.table
-
-    def close(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        columns = table.ra[good], table.dec[good], table.group_id[good]
-        try:
-            return close_positions(*columns, radius_arcsec=radius_arcsec)
-        except ValueError as error:
-            raise InputError(f"{survey.path}: {error}") from error
-
-    by_position = {f"duplicate: within {radius_arcsec:g} arcsec of another group": close}
-    return {
-        "duplicate: object id seen before": lambda good: repeated_ids(table.object_id[good]),
-        **(by_position if table.has_positions else {}),
-        "duplicate: same pixels as in another group": lambda good: repeated_between_groups(
-            facts.digest[good], table.group_id[good]
-        ),
-    }
+    ra, dec, group_id = table.ra[good], table.dec[good], table.group_id[good]
+    try:
+        return close_positions(ra, dec, group_id, radius_arcsec=radius_arcsec)
+    except ValueError as error:
+        raise InputError(f"{survey.path}: {error}") from error
 
 
 def _write(

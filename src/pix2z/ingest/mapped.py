@@ -8,7 +8,7 @@ the pixels.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TypeAlias
 
 import h5py
 import numpy as np
@@ -22,6 +22,7 @@ from pix2z.ingest.attributes import Said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column
 from pix2z.ingest.conversion import Conversion, converted, in_words, plan_conversion
 from pix2z.ingest.layouts import KnownMapping
+from pix2z.ingest.npz import Member
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.units import flux_of, require_nanomaggies
 
@@ -31,19 +32,8 @@ BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-class StoredImages(Protocol):
-    """Stamps in a file: a dataset of HDF5, or an array of an npz."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape, rows first."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of a pixel."""
-
-    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
-        """Read a part; InputError or what `reading` names where it cannot be read."""
+StoredImages: TypeAlias = "h5py.Dataset | Member"
+"""Stamps in a file: of shape and dtype, read by slices."""
 
 
 @contextmanager
