@@ -1,8 +1,8 @@
 """An archive of small frames and spectra, and the function that fetches from it."""
 
 import pytest
+from urllib3 import Retry
 
-from pix2z.archive.http_answers import PATIENCE
 from pix2z.archive.sdss_galaxies import fetch_galaxies
 from pix2z.archive.sdss_list import read_objects
 from tests.archive.server import archive_serving
@@ -37,7 +37,7 @@ def fetch(archive, tmp_path):
             read_objects(tmp_path / "objects.csv"),
             tmp_path / "sdss.h5",
             cache=tmp_path / "files",
-            patience=PATIENCE.new(total=attempts - 1, backoff_factor=0, backoff_jitter=0),
+            patience=Retry(total=attempts - 1),
             timeout=(20.0, read_timeout),
             **{"base_url": archive.url} | options,
         )

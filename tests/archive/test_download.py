@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import numpy as np
 import pytest
 import requests
+from urllib3 import Retry
 
 from pix2z.archive.addresses import HDF5_SIGNATURE
-from pix2z.archive.download import download
-from pix2z.archive.http_answers import PATIENCE, new_session
+from pix2z.archive.download import PATIENCE, download
+from pix2z.archive.http_answers import new_session
 from pix2z.archive.partial_file import Partial, open_partial, partial_path
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from tests.archive.server import answer, archive_serving, change, serve, stall, truncate
@@ -58,7 +60,7 @@ def fetch(server, path):
             path,
             **{
                 "signature": HDF5_SIGNATURE,
-                "patience": PATIENCE.new(total=attempts - 1, backoff_factor=0, backoff_jitter=0),
+                "patience": Retry(total=attempts - 1),
                 "timeout": (20.0, read_timeout),
             }
             | options,
@@ -148,12 +150,13 @@ def test_a_connection_that_is_refused_is_tried_again_and_named(fetch, path):
 
 def test_every_new_attempt_waits_and_as_long_as_the_server_asks(fetch, server, monkeypatch):
     waits = []
-    monkeypatch.setattr("time.sleep", waits.append)
-    dropped = [truncate(PART), truncate(0), truncate(0), truncate(PART), truncate(0)]
-    asked = [answer(503, Retry_After="7"), answer(503, Retry_After="99999")]
-    server.script = [*asked, *dropped]
-    fetch(patience=PATIENCE.new(backoff_jitter=0, backoff_max=3))
-    assert waits == [7.0, 300.0, 1.0, 2.0, 3.0, 1.0, 2.0]
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    asked = [answer(503, Retry_After=value) for value in ("7", hour, "99999", "soon", None)]
+    dropped = [truncate(PART), truncate(0), truncate(PART)]
+    server.script = asked + dropped
+    fetch(patience=PATIENCE.new(backoff_jitter=0, backoff_max=12))
+    assert waits == [7.0, 300.0, 300.0, 8.0, 12.0, 1.0, 1.0, 1.0]
 
 
 def test_beginning_anew_and_breaking_off_at_the_same_place_is_no_progress(fetch, server):

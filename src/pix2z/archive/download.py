@@ -9,7 +9,6 @@ import hashlib
 import logging
 import re
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -19,9 +18,9 @@ from pathlib import Path
 
 import requests
 from urllib3 import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from pix2z.archive.http_answers import (
-    PATIENCE,
     Answer,
     Interrupted,
     check_url,
@@ -32,12 +31,25 @@ from pix2z.archive.partial_file import Partial, open_partial, partial_path, what
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, write_json
 
-__all__ = ["Provenance", "Report", "download"]
+__all__ = ["PATIENCE", "Provenance", "Report", "download"]
 
 DISK_MARGIN = 2**28
 """Bytes of the disk left free, for everything else that writes to it."""
 
 CHUNK = 2**17
+
+
+class _Patience(Retry):
+    """Waits before each new attempt, where urllib3 makes the first one at once."""
+
+    def get_backoff_time(self) -> float:
+        return max(super().get_backoff_time(), self.backoff_factor)
+
+
+PATIENCE = _Patience(
+    total=7, backoff_factor=1.0, backoff_max=60, backoff_jitter=1.0, retry_after_max=300
+)
+"""Requests in a row that bring nothing new before giving up: 8, over about two minutes."""
 
 TIMEOUT = (20.0, 60.0)
 """Seconds to wait for a connection, and for bytes."""
@@ -84,8 +96,7 @@ def download(
     sha256 : digest that the file must have, hexadecimal.
     signature : bytes that the file must begin with; an error page sent as a file is refused by it.
     session : shared between many files; made and closed here where None.
-    patience : how often, and after which waits, to try again while nothing new comes; of `session`
-        too, where that is given.
+    patience : how often, and after which waits, to try again while nothing new comes.
     timeout : seconds to wait for a connection, and for bytes.
     progress : called after every few bytes: "receiving" or "checking", bytes done, bytes in all.
     force : fetch a file that is there already again, and replace it.
@@ -107,7 +118,7 @@ def download(
         if path.exists() and not force:
             return _verified(path, url=url, sha256=sha256, report=progress)
         with (
-            nullcontext(session) if session else new_session(patience) as http,
+            nullcontext(session) if session else new_session() as http,
             open_partial(path, url) as partial,
         ):
             # Again, since another process may have held the lock until it was done.
@@ -133,7 +144,7 @@ def _receive_all(
     New are bytes beyond the furthest that was ever reached: a server that begins anew each time
     and breaks off at the same place makes no progress.
     """
-    furthest, fruitless, most = partial.size, 0, int(patience.total or 0)
+    furthest, retry = partial.size, patience
     while not partial.whole:
         try:
             with open_answer(
@@ -141,15 +152,12 @@ def _receive_all(
             ) as answer:
                 _receive(partial, answer, url=url, signature=signature, report=report)
         except Interrupted as trouble:
-            fruitless = 0 if partial.size > furthest else fruitless + 1
-            furthest = max(furthest, partial.size)
-            if trouble.tried_again or fruitless > most:
-                raise Pix2zError(
-                    f"{url}: gave up after {most + 1} attempts without progress, the last: "
-                    f"{trouble}; {what_is_kept(partial.path)}"
-                ) from trouble
+            if partial.size > furthest:
+                furthest, retry = partial.size, patience
+            else:
+                retry = _one_less(retry, trouble, partial, url)
             logger.info("%s at byte %d: trying again", trouble, partial.size)
-            time.sleep(min(patience.backoff_factor * 2**fruitless, patience.backoff_max))
+            _wait(retry, trouble)
 
 
 def _receive(
@@ -200,6 +208,25 @@ def _check_space(partial: Partial, total: int | None) -> None:
             f"{partial.path}: {missing / 1e9:.2f} GB of free disk space are needed, "
             f"{free / 1e9:.2f} GB are there; {what_is_kept(partial.path)}"
         )
+
+
+def _one_less(retry: Retry, trouble: Interrupted, partial: Partial, url: str) -> Retry:
+    """Return the attempts that are left; raise Pix2zError where none is."""
+    try:
+        return retry.increment("GET", url, error=trouble)
+    except MaxRetryError as error:
+        raise Pix2zError(
+            f"{url}: gave up after {len(retry.history) + 1} attempts without progress, the last: "
+            f"{trouble}; {what_is_kept(partial.path)}"
+        ) from error
+
+
+def _wait(retry: Retry, trouble: Interrupted) -> None:
+    """Wait as long as the server asks, else longer with each attempt."""
+    try:
+        retry.sleep(trouble.response)
+    except HTTPError:  # a Retry-After that is neither seconds nor a date
+        retry.sleep()
 
 
 def _publish(partial: Partial, *, url: str, sha256: str | None, report: Report) -> Provenance:

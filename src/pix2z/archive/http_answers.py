@@ -1,8 +1,7 @@
 """One GET of a file, from an offset on, and everything that a server may answer.
 
-An answer ends in one of three ways: bytes; `Interrupted`, where they stop to come; or an error of
-pix2z, where it is no use to ask again, such as InputError where the URL leads to no such file. A
-request that gets no answer, or a status that may pass, is tried again by the session.
+An answer ends in one of three ways: bytes; `Interrupted`, where trying again may help; or an error
+of pix2z, where it does not, such as InputError where the URL leads to no such file.
 """
 
 import ssl
@@ -14,15 +13,12 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
 
 from pix2z import __version__
 from pix2z.errors import InputError, Pix2zError
 from pix2z.hdf5 import plain
 
 __all__ = [
-    "PATIENCE",
     "Answer",
     "Interrupted",
     "NotFoundError",
@@ -35,18 +31,8 @@ __all__ = [
 CHUNK = 2**20
 """Bytes read at once, at most; what has arrived is handed on without waiting for more."""
 
-PATIENCE = Retry(
-    total=7,
-    other=0,  # a certificate that is refused stays refused
-    status_forcelist=(408, 425, 429, *range(500, 600)),
-    raise_on_status=False,
-    backoff_factor=1.0,
-    backoff_max=60,
-    backoff_jitter=1.0,
-    retry_after_max=300,
-)
-"""Requests without an answer, one after the other: 8, over about two minutes; or as long between
-two of them as the server asks for."""
+TRY_AGAIN = frozenset({408, 425, 429})
+"""Status codes, beside 5xx, that may pass."""
 
 NO_SUCH_FILE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
@@ -58,12 +44,12 @@ class NotFoundError(InputError):
 class Interrupted(Exception):
     """A transfer stopped where trying again may help; `download` catches it and counts.
 
-    tried_again : whether the session has done that already, as often as its patience lasts.
+    response : what the server answered, which may have a Retry-After header; None without one.
     """
 
-    def __init__(self, reason: str, *, tried_again: bool = False) -> None:
+    def __init__(self, reason: str, response: urllib3.BaseHTTPResponse | None = None) -> None:
         super().__init__(reason)
-        self.tried_again = tried_again
+        self.response = response
 
 
 @dataclass(frozen=True)
@@ -120,11 +106,9 @@ class _Session(requests.Session):
         return target
 
 
-def new_session(patience: Retry = PATIENCE) -> requests.Session:
+def new_session() -> requests.Session:
     """Make a session that names pix2z to the server; several threads may use it at once."""
     session = _Session()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=patience))
     session.headers["User-Agent"] = f"pix2z/{__version__}"
     # Compressed on the way, neither offsets nor lengths would be those of the file.
     session.headers["Accept-Encoding"] = "identity"
@@ -153,7 +137,7 @@ def open_answer(
     Raises
     ------
     Interrupted
-        No connection or a status that may pass, in spite of trying again; silence on the way.
+        No connection, silence, or a status that may pass.
     InputError
         Another status, such as 403; NotFoundError where there is no such file.
     Pix2zError
@@ -183,12 +167,12 @@ def _get(
     try:
         response = session.get(url, headers=headers, timeout=timeout, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise _interruption(url, error, tried_again=True) from error
+        raise _interruption(url, error) from error
     except requests.RequestException as error:
         raise InputError(f"{url}: cannot be requested ({plain(str(error))[:200]})") from error
-    if response.status_code in PATIENCE.status_forcelist:
+    if response.status_code in TRY_AGAIN or response.status_code >= 500:
         response.close()
-        raise Interrupted(_status(response), tried_again=True)
+        raise Interrupted(_status(response), response.raw)
     return response
 
 
@@ -218,11 +202,11 @@ def _chunks(url: str, response: requests.Response) -> Iterator[bytes]:
         raise _interruption(url, error) from error
 
 
-def _interruption(url: str, error: BaseException, *, tried_again: bool = False) -> Interrupted:
+def _interruption(url: str, error: BaseException) -> Interrupted:
     """Say in a few words what went wrong; a certificate that is refused stays refused."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):
         raise Pix2zError(f"{url}: its certificate is refused ({plain(str(error.verify_message))})")
     reason = error.strerror if isinstance(error, OSError) else None
-    return Interrupted(reason or plain(str(error))[:200], tried_again=tried_again)
+    return Interrupted(reason or plain(str(error))[:200])

@@ -12,8 +12,8 @@ from multiprocessing.pool import ThreadPool
 from urllib3 import Retry
 
 from pix2z.archive.addresses import RemoteFile
-from pix2z.archive.download import TIMEOUT, Provenance, Report, download
-from pix2z.archive.http_answers import PATIENCE, new_session
+from pix2z.archive.download import PATIENCE, TIMEOUT, Provenance, Report, download
+from pix2z.archive.http_answers import new_session
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 
 __all__ = ["MOST_IN_A_ROW", "PATIENCE_WITH_MANY", "downloads"]
@@ -63,7 +63,7 @@ def downloads(
     """
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
-    with new_session(patience) as session, ThreadPool(jobs) as threads:
+    with new_session() as session, ThreadPool(jobs) as threads:
         one = partial(download, session=session, patience=patience, timeout=timeout)
         fetch = partial(_fetch, fetch=one, force=force)
 
