@@ -44,18 +44,9 @@ def test_masks_and_absent_bands_are_shares_of_the_stamps_looked_at(raw, write_ra
     assert found.mag_r.n == 45
 
 
-def write_arrays(path, arrays):
-    with h5py.File(path, "w") as file:
-        for key, values in arrays.items():
-            file[key] = values
-    return path
-
-
-def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path):
+def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path, write_raw):
     table = np.zeros(3, [("a", "f4"), ("b", "i8")])
-    path = write_arrays(
-        tmp_path / "x.h5", {"deep/er": np.zeros((3, 4)), "t": table, "name": np.array([b"abc"] * 9)}
-    )
+    path = write_raw({"deep/er": np.zeros((3, 4)), "t": table, "name": np.array([b"abc"] * 9)})
     with h5py.File(path, "r+") as file:
         file["deep/er"].attrs["BUNIT"] = "nJy"
     found = file_contents(path)
@@ -77,7 +68,7 @@ def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path):
         ((20, 3, 64, 64), None),  # which three is not known
     ],
 )
-def test_a_mapping_is_guessed_from_shapes_and_names(tmp_path, shape, bands):
+def test_a_mapping_is_guessed_from_shapes_and_names(write_raw, shape, bands):
     n = shape[0]
     arrays = {
         "a/stamps": np.zeros(shape, np.float32),
@@ -89,7 +80,7 @@ def test_a_mapping_is_guessed_from_shapes_and_names(tmp_path, shape, bands):
         "a/other": np.zeros((n, 2)),
         "b/z": np.zeros(n + 1),  # of other galaxies
     }
-    found = suggested_mapping(file_contents(write_arrays(tmp_path / "x.h5", arrays)))
+    found = suggested_mapping(file_contents(write_raw(arrays)))
     expected = {
         "images": "a/stamps",
         "redshift": "a/Z_SPEC",
