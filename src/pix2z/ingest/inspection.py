@@ -1,5 +1,6 @@
 """What a raw file holds, as far as its columns and a sample of its stamps tell."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,14 +152,11 @@ def _bad_rows(table: RawTable, limits: RowLimits) -> dict[str, int]:
 
 
 def _counts(values: NDArray[Any] | None) -> dict[str, int]:
-    if values is None:
-        return {}
-    different, counts = np.unique(values, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    texts = [
-        v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in different.tolist()
-    ]
-    return {plain(texts[i]): int(counts[i]) for i in order}
+    counts = Counter([] if values is None else values.tolist())
+    return {
+        plain(value.decode(errors="replace") if isinstance(value, bytes) else str(value)): n
+        for value, n in counts.most_common()
+    }
 
 
 def _range(values: NDArray[np.floating]) -> Range | None:
