@@ -54,14 +54,13 @@ def path(tmp_path):
 def fetch(server, path):
     """Download into `file`, giving up after `attempts` without progress, without waiting."""
 
-    def run(url=None, *, attempts=3, read_timeout=30.0, **options):
+    def run(url=None, *, attempts=3, **options):
         return download(
             url or server.url,
             path,
             **{
                 "signature": HDF5_SIGNATURE,
                 "patience": Retry(total=attempts - 1),
-                "timeout": (20.0, read_timeout),
             }
             | options,
         )
@@ -113,9 +112,12 @@ def test_the_file_and_its_record_are_all_that_is_left(fetch, server, path):
         ([stall(PART)], [0, PART]),
     ],
 )
-def test_every_byte_comes_once_whatever_happens_on_the_way(fetch, server, path, faults, starts):
+def test_every_byte_comes_once_whatever_happens_on_the_way(
+    fetch, server, path, faults, starts, monkeypatch
+):
+    monkeypatch.setattr("pix2z.archive.http_answers.TIMEOUT", (20.0, 0.5))
     server.script = [*faults]
-    assert fetch(read_timeout=0.5, attempts=4).sha256 == DIGEST
+    assert fetch(attempts=4).sha256 == DIGEST
     assert path.read_bytes() == CONTENT
     assert names(path) == WHOLE
     assert server.starts == starts

@@ -51,9 +51,6 @@ PATIENCE = _Patience(
 )
 """Requests in a row that bring nothing new before giving up: 8, over about two minutes."""
 
-TIMEOUT = (20.0, 60.0)
-"""Seconds to wait for a connection, and for bytes."""
-
 AS_IT_IS = "it is left as it is (--force fetches it again)"
 
 logger = logging.getLogger(__name__)
@@ -83,7 +80,6 @@ def download(
     signature: bytes = b"",
     session: requests.Session | None = None,
     patience: Retry = PATIENCE,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
     force: bool = False,
 ) -> Provenance:
@@ -97,7 +93,6 @@ def download(
     signature : bytes that the file must begin with; an error page sent as a file is refused by it.
     session : shared between many files; made and closed here where None.
     patience : how often, and after which waits, to try again while nothing new comes.
-    timeout : seconds to wait for a connection, and for bytes.
     progress : called after every few bytes: "receiving" or "checking", bytes done, bytes in all.
     force : fetch a file that is there already again, and replace it.
 
@@ -124,7 +119,7 @@ def download(
             # Again, since another process may have held the lock until it was done.
             if path.exists() and not force:
                 return _verified(path, url=url, sha256=sha256, report=progress)
-            _receive_all(partial, http, url, signature, patience, timeout, progress)
+            _receive_all(partial, http, url, signature, patience, progress)
             return _publish(partial, url=url, sha256=sha256, report=progress)
     except OSError as error:
         raise Pix2zError(f"{path}: {error.strerror or error}; {what_is_kept(path)}") from error
@@ -136,7 +131,6 @@ def _receive_all(
     url: str,
     signature: bytes,
     patience: Retry,
-    timeout: tuple[float, float],
     report: Report,
 ) -> None:
     """Ask again and again until `partial` is whole, or nothing new has come for too long.
@@ -147,9 +141,8 @@ def _receive_all(
     furthest, retry = partial.size, patience
     while not partial.whole:
         try:
-            with open_answer(
-                session, url, start=partial.size, version=partial.version, timeout=timeout
-            ) as answer:
+            answering = open_answer(session, url, start=partial.size, version=partial.version)
+            with answering as answer:
                 _receive(partial, answer, url=url, signature=signature, report=report)
         except Interrupted as trouble:
             if partial.size > furthest:

@@ -31,6 +31,9 @@ __all__ = [
 CHUNK = 2**20
 """Bytes read at once, at most; what has arrived is handed on without waiting for more."""
 
+TIMEOUT = (20.0, 60.0)
+"""Seconds to wait for a connection, and for bytes."""
+
 TRY_AGAIN = frozenset({408, 425, 429})
 """Status codes, beside 5xx, that may pass."""
 
@@ -122,7 +125,6 @@ def open_answer(
     *,
     start: int,
     version: Version | None,
-    timeout: tuple[float, float],
 ) -> Iterator[Answer]:
     """Ask for `url` from byte `start` on, and yield what comes.
 
@@ -132,7 +134,6 @@ def open_answer(
     ----------
     start : bytes already here; 0 asks for the whole file.
     version : the version these bytes are of; where it is None or of unknown size, all is sent.
-    timeout : seconds to wait for a connection, and for bytes.
 
     Raises
     ------
@@ -147,11 +148,11 @@ def open_answer(
         asked = {"Range": f"bytes={start}-"}
         if version.validator is not None:
             asked["If-Range"] = version.validator
-        with _get(session, url, asked, timeout) as response:
+        with _get(session, url, asked) as response:
             if _continues(response, start, version):
                 yield Answer(version, start, _chunks(url, response))
                 return
-    with _get(session, url, {}, timeout) as response:
+    with _get(session, url, {}) as response:
         if response.status_code != HTTPStatus.OK:
             refusal = NotFoundError if response.status_code in NO_SUCH_FILE else InputError
             raise refusal(f"{url}: the server answers {_status(response)}")
@@ -161,11 +162,9 @@ def open_answer(
         yield Answer(now, 0, _chunks(url, response))
 
 
-def _get(
-    session: requests.Session, url: str, headers: dict[str, str], timeout: tuple[float, float]
-) -> requests.Response:
+def _get(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     try:
-        response = session.get(url, headers=headers, timeout=timeout, stream=True)
+        response = session.get(url, headers=headers, timeout=TIMEOUT, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _interruption(url, error) from error
     except requests.RequestException as error:

@@ -12,7 +12,7 @@ from multiprocessing.pool import ThreadPool
 from urllib3 import Retry
 
 from pix2z.archive.addresses import RemoteFile
-from pix2z.archive.download import PATIENCE, TIMEOUT, Provenance, Report, download
+from pix2z.archive.download import PATIENCE, Provenance, Report, download
 from pix2z.archive.http_answers import new_session
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 
@@ -36,7 +36,6 @@ def downloads(
     jobs: int,
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
 ) -> Iterator[Download]:
     """Yield a function that fetches files, and gives the SHA-256 of each, or why it did not come.
@@ -51,7 +50,7 @@ def downloads(
     ----------
     jobs : files at a time, 1 to 8.
     force : fetch what is there already again.
-    patience, timeout : as for `download`, for each file.
+    patience : as for `download`, for each file.
     progress : called with the name, files done and files in all.
 
     Raises
@@ -64,7 +63,7 @@ def downloads(
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
     with new_session() as session, ThreadPool(jobs) as threads:
-        one = partial(download, session=session, patience=patience, timeout=timeout)
+        one = partial(download, session=session, patience=patience)
         fetch = partial(_fetch, fetch=one, force=force)
 
         def fetch_all(files: Sequence[RemoteFile], name: str) -> Iterator[str | Pix2zError]:

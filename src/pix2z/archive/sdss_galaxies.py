@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib3 import Retry
 
 from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
-from pix2z.archive.download import TIMEOUT, Report
+from pix2z.archive.download import Report
 from pix2z.archive.http_answers import NotFoundError
 from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
 from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
@@ -58,7 +58,6 @@ def fetch_galaxies(
     softened: bool = False,
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
 ) -> Outcome:
     """Fetch what is missing in `cache` and write the galaxies of the list to `out`, atomically.
@@ -71,7 +70,7 @@ def fetch_galaxies(
     jobs : files fetched at a time.
     softened : write `soften`ed pixels instead of nanomaggies.
     force : fetch again what is in the cache.
-    patience, timeout : of each file, as for `download`.
+    patience : of each file, as for `download`.
     progress : called after each file: "spectra" or "frames", files done, files in all.
 
     Raises
@@ -86,9 +85,7 @@ def fetch_galaxies(
     n_galaxies = n_fields = 0
     with (
         raw_writer(out, has_ebv=objects.has_ebv, softened=softened) as append,
-        downloads(
-            jobs=jobs, force=force, patience=patience, timeout=timeout, progress=progress
-        ) as fetch_all,
+        downloads(jobs=jobs, force=force, patience=patience, progress=progress) as fetch_all,
     ):
         try:
             fields = _sorted_by_field(objects.objects, archive, fetch_all, failures)
