@@ -92,7 +92,7 @@ def test_paired_intervals_agree_with_the_paired_t_interval(terms):
     first, second = terms(600, seed=1), terms(600, seed=5, sigma=0.017)
     found = run({"full": ArmGalaxies(first), "clipped": ArmGalaxies(second)}, n_bootstrap=2000)
     entry = find(found, "full", "clipped", "whole", "crps")
-    difference = first.pdf.crps - second.pdf.crps
+    difference = first.crps - second.crps
     half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
     assert entry["difference"] == pytest.approx(difference.mean())
     assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)

@@ -35,7 +35,7 @@ LEAST_KNOWN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Weighted sums over pixels, (n or 1, S or 1, ...): t templates, p polynomials, f flux."""
+    """Weighted sums over pixels, (n, S or 1, ...): t templates, p polynomials, f flux."""
 
     tt: Array
     pt: Array
@@ -64,7 +64,7 @@ def chi_square_scan(
 
     Parameters
     ----------
-    flux : (n, L); weight : (n, L) inverse variances, or (1, L) where all spectra share them.
+    flux : (n, L); weight : (n, L) inverse variances.
     templates, known : (T, L + S - 1) and (L + S - 1,); pixel i sees column i + s at trial s.
         `known` is 0 where templates do not reach, and templates are 0 there; else it is 1.
     degree : of the polynomial.

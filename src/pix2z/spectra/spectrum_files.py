@@ -15,7 +15,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum
 SCHEMA = "pix2z-spectra 1"
 
 CHUNK_ROWS = 16
+
+Dtypes = Mapping[str, DTypeLike]
 
 LEAST_BYTES = 1 << 20
 """What a file of spectra has room for beside the flux, before it is begun."""
@@ -170,45 +172,34 @@ class SpectrumWriter:
     """An open file of spectra that is filled in row order; made by `spectrum_writer`."""
 
     def __init__(
-        self,
-        file: h5py.File,
-        wavelength: NDArray[np.float64],
-        *,
-        n: int,
-        with_errors: bool,
-        spectra: Sequence[str],
-        columns: Mapping[str, DTypeLike],
+        self, file: h5py.File, n: int, spectra: Mapping[str, int], columns: Dtypes
     ) -> None:
-        """Make the datasets for n rows, and claim their space on the disk."""
-        shape = (n, len(wavelength))
-        file.create_dataset("wavelength", data=wavelength, track_times=False)
-        names = ("flux", *(("flux_error",) if with_errors else ()), *spectra)
-        dtypes: dict[str, DTypeLike] = {**dict.fromkeys(names, np.float32), **columns}
-        self._datasets = {
+        """Make the datasets for n rows, and claim their space on the disk.
+
+        `spectra` : name -> number of wavelengths.
+        """
+        datasets = {
             name: file.create_dataset(
-                name,
-                shape if name in names else (n,),
-                dtype,
-                chunks=(min(CHUNK_ROWS, n), shape[1]) if name in names else None,
-                track_times=False,
+                name, (n, width), np.float32, chunks=(min(CHUNK_ROWS, n), width), track_times=False
             )
-            for name, dtype in dtypes.items()
+            for name, width in spectra.items()
         }
-        self._n, self._filled = n, 0
-        stored = sum(d.size * d.dtype.itemsize for d in self._datasets.values())
+        for name, dtype in columns.items():
+            datasets[name] = file.create_dataset(name, (n,), dtype, track_times=False)
+        stored = sum(dataset.size * dataset.dtype.itemsize for dataset in datasets.values())
         reserve(file.id.get_vfd_handle(), stored)
+        self._datasets, self._n, self._filled = datasets, n, 0
 
     def append(self, **blocks: ArrayLike) -> None:
-        """Write the next b rows: ``flux`` (b, L), ``flux_error`` (b, L), and columns (b,)."""
+        """Write the next b rows: ``flux`` (b, L), other spectra (b, L), and columns (b,)."""
         if set(blocks) != set(self._datasets):
             raise ValueError(f"expected {sorted(self._datasets)}; got {sorted(blocks)}")
         arrays = {name: np.asarray(block) for name, block in blocks.items()}
-        b = len(arrays["flux"])
+        stop = self._filled + len(arrays["flux"])
         for name, values in arrays.items():
-            expected = (b, *self._datasets[name].shape[1:])
+            expected = (len(arrays["flux"]), *self._datasets[name].shape[1:])
             if values.shape != expected:
                 raise ValueError(f"{name} must have shape {expected}; got {values.shape}")
-        stop = self._filled + b
         if stop > self._n:
             raise ValueError(f"expected {self._n} rows in all; got at least {stop}")
         for name, values in arrays.items():
@@ -230,7 +221,7 @@ def spectrum_writer(
     unit: str,
     with_errors: bool = True,
     spectra: Sequence[str] = (),
-    columns: Mapping[str, DTypeLike] | None = None,
+    columns: Dtypes | None = None,
     basis: Templates | None = None,
     redshift_range: tuple[float, float] | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
@@ -257,19 +248,20 @@ def spectrum_writer(
     wavelength_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
-    with ExitStack() as opened:
-        partial = opened.enter_context(atomic_path(path))
+    arrays: dict[str, ArrayLike] = {}
+    if basis is not None:
+        arrays |= {"basis/wavelength": basis.wavelength, "basis/flux": basis.flux}
+    if redshift_range is not None:
+        arrays["redshift_range"] = redshift_range
+    arrays["wavelength"] = values
+    with atomic_path(path) as partial:
         with partial.open("wb") as whole:  # before HDF5 has anything to write at all
             reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
-        file = opened.enter_context(h5py.File(partial, "w"))
-        file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
-        if basis is not None:
-            for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
-                file.create_dataset(f"basis/{name}", data=array, track_times=False)
-        if redshift_range is not None:
-            file.create_dataset("redshift_range", data=redshift_range, track_times=False)
-        writer = SpectrumWriter(
-            file, values, n=n, with_errors=with_errors, spectra=spectra, columns=columns or {}
-        )
-        yield writer
-        writer.finish()
+        with h5py.File(partial, "w") as file:
+            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, track_times=False)
+            names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
+            writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
+            yield writer
+            writer.finish()

@@ -15,10 +15,8 @@ import xgboost
 from numpy.typing import NDArray
 
 from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
-from pix2z.dataset.splits import Split
-from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
+from pix2z.evaluation.arm_metrics import measure, with_interval
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
@@ -28,13 +26,11 @@ from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
-    "WAY_METRICS",
     "Way",
     "boosted_way",
     "compare_ways",
     "fit_boosted",
     "network_way",
-    "point_terms_of_way",
     "template_way",
     "way_terms",
 ]
@@ -133,36 +129,27 @@ def fit_boosted(
     return trees
 
 
-def way_terms(way: Way, galaxies: Galaxies, split: Split, *, grid: RedshiftGrid) -> GalaxyTerms:
-    """Terms of the metrics of a way on the test galaxies; residuals of calibration galaxies."""
-    columns = prediction_columns(galaxies, split.test)
-    z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
-    return point_terms_of_way(
-        (way[0], z_calibration), way[1], columns, grid=grid, n_phot_bins=N_PHOT_BINS
-    )
-
-
-def point_terms_of_way(
-    calibration: tuple[Array, Array],
-    z_phot: Array,
+def way_terms(
+    way: Way,
+    z_calibration: Array,
     columns: Mapping[str, NDArray[Any]],
     *,
     grid: RedshiftGrid,
-    n_phot_bins: int,
 ) -> GalaxyTerms:
-    """Terms of the metrics of a point estimator on the test galaxies.
+    """Terms of the metrics of a way on the test galaxies, PDFs by residuals of calibration ones.
 
     Parameters
     ----------
-    calibration : z_phot and z_spec of calibration galaxies.
-    z_phot : (n,) of the test galaxies; one that is not finite counts as the calibration median.
-    columns : of `redshift_pdf.predictions.COLUMNS`, but z_phot, (n,).
+    way : a z_phot that is not finite counts as the calibration median.
+    z_calibration : (m,) true redshifts of the calibration galaxies.
+    columns : of `redshift_pdf.predictions.COLUMNS`, but z_phot, (n,), of the test galaxies.
     """
-    known = np.isfinite(calibration[0])
+    z_residual, z_test = way
+    known = np.isfinite(z_residual)
     residual = fit_residual_pdf(
-        calibration[0][known], calibration[1][known], grid=grid, n_phot_bins=n_phot_bins
+        z_residual[known], z_calibration[known], grid=grid, n_phot_bins=N_PHOT_BINS
     )
-    z_phot = np.where(np.isfinite(z_phot), z_phot, np.median(calibration[1]))
+    z_phot = np.where(np.isfinite(z_test), z_test, np.median(z_calibration))
     z_phot = np.clip(z_phot, grid.z_min, grid.z_max)
 
     def chunks() -> Iterator[Predictions]:
@@ -193,25 +180,22 @@ def compare_ways(
     difference, low, high}]}, a being a way and b the reference.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
-    measured: dict[str, Json] = {name: {} for name in ways}
+    intervals: dict[str, Json] = {name: {} for name in ways}
     contrasts: list[Json] = []
     for subset, keep in masks.items():
-        chosen = {name: select_terms(terms, keep) for name, terms in ways.items()}
-        value = {name: metric_values(terms, only=WAY_METRICS) for name, terms in chosen.items()}
-        drawn = {
-            name: bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
-            for name, terms in chosen.items()
+        measured = {
+            name: measure(
+                select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS
+            )
+            for name, terms in ways.items()
         }
-        for name in ways:
-            measured[name][subset] = {
-                metric: with_interval(value[name][metric], drawn[name][metric])
-                for metric in WAY_METRICS
-            }
-            if name == reference:
-                continue
-            for metric in WAY_METRICS:
-                difference = value[name][metric] - value[reference][metric]
-                replicates = drawn[name][metric] - drawn[reference][metric]
+        known = measured[reference]
+        for name, found in measured.items():
+            of_way = found.intervals()
+            intervals[name][subset] = {metric: of_way[metric] for metric in WAY_METRICS}
+            for metric in WAY_METRICS if name != reference else ():
+                difference = found.values[metric] - known.values[metric]
+                drawn = found.replicates[metric] - known.replicates[metric]
                 entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
-                contrasts.append(entry | with_interval(difference, replicates, name="difference"))
-    return {"reference": reference, "ways": measured, "contrasts": contrasts}
+                contrasts.append(entry | with_interval(difference, drawn, name="difference"))
+    return {"reference": reference, "ways": intervals, "contrasts": contrasts}

@@ -106,7 +106,7 @@ def plot_error_by_wavelength(
 
     Parameters
     ----------
-    arms : name -> ``rmse``, ``half68`` and ``inside68``, each (L,).
+    arms : name -> ``rmse`` and ``inside68``, each (L,).
     """
     with figure_file(path, width=7.0, height=4.6) as figure:
         above, below = figure.subplots(2, 1, sharex=True)
