@@ -10,8 +10,7 @@ from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
 from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW, make_workspace
 
 
 def read_arm(name, **kwargs):
@@ -19,9 +18,9 @@ def read_arm(name, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def folder(workspace, tmp_path_factory):
-    root = tmp_path_factory.mktemp("files") / "work"
-    workspace(root, n=12, arms=("full", "published_full"), controls=("knn", "trainz"))
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("files")
+    make_workspace(root, n=12, arms=("full",), controls=("knn", "trainz"))
     return root
 
 

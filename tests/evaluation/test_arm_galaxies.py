@@ -9,8 +9,7 @@ from pix2z.evaluation.pdf_metrics import pdf_terms
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.predictions import COLUMNS, columns_of, select
 from pix2z.redshift_pdf.qp_files import pdf_writer
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW
 
 
 def test_terms_of_chunks_are_those_of_the_whole(predictions):

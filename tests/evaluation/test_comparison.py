@@ -9,8 +9,7 @@ from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_mask
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.metric_names import METRICS
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW
 
 
 def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
