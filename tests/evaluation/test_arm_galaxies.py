@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 
 from pix2z.evaluation.arm_files import read_arm
-from pix2z.evaluation.arm_galaxies import galaxy_terms
+from pix2z.evaluation.arm_galaxies import galaxy_terms, subset_masks
 from pix2z.evaluation.arm_metrics import measure
 from pix2z.evaluation.pdf_metrics import pdf_terms
 from pix2z.redshift_pdf.density import quantiles
@@ -55,3 +55,10 @@ def test_memory_holds_no_pdfs(predictions, tmp_path):
     peak(1024)  # what is made at the first use
     small, large = peak(4096), peak(2 * 4096)
     assert (large - small) / 4096 < 400  # bytes per galaxy; its PDF in float32 has 720
+
+
+def test_the_ends_of_the_window_are_inside():
+    masks = subset_masks(np.array([0.0, 0.1, 0.2, 0.3]), (0.1, 0.2))
+    np.testing.assert_array_equal(masks["inside"], [False, True, True, False])
+    np.testing.assert_array_equal(masks["outside"], ~masks["inside"])
+    assert masks["whole"].all()

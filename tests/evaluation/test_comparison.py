@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.metric_names import METRICS
@@ -118,13 +118,6 @@ def test_arms_on_other_galaxies_are_refused(terms):
         run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(regrouped)})
     with pytest.raises(InputError, match="at least one"):
         run({})
-
-
-def test_the_ends_of_the_window_are_inside():
-    masks = subset_masks(np.array([0.0, 0.1, 0.2, 0.3]), (0.1, 0.2))
-    np.testing.assert_array_equal(masks["inside"], [False, True, True, False])
-    np.testing.assert_array_equal(masks["outside"], ~masks["inside"])
-    assert masks["whole"].all()
 
 
 def test_the_scatter_of_trainings_widens_intervals(terms):
