@@ -74,11 +74,7 @@ def write_evaluation(
     everyone = {**arms, **controls}
     _check_test_rows(everyone, full)
     resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed}
-    bins: dict[str, Bins] = {}
-    for name, arm in arms.items():
-        report = arm_report(name, arm, clip_window=full.clip_window, **resampling)
-        write_json(folder / f"metrics/{name}.json", report)
-        bins[name] = report["bins"]
+    bins = _write_metrics(folder / "metrics", arms, full.clip_window, resampling)
     for name in controls.keys() & set(BINNED):
         bins[name] = binned_report(controls[name].pool, **resampling)
     z_spec = galaxies.column("specz_redshift")
@@ -91,20 +87,20 @@ def write_evaluation(
         **resampling,
     )
     write_json(folder / "compare.json", comparison)
-    samples = {"full": full.train, "clipped": clipped.train, "test": full.test}
-    shown = arms["full"] if "full" in arms else next(iter(arms.values()))
+    pools = {name: arm.pool for name, arm in everyone.items()}
+    rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
     _draw_figures(
         folder / "figures",
         comparison=comparison,
-        pools={name: arm.pool for name, arm in arms.items()},
+        pools={name: pools[name] for name in arms},
         histories={name: history for name, history in histories.items() if history},
         bins={name: bins[name] for name in BINNED if name in bins},
-        samples={name: z_spec[rows] for name, rows in samples.items()},
-        sheet=contact_rows(galaxies, shown.pool, n=SHEET_COLUMNS, seed=seed),
+        samples={name: z_spec[of_sample] for name, of_sample in rows.items()},
+        sheet=_contact_rows(galaxies, pools["full" if "full" in arms else next(iter(arms))], seed),
     )
     text = report_text(
         comparison,
-        pools={name: arm.pool for name, arm in everyone.items()},
+        pools=pools,
         bins=bins,
         source=str(galaxies.attribute("source")),
         ingest=ingest,
@@ -113,6 +109,27 @@ def write_evaluation(
         n_bootstrap=n_bootstrap,
     )
     write_report(text, folder)
+
+
+def _check_test_rows(everyone: Arms, split: Split) -> None:
+    for name, arm in everyone.items():
+        if not np.array_equal(arm.pool.row, split.test):
+            raise InputError(
+                f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
+                f" order; received {len(arm.pool)} others"
+            )
+
+
+def _write_metrics(
+    folder: Path, arms: Arms, clip_window: tuple[float, float], resampling: Json
+) -> dict[str, Bins]:
+    """Measure each arm by itself, and return its metrics along variables."""
+    bins = {}
+    for name, arm in arms.items():
+        report = arm_report(name, arm, clip_window=clip_window, **resampling)
+        write_json(folder / f"{name}.json", report)
+        bins[name] = report["bins"]
+    return bins
 
 
 def _draw_figures(
@@ -144,11 +161,11 @@ def _draw_figures(
     plot_contact_sheet(sheet, folder / "contact_sheet.png")
 
 
-def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) -> list[SheetRow]:
-    """Choose n random, the n best and the n worst measured test galaxies and read their stamps."""
+def _contact_rows(galaxies: Galaxies, pool: GalaxyTerms, seed: int) -> list[SheetRow]:
+    """Choose random, best and worst measured test galaxies, as many of each; read their stamps."""
     error = np.abs(pool.z_phot - pool.z_spec) / (1 + pool.z_spec)
     order = np.argsort(error, kind="stable")
-    n = min(n, len(order))
+    n = min(SHEET_COLUMNS, len(order))
     groups = {
         "Random": np.random.default_rng(seed).choice(len(order), n, replace=False),
         "Best (smallest |Δ|)": order[:n],
@@ -165,12 +182,3 @@ def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) ->
         )
         for title, chosen in groups.items()
     ]
-
-
-def _check_test_rows(everyone: Arms, split: Split) -> None:
-    for name, arm in everyone.items():
-        if not np.array_equal(arm.pool.row, split.test):
-            raise InputError(
-                f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
-                f" order; received {len(arm.pool)} others"
-            )

@@ -1,6 +1,7 @@
 """How good the estimates of arms are: contrasts, metrics along variables, PIT, training curves."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.evaluation.figures.style import (
+    BLUE,
     NEUTRAL,
     columns_for,
     figure_file,
@@ -45,20 +47,13 @@ def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> Non
         dict.fromkeys((entry["a"], entry["b"]) for entry in contrasts if entry["b"] not in LEFT_OUT)
     )
     height = 0.34 * max(len(pairs), 1) * len(FOREST_SUBSETS) + 1.6
+    panels_of = list(product(FOREST_SUBSETS.items(), FOREST_METRICS.items()))
     with figure_file(path, width=8.0, height=height) as figure:
-        grid = figure.subplots(
-            len(FOREST_SUBSETS), len(FOREST_METRICS), squeeze=False, sharey=True, sharex=True
-        )
-        for row, (subset, where) in enumerate(FOREST_SUBSETS.items()):
-            for column, (metric, label) in enumerate(FOREST_METRICS.items()):
-                axes = grid[row, column]
-                chosen = [
-                    entry
-                    for entry in contrasts
-                    if entry["subset"] == subset and entry["metric"] == metric
-                ]
-                _forest_panel(axes, chosen, pairs)
-                axes.set_title(f"{label}, {where}", loc="left")
+        grid = figure.subplots(len(FOREST_SUBSETS), len(FOREST_METRICS), sharey=True, sharex=True)
+        for axes, ((subset, where), (metric, label)) in zip(grid.flat, panels_of, strict=True):
+            of_panel = [c for c in contrasts if (c["subset"], c["metric"]) == (subset, metric)]
+            _forest_panel(axes, of_panel, pairs)
+            axes.set_title(f"{label}, {where}", loc="left")
         for axes in grid[-1]:
             axes.set_xlabel("a - b, in redshift   (left of zero: a is better)")
 
@@ -71,18 +66,11 @@ def _forest_panel(
         pair = (entry["a"], entry["b"])
         if pair not in pairs or entry["difference"] is None:
             continue
-        height = pairs.index(pair)
-        primary = bool(entry["primary"])
-        color = "#0072B2" if primary else NEUTRAL
+        height, primary = pairs.index(pair), entry["primary"]
+        color, marker, face = (BLUE, "s", BLUE) if primary else (NEUTRAL, "o", "white")
         axes.plot([entry["low"], entry["high"]], [height, height], color=color, linewidth=1.8)
-        axes.plot(
-            entry["difference"],
-            height,
-            marker="s" if primary else "o",
-            color=color,
-            markerfacecolor=color if primary else "white",
-            markersize=6,
-        )
+        point: Any = {"marker": marker, "markerfacecolor": face, "markersize": 6}
+        axes.plot(entry["difference"], height, color=color, **point)
     axes.set_yticks(np.arange(len(pairs)), [f"{a} - {b}" for a, b in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
