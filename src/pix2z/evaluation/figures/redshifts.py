@@ -11,7 +11,14 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 from scipy import stats
 
-from pix2z.evaluation.figures.style import columns_for, figure_file, look, panels, shade_outside
+from pix2z.evaluation.figures.style import (
+    VERMILLION,
+    columns_for,
+    figure_file,
+    look,
+    panels,
+    shade_outside,
+)
 from pix2z.evaluation.point_metrics import point_metrics
 
 __all__ = ["plot_error_heatmap", "plot_redshift_density", "plot_redshift_histogram"]
@@ -126,7 +133,7 @@ def _running_median(axes: Axes, z_spec: Array, error: Array, z_max: float) -> No
     filled = np.histogram(z_spec, edges)[0] >= 8
     centres = (edges[:-1] + edges[1:]) / 2
     label = "median in bins of 0.02"
-    axes.plot(centres[filled], medians[filled], color="#D55E00", marker="o", label=label)
+    axes.plot(centres[filled], medians[filled], color=VERMILLION, marker="o", label=label)
 
 
 def plot_redshift_histogram(
