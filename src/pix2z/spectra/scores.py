@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from pix2z.spectra.lines import LINES
 
-__all__ = ["ScoredSpectra", "colours", "line_offsets", "score_spectra"]
+__all__ = ["ScoredBlock", "ScoredSpectra", "colours", "line_offsets", "score_spectra"]
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
+ScoredBlock = tuple[Flux, Flux, Flux, Flux, Array]
+"""Flux, half the 68 % band, half the 95 % band, and true flux, each (b, L), NaN where the truth is
+unknown; redshifts (b,)."""
 
 H_ALPHA = next(line.wavelength for line in LINES if line.name == "H alpha")
 """Angstrom in vacuum, the strongest line of most galaxies in SDSS's range."""
@@ -49,7 +52,7 @@ class ScoredSpectra:
 
 
 def score_spectra(
-    blocks: Iterable[tuple[Flux, Flux, Flux, Flux, Array]],
+    blocks: Iterable[ScoredBlock],
     *,
     wavelength: Array,
     bands: Mapping[str, tuple[Array, float]],
@@ -58,8 +61,7 @@ def score_spectra(
 
     Parameters
     ----------
-    blocks : (flux, half 68 % band, half 95 % band, true flux), each (b, L), and redshifts (b,).
-        NaN where the true flux is unknown.
+    blocks : of galaxies, in order.
     bands : band -> its weights (L,), and the flux density of one nanomaggy: bands in order, whose
         differences are the colours.
     """

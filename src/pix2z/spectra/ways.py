@@ -54,8 +54,7 @@ Way = tuple[Array, Array]
 
 def network_way(reconstructed: Reconstructed) -> Way:
     """Medians of the redshift PDF that shifts the network's basis; NaN of a plain network."""
-    z = reconstructed.file["pix2z_z_median"][...].astype(np.float64)
-    return z[reconstructed.calibration], z[reconstructed.test]
+    return _way(reconstructed, reconstructed.file["pix2z_z_median"][...])
 
 
 def template_way(
@@ -69,22 +68,22 @@ def template_way(
     n = search.n_pixels
     ln_wavelength = np.log(reconstructed.file["wavelength"][...])[None, :]
     wavelength = np.exp(binned(ln_wavelength, n)[0])
+    templates = reconstructed.templates(search.n_templates)
     z = []
-    for block in reconstructed.blocks(slice(0, len(reconstructed))):
+    for block in reconstructed.blocks():
         flux, error = (binned(reconstructed.relative(k, block), n) for k in ("flux", "flux_error"))
         fit = fit_redshifts(
             wavelength,
             flux,
             1 / np.maximum(error, LEAST_ERROR) ** 2,
-            reconstructed.templates(search.n_templates),
+            templates,
             z_min=z_range[0],
             z_max=z_range[1],
             degree=search.degree,
         )
         at_end = (fit.flags & FitFlag.AT_END) > 0
         z.append(np.where(at_end, fit.z_second, fit.z))
-    every = np.concatenate(z)
-    return every[reconstructed.calibration], every[reconstructed.test]
+    return _way(reconstructed, np.concatenate(z))
 
 
 def boosted_way(
@@ -97,12 +96,16 @@ def boosted_way(
             for part in ("train", "validation")
         )
     trees = fit_boosted(train, validation, settings=settings)
-    every = [
+    z = [
         trees.predict(binned(reconstructed.relative("flux", block), settings.n_pixels))
-        for block in reconstructed.blocks(slice(0, len(reconstructed)))
+        for block in reconstructed.blocks()
     ]
-    z = np.concatenate(every).astype(np.float64)
-    return z[reconstructed.calibration], z[reconstructed.test]
+    return _way(reconstructed, np.concatenate(z))
+
+
+def _way(reconstructed: Reconstructed, z: NDArray[np.floating]) -> Way:
+    first = reconstructed.n_calibration
+    return z[:first].astype(np.float64), z[first:].astype(np.float64)
 
 
 def fit_boosted(
