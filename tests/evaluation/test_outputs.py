@@ -64,13 +64,18 @@ def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, compa
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
 
 
-def test_the_seed_view_shows_the_artefact(comparison):
+def test_the_seed_view_shows_the_artefact_of_scaling_by_the_range(comparison):
     view = comparison["seed_view"]
     assert view["clipped"]["n_own_test"] == comparison["test"]["n_inside"]
     assert view["full"]["n_own_test"] == comparison["test"]["n"] == 120
     assert view["clipped"]["z_high"] <= 0.224 < view["full"]["z_high"]
     assert view["clipped"]["normalised"]["mae"] > view["full"]["normalised"]["mae"]
     assert view["full"]["published"]["mae"] == 0.0304
+    for arm in (view["full"], view["clipped"]):
+        span = arm["z_high"] - arm["z_low"]
+        for metric in ("mae", "rmse", "bias", "precision"):
+            assert arm["normalised"][metric] * span == pytest.approx(arm["redshift"][metric])
+        assert arm["normalised"]["r2"] == pytest.approx(arm["redshift"]["r2"])
 
 
 def test_the_report_answers_first_and_says_what_is_real(page):

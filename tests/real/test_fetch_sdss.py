@@ -56,19 +56,6 @@ def test_the_galaxy_is_that_of_its_frames_and_its_spectrum(fetched, real_data):
         np.testing.assert_array_equal(file["spectra/ivar"][0][covered], coadd["ivar"])
 
 
-def test_galaxies_whose_frames_are_missing_are_named(fetched):
-    lines = fetched.with_name("sdss.failures.csv").read_text().splitlines()
-    assert lines[0] == "row,object,reason"
-    assert [line.split(",")[:2] for line in lines[1:]] == [
-        ["1", "0266-51630-0168"],
-        ["2", "0266-51630-0215"],
-        ["3", "0266-51630-0367"],
-        ["4", "0267-51608-0413"],
-        ["5", "0268-51633-0074"],
-    ]
-    assert "field 000752-3-0018 has no frame in any band" in lines[1]
-
-
 def test_a_redshift_under_reserve_is_left_out_unless_it_is_asked_for(fetched, tmp_path):
     limits = {"classes": ("GALAXY",), **LIMITS}
     with pytest.raises(InputError, match="no good row among 1 .*ZWARNING is not 0: 1"):

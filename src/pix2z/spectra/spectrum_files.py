@@ -88,10 +88,8 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         schema = text_attribute(file, "schema", path)
         if schema != SCHEMA:
             raise InputError(f"{path}: expected attribute schema {SCHEMA!r}; received {schema!r}")
-        wavelength = _numbers(file, path, "wavelength", dimensions=1)
+        values = _array(file, path, "wavelength", dimensions=1)
         flux = _numbers(file, path, "flux", dimensions=2)
-        with reading(path, "wavelength"):
-            values = wavelength[...].astype(np.float64)
         try:
             wavelength_grid(values)
         except ValueError as error:
@@ -128,6 +126,12 @@ def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.
     return dataset
 
 
+def _array(file: h5py.File, path: Path, key: str, *, dimensions: int) -> NDArray[np.float64]:
+    dataset = _numbers(file, path, key, dimensions=dimensions)
+    with reading(path, key):
+        return np.asarray(dataset[...], np.float64)
+
+
 def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
     if not has_key(file, path, "object_id"):
         return np.arange(n)
@@ -143,12 +147,10 @@ def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
 def _basis(file: h5py.File, path: Path) -> Templates | None:
     if not has_key(file, path, "basis"):
         return None
-    wavelength = _numbers(file, path, "basis/wavelength", dimensions=1)
-    flux = _numbers(file, path, "basis/flux", dimensions=2)
-    with reading(path, "basis"):
-        arrays = wavelength[...].astype(np.float64), flux[...].astype(np.float64)
+    wavelength = _array(file, path, "basis/wavelength", dimensions=1)
+    flux = _array(file, path, "basis/flux", dimensions=2)
     try:
-        return Templates(*arrays, non_negative=False)
+        return Templates(wavelength, flux, non_negative=False)
     except ValueError as error:
         raise InputError(f"{path}: basis: {error}") from error
 

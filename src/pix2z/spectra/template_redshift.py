@@ -256,11 +256,12 @@ def _at(places: list[int], flux: Array, weight: Array, fit: _Fit) -> Array:
     if not places:
         return np.empty(0)
     seen = [fit.lattice.at(place, len(flux)) for place in places]
+    templates, known = (np.stack(arrays) for arrays in zip(*seen, strict=True))
     return chi_square_at(
         flux,
         weight,
-        templates=[templates for templates, _ in seen],
-        known=[known for _, known in seen],
+        templates=templates,
+        known=known,
         basis=fit.basis,
         non_negative=fit.non_negative,
     )
