@@ -63,6 +63,11 @@ class Measured:
             name: with_interval(value, self.replicates[name]) for name, value in self.values.items()
         }
 
+    def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
+        """How much larger a metric is here than there: value, and (B,) on the same resamples."""
+        drawn = self.replicates[metric] - other.replicates[metric]
+        return self.values[metric] - other.values[metric], drawn
+
 
 def metric_values(terms: GalaxyTerms, *, only: Collection[str] = ALL_METRICS) -> dict[str, float]:
     """Every metric of the sample itself, or `only` some; NaN where undefined."""

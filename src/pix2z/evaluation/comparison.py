@@ -134,8 +134,7 @@ def _contrasts(
     p_values: dict[Key, float] = {}
     for key in keys:
         a, b, subset, metric = key
-        difference = measured[subset][a].values[metric] - measured[subset][b].values[metric]
-        drawn = measured[subset][a].replicates[metric] - measured[subset][b].replicates[metric]
+        difference, drawn = measured[subset][a].difference(measured[subset][b], metric)
         drawn = drawn + _training_noise(everyone, key, len(drawn), seed=seed)
         entries[key] = {"a": a, "b": b, "subset": subset, "metric": metric}
         entries[key] |= with_interval(difference, drawn, name="difference")

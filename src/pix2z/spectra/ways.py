@@ -197,8 +197,7 @@ def compare_ways(
             of_way = found.intervals()
             intervals[name][subset] = {metric: of_way[metric] for metric in WAY_METRICS}
             for metric in WAY_METRICS if name != reference else ():
-                difference = found.values[metric] - known.values[metric]
-                drawn = found.replicates[metric] - known.replicates[metric]
+                difference = with_interval(*found.difference(known, metric), name="difference")
                 entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
-                contrasts.append(entry | with_interval(difference, drawn, name="difference"))
+                contrasts.append(entry | difference)
     return {"reference": reference, "ways": intervals, "contrasts": contrasts}
