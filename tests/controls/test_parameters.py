@@ -74,30 +74,22 @@ def test_a_raw_file_changed_since_ingest_is_refused(raw_path):
         read_parameters(raw_path, np.arange(3), sha256="0" * 64)
 
 
-def without_covariance(truth):
-    del truth["sigma_cholesky"]
-
-
-def without_order(truth):
-    del truth["sigma_cholesky"].attrs["parameters"]
-
-
-def in_another_order(truth):
-    truth["sigma_cholesky"].attrs["parameters"] = PARAMETERS[::-1]
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (without_covariance, "'truth/sigma_cholesky' is missing"),
-        (without_order, "expected .* of flux_u, .*; received no order"),
-        (in_another_order, "expected .* of flux_u, .*; received bulge_fraction, disc_axis_ratio"),
-    ],
-)
-def test_a_parameter_that_is_missing_or_in_another_order_is_named(raw_path, change, said):
+def test_a_missing_parameter_is_named(raw_path):
     with h5py.File(raw_path, "a") as file:
-        change(file["truth"])
-    with pytest.raises(InputError, match=said):
+        del file["truth/sigma_cholesky"]
+    with pytest.raises(InputError, match="'truth/sigma_cholesky' is missing"):
+        read_parameters(raw_path, np.arange(3), sha256=file_digest(raw_path))
+
+
+@pytest.mark.parametrize("order", [PARAMETERS[::-1], None])
+def test_a_covariance_in_another_order_is_refused(raw_path, order):
+    with h5py.File(raw_path, "a") as file:
+        attributes = file["truth/sigma_cholesky"].attrs
+        del attributes["parameters"]
+        if order:
+            attributes["parameters"] = order
+    received = "bulge_fraction, disc_axis_ratio" if order else "no order"
+    with pytest.raises(InputError, match=rf"expected .* of flux_u, .*; received {received}"):
         read_parameters(raw_path, np.arange(3), sha256=file_digest(raw_path))
 
 
