@@ -1,7 +1,8 @@
 """All controls of one sample: fitted on training galaxies, used on the test galaxies.
 
 A control is a name, what it sees of every galaxy (features), and the methods of `METHODS` among
-which validation galaxies choose: one more of them is one more call of `_control`.
+which validation galaxies choose: one more of them is one more call of `_control`. The report finds
+it by its file; its place and words there are in `arm_files`, `contrasts`, `style` and report.md.j2.
 """
 
 import logging
