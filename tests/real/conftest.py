@@ -15,7 +15,7 @@ from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
 
 ROOT = Path(__file__).parents[2]
 LIMITS = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
-N_PARENTS = 4000
+N_PARENTS = 3000
 
 
 @pytest.fixture(scope="session")
