@@ -1,6 +1,7 @@
 """Redshifts read off six real SDSS spectra, against SDSS's own."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
 from tests.real.conftest import pix2z
 
+EMITTED = {n: rest for n, rest in LINES.items() if not re.match("Ca|G band|Mg|Na", n)}
 NAMES = (
     "spec-0266-51630-0168",
     "spec-0266-51630-0215",
@@ -54,10 +56,9 @@ def test_stars_alone_and_gas_alone_agree_on_vacuum(paths):
     spectrum = read_sdss_spectrum(paths[4])
     wavelength, flux = template_spectra()
     weight = spectrum.ivar.copy()
-    for line in LINES:
-        if line.emission:
-            place = line.wavelength * (1 + spectrum.z)
-            weight[np.abs(spectrum.wavelength / place - 1) < 0.003] = 0
+    for rest in EMITTED.values():
+        place = rest * (1 + spectrum.z)
+        weight[np.abs(spectrum.wavelength / place - 1) < 0.003] = 0
     stars = fit_redshifts(
         spectrum.wavelength,
         spectrum.flux[None],
@@ -88,6 +89,5 @@ def test_noise_makes_errors_larger_and_redshifts_no_more_wrong_than_they_say(pat
 def test_wavelengths_of_lines_are_those_of_sdss(paths):
     with fits.open(paths[0]) as hdus:
         sdss = np.array(hdus[3].data["LINEWAVE"], np.float64)
-    for line in LINES:
-        if line.emission:
-            assert np.abs(sdss - line.wavelength).min() < 2e-3, line
+    for name, rest in EMITTED.items():
+        assert np.abs(sdss - rest).min() < 2e-3, name

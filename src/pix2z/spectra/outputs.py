@@ -202,7 +202,7 @@ def _draw_spectra(
             for place in chosen
         ],
         wavelength=given.spectra.grid.values,
-        lines={line.name: line.wavelength for line in LINES},
+        lines=LINES,
         unit=str(reconstructed.file.attrs["unit"]),
         path=path,
     )

@@ -20,7 +20,7 @@ ScoredBlock = tuple[Flux, Flux, Flux, Flux, Array]
 """Flux, half the 68 % band, half the 95 % band, and true flux, each (b, L), NaN where the truth is
 unknown; redshifts (b,)."""
 
-H_ALPHA = next(line.wavelength for line in LINES if line.name == "H alpha")
+H_ALPHA = LINES["H alpha"]
 """Angstrom in vacuum, the strongest line of most galaxies in SDSS's range."""
 LINE_REACH = 0.06
 """Relative distance from where a line is, within which it is looked for."""
