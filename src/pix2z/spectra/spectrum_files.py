@@ -45,15 +45,13 @@ LEAST_BYTES = 1 << 20
 class SpectrumFile:
     """An open file of N spectra.
 
-    wavelength : (L,) Angstrom. object_id : (N,), row numbers where the file has none.
+    wavelength : (L,) Angstrom.
     basis : the templates in the file, or None.
     redshift_range : first and last redshift of reconstructions, or None of other spectra.
     """
 
     path: Path
     wavelength: NDArray[np.float64]
-    object_id: NDArray[np.int64]
-    unit: str
     basis: Templates | None
     redshift_range: tuple[float, float] | None
     _flux: h5py.Dataset
@@ -61,7 +59,7 @@ class SpectrumFile:
 
     def __len__(self) -> int:
         """Return the number of spectra."""
-        return len(self.object_id)
+        return int(self._flux.shape[0])
 
     def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Flux and inverse variance of rows [first, stop), each (stop - first, L).
@@ -106,8 +104,6 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         yield SpectrumFile(
             path=path,
             wavelength=values,
-            object_id=_object_id(file, path, len(flux)),
-            unit=text_attribute(file, "unit", path) or "",
             basis=_basis(file, path),
             redshift_range=_redshift_range(file, path),
             _flux=flux,
@@ -130,18 +126,6 @@ def _array(file: h5py.File, path: Path, key: str, *, dimensions: int) -> NDArray
     dataset = _numbers(file, path, key, dimensions=dimensions)
     with reading(path, key):
         return np.asarray(dataset[...], np.float64)
-
-
-def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
-    if not has_key(file, path, "object_id"):
-        return np.arange(n)
-    dataset = _numbers(file, path, "object_id", dimensions=1)
-    if dataset.shape != (n,) or dataset.dtype.kind not in "iu":
-        raise InputError(
-            f"{path}: object_id: expected {n} integers; received {dataset.shape} of {dataset.dtype}"
-        )
-    with reading(path, "object_id"):
-        return np.asarray(dataset[...]).astype(np.int64)
 
 
 def _basis(file: h5py.File, path: Path) -> Templates | None:
