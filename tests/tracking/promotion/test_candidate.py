@@ -31,11 +31,11 @@ def terms():
 
 
 def with_crps(terms, crps):
-    return replace(terms, pdf=replace(terms.pdf, crps=crps))
+    return replace(terms, crps=crps)
 
 
 def test_the_lowest_crps_comes_first_with_paired_intervals(terms):
-    crps = terms.pdf.crps
+    crps = terms.crps
     arms = {
         "worse": with_crps(terms, crps + 0.001),
         "best": terms,
@@ -56,7 +56,7 @@ def test_the_lowest_crps_comes_first_with_paired_intervals(terms):
 def test_the_interval_is_that_of_the_report(terms):
     """The same draws of the same groups as `bootstrap_replicates` of evaluation."""
     rng = np.random.default_rng(5)
-    other = with_crps(terms, terms.pdf.crps + rng.normal(1e-4, 1e-3, N))
+    other = with_crps(terms, terms.crps + rng.normal(1e-4, 1e-3, N))
     _, behind = rank({"a": terms, "b": other}, EVALUATE)
     drawn = {
         arm: bootstrap_replicates(of_arm, n_bootstrap=400, seed=1, only=["crps"])["crps"]

@@ -108,9 +108,9 @@ def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[Ran
 
     Whole groups of galaxies are drawn, the same ones for every arm: differences are paired.
     """
-    crps = {arm: float(of_arm.pdf.crps.mean()) for arm, of_arm in terms.items()}
+    crps = {arm: float(of_arm.crps.mean()) for arm, of_arm in terms.items()}
     order = sorted(crps, key=lambda arm: crps[arm])  # stable: first come, first served
-    columns = np.stack([terms[arm].pdf.crps for arm in order], axis=1)
+    columns = np.stack([terms[arm].crps for arm in order], axis=1)
     n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
     weights = group_weights(terms[order[0]].group_id, n_bootstrap=n_bootstrap, seed=seed)
     drawn = np.concatenate([weighted_mean(columns, block) for block in weights])
