@@ -7,8 +7,7 @@ import sys
 import pytest
 import yaml
 
-from pix2z.tracking.cards import folder_digest
-from pix2z.tracking.records import WORKSPACE_CODE
+from pix2z.tracking.commits import WORKSPACE_CODE, output_digest
 from pix2z.tracking.register import register
 from tests.tracking.test_records import git
 
@@ -23,7 +22,7 @@ def test_folders_are_digested_as_dvc_does(tmp_path):
         subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True)
     (out,) = yaml.safe_load((tmp_path / "models.dvc").read_text())["outs"]
     (tmp_path / "models/.partial-left.json").write_text("by a killed process")
-    assert folder_digest(tmp_path / "models") == out["md5"]
+    assert output_digest(tmp_path / "models") == out["md5"]
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_the_card_names_the_commit_of_the_code_and_then_that_which_holds_the_res
         "dvc pull --allow-missing",
         "dvc repro train@full",
     ]
-    holds_it = commit(dvc__lock=f"md5: {folder_digest(root / 'models/full')}")
+    holds_it = commit(dvc__lock=f"md5: {output_digest(root / 'models/full')}")
     commit(dvc__lock="md5: of other results", params__yaml="a: 2")
     register(root, arms)
     assert commands(client) == [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tracking.arms import read_finetuned
 from pix2z.tracking.live import live_curve
+from pix2z.tracking.pools import read_finetuned
 from pix2z.tracking.register import register, register_finetuned
 from tests.tracking.conftest import write_predictions
 

@@ -89,12 +89,9 @@ def killed_training(client) -> str:
 
 def test_the_run_of_a_killed_training_ends_as_killed_with_the_next_training(root, client):
     killed = killed_training(client)
-    live_curve(2, arm="full", training_key="inputs")
     live_curve(1, arm="clipped", training_key="inputs")
-    assert client.get_run(killed).info.status == "RUNNING"  # that training may still be taken up
-    live_curve(1, arm="full", training_key="inputs")
     assert client.get_run(killed).info.status == "KILLED"
-    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 3
+    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 1
 
 
 def test_it_ends_as_killed_with_a_registration_too_and_runs_again_when_taken_up(root, arms, client):

@@ -3,14 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from pix2z.tracking.records import (
-    RunRecord,
-    as_params,
-    code_tags,
-    content_digest,
-    first_commit_with,
-    numbers,
-)
+from pix2z.tracking.commits import code_tags, first_commit_with
+from pix2z.tracking.records import RunRecord, as_params, content_digest, numbers
 
 
 def test_settings_become_flat_text():

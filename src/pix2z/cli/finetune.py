@@ -54,7 +54,7 @@ def finetune(
     from pix2z.finetune.base import BasePool
     from pix2z.finetune.finetuning import finetune as finetune_base
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.arms import finetuned_run_name
+    from pix2z.tracking.pools import finetuned_run_name
     from pix2z.tracking.register import register_finetuned
     from pix2z.tracking.versions import FINETUNED, resolve_pool
 

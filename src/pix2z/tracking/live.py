@@ -7,15 +7,16 @@ that whoever trains or registers next can end the runs of processes that were ki
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
 from pix2z.tracking.experiments import TRAININGS
 from pix2z.tracking.records import RunRecord
-from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
+from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
@@ -52,29 +53,91 @@ def live_curve(
     stage : what trains, as `runs.source_tags` knows it.
     experiment : where the run is shown.
     """
-    tag = training_tag(arm, seed, training_key)
+    tag, name = training_tag(arm, seed, training_key), run_name(arm, seed)
     try:
         store = open_store()
-        _end_former(store, arm, seed, tag, experiment)
+        end_abandoned(store, experiment=experiment)
         run = _find(store, tag, experiment)
         if run is None:
-            run = _create(store, arm, seed, tag, stage, experiment)
+            what = {"stage": stage, "arm": arm, "seed": str(seed), TRAINING_TAG: tag}
+            run = _create(store, name, what, experiment)
         elif KEY_TAG in run.data.tags:
-            LOG.info("%s: already registered, no live curves", run_name(arm, seed))
+            LOG.info("%s: already registered, no live curves", name)
             return _ignore
         else:
             _take_up(store, run)
         points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
     except _FAILURES as error:
-        LOG.warning("no live curves of %s in MLflow: %s", run_name(arm, seed), error)
+        LOG.warning("no live curves of %s in MLflow: %s", name, error)
         return _ignore
-    return _Curves(store, run.info.run_id, {point.step for point in points})
+    return _showing(store, run.info.run_id, {point.step for point in points})
+
+
+def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
+    """Show nothing."""
+
+
+def _showing(store: Store, run_id: str, shown: set[int]) -> OnEpoch:
+    """Return what logs the losses of each epoch once, and after the first failure nothing."""
+    failed = False
+
+    def on_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+        nonlocal failed
+        if failed or epoch in shown:
+            return
+        shown.add(epoch)
+        now = int(time.time() * 1000)
+        losses = [
+            Metric(CURVES[name], float(value), now, epoch)
+            for name, value in logs.items()
+            if name in CURVES
+        ]
+        try:
+            store.client.log_batch(run_id, metrics=losses)
+        except _FAILURES as error:
+            failed = True
+            LOG.warning("live curves in MLflow end at epoch %d: %s", epoch, error)
+
+    return on_epoch
+
+
+def _find(store: Store, tag: str, experiment: str) -> Run | None:
+    wanted = f"tags.{TRAINING_TAG} = '{tag}'"
+    runs = store.client.search_runs([store.experiments[experiment]], wanted, max_results=1)
+    return runs[0] if runs else None
+
+
+def _create(store: Store, name: str, what: Mapping[str, str], experiment: str) -> Run:
+    return store.client.create_run(
+        store.experiments[experiment],
+        run_name=name,
+        tags={
+            **what,
+            "kind": "training",
+            **source_tags(what["stage"]),
+            LIVE_TAG: "true",
+            **_this_process(),
+            "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
+        },
+    )
+
+
+def _take_up(store: Store, run: Run) -> None:
+    """Note that this process goes on with a run."""
+    for key, value in _this_process().items():
+        store.client.set_tag(run.info.run_id, key, value)
+    if run.info.status != "RUNNING":
+        store.client.update_run(run.info.run_id, status="RUNNING")
+
+
+def _this_process() -> dict[str, str]:
+    return {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
 
 
 def end_abandoned(
-    store: Store, trainings: Sequence[RunRecord], *, experiment: str = TRAININGS
+    store: Store, trainings: Iterable[RunRecord] = (), *, experiment: str = TRAININGS
 ) -> None:
-    """Mark as killed the live runs that nobody goes on with, once all others are adopted.
+    """Mark as killed the live runs that nobody goes on with.
 
     Those are the runs whose process, on this machine, has ended, and those that a finished training
     of the same arm and seed came after: they were killed, and started again from other inputs. A
@@ -82,27 +145,15 @@ def end_abandoned(
 
     Parameters
     ----------
-    trainings : records of finished trainings.
+    trainings : records of finished trainings, whose own runs are adopted.
     """
     finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in trainings}
-    for run in _live_runs(store, experiment):
-        later = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
-        is_overtaken = later is not None and run.info.start_time < later * 1000
+    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
+    for run in store.client.search_runs([store.experiments[experiment]], wanted):
+        later = finished.get((run.data.tags["arm"], run.data.tags["seed"]), 0.0)
+        is_overtaken = run.info.start_time < later * 1000
         if is_overtaken or _is_dead(run):
             store.client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _end_former(store: Store, arm: str, seed: int, tag: str, experiment: str) -> None:
-    """Mark as killed the runs of this arm and seed from other inputs, whose process has ended."""
-    of_this = f" and tags.arm = '{arm}' and tags.seed = '{seed}'"
-    for run in _live_runs(store, experiment, of_this):
-        if run.data.tags[TRAINING_TAG] != tag and _is_dead(run):
-            store.client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _live_runs(store: Store, experiment: str, more: str = "") -> list[Run]:
-    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'{more}"
-    return list(store.client.search_runs([store.experiments[experiment]], wanted))
 
 
 def _is_dead(run: Run) -> bool:
@@ -117,63 +168,3 @@ def _is_dead(run: Run) -> bool:
     except PermissionError:  # it lives, and is another user's
         return False
     return False
-
-
-class _Curves:
-    """Logs one epoch per call; after the first failure, nothing."""
-
-    def __init__(self, store: Store, run_id: str, shown: set[int]) -> None:
-        self._store, self._run_id, self._shown = store, run_id, shown
-        self._failed = False
-
-    def __call__(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Log the losses of an epoch unless they are shown already."""
-        if self._failed or epoch in self._shown:
-            return
-        self._shown.add(epoch)
-        named = {CURVES[name]: float(value) for name, value in logs.items() if name in CURVES}
-        try:
-            self._store.client.log_batch(self._run_id, metrics=curve_metrics(named, step=epoch))
-        except _FAILURES as error:
-            self._failed = True
-            LOG.warning("live curves in MLflow end at epoch %d: %s", epoch, error)
-
-
-def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
-    """Show nothing."""
-
-
-def _find(store: Store, tag: str, experiment: str) -> Run | None:
-    wanted = f"tags.{TRAINING_TAG} = '{tag}'"
-    runs = store.client.search_runs([store.experiments[experiment]], wanted, max_results=1)
-    return runs[0] if runs else None
-
-
-def _this_process() -> dict[str, str]:
-    return {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
-
-
-def _take_up(store: Store, run: Run) -> None:
-    """Note that this process goes on with a run."""
-    for key, value in _this_process().items():
-        store.client.set_tag(run.info.run_id, key, value)
-    if run.info.status != "RUNNING":
-        store.client.update_run(run.info.run_id, status="RUNNING")
-
-
-def _create(store: Store, arm: str, seed: int, tag: str, stage: str, experiment: str) -> Run:
-    return store.client.create_run(
-        store.experiments[experiment],
-        run_name=run_name(arm, seed),
-        tags={
-            "stage": stage,
-            "kind": "training",
-            "arm": arm,
-            "seed": str(seed),
-            **source_tags(stage),
-            LIVE_TAG: "true",
-            **_this_process(),
-            TRAINING_TAG: tag,
-            "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
-        },
-    )

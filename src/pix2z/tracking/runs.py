@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from pix2z.tracking.commits import commit_tags
 from pix2z.tracking.records import RunRecord, content_digest
 from pix2z.tracking.store import Store
 
@@ -18,7 +19,6 @@ __all__ = [
     "KEY_TAG",
     "LIVE_TAG",
     "TRAINING_TAG",
-    "curve_metrics",
     "ensure_runs",
     "source_tags",
 ]
@@ -48,7 +48,8 @@ def ensure_runs(
 
     Parameters
     ----------
-    code_tags : state of the code, written when a run is made and kept.
+    code_tags : state of the code, written when a run is made and kept; a record whose results are
+        committed has that commit instead.
     """
     client, experiment_id = store.client, store.experiments[experiment]
     by_key, by_training = _find(client, experiment_id, {record.key for record in records})
@@ -86,8 +87,8 @@ def _find(
 
 
 def _says(run: Run, record: RunRecord) -> bool:
-    same: bool = run.data.tags.get(CONTENT_TAG) == content_digest(record)
-    return same and bool(run.info.status == "FINISHED")
+    is_finished: bool = run.info.status == "FINISHED"
+    return is_finished and run.data.tags.get(CONTENT_TAG) == content_digest(record)
 
 
 def _create(
@@ -100,7 +101,7 @@ def _create(
     tags = {
         KEY_TAG: record.key,
         _CREATED_TAG: str(time.time_ns()),
-        **code_tags,
+        **(commit_tags(record.commit) if record.commit else code_tags),
         **source_tags(record.tags["stage"]),
     }
     if record.training_key:
@@ -167,9 +168,3 @@ def _new_metrics(client: MlflowClient, run: Run, record: RunRecord) -> Iterable[
             if step not in steps:
                 at = record.started + record.seconds * place / len(curve)
                 yield Metric(name, value, int(at * 1000), step)
-
-
-def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
-    """One epoch's values as metrics of that step, stamped with the time of the call."""
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, step) for name, value in logs.items()]

@@ -38,10 +38,10 @@ class ServedForm:
     """That of the runs that own them."""
     digest_tag: str
     """Tag of a version, and value given to its code: the digest of what was registered."""
-    model_tags: tuple[str, ...]
-    """Tags of a version that all versions of its model share."""
     artifact: str
-    """Name of the folder with its files."""
+    """Name of the folder with its files: the kind of a `trainings.TrainedModel`."""
+    described_by: str
+    """The file among them that names the members, if any, and the digest."""
     files: Callable[[Iterable[str]], tuple[str, ...]]
     """Members of a pool -> files that the code reads, below the folder."""
     code: Path
@@ -101,8 +101,8 @@ def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:
 POOL = ServedForm(
     experiment="pix2z-train",
     digest_tag="pool_digest",
-    model_tags=("arm", "architecture", "selection"),
     artifact="pool",
+    described_by="pool.json",
     files=_pool_files,
     code=_HERE / "served_model.py",
     requirements=REQUIREMENTS,
@@ -113,8 +113,8 @@ POOL = ServedForm(
 SPECTRUM = ServedForm(
     experiment=SPECTRUM_MODEL,
     digest_tag="spectrum_digest",
-    model_tags=(),
     artifact="network",
+    described_by="spectrum.json",
     files=_network_files,
     code=_HERE / "served_spectrum.py",
     requirements=(*REQUIREMENTS, "astropy", "speclite"),
