@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -28,8 +29,29 @@ def write(path: Path, value) -> None:
     path.write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """Run git there as somebody; return what it says."""
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def write_history(folder: Path, n: int = 5) -> None:
+    history = {
+        "epoch": list(range(n)),
+        "loss": [2.0 * math.exp(-0.3 * e) for e in range(n)],
+        "val_loss": [2.1 * math.exp(-0.3 * e) for e in range(n)],
+        "learning_rate": [0.002] * n,
+        "seconds": [1.5] * n,
+        "best_epoch": n - 1,
+        "cpu_seconds": 12.0,
+        "n_train": 500,
+    }
+    write(folder / "history.json", history)
+
+
 def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
-    folder, n = models / arm / f"seed-{seed}", 5
+    folder = models / arm / f"seed-{seed}"
     write(folder / "weights.weights.h5", weights)
     estimator = {
         "schema": 1,
@@ -48,17 +70,7 @@ def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
         "digest": f"member-{arm}-{seed}-{weights.hex()}",
     }
     write(folder / "estimator.json", estimator)
-    history = {
-        "epoch": list(range(n)),
-        "loss": [2.0 * math.exp(-0.3 * e) for e in range(n)],
-        "val_loss": [2.1 * math.exp(-0.3 * e) for e in range(n)],
-        "learning_rate": [0.002] * n,
-        "seconds": [1.5] * n,
-        "best_epoch": n - 1,
-        "cpu_seconds": 12.0,
-        "n_train": 500,
-    }
-    write(folder / "history.json", history)
+    write_history(folder)
 
 
 def write_pool(models: Path, arm: str) -> None:
@@ -130,6 +142,31 @@ def write_reports(reports: Path) -> None:
     write(reports / "tuning/trials.json", study)
     write(reports / "tuning/best_params.json", settings)
     write(reports / "tuning/history.png", PNG)
+
+
+def write_finetuned_report(folder: Path, *, training_key: str) -> None:
+    values = {"crps": {"value": 0.01, "low": None, "high": None}, "r2": {"value": None}}
+    report = {
+        "name": folder.name,
+        "pool_digest": json.loads((folder / "pool.json").read_text())["digest"],
+        "training_key": training_key,
+        "base": {"model": "full", "pool_digest": "0123456789abcdef"},
+        "data": {
+            "file": "mine.h5",
+            "source": "made-up galaxies",
+            "sha256": "0",
+            "galaxies_digest": "sha256:1",
+            "split_digest": "sha256:2",
+            "test_digest": "3",
+        },
+        "settings": {"learning_rate": 0.001},
+        "n": {"train": 1100, "validation": 240, "calibration": 260, "test": 400},
+        "metrics": {"base": values, "recalibrated": values, "tuned": values},
+        "seeds": {"1": {"crps": 0.011}, "2": {"crps": None}},
+        "seen_before": {"words": "Nothing was compared."},
+        "verdict": "It is better.",
+    }
+    (folder / "report.json").write_text(json.dumps(report))
 
 
 @pytest.fixture(scope="session")
@@ -218,3 +255,24 @@ def retrain(root: Path):
 @pytest.fixture
 def arms() -> dict[str, Arm]:
     return ARMS
+
+
+@pytest.fixture
+def finetuned(root: Path) -> Path:
+    """finetuned/mine with the networks of `full`, as where no epoch was better."""
+    folder = root / "finetuned/mine"
+    shutil.copytree(root / "models/full", folder)
+    pool = json.loads((folder / "pool.json").read_text())
+    write(folder / "pool.json", {**pool, "digest": "pool-of-mine"})
+    write_finetuned_report(folder, training_key="inputs")
+    return folder
+
+
+@pytest.fixture
+def networks(root: Path) -> dict[str, str]:
+    """Two trained and assessed spectrum networks: arm -> digest."""
+    from tests.tracking.spectrum_files import SPECTRUM_ARMS, write_assessment, write_network
+
+    digests = {name: write_network(root, name, name.encode()) for name in SPECTRUM_ARMS}
+    write_assessment(root, digests)
+    return digests

@@ -22,7 +22,7 @@ from pix2z.tracking.promotion.smoke import find_held_out
 from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import default_store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
-from tests.tracking.test_records import git
+from tests.tracking.conftest import git
 
 
 def lines(text):

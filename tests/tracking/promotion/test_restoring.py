@@ -13,8 +13,7 @@ from pix2z.tracking.promotion.trail import FILE, outcomes, read_trail, tagged_ev
 from pix2z.tracking.register import register
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, PREVIOUS, read_versions, with_alias
-from tests.tracking.conftest import take_over_store
-from tests.tracking.test_records import git
+from tests.tracking.conftest import git, take_over_store
 
 FULL, PUBLISHED = "pix2z-full/1", "pix2z-published_full/1"
 
