@@ -84,7 +84,7 @@ def write_pool(models: Path, arm: str) -> None:
     write(models / arm / "pool.json", pool)
 
 
-def write_predictions(folder: Path, pool: Path) -> None:
+def write_predictions(folder: Path, pool: Path, *, test_digest: str = "test") -> None:
     """Predictions as the training stage leaves them, of the pool in another folder."""
     files = {"validation": "validation.hdf5", "calibration": "calibration.hdf5"}
     parts = {}
@@ -93,7 +93,7 @@ def write_predictions(folder: Path, pool: Path) -> None:
         digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         parts[part] = {"file": file, "sha256": digest}
     of = json.loads((pool / "pool.json").read_text())["digest"]
-    index = {"pool_digest": of, "test_digest": "test", "parts": parts}
+    index = {"pool_digest": of, "test_digest": test_digest, "parts": parts}
     write(folder / "predictions.json", index)
 
 
@@ -157,7 +157,7 @@ def write_finetuned_report(folder: Path, *, training_key: str) -> None:
             "sha256": "0",
             "galaxies_digest": "sha256:1",
             "split_digest": "sha256:2",
-            "test_digest": "3",
+            "test_digest": "of mine",
         },
         "settings": {"learning_rate": 0.001},
         "n": {"train": 1100, "validation": 240, "calibration": 260, "test": 400},

@@ -29,7 +29,7 @@ def test_its_version_says_what_it_was_tuned_from_and_on(root, finetuned, client)
     ):
         assert words in version.description
     assert version.tags["base_pool_digest"] == "0123456789abcdef"
-    assert version.tags["test_digest"] == "3"
+    assert version.tags["test_digest"] == "of mine"
     metrics = {run.info.run_name: run.data.metrics for run in runs(client)}
     assert metrics["finetune mine, seed 1"]["test/crps"] == 0.011
     assert "test/crps" not in metrics["finetune mine, seed 2"]  # undefined: absent, not zero
@@ -38,8 +38,8 @@ def test_its_version_says_what_it_was_tuned_from_and_on(root, finetuned, client)
 def test_it_carries_the_predictions_of_itself_and_of_its_base(root, finetuned, client):
     """A champion that is the base is compared on them."""
     report = json.loads((finetuned / "report.json").read_text())
-    write_predictions(finetuned / "predictions", finetuned)
-    write_predictions(finetuned / "base_predictions", root / "models/full")
+    write_predictions(finetuned / "predictions", finetuned, test_digest="of mine")
+    write_predictions(finetuned / "base_predictions", root / "models/full", test_digest="of mine")
     index = finetuned / "base_predictions/predictions.json"
     said = json.loads(index.read_text())
     index.write_text(json.dumps(said | {"pool_digest": report["base"]["pool_digest"]}))

@@ -53,19 +53,20 @@ def live_curve(
     stage : what trains, as `runs.source_tags` knows it.
     experiment : where the run is shown.
     """
-    tag, name = training_tag(arm, seed, training_key), run_name(arm, seed)
+    name = run_name(arm, seed)
+    tags = {
+        "stage": stage,
+        "arm": arm,
+        "seed": str(seed),
+        TRAINING_TAG: training_tag(arm, seed, training_key),
+    }
     try:
         store = open_store()
         end_abandoned(store, experiment=experiment)
-        run = _find(store, tag, experiment)
-        if run is None:
-            what = {"stage": stage, "arm": arm, "seed": str(seed), TRAINING_TAG: tag}
-            run = _create(store, name, what, experiment)
-        elif KEY_TAG in run.data.tags:
+        run = _live_run(store, store.experiments[experiment], name, tags)
+        if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", name)
             return _ignore
-        else:
-            _take_up(store, run)
         points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
     except _FAILURES as error:
         LOG.warning("no live curves of %s in MLflow: %s", name, error)
@@ -101,37 +102,32 @@ def _showing(store: Store, run_id: str, shown: set[int]) -> OnEpoch:
     return on_epoch
 
 
-def _find(store: Store, tag: str, experiment: str) -> Run | None:
-    wanted = f"tags.{TRAINING_TAG} = '{tag}'"
-    runs = store.client.search_runs([store.experiments[experiment]], wanted, max_results=1)
-    return runs[0] if runs else None
+def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, str]) -> Run:
+    """Return the run of a training: the one that shows it already, else a new one.
 
-
-def _create(store: Store, name: str, what: Mapping[str, str], experiment: str) -> Run:
+    Unless that is registered, it is of this process from now on.
+    """
+    process = {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
+    same = f"tags.{TRAINING_TAG} = '{tags[TRAINING_TAG]}'"
+    for run in store.client.search_runs([experiment_id], same, max_results=1):
+        if KEY_TAG not in run.data.tags:
+            for key, value in process.items():
+                store.client.set_tag(run.info.run_id, key, value)
+            store.client.update_run(run.info.run_id, status="RUNNING")
+        return run
+    note = "Training under way; metrics and figures follow at its end."
     return store.client.create_run(
-        store.experiments[experiment],
+        experiment_id,
         run_name=name,
         tags={
-            **what,
+            **tags,
             "kind": "training",
-            **source_tags(what["stage"]),
+            **source_tags(tags["stage"]),
             LIVE_TAG: "true",
-            **_this_process(),
-            "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
+            **process,
+            "mlflow.note.content": note,
         },
     )
-
-
-def _take_up(store: Store, run: Run) -> None:
-    """Note that this process goes on with a run."""
-    for key, value in _this_process().items():
-        store.client.set_tag(run.info.run_id, key, value)
-    if run.info.status != "RUNNING":
-        store.client.update_run(run.info.run_id, status="RUNNING")
-
-
-def _this_process() -> dict[str, str]:
-    return {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
 
 
 def end_abandoned(

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pix2z.config.arms import Arm
-from pix2z.errors import InputError
-from pix2z.files import file_digest, read_json, text_digest
+from pix2z.errors import InputError, IntegrityError
+from pix2z.files import read_json, text_digest
+from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
@@ -81,7 +82,11 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         metrics=_test_metrics(measured.get("pool", {})),
         artifacts={
             **dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
-            **_predictions(root / "predictions" / name, of=_digest(folder)),
+            **_predictions(
+                root / "predictions" / name,
+                pool=_digest(folder),
+                test=tags.get("test_digest", ""),
+            ),
         },
     )
     return TrainedModel(
@@ -143,7 +148,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
         f"{base['pool_digest'][:12]}), which went on training on {n['train']:,} galaxies of "
         f"{data['file']}."
     )
-    metrics = report["metrics"]
+    metrics, test = report["metrics"], data["test_digest"]
     seeds = {seed: _named("test", values) for seed, values in report["seeds"].items()}
     trainings = _training_runs(folder, tags, seeds)
     owner = _pool_run(
@@ -161,8 +166,10 @@ def read_finetuned(folder: Path) -> TrainedModel:
         },
         artifacts={
             folder / "report.json": "",
-            **_predictions(folder / "predictions", of=report["pool_digest"]),
-            **_predictions(folder / "base_predictions", of=base["pool_digest"]),
+            **_predictions(folder / "predictions", pool=report["pool_digest"], test=test),
+            **_predictions(
+                folder / "base_predictions", pool=base["pool_digest"], test=test, base=True
+            ),
         },
     )
     return TrainedModel(
@@ -184,28 +191,23 @@ def read_finetuned(folder: Path) -> TrainedModel:
     )
 
 
-def _predictions(folder: Path, *, of: str) -> dict[Path, str]:
-    """Files of predictions -> their folder among the artifacts; none where they are not of a pool.
+def _predictions(folder: Path, *, pool: str, test: str, base: bool = False) -> dict[Path, str]:
+    """Files of predictions -> their folder among the artifacts; none where they are not those.
 
     Parameters
     ----------
-    folder : with predictions.json, which names the digests of the pool and of each file.
-    of : digest of the pool.
+    pool, test : digests of the pool, and of the test galaxies.
+    base : whether the pool is the one that was fine-tuned.
     """
-    index = folder / "predictions.json"
-    if not index.exists():
+    if not (folder / PARTS_INDEX).exists():
         return {}
-    said = read_json(index)
-    parts = {folder / part["file"]: part["sha256"] for part in said["parts"].values()}
-    if said["pool_digest"] != of:
-        LOG.warning("%s: not registered; it is of another pool than the networks are", index)
+    try:
+        files = [part_file(folder, p, pool_digest=pool, test_digest=test) for p in PART_FILES]
+    except (InputError, IntegrityError) as error:
+        LOG.warning("not registered: %s", error)
         return {}
-    altered = [path for path, sha256 in parts.items() if file_digest(path) != sha256]
-    if altered:
-        LOG.warning("%s: not registered; it is not the file that %s names", altered[0], index)
-        return {}
-    kind = "base_predictions" if folder.name == "base_predictions" else "predictions"
-    return dict.fromkeys([*parts, index], kind)
+    kind = "base_predictions" if base else "predictions"
+    return dict.fromkeys([*files, folder / PARTS_INDEX], kind)
 
 
 def _digest(folder: Path) -> str:
