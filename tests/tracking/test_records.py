@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pix2z.tracking.records import RunRecord, as_params, content_digest, numbers
+from pix2z.tracking.records import TUNING, RunRecord, as_params, content_digest, numbers
 
 
 def test_settings_become_flat_text():
@@ -27,7 +27,7 @@ def test_the_content_digest_follows_what_may_change_but_not_the_clock(tmp_path, 
     figure = tmp_path / "figure.png"
     figure.write_bytes(b"one")
     artifacts = {figure: "figures"}
-    record = RunRecord("key", "a run", "", 0.0, metrics={"mae": 0.1}, artifacts=artifacts)
+    record = RunRecord("key", TUNING, "a run", "", 0.0, metrics={"mae": 0.1}, artifacts=artifacts)
     before = content_digest(record)
     assert content_digest(replace(record, started=5.0, seconds=9.0)) == before
     if change == "figure":

@@ -11,10 +11,10 @@ from typing import Any
 from pix2z.evaluation.report import answer
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.commits import commit_with_output
-from pix2z.tracking.records import RunRecord, numbers
+from pix2z.tracking.records import COMPARISONS, SPECTRA, RunRecord, numbers
 from pix2z.tracking.spectrum_networks import REPORT
 
-__all__ = ["COMPARISON", "assessment_run", "comparison_run"]
+__all__ = ["COMPARISON", "assessment_runs", "comparison_runs"]
 
 COMPARISON = "reports/compare.json"
 """The comparison of all arms and controls."""
@@ -23,8 +23,8 @@ _METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "c
 _SPECTRUM_METRICS = ("mse", "mae", "coverage_68", "coverage_95")
 
 
-def comparison_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
-    """Return the record of the comparison of arms and controls.
+def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
+    """Return the record of the comparison of arms and controls; none before there is one.
 
     Metrics are named ``<subset>_<metric>/<arm>``, so that MLflow shows the arms side by side.
 
@@ -34,6 +34,8 @@ def comparison_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
     tags : digests of the data that all arms share.
     """
     path, reports = root / COMPARISON, root / "reports"
+    if not path.exists():
+        return []
     comparison = read_json(path)
     arms, controls, test = (comparison[key] for key in ("arms", "controls", "test"))
     primary = [contrast for contrast in comparison["contrasts"] if contrast["primary"]]
@@ -47,8 +49,9 @@ def comparison_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
             metrics |= numbers({f"primary_{what}_{of_both}": contrast[what]})
     files = [path, reports / "report.html", reports / "report.md"]
     figures = sorted((reports / "figures").rglob("*.png"))
-    return RunRecord(
+    record = RunRecord(
         key=file_digest(path),
+        experiment=COMPARISONS,
         name=f"{len(arms)} arms and {len(controls)} controls compared",
         description="\n".join(
             [
@@ -73,10 +76,11 @@ def comparison_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
         },
         commit=commit_with_output(root, COMPARISON),
     )
+    return [record]
 
 
-def assessment_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
-    """Return the record of the assessment of all spectrum networks.
+def assessment_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
+    """Return the record of the assessment of all spectrum networks; none before there is one.
 
     Metrics are named ``<metric>/<arm>``, so that MLflow shows the arms side by side.
 
@@ -86,6 +90,8 @@ def assessment_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
     tags : digests of the data that all arms share.
     """
     path = root / REPORT
+    if not path.exists():
+        return []
     report = read_json(path)
     arms, test, targets = (report[key] for key in ("arms", "test", "targets"))
     metrics: dict[str, float] = {}
@@ -95,8 +101,9 @@ def assessment_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
         for way, subsets in assessed["ways"].items():
             whole = subsets.get("whole", {})
             metrics |= _side_by_side("redshift", f"{arm} {way}", whole, names=whole)
-    return RunRecord(
+    record = RunRecord(
         key=file_digest(path),
+        experiment=SPECTRA,
         name=f"assessment of {len(arms)} arms",
         description=(
             f"Spectra of {test['n']:,} test galaxies, from their images; targets: "
@@ -118,6 +125,7 @@ def assessment_run(root: Path, tags: Mapping[str, str]) -> RunRecord:
         },
         commit=commit_with_output(root, REPORT),
     )
+    return [record]
 
 
 def _side_by_side(

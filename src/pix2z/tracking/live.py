@@ -14,8 +14,7 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
-from pix2z.tracking.experiments import TRAININGS
-from pix2z.tracking.records import RunRecord
+from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
@@ -62,7 +61,7 @@ def live_curve(
     }
     try:
         store = open_store()
-        end_abandoned(store, experiment=experiment)
+        end_abandoned(store)
         run = _live_run(store, store.experiments[experiment], name, tags)
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", name)
@@ -130,9 +129,7 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
     )
 
 
-def end_abandoned(
-    store: Store, trainings: Iterable[RunRecord] = (), *, experiment: str = TRAININGS
-) -> None:
+def end_abandoned(store: Store, trainings: Iterable[RunRecord] = ()) -> None:
     """Mark as killed the live runs that nobody goes on with.
 
     Those are the runs whose process, on this machine, has ended, and those that a finished training
@@ -143,11 +140,14 @@ def end_abandoned(
     ----------
     trainings : records of finished trainings, whose own runs are adopted.
     """
-    finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in trainings}
+    finished = {
+        (store.experiments[r.experiment], r.tags["arm"], r.tags["seed"]): r.started
+        for r in trainings
+    }
     wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
-    for run in store.client.search_runs([store.experiments[experiment]], wanted):
-        later = finished.get((run.data.tags["arm"], run.data.tags["seed"]), 0.0)
-        is_overtaken = run.info.start_time < later * 1000
+    for run in store.client.search_runs(list(store.experiments.values()), wanted):
+        which = run.info.experiment_id, run.data.tags["arm"], run.data.tags["seed"]
+        is_overtaken = run.info.start_time < finished.get(which, 0.0) * 1000
         if is_overtaken or _is_dead(run):
             store.client.set_terminated(run.info.run_id, "KILLED")
 

@@ -27,18 +27,13 @@ from pix2z.tracking.served_forms import POOL, SPECTRUM, ServedForm
 from pix2z.tracking.store import Store, default_store
 from pix2z.tracking.trainings import TrainedModel
 
-__all__ = ["ensure_versions", "form_of", "save_model"]
+__all__ = ["ensure_versions", "save_model"]
 
 LOG = logging.getLogger(__name__)
 
 _OURS = "name LIKE 'pix2z-%'"
 _COMMIT_TAGS = ("git_commit", "git_dirty")
 _FORMS = {form.artifact: form for form in (POOL, SPECTRUM)}
-
-
-def form_of(model: TrainedModel) -> ServedForm:
-    """Return how a pool or a spectrum network is kept and served."""
-    return _FORMS[model.kind]
 
 
 def ensure_versions(
@@ -87,14 +82,13 @@ def _create_model(client: MlflowClient, model: TrainedModel) -> RegisteredModel:
 def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersion:
     """Log it as a model of its run, then make a version of it, tags and all at once."""
     client, run_id, tags = store.client, owner.info.run_id, _tags(model, owner)
-    experiment_id = store.experiments[form_of(model).experiment]
     logged = client.create_logged_model(
-        experiment_id, name=model.name, source_run_id=run_id, tags=tags
+        owner.info.experiment_id, name=model.name, source_run_id=run_id, tags=tags
     )
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "model"
         of_run = Model(run_id=run_id, model_id=logged.model_id)
-        save_model(path, model.folder, form_of(model), of_run)
+        save_model(path, model.folder, _FORMS[model.kind], of_run)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -116,7 +110,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
 def _tags(model: TrainedModel, owner: Run) -> dict[str, str]:
     """Tags of a version: its data, its digest, and the commit that its run was made with."""
     code = {key: owner.data.tags[key] for key in _COMMIT_TAGS if key in owner.data.tags}
-    return {**model.tags, **code, form_of(model).digest_tag: model.digest}
+    return {**model.tags, **code, _FORMS[model.kind].digest_tag: model.digest}
 
 
 def _first_of_twins(
@@ -125,7 +119,7 @@ def _first_of_twins(
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
-    where = f"name = '{model.name}' and tags.{form_of(model).digest_tag} = '{model.digest}'"
+    where = f"name = '{model.name}' and tags.{_FORMS[model.kind].digest_tag} = '{model.digest}'"
     twins = store.client.search_model_versions(where)
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):

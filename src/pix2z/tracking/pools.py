@@ -21,7 +21,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, text_digest
 from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
-from pix2z.tracking.records import RunRecord, as_params, numbers
+from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
     SELECTIONS,
     TrainedModel,
@@ -244,6 +244,7 @@ def _training_runs(
                 folder / member,
                 saved,
                 key=text_digest(arm, member, saved["weights_sha256"], *distinct),
+                experiment=TRAININGS,
                 name=run_name(arm, seed),
                 description=(
                     "Metrics named test/ are of this network alone; what counts is the pool, in "
@@ -283,6 +284,7 @@ def _pool_run(
     weights = {f"seed-{t.tags['seed']}": t.tags["weights_digest"] for t in trainings}
     return RunRecord(
         key=saved["digest"],
+        experiment=TRAININGS,
         name=f"{tags['arm']}, pool",
         description=f"Pool (mean of the PDFs, then calibrated) of seeds {seeds} of the {words}",
         started=(folder / "pool.json").stat().st_mtime,

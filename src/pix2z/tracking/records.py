@@ -10,9 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.files import file_digest, text_digest
 
-__all__ = ["RunRecord", "as_params", "content_digest", "numbers"]
+__all__ = [
+    "COMPARISONS",
+    "SPECTRA",
+    "TRAININGS",
+    "TUNING",
+    "RunRecord",
+    "as_params",
+    "content_digest",
+    "numbers",
+]
+
+TUNING, TRAININGS, COMPARISONS = "pix2z-tune", "pix2z-train", "pix2z-compare"
+SPECTRA = SPECTRUM_MODEL
+"""Names of the experiments; spectrum networks have one of their own."""
 
 Curve = Sequence[tuple[int, float]]
 """(step, value) in order of step."""
@@ -20,10 +34,11 @@ Curve = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of one experiment."""
+    """One run: of a study or a trial, of a training or a pool, of a comparison."""
 
     key: str
     """Digest of what makes this run this one; the store holds it once."""
+    experiment: str
     name: str
     description: str
     started: float

@@ -1,7 +1,7 @@
 """Runs that appear once each: found again by key, adopted from live curves, completed or made.
 
-`ensure_runs` writes `records.RunRecord` values to an experiment. A record that is there already, as
-its content digest says, costs nothing; a run that a kill left half written is completed.
+`ensure_runs` writes values, `records.RunRecord`, to their experiments. A record that is there
+already, as its content digest says, costs nothing; what a kill left half written is completed.
 """
 
 import time
@@ -39,7 +39,7 @@ _PAGE = 100
 
 
 def ensure_runs(
-    store: Store, experiment: str, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
+    store: Store, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
 ) -> dict[str, Run]:
     """Make the store hold each record once; return runs by key, with the tags they were made with.
 
@@ -51,30 +51,31 @@ def ensure_runs(
     code_tags : state of the code, written when a run is made and kept; a record whose results are
         committed has that commit instead.
     """
-    client, experiment_id = store.client, store.experiments[experiment]
-    by_key, by_training = _find(client, experiment_id, {record.key for record in records})
+    by_key, by_training = _find(store, records)
     runs: dict[str, Run] = {}
     for record in records:
         run = by_key.get(record.key) or by_training.get(record.training_key)
         if run is None:
             parent = runs.get(record.parent_key or "")
-            run = _create(store, experiment_id, record, code_tags, parent)
+            run = _create(store, record, code_tags, parent)
         if not _says(run, record):
-            _complete(client, run, record)
+            _complete(store.client, run, record)
         runs[record.key] = run
     return runs
 
 
 def _find(
-    client: MlflowClient, experiment_id: str, keys: set[str]
+    store: Store, records: Sequence[RunRecord]
 ) -> tuple[dict[str, Run], dict[str | None, Run]]:
     """Return runs by key and live ones by training key; reads pages until every key is found."""
+    keys = {record.key for record in records}
+    experiments = list({store.experiments[record.experiment] for record in records})
     by_key: dict[str, Run] = {}
     by_training: dict[str | None, Run] = {}
     token = None
     while True:
         order = ["attributes.start_time DESC"]
-        page = client.search_runs([experiment_id], "", 1, _PAGE, order, token)
+        page = store.client.search_runs(experiments, "", 1, _PAGE, order, token)
         for run in page:
             tags = run.data.tags
             if KEY_TAG in tags:
@@ -92,11 +93,7 @@ def _says(run: Run, record: RunRecord) -> bool:
 
 
 def _create(
-    store: Store,
-    experiment_id: str,
-    record: RunRecord,
-    code_tags: Mapping[str, str],
-    parent: Run | None,
+    store: Store, record: RunRecord, code_tags: Mapping[str, str], parent: Run | None
 ) -> Run:
     tags = {
         KEY_TAG: record.key,
@@ -108,8 +105,12 @@ def _create(
         tags[TRAINING_TAG] = record.training_key
     if parent:
         tags["mlflow.parentRunId"] = parent.info.run_id
-    start = int(record.started * 1000)
-    run = store.client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+    run = store.client.create_run(
+        store.experiments[record.experiment],
+        start_time=int(record.started * 1000),
+        tags=tags,
+        run_name=record.name,
+    )
     return _first_of_twins(store, run, record.key)
 
 

@@ -9,8 +9,6 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
-from pix2z.config.arms import SPECTRUM_MODEL
-
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
@@ -34,8 +32,6 @@ _HERE = Path(__file__).parent
 class ServedForm:
     """What the versions of one kind share."""
 
-    experiment: str
-    """That of the runs that own them."""
     digest_tag: str
     """Tag of a version, and value given to its code: the digest of what was registered."""
     artifact: str
@@ -99,7 +95,6 @@ def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:
 
 
 POOL = ServedForm(
-    experiment="pix2z-train",
     digest_tag="pool_digest",
     artifact="pool",
     described_by="pool.json",
@@ -111,7 +106,6 @@ POOL = ServedForm(
 """A pool of redshift networks."""
 
 SPECTRUM = ServedForm(
-    experiment=SPECTRUM_MODEL,
     digest_tag="spectrum_digest",
     artifact="network",
     described_by="spectrum.json",

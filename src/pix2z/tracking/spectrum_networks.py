@@ -13,7 +13,7 @@ from pix2z.dataset.spectra import KINDS
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.commits import commit_with_output
-from pix2z.tracking.records import numbers
+from pix2z.tracking.records import SPECTRA, numbers
 from pix2z.tracking.trainings import (
     SELECTIONS,
     TrainedModel,
@@ -113,6 +113,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         folder,
         saved,
         key=saved["digest"],
+        experiment=SPECTRA,
         name=name,
         description=f"{what}{'' if report else _NOT_ASSESSED}",
         tags={

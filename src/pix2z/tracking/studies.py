@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2z.files import read_json, text_digest
-from pix2z.tracking.records import RunRecord, as_params, numbers
+from pix2z.tracking.records import TUNING, RunRecord, as_params, numbers
 
 __all__ = ["study_runs"]
 
@@ -32,7 +32,7 @@ def study_runs(
     commit : that holds the files, if one does.
     """
     path = folder / "trials.json"
-    study = read_json(path)
+    study = read_json(path) if path.exists() else {"trials": []}
     trials = study["trials"]
     if not trials:
         return []
@@ -46,6 +46,7 @@ def study_runs(
     started = path.stat().st_mtime - seconds
     parent = RunRecord(
         key=key,
+        experiment=TUNING,
         name=f"{'pix2z tune' if study_name else 'study'} of {len(trials)} trials",
         description=_words(trials, best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
         started=started,
@@ -88,6 +89,7 @@ def _trials(
             RunRecord(
                 key=text_digest(parent.key, str(number), *distinct),
                 parent_key=parent.key,
+                experiment=TUNING,
                 name=f"{name} (best)" if number == study["best_trial"] else name,
                 description=f"{trial['state'].capitalize()} after {len(curve)} epochs.",
                 started=started,

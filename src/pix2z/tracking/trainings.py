@@ -148,6 +148,7 @@ def training_run(
     saved: Mapping[str, Any],
     *,
     key: str,
+    experiment: str,
     name: str,
     description: str,
     tags: Mapping[str, str],
@@ -170,6 +171,7 @@ def training_run(
     seconds = sum(history["seconds"])
     return RunRecord(
         key=key,
+        experiment=experiment,
         name=name,
         description=description,
         started=(folder / "history.json").stat().st_mtime - seconds,

@@ -22,7 +22,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
-from pix2z.tracking.records import RunRecord
+from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.register import ensure_models
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import TrainedModel
@@ -135,6 +135,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
             write_pool_predictions(predicted, pool, galaxies, split)
             record = RunRecord(
                 key=pool.digest,
+                experiment=TRAININGS,
                 name=f"{arm}, pool",
                 description="",
                 started=0.0,
