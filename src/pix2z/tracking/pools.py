@@ -13,6 +13,7 @@ import json
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
     SELECTIONS,
     TrainedModel,
+    as_training,
     data_tags,
     galaxies_words,
     run_name,
-    training_run,
 )
 
 __all__ = ["finetuned_run_name", "read_arm", "read_finetuned"]
@@ -71,13 +72,13 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         f"arm **{name}**: trained on {SELECTIONS[arm.selection]}; architecture "
         f"{arm.architecture} ({_ARCHITECTURES[arm.architecture]})."
     )
-    trainings = _training_runs(folder, tags, seeds, commit=commit)
-    owner = _pool_run(
-        folder,
-        trainings,
-        model=f"pix2z-{name}",
-        words=what,
-        tags=tags,
+    trainings = _training_runs(folder, tags, seeds, commit)
+    record = RunRecord(
+        key=_digest(folder),
+        experiment=TRAININGS,
+        name=f"{name}, pool",
+        description=what,
+        tags={**tags, "registered_model": f"pix2z-{name}"},
         params=settings,
         metrics=_test_metrics(measured.get("pool", {})),
         artifacts={
@@ -88,13 +89,14 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
                 test=tags.get("test_digest", ""),
             ),
         },
+        commit=commit,
     )
     return TrainedModel(
         name=f"pix2z-{name}",
         kind="pool",
         folder=folder,
-        digest=owner.key,
-        runs=(*trainings, owner),
+        digest=record.key,
+        runs=(*trainings, _as_pool(record, folder, trainings)),
         description=_DESCRIPTION.format(what=what),
         data=galaxies_words(root),
         measured="On all test galaxies, and on those inside the clip window, in redshift units:",
@@ -150,13 +152,13 @@ def read_finetuned(folder: Path) -> TrainedModel:
     )
     metrics, test = report["metrics"], data["test_digest"]
     seeds = {seed: _named("test", values) for seed, values in report["seeds"].items()}
-    trainings = _training_runs(folder, tags, seeds)
-    owner = _pool_run(
-        folder,
-        trainings,
-        model=f"pix2z-{name}",
-        words=f"{what}\n\n{report['verdict']} {report['seen_before']['words']}",
-        tags=tags,
+    trainings = _training_runs(folder, tags, seeds, commit="")
+    record = RunRecord(
+        key=report["pool_digest"],
+        experiment=TRAININGS,
+        name=f"{tags['arm']}, pool",
+        description=f"{what}\n\n{report['verdict']} {report['seen_before']['words']}",
+        tags={**tags, "registered_model": f"pix2z-{name}"},
         params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
         metrics={
             **_named("test", metrics["tuned"]),
@@ -176,8 +178,8 @@ def read_finetuned(folder: Path) -> TrainedModel:
         name=f"pix2z-{name}",
         kind="pool",
         folder=folder,
-        digest=owner.key,
-        runs=(*trainings, owner),
+        digest=record.key,
+        runs=(*trainings, _as_pool(record, folder, trainings)),
         description=_DESCRIPTION.format(what=what),
         data=f"Trained and tested on {data['source']}. " if data["source"] else "",
         measured=(
@@ -221,11 +223,7 @@ def _estimators(folder: Path) -> dict[str, Any]:
 
 
 def _training_runs(
-    folder: Path,
-    tags: Mapping[str, str],
-    metrics: Mapping[str, Mapping[str, float]],
-    *,
-    commit: str = "",
+    folder: Path, tags: Mapping[str, str], metrics: Mapping[str, Mapping[str, float]], commit: str
 ) -> tuple[RunRecord, ...]:
     """Return the record of each network of a pool.
 
@@ -239,68 +237,46 @@ def _training_runs(
         seed, training_key = saved["record"]["seed"], saved["record"]["training_key"]
         # Fine-tuning may keep the weights it began with, whatever the galaxies were.
         distinct = [training_key] if tags["stage"] == "finetune" else []
-        runs.append(
-            training_run(
-                folder / member,
-                saved,
-                key=text_digest(arm, member, saved["weights_sha256"], *distinct),
-                experiment=TRAININGS,
-                name=run_name(arm, seed),
-                description=(
-                    "Metrics named test/ are of this network alone; what counts is the pool, in "
-                    f"the run *{arm}, pool*."
-                ),
-                tags=tags,
-                settings={key: saved[key] for key in ("architecture", "grid", "settings")},
-                metrics=metrics.get(str(seed), {}),
-                artifacts={folder / member / "estimator.json": ""},
-                commit=commit,
-            )
+        record = RunRecord(
+            key=text_digest(arm, member, saved["weights_sha256"], *distinct),
+            experiment=TRAININGS,
+            name=run_name(arm, seed),
+            description=(
+                "Metrics named test/ are of this network alone; what counts is the pool, in the "
+                f"run *{arm}, pool*."
+            ),
+            tags=tags,
+            params=as_params({key: saved[key] for key in ("architecture", "grid", "settings")}),
+            metrics=metrics.get(str(seed), {}),
+            artifacts={folder / member / "estimator.json": ""},
+            commit=commit,
         )
+        runs.append(as_training(record, folder / member, saved))
     return tuple(runs)
 
 
-def _pool_run(
-    folder: Path,
-    trainings: Sequence[RunRecord],
-    *,
-    model: str,
-    words: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, str],
-    metrics: Mapping[str, float],
-    artifacts: Mapping[Path, str],
-) -> RunRecord:
-    """Return the record of a pool: what all share, beside what the caller knows.
-
-    Parameters
-    ----------
-    model : the registered model.
-    words : what it is, for its card too.
-    """
+def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) -> RunRecord:
+    """Return the record of a pool: what all pools share is added to what the caller knows."""
     saved = read_json(folder / "pool.json")
     calibration = saved["calibration"]
     seeds = ", ".join(training.tags["seed"] for training in trainings)
     weights = {f"seed-{t.tags['seed']}": t.tags["weights_digest"] for t in trainings}
-    return RunRecord(
-        key=saved["digest"],
-        experiment=TRAININGS,
-        name=f"{tags['arm']}, pool",
-        description=f"Pool (mean of the PDFs, then calibrated) of seeds {seeds} of the {words}",
+    words = f"Pool (mean of the PDFs, then calibrated) of seeds {seeds} of the"
+    return replace(
+        record,
+        description=f"{words} {record.description}",
         started=(folder / "pool.json").stat().st_mtime,
         tags={
-            **tags,
+            **record.tags,
             "kind": "pool",
             "pool_digest": saved["digest"],
-            "registered_model": model,
             "weights_digests": json.dumps(weights),
         },
-        params={**params, "calibration": calibration["kind"], "seeds": seeds},
+        params={**record.params, "calibration": calibration["kind"], "seeds": seeds},
         metrics={
             **(numbers(calibration) if calibration["kind"] == "temperature" else {}),
             "cpu_seconds": round(sum(t.metrics["cpu_seconds"] for t in trainings), 1),
-            **metrics,
+            **record.metrics,
         },
-        artifacts={folder / "pool.json": "", **artifacts},
-        commit=trainings[0].commit,
+        artifacts={folder / "pool.json": "", **record.artifacts},
     )

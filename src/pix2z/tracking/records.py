@@ -41,7 +41,7 @@ class RunRecord:
     experiment: str
     name: str
     description: str
-    started: float
+    started: float = 0.0
     """Seconds since 1970."""
     seconds: float = 0.0
     tags: Mapping[str, str] = field(default_factory=dict)

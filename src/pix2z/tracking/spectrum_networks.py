@@ -13,13 +13,13 @@ from pix2z.dataset.spectra import KINDS
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json
 from pix2z.tracking.commits import commit_with_output
-from pix2z.tracking.records import SPECTRA, numbers
+from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
     SELECTIONS,
     TrainedModel,
+    as_training,
     data_tags,
     galaxies_words,
-    training_run,
 )
 
 __all__ = [
@@ -103,15 +103,13 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
     folder = root / SPECTRUM_MODELS / name
     saved = _read_saved(folder)
     report = _report_on(root, name, saved["digest"])
-    record, decoder = saved["record"], saved["decoder"]
-    selection, targets = record["selection"], record.get("targets", "unknown")
+    start, decoder = saved["record"], saved["decoder"]
+    selection, targets = start["selection"], start.get("targets", "unknown")
     what = (
         f"The spectrum network of the arm **{name}**: trained on {SELECTIONS[selection]}; decoder "
         f"{decoder} ({_DECODERS[decoder]})."
     )
-    run = training_run(
-        folder,
-        saved,
+    record = RunRecord(
         key=saved["digest"],
         experiment=SPECTRA,
         name=name,
@@ -121,19 +119,21 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
             "arm": name,
             "decoder": decoder,
             "selection": selection,
-            **data_tags(root, record["inputs"]),
+            **data_tags(root, start["inputs"]),
             "basis_digest": saved["basis_sha256"],
             "spectrum_digest": saved["digest"],
             "registered_model": SPECTRUM_MODEL,
         },
-        settings={
-            "decoder": decoder,
-            "selection": selection,
-            "targets": targets,
-            "settings": saved["settings"],
-            "encoder": saved["encoder"],
-            **saved["redshifts"],
-        },
+        params=as_params(
+            {
+                "decoder": decoder,
+                "selection": selection,
+                "targets": targets,
+                "settings": saved["settings"],
+                "encoder": saved["encoder"],
+                **saved["redshifts"],
+            }
+        ),
         metrics=_metrics(report, name),
         artifacts={
             folder / _SAVED: "",
@@ -148,7 +148,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         kind="network",
         folder=folder,
         digest=saved["digest"],
-        runs=(run,),
+        runs=(as_training(record, folder, saved),),
         description=_DESCRIPTION,
         data=f"{galaxies_words(root)}{target_words}",
         measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r:",

@@ -4,7 +4,7 @@ The stage `tune` leaves its study in reports/tuning, `pix2z tune` in a folder of
 registered after every trial.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def study_runs(
         key=key,
         experiment=TUNING,
         name=f"{'pix2z tune' if study_name else 'study'} of {len(trials)} trials",
-        description=_words(trials, best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
+        description=_words(best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
         started=started,
         seconds=seconds,
         tags={
@@ -105,17 +105,11 @@ def _trials(
     return records
 
 
-def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None, used: str) -> str:
-    pruned = sum(trial["state"] == "pruned" for trial in trials)
-    words = (
-        f"{len(trials)} short trainings of the hybrid network with different settings, {pruned} of "
-        "them stopped early because they fell behind. Trial 0, the baseline, has the settings of "
-        "params.yaml. "
-    )
+def _words(best: Mapping[str, Any] | None, used: str) -> str:
     if best is None:
-        return words + "No trial reached a finite loss: the settings of params.yaml are kept."
-    return words + (
+        return "No trial reached a finite loss: the settings of params.yaml are kept."
+    return (
         f"The lowest validation loss, {best['validation_loss']:.4f}, is that of trial "
-        f"{best['number']}; its settings {used}. For the learning curves, "
-        "select the trials and choose Compare."
+        f"{best['number']}; its settings {used}. Trial 0, the baseline, has those of params.yaml. "
+        "For the learning curves, select the trials and choose Compare."
     )

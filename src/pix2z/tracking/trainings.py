@@ -7,22 +7,22 @@ or a single spectrum network (`spectrum_networks`). Either is read from its file
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pix2z.files import read_json
-from pix2z.tracking.records import RunRecord, as_params, numbers
+from pix2z.tracking.records import RunRecord, numbers
 
 __all__ = [
     "CURVES",
     "SELECTIONS",
     "TrainedModel",
+    "as_training",
     "data_tags",
     "galaxies_words",
     "run_name",
     "shared_tags",
-    "training_run",
     "training_tag",
 ]
 
@@ -143,58 +143,40 @@ def training_tag(arm: str, seed: int, training_key: str) -> str:
     return f"{arm}/seed-{seed}/{training_key}"
 
 
-def training_run(
-    folder: Path,
-    saved: Mapping[str, Any],
-    *,
-    key: str,
-    experiment: str,
-    name: str,
-    description: str,
-    tags: Mapping[str, str],
-    settings: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    artifacts: Mapping[Path, str],
-    commit: str,
-) -> RunRecord:
-    """Return the record of one training: what all networks share, beside what the caller knows.
+def as_training(record: RunRecord, folder: Path, saved: Mapping[str, Any]) -> RunRecord:
+    """Return the record of one training: what all networks share is added to what the caller knows.
 
     Parameters
     ----------
+    record : with the tag `arm`; its metrics are those on the test galaxies.
     folder : of the network, with history.json.
     saved : estimator.json or spectrum.json, with the digest of the weights, and with seed and
         training key in its record.
-    tags : with `arm` and `stage`.
-    settings : shown as parameters, nested as they are saved.
     """
-    record, history = saved["record"], read_json(folder / "history.json")
-    seconds = sum(history["seconds"])
-    return RunRecord(
-        key=key,
-        experiment=experiment,
-        name=name,
-        description=description,
+    history, seed = read_json(folder / "history.json"), saved["record"]["seed"]
+    seconds, key = sum(history["seconds"]), saved["record"]["training_key"]
+    return replace(
+        record,
         started=(folder / "history.json").stat().st_mtime - seconds,
         seconds=seconds,
         tags={
-            **tags,
+            **record.tags,
             "kind": "training",
-            "seed": str(record["seed"]),
+            "seed": str(seed),
             "weights_digest": saved["weights_sha256"],
         },
-        params=as_params({**settings, "seed": record["seed"], "n_train": history["n_train"]}),
+        params={**record.params, "seed": str(seed), "n_train": str(history["n_train"])},
         metrics={
             "best_epoch": history["best_epoch"],
             "best_val_loss": min(history["val_loss"]),
             "cpu_seconds": history["cpu_seconds"],
             **numbers({"base_val_loss": history.get("base_val_loss")}),
-            **metrics,
+            **record.metrics,
         },
         curves={
             curve: list(zip(history["epoch"], history[column], strict=True))
             for column, curve in CURVES.items()
         },
-        artifacts={folder / "history.json": "", **artifacts},
-        commit=commit,
-        training_key=training_tag(tags["arm"], record["seed"], record["training_key"]),
+        artifacts={folder / "history.json": "", **record.artifacts},
+        training_key=training_tag(record.tags["arm"], seed, key),
     )
