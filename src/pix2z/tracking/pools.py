@@ -24,6 +24,7 @@ from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
+    INPUT,
     SELECTIONS,
     TrainedModel,
     as_training,
@@ -44,9 +45,7 @@ _ARCHITECTURES = {
 _DESCRIPTION = """\
 Redshifts of galaxies from five-band images, by the {what}
 
-**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
-pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
-magnitudes, or nothing.
+{input}
 
 **Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
 intervals, flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
@@ -97,7 +96,7 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         folder=folder,
         digest=record.key,
         runs=(*trainings, _as_pool(record, folder, trainings)),
-        description=_DESCRIPTION.format(what=what),
+        description=_DESCRIPTION.format(what=what, input=INPUT),
         data=galaxies_words(root),
         measured="On all test galaxies, and on those inside the clip window, in redshift units:",
         command=f"train@{name}",
@@ -180,7 +179,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
         folder=folder,
         digest=record.key,
         runs=(*trainings, _as_pool(record, folder, trainings)),
-        description=_DESCRIPTION.format(what=what),
+        description=_DESCRIPTION.format(what=what, input=INPUT),
         data=f"Trained and tested on {data['source']}. " if data["source"] else "",
         measured=(
             f"On {n['test']:,} galaxies of {data['file']} that neither training nor calibration "

@@ -15,6 +15,7 @@ from pix2z.files import file_digest, read_json
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
+    INPUT,
     SELECTIONS,
     TrainedModel,
     as_training,
@@ -46,16 +47,12 @@ _DECODERS = {
 _NOT_ASSESSED = f"\n\nNot assessed yet: {REPORT} does not hold this network."
 
 _SCORES = ("mse", "mae", "coverage_68", "coverage_95")
-_OF_FIRST = ("spectra", "ways")
-"""Figures of the first arm of the report alone."""
 
 _DESCRIPTION = f"""\
 Spectra of galaxies from five-band images. Each version is one network; the aliases are the arms, \
 each on its newest version: models:/{SPECTRUM_MODEL}@full.
 
-**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
-pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
-magnitudes, or nothing.
+{INPUT}
 
 **Output:** a row per galaxy: wavelength (Angstrom in vacuum, as observed), flux, flux_error (half \
 the 68 % band) and flux_error95, all lists, in 1e-17 erg / (s cm2 Angstrom) without Galactic \
@@ -135,10 +132,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
             }
         ),
         metrics=_metrics(report, name),
-        artifacts={
-            folder / _SAVED: "",
-            **dict.fromkeys(_figures(root, report, name), "figures"),
-        },
+        artifacts={folder / _SAVED: ""},
         commit=commit_with_output(root, f"{SPECTRUM_MODELS}/{name}"),
     )
     target_words = f"Target spectra: {KINDS.get(targets, targets)}. "
@@ -197,12 +191,3 @@ def _metrics(report: Mapping[str, Any], name: str) -> dict[str, float]:
             for metric, value in subsets.get(subset, {}).items():
                 named[f"redshift_{way}{suffix}/{metric}"] = value
     return numbers(named)
-
-
-def _figures(root: Path, report: Mapping[str, Any], name: str) -> list[Path]:
-    """Figures with this network in them; none where the report is of another one."""
-    if not report:
-        return []
-    is_first = next(iter(report["arms"])) == name
-    figures = sorted((root / REPORT).with_suffix("").glob("*.png"))
-    return [figure for figure in figures if is_first or figure.stem not in _OF_FIRST]

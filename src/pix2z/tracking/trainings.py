@@ -16,6 +16,7 @@ from pix2z.tracking.records import RunRecord, numbers
 
 __all__ = [
     "CURVES",
+    "INPUT",
     "SELECTIONS",
     "TrainedModel",
     "as_training",
@@ -36,6 +37,12 @@ CURVES = {
 MLflow draws what stands before a slash as a section of charts, in alphabetical order: learning
 curves, then test metrics.
 """
+
+INPUT = """\
+**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
+pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
+magnitudes, or nothing."""
+"""What every registered model takes, in markdown."""
 
 SELECTIONS = {
     "full": "all training galaxies",
