@@ -8,6 +8,7 @@ import time
 import pytest
 from mlflow.exceptions import MlflowException
 
+from pix2z.tracking.experiments import SPECTRA
 from pix2z.tracking.live import live_curve
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
@@ -83,9 +84,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_training_ends_as_killed_with_the_next_and_runs_again_when_taken_up(root, client):
     assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
     (killed,) = training_runs(client)
-    live_curve(1, arm="clipped", training_key="under way")
-    status = {r.data.tags["arm"]: r.info.status for r in training_runs(client)}
-    assert status == {"full": "KILLED", "clipped": "RUNNING"}
+    for seed, arm in ((2, "full"), (1, "clipped")):
+        live_curve(seed, arm=arm, training_key="others say nothing of it")
+    assert client.get_run(killed.info.run_id).info.status == "RUNNING"
+    live_curve(1, arm="full", training_key="inputs")
+    assert client.get_run(killed.info.run_id).info.status == "KILLED"
+    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 3
     live_curve(1, arm="full", training_key="inputs of a killed training")
     assert client.get_run(killed.info.run_id).info.status == "RUNNING"
 
@@ -98,7 +102,10 @@ def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms,
         os.utime(history, (time.time() + later,) * 2)
     for run in training_runs(client):
         client.set_tag(run.info.run_id, "host", "elsewhere")
+    live_curve(1, arm="full", training_key="spectra", stage="train_spectrum", experiment=SPECTRA)
     register(root, arms)
+    (of_spectra,) = client.search_runs([client.get_experiment_by_name(SPECTRA).experiment_id])
+    assert of_spectra.info.status == "RUNNING"  # another experiment has an arm of that name too
     overtaken, later = (
         run.info.status
         for seed in "12"

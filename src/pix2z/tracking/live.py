@@ -61,8 +61,9 @@ def live_curve(
     }
     try:
         store = open_store()
-        end_abandoned(store)
-        run = _live_run(store, store.experiments[experiment], name, tags)
+        experiment_id = store.experiments[experiment]
+        _end_former(store, experiment_id, tags)
+        run = _live_run(store, experiment_id, name, tags)
         if KEY_TAG in run.data.tags:
             LOG.info("%s: already registered, no live curves", name)
             return _ignore
@@ -129,8 +130,19 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
     )
 
 
-def end_abandoned(store: Store, trainings: Iterable[RunRecord] = ()) -> None:
-    """Mark as killed the live runs that nobody goes on with.
+def _end_former(store: Store, experiment_id: str, tags: Mapping[str, str]) -> None:
+    """Mark as killed the runs of this arm and seed from other inputs, whose process has ended.
+
+    Not those of other trainings: they may have ended well, and wait for their registration.
+    """
+    of_this = (f"tags.{name} = '{tags[name]}'" for name in ("arm", "seed"))
+    for run in _live_runs(store, [experiment_id], *of_this):
+        if run.data.tags[TRAINING_TAG] != tags[TRAINING_TAG] and _is_dead(run):
+            store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def end_abandoned(store: Store, trainings: Iterable[RunRecord]) -> None:
+    """Mark as killed the live runs that nobody goes on with, once all others are adopted.
 
     Those are the runs whose process, on this machine, has ended, and those that a finished training
     of the same arm and seed came after: they were killed, and started again from other inputs. A
@@ -138,18 +150,22 @@ def end_abandoned(store: Store, trainings: Iterable[RunRecord] = ()) -> None:
 
     Parameters
     ----------
-    trainings : records of finished trainings, whose own runs are adopted.
+    trainings : records of finished trainings.
     """
     finished = {
         (store.experiments[r.experiment], r.tags["arm"], r.tags["seed"]): r.started
         for r in trainings
     }
-    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'"
-    for run in store.client.search_runs(list(store.experiments.values()), wanted):
+    for run in _live_runs(store, list({experiment for experiment, *_ in finished})):
         which = run.info.experiment_id, run.data.tags["arm"], run.data.tags["seed"]
         is_overtaken = run.info.start_time < finished.get(which, 0.0) * 1000
         if is_overtaken or _is_dead(run):
             store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _live_runs(store: Store, experiment_ids: list[str], *more: str) -> list[Run]:
+    wanted = (f"tags.{LIVE_TAG} = 'true'", "attributes.status = 'RUNNING'", *more)
+    return list(store.client.search_runs(experiment_ids, " and ".join(wanted)))
 
 
 def _is_dead(run: Run) -> bool:
