@@ -18,15 +18,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from mlflow.models import Model
 
 from pix2z.config.networks import HybridConfig
-from pix2z.files import read_json
 from pix2z.network.estimator import Estimator, Member, load_pool, save_member, save_pool
 from pix2z.network.recipes import hybrid_model
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.tracking.packaging import ModelRecord, save_model
+from pix2z.tracking.packaging import save_model
 from pix2z.tracking.serving import free_port, running
 
 BATCHES = (256, 1024)
@@ -43,7 +41,8 @@ def bench_serving() -> dict[str, Any]:
     images = images.astype(np.float32)
     with TemporaryDirectory() as scratch:
         estimator = make_pool(Path(scratch) / "pool")
-        model = save_version(Path(scratch))
+        model = Path(scratch) / "model"
+        save_model(model, Path(scratch) / "pool")
         start = time.perf_counter()
         with served(model) as ask:
             ask(body_of(images[:1]))
@@ -84,23 +83,6 @@ def make_pool(folder: Path) -> Estimator:
         save_member(folder / f"seed-{seed}", member)
     save_pool(folder, [f"seed-{seed}" for seed in SEEDS], Temperature(1.1))
     return load_pool(folder)
-
-
-def save_version(scratch: Path) -> Path:
-    """Save the pool as the registry keeps it."""
-    pool = read_json(scratch / "pool/pool.json")
-    record = ModelRecord(
-        name="pix2z-benchmark",
-        model_description="",
-        folder=scratch / "pool",
-        members=tuple(pool["members"]),
-        digest=pool["digest"],
-        run_id="",
-        card="",
-        tags={},
-    )
-    save_model(scratch / "model", record, Model())
-    return scratch / "model"
 
 
 @contextmanager

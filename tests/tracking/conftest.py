@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -28,20 +29,14 @@ def write(path: Path, value) -> None:
     path.write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
-def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
-    folder, n = models / arm / f"seed-{seed}", 5
-    write(folder / "weights.weights.h5", weights)
-    estimator = {
-        "schema": 1,
-        "architecture": ARMS[arm].architecture,
-        "grid": {"z_min": 0.0, "z_max": 0.4, "n_bins": 180},
-        "settings": {"learning_rate": 0.002, "dense_units": [256, 128]},
-        "record": {"arm": arm, "selection": "full", "training_key": "inputs", "seed": seed},
-        "calibration": {"kind": "temperature", "temperature": 1.1},
-        "weights_sha256": weights.hex(),
-        "digest": f"member-{arm}-{seed}-{weights.hex()}",
-    }
-    write(folder / "estimator.json", estimator)
+def git(folder: Path, *arguments: str) -> str:
+    """Run git there as somebody; return what it says."""
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def write_history(folder: Path, n: int = 5) -> None:
     history = {
         "epoch": list(range(n)),
         "loss": [2.0 * math.exp(-0.3 * e) for e in range(n)],
@@ -55,6 +50,29 @@ def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
     write(folder / "history.json", history)
 
 
+def write_member(models: Path, arm: str, seed: int, weights: bytes) -> None:
+    folder = models / arm / f"seed-{seed}"
+    write(folder / "weights.weights.h5", weights)
+    estimator = {
+        "schema": 1,
+        "architecture": ARMS[arm].architecture,
+        "grid": {"z_min": 0.0, "z_max": 0.4, "n_bins": 180},
+        "settings": {"learning_rate": 0.002, "dense_units": [256, 128]},
+        "record": {
+            "arm": arm,
+            "selection": "full",
+            "training_key": "inputs",
+            "inputs": {"galaxies_sha256": "a" * 64, "split_sha256": "b" * 64},
+            "seed": seed,
+        },
+        "calibration": {"kind": "temperature", "temperature": 1.1},
+        "weights_sha256": weights.hex(),
+        "digest": f"member-{arm}-{seed}-{weights.hex()}",
+    }
+    write(folder / "estimator.json", estimator)
+    write_history(folder)
+
+
 def write_pool(models: Path, arm: str) -> None:
     members = {
         path.parent.name: json.loads(path.read_text())["digest"]
@@ -66,7 +84,7 @@ def write_pool(models: Path, arm: str) -> None:
     write(models / arm / "pool.json", pool)
 
 
-def write_predictions(folder: Path, pool: Path) -> None:
+def write_predictions(folder: Path, pool: Path, *, test_digest: str = "test") -> None:
     """Predictions as the training stage leaves them, of the pool in another folder."""
     files = {"validation": "validation.hdf5", "calibration": "calibration.hdf5"}
     parts = {}
@@ -75,7 +93,7 @@ def write_predictions(folder: Path, pool: Path) -> None:
         digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         parts[part] = {"file": file, "sha256": digest}
     of = json.loads((pool / "pool.json").read_text())["digest"]
-    index = {"pool_digest": of, "test_digest": "test", "parts": parts}
+    index = {"pool_digest": of, "test_digest": test_digest, "parts": parts}
     write(folder / "predictions.json", index)
 
 
@@ -124,6 +142,31 @@ def write_reports(reports: Path) -> None:
     write(reports / "tuning/trials.json", study)
     write(reports / "tuning/best_params.json", settings)
     write(reports / "tuning/history.png", PNG)
+
+
+def write_finetuned_report(folder: Path, *, training_key: str) -> None:
+    values = {"crps": {"value": 0.01, "low": None, "high": None}, "r2": {"value": None}}
+    report = {
+        "name": folder.name,
+        "pool_digest": json.loads((folder / "pool.json").read_text())["digest"],
+        "training_key": training_key,
+        "base": {"model": "full", "pool_digest": "0123456789abcdef"},
+        "data": {
+            "file": "mine.h5",
+            "source": "made-up galaxies",
+            "sha256": "0",
+            "galaxies_digest": "sha256:1",
+            "split_digest": "sha256:2",
+            "test_digest": "of mine",
+        },
+        "settings": {"learning_rate": 0.001},
+        "n": {"train": 1100, "validation": 240, "calibration": 260, "test": 400},
+        "metrics": {"base": values, "recalibrated": values, "tuned": values},
+        "seeds": {"1": {"crps": 0.011}, "2": {"crps": None}},
+        "seen_before": {"words": "Nothing was compared."},
+        "verdict": "It is better.",
+    }
+    (folder / "report.json").write_text(json.dumps(report))
 
 
 @pytest.fixture(scope="session")
@@ -222,3 +265,24 @@ def retrain(root: Path):
 @pytest.fixture
 def arms() -> dict[str, Arm]:
     return ARMS
+
+
+@pytest.fixture
+def finetuned(root: Path) -> Path:
+    """finetuned/mine with the networks of `full`, as where no epoch was better."""
+    folder = root / "finetuned/mine"
+    shutil.copytree(root / "models/full", folder)
+    pool = json.loads((folder / "pool.json").read_text())
+    write(folder / "pool.json", {**pool, "digest": "pool-of-mine"})
+    write_finetuned_report(folder, training_key="inputs")
+    return folder
+
+
+@pytest.fixture
+def networks(root: Path) -> dict[str, str]:
+    """Two trained and assessed spectrum networks: arm -> digest."""
+    from tests.tracking.spectrum_files import SPECTRUM_ARMS, write_assessment, write_network
+
+    digests = {name: write_network(root, name, name.encode()) for name in SPECTRUM_ARMS}
+    write_assessment(root, digests)
+    return digests

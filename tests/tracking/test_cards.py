@@ -1,29 +1,45 @@
 """The commands on a model card: those of the commit that holds the version, once there is one."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from pix2z.tracking.cards import folder_digest
-from pix2z.tracking.records import WORKSPACE_CODE
+from pix2z.tracking.commits import WORKSPACE_CODE, output_digest
 from pix2z.tracking.register import register
-from tests.tracking.test_records import git
+from tests.tracking.conftest import git
 
-
-def test_folders_are_digested_as_dvc_does(tmp_path):
-    files = {"b/two.txt": b"2\n", "a.json": b"{}", "b/é 1.bin": bytes(range(256))}
-    for name, content in files.items():
-        path = tmp_path / "models" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    for command in (["init", "-q", "--no-scm"], ["add", "-q", "models"]):
-        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True)
-    (out,) = yaml.safe_load((tmp_path / "models.dvc").read_text())["outs"]
-    (tmp_path / "models/.partial-left.json").write_text("by a killed process")
-    assert folder_digest(tmp_path / "models") == out["md5"]
+REPOSITORY = Path(__file__).parents[2]
+TRAIN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.tracking.conftest import write_member, write_pool
+galaxies = Path("data/galaxies.h5").read_bytes()
+for seed in (1, 2):
+    write_member(Path("models"), "full", seed, galaxies + bytes([seed]))
+write_pool(Path("models"), "full")
+"""
+STAGES = {
+    "ingest": {
+        "cmd": "mkdir -p data && cp raw.txt data/galaxies.h5",
+        "deps": ["raw.txt"],
+        "outs": ["data"],
+    },
+    "train": {
+        "foreach": ["full"],
+        "do": {
+            "cmd": f"{sys.executable} train.py {REPOSITORY}",
+            "deps": ["data/galaxies.h5", "train.py"],
+            "outs": ["models/${item}"],
+        },
+    },
+}
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ def commands(client, name="pix2z-full") -> list[str]:
 
 
 def test_the_card_names_the_commit_of_the_code_and_then_that_which_holds_the_results(
-    root, arms, client, commit
+    root, arms, client, commit, empty_database
 ):
     made_by = commit(params__yaml="a: 1")
     register(root, arms)
@@ -57,7 +73,7 @@ def test_the_card_names_the_commit_of_the_code_and_then_that_which_holds_the_res
         "dvc pull --allow-missing",
         "dvc repro train@full",
     ]
-    holds_it = commit(dvc__lock=f"md5: {folder_digest(root / 'models/full')}")
+    holds_it = commit(dvc__lock=f"md5: {output_digest(root / 'models/full')}")
     commit(dvc__lock="md5: of other results", params__yaml="a: 2")
     register(root, arms)
     assert commands(client) == [
@@ -66,6 +82,14 @@ def test_the_card_names_the_commit_of_the_code_and_then_that_which_holds_the_res
         "dvc repro -f -s train@full",
     ]
     assert client.get_model_version("pix2z-full", "1").tags["git_commit"] == made_by
+
+    # A store that is filled again knows no other commit than that of the results.
+    shutil.copy(empty_database, root / "mlflow.db")
+    register(root, arms)
+    version = client.get_model_version("pix2z-full", "1")
+    of_run = client.get_run(version.run_id).data.tags
+    assert version.tags["git_commit"] == of_run["git_commit"] == holds_it
+    assert "git_dirty" not in version.tags
 
 
 def test_the_card_says_where_the_code_was_altered_or_no_commit_is_known(root, arms, client, commit):
@@ -91,3 +115,48 @@ def test_the_card_of_a_workspace_makes_the_workspace_again(root, arms, client):
         "cd build/quick",
         "dvc repro train@full",
     ]
+
+
+@pytest.mark.long
+def test_a_version_is_made_again_by_the_commands_on_its_card(root, arms, client, monkeypatch):
+    def run(*command: str) -> None:
+        subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)
+
+    def commit(words: str) -> None:
+        git(root, "add", "-A")
+        git(root, "commit", "-m", words)
+
+    full = {"full": arms["full"]}
+    for folder in ("data", "models"):
+        shutil.rmtree(root / folder)
+    (root / "data").mkdir()
+    (root / "train.py").write_text(TRAIN)
+    (root / "raw.txt").write_text("galaxies")
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    (root / ".gitignore").write_text("/mlflow.db*\n/mlruns\n/models\n/data\n/remote\n")
+    git(root, "init")
+    run("dvc", "init", "-q")
+    run("dvc", "remote", "add", "-q", "-d", "storage", "remote")
+    commit("code")
+    run("dvc", "repro", "-q")
+    register(root, full)
+    commit("results")
+    run("dvc", "push", "-q")
+    register(root, full)
+    made = json.loads((root / "models/full/pool.json").read_text())
+    asked = commands(client)
+
+    (root / "raw.txt").write_text("other galaxies")
+    run("dvc", "repro", "-q")
+    register(root, full)
+    commit("other results")
+    assert json.loads((root / "models/full/pool.json").read_text()) != made
+    for path in ("data", "models", ".dvc/cache"):
+        shutil.rmtree(root / path)
+
+    assert len(asked) == 3
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    subprocess.run(["bash", "-ec", "\n".join(asked)], cwd=root, check=True)
+    assert json.loads((root / "models/full/pool.json").read_text()) == made
+    version = client.get_model_version("pix2z-full", "1")
+    assert version.tags["pool_digest"] == made["digest"]

@@ -8,6 +8,7 @@ import time
 import pytest
 from mlflow.exceptions import MlflowException
 
+from pix2z.tracking.experiments import SPECTRA
 from pix2z.tracking.live import live_curve
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
@@ -32,7 +33,7 @@ def show(curve, some) -> None:
         curve(epoch, logs)
 
 
-def test_losses_appear_as_they_come(root, client):
+def test_losses_appear_as_they_come_and_a_resumed_training_goes_on_with_its_run(root, client):
     curve = live_curve(1, arm="full", training_key="inputs")
     for count, (epoch, logs) in enumerate(epochs(0, 3), start=1):
         curve(epoch, logs)
@@ -40,10 +41,6 @@ def test_losses_appear_as_they_come(root, client):
         assert len(points(client, run)) == count
     assert points(client, run, "curves/train_loss") == [(0, 2.0), (1, 1.0), (2, 0.0)]
     assert (run.info.status, run.data.tags["live"]) == ("RUNNING", "true")
-
-
-def test_a_resumed_training_goes_on_with_its_run(root, client):
-    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 3))
     show(live_curve(1, arm="full", training_key="inputs"), epochs(2, 5))
     (run,) = training_runs(client)
     assert [step for step, _ in points(client, run)] == [0, 1, 2, 3, 4]
@@ -71,6 +68,10 @@ def test_register_adopts_the_run_and_fills_its_gaps(root, arms, client):
     assert [step for step, _ in shown] == [0, 1, 2, 3, 4]
     assert shown[:2] == [(0, 2.5), (1, 1.5)]
 
+    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 9))  # there is no more to show
+    assert len(training_runs(client)) == 3
+    assert points(client, adopted) == shown
+
 
 KILLED = """
 import os, signal
@@ -80,31 +81,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed_training(client) -> str:
-    """Show the curve of a training in a process that is killed; return the run."""
+def test_a_killed_training_ends_as_killed_with_the_next_and_runs_again_when_taken_up(root, client):
     assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
-    (run,) = (run for run in training_runs(client) if run.info.status == "RUNNING")
-    return run.info.run_id
-
-
-def test_the_run_of_a_killed_training_ends_as_killed_with_the_next_training(root, client):
-    killed = killed_training(client)
-    live_curve(2, arm="full", training_key="inputs")
-    live_curve(1, arm="clipped", training_key="inputs")
-    assert client.get_run(killed).info.status == "RUNNING"  # that training may still be taken up
+    (killed,) = training_runs(client)
+    for seed, arm in ((2, "full"), (1, "clipped")):
+        live_curve(seed, arm=arm, training_key="others say nothing of it")
+    assert client.get_run(killed.info.run_id).info.status == "RUNNING"
     live_curve(1, arm="full", training_key="inputs")
-    assert client.get_run(killed).info.status == "KILLED"
+    assert client.get_run(killed.info.run_id).info.status == "KILLED"
     assert [run.info.status for run in training_runs(client)].count("RUNNING") == 3
-
-
-def test_it_ends_as_killed_with_a_registration_too_and_runs_again_when_taken_up(root, arms, client):
-    killed = killed_training(client)
-    live_curve(1, arm="clipped", training_key="under way")
-    register(root, arms)
-    assert client.get_run(killed).info.status == "KILLED"
-    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 1
     live_curve(1, arm="full", training_key="inputs of a killed training")
-    assert client.get_run(killed).info.status == "RUNNING"
+    assert client.get_run(killed.info.run_id).info.status == "RUNNING"
 
 
 def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms, client):
@@ -115,7 +102,10 @@ def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms,
         os.utime(history, (time.time() + later,) * 2)
     for run in training_runs(client):
         client.set_tag(run.info.run_id, "host", "elsewhere")
+    live_curve(1, arm="full", training_key="spectra", stage="train_spectrum", experiment=SPECTRA)
     register(root, arms)
+    (of_spectra,) = client.search_runs([client.get_experiment_by_name(SPECTRA).experiment_id])
+    assert of_spectra.info.status == "RUNNING"  # another experiment has an arm of that name too
     overtaken, later = (
         run.info.status
         for seed in "12"
@@ -123,14 +113,6 @@ def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms,
         if run.data.tags.get("live") == "true" and run.data.tags["seed"] == seed
     )
     assert (overtaken, later) == ("KILLED", "RUNNING")
-
-
-def test_a_registered_training_shows_nothing_twice(root, arms, client):
-    register(root, arms)
-    (before,) = (r for r in training_runs(client) if r.info.run_name == "full, seed 1")
-    show(live_curve(1, arm="full", training_key="inputs"), epochs(0, 9))
-    assert len(training_runs(client)) == 3
-    assert len(points(client, before)) == 5
 
 
 def test_a_store_out_of_reach_costs_one_warning(tmp_path, monkeypatch, caplog):

@@ -110,8 +110,8 @@ def _train(folder: Path, base: "BasePool", settings: FinetuneConfig) -> dict[str
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.finetune.training import finetune_pool, training_record
-    from pix2z.tracking.arms import finetuned_run_name
     from pix2z.tracking.live import live_curve
+    from pix2z.tracking.pools import finetuned_run_name
 
     arm = finetuned_run_name(folder.name)
     record = training_record(folder, arm, base, settings)

@@ -11,7 +11,7 @@ import yaml
 
 from pix2z.errors import InputError, ParamsError, Pix2zError
 from pix2z.files import atomic_path, write_json
-from pix2z.tracking.records import WORKSPACE_CODE, code_tags
+from pix2z.tracking.commits import WORKSPACE_CODE, code_tags
 
 __all__ = ["MARKER", "make_workspace", "merge", "preset_params", "workspace"]
 

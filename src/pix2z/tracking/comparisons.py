@@ -4,176 +4,133 @@ reports/compare.json compares the redshifts of all arms and controls, reports/sp
 spectra of all spectrum networks. The same file is the same run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pix2z.evaluation.report import answer
 from pix2z.files import file_digest, read_json
-from pix2z.tracking.records import RunRecord, numbers
+from pix2z.tracking.commits import commit_with_output
+from pix2z.tracking.records import COMPARISONS, SPECTRA, RunRecord, numbers
+from pix2z.tracking.spectrum_networks import REPORT
 
-__all__ = ["assessment_run", "comparison_run"]
+__all__ = ["COMPARISON", "assessment_runs", "comparison_runs"]
 
-_SUBSETS = ("inside", "whole")
+COMPARISON = "reports/compare.json"
+"""The comparison of all arms and controls."""
+
 _METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "coverage_95")
 _SPECTRUM_METRICS = ("mse", "mae", "coverage_68", "coverage_95")
 
 
-def comparison_run(reports: Path, tags: Mapping[str, str]) -> RunRecord:
-    """Return the record of the comparison of arms and controls.
+def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
+    """Return the record of the comparison of arms and controls; none before there is one.
 
     Metrics are named ``<subset>_<metric>/<arm>``, so that MLflow shows the arms side by side.
 
     Parameters
     ----------
-    reports : folder with compare.json, the report and its figures.
+    root : of the repository, with reports/compare.json, the report and its figures.
     tags : digests of the data that all arms share.
     """
-    path = reports / "compare.json"
+    path, reports = root / COMPARISON, root / "reports"
+    if not path.exists():
+        return []
     comparison = read_json(path)
-    measured = {**comparison["arms"], **comparison["controls"]}
+    arms, controls, test = (comparison[key] for key in ("arms", "controls", "test"))
     primary = [contrast for contrast in comparison["contrasts"] if contrast["primary"]]
+    metrics: dict[str, float] = {}
+    for arm, subsets in {**arms, **controls}.items():
+        for subset in ("inside", "whole"):
+            metrics |= _side_by_side(subset, arm, subsets[subset], names=_METRICS)
+    for contrast in primary:
+        of_both = f"{contrast['metric']}/{contrast['a']} minus {contrast['b']}"
+        for what in ("difference", "p_holm"):
+            metrics |= numbers({f"primary_{what}_{of_both}": contrast[what]})
+    files = [path, reports / "report.html", reports / "report.md"]
     figures = sorted((reports / "figures").rglob("*.png"))
-    files = [reports / name for name in ("compare.json", "report.html", "report.md")]
-    return RunRecord(
+    record = RunRecord(
         key=file_digest(path),
-        name=f"{len(comparison['arms'])} arms and {len(comparison['controls'])} controls compared",
-        description=_comparison_words(comparison, measured, primary),
+        experiment=COMPARISONS,
+        name=f"{len(arms)} arms and {len(controls)} controls compared",
+        description="\n".join(
+            [
+                "### Does clipping the training sample at 2 sigma help?\n",
+                f"{answer(comparison)}\n",
+                *(f"- {contrast['verdict']}" for contrast in primary),
+                "\nEverything else is in report.html under Artifacts.",
+            ]
+        ),
         started=path.stat().st_mtime,
-        seconds=0.0,
-        tags={
-            "stage": "evaluate",
-            "kind": "comparison",
-            **tags,
-            "test_digest": comparison["test"]["digest"],
-        },
+        tags={"stage": "evaluate", "kind": "comparison", **tags, "test_digest": test["digest"]},
         params={
-            "arms": ", ".join(comparison["arms"]),
-            "controls": ", ".join(comparison["controls"]),
-            "test_galaxies": str(comparison["test"]["n"]),
-            "clip_window": " to ".join(f"{z:.4f}" for z in comparison["test"]["clip_window"]),
+            "arms": ", ".join(arms),
+            "controls": ", ".join(controls),
+            "test_galaxies": str(test["n"]),
+            "clip_window": " to ".join(f"{z:.4f}" for z in test["clip_window"]),
         },
-        metrics=_arm_metrics(measured) | _contrast_metrics(primary),
+        metrics=metrics,
         artifacts={
             **{file: "" for file in files if file.exists()},
             **{figure: figure.parent.relative_to(reports).as_posix() for figure in figures},
         },
+        commit=commit_with_output(root, COMPARISON),
     )
+    return [record]
 
 
-def _arm_metrics(measured: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        f"{subset}_{metric}/{arm}": value
-        for arm, subsets in measured.items()
-        for subset in _SUBSETS
-        for metric, value in numbers(subsets[subset]).items()
-        if metric in _METRICS
-    }
-
-
-def _contrast_metrics(primary: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        f"primary_{what}_{contrast['metric']}/{contrast['a']} minus {contrast['b']}": value
-        for contrast in primary
-        for what, value in numbers(
-            {"difference": contrast["difference"], "p_holm": contrast["p_holm"]}
-        ).items()
-    }
-
-
-def _comparison_words(
-    comparison: dict[str, Any],
-    measured: Mapping[str, Any],
-    primary: Sequence[Mapping[str, Any]],
-) -> str:
-    metrics = ("crps", "mae", "nmad")
-    lines = [
-        "### Does clipping the training sample at 2 sigma help?",
-        "",
-        answer(comparison),
-        "",
-        *(f"- {contrast['verdict']}" for contrast in primary),
-        "",
-        "CRPS and MAE (in redshift), NMAD (of dz / (1 + z)), inside the clip window:",
-        "",
-        *(f"- {name}: {_values(subsets['inside'], metrics)}" for name, subsets in measured.items()),
-        "",
-        "Everything else is in report.html under Artifacts.",
-    ]
-    return "\n".join(lines)
-
-
-def assessment_run(path: Path, tags: Mapping[str, str]) -> RunRecord:
-    """Return the record of the assessment of all spectrum networks.
+def assessment_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
+    """Return the record of the assessment of all spectrum networks; none before there is one.
 
     Metrics are named ``<metric>/<arm>``, so that MLflow shows the arms side by side.
 
     Parameters
     ----------
-    path : of spectrum.json, with its figures in a folder of that name beside it.
+    root : of the repository, with reports/spectrum.json and its figures in reports/spectrum.
     tags : digests of the data that all arms share.
     """
+    path = root / REPORT
+    if not path.exists():
+        return []
     report = read_json(path)
-    arms, redshifts = report["arms"], report["redshifts"]
-    return RunRecord(
+    arms, test, targets = (report[key] for key in ("arms", "test", "targets"))
+    metrics: dict[str, float] = {}
+    for arm, scores in arms.items():
+        metrics |= _side_by_side("test", arm, scores, names=_SPECTRUM_METRICS)
+    for arm, assessed in report["redshifts"].items():
+        for way, subsets in assessed["ways"].items():
+            whole = subsets.get("whole", {})
+            metrics |= _side_by_side("redshift", f"{arm} {way}", whole, names=whole)
+    record = RunRecord(
         key=file_digest(path),
+        experiment=SPECTRA,
         name=f"assessment of {len(arms)} arms",
-        description=_assessment_words(report),
+        description=(
+            f"Spectra of {test['n']:,} test galaxies, from their images; targets: "
+            f"{targets['source']}. Errors are relative to the mean flux in r; metrics named "
+            "redshift_ are of redshifts read off the spectrum, and of the network that gives them "
+            "at once (direct). Everything else is in spectrum.json under Artifacts."
+        ),
         started=path.stat().st_mtime,
-        seconds=0.0,
         tags={"stage": "evaluate_spectrum", "kind": "assessment", **tags},
         params={
             "arms": ", ".join(arms),
-            "targets": report["targets"]["kind"],
-            "test_galaxies": str(report["test"]["n"]),
+            "targets": targets["kind"],
+            "test_galaxies": str(test["n"]),
         },
-        metrics={
-            **{
-                f"test_{metric}/{arm}": value
-                for arm, scores in arms.items()
-                for metric, value in numbers({n: scores.get(n) for n in _SPECTRUM_METRICS}).items()
-            },
-            **{
-                f"redshift_{metric}/{arm} {way}": value
-                for arm, assessed in redshifts.items()
-                for way, subsets in assessed["ways"].items()
-                for metric, value in numbers(subsets.get("whole", {})).items()
-            },
-        },
+        metrics=metrics,
         artifacts={
             path: "",
             **dict.fromkeys(sorted(path.with_suffix("").glob("*.png")), "figures"),
         },
+        commit=commit_with_output(root, REPORT),
     )
+    return [record]
 
 
-def _assessment_words(report: Mapping[str, Any]) -> str:
-    lines = [
-        f"### Spectra of {report['test']['n']:,} test galaxies, from their images",
-        "",
-        f"Targets: {report['targets']['source']}.",
-        "",
-        "Mean squared and mean absolute error, relative to the mean flux in r:",
-        "",
-        *(
-            f"- {name}: {_values(scores, ('mse', 'mae'))}"
-            for name, scores in report["arms"].items()
-        ),
-    ]
-    for name, assessed in report["redshifts"].items():
-        lines += [
-            "",
-            f"Redshifts of {name}, over the spectrum and direct: MAE, CRPS, NMAD:",
-            "",
-            *(
-                f"- {way}: {_values(subsets.get('whole', {}), ('mae', 'crps', 'nmad'))}"
-                for way, subsets in assessed["ways"].items()
-            ),
-        ]
-    return "\n".join([*lines, "", "Everything else is in spectrum.json under Artifacts."])
-
-
-def _values(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return metrics on one line; MLflow shows tables without any space between their columns."""
-    values = numbers(metrics)
-    return ", ".join(f"{values[name]:.5f}" if name in values else "–" for name in names)
+def _side_by_side(
+    prefix: str, arm: str, metrics: Mapping[str, Any], *, names: Iterable[str]
+) -> dict[str, float]:
+    """Return those of the named metrics that are numbers, as ``<prefix>_<metric>/<arm>``."""
+    chosen = numbers({name: metrics.get(name) for name in names})
+    return {f"{prefix}_{name}/{arm}": value for name, value in chosen.items()}

@@ -6,13 +6,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
-from pix2z.config.arms import SPECTRUM_MODEL
+from pix2z.tracking.records import COMPARISONS, SPECTRA, TRAININGS, TUNING
 
-__all__ = ["COMPARISONS", "EXPERIMENTS", "SPECTRA", "TRAININGS", "TUNING", "ensure_experiments"]
-
-TUNING, TRAININGS, COMPARISONS = "pix2z-tune", "pix2z-train", "pix2z-compare"
-SPECTRA = SPECTRUM_MODEL
-"""Names of the experiments; spectrum networks have one of their own."""
+__all__ = ["EXPERIMENTS", "SPECTRA", "ensure_experiments"]
 
 EXPERIMENTS: Mapping[str, str] = {
     TUNING: (
@@ -38,7 +34,7 @@ EXPERIMENTS: Mapping[str, str] = {
         "sample and one decoder. A run named after an arm has its learning curves, its errors on "
         "the test galaxies (test/, relative to the flux in r) and, for every way to read a "
         "redshift off the spectrum, the metrics of that redshift; it owns a version of the "
-        f"registered model *{SPECTRUM_MODEL}*. A run named *assessment* holds the comparison of "
+        f"registered model *{SPECTRA}*. A run named *assessment* holds the comparison of "
         "all arms and its figures."
     ),
 }

@@ -7,15 +7,15 @@ that whoever trains or registers next can end the runs of processes that were ki
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
-from pix2z.tracking.experiments import TRAININGS
-from pix2z.tracking.records import RunRecord
-from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, curve_metrics, source_tags
+from pix2z.tracking.records import TRAININGS, RunRecord
+from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
@@ -52,28 +52,96 @@ def live_curve(
     stage : what trains, as `runs.source_tags` knows it.
     experiment : where the run is shown.
     """
-    tag = training_tag(arm, seed, training_key)
+    name = run_name(arm, seed)
+    tags = {
+        "stage": stage,
+        "arm": arm,
+        "seed": str(seed),
+        TRAINING_TAG: training_tag(arm, seed, training_key),
+    }
     try:
         store = open_store()
-        _end_former(store, arm, seed, tag, experiment)
-        run = _find(store, tag, experiment)
-        if run is None:
-            run = _create(store, arm, seed, tag, stage, experiment)
-        elif KEY_TAG in run.data.tags:
-            LOG.info("%s: already registered, no live curves", run_name(arm, seed))
+        experiment_id = store.experiments[experiment]
+        _end_former(store, experiment_id, tags)
+        run = _live_run(store, experiment_id, name, tags)
+        if KEY_TAG in run.data.tags:
+            LOG.info("%s: already registered, no live curves", name)
             return _ignore
-        else:
-            _take_up(store, run)
         points = store.client.get_metric_history(run.info.run_id, CURVES["val_loss"])
     except _FAILURES as error:
-        LOG.warning("no live curves of %s in MLflow: %s", run_name(arm, seed), error)
+        LOG.warning("no live curves of %s in MLflow: %s", name, error)
         return _ignore
-    return _Curves(store, run.info.run_id, {point.step for point in points})
+    return _showing(store, run.info.run_id, {point.step for point in points})
 
 
-def end_abandoned(
-    store: Store, trainings: Sequence[RunRecord], *, experiment: str = TRAININGS
-) -> None:
+def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
+    """Show nothing."""
+
+
+def _showing(store: Store, run_id: str, shown: set[int]) -> OnEpoch:
+    """Return what logs the losses of each epoch once, and after the first failure nothing."""
+    failed = False
+
+    def on_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+        nonlocal failed
+        if failed or epoch in shown:
+            return
+        shown.add(epoch)
+        now = int(time.time() * 1000)
+        losses = [
+            Metric(CURVES[name], float(value), now, epoch)
+            for name, value in logs.items()
+            if name in CURVES
+        ]
+        try:
+            store.client.log_batch(run_id, metrics=losses)
+        except _FAILURES as error:
+            failed = True
+            LOG.warning("live curves in MLflow end at epoch %d: %s", epoch, error)
+
+    return on_epoch
+
+
+def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, str]) -> Run:
+    """Return the run of a training: the one that shows it already, else a new one.
+
+    Unless that is registered, it is of this process from now on.
+    """
+    process = {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
+    same = f"tags.{TRAINING_TAG} = '{tags[TRAINING_TAG]}'"
+    for run in store.client.search_runs([experiment_id], same, max_results=1):
+        if KEY_TAG not in run.data.tags:
+            for key, value in process.items():
+                store.client.set_tag(run.info.run_id, key, value)
+            store.client.update_run(run.info.run_id, status="RUNNING")
+        return run
+    note = "Training under way; metrics and figures follow at its end."
+    return store.client.create_run(
+        experiment_id,
+        run_name=name,
+        tags={
+            **tags,
+            "kind": "training",
+            **source_tags(tags["stage"]),
+            LIVE_TAG: "true",
+            **process,
+            "mlflow.note.content": note,
+        },
+    )
+
+
+def _end_former(store: Store, experiment_id: str, tags: Mapping[str, str]) -> None:
+    """Mark as killed the runs of this arm and seed from other inputs, whose process has ended.
+
+    Not those of other trainings: they may have ended well, and wait for their registration.
+    """
+    of_this = (f"tags.{name} = '{tags[name]}'" for name in ("arm", "seed"))
+    for run in _live_runs(store, [experiment_id], *of_this):
+        if run.data.tags[TRAINING_TAG] != tags[TRAINING_TAG] and _is_dead(run):
+            store.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def end_abandoned(store: Store, trainings: Iterable[RunRecord]) -> None:
     """Mark as killed the live runs that nobody goes on with, once all others are adopted.
 
     Those are the runs whose process, on this machine, has ended, and those that a finished training
@@ -84,25 +152,20 @@ def end_abandoned(
     ----------
     trainings : records of finished trainings.
     """
-    finished = {(r.tags["arm"], r.tags["seed"]): r.started for r in trainings}
-    for run in _live_runs(store, experiment):
-        later = finished.get((run.data.tags["arm"], run.data.tags["seed"]))
-        is_overtaken = later is not None and run.info.start_time < later * 1000
+    finished = {
+        (store.experiments[r.experiment], r.tags["arm"], r.tags["seed"]): r.started
+        for r in trainings
+    }
+    for run in _live_runs(store, list({experiment for experiment, *_ in finished})):
+        which = run.info.experiment_id, run.data.tags["arm"], run.data.tags["seed"]
+        is_overtaken = run.info.start_time < finished.get(which, 0.0) * 1000
         if is_overtaken or _is_dead(run):
             store.client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _end_former(store: Store, arm: str, seed: int, tag: str, experiment: str) -> None:
-    """Mark as killed the runs of this arm and seed from other inputs, whose process has ended."""
-    of_this = f" and tags.arm = '{arm}' and tags.seed = '{seed}'"
-    for run in _live_runs(store, experiment, of_this):
-        if run.data.tags[TRAINING_TAG] != tag and _is_dead(run):
-            store.client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _live_runs(store: Store, experiment: str, more: str = "") -> list[Run]:
-    wanted = f"tags.{LIVE_TAG} = 'true' and attributes.status = 'RUNNING'{more}"
-    return list(store.client.search_runs([store.experiments[experiment]], wanted))
+def _live_runs(store: Store, experiment_ids: list[str], *more: str) -> list[Run]:
+    wanted = (f"tags.{LIVE_TAG} = 'true'", "attributes.status = 'RUNNING'", *more)
+    return list(store.client.search_runs(experiment_ids, " and ".join(wanted)))
 
 
 def _is_dead(run: Run) -> bool:
@@ -117,63 +180,3 @@ def _is_dead(run: Run) -> bool:
     except PermissionError:  # it lives, and is another user's
         return False
     return False
-
-
-class _Curves:
-    """Logs one epoch per call; after the first failure, nothing."""
-
-    def __init__(self, store: Store, run_id: str, shown: set[int]) -> None:
-        self._store, self._run_id, self._shown = store, run_id, shown
-        self._failed = False
-
-    def __call__(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Log the losses of an epoch unless they are shown already."""
-        if self._failed or epoch in self._shown:
-            return
-        self._shown.add(epoch)
-        named = {CURVES[name]: float(value) for name, value in logs.items() if name in CURVES}
-        try:
-            self._store.client.log_batch(self._run_id, metrics=curve_metrics(named, step=epoch))
-        except _FAILURES as error:
-            self._failed = True
-            LOG.warning("live curves in MLflow end at epoch %d: %s", epoch, error)
-
-
-def _ignore(epoch: int, logs: Mapping[str, float]) -> None:
-    """Show nothing."""
-
-
-def _find(store: Store, tag: str, experiment: str) -> Run | None:
-    wanted = f"tags.{TRAINING_TAG} = '{tag}'"
-    runs = store.client.search_runs([store.experiments[experiment]], wanted, max_results=1)
-    return runs[0] if runs else None
-
-
-def _this_process() -> dict[str, str]:
-    return {_HOST_TAG: socket.gethostname(), _PID_TAG: str(os.getpid())}
-
-
-def _take_up(store: Store, run: Run) -> None:
-    """Note that this process goes on with a run."""
-    for key, value in _this_process().items():
-        store.client.set_tag(run.info.run_id, key, value)
-    if run.info.status != "RUNNING":
-        store.client.update_run(run.info.run_id, status="RUNNING")
-
-
-def _create(store: Store, arm: str, seed: int, tag: str, stage: str, experiment: str) -> Run:
-    return store.client.create_run(
-        store.experiments[experiment],
-        run_name=run_name(arm, seed),
-        tags={
-            "stage": stage,
-            "kind": "training",
-            "arm": arm,
-            "seed": str(seed),
-            **source_tags(stage),
-            LIVE_TAG: "true",
-            **_this_process(),
-            TRAINING_TAG: tag,
-            "mlflow.note.content": "Training under way; metrics and figures follow at its end.",
-        },
-    )

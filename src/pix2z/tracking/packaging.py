@@ -9,181 +9,166 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import LoggedModelOutput, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 import pix2z
-from pix2z.tracking.served_forms import POOL, ServedForm
+from pix2z.files import read_json
+from pix2z.tracking.cards import render_card
+from pix2z.tracking.served_forms import POOL, SPECTRUM, ServedForm
 from pix2z.tracking.store import Store, default_store
+from pix2z.tracking.trainings import TrainedModel
 
-__all__ = ["ModelRecord", "ensure_versions", "save_model"]
+__all__ = ["ensure_versions", "save_model"]
 
 LOG = logging.getLogger(__name__)
 
 _OURS = "name LIKE 'pix2z-%'"
 _COMMIT_TAGS = ("git_commit", "git_dirty")
+_FORMS = {form.artifact: form for form in (POOL, SPECTRUM)}
 
 
-@dataclass(frozen=True)
-class ModelRecord:
-    """One version of a registered model."""
+def ensure_versions(
+    store: Store, models: Sequence[TrainedModel], owners: Sequence[Run]
+) -> list[str]:
+    """Make the registry hold each model once; return the number of each one's version.
 
-    name: str
-    model_description: str
-    folder: Path
-    """The pool, as models/<arm>, or the network, as spectrum/models/<arm>."""
-    members: tuple[str, ...]
-    """Of the pool; none of a single network."""
-    digest: str
-    """Of the pool or network; the registered model holds one version of it."""
-    run_id: str
-    card: str
-    """What this version is, in markdown."""
-    tags: Mapping[str, str]
-    form: ServedForm = POOL
+    Descriptions are kept in step with the models.
 
-
-def ensure_versions(store: Store, records: Sequence[ModelRecord]) -> list[str]:
-    """Make the registry hold each pool or network once; return the number of each one's version.
-
-    Descriptions are kept in step with the records.
+    Parameters
+    ----------
+    owners : the run that owns each version.
     """
-    client = store.client
-    digest_tags = {record.form.digest_tag for record in records}
     with default_store(store.uri):
-        models = {m.name: m for m in mlflow.search_registered_models(filter_string=_OURS)}
+        known = {m.name: m for m in mlflow.search_registered_models(filter_string=_OURS)}
         versions = {
-            (v.name, v.tags.get(tag)): v
+            (v.name, v.tags.get(form.digest_tag)): v
             for v in mlflow.search_model_versions(filter_string=_OURS)
-            for tag in digest_tags
+            for form in _FORMS.values()
         }
     numbers = []
-    for record in records:
-        model = models.get(record.name) or _create_model(client, record)
-        models[record.name] = model
-        if model.description != record.model_description:
-            client.update_registered_model(record.name, record.model_description)
-        version = versions.get((record.name, record.digest))
+    for model, owner in zip(models, owners, strict=True):
+        if model.name not in known:
+            known[model.name] = _create_model(store.client, model)
+        if known[model.name].description != model.description:
+            store.client.update_registered_model(model.name, model.description)
+        version = versions.get((model.name, model.digest))
         if version is None:
-            version = _create_version(store, record)
+            version = _create_version(store, model, owner)
         else:
-            _update_version(client, version, record)
+            _update_version(store.client, version, model, owner)
         numbers.append(str(version.version))
     return numbers
 
 
-def _create_model(client: MlflowClient, record: ModelRecord) -> RegisteredModel:
-    tags = {key: record.tags[key] for key in record.form.model_tags if key in record.tags}
+def _create_model(client: MlflowClient, model: TrainedModel) -> RegisteredModel:
     try:
-        return client.create_registered_model(record.name, tags, record.model_description)
+        return client.create_registered_model(model.name, description=model.description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         # Another machine was first.
-        return client.get_registered_model(record.name)
+        return client.get_registered_model(model.name)
 
 
-def _create_version(store: Store, record: ModelRecord) -> ModelVersion:
+def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersion:
     """Log it as a model of its run, then make a version of it, tags and all at once."""
-    client = store.client
-    experiment_id = store.experiments[record.form.experiment]
+    client, run_id, tags = store.client, owner.info.run_id, _tags(model, owner)
     logged = client.create_logged_model(
-        experiment_id, name=record.name, source_run_id=record.run_id, tags=dict(record.tags)
+        owner.info.experiment_id, name=model.name, source_run_id=run_id, tags=tags
     )
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "model"
-        save_model(path, record, Model(run_id=record.run_id, model_id=logged.model_id))
+        of_run = Model(run_id=run_id, model_id=logged.model_id)
+        save_model(path, model.folder, _FORMS[model.kind], of_run)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
-    client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with default_store(store.uri):
         version = client.create_model_version(
-            record.name,
+            model.name,
             f"models:/{logged.model_id}",
-            record.run_id,
-            {
-                **record.tags,
-                **_commit(client, record.run_id),
-                record.form.digest_tag: record.digest,
-            },
-            description=record.card,
+            run_id,
+            tags,
+            description=render_card(model, owner.data.tags),
             model_id=logged.model_id,
         )
-    link = json.dumps([{"name": record.name, "version": str(version.version)}])
+    link = json.dumps([{"name": model.name, "version": str(version.version)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
-    LOG.info("registered %s version %s", record.name, version.version)
-    return _first_of_twins(store, record, version, logged.model_id)
+    LOG.info("registered %s version %s", model.name, version.version)
+    return _first_of_twins(store, model, version, logged.model_id)
+
+
+def _tags(model: TrainedModel, owner: Run) -> dict[str, str]:
+    """Tags of a version: its data, its digest, and the commit that its run was made with."""
+    code = {key: owner.data.tags[key] for key in _COMMIT_TAGS if key in owner.data.tags}
+    return {**model.tags, **code, _FORMS[model.kind].digest_tag: model.digest}
 
 
 def _first_of_twins(
-    store: Store, record: ModelRecord, version: ModelVersion, model_id: str
+    store: Store, model: TrainedModel, version: ModelVersion, model_id: str
 ) -> ModelVersion:
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
-    where = f"name = '{record.name}' and tags.{record.form.digest_tag} = '{record.digest}'"
+    where = f"name = '{model.name}' and tags.{_FORMS[model.kind].digest_tag} = '{model.digest}'"
     twins = store.client.search_model_versions(where)
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):
-        store.client.delete_model_version(record.name, str(version.version))
+        store.client.delete_model_version(model.name, str(version.version))
         store.client.delete_logged_model(model_id)
         return first
     return version
 
 
-def _update_version(client: MlflowClient, version: ModelVersion, record: ModelRecord) -> None:
+def _update_version(
+    client: MlflowClient, version: ModelVersion, model: TrainedModel, owner: Run
+) -> None:
     """Bring the card up to date, and add tags that an older pix2z did not write."""
-    if version.description != record.card:
-        client.update_model_version(record.name, version.version, record.card)
-    if record.tags.keys() <= version.tags.keys():
-        return
-    tags = {**record.tags, **_commit(client, record.run_id)}
+    card, tags = render_card(model, owner.data.tags), _tags(model, owner)
+    if version.description != card:
+        client.update_model_version(model.name, version.version, card)
     for key in tags.keys() - version.tags.keys():
-        client.set_model_version_tag(record.name, version.version, key, tags[key])
+        client.set_model_version_tag(model.name, version.version, key, tags[key])
 
 
-def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
-    """State of the code when the run was made, as its tags say it."""
-    tags = client.get_run(run_id).data.tags
-    return {key: tags[key] for key in _COMMIT_TAGS if key in tags}
+def save_model(
+    path: Path, networks: Path, form: ServedForm = POOL, mlflow_model: Model | None = None
+) -> None:
+    """Write the MLflow model of a version into the folder `path`.
 
-
-def save_model(path: Path, record: ModelRecord, mlflow_model: Model) -> None:
-    """Write the MLflow model of a version into the folder `path`."""
-    package = Path(pix2z.__file__).parent
+    Parameters
+    ----------
+    networks : folder of the pool or spectrum network; what the served model reads is copied.
+    mlflow_model : names the run that it belongs to, if any.
+    """
+    described = read_json(networks / form.described_by)
     with TemporaryDirectory() as scratch:
-        files = Path(scratch) / record.form.artifact
-        _copy_files(record, files)
+        copied = Path(scratch) / form.artifact
+        for file in form.files(described.get("members", ())):
+            (copied / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(networks / file, copied / file)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*input example was not provided")
             mlflow.pyfunc.save_model(
                 str(path),
-                python_model=str(record.form.code),
-                artifacts={record.form.artifact: str(files)},
-                code_paths=[str(package)],
+                python_model=str(form.code),
+                artifacts={form.artifact: str(copied)},
+                code_paths=[str(Path(pix2z.__file__).parent)],
                 pip_requirements=[
-                    f"{name}=={importlib.metadata.version(name)}"
-                    for name in record.form.requirements
+                    f"{name}=={importlib.metadata.version(name)}" for name in form.requirements
                 ],
-                signature=record.form.signature(),
-                model_config={record.form.digest_tag: record.digest},
+                signature=form.signature(),
+                model_config={form.digest_tag: described["digest"]},
                 mlflow_model=mlflow_model,
             )
     for cache in [*path.rglob("__pycache__")]:
         shutil.rmtree(cache)
-
-
-def _copy_files(record: ModelRecord, folder: Path) -> None:
-    """Copy what the served model reads, and nothing else."""
-    for file in record.form.files(record.members):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(record.folder / file, folder / file)

@@ -1,207 +1,281 @@
-"""Pools of redshift networks, whether of an arm or fine-tuned: what their runs and version say.
+"""Pools of redshift networks, arms and fine-tuned models, read from their files.
 
-`arms` reads the files of either into a `Pool`; `pool_model` makes of it a run per network, a run of
-the pool that owns a version of the registered model, and the card of that version.
+::
+
+    models/ARM           reports/metrics/ARM.json      predictions/ARM
+    finetuned/NAME       finetuned/NAME/report.json    finetuned/NAME/predictions, base_predictions
+
+Each network has a run with its learning curves. The run of the pool owns the version, and carries
+the predictions on which the gate of a promotion rests.
 """
 
 import json
+import logging
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pix2z.config.arms import Arm
+from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, text_digest
-from pix2z.tracking.cards import Card, metric_line
-from pix2z.tracking.records import RunRecord, as_params, numbers
-from pix2z.tracking.trainings import TrainedModel, run_name, training_run
+from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
+from pix2z.tracking.commits import commit_with_output
+from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
+from pix2z.tracking.trainings import (
+    INPUT,
+    SELECTIONS,
+    TrainedModel,
+    as_training,
+    data_tags,
+    galaxies_words,
+    run_name,
+)
 
-__all__ = ["Pool", "first_estimator", "pool_digest", "pool_model"]
+__all__ = ["finetuned_run_name", "read_arm", "read_finetuned"]
 
-_METRICS = {
-    "mae": "MAE, mean |dz|",
-    "crps": "CRPS",
-    "nmad": "NMAD of Δ = dz / (1 + z)",
-    "bias_mean": "mean Δ",
-    "outlier_005": "share of outliers, |Δ| above 0.05",
-    "coverage_68": "coverage of the 68 % interval",
-    "coverage_95": "coverage of the 95 % interval",
+LOG = logging.getLogger(__name__)
+
+_ARCHITECTURES = {
+    "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
+    "published_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
-"""Metrics on the card."""
 
-_INTERFACE = """\
-**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
-pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
-magnitudes, or nothing.
+_DESCRIPTION = """\
+Redshifts of galaxies from five-band images, by the {what}
+
+{input}
 
 **Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
 intervals, flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
 
 
-@dataclass(frozen=True)
-class Pool:
-    """What the files of an arm or of a fine-tuned model say, apart from its networks."""
-
-    name: str
-    """What its runs are called by."""
-    model: str
-    """The registered model."""
-    stage: str
-    """What trained it, as `runs.source_tags` knows it."""
-    what: str
-    """``arm`` or ``fine-tuned model``."""
-    sentence: str
-    """What it is, in words."""
-    folder: Path
-    tags: Mapping[str, str]
-    """Of each of its runs."""
-    params: Mapping[str, str]
-    """Of the run of the pool."""
-    seed_metrics: Mapping[str, Mapping[str, float]]
-    """Seed -> metrics of that network alone, as they are named in the store."""
-    pool_metrics: Mapping[str, float]
-    """As they are named in the store; ``test/<metric>`` are those of the card."""
-    measured: str
-    """On what the metrics were measured, in words."""
-    beside: Mapping[str, str]
-    """Prefix of metrics that the card gives beside ``test/`` -> what they are, in words."""
-    artifacts: Mapping[Path, str]
-    """Files of the run of the pool, beside pool.json -> folder among its artifacts."""
-    galaxies: str
-    """Where the galaxies come from, in a sentence."""
-    command: str
-    """What trains it again."""
-    out: str = ""
-    """The output of DVC that it is."""
-    remark: str = ""
-    """What else is to be said of the pool, in words."""
-    is_clipped: bool = False
-    """Whether training left out the galaxies beyond 2 sigma of the mean redshift."""
-    distinct: tuple[str, ...] = ()
-    """What makes a training this one, beside its weights."""
-
-
-def pool_digest(folder: Path) -> str:
-    """Return the digest of the pool in a folder, as its pool.json has it."""
-    return str(read_json(folder / "pool.json")["digest"])
-
-
-def first_estimator(folder: Path) -> dict[str, Any]:
-    """Read estimator.json of the first network of a pool."""
-    first = next(iter(read_json(folder / "pool.json")["members"]))
-    return dict(read_json(folder / first / "estimator.json"))
-
-
-def pool_model(pool: Pool) -> TrainedModel:
-    """Return a run per network, the run of the pool, and the card of the version.
+def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
+    """Read the pool of an arm, its metrics, figures and predictions.
 
     Raises
     ------
     InputError
-        A file of the pool cannot be read; the message names it.
+        A file cannot be read; the message names it.
     """
-    saved = read_json(pool.folder / "pool.json")
-    trainings = [_training_run(pool, member) for member in saved["members"]]
-    owner = _pool_run(pool, saved, trainings)
-    return TrainedModel(
-        name=pool.model,
-        description=f"Redshifts of galaxies from five-band images. {pool.sentence}\n\n{_INTERFACE}",
-        kind="pool",
-        folder=pool.folder,
-        members=tuple(saved["members"]),
-        digest=saved["digest"],
-        runs=(*trainings, owner),
-        card=_card(pool, owner, n_train=trainings[0].params["n_train"]),
+    folder, report = root / "models" / name, root / "reports/metrics" / f"{name}.json"
+    measured = read_json(report) if report.exists() else {}
+    settings = {"architecture": arm.architecture, "selection": arm.selection}
+    first, *_ = _estimators(folder).values()
+    data = data_tags(root, first["record"].get("inputs", {}))
+    tags = {"stage": "train", "arm": name, **settings, **data}
+    seeds = {seed: _test_metrics(subsets) for seed, subsets in measured.get("seeds", {}).items()}
+    commit = commit_with_output(root, f"models/{name}")
+    what = (
+        f"arm **{name}**: trained on {SELECTIONS[arm.selection]}; architecture "
+        f"{arm.architecture} ({_ARCHITECTURES[arm.architecture]})."
     )
-
-
-def _training_run(pool: Pool, member: str) -> RunRecord:
-    folder = pool.folder / member
-    estimator, history = (read_json(folder / f"{n}.json") for n in ("estimator", "history"))
-    seed, weights = estimator["record"]["seed"], estimator["weights_sha256"]
-    settings = {k: v for k, v in estimator.items() if k in ("architecture", "grid", "settings")}
-    return training_run(
-        folder,
-        history,
-        key=text_digest(pool.name, member, weights, *pool.distinct),
-        name=run_name(pool.name, seed),
-        description=_training_words(pool, seed, history),
-        tags={"stage": pool.stage, **pool.tags, "seed": str(seed), "weights_digest": weights},
-        params=as_params({**settings, "seed": seed}),
-        metrics=pool.seed_metrics.get(str(seed), {}),
-        artifacts={folder / "estimator.json": ""},
-        training_key=estimator["record"]["training_key"],
-    )
-
-
-def _training_words(pool: Pool, seed: int, history: Mapping[str, Any]) -> str:
-    kept = " No epoch was better than the weights it began with: those are kept."
-    return (
-        f"One training, seed {seed}, of the {pool.what} {pool.sentence}\n\n"
-        f"{len(history['epoch'])} epochs, the best at step {history['best_epoch']} of the curves; "
-        f"{history['n_train']} training galaxies.{kept if history.get('base_kept') else ''} "
-        "Metrics named test/ are of this seed alone: "
-        f"the {pool.what} is judged by its pool (run *{pool.name}, pool*)."
-    )
-
-
-def _pool_run(pool: Pool, saved: Mapping[str, Any], trainings: Sequence[RunRecord]) -> RunRecord:
-    calibration = saved["calibration"]
-    seeds = ", ".join(training.tags["seed"] for training in trainings)
-    words = (
-        f"The pool (mean of the PDFs, then calibrated) of the {pool.what} {pool.sentence}\n\n"
-        f"Seeds {seeds}. This is what the registered model *{pool.model}* serves."
-    )
-    return RunRecord(
-        key=saved["digest"],
-        name=f"{pool.name}, pool",
-        description=f"{words}\n\n{pool.remark}" if pool.remark else words,
-        started=(pool.folder / "pool.json").stat().st_mtime,
-        seconds=0.0,
-        tags={
-            "stage": pool.stage,
-            **pool.tags,
-            "kind": "pool",
-            "pool_digest": saved["digest"],
-            "registered_model": pool.model,
-            "weights_digests": json.dumps(
-                {f"seed-{t.tags['seed']}": t.tags["weights_digest"] for t in trainings}
+    trainings = _training_runs(folder, tags, seeds, commit)
+    record = RunRecord(
+        key=_digest(folder),
+        experiment=TRAININGS,
+        name=f"{name}, pool",
+        description=what,
+        tags={**tags, "registered_model": f"pix2z-{name}"},
+        params=settings,
+        metrics=_test_metrics(measured.get("pool", {})),
+        artifacts={
+            **dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
+            **_predictions(
+                root / "predictions" / name,
+                pool=_digest(folder),
+                test=tags.get("test_digest", ""),
             ),
         },
-        params={**pool.params, "calibration": calibration["kind"], "seeds": seeds},
+        commit=commit,
+    )
+    return TrainedModel(
+        name=f"pix2z-{name}",
+        kind="pool",
+        folder=folder,
+        digest=record.key,
+        runs=(*trainings, _as_pool(record, folder, trainings)),
+        description=_DESCRIPTION.format(what=what, input=INPUT),
+        data=galaxies_words(root),
+        measured="On all test galaxies, and on those inside the clip window, in redshift units:",
+        command=f"train@{name}",
+    )
+
+
+def _figures(folder: Path, arm: str) -> list[Path]:
+    """Figures of this arm alone, and those that show all arms side by side."""
+    names = (f"errors_{arm}", "training_curves", "redshift_density", "pit")
+    return [path for name in names if (path := folder / f"{name}.png").exists()]
+
+
+def _test_metrics(subsets: Mapping[str, Any]) -> dict[str, float]:
+    """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window."""
+    whole, inside = subsets.get("whole", {}), subsets.get("inside", {})
+    return _named("test", whole) | _named("test_inside", inside)
+
+
+def _named(prefix: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{prefix}/{metric}": value for metric, value in numbers(metrics).items()}
+
+
+def finetuned_run_name(name: str) -> str:
+    """Return what the runs of a fine-tuned model are called by."""
+    return f"finetune {name}"
+
+
+def read_finetuned(folder: Path) -> TrainedModel:
+    """Read what the files of a fine-tuned model say, finetuned/NAME.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or report.json is of another pool.
+    """
+    report = read_json(folder / "report.json")
+    if report["pool_digest"] != _digest(folder):
+        raise InputError(f"{folder}: report.json is of another pool; repeat pix2z finetune")
+    name, base, data, n = (report[key] for key in ("name", "base", "data", "n"))
+    tags = {
+        "stage": "finetune",
+        "arm": finetuned_run_name(name),
+        "architecture": "hybrid",
+        "raw_digest": f"sha256:{data['sha256']}",
+        **{key: data[key] for key in ("galaxies_digest", "split_digest", "test_digest")},
+        "base_pool_digest": base["pool_digest"],
+    }
+    what = (
+        f"fine-tuned model **{name}**: the pool of {base['model']} (digest "
+        f"{base['pool_digest'][:12]}), which went on training on {n['train']:,} galaxies of "
+        f"{data['file']}."
+    )
+    metrics, test = report["metrics"], data["test_digest"]
+    seeds = {seed: _named("test", values) for seed, values in report["seeds"].items()}
+    trainings = _training_runs(folder, tags, seeds, commit="")
+    record = RunRecord(
+        key=report["pool_digest"],
+        experiment=TRAININGS,
+        name=f"{tags['arm']}, pool",
+        description=f"{what}\n\n{report['verdict']} {report['seen_before']['words']}",
+        tags={**tags, "registered_model": f"pix2z-{name}"},
+        params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
+        metrics={
+            **_named("test", metrics["tuned"]),
+            **_named("base", metrics["base"]),
+            **_named("recalibrated", metrics["recalibrated"]),
+            **_named("n", n),
+        },
+        artifacts={
+            folder / "report.json": "",
+            **_predictions(folder / "predictions", pool=report["pool_digest"], test=test),
+            **_predictions(
+                folder / "base_predictions", pool=base["pool_digest"], test=test, base=True
+            ),
+        },
+    )
+    return TrainedModel(
+        name=f"pix2z-{name}",
+        kind="pool",
+        folder=folder,
+        digest=record.key,
+        runs=(*trainings, _as_pool(record, folder, trainings)),
+        description=_DESCRIPTION.format(what=what, input=INPUT),
+        data=f"Trained and tested on {data['source']}. " if data["source"] else "",
+        measured=(
+            f"On {n['test']:,} galaxies of {data['file']} that neither training nor calibration "
+            "used, in redshift units:"
+        ),
+        command=shlex.join(
+            ["pix2z", "finetune", data["file"], "--name", name, "--model", base["model"]]
+        ),
+        is_stage=False,
+    )
+
+
+def _predictions(folder: Path, *, pool: str, test: str, base: bool = False) -> dict[Path, str]:
+    """Files of predictions -> their folder among the artifacts; none where they are not those.
+
+    Parameters
+    ----------
+    pool, test : digests of the pool, and of the test galaxies.
+    base : whether the pool is the one that was fine-tuned.
+    """
+    if not (folder / PARTS_INDEX).exists():
+        return {}
+    try:
+        files = [part_file(folder, p, pool_digest=pool, test_digest=test) for p in PART_FILES]
+    except (InputError, IntegrityError) as error:
+        LOG.warning("not registered: %s", error)
+        return {}
+    kind = "base_predictions" if base else "predictions"
+    return dict.fromkeys([*files, folder / PARTS_INDEX], kind)
+
+
+def _digest(folder: Path) -> str:
+    return str(read_json(folder / "pool.json")["digest"])
+
+
+def _estimators(folder: Path) -> dict[str, Any]:
+    """Read estimator.json of every network of a pool, by the name of its folder."""
+    members = read_json(folder / "pool.json")["members"]
+    return {member: read_json(folder / member / "estimator.json") for member in members}
+
+
+def _training_runs(
+    folder: Path, tags: Mapping[str, str], metrics: Mapping[str, Mapping[str, float]], commit: str
+) -> tuple[RunRecord, ...]:
+    """Return the record of each network of a pool.
+
+    Parameters
+    ----------
+    tags : of each; `arm` is what the runs are called by.
+    metrics : seed -> metrics of that network alone, as they are named in the store.
+    """
+    arm, runs = tags["arm"], []
+    for member, saved in _estimators(folder).items():
+        seed, training_key = saved["record"]["seed"], saved["record"]["training_key"]
+        # Fine-tuning may keep the weights it began with, whatever the galaxies were.
+        distinct = [training_key] if tags["stage"] == "finetune" else []
+        record = RunRecord(
+            key=text_digest(arm, member, saved["weights_sha256"], *distinct),
+            experiment=TRAININGS,
+            name=run_name(arm, seed),
+            description=(
+                "Metrics named test/ are of this network alone; what counts is the pool, in the "
+                f"run *{arm}, pool*."
+            ),
+            tags=tags,
+            params=as_params({key: saved[key] for key in ("architecture", "grid", "settings")}),
+            metrics=metrics.get(str(seed), {}),
+            artifacts={folder / member / "estimator.json": ""},
+            commit=commit,
+        )
+        runs.append(as_training(record, folder / member, saved))
+    return tuple(runs)
+
+
+def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) -> RunRecord:
+    """Return the record of a pool: what all pools share is added to what the caller knows."""
+    saved = read_json(folder / "pool.json")
+    calibration = saved["calibration"]
+    seeds = ", ".join(training.tags["seed"] for training in trainings)
+    weights = {f"seed-{t.tags['seed']}": t.tags["weights_digest"] for t in trainings}
+    words = f"Pool (mean of the PDFs, then calibrated) of seeds {seeds} of the"
+    return replace(
+        record,
+        description=f"{words} {record.description}",
+        started=(folder / "pool.json").stat().st_mtime,
+        tags={
+            **record.tags,
+            "kind": "pool",
+            "pool_digest": saved["digest"],
+            "weights_digests": json.dumps(weights),
+        },
+        params={**record.params, "calibration": calibration["kind"], "seeds": seeds},
         metrics={
             **(numbers(calibration) if calibration["kind"] == "temperature" else {}),
             "cpu_seconds": round(sum(t.metrics["cpu_seconds"] for t in trainings), 1),
-            **pool.pool_metrics,
+            **record.metrics,
         },
-        artifacts={pool.folder / "pool.json": "", **pool.artifacts},
+        artifacts={folder / "pool.json": "", **record.artifacts},
     )
-
-
-def _card(pool: Pool, owner: RunRecord, *, n_train: str) -> Card:
-    grid = first_estimator(pool.folder)["grid"]
-    return Card(
-        kind="pool",
-        uri=f"models:/{pool.model}/<version>",
-        what=f"Pool of seeds {owner.params['seeds']} of the {pool.what} {pool.sentence}",
-        remark=pool.remark,
-        data=f"{pool.galaxies}{int(n_train):,} training images per network.",
-        measured=pool.measured,
-        metrics=tuple(_metric_lines(pool)),
-        z_range=(grid["z_min"], grid["z_max"]),
-        is_clipped=pool.is_clipped,
-        command=pool.command,
-        out=pool.out,
-    )
-
-
-def _metric_lines(pool: Pool) -> list[str]:
-    metrics = pool.pool_metrics
-    return [
-        metric_line(
-            words,
-            metrics[f"test/{name}"],
-            {said: metrics.get(f"{prefix}/{name}") for prefix, said in pool.beside.items()},
-        )
-        for name, words in _METRICS.items()
-        if f"test/{name}" in metrics
-    ]

@@ -16,36 +16,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from pix2z.config.arms import SPECTRUM_MODEL, Arm
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import file_digest
-from pix2z.tracking.arms import read_arm, read_finetuned
-from pix2z.tracking.cards import render_card
-from pix2z.tracking.comparisons import assessment_run, comparison_run
-from pix2z.tracking.experiments import COMPARISONS, SPECTRA, TUNING
+from pix2z.tracking.commits import code_tags, commit_with_output
+from pix2z.tracking.comparisons import assessment_runs, comparison_runs
 from pix2z.tracking.live import end_abandoned
-from pix2z.tracking.packaging import ModelRecord, ensure_versions
+from pix2z.tracking.packaging import ensure_versions
+from pix2z.tracking.pools import read_arm, read_finetuned
 from pix2z.tracking.promotion.restoring import restore_aliases
-from pix2z.tracking.records import code_tags
+from pix2z.tracking.records import RunRecord
 from pix2z.tracking.runs import ensure_runs
-from pix2z.tracking.served_forms import POOL, SPECTRUM
-from pix2z.tracking.spectrum_networks import (
-    REPORT,
-    known_spectrum_models,
-    read_spectrum_network,
-)
+from pix2z.tracking.spectrum_networks import known_spectrum_models, read_spectrum_network
 from pix2z.tracking.store import Store, locked, open_store, reason, shown_uri
 from pix2z.tracking.studies import study_runs
 from pix2z.tracking.trainings import TrainedModel, shared_tags
 
-__all__ = ["register", "register_finetuned", "register_study"]
+__all__ = ["ensure_models", "register", "register_finetuned", "register_study"]
 
 LOG = logging.getLogger(__name__)
 
 _digest_once = lru_cache(file_digest)
 """A study is registered after each of its trials, and its galaxies may be many."""
-
-_FORMS = {"pool": POOL, "network": SPECTRUM}
-_DATA = ("raw_digest", "galaxies_digest", "test_digest")
-_SPECTRA_DATA = (*_DATA, "spectra_digest")
-"""Tags that a comparison has from the models it compares, where they share them."""
 
 
 def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] = ()) -> None:
@@ -62,21 +51,24 @@ def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] =
     Pix2zError
         The store cannot be written; the same call can be repeated.
     """
+    tuning = "reports/tuning"
     with _writing() as store:
         code = code_tags(root)
         present = [n for n in arms if (root / "models" / n / "pool.json").exists()]
         trained = [read_arm(root, name, arms[name]) for name in present]
-        tags = shared_tags(trained, *_DATA)
-        if (root / "reports/tuning/trials.json").exists():
-            trials = study_runs(root / "reports/tuning", tags)
-            ensure_runs(store, TUNING, trials, code_tags=code)
-        _ensure_models(store, root, [*trained, *_finetuned(root)], code)
-        if (root / "reports/compare.json").exists():
-            comparison = comparison_run(root / "reports", tags)
-            ensure_runs(store, COMPARISONS, [comparison], code_tags=code)
-        n_networks = _register_networks(store, root, spectrum_arms, code)
+        data = shared_tags(trained)
+        study = study_runs(root / tuning, data, commit=commit_with_output(root, tuning))
+        reports = [*study, *comparison_runs(root, data)]
+        ensure_models(store, [*trained, *_finetuned(root)], reports, code_tags=code)
+
+        present = known_spectrum_models(root)
+        networks = [read_spectrum_network(root, name) for name in spectrum_arms if name in present]
+        reports = assessment_runs(root, shared_tags(networks))
+        ensure_models(store, networks, reports, code_tags=code)
+        _ensure_arm_aliases(store, [network.owner.tags["arm"] for network in networks])
         restore_aliases(store, root)
-    LOG.info("%d arms are registered in %s", len(trained) + n_networks, shown_uri(store.uri))
+    n_arms = len(trained) + len(networks)
+    LOG.info("%d arms are registered in %s", n_arms, shown_uri(store.uri))
 
 
 def register_finetuned(folder: Path, *, root: Path) -> str:
@@ -91,7 +83,7 @@ def register_finetuned(folder: Path, *, root: Path) -> str:
     """
     model = read_finetuned(folder)
     with _writing() as store:
-        (version,) = _ensure_models(store, root, [model], code_tags(root))
+        (version,) = ensure_models(store, [model], code_tags=code_tags(root))
     return f"models:/{model.name}/{version}"
 
 
@@ -111,7 +103,7 @@ def register_study(folder: Path, *, name: str, galaxies: str, root: Path) -> Non
     tags = {"galaxies_digest": f"sha256:{_digest_once(root / galaxies)}"}
     records = study_runs(folder, tags, study_name=name)
     with _writing() as store:
-        ensure_runs(store, TUNING, records, code_tags=code_tags(root))
+        ensure_runs(store, records, code_tags=code_tags(root))
 
 
 @contextmanager
@@ -136,54 +128,29 @@ def _finetuned(root: Path) -> list[TrainedModel]:
     return models
 
 
-def _register_networks(
-    store: Store, root: Path, arms: Iterable[str], code: Mapping[str, str]
-) -> int:
-    """Register spectrum networks and their assessment; return how many networks there are."""
-    present = known_spectrum_models(root)
-    networks = [read_spectrum_network(root, name) for name in arms if name in present]
-    if not networks:
-        return 0
-    _ensure_models(store, root, networks, code)
-    _ensure_arm_aliases(store, [network.owner.tags["arm"] for network in networks])
-    if (root / REPORT).exists():
-        record = assessment_run(root / REPORT, shared_tags(networks, *_SPECTRA_DATA))
-        ensure_runs(store, SPECTRA, [record], code_tags=code)
-    return len(networks)
-
-
-def _ensure_models(
-    store: Store, root: Path, models: Sequence[TrainedModel], code: Mapping[str, str]
+def ensure_models(
+    store: Store,
+    models: Sequence[TrainedModel],
+    reports: Sequence[RunRecord] = (),
+    *,
+    code_tags: Mapping[str, str],
 ) -> list[str]:
-    """Register every training and every model of one kind; return the numbers of the versions."""
-    if not models:
-        return []
-    form = _FORMS[models[0].kind]
-    records = [run for model in models for run in model.trainings]
-    owners = [model.owner for model in models if model.owner not in records]
-    runs = ensure_runs(store, form.experiment, [*records, *owners], code_tags=code)
-    end_abandoned(store, records, experiment=form.experiment)
-    return ensure_versions(
-        store,
-        [
-            ModelRecord(
-                name=model.name,
-                model_description=model.description,
-                folder=model.folder,
-                members=model.members,
-                digest=model.digest,
-                run_id=(run := runs[model.owner.key]).info.run_id,
-                card=render_card(model.card, root, run_tags=run.data.tags),
-                tags=model.tags,
-                form=form,
-            )
-            for model in models
-        ],
-    )
+    """Register every training, every version and what compares them; return numbers of versions.
+
+    Parameters
+    ----------
+    code_tags : state of the code, for what is not committed yet.
+    """
+    records = [run for model in models for run in model.runs]
+    runs = ensure_runs(store, [*records, *reports], code_tags=code_tags)
+    end_abandoned(store, (record for record in records if record.training_key))
+    return ensure_versions(store, models, [runs[model.owner.key] for model in models])
 
 
 def _ensure_arm_aliases(store: Store, arms: Sequence[str]) -> None:
     """Let the alias of each spectrum arm be on its newest version."""
+    if not arms:
+        return
     client = store.client
     aliases = client.get_registered_model(SPECTRUM_MODEL).aliases
     versions = client.search_model_versions(f"name = '{SPECTRUM_MODEL}'")

@@ -1,7 +1,7 @@
 """Runs that appear once each: found again by key, adopted from live curves, completed or made.
 
-`ensure_runs` writes `records.RunRecord` values to an experiment. A record that is there already, as
-its content digest says, costs nothing; a run that a kill left half written is completed.
+`ensure_runs` writes values, `records.RunRecord`, to their experiments. A record that is there
+already, as its content digest says, costs nothing; what a kill left half written is completed.
 """
 
 import time
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
+from pix2z.tracking.commits import commit_tags
 from pix2z.tracking.records import RunRecord, content_digest
 from pix2z.tracking.store import Store
 
@@ -18,7 +19,6 @@ __all__ = [
     "KEY_TAG",
     "LIVE_TAG",
     "TRAINING_TAG",
-    "curve_metrics",
     "ensure_runs",
     "source_tags",
 ]
@@ -39,7 +39,7 @@ _PAGE = 100
 
 
 def ensure_runs(
-    store: Store, experiment: str, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
+    store: Store, records: Sequence[RunRecord], *, code_tags: Mapping[str, str]
 ) -> dict[str, Run]:
     """Make the store hold each record once; return runs by key, with the tags they were made with.
 
@@ -48,32 +48,34 @@ def ensure_runs(
 
     Parameters
     ----------
-    code_tags : state of the code, written when a run is made and kept.
+    code_tags : state of the code, written when a run is made and kept; a record whose results are
+        committed has that commit instead.
     """
-    client, experiment_id = store.client, store.experiments[experiment]
-    by_key, by_training = _find(client, experiment_id, {record.key for record in records})
+    by_key, by_training = _find(store, records)
     runs: dict[str, Run] = {}
     for record in records:
         run = by_key.get(record.key) or by_training.get(record.training_key)
         if run is None:
             parent = runs.get(record.parent_key or "")
-            run = _create(store, experiment_id, record, code_tags, parent)
+            run = _create(store, record, code_tags, parent)
         if not _says(run, record):
-            _complete(client, run, record)
+            _complete(store.client, run, record)
         runs[record.key] = run
     return runs
 
 
 def _find(
-    client: MlflowClient, experiment_id: str, keys: set[str]
+    store: Store, records: Sequence[RunRecord]
 ) -> tuple[dict[str, Run], dict[str | None, Run]]:
     """Return runs by key and live ones by training key; reads pages until every key is found."""
+    keys = {record.key for record in records}
+    experiments = list({store.experiments[record.experiment] for record in records})
     by_key: dict[str, Run] = {}
     by_training: dict[str | None, Run] = {}
     token = None
     while True:
         order = ["attributes.start_time DESC"]
-        page = client.search_runs([experiment_id], "", 1, _PAGE, order, token)
+        page = store.client.search_runs(experiments, "", 1, _PAGE, order, token)
         for run in page:
             tags = run.data.tags
             if KEY_TAG in tags:
@@ -86,29 +88,29 @@ def _find(
 
 
 def _says(run: Run, record: RunRecord) -> bool:
-    same: bool = run.data.tags.get(CONTENT_TAG) == content_digest(record)
-    return same and bool(run.info.status == "FINISHED")
+    is_finished: bool = run.info.status == "FINISHED"
+    return is_finished and run.data.tags.get(CONTENT_TAG) == content_digest(record)
 
 
 def _create(
-    store: Store,
-    experiment_id: str,
-    record: RunRecord,
-    code_tags: Mapping[str, str],
-    parent: Run | None,
+    store: Store, record: RunRecord, code_tags: Mapping[str, str], parent: Run | None
 ) -> Run:
     tags = {
         KEY_TAG: record.key,
         _CREATED_TAG: str(time.time_ns()),
-        **code_tags,
+        **(commit_tags(record.commit) if record.commit else code_tags),
         **source_tags(record.tags["stage"]),
     }
     if record.training_key:
         tags[TRAINING_TAG] = record.training_key
     if parent:
         tags["mlflow.parentRunId"] = parent.info.run_id
-    start = int(record.started * 1000)
-    run = store.client.create_run(experiment_id, start_time=start, tags=tags, run_name=record.name)
+    run = store.client.create_run(
+        store.experiments[record.experiment],
+        start_time=int(record.started * 1000),
+        tags=tags,
+        run_name=record.name,
+    )
     return _first_of_twins(store, run, record.key)
 
 
@@ -167,9 +169,3 @@ def _new_metrics(client: MlflowClient, run: Run, record: RunRecord) -> Iterable[
             if step not in steps:
                 at = record.started + record.seconds * place / len(curve)
                 yield Metric(name, value, int(at * 1000), step)
-
-
-def curve_metrics(logs: Mapping[str, float], *, step: int) -> list[Metric]:
-    """One epoch's values as metrics of that step, stamped with the time of the call."""
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, step) for name, value in logs.items()]

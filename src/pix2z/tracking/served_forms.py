@@ -9,8 +9,6 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
-from pix2z.config.arms import SPECTRUM_MODEL
-
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
@@ -34,14 +32,12 @@ _HERE = Path(__file__).parent
 class ServedForm:
     """What the versions of one kind share."""
 
-    experiment: str
-    """That of the runs that own them."""
     digest_tag: str
     """Tag of a version, and value given to its code: the digest of what was registered."""
-    model_tags: tuple[str, ...]
-    """Tags of a version that all versions of its model share."""
     artifact: str
-    """Name of the folder with its files."""
+    """Name of the folder with its files: the kind of a `trainings.TrainedModel`."""
+    described_by: str
+    """The file among them that names the members, if any, and the digest."""
     files: Callable[[Iterable[str]], tuple[str, ...]]
     """Members of a pool -> files that the code reads, below the folder."""
     code: Path
@@ -99,10 +95,9 @@ def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:
 
 
 POOL = ServedForm(
-    experiment="pix2z-train",
     digest_tag="pool_digest",
-    model_tags=("arm", "architecture", "selection"),
     artifact="pool",
+    described_by="pool.json",
     files=_pool_files,
     code=_HERE / "served_model.py",
     requirements=REQUIREMENTS,
@@ -111,10 +106,9 @@ POOL = ServedForm(
 """A pool of redshift networks."""
 
 SPECTRUM = ServedForm(
-    experiment=SPECTRUM_MODEL,
     digest_tag="spectrum_digest",
-    model_tags=(),
     artifact="network",
+    described_by="spectrum.json",
     files=_network_files,
     code=_HERE / "served_spectrum.py",
     requirements=(*REQUIREMENTS, "astropy", "speclite"),

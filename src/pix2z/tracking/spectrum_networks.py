@@ -12,15 +12,15 @@ from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.dataset.spectra import KINDS
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json
-from pix2z.tracking.cards import Card, metric_line
-from pix2z.tracking.records import as_params, numbers
+from pix2z.tracking.commits import commit_with_output
+from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
-    GALAXIES,
+    INPUT,
     SELECTIONS,
     TrainedModel,
+    as_training,
     data_tags,
     galaxies_words,
-    training_run,
 )
 
 __all__ = [
@@ -44,29 +44,15 @@ _DECODERS = {
     "plain": "convolutions with one output per wavelength, told nothing of redshift or lines",
 }
 
-_SCORES = ("mse", "mae", "coverage_68", "coverage_95")
-_OF_FIRST = ("spectra", "ways")
-"""Figures of the first arm of the report alone."""
+_NOT_ASSESSED = f"\n\nNot assessed yet: {REPORT} does not hold this network."
 
-_CARD_METRICS = {
-    "test/mse": "mean squared error of the flux",
-    "test/mae": "mean absolute error of the flux",
-    "test/coverage_68": "share of the true flux inside the 68 % band",
-    "test/coverage_95": "share of the true flux inside the 95 % band",
-    "test_h_alpha/found": "share of H alpha lines found within 1 % of their wavelength",
-    "redshift_network/mae": "MAE of redshifts of its own PDF",
-    "redshift_templates/mae": "MAE of redshifts read off the spectrum with templates",
-    "redshift_boosted/mae": "MAE of redshifts read off the spectrum with boosted trees",
-    "redshift_direct/mae": "for comparison, MAE of the network that gives redshifts at once",
-}
+_SCORES = ("mse", "mae", "coverage_68", "coverage_95")
 
 _DESCRIPTION = f"""\
 Spectra of galaxies from five-band images. Each version is one network; the aliases are the arms, \
 each on its newest version: models:/{SPECTRUM_MODEL}@full.
 
-**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
-pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
-magnitudes, or nothing.
+{INPUT}
 
 **Output:** a row per galaxy: wavelength (Angstrom in vacuum, as observed), flux, flux_error (half \
 the 68 % band) and flux_error95, all lists, in 1e-17 erg / (s cm2 Angstrom) without Galactic \
@@ -112,26 +98,25 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         Weights or basis are not those that it was saved with, so no server would load them.
     """
     folder = root / SPECTRUM_MODELS / name
-    saved, history = _read_saved(folder), read_json(folder / "history.json")
-    record, decoder = saved["record"], saved["decoder"]
-    seed, split = record["seed"], f"data/splits/{record['selection']}.h5"
-    files = {"galaxies": GALAXIES, "spectra": "data/spectra.h5", "split": split}
-    data = data_tags(root, record["inputs"], files)
+    saved = _read_saved(folder)
     report = _report_on(root, name, saved["digest"])
-    run = training_run(
-        folder,
-        history,
+    start, decoder = saved["record"], saved["decoder"]
+    selection, targets = start["selection"], start.get("targets", "unknown")
+    what = (
+        f"The spectrum network of the arm **{name}**: trained on {SELECTIONS[selection]}; decoder "
+        f"{decoder} ({_DECODERS[decoder]})."
+    )
+    record = RunRecord(
         key=saved["digest"],
+        experiment=SPECTRA,
         name=name,
-        description=_words(saved, history, assessed=bool(report)),
+        description=f"{what}{'' if report else _NOT_ASSESSED}",
         tags={
             "stage": "train_spectrum",
             "arm": name,
             "decoder": decoder,
-            "selection": record["selection"],
-            **data,
-            "seed": str(seed),
-            "weights_digest": saved["weights_sha256"],
+            "selection": selection,
+            **data_tags(root, start["inputs"]),
             "basis_digest": saved["basis_sha256"],
             "spectrum_digest": saved["digest"],
             "registered_model": SPECTRUM_MODEL,
@@ -139,66 +124,30 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         params=as_params(
             {
                 "decoder": decoder,
-                "selection": record["selection"],
-                "targets": record.get("targets", "unknown"),
-                "seed": seed,
+                "selection": selection,
+                "targets": targets,
                 "settings": saved["settings"],
                 "encoder": saved["encoder"],
                 **saved["redshifts"],
             }
         ),
         metrics=_metrics(report, name),
-        artifacts={
-            folder / _SAVED: "",
-            **dict.fromkeys(_figures(root, report, name), "figures"),
-        },
-        training_key=record["training_key"],
+        artifacts={folder / _SAVED: ""},
+        commit=commit_with_output(root, f"{SPECTRUM_MODELS}/{name}"),
     )
+    target_words = f"Target spectra: {KINDS.get(targets, targets)}. "
+    n_test = report["test"]["n"] if report else 0
     return TrainedModel(
         name=SPECTRUM_MODEL,
-        description=_DESCRIPTION,
         kind="network",
         folder=folder,
-        members=(),
         digest=saved["digest"],
-        runs=(run,),
-        card=_card(root, name, saved, history, report),
-    )
-
-
-def _card(
-    root: Path,
-    name: str,
-    saved: Mapping[str, Any],
-    history: Mapping[str, Any],
-    report: Mapping[str, Any],
-) -> Card:
-    record, wavelength = saved["record"], saved["settings"]["wavelength"]
-    kind, metrics = record.get("targets", ""), _metrics(report, name)
-    targets = f"Target spectra: {KINDS.get(kind, kind)}. " if kind else ""
-    n_test = report["test"]["n"] if report else 0
-    return Card(
-        kind="network",
-        uri=f"models:/{SPECTRUM_MODEL}@{name}",
-        what=f"The spectrum network of the arm **{name}**: {_sentence(saved)}",
-        data=f"{galaxies_words(root)}{targets}{history['n_train']:,} training galaxies.",
+        runs=(as_training(record, folder, saved),),
+        description=_DESCRIPTION,
+        data=f"{galaxies_words(root)}{target_words}",
         measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r:",
-        metrics=tuple(
-            metric_line(words, metrics[metric], {})
-            for metric, words in _CARD_METRICS.items()
-            if metric in metrics
-        ),
-        z_range=(saved["redshifts"]["z_min"], saved["redshifts"]["z_max"]),
-        wavelength_range=(wavelength["low"], wavelength["high"]),
-        is_clipped=record["selection"] == "clipped",
         command=f"train_spectrum@{name}",
-        out=f"{SPECTRUM_MODELS}/{name}",
     )
-
-
-def _sentence(saved: Mapping[str, Any]) -> str:
-    selection, decoder = saved["record"]["selection"], saved["decoder"]
-    return f"trained on {SELECTIONS[selection]}; decoder {decoder} ({_DECODERS[decoder]})."
 
 
 def _read_saved(folder: Path) -> dict[str, Any]:
@@ -231,48 +180,14 @@ def _metrics(report: Mapping[str, Any], name: str) -> dict[str, float]:
     if not report:
         return {}
     scores = report["arms"][name]
-    ways = report["redshifts"].get(name, {}).get("ways", {})
-    colours = {
-        f"test_colours/{colour}_{side}_{what}": values[what]
-        for colour, sides in scores.get("colours", {}).items()
-        for side, values in sides.items()
-        for what in ("median", "nmad")
-    }
-    of_ways = {
-        f"redshift_{way}{suffix}/{metric}": value
-        for way, subsets in ways.items()
-        for subset, suffix in (("whole", ""), ("inside", "_inside"))
-        for metric, value in subsets.get(subset, {}).items()
-    }
-    return numbers(
-        {
-            **{f"test/{metric}": scores.get(metric) for metric in _SCORES},
-            **colours,
-            **{f"test_h_alpha/{what}": value for what, value in scores.get("h_alpha", {}).items()},
-            **of_ways,
-        }
-    )
-
-
-def _figures(root: Path, report: Mapping[str, Any], name: str) -> list[Path]:
-    """Figures with this network in them; none where the report is of another one."""
-    if not report:
-        return []
-    is_first = next(iter(report["arms"])) == name
-    figures = sorted((root / REPORT).with_suffix("").glob("*.png"))
-    return [figure for figure in figures if is_first or figure.stem not in _OF_FIRST]
-
-
-def _words(saved: Mapping[str, Any], history: Mapping[str, Any], *, assessed: bool) -> str:
-    words = (
-        f"A spectrum network {_sentence(saved)}\n\n"
-        f"{len(history['epoch'])} epochs, the best at step {history['best_epoch']} of the curves; "
-        f"{history['n_train']:,} training galaxies. "
-    )
-    if not assessed:
-        return f"{words}Not assessed yet: {REPORT} does not hold this network."
-    return words + (
-        "Metrics named test/ are of the spectra of the test galaxies, relative to the flux in r; "
-        "redshift_templates, redshift_boosted and redshift_network are redshifts read off the "
-        "spectrum, redshift_direct is the network that gives redshifts at once."
-    )
+    named = {f"test/{metric}": scores.get(metric) for metric in _SCORES}
+    named |= {f"test_h_alpha/{what}": value for what, value in scores.get("h_alpha", {}).items()}
+    for colour, sides in scores.get("colours", {}).items():
+        for side, values in sides.items():
+            for what in ("median", "nmad"):
+                named[f"test_colours/{colour}_{side}_{what}"] = values[what]
+    for way, subsets in report["redshifts"].get(name, {}).get("ways", {}).items():
+        for subset, suffix in (("whole", ""), ("inside", "_inside")):
+            for metric, value in subsets.get(subset, {}).items():
+                named[f"redshift_{way}{suffix}/{metric}"] = value
+    return numbers(named)

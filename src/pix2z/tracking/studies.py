@@ -4,12 +4,12 @@ The stage `tune` leaves its study in reports/tuning, `pix2z tune` in a folder of
 registered after every trial.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pix2z.files import read_json, text_digest
-from pix2z.tracking.records import RunRecord, as_params, numbers
+from pix2z.tracking.records import TUNING, RunRecord, as_params, numbers
 
 __all__ = ["study_runs"]
 
@@ -19,7 +19,7 @@ _USED_BY_TUNE = "train nothing by themselves: `pix2z tune` prints the command th
 
 
 def study_runs(
-    folder: Path, tags: Mapping[str, str], *, study_name: str | None = None
+    folder: Path, tags: Mapping[str, str], *, study_name: str | None = None, commit: str = ""
 ) -> list[RunRecord]:
     """Return the study and then its trials; nothing where no trial was run.
 
@@ -29,26 +29,27 @@ def study_runs(
     tags : digests of the data that it was trained on.
     study_name : of a study of `pix2z tune`, which may still grow: it stays one run all the same.
         Without, the study is that of the pipeline, and other trials make another one.
+    commit : that holds the files, if one does.
     """
     path = folder / "trials.json"
-    study = read_json(path)
+    study = read_json(path) if path.exists() else {"trials": []}
     trials = study["trials"]
     if not trials:
         return []
     by_number = {trial["number"]: trial for trial in trials}
     baseline, best = by_number.get(0), by_number.get(study["best_trial"])
-    ended = path.stat().st_mtime
     key = study_name or text_digest(*(f"{t['settings']} {t['curve']}" for t in trials))
-    best_settings = read_json(folder / "best_params.json")
-    settings = as_params({f"best.{name}": value for name, value in best_settings.items()})
+    settings = as_params({"best": read_json(folder / "best_params.json")})
     # What grows may change its mind, which tags can and parameters cannot.
     named = {"study": study_name, "mlflow.source.name": _COMMAND} if study_name else {}
     seconds = sum(trial["seconds"] for trial in trials)
+    started = path.stat().st_mtime - seconds
     parent = RunRecord(
         key=key,
+        experiment=TUNING,
         name=f"{'pix2z tune' if study_name else 'study'} of {len(trials)} trials",
-        description=_words(trials, best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
-        started=ended - seconds,
+        description=_words(best, _USED_BY_TUNE if study_name else _USED_BY_STAGE),
+        started=started,
         seconds=seconds,
         tags={
             "stage": "tune",
@@ -61,64 +62,54 @@ def study_runs(
         params={} if study_name else settings,
         metrics={
             "n_trials": len(trials),
-            **numbers({"baseline_val_loss": baseline["validation_loss"]} if baseline else {}),
-            **numbers({"best_val_loss": best["validation_loss"]} if best else {}),
+            **numbers({"baseline_val_loss": baseline and baseline["validation_loss"]}),
+            **numbers({"best_val_loss": best and best["validation_loss"]}),
             **{f"importance/{name}": share for name, share in study["importances"].items()},
         },
         artifacts={
             path: "",
             folder / "best_params.json": "",
-            **{figure: "figures" for figure in sorted(folder.glob("*.png"))},
+            **dict.fromkeys(sorted(folder.glob("*.png")), "figures"),
         },
+        commit=commit,
     )
-    return [parent, *_trials(study, key, parent.started, named)]
+    return [parent, *_trials(study, parent, named)]
 
 
 def _trials(
-    study: Mapping[str, Any], study_key: str, started: float, named: Mapping[str, str]
+    study: Mapping[str, Any], parent: RunRecord, named: Mapping[str, str]
 ) -> list[RunRecord]:
-    records = []
+    records, started = [], parent.started
     for trial in study["trials"]:
-        best = trial["number"] == study["best_trial"]
+        number, curve = trial["number"], trial["curve"]
+        name = f"trial {number}" if number else "baseline"
+        # Studies with one name: their database may be emptied and filled anew.
+        distinct = [str(trial["settings"])] if named else []
         records.append(
             RunRecord(
-                key=text_digest(study_key, str(trial["number"]), *_distinct(trial, named)),
-                parent_key=study_key,
-                name=_name(trial["number"], best=best),
-                description=f"{trial['state'].capitalize()} after {len(trial['curve'])} epochs.",
+                key=text_digest(parent.key, str(number), *distinct),
+                parent_key=parent.key,
+                experiment=TUNING,
+                name=f"{name} (best)" if number == study["best_trial"] else name,
+                description=f"{trial['state'].capitalize()} after {len(curve)} epochs.",
                 started=started,
                 seconds=trial["seconds"],
                 tags={"stage": "tune", "kind": "trial", "state": trial["state"], **named},
                 params=as_params(trial["settings"]),
                 metrics=numbers({"best_val_loss": trial["validation_loss"]}),
-                curves={"curves/val_loss": [(int(e), loss) for e, loss in trial["curve"].items()]},
+                curves={"curves/val_loss": [(int(e), loss) for e, loss in curve.items()]},
+                commit=parent.commit,
             )
         )
         started += trial["seconds"]
     return records
 
 
-def _distinct(trial: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
-    """Tell trials apart of studies with one name: a database may be emptied and filled anew."""
-    return [str(trial["settings"])] if named else []
-
-
-def _name(number: int, *, best: bool) -> str:
-    name = "baseline" if number == 0 else f"trial {number}"
-    return f"{name} (best)" if best else name
-
-
-def _words(trials: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None, used: str) -> str:
-    pruned = sum(trial["state"] == "pruned" for trial in trials)
-    words = (
-        f"{len(trials)} short trainings of the hybrid network with different settings, {pruned} of "
-        "them stopped early because they fell behind. Trial 0, the baseline, has the settings of "
-        "params.yaml. "
-    )
+def _words(best: Mapping[str, Any] | None, used: str) -> str:
     if best is None:
-        return words + "No trial reached a finite loss: the settings of params.yaml are kept."
-    return words + (
+        return "No trial reached a finite loss: the settings of params.yaml are kept."
+    return (
         f"The lowest validation loss, {best['validation_loss']:.4f}, is that of trial "
-        f"{best['number']}; its settings {used}. For the learning curves, "
-        "select the trials and choose Compare."
+        f"{best['number']}; its settings {used}. Trial 0, the baseline, has those of params.yaml. "
+        "For the learning curves, select the trials and choose Compare."
     )

@@ -7,28 +7,25 @@ or a single spectrum network (`spectrum_networks`). Either is read from its file
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pix2z.files import file_digest, read_json
-from pix2z.tracking.cards import Card
+from pix2z.files import read_json
 from pix2z.tracking.records import RunRecord, numbers
 
 __all__ = [
     "CURVES",
-    "GALAXIES",
+    "INPUT",
     "SELECTIONS",
     "TrainedModel",
+    "as_training",
     "data_tags",
     "galaxies_words",
     "run_name",
     "shared_tags",
-    "training_run",
     "training_tag",
 ]
-
-GALAXIES = "data/galaxies.h5"
 
 CURVES = {
     "loss": "curves/train_loss",
@@ -41,6 +38,12 @@ MLflow draws what stands before a slash as a section of charts, in alphabetical 
 curves, then test metrics.
 """
 
+INPUT = """\
+**Input:** images (n, 32, 32, 5), float32, nanomaggies, bands u g r i z last, 0.396 arcsec per \
+pixel; NaN where a pixel is masked or a band absent. Parameter `ebv`: E(B-V) of the n galaxies in \
+magnitudes, or nothing."""
+"""What every registered model takes, in markdown."""
+
 SELECTIONS = {
     "full": "all training galaxies",
     "clipped": "the training galaxies within 2 sigma of the mean redshift",
@@ -48,16 +51,19 @@ SELECTIONS = {
 }
 """Selection of training rows -> what it is, in words."""
 
+_FILES = ("galaxies", "spectra", "split")
+"""Files whose digests a training records."""
+
+_DATA_TAGS = ("raw_digest", "galaxies_digest", "spectra_digest", "test_digest")
+"""Tags that a comparison has from the models it compares."""
+
 _VERSION_TAGS = (
+    *_DATA_TAGS,
     "arm",
     "architecture",
     "decoder",
     "selection",
-    "raw_digest",
-    "galaxies_digest",
-    "spectra_digest",
     "split_digest",
-    "test_digest",
     "weights_digest",
     "base_pool_digest",
 )
@@ -70,64 +76,56 @@ class TrainedModel:
 
     name: str
     """The registered model that it is a version of."""
-    description: str
-    """Of that registered model, in markdown."""
     kind: Literal["pool", "network"]
+    """Of redshift networks, or a spectrum network; `served_forms` says how each is served."""
     folder: Path
-    members: tuple[str, ...]
-    """Of a pool: its networks, folders below `folder`; none of a single network."""
+    """The pool, as models/<arm>, or the network, as spectrum/models/<arm>."""
     digest: str
     """The registered model holds one version with it."""
     runs: tuple[RunRecord, ...]
     """A run per training, and last the one that owns the version."""
-    card: Card
+    description: str = ""
+    """Of the registered model, in markdown."""
+    data: str = ""
+    """Where the galaxies come from that it was trained on, in words."""
+    measured: str = ""
+    """On what its metrics were measured, in words."""
+    command: str = ""
+    """What trains it again: a stage of dvc.yaml, or a whole command where `is_stage` is false."""
+    is_stage: bool = True
 
     @property
     def owner(self) -> RunRecord:
-        """The run that the version belongs to."""
+        """The run that the version belongs to; the card says what its description says."""
         return self.runs[-1]
-
-    @property
-    def trainings(self) -> tuple[RunRecord, ...]:
-        """The runs of single networks."""
-        return tuple(run for run in self.runs if run.tags["kind"] == "training")
 
     @property
     def tags(self) -> dict[str, str]:
         """Tags of the version."""
-        tags = self.owner.tags
-        return {key: tags[key] for key in _VERSION_TAGS if key in tags}
+        return {key: self.owner.tags[key] for key in _VERSION_TAGS if key in self.owner.tags}
 
 
-def shared_tags(models: Iterable[TrainedModel], *names: str) -> dict[str, str]:
-    """Return those of the named tags that all models have with one value: digests of their data."""
-    values = {name: {model.tags.get(name, "") for model in models} for name in names}
+def shared_tags(models: Iterable[TrainedModel]) -> dict[str, str]:
+    """Return the digests of data that all models have in common, as tags."""
+    values = {name: {model.tags.get(name, "") for model in models} for name in _DATA_TAGS}
     return {name: v.pop() for name, v in values.items() if len(v) == 1 and "" not in v}
 
 
-def data_tags(root: Path, inputs: Mapping[str, str], files: Mapping[str, str]) -> dict[str, str]:
+def data_tags(root: Path, inputs: Mapping[str, str]) -> dict[str, str]:
     """Return tags with the digests of the data that a network was trained on, as far as known.
 
     Parameters
     ----------
     root : of the repository; its reports name the raw file and the test galaxies.
-    inputs : digests that the training recorded of its files, as ``galaxies_sha256``.
-    files : ``galaxies``, ``spectra`` or ``split`` -> path of that file below `root`, digested where
-        the training recorded nothing of it.
+    inputs : SHA-256 of the training's files, as it recorded them: ``galaxies_sha256``, ...
     """
-    tags = {}
-    for name, path in files.items():
-        digest = inputs.get(f"{name}_sha256")
-        if digest is None and (root / path).exists():
-            digest = file_digest(root / path)
-        if digest:
-            tags[f"{name}_digest"] = f"sha256:{digest}"
-    raw, split = _raw(root), root / "reports/split.json"
-    if raw.get("sha256"):
-        tags["raw_digest"] = f"sha256:{raw['sha256']}"
-    if split.exists():
-        tags["test_digest"] = read_json(split)["test_digest"]
-    return tags
+    split = root / "reports/split.json"
+    digests = {
+        "raw_digest": _raw(root).get("sha256"),
+        **{f"{name}_digest": inputs.get(f"{name}_sha256") for name in _FILES},
+    }
+    tags = {name: f"sha256:{digest}" for name, digest in digests.items() if digest}
+    return {**tags, "test_digest": read_json(split)["test_digest"]} if split.exists() else tags
 
 
 def galaxies_words(root: Path) -> str:
@@ -142,58 +140,50 @@ def _raw(root: Path) -> dict[str, Any]:
     return dict(read_json(report)["raw"]) if report.exists() else {}
 
 
-def run_name(model: str, seed: int) -> str:
+def run_name(arm: str, seed: int) -> str:
     """Return the name of the run of one training of a pool."""
-    return f"{model}, seed {seed}"
+    return f"{arm}, seed {seed}"
 
 
-def training_tag(model: str, seed: int, training_key: str) -> str:
+def training_tag(arm: str, seed: int, training_key: str) -> str:
     """Return what ties a live run to its files; pools and seeds may start from the same inputs."""
-    return f"{model}/seed-{seed}/{training_key}"
+    return f"{arm}/seed-{seed}/{training_key}"
 
 
-def training_run(
-    folder: Path,
-    history: Mapping[str, Any],
-    *,
-    key: str,
-    name: str,
-    description: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, str],
-    metrics: Mapping[str, float],
-    artifacts: Mapping[Path, str],
-    training_key: str,
-) -> RunRecord:
-    """Return the record of one training: what all networks share, beside what the caller knows.
+def as_training(record: RunRecord, folder: Path, saved: Mapping[str, Any]) -> RunRecord:
+    """Return the record of one training: what all networks share is added to what the caller knows.
 
     Parameters
     ----------
+    record : with the tag `arm`; its metrics are those on the test galaxies.
     folder : of the network, with history.json.
-    history : content of history.json.
-    tags : with `arm`, `seed` and `stage`.
-    training_key : digest of all that the training started from.
+    saved : estimator.json or spectrum.json, with the digest of the weights, and with seed and
+        training key in its record.
     """
-    seconds = sum(history["seconds"])
-    return RunRecord(
-        key=key,
-        name=name,
-        description=description,
+    history, seed = read_json(folder / "history.json"), saved["record"]["seed"]
+    seconds, key = sum(history["seconds"]), saved["record"]["training_key"]
+    return replace(
+        record,
         started=(folder / "history.json").stat().st_mtime - seconds,
         seconds=seconds,
-        tags={**tags, "kind": "training"},
-        params={**params, "n_train": str(history["n_train"])},
+        tags={
+            **record.tags,
+            "kind": "training",
+            "seed": str(seed),
+            "weights_digest": saved["weights_sha256"],
+        },
+        params={**record.params, "seed": str(seed), "n_train": str(history["n_train"])},
         metrics={
             "best_epoch": history["best_epoch"],
             "best_val_loss": min(history["val_loss"]),
             "cpu_seconds": history["cpu_seconds"],
             **numbers({"base_val_loss": history.get("base_val_loss")}),
-            **metrics,
+            **record.metrics,
         },
         curves={
             curve: list(zip(history["epoch"], history[column], strict=True))
             for column, curve in CURVES.items()
         },
-        artifacts={folder / "history.json": "", **artifacts},
-        training_key=training_tag(tags["arm"], int(tags["seed"]), training_key),
+        artifacts={folder / "history.json": "", **record.artifacts},
+        training_key=training_tag(record.tags["arm"], seed, key),
     )

@@ -18,11 +18,13 @@ from pix2z.cli.workspace import merge
 from pix2z.dataset.splits import ids_digest, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.redshift_pdf.calibration import Temperature
-from pix2z.tracking.packaging import ModelRecord, ensure_versions
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
+from pix2z.tracking.records import TRAININGS, RunRecord
+from pix2z.tracking.register import ensure_models
 from pix2z.tracking.store import Store, open_store
+from pix2z.tracking.trainings import TrainedModel
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 from tests.tracking.conftest import own_artifacts, take_over_store
 
@@ -106,19 +108,23 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
             pool = load_pool(folder / "models" / arm)
             predicted = folder / "predictions" / arm
             write_pool_predictions(predicted, pool, galaxies, split)
-            run = store.client.create_run(store.experiments["pix2z-train"])
-            store.client.log_artifacts(run.info.run_id, str(predicted), "predictions")
-            record = ModelRecord(
-                name=f"pix2z-{arm}",
-                model_description="",
-                folder=folder / "models" / arm,
-                members=("seed-1", "seed-2"),
-                digest=pool.digest,
-                run_id=run.info.run_id,
-                card="",
-                tags={"arm": arm, "test_digest": digest},
+            record = RunRecord(
+                key=pool.digest,
+                experiment=TRAININGS,
+                name=f"{arm}, pool",
+                description="",
+                started=0.0,
+                tags={"stage": "train", "arm": arm, "test_digest": digest},
+                artifacts=dict.fromkeys(predicted.iterdir(), "predictions"),
             )
-            ensure_versions(store, [record])
+            model = TrainedModel(
+                name=f"pix2z-{arm}",
+                kind="pool",
+                folder=folder / "models" / arm,
+                digest=pool.digest,
+                runs=(record,),
+            )
+            ensure_models(store, [model], code_tags={})
     return folder
 
 

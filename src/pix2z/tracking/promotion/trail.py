@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
-from pix2z.tracking.records import first_commit_with
+from pix2z.tracking.commits import first_commit_with
 from pix2z.tracking.versions import (
     CHAMPION,
     PREVIOUS,

@@ -1,27 +1,19 @@
-"""Spectrum networks beside the made-up files of the stages before: small, no TensorFlow."""
+"""Files of spectrum networks and their assessment, made up and small."""
 
 import hashlib
 import json
-import math
-import shutil
 from pathlib import Path
 
-import pytest
+from tests.tracking.conftest import PNG, write, write_history
 
-PNG = b"\x89PNG\r\n\x1a\n"
-ARMS = {"full": ("physics", "full"), "plain": ("plain", "full")}
+SPECTRUM_ARMS = {"full": ("physics", "full"), "plain": ("plain", "full")}
 METRICS = ("crps", "mae", "nmad")
-
-
-def write(path: Path, value) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
 def write_network(root: Path, name: str, weights: bytes) -> str:
     """Write what a training leaves; return the digest of the network."""
-    decoder, selection = ARMS[name]
-    folder, n = root / "spectrum/models" / name, 4
+    decoder, selection = SPECTRUM_ARMS[name]
+    folder = root / "spectrum/models" / name
     write(folder / "weights.weights.h5", weights)
     write(folder / "basis.h5", b"basis")
     saved = {
@@ -48,17 +40,7 @@ def write_network(root: Path, name: str, weights: bytes) -> str:
     }
     saved["digest"] = hashlib.sha256(json.dumps(saved).encode()).hexdigest()
     write(folder / "spectrum.json", saved)
-    history = {
-        "epoch": list(range(n)),
-        "loss": [0.02 * math.exp(-0.3 * e) for e in range(n)],
-        "val_loss": [0.03 * math.exp(-0.3 * e) for e in range(n)],
-        "learning_rate": [0.002] * n,
-        "seconds": [1.5] * n,
-        "best_epoch": n - 1,
-        "cpu_seconds": 12.0,
-        "n_train": 500,
-    }
-    write(folder / "history.json", history)
+    write_history(folder)
     return saved["digest"]
 
 
@@ -84,12 +66,12 @@ def ways(names):
     return {"ways": {way: {"whole": metrics, "inside": metrics, "outside": {}} for way in names}}
 
 
-def write_report(root: Path, digests: dict[str, str], *, mse: float = 0.004) -> None:
-    control = scores(None, 0.01)
+def write_assessment(root: Path, digests: dict[str, str]) -> None:
     report = {
         "targets": {"kind": "parent", "source": "made-up spectra"},
         "test": {"n": 100, "n_inside": 95},
-        "arms": {n: scores(d, mse) for n, d in digests.items()} | {"mean_spectrum": control},
+        "arms": {name: scores(digest, 0.004) for name, digest in digests.items()}
+        | {"mean_spectrum": scores(None, 0.01)},
         "contrasts": [],
         "redshifts": {
             "full": ways(("direct", "network", "templates")),
@@ -99,41 +81,3 @@ def write_report(root: Path, digests: dict[str, str], *, mse: float = 0.004) -> 
     write(root / "reports/spectrum.json", report)
     for figure in ("spectra", "ways", "error_by_wavelength"):
         write(root / f"reports/spectrum/{figure}.png", PNG)
-
-
-@pytest.fixture
-def networks(root: Path) -> dict[str, str]:
-    """Two trained and assessed networks: arm -> digest."""
-    digests = {name: write_network(root, name, name.encode()) for name in ARMS}
-    write_report(root, digests)
-    return digests
-
-
-@pytest.fixture
-def retrain_network(root: Path):
-    """Write other weights of an arm; return the digest."""
-    return lambda name, weights: write_network(root, name, weights)
-
-
-@pytest.fixture
-def assess(root: Path):
-    """Write the report anew."""
-    return lambda digests, mse: write_report(root, digests, mse=mse)
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, empty_database: Path):
-    """A folder whose networks are registered, made once and never altered; its client."""
-    from mlflow import MlflowClient
-
-    from pix2z.tracking.register import register
-
-    root = tmp_path_factory.mktemp("shown")
-    shutil.copy(empty_database, root / "mlflow.db")
-    write(root / "data/galaxies.h5", b"galaxies")
-    write_report(root, {name: write_network(root, name, name.encode()) for name in ARMS})
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patched.setenv("DVC_ROOT", str(root))
-        register(root, {}, ARMS)
-    return root, MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
