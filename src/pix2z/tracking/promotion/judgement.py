@@ -53,14 +53,17 @@ class Decision:
     """None where the candidate is the champion already."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Those with a limit, of the candidate on its test galaxies, where it has predictions."""
-    compared: bool = False
-    """Whether the candidate was held against a champion."""
 
     @property
     def is_champion(self) -> bool:
         """Whether the champion is this very pool already."""
         champion = self.champion
         return champion is not None and champion.pool_digest == self.candidate.pool_digest
+
+    @property
+    def compared(self) -> bool:
+        """Whether the candidate was held against a champion."""
+        return any(check.kind == "champion" and check.numbers for check in self.checks)
 
     @property
     def passed(self) -> bool:
@@ -124,8 +127,7 @@ def judge(
             *limit_checks("calibration", metrics, calibration),
             *against,
         )
-    compared = any("value" in check.numbers for check in against)
-    return Decision(candidate, champion, checks, metrics[0], compared)
+    return Decision(candidate, champion, checks, metrics[0])
 
 
 def _without_test_galaxies(digest: str) -> Check:
