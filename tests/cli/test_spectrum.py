@@ -56,8 +56,8 @@ def test_the_file_is_one_that_redshifts_are_read_from(run, tmp_path, pix2z_in):
     assert run("sdss32.h5")[0] == 0
     with open_spectra(tmp_path / "s.hdf5") as spectra:
         assert len(spectra) == N
-        assert spectra.unit == "1e-17 erg / (s cm2 Angstrom)"
         assert spectra.basis.flux.shape[0] == 3
+    assert read(tmp_path / "s.hdf5")[1]["unit"] == "1e-17 erg / (s cm2 Angstrom)"
     code, _, errors = pix2z_in(tmp_path, "redshift", tmp_path / "s.hdf5", "--out", "z.csv")
     assert code == 0, errors
     assert (tmp_path / "z.csv").read_text().count("\n") == N + 1

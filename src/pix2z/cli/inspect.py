@@ -63,21 +63,22 @@ def inspect(
         pdf_range = (grid.z_min, grid.z_max)
 
     from pix2z.cli.inspection_text import show_inspection
-    from pix2z.ingest.inspection import file_contents, inspect_survey, sample_stamps
+    from pix2z.ingest.checks import RowLimits
+    from pix2z.ingest.contents import file_contents
+    from pix2z.ingest.inspection import inspect_survey, sample_stamps
     from pix2z.ingest.source import open_source
 
     try:
         with open_source(file, layout=layout, mapping=chosen) as survey:
             sample = sample_stamps(survey)
-            inspection = inspect_survey(
-                survey,
-                sample,
+            row_limits = RowLimits(
                 z_min=limits["z_min"],
                 z_max=limits["z_max"],
                 pdf_range=pdf_range,
                 z_warnings=limits["spectra"]["zwarning"],
                 classes=limits["spectra"]["classes"],
             )
+            inspection = inspect_survey(survey, sample, row_limits)
             table = survey.table
     except InputError as error:
         if not file.is_file():
@@ -101,7 +102,7 @@ def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
     from h5py import is_hdf5
 
     from pix2z.cli.inspection_text import show_contents
-    from pix2z.ingest.inspection import file_contents, suggested_mapping
+    from pix2z.ingest.contents import file_contents, suggested_mapping
 
     contents = file_contents(file)  # raises where the file cannot be read at all
     guess = suggested_mapping(contents) if is_hdf5(file) else None

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from pix2z.cli.display import page
 from pix2z.imaging import BANDS, SKY_SIGMA
-from pix2z.ingest.inspection import Inspection, Range, StoredArray
+from pix2z.ingest.contents import StoredArray
+from pix2z.ingest.inspection import Inspection, Range
 
 __all__ = ["show_contents", "show_inspection"]
 
