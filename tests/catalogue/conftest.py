@@ -1,5 +1,7 @@
 """Surveys that exist in memory only, and an estimator that reads the redshift off a pixel."""
 
+import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,17 @@ def predict_and_write(out, *, n=100, pdf=None, metadata=None, advance=lambda don
         metadata=metadata or {},
         advance=advance,
     )
+
+
+@contextmanager
+def largest_file(n_bytes):
+    """Let no file grow beyond so many bytes, which stands in for a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """``pix2z spectrum`` on files of images, and what it draws."""
 
-import resource
 import shutil
 
 import h5py
@@ -11,6 +10,7 @@ from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectrum_network.estimator import load_spectrum_estimator
+from tests.catalogue.conftest import largest_file
 from tests.cli.conftest import N
 
 
@@ -125,13 +125,8 @@ def test_a_model_of_other_settings_is_one_line(run, images_folder, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path):
-    """A limit on the size of files stands in for it; Python turns the signal into an OSError."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
+    with largest_file(20_000):
         code, said, errors = run("sdss32.h5")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (code, said) == (2, "")
     assert "s.hdf5: cannot be written (" in errors
     assert errors.count("\n") == 1

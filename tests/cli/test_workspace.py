@@ -121,18 +121,10 @@ def test_a_failing_dvc_init_is_one_line_and_can_be_repeated(root, tmp_path, dvc_
     assert (folder / ".dvc/config").is_file()
 
 
-def test_an_overlay_changes_what_it_names_alone():
-    base = {"sky": {"seed": 1, "n": 2}, "arms": [1]}
-    assert merge(base, {"sky": {"n": 3}}, path="p") == {"sky": {"seed": 1, "n": 3}, "arms": [1]}
+def test_an_overlay_changes_what_it_names_alone_and_null_leaves_an_arm_out():
+    base = {"sky": {"seed": 1, "n": 2}, "arms": {"full": {"seeds": [1]}, "clipped": {}}}
+    merged = merge(base, {"sky": {"n": None}, "arms": {"clipped": None}}, path="p")
+    assert merged == {"sky": {"seed": 1, "n": None}, "arms": {"full": {"seeds": [1]}}}
     assert base["sky"]["n"] == 2
-
-
-def test_null_in_an_overlay_leaves_an_arm_out_and_a_value_null():
-    base = {"arms": {"full": {"seeds": [1]}, "clipped": {"seeds": [1]}}, "processes": 2}
-    merged = merge(base, {"arms": {"clipped": None}, "processes": None}, path="p")
-    assert merged == {"arms": {"full": {"seeds": [1]}}, "processes": None}
-
-
-def test_an_overlay_that_names_an_unknown_key_is_refused():
     with pytest.raises(ParamsError, match=r"p: key 'surprise' is not in params\.yaml"):
-        merge({"sky": {"seed": 1}}, {"sky": {"surprise": 3}}, path="p")
+        merge(base, {"sky": {"surprise": 3}}, path="p")

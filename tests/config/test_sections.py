@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pix2z.cli.workspace import merge
-from pix2z.config.arms import read_arm, read_arms
+from pix2z.config.arms import SPECTRUM_MODEL, read_arm, read_arms
 from pix2z.config.compute import ComputeConfig
 from pix2z.config.controls import ControlsConfig
 from pix2z.config.evaluate import EvaluateConfig
@@ -309,3 +309,22 @@ def test_an_unknown_arm_is_named():
     assert read_spectrum_arm("full", ROOT / "params.yaml").decoder == "physics"
     with pytest.raises(ParamsError, match=r"params\.yaml: no spectrum arm 'half'; expected full"):
         read_spectrum_arm("half", ROOT / "params.yaml")
+
+
+def renamed(section, name):
+    params = copy.deepcopy(SHIPPED)
+    params[section][name] = params[section].pop("full")
+    return params
+
+
+def test_an_arm_does_not_take_the_model_of_the_spectrum_networks(write):
+    message = fault(write(renamed("arms", "spectrum")), "arms")
+    assert f"arms.spectrum: {SPECTRUM_MODEL} is the model of the spectrum networks" in message
+    assert "spectra" in read_arms(write(renamed("arms", "spectra")))
+
+
+@pytest.mark.parametrize("name", ["latest", "V2", "with space", ""])
+def test_a_spectrum_arm_is_an_alias_in_the_registry(write, name):
+    message = fault(write(renamed("spectrum_arms", name)), "spectrum_arms")
+    assert "expected a name of letters" in message
+    assert "v2b" in read_spectrum_arms(write(renamed("spectrum_arms", "v2b")))

@@ -50,8 +50,6 @@ def tune(
     """
     from pix2z.tuning.report import write_study
 
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
     study = _study(trials, epochs, storage)
     say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
     kept = "finished trials are kept, the same command goes on"
@@ -164,9 +162,11 @@ def _shown_after_each(study: _Study) -> "Callable[[Trial, StudyResult], None]":
 
 
 def _register(study: _Study) -> None:
-    from pix2z.tracking.register import register_study
+    from pix2z.tracking.register import register_study  # imports MLflow, which sets its own level
     from pix2z.tuning.hybrid import GALAXIES
 
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
     register_study(study.report, name=study.name, galaxies=str(GALAXIES), root=Path())
 
 
