@@ -8,7 +8,14 @@ import typer
 import yaml
 
 from pix2z.cli.display import print_json
-from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, params_file, read_mapping
+from pix2z.cli.reading import (
+    LayoutOption,
+    MapOption,
+    ParamsOption,
+    check_output,
+    params_file,
+    read_mapping,
+)
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.errors import InputError
@@ -47,8 +54,7 @@ def inspect(
     Columns are read whole, pixels on a sample of at most 2048 stamps. A file
     that fits no layout is listed, with a mapping that may fit.
     """
-    if plot is not None and plot.suffix != ".png":
-        raise InputError(f"{plot}: expected a name ending in .png")
+    check_output(plot, ".png")
     chosen = read_mapping(params, mapping)
     limits, pdf_range = LIMITS, (LIMITS["z_min"], LIMITS["z_max"])
     if path := params_file(params):
