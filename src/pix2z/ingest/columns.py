@@ -112,13 +112,13 @@ def assemble(
         raise InputError(f"{path}: expected columns of ra and dec, or neither; received {there}")
     ra, dec = (_floats(columns, role, n, np.float64) for role in ("ra", "dec"))
     object_id = _ids(columns["object_id"], path) if "object_id" in columns else np.arange(n)
-    group_id, grouped_by = object_id, "object_id: every row its own group"
     if "group_id" in columns:
         group_id, grouped_by = _ids(columns["group_id"], path), columns["group_id"].key
     elif "ra" in columns:
         group_id, grouped_by = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
+    else:
+        group_id, grouped_by = object_id, "object_id: every row its own group"
     ebv, ebv_from = _ebv(columns, n)
-    keys = {role: column.key for role, column in columns.items()}
     moved = columns["moved"].values != 0 if "moved" in columns else np.zeros(n)
     return RawTable(
         z_spec=_floats(columns, "redshift", n),
@@ -133,16 +133,7 @@ def assemble(
         has_redshifts="redshift" in columns,
         has_ids="object_id" in columns,
         has_positions="ra" in columns,
-        origin={
-            "z_spec": keys.get("redshift", no_redshift),
-            "z_error": keys.get("redshift_error", NO_COLUMN),
-            "ebv": ebv_from,
-            "seeing": keys.get("seeing", NO_COLUMN),
-            "position": f"{keys['ra']}, {keys['dec']}" if "ra" in keys else "none",
-            "object_id": keys.get("object_id", "none in the file: row number"),
-            "group_id": grouped_by,
-            **{role: keys[role] for role in OF_SPECTRA if role in keys},
-        },
+        origin=_origin(columns, z_spec=no_redshift, ebv=ebv_from, group_id=grouped_by),
         **{role: columns[role].values for role in OF_SPECTRA if role in columns},
     )
 
@@ -170,6 +161,26 @@ def sky_cell(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.in
     within = np.minimum(np.floor(ra_deg / 360.0 * n_cells), n_cells - 1)
     cell = band * round(360.0 / CELL_DEG) + within
     return np.where(usable, cell, -1).astype(np.int64)
+
+
+def _origin(
+    columns: Mapping[str, Column], *, z_spec: str, ebv: str, group_id: str
+) -> dict[str, str]:
+    """Where the values of each column of the table come from, in words.
+
+    z_spec : where the file has no redshifts.
+    """
+    keys = {role: column.key for role, column in columns.items()}
+    return {
+        "z_spec": keys.get("redshift", z_spec),
+        "z_error": keys.get("redshift_error", NO_COLUMN),
+        "ebv": ebv,
+        "seeing": keys.get("seeing", NO_COLUMN),
+        "position": f"{keys['ra']}, {keys['dec']}" if "ra" in keys else "none",
+        "object_id": keys.get("object_id", "none in the file: row number"),
+        "group_id": group_id,
+        **{role: keys[role] for role in OF_SPECTRA if role in keys},
+    }
 
 
 def _floats(
