@@ -183,6 +183,16 @@ def take_over_store(original: Path, root: Path) -> None:
         connection.execute(moved, (str(original), str(root)))
 
 
+def own_artifacts(original: Path, root: Path) -> None:
+    """Copy the artifacts of a folder, too, for a test to alter below `root`."""
+    shutil.copytree(original / "mlruns", root / "mlruns")
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection, connection:
+        for column in ("model_versions.storage_location", "runs.artifact_uri"):
+            table, name = column.split(".")
+            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"
+            connection.execute(moved, (str(original), str(root)))
+
+
 @pytest.fixture
 def client(root: Path):
     from mlflow import MlflowClient
@@ -212,51 +222,3 @@ def retrain(root: Path):
 @pytest.fixture
 def arms() -> dict[str, Arm]:
     return ARMS
-
-
-@pytest.fixture(scope="session")
-def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two real hybrids that differ, small and with fresh weights."""
-    import keras
-
-    from pix2z.config.networks import HybridConfig
-    from pix2z.network.estimator import Member, save_member, save_pool
-    from pix2z.network.recipes import hybrid_model
-    from pix2z.redshift_pdf.calibration import Temperature
-    from pix2z.redshift_pdf.grid import RedshiftGrid
-
-    grid = RedshiftGrid(0.0, 0.4, 20)
-    settings = HybridConfig.read("params.yaml").model_copy(
-        update={"trunk_filters": (4,), "dense_units": (8,)}
-    )
-    folder = tmp_path_factory.mktemp("pool")
-    for seed in (1, 2):
-        keras.utils.set_random_seed(seed)
-        member = Member(
-            architecture="hybrid",
-            model=hybrid_model(settings, grid=grid),
-            grid=grid,
-            settings=settings.model_dump(mode="json"),
-            record={"seed": seed},
-            calibration=Temperature(1.2),
-        )
-        save_member(folder / f"seed-{seed}", member)
-    save_pool(folder, ["seed-1", "seed-2"], Temperature(1.1))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_record(tiny_pool: Path):
-    """What registers `tiny_pool` as a version of pix2z-full, once a run is given."""
-    from pix2z.tracking.packaging import ModelRecord
-
-    return ModelRecord(
-        name="pix2z-full",
-        model_description="",
-        folder=tiny_pool,
-        members=("seed-1", "seed-2"),
-        digest=json.loads((tiny_pool / "pool.json").read_text())["digest"],
-        run_id="",
-        card="",
-        tags={"arm": "full", "architecture": "hybrid", "selection": "full"},
-    )
