@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pytest
 
 from pix2z.config.section import SECTIONS
 from pix2z.dataset.splits import Split, ids_digest, write_split
@@ -48,6 +47,13 @@ def make_predictions(n=400, *, sigma=0.015, offset=0.0, seed=1, clip=None, z_spe
         mag_r=17.8 - truth.exponential(0.8, n),
         ebv=truth.gamma(2.0, 0.02, n),
     )
+
+
+def make_terms(*args, **kwargs):
+    """What is held of such predictions, which came in chunks of 64."""
+    whole = make_predictions(*args, **kwargs)
+    cuts = np.array_split(np.arange(len(whole)), -(-len(whole) // 64))
+    return galaxy_terms(select(whole, rows) for rows in cuts)
 
 
 ARMS = {
@@ -151,21 +157,3 @@ def write_params(path, *, arms, n_bootstrap):
         for name in arms
     }
     path.write_text(json.dumps(params))  # JSON is YAML
-
-
-@pytest.fixture(scope="session")
-def predictions():
-    """Make predictions: `predictions(n, sigma=..., offset=..., seed=..., clip=...)`."""
-    return make_predictions
-
-
-@pytest.fixture(scope="session")
-def terms():
-    """Make what is held of such predictions, which came in chunks of 64."""
-
-    def make(*args, **kwargs):
-        whole = make_predictions(*args, **kwargs)
-        cuts = np.array_split(np.arange(len(whole)), -(-len(whole) // 64))
-        return galaxy_terms(select(whole, rows) for rows in cuts)
-
-    return make

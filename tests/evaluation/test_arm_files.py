@@ -10,7 +10,7 @@ from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
 from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
-from tests.evaluation.conftest import WINDOW, make_workspace
+from tests.evaluation.conftest import WINDOW, make_predictions, make_workspace
 
 
 def read_arm(name, **kwargs):
@@ -62,9 +62,9 @@ def reversed_order(predictions):
         ("seed-1", reversed_order, r"seed-1\.hdf5: expected the galaxies of pool\.hdf5"),
     ],
 )
-def test_files_that_are_not_as_they_should_be_are_named(tmp_path, predictions, name, change, said):
-    write_predictions(tmp_path / "odd/pool.hdf5", predictions(6))
-    write_predictions(tmp_path / f"odd/{name}.hdf5", change(predictions(6)))
+def test_files_that_are_not_as_they_should_be_are_named(tmp_path, name, change, said):
+    write_predictions(tmp_path / "odd/pool.hdf5", make_predictions(6))
+    write_predictions(tmp_path / f"odd/{name}.hdf5", change(make_predictions(6)))
     with pytest.raises(InputError, match=said):
         read_arm("odd", predictions=tmp_path)
 

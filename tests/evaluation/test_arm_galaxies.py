@@ -9,11 +9,11 @@ from pix2z.evaluation.pdf_metrics import pdf_terms
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.predictions import COLUMNS, columns_of, select
 from pix2z.redshift_pdf.qp_files import pdf_writer
-from tests.evaluation.conftest import WINDOW
+from tests.evaluation.conftest import WINDOW, make_predictions
 
 
-def test_terms_of_chunks_are_those_of_the_whole(predictions):
-    sample = predictions(50)
+def test_terms_of_chunks_are_those_of_the_whole():
+    sample = make_predictions(50)
     parts = [
         select(sample, np.arange(50)[cut]) for cut in (slice(0, 1), slice(1, 30), slice(30, 50))
     ]
@@ -37,9 +37,9 @@ def write_many(path, chunk, n):
             writer.append(chunk.density, columns)
 
 
-def test_memory_holds_no_pdfs(predictions, tmp_path):
+def test_memory_holds_no_pdfs(tmp_path):
     """A test galaxy adds its columns and terms to the memory of an evaluation, never its PDF."""
-    chunk = predictions(1024)
+    chunk = make_predictions(1024)
 
     def peak(n):
         folder = tmp_path / f"{n}"

@@ -12,10 +12,11 @@ from pix2z.evaluation.arm_metrics import (
     subset_values,
 )
 from pix2z.evaluation.point_metrics import point_metrics
+from tests.evaluation.conftest import make_terms
 
 
-def test_a_choice_of_metrics_has_the_values_of_all(terms):
-    sample = terms(80)
+def test_a_choice_of_metrics_has_the_values_of_all():
+    sample = make_terms(80)
     every = measure(sample, n_bootstrap=30, seed=1).intervals()
     for chosen in (("nmad", "crps"), ("seed_precision",), ("pit_ks", "rmse"), ()):
         found = measure(sample, n_bootstrap=30, seed=1, only=chosen).intervals()
@@ -31,9 +32,9 @@ def test_coverage_stands_beside_its_band():
     assert coverage(np.array([]))["coverage_95"]["value"] is None
 
 
-def test_the_report_is_json_of_all_subsets(terms):
+def test_the_report_is_json_of_all_subsets():
     window = (-0.006, 0.224)
-    arm = ArmGalaxies(terms(200), {1: subset_values(terms(200, seed=2), window)})
+    arm = ArmGalaxies(make_terms(200), {1: subset_values(make_terms(200, seed=2), window)})
     report = arm_report("full", arm, clip_window=window, n_bootstrap=40, seed=1)
     json.dumps(report, allow_nan=False)
     assert set(report["pool"]) == set(report["seeds"]["1"]) == {"whole", "inside", "outside"}
@@ -46,8 +47,8 @@ def test_the_report_is_json_of_all_subsets(terms):
         assert sum(entry["n"] for entry in bins) >= 195  # the tails of 1 % may fall out
 
 
-def test_bins_stand_at_their_centres_and_measure_their_own_galaxies(terms):
-    sample = terms(300)
+def test_bins_stand_at_their_centres_and_measure_their_own_galaxies():
+    sample = make_terms(300)
     edges = np.array([0.0, 0.1, 0.2, 0.4])
     found = binned_metrics(sample, sample.z_spec, edges, n_bootstrap=50, seed=1)
     assert [entry["centre"] for entry in found] == pytest.approx([0.05, 0.15, 0.3])
@@ -59,9 +60,9 @@ def test_bins_stand_at_their_centres_and_measure_their_own_galaxies(terms):
     assert found[1]["bias_mean"]["low"] < expected["bias_mean"] < found[1]["bias_mean"]["high"]
 
 
-def test_thin_bins_keep_their_count_alone_the_last_edge_is_inside_and_nan_is_in_none(terms):
+def test_thin_bins_keep_their_count_alone_the_last_edge_is_inside_and_nan_is_in_none():
     variable = np.r_[[np.nan] * 3, [0.2] * 4, [0.5] * 13]
     edges = np.array([0.0, 0.4, 0.5])
-    thin, last = binned_metrics(terms(20), variable, edges, n_bootstrap=5, seed=1)
+    thin, last = binned_metrics(make_terms(20), variable, edges, n_bootstrap=5, seed=1)
     assert (thin["n"], last["n"]) == (4, 13)
     assert thin["crps"] == {"value": None, "low": None, "high": None}

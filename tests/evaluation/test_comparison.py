@@ -9,7 +9,7 @@ from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.metric_names import METRICS
-from tests.evaluation.conftest import WINDOW
+from tests.evaluation.conftest import WINDOW, make_terms
 
 
 def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
@@ -25,18 +25,18 @@ def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
 
 
 @pytest.fixture(scope="module")
-def comparison(terms):
+def comparison():
     arms = {
         "full": ArmGalaxies(
-            terms(600, seed=1),
-            {k: subset_values(terms(600, seed=10 + k), WINDOW) for k in (2, 1)},
+            make_terms(600, seed=1),
+            {k: subset_values(make_terms(600, seed=10 + k), WINDOW) for k in (2, 1)},
             n_train=5000,
             cpu_seconds=60.5,
         ),
-        "clipped": ArmGalaxies(terms(600, seed=2, clip=0.22)),
-        "subsample": ArmGalaxies(terms(600, seed=3, sigma=0.03)),
+        "clipped": ArmGalaxies(make_terms(600, seed=2, clip=0.22)),
+        "subsample": ArmGalaxies(make_terms(600, seed=3, sigma=0.03)),
     }
-    return run(arms, {"trees": ArmGalaxies(terms(600, seed=4, sigma=0.0152))})
+    return run(arms, {"trees": ArmGalaxies(make_terms(600, seed=4, sigma=0.0152))})
 
 
 def find(comparison, a, b, subset, metric):
@@ -87,8 +87,8 @@ def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
     assert "full is better" in outside["verdict"]
 
 
-def test_paired_intervals_agree_with_the_paired_t_interval(terms):
-    first, second = terms(600, seed=1), terms(600, seed=5, sigma=0.017)
+def test_paired_intervals_agree_with_the_paired_t_interval():
+    first, second = make_terms(600, seed=1), make_terms(600, seed=5, sigma=0.017)
     found = run({"full": ArmGalaxies(first), "clipped": ArmGalaxies(second)}, n_bootstrap=2000)
     entry = find(found, "full", "clipped", "whole", "crps")
     difference = first.crps - second.crps
@@ -97,8 +97,8 @@ def test_paired_intervals_agree_with_the_paired_t_interval(terms):
     assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)
 
 
-def test_nothing_outside_the_window_gives_nulls(terms):
-    arms = {"full": ArmGalaxies(terms(40)), "clipped": ArmGalaxies(terms(40))}
+def test_nothing_outside_the_window_gives_nulls():
+    arms = {"full": ArmGalaxies(make_terms(40)), "clipped": ArmGalaxies(make_terms(40))}
     found = run(arms, window=(-1.0, 1.0), n_bootstrap=20)
     json.dumps(found, allow_nan=False)
     assert found["test"]["n_inside"] == 40
@@ -106,22 +106,22 @@ def test_nothing_outside_the_window_gives_nulls(terms):
     assert "too few" in find(found, "full", "clipped", "outside", "mae")["verdict"]
 
 
-def test_arms_on_other_galaxies_are_refused(terms):
-    arms = {"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(terms(49))}
+def test_arms_on_other_galaxies_are_refused():
+    arms = {"full": ArmGalaxies(make_terms(50)), "clipped": ArmGalaxies(make_terms(49))}
     with pytest.raises(InputError, match=r"predictions/clipped: expected the test galaxies of ful"):
         run(arms)
-    shuffled = select_terms(terms(50), np.arange(50)[::-1])
+    shuffled = select_terms(make_terms(50), np.arange(50)[::-1])
     with pytest.raises(InputError, match="same order"):
-        run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(shuffled)})
-    regrouped = dataclasses.replace(terms(50), group_id=np.arange(50) // 2)
+        run({"full": ArmGalaxies(make_terms(50)), "clipped": ArmGalaxies(shuffled)})
+    regrouped = dataclasses.replace(make_terms(50), group_id=np.arange(50) // 2)
     with pytest.raises(InputError, match="same order"):
-        run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(regrouped)})
+        run({"full": ArmGalaxies(make_terms(50)), "clipped": ArmGalaxies(regrouped)})
     with pytest.raises(InputError, match="at least one"):
         run({})
 
 
-def test_the_scatter_of_trainings_widens_intervals(terms):
-    made = terms(300, seed=1)
+def test_the_scatter_of_trainings_widens_intervals():
+    made = make_terms(300, seed=1)
 
     def arm(shift, scatter):
         seeds = {

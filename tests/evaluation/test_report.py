@@ -8,6 +8,7 @@ from pix2z.evaluation.contrasts import TOLD_WINDOW
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.page import html_page
 from pix2z.evaluation.report import answer, report_text
+from tests.evaluation.conftest import make_terms
 
 WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005")
 
@@ -47,9 +48,9 @@ def comparison(difference=0.0, p_holm=0.9, *others, controls=(), n=2000, pit_ks=
     }
 
 
-def text_of(found, terms, **options):
+def text_of(found, **options):
     given = {"source": "rendered blobs", "ingest": None, "spectrum": None, **options}
-    pool = terms(60)
+    pool = make_terms(60)
     return report_text(
         found, pools={"full": pool}, bins={}, with_histories=False, n_bootstrap=100, **given
     )
@@ -104,16 +105,16 @@ def test_the_whole_test_set_and_what_knowing_the_window_is_worth_are_told(pair, 
 
 
 @pytest.mark.parametrize(("distance", "words"), [(0.0339, "passes"), (0.0341, "fails")])
-def test_trainz_passes_only_where_its_pit_is_uniform(terms, distance, words):
-    text = text_of(comparison(controls=("trainz",), n=1600, pit_ks=distance), terms)
+def test_trainz_passes_only_where_its_pit_is_uniform(distance, words):
+    text = text_of(comparison(controls=("trainz",), n=1600, pit_ks=distance))
     assert f"Here trainz {words} the test of a uniform PIT: KS distance {distance}," in text
     assert "5 % critical value 0.0340, n = 1,600." in text
-    assert "Here trainz" not in text_of(comparison(controls=("knn",)), terms)
+    assert "Here trainz" not in text_of(comparison(controls=("knn",)))
 
 
-def test_tables_have_as_many_cells_in_every_row_and_lines_are_whole_paragraphs(terms):
+def test_tables_have_as_many_cells_in_every_row_and_lines_are_whole_paragraphs():
     ingest = {"n_raw": 9, "n_good": 7, "n_bad": 2, "bad": {"too | red": {"count": 2, "rows": []}}}
-    text = text_of(comparison(), terms, ingest=ingest, spectrum=spectrum_report())
+    text = text_of(comparison(), ingest=ingest, spectrum=spectrum_report())
     blocks = text.split("\n\n")
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
     assert len(tables) == 12
@@ -184,8 +185,8 @@ def spectrum_report(difference=0.002, spread=0.001):
         (0.002, 0.005, "not significantly different"),
     ],
 )
-def test_the_better_way_over_a_spectrum_is_named(terms, difference, spread, said):
-    text = text_of(comparison(), terms, spectrum=spectrum_report(difference, spread))
+def test_the_better_way_over_a_spectrum_is_named(difference, spread, said):
+    text = text_of(comparison(), spectrum=spectrum_report(difference, spread))
     sentence = text[text.index("The best way over a spectrum") :].split("\n")[0]
     assert sentence.startswith("The best way over a spectrum (templates, chi-square of a basis")
     assert said in sentence
@@ -193,8 +194,8 @@ def test_the_better_way_over_a_spectrum_is_named(terms, difference, spread, said
     assert sentence.endswith("The others: network 0.01600.")
 
 
-def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained(terms):
-    text = text_of(comparison(), terms, spectrum=spectrum_report())
+def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained():
+    text = text_of(comparison(), spectrum=spectrum_report())
     said = re.findall(r"^.* of the flux in r \(95 % interval.*$", text, re.M)
     assert said == [
         "On all test galaxies, physical decoder, full sample is better than plain CNN, full sample:"

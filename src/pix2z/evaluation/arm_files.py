@@ -55,14 +55,11 @@ def read_arm(
             )
         seeds[_number(path)] = subset_values(terms, clip_window)
     histories = list(read_histories(name, models=models).values())
-    return ArmGalaxies(
-        pool=pool,
-        seeds=seeds,
-        n_train=int(histories[0]["n_train"]) if histories else None,
-        cpu_seconds=float(sum(record["cpu_seconds"] for record in histories))
-        if histories
-        else None,
-    )
+    cost: dict[str, Any] = {}
+    if histories:
+        cost["n_train"] = int(histories[0]["n_train"])
+        cost["cpu_seconds"] = float(sum(record["cpu_seconds"] for record in histories))
+    return ArmGalaxies(pool=pool, seeds=seeds, **cost)
 
 
 def read_controls(
@@ -74,12 +71,8 @@ def read_controls(
     known = [name for name in CONTROLS if name in paths]
     controls = {}
     for name in (*known, *sorted(paths.keys() - set(known))):
-        cost = facts.get(name, {})
-        controls[name] = ArmGalaxies(
-            pool=_read(paths[name]),
-            n_train=cost.get("n_train"),
-            cpu_seconds=cost.get("cpu_seconds"),
-        )
+        cost = {key: facts.get(name, {}).get(key) for key in ("n_train", "cpu_seconds")}
+        controls[name] = ArmGalaxies(pool=_read(paths[name]), **cost)
     return controls
 
 

@@ -17,15 +17,12 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions, columns_of
 
 __all__ = [
-    "SUBSETS",
     "ArmGalaxies",
     "GalaxyTerms",
     "galaxy_terms",
     "select_terms",
     "subset_masks",
 ]
-
-SUBSETS = ("whole", "inside", "outside")
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -93,7 +90,10 @@ def select_terms(terms: GalaxyTerms, keep: Mask | NDArray[np.int64]) -> GalaxyTe
 
 
 def subset_masks(z_spec: Array, clip_window: tuple[float, float]) -> dict[str, Mask]:
-    """Split test galaxies by the clip window, as (n,) masks; the window's ends are inside."""
+    """Masks (n,) of all galaxies, ``whole``, and of those ``inside`` and ``outside`` the window.
+
+    The window's ends are inside.
+    """
     inside = (z_spec >= clip_window[0]) & (z_spec <= clip_window[1])
     return {"whole": np.ones(len(z_spec), bool), "inside": inside, "outside": ~inside}
 

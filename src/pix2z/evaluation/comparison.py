@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import SUBSETS, ArmGalaxies, select_terms, subset_masks
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import Measured, json_number, measure, with_interval
 from pix2z.evaluation.bootstrap import bootstrap_p, holm
 from pix2z.evaluation.contrasts import (
@@ -52,17 +52,13 @@ def compare(
     _check_same_galaxies(everyone)
     z_spec = next(iter(everyone.values())).pool.z_spec
     masks = subset_masks(z_spec, clip_window)
+    resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed, "only": METRICS}
     measured = {
         subset: {
-            name: measure(
-                select_terms(arm.pool, masks[subset]),
-                n_bootstrap=n_bootstrap,
-                seed=seed,
-                only=METRICS,
-            )
+            name: measure(select_terms(arm.pool, keep), **resampling)
             for name, arm in everyone.items()
         }
-        for subset in SUBSETS
+        for subset, keep in masks.items()
     }
     high_only = not bool((z_spec < clip_window[0]).any())
     where = {
@@ -126,7 +122,7 @@ def _contrasts(
         (a, b, subset, metric)
         for a, b in PAIRS
         if a in everyone and b in everyone
-        for subset in SUBSETS
+        for subset in measured
         for metric in CONTRAST_METRICS
     ]
     keys.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays

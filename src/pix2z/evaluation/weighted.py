@@ -121,9 +121,9 @@ def _index_of_rank(sample: WeightedSample, rank: Array) -> NDArray[np.int64]:
     high = np.full(len(rank), len(sample.values) - 1)
     for _ in range(len(sample.values).bit_length()):
         middle = (low + high) // 2
-        found = sample.cumulative[row, middle] > rank
-        high = np.where(found, middle, high)
-        low = np.where(found, low, np.minimum(middle + 1, high))
+        exceeds = sample.cumulative[row, middle] > rank
+        high = np.where(exceeds, middle, high)
+        low = np.where(exceeds, low, np.minimum(middle + 1, high))
     return np.asarray(high)
 
 

@@ -192,12 +192,11 @@ def compare_ways(
             )
             for name, terms in ways.items()
         }
-        known = measured[reference]
-        for name, found in measured.items():
-            of_way = found.intervals()
-            intervals[name][subset] = {metric: of_way[metric] for metric in WAY_METRICS}
+        for name, of_way in measured.items():
+            metrics = of_way.intervals()
+            intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}
             for metric in WAY_METRICS if name != reference else ():
-                difference = with_interval(*found.difference(known, metric), name="difference")
                 entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
-                contrasts.append(entry | difference)
+                difference = of_way.difference(measured[reference], metric)
+                contrasts.append(entry | with_interval(*difference, name="difference"))
     return {"reference": reference, "ways": intervals, "contrasts": contrasts}

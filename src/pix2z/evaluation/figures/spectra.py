@@ -88,7 +88,7 @@ def plot_spectra(
     wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
     unit : of the flux, for the axis.
     """
-    rows, columns = columns_for(len(shown), most=1 if len(shown) == 1 else 2 + (len(shown) > 4))
+    rows, columns = columns_for(len(shown), most=2 if len(shown) <= 4 else 3)
     height = rows * HEIGHTS[columns] + 0.7
     with figure_file(path, width=WIDTH, height=height) as figure:
         axes = panels(figure, len(shown), most=columns)

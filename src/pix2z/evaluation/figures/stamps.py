@@ -131,13 +131,9 @@ def _band(axes: Axes, stamp: NDArray[np.floating], band: int) -> None:
     axes.tick_params(labelleft=band == 0, labelsize=7)
     axes.set_xlabel("arcsec", fontsize=8)
     finite = plane[np.isfinite(plane)]
-    if not finite.size:
-        axes.set_title(f"{BANDS[band]}: no data", fontsize=7.5, pad=3)
-        plane = np.full_like(plane, np.nan)
-        noise = 1.0
-    else:
-        axes.set_title(f"{BANDS[band]}: peak {finite.max():.2g} nMgy/px", fontsize=7.5, pad=3)
-        noise = float(np.nanmax([sky_sigma(stamp[None])[0, band], 1e-12]))
+    peak = f"peak {finite.max():.2g} nMgy/px" if finite.size else "no data"
+    axes.set_title(f"{BANDS[band]}: {peak}", fontsize=7.5, pad=3)
+    noise = np.nanmax([sky_sigma(stamp[None])[0, band], 1e-12]) if finite.size else 1.0
     shown = np.arcsinh(np.where(np.isfinite(plane), plane, np.nan) / noise)
     low, high = np.arcsinh([-3.0, 100.0])
     axes.imshow(
