@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pix2z.archive.softening import soften
+from pix2z.archive.sdss_file import soften
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig

@@ -3,8 +3,8 @@
 Nothing that a file says of itself is believed. Three things are done about that:
 
 1. `reading` turns what h5py, zipfile and numpy raise on damaged bytes into InputError.
-2. `find_dataset` hands out only data that lie in the file or its folder, and of which as much is
-   stored as is claimed.
+2. `find_dataset` hands out only data that lie in the file itself, and of which as much is stored as
+   is claimed.
 3. HDF5 itself can hang: it walks the heaps in which texts of variable length and the sources of
    virtual datasets lie by sizes that the file gives, and a damaged size sends it round for ever, or
    asks for 4 GiB, within a call that nothing in this process can interrupt. So `open_hdf5` lets a
@@ -25,7 +25,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, cast
@@ -71,7 +71,7 @@ LONGEST_TEXT = 1000
 LISTED_KEYS = 20
 
 MOST_LINKS = 16
-"""Soft links followed to one dataset, and virtual datasets within each other."""
+"""Soft links followed to one dataset."""
 
 MOST_COMPRESSION = 4096
 """Claimed over stored bytes; deflate reaches 1032 at most."""
@@ -180,16 +180,15 @@ def find_dataset(file: h5py.File, path: str | Path, key: str) -> h5py.Dataset:
     Raises
     ------
     InputError
-        There is none; it lies in another file, unless it is virtual and all its sources lie in the
-        folder of this one; or it claims to hold far more than is stored.
+        There is none; it lies, or its data lie, in another file; or it claims to hold far more than
+        is stored.
     """
     with reading(path, key):
         dataset = _follow(file, f"{path}: {key}", key, depth=0)
     if not isinstance(dataset, h5py.Dataset):
         raise InputError(f"{path}: key {key!r} is missing; the file has {keys_of(file, path)}")
     with reading(path, key):
-        stored = _stored_bytes(dataset, Path(path), key, depth=0)
-        _check_sizes(dataset, f"{path}: {key}", stored)
+        _check_storage(dataset, f"{path}: {key}")
     return dataset
 
 
@@ -227,36 +226,15 @@ def _follow(group: h5py.Group, where: str, place: str, *, depth: int) -> h5py.HL
     return here
 
 
-def _stored_bytes(dataset: h5py.HLObject | None, path: Path, key: str, *, depth: int) -> int:
-    """Bytes on disk of a dataset, or of all that a virtual one is made of."""
-    if not isinstance(dataset, h5py.Dataset):
-        return 0
-    if dataset.external:
+def _check_storage(dataset: h5py.Dataset, where: str) -> None:
+    """Raise InputError where data lie elsewhere, or are not what they claim to be."""
+    if dataset.external or dataset.is_virtual:
+        elsewhere = "external storage" if dataset.external else "a virtual dataset"
         raise InputError(
-            f"{path}: {key}: expected data in the file itself; received external storage in "
-            f"{str(dataset.external[0][0])!r}"
+            f"{where}: expected data in the file itself; received {elsewhere}, which names data "
+            "of other files: copy them into one file, or give the folder of the files"
         )
-    if not dataset.is_virtual:
-        return int(dataset.id.get_storage_size())
-    if depth > MOST_LINKS:
-        raise InputError(f"{path}: {key}: expected at most {MOST_LINKS} nested virtual datasets")
-    sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
-    stored = 0
-    for name, place in sorted(sources):
-        here, beside = name == ".", path if name == "." else path.parent / name
-        elsewhere = Path(name).name != name or beside.is_symlink() or not beside.is_file()
-        if elsewhere and not here:
-            raise InputError(
-                f"{path}: {key}: expected every source of a virtual dataset to be a file in "
-                f"{path.parent}; received {name!r}"
-            )
-        with nullcontext(dataset.file) if here else open_hdf5(beside) as file:
-            source = _follow(file, f"{beside}: {key}", place, depth=0)
-            stored += _stored_bytes(source, beside, key, depth=depth + 1)
-    return stored
-
-
-def _check_sizes(dataset: h5py.Dataset, where: str, stored: int) -> None:
+    stored = int(dataset.id.get_storage_size())
     claimed = dataset.size * dataset.dtype.itemsize if dataset.size else 0
     if claimed > max(UNCHECKED_BYTES, MOST_COMPRESSION * stored):
         raise InputError(

@@ -29,7 +29,6 @@ def fetch(archive, tmp_path):
         text="plate,mjd,fiberid\n300,51000,1\n300,51000,2\n300,51000,3\n",
         *,
         attempts=2,
-        read_timeout=30.0,
         **options,
     ):
         (tmp_path / "objects.csv").write_text(text)
@@ -38,7 +37,6 @@ def fetch(archive, tmp_path):
             tmp_path / "sdss.h5",
             cache=tmp_path / "files",
             patience=Retry(total=attempts - 1),
-            timeout=(20.0, read_timeout),
             **{"base_url": archive.url} | options,
         )
 

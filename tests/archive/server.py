@@ -4,9 +4,6 @@ Each request of a file takes the next fault of its `script`; when none is left, 
 well: ranges, If-Range, ETag and Last-Modified as RFC 9110 has them.
 """
 
-import os
-import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,17 +122,6 @@ def truncate(count: int, *, ranges: bool = True) -> Callable[[Handler], None]:
         first = handler.first if ranges else 0
         handler.begin_file(first)
         handler.send(handler.file.content[first : first + count])
-
-    return fault
-
-
-def reset(count: int) -> Callable[[Handler], None]:
-    """Send `count` bytes, and reset the connection."""
-
-    def fault(handler: Handler) -> None:
-        truncate(count)(handler)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(handler.connection.detach())
 
     return fault
 

@@ -32,7 +32,4 @@ def test_nan_stays_nan_and_dims_nothing_beside_it(stamps):
     flat = np.ones((1, 32, 32, 1), np.float32)
     flat[:, 16:] = np.nan
     np.testing.assert_allclose(soften(flat)[:, :16], 1.0, rtol=1e-5)
-
-
-def test_a_band_without_a_positive_pixel_is_0():
-    assert (soften(np.full((1, 32, 32, 5), -1.0, np.float32)) == 0).all()
+    assert (soften(-np.ones((1, 32, 32, 5), np.float32)) == 0).all()

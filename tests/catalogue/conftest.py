@@ -93,26 +93,6 @@ def predict_and_write(out, *, n=100, pdf=None, metadata=None, advance=lambda don
     )
 
 
-@pytest.fixture(scope="session")
-def survey_of():
-    return make_survey
-
-
-@pytest.fixture(scope="session")
-def write_survey():
-    return predict_and_write
-
-
-@pytest.fixture(scope="session")
-def true_redshift():
-    return redshift_of
-
-
-@pytest.fixture(scope="session")
-def fresh_reader():
-    return PixelReader
-
-
 @pytest.fixture
 def reader():
     return PixelReader()

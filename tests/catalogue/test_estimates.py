@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pix2z.catalogue.estimates import predict_survey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
+from tests.catalogue.conftest import PixelReader, make_survey, redshift_of
 
 
 def collect(estimator, survey, **options):
@@ -19,22 +20,20 @@ def collect(estimator, survey, **options):
 
 @settings(max_examples=30)
 @given(n=st.integers(1, 200), batch_rows=st.integers(1, 130))
-def test_every_row_comes_once_in_order_and_with_its_own_redshift(
-    survey_of, true_redshift, fresh_reader, n, batch_rows
-):
+def test_every_row_comes_once_in_order_and_with_its_own_redshift(n, batch_rows):
     rows, z_median, density, flags, block = collect(
-        fresh_reader(), survey_of(n), batch_rows=batch_rows
+        PixelReader(), make_survey(n), batch_rows=batch_rows
     )
     np.testing.assert_array_equal(rows, np.arange(n))
-    np.testing.assert_allclose(z_median, true_redshift(rows), atol=1e-4)
+    np.testing.assert_allclose(z_median, redshift_of(rows), atol=1e-4)
     assert density.shape == (n, 40)
     assert not flags.any()
     assert block.max() <= batch_rows
 
 
-def test_stamps_are_read_in_batches_and_only_when_wanted(survey_of, reader):
+def test_stamps_are_read_in_batches_and_only_when_wanted(reader):
     asked = []
-    survey = survey_of(10_000, alter=lambda rows, images: asked.append(len(rows)))
+    survey = make_survey(10_000, alter=lambda rows, images: asked.append(len(rows)))
     blocks = predict_survey(reader, survey, batch_rows=64)
     assert asked == []
     next(blocks)
@@ -42,7 +41,7 @@ def test_stamps_are_read_in_batches_and_only_when_wanted(survey_of, reader):
     assert asked == [64, 64]
 
 
-def test_flags_say_what_is_missing(survey_of, reader, true_redshift):
+def test_flags_say_what_is_missing(reader):
     def alter(rows, images):
         images[0, ..., 0] = np.nan  # a band is absent
         images[1, :4] = np.nan  # masked
@@ -55,21 +54,21 @@ def test_flags_say_what_is_missing(survey_of, reader, true_redshift):
         images[11] = 3e38
 
     ebv = np.array([0.1, 0.1, 0.1, 0.1, np.nan, 0.1, 0.1, 0.1, -1.0, np.inf, 0.0, 0.1], np.float32)
-    _, z_median, density, flags, _ = collect(reader, survey_of(12, alter=alter, ebv=ebv))
+    _, z_median, density, flags, _ = collect(reader, make_survey(12, alter=alter, ebv=ebv))
     assert flags.tolist() == [1, 2, 2, 1, 4, 9, 9, 9, 4, 4, 2, 9]
     blank = flags & ImageFlag.BLANK != 0
     assert np.isnan(z_median[blank]).all()
     assert np.isnan(density[blank]).all()
     np.testing.assert_allclose(
-        z_median[~blank], true_redshift(np.flatnonzero(~blank)), atol=0.02
+        z_median[~blank], redshift_of(np.flatnonzero(~blank)), atol=0.02
     )  # the others, blank ones beside them
     assert np.isfinite(density[~blank]).all()
     assert set(IMAGE_FLAG_MEANINGS) == {1, 2, 4, 8}
 
 
 @pytest.mark.parametrize(("given_ebv", "expected"), [(0.3, [0.3, 0.3]), (None, [0.05, np.nan])])
-def test_ebv_is_the_files_own_or_one_for_all(survey_of, reader, given_ebv, expected):
-    survey = survey_of(2, ebv=np.array([0.05, -9999.0], np.float32))
+def test_ebv_is_the_files_own_or_one_for_all(reader, given_ebv, expected):
+    survey = make_survey(2, ebv=np.array([0.05, -9999.0], np.float32))
     _, _, _, flags, _ = collect(reader, survey, ebv=given_ebv)
     np.testing.assert_allclose(reader.seen_ebv[0], expected)
     assert flags.tolist() == ([0, 0] if given_ebv else [0, 4])

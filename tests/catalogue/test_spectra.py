@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
-from pix2z.errors import InputError
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
@@ -18,6 +17,7 @@ from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.estimator import Reconstruction
 from pix2z.spectrum_network.units import physical_blocks, redshift_columns
 from pix2z.wavelengths import WavelengthGrid
+from tests.catalogue.conftest import make_survey, redshift_of
 
 SHIFTS = ShiftGrid(WavelengthGrid(3800.0, 9200.0, 400), 8, 0.0, 0.4)
 
@@ -40,35 +40,35 @@ class PixelsAreShapes:
         return Reconstruction(flux, half, 2 * half, shares, image_flags(images, ebv))
 
 
-def write(path, survey, *, ebv=None, n=None, batches=None):
+def write(path, survey, *, ebv=None):
     network = PixelsAreShapes()
     return write_reconstructions(
         path,
         network,
-        physical_blocks(network, batches or stamps_of_survey(survey, ebv=ebv)),
-        n=n or len(survey.table),
+        physical_blocks(network, stamps_of_survey(survey, ebv=ebv)),
+        n=len(survey.table),
         columns=EBV_COLUMN,
         attributes=spectrum_attributes(network, survey, ebv=ebv),
     )
 
 
 @pytest.fixture
-def survey(survey_of, tmp_path):
+def survey(tmp_path):
     """Return a function that makes a survey of n galaxies, in a file that is empty."""
 
     def make(n, **options):
         (tmp_path / "in.h5").touch()
-        return survey_of(n, path=str(tmp_path / "in.h5"), **options)
+        return make_survey(n, path=str(tmp_path / "in.h5"), **options)
 
     return make
 
 
 @pytest.mark.parametrize("ebv", [0.0, 0.3])
-def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, true_redshift, tmp_path, ebv):
+def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, tmp_path, ebv):
     """Every pixel of a galaxy is x nanomaggies: within 6 arcsec of the middle, x times the area."""
     found = write(tmp_path / "s.hdf5", survey(300), ebv=ebv)
     assert (found.n_flagged, set(found.n_by_flag)) == (0, {1, 2, 4, 8, 16})
-    x = true_redshift(np.arange(300))
+    x = redshift_of(np.arange(300))
     area = np.pi * (6.0 / 0.396) ** 2
     brightness = x * area * 10 ** (0.4 * 2.751 * ebv) * flux_density_per_nanomaggy("r")
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
@@ -97,9 +97,11 @@ def test_redshifts_are_those_of_the_bins():
     low, high = np.expm1(SHIFTS.centres - half), np.expm1(SHIFTS.centres + half)
     np.testing.assert_allclose(columns["pix2z_z_err68_low"], low, atol=1e-5)
     np.testing.assert_allclose(columns["pix2z_z_err68_high"], high, atol=1e-5)
+    plain = redshift_columns(SimpleNamespace(flux=found.flux, shares=None), SHIFTS)
+    assert all(np.isnan(values).all() and len(values) == n for values in plain.values())
 
 
-def test_flags_are_counted_as_they_are_written(survey, tmp_path):
+def test_flags_are_counted_and_blank_galaxies_have_no_spectrum(survey, tmp_path):
     def alter(rows, images):
         for row, spoil in ((0, np.s_[:]), (1, np.s_[..., 2]), (2, np.s_[:3, :3])):
             images[rows == row, *([spoil] if not isinstance(spoil, tuple) else spoil)] = np.nan
@@ -110,28 +112,10 @@ def test_flags_are_counted_as_they_are_written(survey, tmp_path):
     assert set(SPECTRUM_FLAG_MEANINGS) == set(found.n_by_flag)
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
         assert file["flags"][...].tolist() == [9, 17, 2, 0, 0]
-
-
-def test_an_error_on_the_way_leaves_what_was_there(survey, tmp_path):
-    out = tmp_path / "s.hdf5"
-    out.write_bytes(b"earlier")
-
-    def batches():
-        yield next(stamps_of_survey(survey(300)))
-        raise InputError("in.h5: damaged")
-
-    with pytest.raises(InputError, match=r"in.h5: damaged"):
-        write(out, survey(300), batches=batches())
-    with pytest.raises(ValueError, match="expected 700 rows in all; got 300"):
-        write(out, survey(300), n=700)
-    assert out.read_bytes() == b"earlier"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5", "s.hdf5"]
-
-
-def test_a_file_that_cannot_be_written_is_named(survey, tmp_path):
-    (tmp_path / "blocked").write_text("not a folder")
-    with pytest.raises(InputError, match=r"blocked/s.hdf5: cannot be written \("):
-        write(tmp_path / "blocked/s.hdf5", survey(3))
+        assert file["mean_flux_r"][1] == 1  # its spectrum stays relative to r
+        for name in ("flux", "flux_error", "flux_error95", "pix2z_z_median", "mean_flux_r"):
+            missing = np.isnan(file[name][...]).reshape(5, -1).all(axis=1)
+            assert missing.tolist() == [True, False, False, False, False]
 
 
 def test_very_many_files_fit_the_attributes(survey, tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """Galaxies in every layout beside trained networks, and commands that are run there."""
 
+import io
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import h5py
@@ -63,19 +65,20 @@ def images_folder(tmp_path_factory, sample_path, trained_pool, trained_spectrum)
     return folder
 
 
-@pytest.fixture
-def pix2z_in(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """Return what runs ``pix2z`` in a folder: exit code, stdout, stderr."""
-
-    def run(folder: Path, *arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
+def run_pix2z(folder: Path, *arguments: object) -> tuple[int, str, str]:
+    """Run ``pix2z`` in a folder: exit code, stdout, stderr."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
         try:
             cli.main()
         except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
+            code = int(ended.code or 0)
+    return code, out.getvalue(), err.getvalue()
 
-    return run
+
+@pytest.fixture
+def pix2z_in() -> Callable[..., tuple[int, str, str]]:
+    """Return what runs ``pix2z`` in a folder: exit code, stdout, stderr."""
+    return run_pix2z

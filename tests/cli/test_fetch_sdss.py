@@ -7,9 +7,6 @@ import time
 
 import pytest
 
-from pix2z.dataset.store import open_galaxies
-from pix2z.errors import InputError
-from pix2z.ingest.galaxies import ingest
 from tests.archive.server import archive_serving, stall
 from tests.archive.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
 
@@ -49,18 +46,7 @@ def one_line(errors):
     return errors
 
 
-def test_the_file_lies_beside_the_list_and_ingest_is_told_how(run, folder):
-    code, said, errors = run()
-    assert (code, errors) == (0, "")
-    assert said.startswith("lists/sdss.h5: 2 of 2 galaxies, from 1 field\n")
-    assert "ingest:\n  source: lists/sdss.h5\n  layout: sdss32\n" in said
-    assert "Funding for the Sloan Digital Sky Survey IV has been provided by" in said
-    found = sorted(path.name for path in (folder / "lists").iterdir())
-    assert found == ["galaxies.csv", "sdss-files", "sdss.failures.csv", "sdss.h5"]
-    assert (folder / "lists/sdss.failures.csv").read_text() == "row,object,reason\n"
-
-
-def test_what_failed_is_named_and_the_rest_is_written(run, folder, archive):
+def test_the_file_lies_beside_the_list_and_what_failed_is_named(run, folder, archive):
     del archive.files[spectrum_path(300, 51000, 1)]
     del archive.files[frame_path("u", 1000, 2, 30)]
     code, said, errors = run()
@@ -73,6 +59,10 @@ def test_what_failed_is_named_and_the_rest_is_written(run, folder, archive):
     ]
     assert lines[3].startswith("  row 1, 0300-51000-0001: http://127.0.0.1:")
     assert lines[3].endswith("HTTP 404 Not Found")
+    assert "ingest:\n  source: lists/sdss.h5\n  layout: sdss32\n" in said
+    assert "Funding for the Sloan Digital Sky Survey IV has been provided by" in said
+    found = sorted(path.name for path in (folder / "lists").iterdir())
+    assert found == ["galaxies.csv", "sdss-files", "sdss.failures.csv", "sdss.h5"]
     report = (folder / "lists/sdss.failures.csv").read_text().splitlines()
     assert len(report) == 2
     assert report[1].startswith("1,0300-51000-0001,http://127.0.0.1:")
@@ -95,8 +85,7 @@ def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(ru
     [
         ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
         (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
-        (LISTED, ["--out", "x.csv"], "x.csv: expected the name of a file that ends in .h5 or"),
-        (LISTED, ["--base-url", "http://host/?x=1"], "http://host/?x=1: expected a URL"),
+        (LISTED, ["--out", "x.csv"], "x.csv: expected a name ending in .h5 or .hdf5"),
     ],
 )
 def test_a_list_or_an_option_that_cannot_be_is_one_line(run, folder, archive, text, options, words):
@@ -106,16 +95,6 @@ def test_a_list_or_an_option_that_cannot_be_is_one_line(run, folder, archive, te
     assert words in one_line(errors)
     assert archive.asked == []
     assert [path.name for path in (folder / "lists").iterdir()] == ["galaxies.csv"]
-
-
-def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, folder):
-    assert run("--soften")[0] == 0
-    limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
-    with pytest.raises(InputError, match="its pixels are softened to .0, 1., no flux; to take"):
-        ingest("lists/sdss.h5", "g.h5", **limits)
-    assert ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)["n_good"] == 2
-    with open_galaxies("g.h5") as galaxies:
-        assert galaxies.attribute("unit") == "softened to [0, 1], no flux"
 
 
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, archive):

@@ -88,7 +88,7 @@ def test_a_file_of_many_is_read_with_its_own_basis(run, tmp_path):
     assert [row["flags"] for row in found] == ["0", "0", "3", "0"]
     assert (found[2]["z"], found[2]["z_err"], found[2]["reduced_chi2"]) == ("nan", "nan", "nan")
     assert said.startswith("4 spectra of 1 files in ")
-    assert "1 flagged (no redshift: 1; fewer than half of the pixels are good: 1)" in said
+    assert "\n1 flagged (no redshift: 1, fewer than half of the pixels are good: 1)\n" in said
 
 
 def test_errors_may_be_absent_and_the_scan_coarse(run, tmp_path):
@@ -171,18 +171,14 @@ def test_where_no_file_is_read_nothing_is_written_and_an_old_table_stays(run, tm
 @pytest.mark.parametrize(
     ("options", "out", "said"),
     [
-        ((), "z.txt", "z.txt: expected a name ending in .csv"),
-        ((), "folder.csv", "folder.csv: is a folder"),
         ((), "no/way.csv", "way.csv: cannot be written"),
         (("--z-min", 0.5, "--z-max", 0.1), "z.csv", "received 0.5, 0.1"),
         (("--z-max", "inf"), "z.csv", "--z-min, --z-max: expected"),
-        (("--z-min", "nan"), "z.csv", "--z-min, --z-max: expected"),
         (("--coarse", 1000), "z.csv", "many.h5: expected 16000 pixels or more; received 2000"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line(run, tmp_path, options, out, said):
     write_many(tmp_path / "many.h5")
-    (tmp_path / "folder.csv").mkdir()
     (tmp_path / "no").write_text("a file, no folder")
     code, _, errors = run("many.h5", *options, out=out)
     assert code == 2
@@ -195,7 +191,7 @@ def test_an_input_is_not_overwritten(run, tmp_path):
     write_many(tmp_path / "many.csv")
     before = (tmp_path / "many.csv").read_bytes()
     code, _, errors = run("many.csv", out="./many.csv")
-    assert (code, errors) == (2, "error: many.csv: is an input itself; expected another name\n")
+    assert (code, errors) == (2, "error: many.csv: is the input itself; expected another name\n")
     assert (tmp_path / "many.csv").read_bytes() == before
 
 

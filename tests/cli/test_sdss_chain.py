@@ -1,19 +1,15 @@
-"""From a list of SDSS objects to spectra and redshifts, some of them without a good pixel."""
+"""From a list of SDSS objects to spectra of their images, drawn beside SDSS's own."""
 
-import csv
 from io import BytesIO
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from pix2z import cli
 from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import add_field, add_spectrum, spectrum_bytes, spectrum_path
 
-HTML = b"<!DOCTYPE html><title>Not found</title>" * 100
 GOOD, NO_IVAR, NO_U = 1, 2, 3
 
 
@@ -36,47 +32,23 @@ def archive():
         yield served
 
 
-def run(*arguments) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
-        patch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return ended.value.code or 0
-
-
-@pytest.fixture(scope="module")
-def folder(archive, trained_spectrum, tmp_path_factory) -> Path:
-    """Folder with sdss.h5, and spectra.hdf5 of a small network."""
-    folder = tmp_path_factory.mktemp("chain")
+def test_galaxies_of_a_list_have_spectra_and_sdss_s_own_beside_them(
+    archive, trained_spectrum, pix2z_in, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr("urllib3.util.Retry.sleep", lambda *_: None)
+    monkeypatch.setattr(
+        "pix2z.catalogue.spectra.plot_spectra", lambda shown, **_: drawn.extend(shown)
+    )
     rows = "".join(f"300,51000,{fiber},0.03\n" for fiber in (GOOD, NO_IVAR, NO_U))
-    (folder / "list.csv").write_text(f"plate,mjd,fiberid,ebv\n{rows}")
-    assert run("fetch", "sdss", folder / "list.csv", "--base-url", archive.url) == 0
-    out = ("--out", folder / "spectra.hdf5", "--plot", folder / "spectra.png", "--no-check")
-    assert run("spectrum", folder / "sdss.h5", "--model", trained_spectrum, *out) == 0
-    return folder
-
-
-def test_galaxies_have_spectra_and_flags(folder):
-    with h5py.File(folder / "spectra.hdf5", "r") as file:
+    (tmp_path / "list.csv").write_text(f"plate,mjd,fiberid,ebv\n{rows}")
+    assert pix2z_in(tmp_path, "fetch", "sdss", "list.csv", "--base-url", archive.url)[0] == 0
+    out = ("--out", "spectra.hdf5", "--plot", "spectra.png", "--no-check")
+    assert pix2z_in(tmp_path, "spectrum", "sdss.h5", "--model", trained_spectrum, *out)[0] == 0
+    with h5py.File(tmp_path / "spectra.hdf5", "r") as file:
         assert (file["object_id"][...] % 10**4).tolist() == [GOOD, NO_IVAR, NO_U]
         assert file["flags"][...].tolist() == [0, 0, 1]
         assert np.isfinite(file["flux"][...]).all()
         np.testing.assert_allclose(file["ebv"][...], 0.03)
-    assert (folder / "spectra.png").stat().st_size > 10_000
-
-
-def test_spectra_without_a_good_pixel_have_no_redshift_and_pages_are_no_spectra(
-    folder, tmp_path, capsys
-):
-    (tmp_path / "page.fits").write_bytes(HTML)
-    cached = sorted(folder.rglob("spec-0300-51000-*.fits"))
-    good, no_ivar = cached[0], cached[1]
-    files = (no_ivar, tmp_path / "page.fits", good)
-    assert run("redshift", *files, "--out", tmp_path / "z.csv") == 2
-    errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 1
-    assert errors[0].startswith(f"error: {tmp_path / 'page.fits'}: ")
-    found = list(csv.DictReader((tmp_path / "z.csv").read_text().splitlines()))
-    assert [row["file"] for row in found] == [str(no_ivar), str(good)]
-    assert (int(found[0]["flags"]) & 1, found[0]["z"]) == (1, "nan")
+    assert len(drawn) == 3
+    assert all(one.truth is not None for one in drawn)

@@ -3,7 +3,8 @@ import pytest
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits
 
-from pix2z.controls.methods import METHODS, Sample, Settings
+from pix2z.config.controls import ControlsConfig
+from pix2z.controls.methods import METHODS, Sample
 from pix2z.redshift_pdf.density import cdf_at, median
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -36,7 +37,7 @@ def fit(name, **changes):
     validation = changes.pop("validation", VALIDATION)
     parts = {"train": TRAIN, "validation": validation, "calibration": CALIBRATION}
     given = {"n_neighbours": (5, 20, 200), "tree_iterations": 60, "mlp_epochs": 12} | changes
-    return METHODS[name](parts, Settings(grid=GRID, n_phot_bins=4, seed=1, **given))
+    return METHODS[name](parts, ControlsConfig(n_phot_bins=4, seed=1, **given), GRID)
 
 
 @pytest.mark.parametrize("name", METHODS)

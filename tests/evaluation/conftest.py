@@ -24,11 +24,6 @@ def redshifts(n):
     return np.clip(np.random.default_rng(77).gamma(3.6, 0.03, n), 0.003, 0.39)
 
 
-def gaussian_density(centre, sigma, grid=GRID):
-    z = grid.centres[None, :]
-    return normalise(np.exp(-0.5 * ((z - centre[:, None]) / sigma[:, None]) ** 2) + 1e-9, grid)
-
-
 def make_predictions(n=400, *, sigma=0.015, offset=0.0, seed=1, clip=None, z_spec=None, row=None):
     """Plausible predictions of the same n galaxies, whatever the arm.
 
@@ -40,7 +35,8 @@ def make_predictions(n=400, *, sigma=0.015, offset=0.0, seed=1, clip=None, z_spe
     row = np.arange(n) * 2 if row is None else row
     rng = np.random.default_rng(seed)
     centre = np.clip(z_spec + offset + rng.normal(0, sigma, n), 0.002, clip or 0.398)
-    density = gaussian_density(centre, np.full(n, sigma))
+    offsets = (GRID.centres - centre[:, None]) / sigma
+    density = normalise(np.exp(-0.5 * offsets**2) + 1e-9, GRID)
     return Predictions(
         grid=GRID,
         density=density,
@@ -80,7 +76,7 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
     columns |= {"specz_redshift": z_spec, "object_id": 10 * index + 10**12, "group_id": index}
     columns |= {"row_origin": index, "mag_r": np.full(2 * n, 17.0), "ebv": np.full(2 * n, 0.03)}
     columns["seeing"] = np.full((2 * n, 5), 1.3)
-    (root / "data").mkdir(parents=True)
+    (root / "data").mkdir(parents=True, exist_ok=True)
     write_galaxies(
         root / "data" / "galaxies.h5",
         columns=columns,
@@ -99,13 +95,13 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
     truth = {"z_spec": z_spec[test].astype(float), "row": test}
     for position, name in enumerate(arms):
         seeds = (1,) if name.startswith("published") else (1, 2)
-        for what in ("pool", *(f"seed-{seed}" for seed in seeds)):
-            made = make_predictions(n, seed=hash_seed(name, what), **ARMS[name], **truth)
+        for number, what in enumerate(["pool", *(f"seed-{seed}" for seed in seeds)]):
+            made = make_predictions(n, seed=10 * position + number, **ARMS[name], **truth)
             write_predictions(root / f"predictions/{name}/{what}.hdf5", made)
         for seed in seeds:
             write_history(root / f"models/{name}/seed-{seed}/history.json", position + seed)
-    for name in controls:
-        made = make_predictions(n, seed=hash_seed(name, "pool"), **CONTROLS[name], **truth)
+    for position, name in enumerate(controls):
+        made = make_predictions(n, seed=100 + position, **CONTROLS[name], **truth)
         write_predictions(root / f"predictions/controls/{name}.hdf5", made)
     (root / "reports").mkdir()
     cost = {name: {"n_train": n, "cpu_seconds": 0.5} for name in controls}
@@ -123,10 +119,6 @@ INGEST = {
     "bad": {"redshift outside the range": {"count": 10, "rows": [1, 2]}},
     "good_with": {"band u absent": 0, "masked pixels": 1},
 }
-
-
-def hash_seed(*names):
-    return sum(ord(letter) * (position + 1) for position, letter in enumerate("/".join(names)))
 
 
 def write_history(path, seed):
@@ -177,9 +169,3 @@ def terms():
         return galaxy_terms(select(whole, rows) for rows in cuts)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def workspace():
-    """Make the files that the stage reads: `workspace(folder, n=..., arms=..., controls=...)`."""
-    return make_workspace

@@ -10,8 +10,7 @@ from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
 from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW, make_workspace
 
 
 def read_arm(name, **kwargs):
@@ -19,9 +18,9 @@ def read_arm(name, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def folder(workspace, tmp_path_factory):
-    root = tmp_path_factory.mktemp("files") / "work"
-    workspace(root, n=12, arms=("full", "published_full"), controls=("knn", "trainz"))
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("files")
+    make_workspace(root, n=12, arms=("full",), controls=("knn", "trainz"))
     return root
 
 
@@ -46,28 +45,28 @@ def test_controls_come_from_the_least_informed_on(folder):
     assert read_controls(predictions=folder / "nowhere") == {}
 
 
-def test_estimates_that_are_not_finite_are_refused(folder, predictions):
-    sample = predictions(6)
-    z_phot = sample.z_phot.copy()
-    z_phot[2] = float("nan")
-    path = folder / "predictions/broken/pool.hdf5"
-    write_predictions(path, dataclasses.replace(sample, z_phot=z_phot))
-    with pytest.raises(InputError, match=r"pool\.hdf5: z_phot must be finite; .* 1 galaxies"):
-        read_arm("broken", predictions=folder / "predictions", models=folder / "models")
+def not_finite(predictions):
+    z_phot = np.where(np.arange(len(predictions)) == 2, np.nan, predictions.z_phot)
+    return dataclasses.replace(predictions, z_phot=z_phot)
 
 
-def test_a_seed_without_a_number_is_refused(folder, predictions):
-    write_predictions(folder / "predictions/odd/seed-x.hdf5", predictions(3))
-    with pytest.raises(InputError, match="expected seed-<number>"):
-        read_arm("odd", predictions=folder / "predictions")
+def reversed_order(predictions):
+    return select(predictions, np.arange(len(predictions))[::-1])
 
 
-def test_a_seed_with_other_galaxies_than_the_pool_is_refused(folder, predictions):
-    write_predictions(folder / "predictions/mixed/pool.hdf5", predictions(6))
-    shuffled = select(predictions(6), np.arange(6)[::-1])
-    write_predictions(folder / "predictions/mixed/seed-1.hdf5", shuffled)
-    with pytest.raises(InputError, match=r"seed-1\.hdf5: expected the galaxies of pool\.hdf5"):
-        read_arm("mixed", predictions=folder / "predictions")
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("pool", not_finite, r"pool\.hdf5: z_phot must be finite; it is not for 1 galaxies"),
+        ("seed-x", lambda whole: whole, r"seed-x\.hdf5: expected seed-<number>"),
+        ("seed-1", reversed_order, r"seed-1\.hdf5: expected the galaxies of pool\.hdf5"),
+    ],
+)
+def test_files_that_are_not_as_they_should_be_are_named(tmp_path, predictions, name, change, said):
+    write_predictions(tmp_path / "odd/pool.hdf5", predictions(6))
+    write_predictions(tmp_path / f"odd/{name}.hdf5", change(predictions(6)))
+    with pytest.raises(InputError, match=said):
+        read_arm("odd", predictions=tmp_path)
 
 
 def test_a_change_is_made_to_every_chunk_of_pool_and_seeds(folder, monkeypatch):

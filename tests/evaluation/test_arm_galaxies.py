@@ -1,17 +1,15 @@
 import tracemalloc
-from dataclasses import fields
 
 import numpy as np
 
 from pix2z.evaluation.arm_files import read_arm
-from pix2z.evaluation.arm_galaxies import galaxy_terms
-from pix2z.evaluation.arm_metrics import metric_intervals
+from pix2z.evaluation.arm_galaxies import galaxy_terms, subset_masks
+from pix2z.evaluation.arm_metrics import measure
 from pix2z.evaluation.pdf_metrics import pdf_terms
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.predictions import COLUMNS, columns_of, select
 from pix2z.redshift_pdf.qp_files import pdf_writer
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW
 
 
 def test_terms_of_chunks_are_those_of_the_whole(predictions):
@@ -24,8 +22,8 @@ def test_terms_of_chunks_are_those_of_the_whole(predictions):
     for name in COLUMNS:
         np.testing.assert_array_equal(getattr(terms, name), getattr(sample, name))
     expected = pdf_terms(sample.density, sample.grid, sample.z_spec)
-    for entry in fields(expected):
-        np.testing.assert_array_equal(getattr(terms.pdf, entry.name), getattr(expected, entry.name))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(getattr(terms, name), values)
     limits = quantiles(sample.density, sample.grid, [0.16, 0.84])
     np.testing.assert_array_equal(np.stack([terms.err68_low, terms.err68_high], axis=1), limits)
 
@@ -49,7 +47,7 @@ def test_memory_holds_no_pdfs(predictions, tmp_path):
             write_many(folder / "full" / f"{name}.hdf5", chunk, n)
         tracemalloc.start()
         arm = read_arm("full", clip_window=WINDOW, predictions=folder, models=tmp_path)
-        metric_intervals(arm.pool, n_bootstrap=2, seed=1)
+        measure(arm.pool, n_bootstrap=2, seed=1)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
@@ -57,3 +55,10 @@ def test_memory_holds_no_pdfs(predictions, tmp_path):
     peak(1024)  # what is made at the first use
     small, large = peak(4096), peak(2 * 4096)
     assert (large - small) / 4096 < 400  # bytes per galaxy; its PDF in float32 has 720
+
+
+def test_the_ends_of_the_window_are_inside():
+    masks = subset_masks(np.array([0.0, 0.1, 0.2, 0.3]), (0.1, 0.2))
+    np.testing.assert_array_equal(masks["inside"], [False, True, True, False])
+    np.testing.assert_array_equal(masks["outside"], ~masks["inside"])
+    assert masks["whole"].all()

@@ -3,34 +3,22 @@ import json
 import numpy as np
 import pytest
 
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, galaxy_terms, select_terms
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import (
     arm_report,
     binned_metrics,
     coverage,
-    metric_intervals,
-    metric_values,
+    measure,
     subset_values,
 )
-from pix2z.evaluation.pdf_metrics import pdf_metrics
 from pix2z.evaluation.point_metrics import point_metrics
-
-
-def test_values_are_those_of_the_two_metric_modules(predictions):
-    sample = predictions(100)
-    keep = sample.z_spec < 0.1
-    found = metric_values(select_terms(galaxy_terms([sample]), keep))
-    z_phot, z_spec = sample.z_phot[keep], sample.z_spec[keep]
-    expected = point_metrics(z_phot, z_spec)
-    expected |= pdf_metrics(sample.density[keep], sample.grid, z_spec)
-    assert found == pytest.approx(expected)
 
 
 def test_a_choice_of_metrics_has_the_values_of_all(terms):
     sample = terms(80)
-    every = metric_intervals(sample, n_bootstrap=30, seed=1)
+    every = measure(sample, n_bootstrap=30, seed=1).intervals()
     for chosen in (("nmad", "crps"), ("seed_precision",), ("pit_ks", "rmse"), ()):
-        found = metric_intervals(sample, n_bootstrap=30, seed=1, only=chosen)
+        found = measure(sample, n_bootstrap=30, seed=1, only=chosen).intervals()
         assert found == {name: every[name] for name in every if name in chosen}
 
 
@@ -43,15 +31,12 @@ def test_coverage_stands_beside_its_band():
     assert coverage(np.array([]))["coverage_95"]["value"] is None
 
 
-@pytest.fixture(scope="module")
-def report(terms):
+def test_the_report_is_json_of_all_subsets(terms):
     window = (-0.006, 0.224)
     arm = ArmGalaxies(terms(200), {1: subset_values(terms(200, seed=2), window)})
-    return arm_report("full", arm, clip_window=window, n_bootstrap=40, seed=1)
-
-
-def test_the_report_is_json_of_all_subsets(report):
+    report = arm_report("full", arm, clip_window=window, n_bootstrap=40, seed=1)
     json.dumps(report, allow_nan=False)
+    assert set(report["pool"]) == set(report["seeds"]["1"]) == {"whole", "inside", "outside"}
     assert report["n"]["inside"] + report["n"]["outside"] == report["n"]["whole"] == 200
     for subset in ("whole", "inside", "outside"):
         assert {"mae", "seed_outlier_005", "crps", "coverage_95"} <= set(report["pool"][subset])
@@ -67,16 +52,16 @@ def test_bins_stand_at_their_centres_and_measure_their_own_galaxies(terms):
     found = binned_metrics(sample, sample.z_spec, edges, n_bootstrap=50, seed=1)
     assert [entry["centre"] for entry in found] == pytest.approx([0.05, 0.15, 0.3])
     assert sum(entry["n"] for entry in found) == 300
-    keep = (sample.z_spec >= 0.1) & (sample.z_spec < 0.2)
-    expected = point_metrics(sample.z_phot[keep], sample.z_spec[keep])
+    own = select_terms(sample, (sample.z_spec >= 0.1) & (sample.z_spec < 0.2))
+    expected = point_metrics(own.z_phot, own.z_spec)
     assert found[1]["nmad"]["value"] == pytest.approx(expected["nmad"])
+    assert found[1]["crps"]["value"] == pytest.approx(own.crps.mean())
     assert found[1]["bias_mean"]["low"] < expected["bias_mean"] < found[1]["bias_mean"]["high"]
 
 
 def test_thin_bins_keep_their_count_alone_the_last_edge_is_inside_and_nan_is_in_none(terms):
-    sample = terms(20)
     variable = np.r_[[np.nan] * 3, [0.2] * 4, [0.5] * 13]
     edges = np.array([0.0, 0.4, 0.5])
-    thin, last = binned_metrics(sample, variable, edges, n_bootstrap=5, seed=1)
+    thin, last = binned_metrics(terms(20), variable, edges, n_bootstrap=5, seed=1)
     assert (thin["n"], last["n"]) == (4, 13)
     assert thin["crps"] == {"value": None, "low": None, "high": None}

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.metric_names import METRICS
-
-WINDOW = (-0.006, 0.224)
+from tests.evaluation.conftest import WINDOW
 
 
 def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
@@ -92,7 +91,7 @@ def test_paired_intervals_agree_with_the_paired_t_interval(terms):
     first, second = terms(600, seed=1), terms(600, seed=5, sigma=0.017)
     found = run({"full": ArmGalaxies(first), "clipped": ArmGalaxies(second)}, n_bootstrap=2000)
     entry = find(found, "full", "clipped", "whole", "crps")
-    difference = first.pdf.crps - second.pdf.crps
+    difference = first.crps - second.crps
     half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
     assert entry["difference"] == pytest.approx(difference.mean())
     assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.08)
@@ -119,13 +118,6 @@ def test_arms_on_other_galaxies_are_refused(terms):
         run({"full": ArmGalaxies(terms(50)), "clipped": ArmGalaxies(regrouped)})
     with pytest.raises(InputError, match="at least one"):
         run({})
-
-
-def test_the_ends_of_the_window_are_inside():
-    masks = subset_masks(np.array([0.0, 0.1, 0.2, 0.3]), (0.1, 0.2))
-    np.testing.assert_array_equal(masks["inside"], [False, True, True, False])
-    np.testing.assert_array_equal(masks["outside"], ~masks["inside"])
-    assert masks["whole"].all()
 
 
 def test_the_scatter_of_trainings_widens_intervals(terms):

@@ -47,10 +47,6 @@ def gain():
     )
 
 
-def said(found, *, all_kept=False):
-    return verdict(found, sample="mine.h5", n=N, all_kept=all_kept)
-
-
 def test_every_version_and_difference_has_every_metric_with_its_interval(gain):
     assert set(gain["metrics"]) == {"base", "recalibrated", "tuned"}
     assert set(gain["differences"]) == {f"{a} minus {b}" for a, b in PAIRS}
@@ -64,11 +60,11 @@ def test_every_version_and_difference_has_every_metric_with_its_interval(gain):
 def test_values_are_those_of_the_metrics_and_differences_theirs(gain):
     values = metric_values(predicted(scatter=0.03, width=0.03))
     for metric in METRICS:
-        assert gain["metrics"]["base"][metric]["value"] == pytest.approx(values[metric])
+        of = {name: entry[metric]["value"] for name, entry in gain["metrics"].items()}
+        assert of["base"] == pytest.approx(values[metric])
         for a, b in PAIRS:
-            one, other = (gain["metrics"][v][metric]["value"] for v in (a, b))
-            found = gain["differences"][f"{a} minus {b}"][metric]["value"]
-            assert found == pytest.approx(one - other)
+            difference = gain["differences"][f"{a} minus {b}"][metric]["value"]
+            assert difference == pytest.approx(of[a] - of[b])
 
 
 def test_differences_are_paired(gain):
@@ -79,25 +75,33 @@ def test_differences_are_paired(gain):
     assert one["high"] - one["low"] > 0
 
 
-def test_a_gain_by_weights_is_told(gain):
-    words = said(gain)
-    assert words.startswith("On 120 test galaxies of mine.h5, CRPS is 0.0")
-    assert ": better, and by new weights, since against the base recalibrated" in words
-    assert words.endswith(".")
+PREDICTED = {
+    "wide": {"scatter": 0.03, "width": 0.03},
+    "narrow": {"scatter": 0.03, "width": 0.004},
+    "another": {"scatter": 0.03, "width": 0.03, "seed": 9},
+    "worse": {"scatter": 0.06, "width": 0.06},
+    "better": {"scatter": 0.015, "width": 0.015},
+}
 
 
-def test_a_gain_by_calibration_alone_is_told():
-    narrow = predicted(scatter=0.03, width=0.004)
-    wide = predicted(scatter=0.03, width=0.03)
-    assert "better, but perhaps by calibration alone" in said(measured(narrow, wide, wide))
-
-
-def test_no_difference_and_a_loss_are_told():
-    one, other = (predicted(scatter=0.03, width=0.03, seed=seed) for seed in (0, 9))
-    assert said(measured(one, one, other)).endswith(": no significant difference.")
-    worse = predicted(scatter=0.06, width=0.06)
-    assert said(measured(one, one, worse)).endswith(": the base is better, and should be used.")
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        (("wide", "wide", "better"), ": better, and by new weights, since against the base recal"),
+        (("narrow", "wide", "wide"), "better, but perhaps by calibration alone"),
+        (("wide", "wide", "another"), ": no significant difference."),
+        (("wide", "wide", "worse"), ": the base is better, and should be used."),
+    ],
+)
+def test_what_was_gained_and_by_what_is_told(versions, words):
+    found = measured(*(predicted(**PREDICTED[name]) for name in versions))
+    sentence = verdict(found, sample="mine.h5", n=N, all_kept=False)
+    assert sentence.startswith("On 120 test galaxies of mine.h5, CRPS is 0.0")
+    assert words in sentence
 
 
 def test_kept_weights_are_told(gain):
-    assert "so only the calibration is new" in said(gain, all_kept=True)
+    words = verdict(gain, sample="mine.h5", n=N, all_kept=True)
+    assert words.endswith(
+        ": no epoch improved the validation loss, so only the calibration is new."
+    )

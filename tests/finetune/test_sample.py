@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pix2z.dataset.splits import read_split, write_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.finetune.sample import user_split
@@ -65,12 +64,3 @@ def test_moved_stamps_outside_the_training_part_are_refused(galaxies_path):
         few = {"train": 0.1, "validation": 0.1, "calibration": 0.1, "test": 0.7}
         with pytest.raises(InputError, match="moved stamps fall into"):
             split_of(galaxies, fractions=few)
-
-
-def test_the_split_reads_back(galaxies, tmp_path):
-    split = split_of(galaxies)
-    write_split(tmp_path / "split.h5", split, seed=3, n_galaxies=50)
-    again = read_split(tmp_path / "split.h5")
-    for part, rows in split.parts().items():
-        np.testing.assert_array_equal(again.parts()[part], rows)
-    assert again.test_digest == split.test_digest

@@ -89,7 +89,7 @@ def test_an_error_leaves_no_output_and_a_result_all_of_it(outcomes):
 
 def test_both_ends_are_reached(outcomes):
     """Damage that never harms, or always does, would prove little."""
-    for name in LAYOUTS:
+    for name in set(LAYOUTS) - {"compressed.npz"}:  # whose checksum finds all there is
         damaged = f"{name.partition('.')[0]}-"
         codes = Counter(
             entry["code"] for entry in outcomes if Path(entry["file"]).name.startswith(damaged)

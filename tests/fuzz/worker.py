@@ -39,7 +39,7 @@ def main(jobs: Path, results: Path, model: Path | None = None) -> None:
 
 
 def _read(file: Path, options: list[str], model: Path | None) -> dict:
-    from pix2z.ingest.inspection import file_contents
+    from pix2z.ingest.contents import file_contents
     from pix2z.ingest.source import open_source
 
     layout, mapping = _layout_and_mapping(options)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.checks import column_faults, row_ranges
+from pix2z.ingest.checks import RowLimits, column_faults, row_ranges
 from pix2z.ingest.columns import Column, assemble, sky_cell
 
 RA, DEC = st.floats(-360, 720), st.floats(-90, 90)
@@ -16,7 +16,7 @@ def test_redshifts_have_two_ranges():
     redshift = np.array([0.01, 0.02, 0.3, 0.4, 0.59, 0.6, -0.1, np.nan, np.inf])
     columns = {"redshift": Column(redshift, "redshift")}
     table = assemble(columns, n=len(redshift), path="raw.h5", no_redshift="none")
-    found = column_faults(table, z_min=0.02, z_max=0.6, pdf_range=(0.0, 0.4))
+    found = column_faults(table, RowLimits(z_min=0.02, z_max=0.6, pdf_range=(0.0, 0.4)))
     expected = {
         "redshift is not finite": [7, 8],
         "redshift outside [0.02, 0.6)": [0, 5, 6, 7, 8],

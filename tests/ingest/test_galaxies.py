@@ -74,27 +74,18 @@ def test_memory_is_that_of_a_chunk_not_of_the_files(raw, write_raw, run_ingest):
     assert peak < 8e6
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "reason"),
-    [
-        ("specz_redshift", np.nan, "redshift is not finite"),
-        ("specz_redshift", 0.31, "redshift beyond the PDF grid [0, 0.305)"),
-        ("specz_redshift_err", -1.0, "redshift error is negative"),
-        ("dec", 90.5, "position is not on the sky"),
-    ],
-)
-def test_a_bad_row_is_left_out_and_listed_for_its_first_reason(
-    raw, write_raw, run_ingest, key, value, reason
-):
-    raw[key][7] = value
-    if key == "specz_redshift":
-        raw["specz_redshift_err"][7] = -1  # another reason, which comes after
+def test_a_bad_row_is_left_out_and_listed_for_its_first_reason(raw, write_raw, run_ingest):
+    raw["specz_redshift"][7] = 0.31
+    raw["specz_redshift_err"][7] = -1  # another reason, which comes after
+    raw["dec"][9] = 90.5
     path, report = run_ingest(write_raw(raw), pdf_range=(0.0, 0.305))
-    assert count(report, reason) == {"count": 1, "rows": [7]}
-    assert report["n_bad"] == sum(bad["count"] for bad in report["bad"].values()) == 1
+    assert count(report, "redshift beyond the PDF grid [0, 0.305)") == {"count": 1, "rows": [7]}
+    assert count(report, "position is not on the sky") == {"count": 1, "rows": [9]}
+    assert report["n_bad"] == sum(bad["count"] for bad in report["bad"].values()) == 2
     assert report["limits"] == {"redshift": [0.0, 0.4], "pdf_grid": [0.0, 0.305]}
     with open_galaxies(path) as galaxies:
-        assert 7 not in galaxies.column("row_origin")
+        rows = galaxies.column("row_origin")
+    np.testing.assert_array_equal(rows, np.delete(np.arange(50), [7, 9]))
 
 
 def test_bad_pixels_are_left_out_masked_ones_kept(raw, write_raw, run_ingest):
@@ -180,11 +171,6 @@ def test_duplicates_within_and_between_files_are_found(raw, write_raw, run_inges
             lambda raw: raw.update(ra=np.linspace(0, 1e-5, 50), dec=np.zeros(50)),
             r"raw\.h5: ra, dec: \d+ pairs of 50 different positions",
         ),
-        (
-            lambda raw: raw.update({"class": np.full(50, "GALAXY", object)}),
-            "class: expected text of fixed length, in bytes",
-        ),
-        (lambda raw: raw.update(zwarning=np.zeros(50)), "zwarning: expected integers"),
     ],
 )
 def test_a_bad_file_stops_with_one_line_and_no_output(
@@ -195,21 +181,6 @@ def test_a_bad_file_stops_with_one_line_and_no_output(
         run_ingest(write_raw(raw))
     assert "\n" not in str(caught.value)
     assert "raw.h5" in str(caught.value)
-    assert no_output(tmp_path)
-
-
-def test_truncated_and_foreign_files_stop_with_one_line_and_no_output(
-    raw, write_raw, run_ingest, tmp_path
-):
-    path = write_raw(raw)
-    whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], b"not HDF5 at all", b""):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"raw\.h5: cannot be opened: damaged or not HDF5"):
-            run_ingest(path)
-    path.unlink()
-    with pytest.raises(InputError, match="no such file"):
-        run_ingest(path)
     assert no_output(tmp_path)
 
 
@@ -232,24 +203,6 @@ def test_damaged_pixels_stop_with_one_line_and_the_earlier_output_is_left_alone(
     assert output.read_bytes() == before
     output.unlink()
     assert no_output(tmp_path)
-
-
-def test_what_fails_half_way_through_writing_leaves_the_earlier_output_alone(
-    raw, write_raw, run_ingest, tmp_path, monkeypatch
-):
-    path = write_raw(raw)
-    output, _ = run_ingest(path)
-    before = output.read_bytes()
-
-    def interrupted(survey, rows, chunk_rows):
-        yield survey.read_images(0, 16)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("pix2z.ingest.galaxies._blocks", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_ingest(path)
-    assert output.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir() if "partial" in file.name] == []
 
 
 def test_the_report_says_what_was_read_and_assumed(raw, write_raw, run_ingest):
@@ -295,32 +248,14 @@ def test_implausible_images_are_refused_in_one_line_with_the_way_on(
     assert report["n_good"] == 50
 
 
-@pytest.mark.parametrize(
-    ("options", "left_out"),
-    [
-        ({}, {}),
-        ({"z_warnings": (0, 16)}, {"ZWARNING is not 0 or 16": [2]}),
-        (
-            {"z_warnings": (0,), "classes": ("GALAXY",)},
-            {"ZWARNING is not 0": [1, 2], "spectral class is not GALAXY": [3]},
-        ),
-    ],
-)
-def test_spectra_that_are_not_trusted_are_left_out_by_reason(
-    raw, write_raw, run_ingest, options, left_out
-):
+def test_spectra_that_are_not_trusted_are_left_out_by_reason(raw, write_raw, run_ingest):
     n = len(raw["ObjID"])
     raw["zwarning"] = np.zeros(n, np.int32)
-    raw["zwarning"][[1, 2]] = (16, 4)
+    raw["zwarning"][[1, 2, 4]] = (16, 4, 8)
     raw["class"] = np.full(n, b"GALAXY", "S8")
     raw["class"][[2, 3]] = (b"QSO", b"STAR")
-    output, report = run_ingest(write_raw(raw), **options)
-    assert left_out == {
-        reason: bad["rows"]
-        for reason, bad in report["bad"].items()
-        if "ZWARNING" in reason or "class" in reason
-    }
-    gone = [row for rows in left_out.values() for row in rows]
-    with open_galaxies(output) as galaxies:
-        rows = galaxies.column("row_origin")
-        assert rows.tolist() == [row for row in range(n) if row not in gone]
+    path = write_raw(raw)
+    _, report = run_ingest(path, z_warnings=(0, 16), classes=("GALAXY",))
+    assert count(report, "ZWARNING is not 0 or 16")["rows"] == [2, 4]
+    assert count(report, "spectral class is not GALAXY")["rows"] == [3]
+    assert run_ingest(path)[1]["n_good"] == n

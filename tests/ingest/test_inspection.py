@@ -1,22 +1,21 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
-from pix2z.ingest.inspection import (
-    file_contents,
-    inspect_survey,
-    sample_stamps,
-    suggested_mapping,
-)
+from pix2z.ingest.checks import RowLimits
+from pix2z.ingest.contents import file_contents, suggested_mapping
+from pix2z.ingest.inspection import inspect_survey, sample_stamps
 from pix2z.ingest.source import open_source
 
-LIMITS = {"z_min": 0.0, "z_max": 0.4, "pdf_range": (0.0, 0.4)}
+LIMITS = RowLimits(z_min=0.0, z_max=0.4, pdf_range=(0.0, 0.4))
 
 
 def look(path, **options):
     with open_source(path) as survey:
         sample = sample_stamps(survey, **options)
-        return inspect_survey(survey, sample, **LIMITS), sample
+        return inspect_survey(survey, sample, LIMITS), sample
 
 
 def test_columns_are_judged_whole_and_pixels_on_a_sample(raw, write_raw):
@@ -45,18 +44,9 @@ def test_masks_and_absent_bands_are_shares_of_the_stamps_looked_at(raw, write_ra
     assert found.mag_r.n == 45
 
 
-def write_arrays(path, arrays):
-    with h5py.File(path, "w") as file:
-        for key, values in arrays.items():
-            file[key] = values
-    return path
-
-
-def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path):
+def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path, write_raw):
     table = np.zeros(3, [("a", "f4"), ("b", "i8")])
-    path = write_arrays(
-        tmp_path / "x.h5", {"deep/er": np.zeros((3, 4)), "t": table, "name": np.array([b"abc"] * 9)}
-    )
+    path = write_raw({"deep/er": np.zeros((3, 4)), "t": table, "name": np.array([b"abc"] * 9)})
     with h5py.File(path, "r+") as file:
         file["deep/er"].attrs["BUNIT"] = "nJy"
     found = file_contents(path)
@@ -78,7 +68,7 @@ def test_contents_are_listed_by_size_with_shapes_dtypes_and_units(tmp_path):
         ((20, 3, 64, 64), None),  # which three is not known
     ],
 )
-def test_a_mapping_is_guessed_from_shapes_and_names(tmp_path, shape, bands):
+def test_a_mapping_is_guessed_from_shapes_and_names(write_raw, shape, bands):
     n = shape[0]
     arrays = {
         "a/stamps": np.zeros(shape, np.float32),
@@ -90,7 +80,7 @@ def test_a_mapping_is_guessed_from_shapes_and_names(tmp_path, shape, bands):
         "a/other": np.zeros((n, 2)),
         "b/z": np.zeros(n + 1),  # of other galaxies
     }
-    found = suggested_mapping(file_contents(write_arrays(tmp_path / "x.h5", arrays)))
+    found = suggested_mapping(file_contents(write_raw(arrays)))
     expected = {
         "images": "a/stamps",
         "redshift": "a/Z_SPEC",
@@ -107,9 +97,8 @@ def test_zwarnings_and_classes_are_counted_and_bad_ones_named(raw, write_raw):
     raw["class"] = np.where(np.arange(n) < 30, b"QSO", b"GALAXY").astype("S6")
     path = write_raw(raw, name="spectra.h5")
     with open_source(path) as survey:
-        found = inspect_survey(
-            survey, sample_stamps(survey), **LIMITS, z_warnings=(0,), classes=("GALAXY",)
-        )
+        limits = replace(LIMITS, z_warnings=(0,), classes=("GALAXY",))
+        found = inspect_survey(survey, sample_stamps(survey), limits)
     assert list(found.z_warnings.items()) == [("0", 47), ("16", 3)]
     assert list(found.classes.items()) == [("QSO", 30), ("GALAXY", 20)]
     assert found.bad_rows["ZWARNING is not 0"] == 3

@@ -117,29 +117,19 @@ def test_what_does_not_fit_is_named(write_raw, shape, mapping, words):
     assert "\n" not in str(caught.value)
 
 
-def test_columns_come_from_nested_keys(write_raw):
-    rng = np.random.default_rng(9)
-    keys = {
+def test_seeing_is_sorted_by_band_and_groups_are_those_of_the_file(write_raw):
+    seeing = np.random.default_rng(9).uniform(1, 2, (N, 3)).astype(np.float32)
+    content = {
         "images": np.ones((N, 3, 32, 32), np.float32),
-        "cat/z": rng.uniform(0, 0.3, N),
         "cat/group": np.arange(N) // 2,
-        "obs/seeing": rng.uniform(1, 2, (N, 3)),
+        "obs/seeing": seeing,
     }
-    mapping = {
-        "bands": "irg",
-        "unit": "nmgy",
-        "redshift": "cat/z",
-        "group_id": "/cat/group",
-        "seeing": "obs/seeing",
-    }
-    _, survey = read(write_raw(keys, source="my\nsurvey"), **mapping)
-    np.testing.assert_array_equal(survey.table.z_spec, keys["cat/z"].astype(np.float32))
-    np.testing.assert_array_equal(survey.table.group_id, keys["cat/group"])
-    expected = keys["obs/seeing"].astype(np.float32)
-    np.testing.assert_array_equal(survey.table.seeing[:, [3, 2, 1]], expected)
+    mapping = {"bands": "irg", "unit": "nmgy", "group_id": "/cat/group", "seeing": "obs/seeing"}
+    _, survey = read(write_raw(content, source="my\nsurvey"), **mapping)
+    np.testing.assert_array_equal(survey.table.group_id, content["cat/group"])
+    np.testing.assert_array_equal(survey.table.seeing[:, [3, 2, 1]], seeing)
     assert np.isnan(survey.table.seeing[:, [0, 4]]).all()
     assert survey.source == "my survey"
-    assert survey.table.origin["z_spec"] == "cat/z"
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i2"])

@@ -170,11 +170,3 @@ def test_absent_bands_that_are_a_number_are_named_too_and_different_numbers_are_
     images[:, :, :, 4] = -999.0
     (problem,) = problems(images)
     assert f"{N * 1024} pixels are exactly -999, in {N} of {N} galaxies (bands z," in problem
-
-
-def test_the_photometry_of_the_rest_is_judged_once_the_number_is_gone(stamps):
-    images = (stamps * COUNTS).copy()
-    images[2, :3, :4] = -9999.0
-    assert all("exactly" in line for line in problems(images))
-    images[2, :3, :4] = np.nan
-    assert any("look like counts" in line for line in problems(images))

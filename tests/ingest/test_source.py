@@ -140,27 +140,30 @@ def test_a_galaxies_file_that_is_not_one_is_named(galaxies_path, change, words):
         pass
 
 
-@pytest.mark.parametrize(
-    ("shape", "layout"),
-    [
-        ((3, 5, 32, 32), "sdss32"),
-        ((3, 5, 107, 107), "nersc"),
-        ((3, 32, 32, 5), "hdf5"),
-        ((3, 5, 64, 64), "hdf5"),
-        ((3, 4, 32, 32), "hdf5"),
-        ((), "hdf5"),
-    ],
-)
-def test_layouts_are_told_by_the_shape_of_the_images(write_raw, shape, layout):
-    assert detect_layout(write_raw({"images": np.zeros(shape, "f4")})) == layout
-
-
-def test_other_files_are_told_by_what_they_are(tmp_path, write_raw):
+def test_layouts_are_told_by_what_files_hold(tmp_path, write_raw):
+    for shape, layout in {
+        (3, 5, 32, 32): "sdss32",
+        (3, 5, 107, 107): "nersc",
+        (3, 32, 32, 5): "hdf5",
+        (3, 4, 32, 32): "hdf5",
+        (): "hdf5",
+    }.items():
+        assert detect_layout(write_raw({"images": np.zeros(shape, "f4")})) == layout
     assert detect_layout(write_raw({"pix": np.zeros(3)})) == "hdf5"
     np.savez(tmp_path / "some.npz", cube=np.zeros(3))
     assert detect_layout((tmp_path / "some.npz").rename(tmp_path / "some.dat")) == "pasquet"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("broken.npz", "damaged or no npz"),
+        ("broken.h5", "damaged or not HDF5"),
+        ("gone.h5", "no such file"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(tmp_path, name, words):
     (tmp_path / "broken.npz").write_bytes(b"no zip")
-    with pytest.raises(InputError, match=r"broken\.npz: cannot be opened: damaged or no npz"):
-        open_source(tmp_path / "broken.npz").__enter__()
-    with pytest.raises(InputError, match=r"gone\.h5: cannot be opened: no such file"):
-        open_source(tmp_path / "gone.h5")
+    (tmp_path / "broken.h5").write_bytes(b"not HDF5 at all")
+    with pytest.raises(InputError, match=f"{name}: cannot be opened: {words}"):
+        open_source(tmp_path / name).__enter__()

@@ -1,5 +1,4 @@
-import shutil
-from pathlib import Path
+"""Flux units as factors to nanomaggies, and what a file says of its own."""
 
 import h5py
 import numpy as np
@@ -8,24 +7,12 @@ from astropy import units as u
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import open_hdf5
-from pix2z.ingest.units import flux_of, nanomaggies_in
+from pix2z.ingest.attributes import read_attributes
+from pix2z.ingest.units import flux_of, nanomaggies_in, require_nanomaggies
 
 
-@pytest.fixture
-def file(tmp_path):
-    with h5py.File(tmp_path / "raw.h5", "w") as opened:
-        opened["images"] = np.zeros(3)
-        yield opened
-
-
-def flux(file, **given):
-    """Of a copy, since texts are read from where a file lies."""
-    file.flush()
-    copy = Path(file.filename).with_name("copy-of-raw.h5")
-    shutil.copyfile(file.filename, copy)
-    options = {"unit": None, "zero_point": None} | given
-    with open_hdf5(copy) as stored:
-        return flux_of(stored, stored["images"], copy, **options)
+def flux(said=None, **given):
+    return flux_of(said or {}, "raw.h5", **{"unit": None, "zero_point": None} | given)
 
 
 @pytest.mark.parametrize(
@@ -48,25 +35,51 @@ def test_a_flux_density_in_nanomaggies_and_nothing_else(unit, factor):
 
 
 @pytest.mark.parametrize("zero_point", [-2.5, 22.5, 31.4])
-def test_a_zero_point_against_astropy(file, zero_point):
-    factor, words = flux(file, zero_point=zero_point)
+def test_a_zero_point_against_astropy(zero_point):
+    factor, words = flux(zero_point=zero_point)
     expected = (zero_point * u.ABmag).to(u.nmgy, u.zero_point_flux(3631 * u.Jy)).value
     assert factor == pytest.approx(expected, rel=1e-4)  # ABmag is 3630.78 Jy
     assert words.startswith(f"AB zero point {zero_point:g}")
 
 
 @pytest.mark.parametrize(("holder", "name"), [("images", "units"), ("/", "unit")])
-def test_an_attribute_that_parses_is_enough(file, name, holder):
-    file[holder].attrs[name] = "uJy"
-    factor, words = flux(file)
+def test_an_attribute_that_parses_is_enough(tmp_path, name, holder):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        file["images"] = np.zeros(3)
+        file[holder].attrs[name] = "uJy"
+    with open_hdf5(path) as file:
+        said = read_attributes(file, file["images"], path)
+    factor, words = flux(said.units)
     assert factor == pytest.approx(1e3 / 3631)
-    assert "uJy, as attribute" in words
+    assert f"uJy, as attribute {name!r} of the " in words
     assert "times 0.275406 to nanomaggies" in words
 
 
 @pytest.mark.parametrize("given", [{"unit": "Jy"}, {"zero_point": 22.5}])
-def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(file, given):
-    file["images"].attrs["unit"] = "nJy"
+def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(given):
+    said = {"attribute 'unit' of the images": "nJy"}
     with pytest.raises(InputError, match="attribute 'unit' of the images 'nJy' contradicts"):
-        flux(file, **given)
-    assert flux(file, unit="1e-3 uJy")[0] == pytest.approx(1 / 3631)
+        flux(said, **given)
+    assert flux(said, unit="1e-3 uJy")[0] == pytest.approx(1 / 3631)
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        (None, "assumed nanomaggy: no attribute 'unit'"),
+        ("3.631e-6 Jy", "nanomaggy, as attribute 'unit' of the file says"),
+        ("softened to [0, 1], no flux", "softened to [0, 1], no flux"),
+        ("nJy", None),
+        ("nanomaggy / arcsec2", None),
+        ("ADU", None),
+    ],
+)
+def test_a_known_layout_is_in_nanomaggies_or_softened(unit, words):
+    said = {"attribute 'unit' of the file": unit} if unit else {}
+    if words:
+        assert require_nanomaggies(said, "raw.h5") == (1.0, words)
+        return
+    expected = r"raw\.h5: expected images in nanomaggies; .* 'unit' of the file .*layout hdf5 with"
+    with pytest.raises(InputError, match=expected):
+        require_nanomaggies(said, "raw.h5")

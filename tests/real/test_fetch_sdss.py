@@ -1,19 +1,16 @@
 """`pix2z fetch sdss` on real frames and spectra, served by this machine; then ingest."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from pix2z import cli
 from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
-from tests.archive.server import archive_serving
-from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
+from tests.archive.synthetic_sdss import BANDS
+from tests.real.conftest import LIMITS, pix2z
 
 LISTED = """#Table1
 plate,mjd,fiberid,run2d,specobj_id,ra,dec,sn_median_r,z,zerr,zwarning,class,subclass
@@ -28,28 +25,11 @@ NAME = "1678-53433-0425"
 
 
 @pytest.fixture(scope="module")
-def archive(real_data: Path):
-    with archive_serving() as served:
-        for band in BANDS:
-            path = frame_path(band, 3918, 3, 213)
-            served.add(path, (real_data / "frames" / path.rsplit("/", 1)[1]).read_bytes())
-        for file in sorted((real_data / "spectra").glob("spec-*.fits")):
-            plate, mjd, fiber = (int(part) for part in file.stem.split("-")[1:])
-            served.add(spectrum_path(plate, mjd, fiber), file.read_bytes())
-        yield served
-
-
-@pytest.fixture(scope="module")
 def fetched(archive, tmp_path_factory):
     """The file that the command makes of the list."""
     folder = tmp_path_factory.mktemp("sdss")
     (folder / "galaxies.csv").write_text(LISTED)
-    arguments = ["pix2z", "fetch", "sdss", str(folder / "galaxies.csv"), "--base-url", archive.url]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", arguments)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    assert not ended.value.code
+    pix2z("fetch", "sdss", folder / "galaxies.csv", "--base-url", archive.url)
     return folder / "sdss.h5"
 
 
@@ -76,24 +56,11 @@ def test_the_galaxy_is_that_of_its_frames_and_its_spectrum(fetched, real_data):
         np.testing.assert_array_equal(file["spectra/ivar"][0][covered], coadd["ivar"])
 
 
-def test_galaxies_whose_frames_are_missing_are_named(fetched):
-    lines = fetched.with_name("sdss.failures.csv").read_text().splitlines()
-    assert lines[0] == "row,object,reason"
-    assert [line.split(",")[:2] for line in lines[1:]] == [
-        ["1", "0266-51630-0168"],
-        ["2", "0266-51630-0215"],
-        ["3", "0266-51630-0367"],
-        ["4", "0267-51608-0413"],
-        ["5", "0268-51633-0074"],
-    ]
-    assert "field 000752-3-0018 has no frame in any band" in lines[1]
-
-
 def test_a_redshift_under_reserve_is_left_out_unless_it_is_asked_for(fetched, tmp_path):
-    limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    limits = {"classes": ("GALAXY",), **LIMITS}
     with pytest.raises(InputError, match="no good row among 1 .*ZWARNING is not 0: 1"):
-        ingest(fetched, tmp_path / "g.h5", z_warnings=(0,), classes=("GALAXY",), **limits)
-    report = ingest(fetched, tmp_path / "g.h5", z_warnings=(0, 16), classes=("GALAXY",), **limits)
+        ingest(fetched, tmp_path / "g.h5", z_warnings=(0,), **limits)
+    report = ingest(fetched, tmp_path / "g.h5", z_warnings=(0, 16), **limits)
     assert report["n_good"] == 1
     with open_galaxies(tmp_path / "g.h5") as galaxies:
         assert galaxies.column("row_origin").tolist() == [0]
@@ -102,9 +69,7 @@ def test_a_redshift_under_reserve_is_left_out_unless_it_is_asked_for(fetched, tm
 
 def test_inspect_tells_of_the_spectra(fetched, monkeypatch, capsys):
     monkeypatch.chdir(fetched.parent)
-    monkeypatch.setattr("sys.argv", ["pix2z", "inspect", "sdss.h5"])
-    with pytest.raises(SystemExit):
-        cli.main()
+    pix2z("inspect", "sdss.h5")
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "spectra flux, ivar, loglam, model: 4,701 pixels" in said
     assert "ZWARNING 16: 1" in said

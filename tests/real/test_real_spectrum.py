@@ -17,119 +17,64 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pix2z import cli
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
-from pix2z.config.split import SplitConfig
 from pix2z.dataset.sdss_models import relative_to_r, sdss_model, without_extinction
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
-from pix2z.dataset.splits import make_splits
 from pix2z.dataset.store import open_galaxies
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
-from pix2z.sky.semireal import write_semireal
 from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
 from pix2z.stages.train_spectrum import learned
-from tests.archive.server import archive_serving
-from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
+from tests.real.conftest import LIMITS, ROOT, pix2z
 
-ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"
-N_PARENTS = 3000
 EBV = 0.02  # SFD98 there
-LIMITS = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
-
-
-def pix2z(*arguments: object) -> None:
-    """Run a command; it must succeed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    assert not ended.value.code
 
 
 @pytest.fixture(scope="module")
-def sky(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with rendered galaxies and their spectra, at 1,000 wavelengths."""
-    folder = tmp_path_factory.mktemp("sky")
-    config = SplitConfig.read(PARAMS)
-    write_semireal(
-        folder / "raw.h5",
-        seed=1,
-        n_parents=N_PARENTS,
-        n_stamps=N_PARENTS,
-        max_shift=0.03,
-        faint_limit=17.8,
-        size_depends_on_redshift=True,
-        split_seed=config.seed,
-        fractions=config.fractions.model_dump(),
-    )
-    ingest(folder / "raw.h5", folder / "galaxies.h5", layout="sdss32", **LIMITS)
-    with open_galaxies(folder / "galaxies.h5") as galaxies:
-        grid = _settings().wavelength.grid
-        write_target_spectra(folder / "spectra.h5", folder / "raw.h5", galaxies, grid=grid)
-    return folder
+def network(rendered, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the physical decoder on the rendered stamps, at 1,000 wavelengths; ten epochs.
 
-
-def _settings() -> SpectrumConfig:
+    Its targets lie beside it, in spectra.h5.
+    """
+    (sky, split), folder = rendered, tmp_path_factory.mktemp("small")
     settings = SpectrumConfig.read(PARAMS)
     wavelength = settings.wavelength.model_copy(update={"n": 1000})
-    return settings.model_copy(update={"wavelength": wavelength, "stride": 2, "epochs": 10})
+    settings = settings.model_copy(update={"wavelength": wavelength, "stride": 2, "epochs": 10})
+    targets = folder / "spectra.h5"
+    with open_galaxies(sky / "galaxies.h5") as galaxies:
+        write_target_spectra(targets, sky / "raw.h5", galaxies, grid=wavelength.grid)
+        with open_spectra(targets) as spectra:
+            training = SpectrumTraining(
+                galaxies=galaxies,
+                spectra=spectra,
+                split=split,
+                arm=SpectrumArm(selection="full", decoder="physics", seed=1),
+                settings=settings,
+                encoder=HybridConfig.read(PARAMS),
+                shifts=ShiftGrid(spectra.grid, settings.stride, 0.0, 0.4),
+                learn_basis=partial(learned, settings=settings, seed=1),
+                checkpoints=folder / "checkpoints",
+            )
+            train_spectrum_arm(
+                training,
+                folder / "network",
+                name="small",
+                record={"arm": "small"},
+                curve=lambda: lambda _epoch, _record: None,
+            )
+    return folder / "network"
 
 
 @pytest.fixture(scope="module")
-def network(sky: Path) -> Path:
-    """Train the physical decoder on the rendered stamps; ten epochs."""
-    config, settings = SplitConfig.read(PARAMS), _settings()
-    with (
-        open_galaxies(sky / "galaxies.h5") as galaxies,
-        open_spectra(sky / "spectra.h5") as spectra,
-    ):
-        splits = make_splits(
-            group_id=galaxies.column("group_id"),
-            object_id=galaxies.column("object_id"),
-            z_spec=galaxies.column("specz_redshift"),
-            moved=galaxies.column("moved"),
-            seed=config.seed,
-            fractions=config.fractions.model_dump(),
-            clip_sigma=config.clip_sigma,
-        )
-        training = SpectrumTraining(
-            galaxies=galaxies,
-            spectra=spectra,
-            split=splits["full"],
-            arm=SpectrumArm(selection="full", decoder="physics", seed=1),
-            settings=settings,
-            encoder=HybridConfig.read(PARAMS),
-            shifts=ShiftGrid(spectra.grid, settings.stride, 0.0, 0.4),
-            learn_basis=partial(learned, settings=settings, seed=1),
-            checkpoints=sky / "checkpoints",
-        )
-        train_spectrum_arm(
-            training,
-            sky / "small",
-            name="small",
-            record={"arm": "small"},
-            curve=lambda: lambda _epoch, _record: None,
-        )
-    return sky / "small"
-
-
-@pytest.fixture(scope="module")
-def fetched(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fetched(archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The raw file that `pix2z fetch sdss` makes of five frames and a spectrum."""
     folder = tmp_path_factory.mktemp("sdss")
     (folder / "one.csv").write_text(f"plate,mjd,fiberid,ebv\n1678,53433,425,{EBV}\n")
-    with archive_serving() as served:
-        for band in BANDS:
-            path = frame_path(band, 3918, 3, 213)
-            served.add(path, (real_data / "frames" / path.rsplit("/", 1)[1]).read_bytes())
-        spectrum = (real_data / "spectra/spec-1678-53433-0425.fits").read_bytes()
-        served.add(spectrum_path(1678, 53433, 425), spectrum)
-        pix2z("fetch", "sdss", folder / "one.csv", "--base-url", served.url)
+    pix2z("fetch", "sdss", folder / "one.csv", "--base-url", archive.url)
     return folder / "sdss.h5"
 
 
@@ -137,8 +82,8 @@ def fetched(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reconstructed(fetched: Path, network: Path) -> Path:
     """The file of spectra, beside it z.csv and spectrum.png."""
     folder = fetched.parent
-    limits = {"layout": "sdss32", "classes": ("GALAXY",), **LIMITS}
-    report = ingest(fetched, folder / "galaxies.h5", z_warnings=(0, 16), **limits)
+    limits = {"classes": ("GALAXY",), "z_warnings": (0, 16), **LIMITS}
+    report = ingest(fetched, folder / "galaxies.h5", **limits)
     assert report["n_good"] == 1
     out = folder / "spectra.hdf5"
     plot = ("--plot", folder / "spectrum.png")
@@ -153,13 +98,13 @@ def reconstructed(fetched: Path, network: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def spectra(fetched: Path, reconstructed: Path, sky: Path) -> dict[str, np.ndarray]:
+def spectra(fetched: Path, reconstructed: Path, network: Path) -> dict[str, np.ndarray]:
     """Spectra (L,) relative to r: real, from the images, flat, mean of the training galaxies."""
     with h5py.File(reconstructed, "r") as file, h5py.File(fetched, "r") as raw:
         wavelength, flux = file["wavelength"][...], file["flux"][...]
         model = sdss_model(raw, 0, wavelength)[None]
     real = without_extinction(model, wavelength, np.array([EBV]))
-    with open_spectra(sky / "spectra.h5") as known:
+    with open_spectra(network.with_name("spectra.h5")) as known:
         mean = known.flux(np.arange(1000)).mean(axis=0, keepdims=True)
     weights = band_weights(wavelength, "r")
     found = {"real": real, "images": flux, "flat": np.ones_like(flux), "mean": mean}

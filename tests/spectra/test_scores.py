@@ -33,17 +33,15 @@ def test_errors_and_coverage_do_not_depend_on_blocks_and_leave_unknown_flux_out(
         for s in (slice(0, 7), slice(7, 30))
     ]
     one, other = (score_spectra(b, wavelength=GRID.values, bands=BANDS) for b in (whole, cut))
-    np.testing.assert_allclose(one.galaxies.mse, other.galaxies.mse)
-    np.testing.assert_allclose(one.wavelengths.rmse, other.wavelengths.rmse)
+    np.testing.assert_allclose(one.mse, other.mse)
+    np.testing.assert_allclose(one.by_wavelength["rmse"], other.by_wavelength["rmse"])
     error = (flux - truth)[[0, 1, 2, *range(4, 30)], 200:]
-    known = np.isfinite(one.galaxies.mse)
+    known = np.isfinite(one.mse)
     assert known.sum() == 29
-    assert one.galaxies.mse[known].mean() == pytest.approx(np.mean(error**2), rel=1e-5)
-    assert one.galaxies.inside68[known].mean() == pytest.approx(
-        np.mean(np.abs(error) <= 0.1), rel=1e-5
-    )
+    assert one.mse[known].mean() == pytest.approx(np.mean(error**2), rel=1e-5)
+    assert one.inside68[known].mean() == pytest.approx(np.mean(np.abs(error) <= 0.1), rel=1e-5)
     np.testing.assert_allclose(
-        one.wavelengths.rmse[300:], np.sqrt((error**2).mean(0))[100:], rtol=1e-4
+        one.by_wavelength["rmse"][300:], np.sqrt((error**2).mean(0))[100:], rtol=1e-4
     )
 
 

@@ -226,6 +226,16 @@ def take_over_store(original: Path, root: Path) -> None:
         connection.execute(moved, (str(original), str(root)))
 
 
+def own_artifacts(original: Path, root: Path) -> None:
+    """Copy the artifacts of a folder, too, for a test to alter below `root`."""
+    shutil.copytree(original / "mlruns", root / "mlruns")
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection, connection:
+        for column in ("model_versions.storage_location", "runs.artifact_uri"):
+            table, name = column.split(".")
+            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"
+            connection.execute(moved, (str(original), str(root)))
+
+
 @pytest.fixture
 def client(root: Path):
     from mlflow import MlflowClient

@@ -1,6 +1,5 @@
 """A version of a trained pool, loaded back as anybody would."""
 
-import base64
 import json
 import pickle
 import shutil
@@ -15,7 +14,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import IntegrityError, Pix2zError
-from pix2z.tracking.served_requests import LARGEST_EBV, LARGEST_PIXEL, RequestError
+from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, LARGEST_EBV, RequestError
 from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
@@ -74,16 +73,6 @@ def test_the_loaded_version_answers_as_the_pool_does(model, images, expected):
     assert not np.array_equal(without["z_median"], rows["z_median"])
 
 
-def test_every_form_of_input_gives_the_same_answer(model, images, expected):
-    text = base64.b64encode(images.astype("<f4").tobytes()).decode()
-    lists = np.where(np.isnan(images), None, images).tolist()
-    for form in (images, images.astype(np.float64), text, lists):
-        rows = model.predict({"images": form, "ebv": EBV})
-        np.testing.assert_allclose(rows["z_mean"], expected.z_mean, rtol=1e-5)
-        same = model.predict(form, params={"ebv": EBV})
-        np.testing.assert_array_equal(rows["z_mean"], same["z_mean"])
-
-
 def test_pdfs_come_with_their_bins_where_they_are_asked_for(model, images, expected):
     rows = model.predict({"images": images, "ebv": EBV, "pdf": True})
     assert list(rows.columns) == [column.name for column in model.metadata.signature.outputs]
@@ -102,7 +91,7 @@ def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
 
 def test_the_brightest_and_reddest_that_are_taken_have_redshifts(model):
     """What would overflow in the network is refused before."""
-    brightest = np.full((2, 32, 32, 5), LARGEST_PIXEL)
+    brightest = np.full((2, 32, 32, 5), BRIGHTEST_PIXEL)
     brightest[1] *= -1
     rows = model.predict({"images": brightest, "ebv": [LARGEST_EBV, LARGEST_EBV], "pdf": True})
     assert np.isfinite(np.stack(rows["pdf"])).all()
@@ -119,31 +108,38 @@ def test_a_failure_of_the_model_keeps_its_reason_to_itself(model, images, monkey
     assert "NoneType" in caplog.text
 
 
-def test_a_version_of_altered_weights_does_not_load(version, load):
-    weights = version / "artifacts/pool/seed-2/weights.weights.h5"
+def other_weights(pool: Path) -> None:
+    weights = pool / "seed-2/weights.weights.h5"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(IntegrityError, match="weights do not match the digest"):
-        load()
 
 
-def test_a_version_of_an_altered_description_does_not_load(version, load):
-    path = version / "artifacts/pool/pool.json"
-    described = json.loads(path.read_text())
+def other_words(pool: Path) -> None:
+    described = json.loads((pool / "pool.json").read_text())
     described["calibration"]["temperature"] = 2.0
-    path.write_text(json.dumps(described))
-    with pytest.raises(IntegrityError, match="pool.json: content does not match its digest"):
-        load()
+    (pool / "pool.json").write_text(json.dumps(described))
 
 
-def test_another_pool_in_the_place_of_the_registered_one_does_not_load(version, load):
+def other_pool(pool: Path) -> None:
     """Each of its files matches its digest, but it is not the pool of this version."""
     from pix2z.network.estimator import save_pool
     from pix2z.redshift_pdf.calibration import Temperature
 
-    save_pool(version / "artifacts/pool", ["seed-1"], Temperature(1.1))
-    with pytest.raises(IntegrityError, match="not the pool that was registered"):
+    save_pool(pool, ["seed-1"], Temperature(1.1))
+
+
+@pytest.mark.parametrize(
+    ("alter", "words"),
+    [
+        (other_weights, "weights do not match the digest"),
+        (other_words, "pool.json: content does not match its digest"),
+        (other_pool, "not the pool that was registered"),
+    ],
+)
+def test_an_altered_version_does_not_load(version, load, alter, words):
+    alter(version / "artifacts/pool")
+    with pytest.raises(IntegrityError, match=words):
         load()
 
 

@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pix2z.cli import app
-from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.tracking.serving import CHAMPION_URI, fetch_version, free_port, is_loopback, running
+from pix2z.errors import InputError, Pix2zError
+from pix2z.tracking.serving import free_port, is_loopback, running
 from pix2z.tracking.store import open_store
 
 LIGHT = """
@@ -32,6 +34,14 @@ def _load_pyfunc(path):
     return Model()
 """
 BROKEN = "raise ValueError('a broken model\\nwith a long story')\n"
+SLOWLY_BROKEN = """
+import time
+
+for line in ("Traceback (most recent call last):", "    a + b", "    ~~^~~", "ValueError: at last"):
+    print(line, flush=True)
+    time.sleep(1.5)
+time.sleep(60 * {restarts})
+"""
 
 
 def save(folder: Path, code: str) -> Path:
@@ -80,12 +90,48 @@ def test_a_server_that_is_killed_ends_the_command_and_its_workers(tmp_path):
     assert refuses(server.address)
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+from pix2z.tracking.serving import free_port, running
+
+port = free_port("127.0.0.1", 0)
+with running(Path(sys.argv[1]), host="127.0.0.1", port=port, workers=2) as server:
+    print(server.address, flush=True)
+    server.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_a_command_that_is_killed_leaves_no_server(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(save(tmp_path / "model", LIGHT))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        address = killed.stdout.readline().strip()
+        assert ask(address) > 0
+        killed.kill()
+    deadline = time.monotonic() + 30
+    while not refuses(address):
+        assert time.monotonic() < deadline, "it still answers"
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_does_not_load_is_one_line(tmp_path, workers):
     with (
         pytest.raises(Pix2zError, match=r"^ValueError: a broken model$"),
         serving(save(tmp_path / "broken", BROKEN), workers),
     ):
+        pytest.fail("it cannot answer")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_reason_is_waited_for_while_a_traceback_is_written(tmp_path, monkeypatch, restarts):
+    (tmp_path / "slow_server.py").write_text(SLOWLY_BROKEN.format(restarts=restarts))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    monkeypatch.setattr(
+        "pix2z.tracking.serving.get_cmd", lambda *_, **__: ("slow_server", environment)
+    )
+    with pytest.raises(Pix2zError, match=r"^ValueError: at last$"), serving(tmp_path):
         pytest.fail("it cannot answer")
 
 
@@ -120,55 +166,16 @@ def client(tmp_path, empty_database, monkeypatch):
     return open_store().client
 
 
-@pytest.fixture
-def registered(client, tmp_path):
-    """pix2z-full/1, whose files hold the pool ``digest``."""
-    folder = save(tmp_path / "version", LIGHT)
-    (folder / "artifacts/pool").mkdir(parents=True)
-    (folder / "artifacts/pool/pool.json").write_text('{"digest": "digest"}')
-    client.create_registered_model("pix2z-full")
-    client.create_model_version("pix2z-full", str(folder), tags={"pool_digest": "digest"})
-    return folder
-
-
-@pytest.mark.parametrize("spec", ["full", "pix2z-full/1", "models:/pix2z-full@previous"])
-def test_a_version_is_copied(client, registered, tmp_path, spec):
-    client.set_registered_model_alias("pix2z-full", "previous", "1")
-    version, model = fetch_version(open_store(), spec, tmp_path / "served")
-    assert version.label == "pix2z-full/1"
-    assert model.is_relative_to(tmp_path / "served")
-    assert (model / "code/light_model.py").read_text() == LIGHT
-
-
-def test_a_version_of_another_pool_than_registered_is_refused(client, registered, tmp_path):
-    (registered / "artifacts/pool/pool.json").write_text('{"digest": "another"}')
-    with pytest.raises(IntegrityError, match="pix2z-full/1: its files hold the pool another, not"):
-        fetch_version(open_store(), "full", tmp_path / "served")
-
-
-def test_files_that_are_gone_are_one_line(client, registered, tmp_path):
-    shutil.rmtree(registered)
-    with pytest.raises(Pix2zError, match=r"^pix2z-full/1: its files cannot be read .*[^\n]*$"):
-        fetch_version(open_store(), "full", tmp_path / "served")
-
-
-def test_what_is_not_registered_is_named(client, tmp_path):
-    with pytest.raises(InputError, match="no models are registered yet; run `make repro`"):
-        fetch_version(open_store(), "full", tmp_path)
-    client.create_registered_model("pix2z-full")
-    client.create_model_version("pix2z-full", str(tmp_path), tags={"pool_digest": "digest"})
-    with pytest.raises(InputError, match="pix2z-full/9"):
-        fetch_version(open_store(), "pix2z-full/9", tmp_path)
-
-
 def command(*options: str):
     return CliRunner().invoke(app, ["serve", *options])
 
 
-def test_without_a_champion_one_line_names_the_command(client):
+def test_without_a_champion_one_line_says_so(client):
     done = command("--port", "0")
     assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith(f"{CHAMPION_URI}: there is no champion yet; `pix2z promo")
+    assert str(done.exception).startswith(
+        "model 'models:/pix2z@champion': there is no champion yet"
+    )
     assert done.output == ""
 
 
@@ -176,16 +183,3 @@ def test_a_host_that_others_reach_is_warned_of_in_one_line(client):
     done = command("--host", "0.0.0.0", "--port", "0")
     assert done.output.count("\n") == 1
     assert done.output.startswith("warning: on 0.0.0.0, everyone who reaches this machine may ask")
-
-
-@pytest.mark.parametrize("options", [("--port", "70000"), ("--workers", "0")])
-def test_impossible_numbers_are_refused(options):
-    assert command(*options).exit_code == 2
-
-
-def test_a_store_that_is_not_there_is_one_line(client, tmp_path):
-    (tmp_path / "mlflow.db").unlink()
-    done = command("--port", "0")
-    assert isinstance(done.exception, InputError)
-    assert "no such store of MLflow" in str(done.exception)
-    assert not (tmp_path / "mlflow.db").exists()

@@ -52,7 +52,7 @@ def test_a_given_uri_wins_over_the_root(tmp_path, monkeypatch):
     ("uri", "shown"),
     [
         ("sqlite:////a/mlflow.db", "sqlite:////a/mlflow.db"),
-        ("postgresql://ann:secret@db:5432/mlflow", "postgresql://ann@db:5432/mlflow"),
+        ("postgresql://ann:secret@db:5432/mlflow", "postgresql://ann:***@db:5432/mlflow"),
         ("postgresql://db/m?user=ann&password=secret", "postgresql://db/m?user=ann"),
     ],
 )

@@ -5,25 +5,25 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.tracking import versions as versions_module
+from pix2z.tracking.store import existing_store
 from pix2z.tracking.versions import (
+    POOL_FILES,
     SHOWN,
     Version,
     download,
     find_version,
-    known_pools,
     listed_versions,
-    local_pool,
-    newest,
     pool_cache,
     read_versions,
     resolve_pool,
-    with_alias,
 )
+from tests.tracking.conftest import own_artifacts
 
 
 def version(name, number, *aliases, **tags):
@@ -76,19 +76,9 @@ def test_an_unknown_one_names_what_there_is(spec, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_version_that_is_no_pool_is_refused():
-    stranger = Version("pix2z-full", 1, "", 0.0, {})
-    with pytest.raises(InputError, match="pix2z-full/1 has no tag pool_digest"):
-        find_version([stranger], "full")
-
-
-def test_newest_and_aliases():
-    assert newest(KNOWN, "pix2z-full").number == 10
-    assert newest(KNOWN, "pix2z-published_full") is None
-    assert with_alias(KNOWN, "champion").label == "pix2z/2"
-    assert with_alias(KNOWN, "champion", "pix2z-full") is None
-    assert with_alias(KNOWN, "champion").source == "pix2z-full/2"
-    assert newest(KNOWN, "pix2z-full").source == "pix2z-full/10"
+def test_without_a_champion_the_command_that_makes_one_is_named():
+    with pytest.raises(InputError, match="no champion yet; `pix2z promote` makes one"):
+        find_version(KNOWN[2:], "models:/pix2z@champion")
 
 
 @pytest.fixture
@@ -105,13 +95,22 @@ def both(root, registered, client, cache):
     return root
 
 
+@pytest.fixture
+def own_pool(both, registered, client):
+    """Give the store artifacts of its own; return the folder of pix2z-full/1's pool."""
+    own_artifacts(registered, both)
+    model = Path(client.get_model_version_download_uri("pix2z-full", "1"))
+    assert model.is_relative_to(both)
+    return model / POOL_FILES
+
+
 @pytest.mark.parametrize("page", [1000, 1])
 def test_versions_are_read_with_their_aliases_whatever_else_is_registered(
     both, client, monkeypatch, page
 ):
-    """Page by page; the lock of an older pix2z is no model."""
+    """Page by page."""
     monkeypatch.setattr(versions_module, "_PAGE", page)
-    for name in ("pix2z-promotion-lock", "pix2zoo", "other"):
+    for name in ("pix2z-of-a-stranger", "other"):
         client.create_registered_model(name)
         client.create_model_version(name, str(both))
     versions = read_versions(client)
@@ -127,7 +126,7 @@ def test_versions_are_listed_with_the_metrics_of_their_runs(both, client, monkey
     monkeypatch.setattr(versions_module, "_RUNS_AT_ONCE", at_once)
     client.delete_run(client.get_model_version("pix2z-full", "1").run_id)
     client.create_registered_model("pix2z-other")
-    client.create_model_version("pix2z-other", "somewhere")
+    client.create_model_version("pix2z-other", "somewhere", tags={"pool_digest": "other"})
     listed = {of_one["uri"]: of_one for of_one in listed_versions(client)}
     full, other = listed["models:/pix2z-full/1"], listed["models:/pix2z-other/1"]
     run = client.get_run(full["run_id"])
@@ -138,7 +137,11 @@ def test_versions_are_listed_with_the_metrics_of_their_runs(both, client, monkey
     assert (full["aliases"], full["source"], full["promoted_at"]) == (["champion"], None, None)
     assert full["registered_at"].endswith("+00:00")
     assert set(other["metrics"].values()) == {None}
-    assert (other["run_id"], other["digests"], other["git_commit"]) == (None, {}, None)
+    assert (other["run_id"], other["digests"], other["git_commit"]) == (
+        None,
+        {"pool_digest": "other"},
+        None,
+    )
 
 
 def test_an_arm_a_fine_tuned_model_and_a_folder_are_found(root):
@@ -151,9 +154,8 @@ def test_an_arm_a_fine_tuned_model_and_a_folder_are_found(root):
     assert resolve_pool("field", root=root) == tuned
     assert resolve_pool("finetuned/field", root=root) == tuned
     assert resolve_pool(str(root / "models/published_full")) == root / "models/published_full"
-    assert known_pools(root) == ["full", "published_full", "finetuned/field"]
-    assert local_pool(root, "abc") == tuned
-    assert local_pool(root, "another") is None
+    with pytest.raises(InputError, match="one of full, published_full, finetuned/field, a folder"):
+        resolve_pool("other", root=root)
 
 
 @pytest.mark.parametrize("spec", ["fulll", "", "models", "data/galaxies.h5", "pix2z-data/full"])
@@ -187,9 +189,9 @@ def test_many_that_ask_for_a_version_first_download_it_once(both, cache, monkeyp
     n_askers, downloads = 4, []
     together = threading.Barrier(n_askers)
 
-    def counted(*arguments):
+    def counted(*arguments, **named):
         downloads.append(arguments)
-        return download(*arguments)
+        return download(*arguments, **named)
 
     def ask(_):
         together.wait()
@@ -226,35 +228,26 @@ def test_a_registered_version_is_downloaded_once_and_whole(both, cache):
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("how", "words"),
     [
-        ("models:/pix2z-other/1", "not registered; expected one of full, published_full"),
-        ("models:/pix2z-full/7", "no such version; expected one of pix2z-full/1"),
-        ("pix2z-full@best", "no such version; expected one of pix2z-full/1, pix2z-full@champion"),
-        ("models:/", "not registered"),
+        ("gone", "its artifacts are gone ("),
+        ("not JSON", "its artifacts are gone ("),
+        ("another pool", "its files hold the pool another, not pool-member-full-1-"),
     ],
 )
-def test_an_unknown_version_names_what_the_registry_holds(both, spec, message):
-    with pytest.raises(InputError, match=message):
-        resolve_pool(spec)
-
-
-def test_a_version_whose_pool_is_gone_is_one_line(both, cache, monkeypatch):
-    def gone(*_, **__):
-        raise OSError("no such folder")
-
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", gone)
-    with pytest.raises(IntegrityError, match="pix2z-full/1: its artifacts are gone .no such"):
-        resolve_pool("models:/pix2z-full/1")
-    assert pools_in(cache) == []
-
-
-def test_a_store_that_is_not_there_or_out_of_reach_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    with pytest.raises(InputError, match="no such store of MLflow"):
-        resolve_pool("models:/pix2z-full/1")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(Pix2zError, match="cannot be reached") as caught:
-        resolve_pool("models:/pix2z-full/1")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("part", ["", POOL_FILES])
+def test_a_version_that_does_not_hold_its_own_pool_is_not_downloaded(
+    both, tmp_path, own_pool, part, how, words
+):
+    if how == "gone":
+        shutil.rmtree(own_pool.parents[1])
+    else:
+        own_pool.joinpath("pool.json").write_text(
+            "{" if how == "not JSON" else '{"digest": "another"}'
+        )
+    with existing_store() as store:
+        version = find_version(read_versions(store.client), "full")
+        with pytest.raises(IntegrityError) as refused:
+            download(store, version, tmp_path, part=part)
+    assert str(refused.value).startswith(f"pix2z-full/1: {words}")
+    assert "\n" not in str(refused.value)

@@ -1,11 +1,11 @@
 import json
 
 from pix2z.tuning.report import write_study
-from pix2z.tuning.trials import StudyResult, TrialRecord
+from pix2z.tuning.trials import StudyResult, Trial
 
 SETTINGS = {"dense_units": (64, 32), "dropout": 0.1}
 TRIALS = tuple(
-    TrialRecord(number, SETTINGS, {0: 2.0, 1: loss}, loss, state, 3.0)
+    Trial(number, SETTINGS, {0: 2.0, 1: loss}, loss, state, 3.0)
     for number, loss, state in ((0, 1.5, "complete"), (1, 1.4, "complete"), (2, 1.9, "pruned"))
 )
 

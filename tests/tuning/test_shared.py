@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tuning import shared
 from pix2z.tuning.shared import open_storage, run_shared_study
-from pix2z.tuning.trials import TrialOutcome
 from tests.tuning.worker import BASELINE, EPOCHS, SPACE, train
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -60,7 +58,9 @@ def settings_in(trained: Path) -> list[dict]:
 
 def test_one_worker_begins_with_the_baseline_and_finds_something_better(url):
     seen = []
-    result = study(url, on_trial=lambda number, so_far: seen.append((number, len(so_far.trials))))
+    result = study(
+        url, on_trial=lambda trial, so_far: seen.append((trial.number, len(so_far.trials)))
+    )
     assert seen == [(k, k + 1) for k in range(6)]
     assert [trial.number for trial in result.trials] == list(range(6))
     assert result.trials[0].settings == {name: BASELINE[name] for name in SPACE}
@@ -70,10 +70,19 @@ def test_one_worker_begins_with_the_baseline_and_finds_something_better(url):
     assert sum(result.importances.values()) == pytest.approx(1.0)
 
 
-def test_trials_of_one_study_differ_in_every_setting(url):
-    others = study(url).trials[1:]
-    shares = [(t.settings["dropout"] / 0.4, t.settings["weight"]) for t in others]
-    assert len({share for pair in shares for share in pair}) == 2 * len(others)
+def test_a_worker_alone_makes_the_same_study_again_with_the_same_seed_only(tmp_path):
+    first, again, other = (
+        study(f"sqlite:///{tmp_path}/{place}.db", seed=seed)
+        for place, seed in (("first", 5), ("again", 5), ("other", 6))
+    )
+    assert again == first
+    shares = [
+        share
+        for one in (first, other)
+        for trial in one.trials[1:]
+        for share in (trial.settings["dropout"] / 0.4, trial.settings["weight"])
+    ]
+    assert len(set(shares)) == 2 * 2 * 5  # every setting of every trial is another
 
 
 def test_more_trials_go_on_with_the_study_and_others_are_apart(url):
@@ -106,20 +115,6 @@ def test_three_workers_share_a_study_in_a_fresh_database(url, tmp_path):
     assert result.best_trial is not None
 
 
-def test_a_trial_that_another_worker_ends_meanwhile_spoils_no_result(url, monkeypatch):
-    """Each look at the study finds one trial more than the look before."""
-    study(url, n_trials=4)
-    looks = count(1)
-    found = shared.finished_trials
-
-    def growing(of):
-        return found(of)[: next(looks)]
-
-    monkeypatch.setattr(shared, "finished_trials", growing)
-    result = study(url, n_trials=1)
-    assert [trial.number for trial in result.trials] == [0, 1]
-
-
 def test_what_a_killed_worker_had_begun_is_trained_by_another(url, tmp_path):
     trained = tmp_path / "trained"
     worker = start(url, trained, "--trials", "3", "--hang", "--heartbeat", "1")
@@ -148,7 +143,7 @@ def test_a_trial_that_diverges_or_falls_behind_is_pruned(url):
     begun = count()
 
     def diverges(wanted):
-        return [TrialOutcome({}, None, 0.0)] if next(begun) == 1 else train(wanted)
+        return [wanted[0].ended({}, None, 0.0)] if next(begun) == 1 else train(wanted)
 
     result = study(url, n_trials=8, train_trials=diverges)
     assert result.trials[1].state == "pruned"

@@ -7,14 +7,15 @@ import math
 import time
 from pathlib import Path
 
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
 from pix2z.tuning.shared import HEARTBEAT, open_storage, run_shared_study
-from pix2z.tuning.space import Choice, Real
-from pix2z.tuning.trials import TrialOutcome, WantedTrial
+from pix2z.tuning.trials import Trial, WantedTrial
 
 SPACE = {
-    "dropout": Real(0.0, 0.4),
-    "weight": Real(0.0, 1.0),
-    "dense_units": Choice(((64,), (128, 64))),
+    "dropout": FloatDistribution(0.0, 0.4),
+    "weight": FloatDistribution(0.0, 1.0),
+    "dense_units": CategoricalDistribution(("64", "128-64")),
 }
 BASELINE = {"dropout": 0.4, "weight": 1.0, "dense_units": (64,)}
 EPOCHS = 4
@@ -25,14 +26,14 @@ def level(settings) -> float:
     return settings["dropout"] + settings["weight"] + 0.1 * (settings["dense_units"] == (64,))
 
 
-def trained(wanted: WantedTrial, loss: float, *, epochs: int = EPOCHS) -> TrialOutcome:
+def trained(wanted: WantedTrial, loss: float, *, epochs: int = EPOCHS) -> Trial:
     """Train in no time: a loss that falls over the epochs towards `loss`."""
     curve = {}
     for epoch in range(epochs):
         curve[epoch] = loss + 1 / (epoch + 1)
         if curve[epoch] > wanted.limits.get(epoch, math.inf):
-            return TrialOutcome(curve, None, 0.0)
-    return TrialOutcome(curve, curve[epoch], 0.0)
+            return wanted.ended(curve, None, 0.0)
+    return wanted.ended(curve, curve[epoch], 0.0)
 
 
 def train(wanted):

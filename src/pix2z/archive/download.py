@@ -20,25 +20,36 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from pix2z.archive.http_answers import Answer, Interrupted, check_url, new_session, open_answer
+from pix2z.archive.http_answers import (
+    Answer,
+    Interrupted,
+    check_url,
+    new_session,
+    open_answer,
+)
 from pix2z.archive.partial_file import Partial, open_partial, partial_path, what_is_kept
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, write_json
 
-__all__ = ["Provenance", "Report", "download"]
+__all__ = ["PATIENCE", "Provenance", "Report", "download"]
 
 DISK_MARGIN = 2**28
 """Bytes of the disk left free, for everything else that writes to it."""
 
 CHUNK = 2**17
 
-PATIENCE = Retry(
+
+class _Patience(Retry):
+    """Waits before each new attempt, where urllib3 makes the first one at once."""
+
+    def get_backoff_time(self) -> float:
+        return max(super().get_backoff_time(), self.backoff_factor)
+
+
+PATIENCE = _Patience(
     total=7, backoff_factor=1.0, backoff_max=60, backoff_jitter=1.0, retry_after_max=300
 )
 """Requests in a row that bring nothing new before giving up: 8, over about two minutes."""
-
-TIMEOUT = (20.0, 60.0)
-"""Seconds to wait for a connection, and for bytes."""
 
 AS_IT_IS = "it is left as it is (--force fetches it again)"
 
@@ -69,7 +80,6 @@ def download(
     signature: bytes = b"",
     session: requests.Session | None = None,
     patience: Retry = PATIENCE,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
     force: bool = False,
 ) -> Provenance:
@@ -83,7 +93,6 @@ def download(
     signature : bytes that the file must begin with; an error page sent as a file is refused by it.
     session : shared between many files; made and closed here where None.
     patience : how often, and after which waits, to try again while nothing new comes.
-    timeout : seconds to wait for a connection, and for bytes.
     progress : called after every few bytes: "receiving" or "checking", bytes done, bytes in all.
     force : fetch a file that is there already again, and replace it.
 
@@ -110,7 +119,7 @@ def download(
             # Again, since another process may have held the lock until it was done.
             if path.exists() and not force:
                 return _verified(path, url=url, sha256=sha256, report=progress)
-            _receive_all(partial, http, url, signature, patience, timeout, progress)
+            _receive_all(partial, http, url, signature, patience, progress)
             return _publish(partial, url=url, sha256=sha256, report=progress)
     except OSError as error:
         raise Pix2zError(f"{path}: {error.strerror or error}; {what_is_kept(path)}") from error
@@ -122,7 +131,6 @@ def _receive_all(
     url: str,
     signature: bytes,
     patience: Retry,
-    timeout: tuple[float, float],
     report: Report,
 ) -> None:
     """Ask again and again until `partial` is whole, or nothing new has come for too long.
@@ -133,9 +141,8 @@ def _receive_all(
     furthest, retry = partial.size, patience
     while not partial.whole:
         try:
-            with open_answer(
-                session, url, start=partial.size, version=partial.version, timeout=timeout
-            ) as answer:
+            answering = open_answer(session, url, start=partial.size, version=partial.version)
+            with answering as answer:
                 _receive(partial, answer, url=url, signature=signature, report=report)
         except Interrupted as trouble:
             if partial.size > furthest:
@@ -263,9 +270,6 @@ def _verified(path: Path, *, url: str, sha256: str | None, report: Report) -> Pr
         raise IntegrityError(f"{path}: has SHA-256 {record.sha256}, expected {sha256}; {AS_IT_IS}")
     if sha256 is None and record.url != url:
         raise InputError(f"{path}: is from {record.url}, not from {url}; {AS_IT_IS}")
-    size = path.stat().st_size
-    if size != record.bytes:
-        raise IntegrityError(f"{path}: has {size} bytes, its record {record.bytes}; {AS_IT_IS}")
     digest = _digest(path, report)
     if digest != record.sha256:
         raise IntegrityError(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.nddata import Cutout2D
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from numpy.typing import NDArray
@@ -138,21 +139,12 @@ def _cut(
     pixels: NDArray[np.float32], row: float, column: float, *, side: int
 ) -> NDArray[np.float64]:
     """Cut (side, side) pixels about a position, NaN off the frame."""
-    corner = [round(v - (side - 1) / 2) for v in (row, column)]
-    fraction = [v - (side - 1) / 2 - c for v, c in zip((row, column), corner, strict=True)]
-    low = [c - MARGIN for c in corner]
-    window = np.full((side + 2 * MARGIN, side + 2 * MARGIN), np.nan)
-    frame_part = [
-        slice(max(first, 0), max(min(first + len(window), size), 0))
-        for first, size in zip(low, pixels.shape, strict=True)
-    ]
-    covered = pixels[frame_part[0], frame_part[1]]
-    window_part = [
-        slice(part.start - first, part.start - first + length)
-        for part, first, length in zip(frame_part, low, covered.shape, strict=True)
-    ]
-    window[window_part[0], window_part[1]] = covered
-    off = np.isnan(window)
-    spectrum = fourier_shift(np.fft.fft2(np.where(off, 0.0, window)), [-f for f in fraction])
-    shifted = np.where(off, np.nan, np.fft.ifft2(spectrum).real)
-    return shifted[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    size = side + 2 * MARGIN
+    window = Cutout2D(pixels, (column, row), size, mode="partial", fill_value=np.nan)
+    stored = window.data.astype(np.float64)
+    off = np.isnan(stored)
+    x, y = window.input_position_cutout
+    middle = (size - 1) / 2
+    spectrum = np.fft.fft2(np.where(off, 0.0, stored))
+    shifted = np.fft.ifft2(fourier_shift(spectrum, [middle - y, middle - x])).real
+    return np.where(off, np.nan, shifted)[MARGIN:-MARGIN, MARGIN:-MARGIN]

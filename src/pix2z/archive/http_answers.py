@@ -4,7 +4,6 @@ An answer ends in one of three ways: bytes; `Interrupted`, where trying again ma
 of pix2z, where it does not, such as InputError where the URL leads to no such file.
 """
 
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import urllib3
 
 from pix2z import __version__
 from pix2z.errors import InputError, Pix2zError
+from pix2z.hdf5 import plain
 
 __all__ = [
     "Answer",
@@ -31,12 +31,13 @@ __all__ = [
 CHUNK = 2**20
 """Bytes read at once, at most; what has arrived is handed on without waiting for more."""
 
+TIMEOUT = (20.0, 60.0)
+"""Seconds to wait for a connection, and for bytes."""
+
 TRY_AGAIN = frozenset({408, 425, 429})
 """Status codes, beside 5xx, that may pass."""
 
 NO_SUCH_FILE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-
-CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class NotFoundError(InputError):
@@ -124,7 +125,6 @@ def open_answer(
     *,
     start: int,
     version: Version | None,
-    timeout: tuple[float, float],
 ) -> Iterator[Answer]:
     """Ask for `url` from byte `start` on, and yield what comes.
 
@@ -134,7 +134,6 @@ def open_answer(
     ----------
     start : bytes already here; 0 asks for the whole file.
     version : the version these bytes are of; where it is None or of unknown size, all is sent.
-    timeout : seconds to wait for a connection, and for bytes.
 
     Raises
     ------
@@ -149,11 +148,11 @@ def open_answer(
         asked = {"Range": f"bytes={start}-"}
         if version.validator is not None:
             asked["If-Range"] = version.validator
-        with _get(session, url, asked, timeout) as response:
+        with _get(session, url, asked) as response:
             if _continues(response, start, version):
                 yield Answer(version, start, _chunks(url, response))
                 return
-    with _get(session, url, {}, timeout) as response:
+    with _get(session, url, {}) as response:
         if response.status_code != HTTPStatus.OK:
             refusal = NotFoundError if response.status_code in NO_SUCH_FILE else InputError
             raise refusal(f"{url}: the server answers {_status(response)}")
@@ -163,15 +162,13 @@ def open_answer(
         yield Answer(now, 0, _chunks(url, response))
 
 
-def _get(
-    session: requests.Session, url: str, headers: dict[str, str], timeout: tuple[float, float]
-) -> requests.Response:
+def _get(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     try:
-        response = session.get(url, headers=headers, timeout=timeout, stream=True)
+        response = session.get(url, headers=headers, timeout=TIMEOUT, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _interruption(url, error) from error
     except requests.RequestException as error:
-        raise InputError(f"{url}: cannot be requested ({_one_line(error)})") from error
+        raise InputError(f"{url}: cannot be requested ({plain(str(error))[:200]})") from error
     if response.status_code in TRY_AGAIN or response.status_code >= 500:
         response.close()
         raise Interrupted(_status(response), response.raw)
@@ -179,27 +176,19 @@ def _get(
 
 
 def _status(response: requests.Response) -> str:
-    return f"HTTP {response.status_code} {_one_line(response.reason or '')}".strip()
+    return f"HTTP {response.status_code} {plain(response.reason or '')[:200]}".strip()
 
 
 def _continues(response: requests.Response, start: int, version: Version) -> bool:
     """Tell whether an answer holds the bytes of `version` from `start` on.
 
-    Some servers send a range of a new version in spite of If-Range, so that it is compared; headers
-    that either side lacks say nothing.
+    Some servers send a range of a new version in spite of If-Range, so that ETag and total are
+    compared.
     """
-    headers = response.headers
-    numbers = CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if response.status_code != HTTPStatus.PARTIAL_CONTENT or numbers is None:
-        return False
-    if int(numbers[1]) != start:
-        return False
-    pairs = [
-        (headers.get("ETag"), version.etag),
-        (headers.get("Last-Modified"), version.last_modified),
-        (None if numbers[2] == "*" else int(numbers[2]), version.total),
-    ]
-    return all(theirs == ours for theirs, ours in pairs if None not in (theirs, ours))
+    last = (version.total or 0) - 1
+    answered = response.headers.get("Content-Range"), response.headers.get("ETag")
+    expected = f"bytes {start}-{last}/{version.total}", version.etag
+    return response.status_code == HTTPStatus.PARTIAL_CONTENT and answered == expected
 
 
 def _chunks(url: str, response: requests.Response) -> Iterator[bytes]:
@@ -217,11 +206,6 @@ def _interruption(url: str, error: BaseException) -> Interrupted:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     if isinstance(error, ssl.SSLCertVerificationError):
-        raise Pix2zError(f"{url}: its certificate is refused ({_one_line(error.verify_message)})")
-    return Interrupted((isinstance(error, OSError) and error.strerror) or _one_line(error))
-
-
-def _one_line(value: object) -> str:
-    """Text of foreign origin, fit for the middle of a message."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."
+        raise Pix2zError(f"{url}: its certificate is refused ({plain(str(error.verify_message))})")
+    reason = error.strerror if isinstance(error, OSError) else None
+    return Interrupted(reason or plain(str(error))[:200])

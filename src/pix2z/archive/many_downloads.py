@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.pool import ThreadPool
 
-import requests
 from urllib3 import Retry
 
 from pix2z.archive.addresses import RemoteFile
-from pix2z.archive.download import TIMEOUT, Report, download
+from pix2z.archive.download import PATIENCE, Provenance, Report, download
 from pix2z.archive.http_answers import new_session
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 
@@ -22,7 +21,7 @@ __all__ = ["MOST_IN_A_ROW", "PATIENCE_WITH_MANY", "downloads"]
 MOST_JOBS = 8
 """Requests at a time, at most: the server is for everyone."""
 
-PATIENCE_WITH_MANY = Retry(total=4, backoff_factor=0.5, backoff_jitter=0.5, retry_after_max=300)
+PATIENCE_WITH_MANY = PATIENCE.new(total=4, backoff_factor=0.5, backoff_jitter=0.5)
 """About ten seconds of waiting for a file that does not come; many others wait behind it."""
 
 MOST_IN_A_ROW = 8
@@ -37,7 +36,6 @@ def downloads(
     jobs: int,
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
 ) -> Iterator[Download]:
     """Yield a function that fetches files, and gives the SHA-256 of each, or why it did not come.
@@ -52,7 +50,7 @@ def downloads(
     ----------
     jobs : files at a time, 1 to 8.
     force : fetch what is there already again.
-    patience, timeout : as for `download`, for each file.
+    patience : as for `download`, for each file.
     progress : called with the name, files done and files in all.
 
     Raises
@@ -65,7 +63,8 @@ def downloads(
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"--jobs: expected 1 to {MOST_JOBS}; received {jobs}")
     with new_session() as session, ThreadPool(jobs) as threads:
-        fetch = partial(_fetch, session=session, force=force, patience=patience, timeout=timeout)
+        one = partial(download, session=session, patience=patience)
+        fetch = partial(_fetch, fetch=one, force=force)
 
         def fetch_all(files: Sequence[RemoteFile], name: str) -> Iterator[str | Pix2zError]:
             in_a_row = 0
@@ -81,32 +80,13 @@ def downloads(
         yield fetch_all
 
 
-def _fetch(
-    file: RemoteFile,
-    *,
-    session: requests.Session,
-    force: bool,
-    patience: Retry,
-    timeout: tuple[float, float],
-) -> str | Pix2zError:
+def _fetch(file: RemoteFile, *, fetch: Callable[..., Provenance], force: bool) -> str | Pix2zError:
     """Fetch one file; an error is returned, so that the others go on."""
-
-    def fetch(*, again: bool) -> str:
-        record = download(
-            file.url,
-            file.path,
-            signature=file.signature,
-            session=session,
-            patience=patience,
-            timeout=timeout,
-            force=again,
-        )
-        return record.sha256
-
+    fetch_it = partial(fetch, file.url, file.path, signature=file.signature)
     try:
         try:
-            return fetch(again=force)
+            return fetch_it(force=force).sha256
         except IntegrityError:
-            return fetch(again=True)  # it was altered since; a cache is there to be filled again
+            return fetch_it(force=True).sha256  # altered since; a cache is there to be filled again
     except Pix2zError as error:
         return error

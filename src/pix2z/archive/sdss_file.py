@@ -19,8 +19,7 @@ from scipy.ndimage import gaussian_filter
 from pix2z.archive.addresses import RELEASE
 from pix2z.archive.sdss_list import SdssObject
 from pix2z.archive.sdss_spectra import LOGLAM, SdssSpectrum, Spectral
-from pix2z.errors import InputError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, named_write_errors
 from pix2z.imaging import BANDS, PIXEL_SCALE, SOFTENED_UNIT
 from pix2z.wavelengths import FLUX_UNIT
 
@@ -90,25 +89,25 @@ def raw_writer(path: Path, *, has_ebv: bool, softened: bool) -> Iterator[Append]
     InputError
         The file cannot be written.
     """
-    try:
-        with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
-            file.attrs.update(
-                source=SOFTENED_SOURCE if softened else SOURCE,
-                data_release=RELEASE,
-                unit=SOFTENED_UNIT if softened else "nanomaggies",
-                bands=BANDS,
-                pixel_scale=PIXEL_SCALE,
-            )
-            file["spectra/loglam"] = LOGLAM
-            file["spectra/loglam"].attrs["unit"] = "log10(Angstrom), vacuum, observed"
+    with (
+        named_write_errors(path),
+        atomic_path(path) as unfinished,
+        h5py.File(unfinished, "w") as file,
+    ):
+        file.attrs.update(
+            source=SOFTENED_SOURCE if softened else SOURCE,
+            data_release=RELEASE,
+            unit=SOFTENED_UNIT if softened else "nanomaggies",
+            bands=BANDS,
+            pixel_scale=PIXEL_SCALE,
+        )
+        file["spectra/loglam"] = LOGLAM
+        file["spectra/loglam"].attrs["unit"] = "log10(Angstrom), vacuum, observed"
 
-            def append(galaxies: Sequence[FetchedGalaxy]) -> None:
-                _append(file, _rows(galaxies, has_ebv=has_ebv, softened=softened))
+        def append(galaxies: Sequence[FetchedGalaxy]) -> None:
+            _append(file, _rows(galaxies, has_ebv=has_ebv, softened=softened))
 
-            yield append
-    except (OSError, RuntimeError) as error:  # HDF5 ends with a RuntimeError on a full disk
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be written ({reason})") from error
+        yield append
 
 
 def _rows(galaxies: Sequence[FetchedGalaxy], *, has_ebv: bool, softened: bool) -> Arrays:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib3 import Retry
 
 from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
-from pix2z.archive.download import TIMEOUT, Report
+from pix2z.archive.download import Report
 from pix2z.archive.http_answers import NotFoundError
 from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
 from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
@@ -23,7 +23,7 @@ from pix2z.archive.sdss_list import Failure, Field, ObjectList, SdssObject
 from pix2z.archive.sdss_spectra import SdssSpectrum, Spectral, on_common_grid, read_sdss_spectrum
 from pix2z.archive.sdss_stamps import cut_field
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path
+from pix2z.files import atomic_path, named_write_errors
 from pix2z.imaging import BANDS
 
 __all__ = ["Outcome", "failures_path", "fetch_galaxies"]
@@ -58,7 +58,6 @@ def fetch_galaxies(
     softened: bool = False,
     force: bool = False,
     patience: Retry = PATIENCE_WITH_MANY,
-    timeout: tuple[float, float] = TIMEOUT,
     progress: Report = lambda *_: None,
 ) -> Outcome:
     """Fetch what is missing in `cache` and write the galaxies of the list to `out`, atomically.
@@ -71,7 +70,7 @@ def fetch_galaxies(
     jobs : files fetched at a time.
     softened : write `soften`ed pixels instead of nanomaggies.
     force : fetch again what is in the cache.
-    patience, timeout : of each file, as for `download`.
+    patience : of each file, as for `download`.
     progress : called after each file: "spectra" or "frames", files done, files in all.
 
     Raises
@@ -86,9 +85,7 @@ def fetch_galaxies(
     n_galaxies = n_fields = 0
     with (
         raw_writer(out, has_ebv=objects.has_ebv, softened=softened) as append,
-        downloads(
-            jobs=jobs, force=force, patience=patience, timeout=timeout, progress=progress
-        ) as fetch_all,
+        downloads(jobs=jobs, force=force, patience=patience, progress=progress) as fetch_all,
     ):
         try:
             fields = _sorted_by_field(objects.objects, archive, fetch_all, failures)
@@ -197,9 +194,9 @@ def _cut(
         return []
     frame_paths = {band: archive.frame(field, band).path for band in digests}
     positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in complete]
-    cut = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
+    stamps, reasons = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
     galaxies = []
-    for galaxy, stamp, reason in zip(complete, cut.stamps, cut.reasons, strict=True):
+    for galaxy, stamp, reason in zip(complete, stamps, reasons, strict=True):
         listed, spectrum, arrays = galaxy
         if reason:
             failures.append(Failure(listed.row, str(listed), reason))
@@ -214,13 +211,11 @@ def _failure(listed: SdssObject, error: Exception) -> Failure:
 
 def _write_failures(path: Path, failures: Iterable[Failure]) -> None:
     """Write columns row, object and reason; only the header where nothing failed."""
-    try:
-        with (
-            atomic_path(path) as partial,
-            partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["row", "object", "reason"])
-            writer.writerows((one.row, one.name, one.reason) for one in failures)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with (
+        named_write_errors(path),
+        atomic_path(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "object", "reason"])
+        writer.writerows((one.row, one.name, one.reason) for one in failures)

@@ -4,7 +4,6 @@ They are kept under a digest of all that they follow from: frames, positions and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,17 @@ from numpy.typing import NDArray
 
 from pix2z.archive.frames import cut_stamps, read_frames
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, source_digest, text_digest
+from pix2z.files import atomic_path, named_write_errors, source_digest, text_digest
 from pix2z.hdf5 import DAMAGE
 from pix2z.imaging import BANDS, STAMP_SIDE
 
-__all__ = ["FieldStamps", "cut_field"]
+__all__ = ["cut_field"]
 
 SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
 
 
-@dataclass(frozen=True)
-class FieldStamps:
-    """Stamps (n, 32, 32, 5) at n positions, and why there is none: empty where there is one."""
-
-    stamps: NDArray[np.float32]
-    reasons: tuple[str, ...]
+FieldStamps = tuple[NDArray[np.float32], list[str]]
+"""Stamps (n, 32, 32, 5) at n positions, and why there is none: empty where there is one."""
 
 
 def cut_field(
@@ -68,12 +63,9 @@ def cut_field(
             reasons.append(f"position {ra}, {dec} has no pixel ({' '.join(str(error).split())})")
         else:
             reasons.append("")
-    try:
-        with atomic_path(path) as partial:
-            np.savez(partial, key=key, stamps=stamps, reasons=np.array(reasons, np.str_))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    return FieldStamps(stamps, tuple(reasons))
+    with named_write_errors(path), atomic_path(path) as partial:
+        np.savez(partial, key=key, stamps=stamps, reasons=np.array(reasons, np.str_))
+    return stamps, reasons
 
 
 def _kept(path: Path, key: str, n: int) -> FieldStamps | None:
@@ -87,4 +79,4 @@ def _kept(path: Path, key: str, n: int) -> FieldStamps | None:
         return None
     if stamps.shape != (n, *SHAPE) or reasons.shape != (n,):
         return None
-    return FieldStamps(stamps, tuple(str(reason) for reason in reasons))
+    return stamps, reasons.tolist()

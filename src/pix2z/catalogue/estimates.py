@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from pix2z.files import file_digest
 from pix2z.ingest.checks import usable_pixels
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
-from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LARGEST_EBV",
     "MOST_DIGESTED_BYTES",
-    "PixelsToRedshifts",
     "input_facts",
     "known_ebv",
     "predict_survey",
@@ -38,17 +36,6 @@ LARGEST_EBV = 3.0
 
 MOST_DIGESTED_BYTES = 2**30
 """An input of at most this size gets a digest: it is read in a second or two."""
-
-
-class PixelsToRedshifts(Protocol):
-    """What `network.estimator.Estimator` offers."""
-
-    @property
-    def grid(self) -> RedshiftGrid:
-        """Bins of the PDFs."""
-
-    def estimate(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Redshifts:
-        """Redshifts of images (n, 32, 32, 5), NaN where masked, and E(B-V) (n,)."""
 
 
 def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:
@@ -78,7 +65,7 @@ def usable_stamps(
 
 
 def predict_survey(
-    estimator: PixelsToRedshifts,
+    estimator: "Estimator",
     survey: RawSurvey,
     *,
     ebv: float | None = None,

@@ -103,7 +103,7 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
     plot_spectra(
         shown,
         wavelength=wavelength,
-        lines={line.name: line.wavelength for line in LINES},
+        lines=LINES,
         unit=UNIT,
         path=figure,
     )

@@ -2,10 +2,10 @@
 
 import csv
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TypedDict
 
 import h5py
 import numpy as np
@@ -26,18 +26,8 @@ BLOCK_ROWS = 256
 
 HEADER = ("file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "delta_chi2")
 
-
 Z_RANGE = (-0.005, 0.6)
 """First and last redshift that are tried, where neither file nor user says others."""
-
-
-_Range = tuple[float | None, float | None]
-
-
-class _Options(TypedDict):
-    z_min: float
-    z_max: float
-    coarse: int
 
 
 def fit_file(
@@ -56,35 +46,48 @@ def fit_file(
     InputError
         The file is neither, is damaged, or has too few pixels for `coarse`.
     """
+    asked = (z_min, z_max)
     if path.is_file() and h5py.is_hdf5(path):
-        return _fit_many(path, (z_min, z_max), coarse=coarse, own_basis=own_basis)
+        return _fit_many(path, asked, coarse=coarse, own_basis=own_basis)
     spectrum = read_sdss_spectrum(path)
-    _check_wavelength(path, spectrum.wavelength, coarse)
-    flux, ivar = spectrum.flux[None], spectrum.ivar[None]
-    options = _options(path, (z_min, z_max), Z_RANGE, coarse)
-    return fit_redshifts(spectrum.wavelength, flux, ivar, _galaxy_templates(), **options)
+    fit = _fitter(path, spectrum.wavelength, asked, Z_RANGE, coarse=coarse)
+    return fit(spectrum.flux[None], spectrum.ivar[None], _galaxy_templates())
 
 
-def _fit_many(path: Path, asked: _Range, *, coarse: int, own_basis: bool) -> SpectrumRedshifts:
-    blocks = []
+def _fit_many(
+    path: Path, asked: tuple[float | None, float | None], *, coarse: int, own_basis: bool
+) -> SpectrumRedshifts:
     with open_spectra(path) as spectra:
-        _check_wavelength(path, spectra.wavelength, coarse)
-        options = _options(path, asked, spectra.redshift_range or Z_RANGE, coarse)
+        otherwise = spectra.redshift_range or Z_RANGE
+        fit = _fitter(path, spectra.wavelength, asked, otherwise, coarse=coarse)
         templates = spectra.basis if own_basis and spectra.basis else _galaxy_templates()
-        for first in range(0, len(spectra), BLOCK_ROWS):
-            flux, ivar = spectra.read(first, min(first + BLOCK_ROWS, len(spectra)))
-            blocks.append(fit_redshifts(spectra.wavelength, flux, ivar, templates, **options))
-        joined = join_redshifts(blocks)
+        starts = range(0, len(spectra), BLOCK_ROWS)
+        blocks = (spectra.read(k, min(k + BLOCK_ROWS, len(spectra))) for k in starts)
+        joined = join_redshifts([fit(flux, ivar, templates) for flux, ivar in blocks])
         return _of_images(joined) if spectra.redshift_range else joined
 
 
-def _options(path: Path, asked: _Range, otherwise: tuple[float, float], coarse: int) -> _Options:
+def _fitter(
+    path: Path,
+    wavelength: NDArray[np.float64],
+    asked: tuple[float | None, float | None],
+    otherwise: tuple[float, float],
+    *,
+    coarse: int,
+) -> Callable[..., SpectrumRedshifts]:
+    """Check what the file and the options have in common; return (flux, ivar, templates) -> fit."""
+    try:
+        grid = wavelength_grid(wavelength)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    if grid.n < 16 * coarse:
+        raise InputError(f"{path}: expected {16 * coarse} pixels or more; received {grid.n}")
     first, last = (
         default if value is None else value for value, default in zip(asked, otherwise, strict=True)
     )
     if not first < last:
         raise InputError(f"{path}: no redshifts are left between {first:g} and {last:g}")
-    return _Options(z_min=first, z_max=last, coarse=coarse)
+    return partial(fit_redshifts, wavelength, z_min=first, z_max=last, coarse=coarse)
 
 
 def _of_images(fit: SpectrumRedshifts) -> SpectrumRedshifts:
@@ -100,15 +103,6 @@ def _galaxy_templates() -> Templates:
 
     wavelength, flux = template_spectra()
     return with_emission_lines(Templates(wavelength, flux, non_negative=True))
-
-
-def _check_wavelength(path: Path, wavelength: NDArray[np.float64], coarse: int) -> None:
-    try:
-        grid = wavelength_grid(wavelength)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    if grid.n < 16 * coarse:
-        raise InputError(f"{path}: expected {16 * coarse} pixels or more; received {grid.n}")
 
 
 def write_table(out: Path, fits: list[tuple[Path, SpectrumRedshifts]]) -> None:

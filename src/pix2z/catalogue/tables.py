@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,17 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pix2z.files import atomic_path, named_write_errors
-from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import COLUMNS, Redshifts
 
-__all__ = ["FORMATS", "ROW_GROUP", "Outcome", "TableWriter", "table_writer", "write_catalogue"]
+__all__ = ["FORMATS", "ROW_GROUP", "table_writer", "write_catalogue"]
 
 FORMATS = (".parquet", ".csv")
 
 ROW_GROUP = 65_536
 """Rows per group of a Parquet file: what is held before it is written, 3 MB."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What was written: point estimates (N,), NaN where there is none, and rows per flag bit."""
-
-    z_phot: NDArray[np.float32]
-    n_flagged: int
-    n_by_flag: Mapping[int, int]
 
 
 def write_catalogue(
@@ -49,8 +39,10 @@ def write_catalogue(
     pdf: Path | None,
     metadata: Mapping[str, str],
     advance: Callable[[int], None],
-) -> Outcome:
+) -> tuple[NDArray[np.float32], FlagCounts]:
     """Write estimates as they come; both files are put in place when both are whole, or neither.
+
+    Returns point estimates (N,), NaN where there is none, and how many galaxies are flagged.
 
     Parameters
     ----------
@@ -67,13 +59,12 @@ def write_catalogue(
     """
     n = len(object_id)
     z_phot = np.full(n, np.nan, np.float32)
-    n_by_flag = dict.fromkeys(IMAGE_FLAG_MEANINGS, 0)
-    n_flagged = 0
+    counts = FlagCounts(IMAGE_FLAG_MEANINGS)
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
         with named_write_errors(out):
             partial = renames.enter_context(atomic_path(out))
-            table = writers.enter_context(table_writer(partial, metadata=metadata))
+            append = writers.enter_context(table_writer(partial, metadata=metadata))
         if pdf is not None:
             with named_write_errors(pdf):
                 partial = renames.enter_context(atomic_path(pdf))
@@ -82,54 +73,31 @@ def write_catalogue(
         for rows, estimate in estimates:
             values = estimate.columns(object_id[rows])
             with named_write_errors(out):
-                table.append(values)
+                append(values)
             if pdf is not None:
                 with named_write_errors(pdf), warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message=".*non-finite")  # blank stamps
                     pdfs.append(estimate.density, values)
             z_phot[rows] = estimate.z_phot
-            n_flagged += int((estimate.flags != 0).sum())
-            for bit in n_by_flag:
-                n_by_flag[bit] += int((estimate.flags & bit != 0).sum())
+            counts.add(estimate.flags)
             advance(len(rows))
         with named_write_errors(pdf or out):
             writers.close()
         with named_write_errors(out):
             renames.close()
-    return Outcome(z_phot=z_phot, n_flagged=n_flagged, n_by_flag=n_by_flag)
-
-
-class TableWriter:
-    """Takes columns block by block; made by `table_writer`."""
-
-    def __init__(self, writer: Any, schema: pa.Schema) -> None:
-        """Write through `writer`, a Parquet or CSV writer of pyarrow."""
-        self._writer, self._schema = writer, schema
-        self._held: list[pa.Table] = []
-        self._n_held = 0
-
-    def append(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Add rows: every column of `COLUMNS`, (n,)."""
-        arrays = [pa.array(columns[name]) for name in self._schema.names]
-        self._held.append(pa.Table.from_arrays(arrays, schema=self._schema))
-        self._n_held += len(self._held[-1])
-        if self._n_held >= ROW_GROUP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is held."""
-        if self._held:
-            self._writer.write_table(pa.concat_tables(self._held).combine_chunks())
-        self._held, self._n_held = [], 0
+    return z_phot, counts
 
 
 @contextmanager
-def table_writer(path: Path, *, metadata: Mapping[str, str]) -> Iterator[TableWriter]:
+def table_writer(
+    path: Path, *, metadata: Mapping[str, str]
+) -> Iterator[Callable[[Mapping[str, NDArray[Any]]], None]]:
     """Write a table in the format of the suffix, one of `FORMATS`.
 
-    .parquet is compressed with zstd, and carries `metadata` and the meaning of each column; .csv
-    has a header, numbers that read back as the same float32, and ``nan`` for no value. It is
-    written in place: `files.atomic_path` gives a path to write to.
+    Yields what to call with rows, block by block: every column of `COLUMNS`, (n,). .parquet is
+    compressed with zstd, and carries `metadata` and the meaning of each column; .csv has a header,
+    numbers that read back as the same float32, and ``nan`` for no value. It is written in place:
+    `files.atomic_path` gives a path to write to.
 
     Raises
     ------
@@ -137,12 +105,24 @@ def table_writer(path: Path, *, metadata: Mapping[str, str]) -> Iterator[TableWr
         The file cannot be written.
     """
     schema = _schema(metadata)
+    held: list[pa.Table] = []
     with path.open("wb") as file:
         writer = _writer(path.suffix, file, schema)
-        table = TableWriter(writer, schema)
+
+        def write_held() -> None:
+            writer.write_table(pa.concat_tables(held).combine_chunks())
+            held.clear()
+
+        def append(columns: Mapping[str, NDArray[Any]]) -> None:
+            arrays = [pa.array(columns[name]) for name in schema.names]
+            held.append(pa.Table.from_arrays(arrays, schema=schema))
+            if sum(map(len, held)) >= ROW_GROUP:
+                write_held()
+
         try:
-            yield table
-            table.flush()
+            yield append
+            if held:
+                write_held()
         except BaseException:
             with suppress(OSError):  # a second complaint of a full disk would hide the first
                 writer.close()

@@ -48,20 +48,23 @@ def options(
     """Galaxy redshifts from five-band image pixels."""
 
 
-app.command()(workspace)
-app.command()(export)
+for _command in (
+    export,
+    finetune,
+    history,
+    inspect,
+    models,
+    predict,
+    promote,
+    redshift,
+    rollback,
+    serve,
+    spectrum,
+    tune,
+    workspace,
+):
+    app.command()(_command)
 app.add_typer(fetch, name="fetch")
-app.command()(finetune)
-app.command()(history)
-app.command()(inspect)
-app.command()(models)
-app.command()(predict)
-app.command()(promote)
-app.command()(redshift)
-app.command()(rollback)
-app.command()(serve)
-app.command()(spectrum)
-app.command()(tune)
 
 
 def main() -> None:

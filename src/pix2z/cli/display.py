@@ -29,15 +29,13 @@ __all__ = [
     "Report",
     "Unit",
     "console",
-    "epochs_progress",
     "error_console",
     "galaxies_progress",
-    "lines",
-    "on_bar",
     "page",
     "plain",
     "print_json",
     "progress",
+    "report_on",
     "say",
     "shown_log",
     "spinner",
@@ -45,8 +43,9 @@ __all__ = [
 ]
 
 PIPE_WIDTH = 150
+"""Of tables, whose lines shall not be broken."""
 
-OnEpoch = Callable[[int, dict[str, float]], None]
+PAGE_WIDTH = 80
 
 MOST_SECONDS_LEFT = 120
 """Longer times are said in minutes."""
@@ -64,13 +63,13 @@ def error_console() -> Console:
 
 
 @contextmanager
-def page(*, pipe_width: int) -> Iterator[Console]:
-    """Yield a console for a page of text; in a pipe of this width, without spaces at line ends."""
+def page() -> Iterator[Console]:
+    """Yield a console for a page of text; in a pipe as for 80 columns, no spaces at line ends."""
     if sys.stdout.isatty():
         yield console()
         return
     written = StringIO()
-    yield Console(file=written, width=pipe_width, highlight=False)
+    yield Console(file=written, width=PAGE_WIDTH, highlight=False)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
@@ -172,21 +171,18 @@ class Report(Protocol):
 def progress(unit: Unit) -> Iterator[Report]:
     """Yield what to call with how far each task is: a bar a task in a terminal, lines in a pipe.
 
-    A task that goes back, or gets another total, begins anew, so that a rate never counts what was
-    there before. What is yielded may be called from any thread.
+    What is yielded may be called from any thread.
     """
-    shown = error_console()
-    if not shown.is_terminal:
-        yield lines(unit)
-        return
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.TextColumn("{task.fields[said]}"),
         bars.TimeRemainingColumn(),
     )
-    with bars.Progress(*columns, console=shown, transient=True) as bar:
-        yield on_bar(bar, unit)
+    shown = error_console()
+    in_pipe = not shown.is_terminal
+    with bars.Progress(*columns, console=shown, transient=True, disable=in_pipe) as bar:
+        yield report_on(bar, unit)
 
 
 @contextmanager
@@ -204,74 +200,41 @@ def galaxies_progress(n: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-@contextmanager
-def epochs_progress(epochs: int) -> Iterator[Callable[[int], OnEpoch]]:
-    """Yield seed -> what to call with (epoch, losses) after each of at most `epochs` epochs."""
-    with progress(EPOCHS) as report:
+def report_on(bar: bars.Progress, unit: Unit) -> Report:
+    """Return what moves one line of `bar` for each task; where that is disabled it writes lines.
 
-        def of_seed(seed: int) -> OnEpoch:
-            def on_epoch(epoch: int, losses: dict[str, float]) -> None:
-                note = f"loss {losses['loss']:.4f}, validation {losses['val_loss']:.4f}"
-                report(f"seed {seed}", epoch + 1, epochs, note)
-
-            return on_epoch
-
-        yield of_seed
-
-
-def on_bar(bar: bars.Progress, unit: Unit) -> Report:
-    """Return a callback that moves one line of `bar` for each task."""
+    A task that goes back, or gets another total, begins anew, so that a rate never counts what was
+    there before.
+    """
     tasks: dict[str, bars.TaskID] = {}
+    written_at: dict[str, float] = {}
 
     def report(task: str, done: int, total: int | None, note: str = "") -> None:
         if task not in tasks:
             tasks[task] = bar.add_task(task, completed=done, total=total, said="")
-        shown = bar.tasks[tasks[task]]
-        if done < shown.completed or total != shown.total:
+        state = bar.tasks[tasks[task]]
+        if done < state.completed or total != state.total:
             bar.reset(tasks[task], completed=done, total=total)
-        bar.update(tasks[task], completed=done, said=_said(unit, done, total, shown.speed, note))
+        bar.update(tasks[task], completed=done)
+        rate = unit.rate(state.speed) if unit.rate and state.speed is not None else ""
+        said = _joined(unit.counted(done, total), rate, note)
+        bar.update(tasks[task], said=said)
+        now = bar.get_time()
+        if bar.disable and now - written_at.setdefault(task, now) >= unit.seconds_between_lines:
+            written_at[task] = now
+            begin = f"{time.strftime('%H:%M:%S')} {task}: " if task else time.strftime("%H:%M:%S ")
+            sys.stderr.write(f"{begin}{_joined(said, _left(state.time_remaining))}\n")
 
     return report
 
 
-def lines(
-    unit: Unit,
-    *,
-    write: Callable[[str], object] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Report:
-    """Return a callback that writes a line now and then; a rate is that since the line before."""
-    last: dict[str, tuple[float, float | None, float]] = {}
-
-    def report(task: str, done: float, total: float | None, note: str = "") -> None:
-        now = clock()
-        before = last.get(task)
-        if before is None or done < before[0] or total != before[1]:
-            last[task] = before = (done, total, now)
-        elapsed = now - before[2]
-        if elapsed < unit.seconds_between_lines:
-            return
-        rate = (done - before[0]) / elapsed if elapsed else None
-        last[task] = (done, total, now)
-        said = [_said(unit, done, total, rate, note), _left(done, total, rate)]
-        begin = f"{task}: " if task else ""
-        (write or _timed_line)(begin + ", ".join(part for part in said if part))
-
-    return report
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
-def _said(unit: Unit, done: float, total: float | None, rate: float | None, note: str) -> str:
-    speed = unit.rate(rate) if unit.rate and rate is not None else ""
-    return ", ".join(part for part in (unit.counted(done, total), speed, note) if part)
-
-
-def _left(done: float, total: float | None, rate: float | None) -> str:
-    if total is None or not rate:
+def _left(seconds: float | None) -> str:
+    if seconds is None:
         return ""
-    seconds = (total - done) / rate
-    in_seconds = seconds <= MOST_SECONDS_LEFT
-    return f"{math.ceil(seconds)} s left" if in_seconds else f"{math.ceil(seconds / 60)} min left"
-
-
-def _timed_line(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    if seconds <= MOST_SECONDS_LEFT:
+        return f"{math.ceil(seconds)} s left"
+    return f"{math.ceil(seconds / 60)} min left"

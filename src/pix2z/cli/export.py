@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pix2z.cli.process import quiet_import
-from pix2z.errors import InputError
+from pix2z.cli.reading import check_output
 
 __all__ = ["export"]
 
@@ -16,8 +16,7 @@ def export(
     out: Annotated[Path, typer.Option(help="File to write: .keras, or .h5 for older readers.")],
 ) -> None:
     """Write one trained network as .keras or .h5; load it with compile=False."""
-    if out.suffix not in (".keras", ".h5"):
-        raise InputError(f"{out}: expected a name ending in .keras or .h5")
+    check_output(out, ".keras", ".h5")
     from pix2z.files import atomic_path
 
     with quiet_import():

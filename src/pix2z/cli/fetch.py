@@ -1,14 +1,12 @@
 """``pix2z fetch ...``: public data sets, downloaded so that nothing is fetched twice."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
-from pix2z.errors import InputError
+from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
+from pix2z.cli.reading import check_output
 
 if TYPE_CHECKING:
     from pix2z.archive.sdss_galaxies import Outcome
@@ -56,12 +54,11 @@ def sdss(
     from pix2z.cli.display import FILES, progress, shown_log
 
     out = out or objects.with_name("sdss.h5")
-    if out.suffix not in (".h5", ".hdf5") or out.is_dir():
-        raise InputError(f"{out}: expected the name of a file that ends in .h5 or .hdf5")
+    check_output(out, ".h5", ".hdf5")
     cache = cache or out.with_name("sdss-files")
     listed = read_objects(objects)
     with (
-        _one_line_if_interrupted(
+        one_line_if_interrupted(
             lambda: f"what has come is kept in {cache}, and the same command goes on from it"
         ),
         ended_by_sigterm(),
@@ -102,7 +99,7 @@ def nersc(
 
     there = out.exists() and not force
     with (
-        _one_line_if_interrupted(lambda: what_is_kept(out)),
+        one_line_if_interrupted(lambda: what_is_kept(out)),
         shown_log(),
         progress(BYTES) as report,
     ):
@@ -120,15 +117,6 @@ def nersc(
         n_redshifts = int(isfinite(survey.table.z_spec).sum())
         typer.echo(f"{len(survey.table)} galaxies, {n_redshifts} with a redshift.")
     _say_next(out, layout="nersc", terms=NERSC_TERMS)
-
-
-@contextmanager
-def _one_line_if_interrupted(what_is_kept: Callable[[], str]) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted: {what_is_kept()}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _say_outcome(outcome: "Outcome", out: Path) -> None:

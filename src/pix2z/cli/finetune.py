@@ -3,25 +3,29 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import epochs_progress, page, plain, say, table
-from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, read_mapping
+from pix2z.cli.display import EPOCHS, page, plain, progress, say, table
+from pix2z.cli.process import quiet_import
+from pix2z.cli.reading import CheckOption, LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
-from pix2z.config.finetune import FinetuneSettings
+from pix2z.config.finetune import FinetuneConfig, FinetuneSettings
 from pix2z.errors import InputError, Pix2zError
+
+if TYPE_CHECKING:
+    from pix2z.finetune.base import BasePool
+    from pix2z.network.arm import Curve
 
 __all__ = ["finetune"]
 
 PARAMS = Path("params.yaml")
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+CHECKPOINTS = Path(".checkpoints")
 
-PIPE_WIDTH = 110
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 
 
 def finetune(
@@ -36,9 +40,7 @@ def finetune(
     layout: LayoutOption = None,
     params: ParamsOption = None,
     mapping: MapOption = None,
-    check: Annotated[
-        bool, typer.Option(help="Refuse pixels that do not look like ugriz in nanomaggies.")
-    ] = True,
+    check: CheckOption = True,
 ) -> None:
     """Go on training a model on your own few thousand galaxies, and say what that gained.
 
@@ -51,35 +53,33 @@ def finetune(
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
 
-    from pix2z.finetune.base import BasePool
-    from pix2z.finetune.finetuning import finetune as finetune_base
-    from pix2z.network.estimator import load_pool
-    from pix2z.tracking.pools import finetuned_run_name
-    from pix2z.tracking.register import register_finetuned
     from pix2z.tracking.versions import FINETUNED, resolve_pool
 
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
+
+    with quiet_import():
+        from pix2z.finetune.base import BasePool, check_base
+        from pix2z.finetune.report import write_report
+        from pix2z.finetune.sample import make_sample
+        from pix2z.network.estimator import load_pool
+
     base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder))
-    with epochs_progress(settings.finetune.epochs) as shown:
-        report = finetune_base(
-            file,
-            folder,
-            base,
-            settings,
-            arm=finetuned_run_name(name),
-            layout=layout,
-            mapping=chosen,
-            check=check,
-            sampled=lambda ingested: say(
-                f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good"
-            ),
-            curves=lambda key: _tracked(finetuned_run_name(name), key, shown),
-        )
+    check_base(base.pool, model=model)
+    ingested, seen = make_sample(
+        file, folder, base, settings, layout=layout, mapping=chosen, check=check
+    )
+    say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
+    record = _train(folder, base, settings.finetune)
+    report = write_report(
+        folder, base, file, record=record, ingested=ingested, seen=seen, settings=settings.evaluate
+    )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
+    from pix2z.tracking.register import register_finetuned
+
     try:
         uri = register_finetuned(folder, root=Path())
     except Pix2zError as error:
@@ -105,21 +105,40 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(f"--name: {name!r} is an arm of {params}; expected another name")
 
 
-def _tracked(arm: str, training_key: str, shown: Callable[[int], Any]) -> Callable[[int], Any]:
-    """Return seed -> what shows an epoch on the terminal and in MLflow."""
+def _train(folder: Path, base: "BasePool", settings: FinetuneConfig) -> dict[str, Any]:
+    """Let the base go on training, shown on the terminal and in MLflow; return its record."""
+    from pix2z.dataset.splits import read_split
+    from pix2z.dataset.store import open_galaxies
+    from pix2z.finetune.training import finetune_pool, training_record
     from pix2z.tracking.live import live_curve
+    from pix2z.tracking.pools import finetuned_run_name
 
-    def curve(seed: int) -> Any:
-        tracked = live_curve(seed, arm=arm, training_key=training_key, stage="finetune")
-        display = shown(seed)
+    arm = finetuned_run_name(folder.name)
+    record = training_record(folder, arm, base, settings)
+    key = record["training_key"]
+    with progress(EPOCHS) as shown, open_galaxies(folder / "galaxies.h5") as galaxies:
 
-        def on_epoch(epoch: int, losses: dict[str, float]) -> None:
-            tracked(epoch, losses)
-            display(epoch, losses)
+        def curve(seed: int) -> "Curve":
+            tracked = live_curve(seed, arm=arm, training_key=key, stage="finetune")
 
-        return on_epoch
+            def on_epoch(epoch: int, losses: dict[str, float]) -> None:
+                tracked(epoch, losses)
+                note = f"loss {losses['loss']:.4f}, validation {losses['val_loss']:.4f}"
+                shown(f"seed {seed}", epoch + 1, settings.epochs, note)
 
-    return curve
+            return on_epoch
+
+        finetune_pool(
+            base.pool,
+            galaxies,
+            read_split(folder / "split.h5"),
+            settings=settings,
+            folder=folder,
+            checkpoints=CHECKPOINTS / key,
+            record=record,
+            curve=curve,
+        )
+    return record
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -128,14 +147,15 @@ def _show(report: dict[str, Any]) -> None:
     from pix2z.finetune.report import SHOWN, VERSIONS
 
     n = report["n"]
-    headings = ("base", "recalibrated", "fine-tuned", "fine-tuned - base (95 % interval)")
+    headings = ("base", "recalibrated", "fine-tuned", "change (95 % interval)")
     rows = table("", *headings, right=headings)
+    rows.padding = (0, 1, 0, 0)  # else more than 80 columns
     for metric in SHOWN:
         values = [format_value(metric, report["metrics"][v][metric]["value"]) for v in VERSIONS]
         change = report["differences"]["tuned minus base"][metric]
         low, middle, high = (format_value(metric, change[k]) for k in ("low", "value", "high"))
         rows.add_row(METRICS[metric].label, *values, f"{middle} ({low} to {high})")
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         console.print(
             f"{n['test']:,} test galaxies ({n['train']:,} train, {n['validation']:,} validate, "
             f"{n['calibration']:,} calibrate)",

@@ -8,7 +8,14 @@ import typer
 import yaml
 
 from pix2z.cli.display import print_json
-from pix2z.cli.reading import LayoutOption, MapOption, ParamsOption, params_file, read_mapping
+from pix2z.cli.reading import (
+    LayoutOption,
+    MapOption,
+    ParamsOption,
+    check_output,
+    params_file,
+    read_mapping,
+)
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.errors import InputError
@@ -47,8 +54,7 @@ def inspect(
     Columns are read whole, pixels on a sample of at most 2048 stamps. A file
     that fits no layout is listed, with a mapping that may fit.
     """
-    if plot is not None and plot.suffix != ".png":
-        raise InputError(f"{plot}: expected a name ending in .png")
+    check_output(plot, ".png")
     chosen = read_mapping(params, mapping)
     limits, pdf_range = LIMITS, (LIMITS["z_min"], LIMITS["z_max"])
     if path := params_file(params):
@@ -57,21 +63,22 @@ def inspect(
         pdf_range = (grid.z_min, grid.z_max)
 
     from pix2z.cli.inspection_text import show_inspection
-    from pix2z.ingest.inspection import file_contents, inspect_survey, sample_stamps
+    from pix2z.ingest.checks import RowLimits
+    from pix2z.ingest.contents import file_contents
+    from pix2z.ingest.inspection import inspect_survey, sample_stamps
     from pix2z.ingest.source import open_source
 
     try:
         with open_source(file, layout=layout, mapping=chosen) as survey:
             sample = sample_stamps(survey)
-            inspection = inspect_survey(
-                survey,
-                sample,
+            row_limits = RowLimits(
                 z_min=limits["z_min"],
                 z_max=limits["z_max"],
                 pdf_range=pdf_range,
                 z_warnings=limits["spectra"]["zwarning"],
                 classes=limits["spectra"]["classes"],
             )
+            inspection = inspect_survey(survey, sample, row_limits)
             table = survey.table
     except InputError as error:
         if not file.is_file():
@@ -95,7 +102,7 @@ def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
     from h5py import is_hdf5
 
     from pix2z.cli.inspection_text import show_contents
-    from pix2z.ingest.inspection import file_contents, suggested_mapping
+    from pix2z.ingest.contents import file_contents, suggested_mapping
 
     contents = file_contents(file)  # raises where the file cannot be read at all
     guess = suggested_mapping(contents) if is_hdf5(file) else None

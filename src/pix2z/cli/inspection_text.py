@@ -13,11 +13,10 @@ from rich.text import Text
 
 from pix2z.cli.display import page
 from pix2z.imaging import BANDS, SKY_SIGMA
-from pix2z.ingest.inspection import Inspection, Range, StoredArray
+from pix2z.ingest.contents import StoredArray
+from pix2z.ingest.inspection import Inspection, Range
 
 __all__ = ["show_contents", "show_inspection"]
-
-PIPE_WIDTH = 96
 
 MOST_VALUES = 8
 """Different values of a column that are listed."""
@@ -39,7 +38,7 @@ def show_inspection(
     table.add_column()
     for label, text in _rows(path, seen, arrays):
         table.add_row(label, Text(text))
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         first = f"{path}: layout {seen.layout}, {seen.n_rows:,} galaxies"
         console.print(Text(first), style="bold", soft_wrap=True)
         console.print(table)
@@ -59,7 +58,7 @@ def show_contents(
     path: Path, contents: Sequence[StoredArray], *, why: str, suggested: dict[str, Any] | None
 ) -> None:
     """Print what a file holds that fits no layout, and a mapping that may fit."""
-    with page(pipe_width=PIPE_WIDTH) as console:
+    with page() as console:
         console.print(Text(f"No layout fits: {why}"), style="yellow", soft_wrap=True)
         console.print(f"\nArrays in {path.name}:", style="bold")
         console.print(_listing(contents[:MOST_ARRAYS]))
@@ -99,18 +98,13 @@ def _rows(path: Path, seen: Inspection, arrays: Sequence[StoredArray]) -> Iterat
     for column, words in seen.columns_from.items():
         yield column, f"from {words}" if not words.startswith("none") else words
     groups = f"{seen.n_groups:,}"
-    yield (
-        "groups",
-        f"{groups}; {seen.n_moved:,} moved stamps" if seen.n_moved else groups,
-    )
+    yield "groups", f"{groups}; {seen.n_moved:,} moved stamps" if seen.n_moved else groups
     yield "redshift", _spread(seen.redshift, "{:.4f}", seen.n_rows)
     yield "E(B-V)", _spread(seen.ebv, "{:.3f}", seen.n_rows)
     if seen.ra and seen.dec:
         ra, dec = seen.ra, seen.dec
-        yield (
-            "positions",
-            (f"RA {ra.low:.3f} to {ra.high:.3f}, Dec {dec.low:.3f} to {dec.high:.3f} deg"),
-        )
+        words = f"RA {ra.low:.3f} to {ra.high:.3f}, Dec {dec.low:.3f} to {dec.high:.3f} deg"
+        yield "positions", words
     spectra = [array for array in arrays if array.key.startswith("spectra/")]
     if spectra:
         names = ", ".join(sorted(array.key.removeprefix("spectra/") for array in spectra))
@@ -122,20 +116,12 @@ def _rows(path: Path, seen: Inspection, arrays: Sequence[StoredArray]) -> Iterat
     if seen.mag_r:
         mag = seen.mag_r
         lost = seen.n_looked_at - mag.n
-        yield (
-            "r magnitude",
-            (
-                f"{mag.low:.2f} to {mag.high:.2f}, median {mag.median:.2f}, measured {looked}"
-                + (f"; {lost:,} without positive flux" if lost else "")
-            ),
-        )
+        words = f"{mag.low:.2f} to {mag.high:.2f}, median {mag.median:.2f}, measured {looked}"
+        yield "r magnitude", words + (f"; {lost:,} without positive flux" if lost else "")
     else:
         yield "r magnitude", f"no positive flux {looked}"
     blank = f"; {seen.n_blank:,} stamps blank in all bands" if seen.n_blank else ""
-    yield (
-        "masked pixels",
-        f"{100 * seen.masked_share:.2g} % of the bands that are there{blank}",
-    )
+    yield "masked pixels", f"{100 * seen.masked_share:.2g} % of the bands that are there{blank}"
 
 
 def _bands(seen: Inspection) -> Table:

@@ -15,14 +15,13 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_output,
-    ebv_option,
-    flags_text,
     open_images,
-    read_mapping,
+    say_galaxies,
 )
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.tables import Outcome
+    from numpy.typing import NDArray
+
     from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["predict"]
@@ -57,8 +56,6 @@ def predict(
     """
     check_output(out, ".parquet", ".csv")
     check_output(pdf, ".hdf5")
-    everywhere, ebv_key = ebv_option(ebv)
-    chosen = read_mapping(params, mapping)
 
     from pix2z.tracking.versions import resolve_pool
 
@@ -70,20 +67,21 @@ def predict(
             out,
             pdf,
             layout=layout,
-            mapping=chosen,
-            ebv_key=ebv_key,
+            params=params,
+            mapping=mapping,
+            ebv=ebv,
             check=check,
             verb="predicts",
-        ) as survey,
+        ) as (survey, everywhere),
     ):
-        outcome, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
-        _report(survey, outcome, out=out, pdf=pdf, seconds=seconds)
+        z_phot = _write(survey, pool, everywhere, out=out, pdf=pdf)
+        _compare(survey.table.z_spec, z_phot)
 
 
 def _write(
     survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
-) -> tuple["Outcome", float]:
-    """Load the pool and write its redshifts; return what was written, and the seconds it took."""
+) -> "NDArray[Any]":
+    """Load the pool, write its redshifts and say so; return point estimates (N,)."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.tables import write_catalogue
 
@@ -93,7 +91,7 @@ def _write(
     estimator = load_pool(pool)
     start = time.monotonic()
     with galaxies_progress(len(survey.table)) as advance:
-        outcome = write_catalogue(
+        z_phot, flags = write_catalogue(
             predict_survey(estimator, survey, ebv=ebv),
             object_id=survey.table.object_id,
             grid=estimator.grid,
@@ -102,26 +100,13 @@ def _write(
             metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )
-    return outcome, time.monotonic() - start
+    also = f", PDFs in {pdf}" if pdf else ""
+    say_galaxies(len(z_phot), time.monotonic() - start, flags, f"redshifts in {out}{also}")
+    return z_phot
 
 
-def _report(
-    survey: "RawSurvey", outcome: "Outcome", *, out: Path, pdf: Path | None, seconds: float
-) -> None:
-    """Print one line on what was done, and one on the redshifts that the file has."""
-    from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
-
-    n = len(outcome.z_phot)
-    flagged = flags_text(outcome.n_flagged, outcome.n_by_flag, IMAGE_FLAG_MEANINGS)
-    where = f"{out}" + (f", PDFs in {pdf}" if pdf else "")
-    say(
-        f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s), {flagged}; "
-        f"redshifts in {where}"
-    )
-    _report_known(survey.table.z_spec, outcome.z_phot)
-
-
-def _report_known(z_spec: Any, z_phot: Any) -> None:
+def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:
+    """Say how far the redshifts are from those that the file has, if any."""
     import numpy as np
 
     from pix2z.evaluation.point_metrics import point_metrics
@@ -131,7 +116,7 @@ def _report_known(z_spec: Any, z_phot: Any) -> None:
         return
     metrics = point_metrics(z_phot[both], z_spec[both])
     say(
-        f"Against {both.sum():,} redshifts in the file, which may include training galaxies: "
+        f"Against {both.sum():,} redshifts in the file, which may include training galaxies:\n"
         f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
         f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

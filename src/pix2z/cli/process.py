@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import Any
 
-__all__ = ["INTERRUPTED", "ended_by_sigterm", "quiet_import"]
+import typer
+
+__all__ = ["ended_by_sigterm", "one_line_if_interrupted", "quiet_import"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT."""
@@ -26,6 +28,16 @@ def ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def one_line_if_interrupted(what_is_kept: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C end the command with one line, which says what goes on from where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: {what_is_kept()}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What commands that read a user's file of galaxies share: its options, and how it is opened."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
+from pix2z.cli.display import say
 from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping, IngestConfig
 from pix2z.config.section import first_fault
 from pix2z.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
+    from pix2z.redshift_pdf.flags import FlagCounts
 
 __all__ = [
     "CheckOption",
@@ -22,11 +24,11 @@ __all__ = [
     "MapOption",
     "ParamsOption",
     "check_output",
-    "ebv_option",
-    "flags_text",
     "open_images",
     "params_file",
     "read_mapping",
+    "refuse_input",
+    "say_galaxies",
 ]
 
 
@@ -130,40 +132,24 @@ def check_output(path: Path | None, *suffixes: str) -> None:
         raise InputError(f"{path}: is a folder; expected the name of a file")
 
 
-def ebv_option(text: str | None) -> tuple[float | None, str | None]:
-    """Tell a value for all galaxies from the key of a column."""
-    if text is None:
-        return None, None
-    try:
-        value = float(text)
-    except ValueError:
-        return None, text
-    from pix2z.catalogue.estimates import LARGEST_EBV
-
-    if not 0 <= value <= LARGEST_EBV:
-        raise InputError(
-            f"--ebv: expected E(B-V) of 0 to {LARGEST_EBV:g} mag, or a key; received {text!r}"
-        )
-    return value, None
-
-
 @contextmanager
 def open_images(
     path: Path,
     *outputs: Path | None,
     layout: str | None,
-    mapping: Hdf5Mapping,
-    ebv_key: str | None,
+    params: Path | None,
+    mapping: list[str] | None,
+    ebv: str | None,
     check: bool,
     verb: str,
-) -> Iterator["RawSurvey"]:
-    """Open galaxies in any layout, read-only.
+) -> Iterator[tuple["RawSurvey", float | None]]:
+    """Open galaxies in any layout, read-only; yield them and the E(B-V) of all, if one is given.
 
     Parameters
     ----------
     outputs : files that will be written.
-    check : whether pixels must look like ugriz in nanomaggies; `verb` says in the message what
-        the command does all the same without.
+    layout, params, mapping, ebv, check : the options of these names.
+    verb : what the command does all the same without a check of the pixels, for the message.
 
     Raises
     ------
@@ -174,28 +160,48 @@ def open_images(
     from pix2z.ingest.plausibility import photometry_problems
     from pix2z.ingest.source import open_source
 
+    everywhere, ebv_key = _number_or_key(ebv)
+    where = read_mapping(params, mapping)
     with (
         _explained(ebv_key),
-        open_source(path, layout=layout, mapping=mapping, ebv_key=ebv_key) as survey,
+        open_source(path, layout=layout, mapping=where, ebv_key=ebv_key) as survey,
     ):
         for output in outputs:
-            _refuse_input(survey, output)
+            refuse_input(output, (file.path for file in survey.files))
         problems = photometry_problems(usable_pixels(survey)) if check else ()
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)} (--no-check {verb} all the same)")
-        yield survey
+        yield survey, everywhere
 
 
-def flags_text(n_flagged: int, n_by_flag: Mapping[int, int], meanings: Mapping[int, str]) -> str:
-    """How many galaxies are flagged and why, as "1 flagged (a band is absent: 1)"."""
-    kinds = [f"{meanings[bit].split(',')[0]}: {n:,}" for bit, n in n_by_flag.items() if n]
-    return f"{n_flagged:,} flagged" + (f" ({', '.join(kinds)})" if kinds else "")
-
-
-def _refuse_input(survey: "RawSurvey", output: Path | None) -> None:
-    for source in survey.files:
-        if output is not None and output.exists() and output.samefile(source.path):
+def refuse_input(output: Path | None, inputs: Iterable[Path]) -> None:
+    """Raise InputError where a file to be written is one of those that are read."""
+    for path in inputs:
+        if output is not None and output.exists() and path.exists() and output.samefile(path):
             raise InputError(f"{output}: is the input itself; expected another name")
+
+
+def say_galaxies(n: int, seconds: float, flags: "FlagCounts", where: str) -> None:
+    """Say what was done for n galaxies, where it is, and how many of them are flagged."""
+    say(f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s); {where}")
+    say(str(flags))
+
+
+def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:
+    """Tell a value for all galaxies from the key of a column."""
+    if ebv is None:
+        return None, None
+    try:
+        value = float(ebv)
+    except ValueError:
+        return None, ebv
+    from pix2z.catalogue.estimates import LARGEST_EBV
+
+    if not 0 <= value <= LARGEST_EBV:
+        raise InputError(
+            f"--ebv: expected E(B-V) of 0 to {LARGEST_EBV:g} mag, or a key; received {ebv!r}"
+        )
+    return value, None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pix2z.cli.display import say
+from pix2z.cli.reading import check_output, refuse_input
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ def redshift(
     are read all the same, and the exit code is 2. Where none can be read,
     nothing is written.
     """
-    _check(spectra, out, z_min, z_max)
+    check_output(out, ".csv")
+    refuse_input(out, spectra)
+    given = [value for value in (z_min, z_max) if value is not None]
+    if not all(-1 < value < math.inf for value in given) or sorted(set(given)) != given:
+        raise InputError(
+            f"--z-min, --z-max: expected -1 < first < last redshift; received {z_min}, {z_max}"
+        )
 
     from pix2z.catalogue.spectrum_redshifts import fit_file, write_table
 
@@ -89,32 +96,12 @@ def redshift(
         raise typer.Exit(InputError.exit_code)
 
 
-def _check(spectra: list[Path], out: Path, z_min: float | None, z_max: float | None) -> None:
-    if out.suffix != ".csv":
-        raise InputError(f"{out}: expected a name ending in .csv")
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; expected the name of a file")
-    if any(path.exists() and out.exists() and path.samefile(out) for path in spectra):
-        raise InputError(f"{out}: is an input itself; expected another name")
-    given = [value for value in (z_min, z_max) if value is not None]
-    if not all(-1 < value < math.inf for value in given) or sorted(set(given)) != given:
-        raise InputError(
-            f"--z-min, --z-max: expected -1 < first < last redshift; received {z_min}, {z_max}"
-        )
-
-
 def _report(fits: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: float) -> None:
-    from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS, FlagCounts
 
-    flags = [int(bits) for _, block in fits for bits in block.flags]
-    kinds = []
-    for bit, meaning in FIT_FLAG_MEANINGS.items():
-        count = sum(bool(bits & bit) for bits in flags)
-        if count:
-            kinds.append(f"{meaning.split(':')[0].split('(')[0].strip()}: {count:,}")
-    flagged = f"{sum(bits != 0 for bits in flags):,} flagged"
-    flagged += f" ({'; '.join(kinds)})" if kinds else ""
-    say(
-        f"{len(flags):,} spectra of {len(fits):,} files in {seconds:.1f} s, {flagged}; "
-        f"redshifts in {out}"
-    )
+    counts = FlagCounts(FIT_FLAG_MEANINGS)
+    for _, fitted in fits:
+        counts.add(fitted.flags)
+    n = sum(len(fitted) for _, fitted in fits)
+    say(f"{n:,} spectra of {len(fits):,} files in {seconds:.1f} s; redshifts in {out}")
+    say(str(counts))

@@ -14,25 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
     from pix2z.tracking.promotion.candidate import Choice
-    from pix2z.tracking.promotion.gate import Check
     from pix2z.tracking.promotion.judgement import Decision
     from pix2z.tracking.promotion.trail import Event
     from pix2z.tracking.store import Store
 
 __all__ = ["history", "models", "promote", "rollback"]
-
-_METRICS = {
-    "crps": "CRPS",
-    "mae": "MAE",
-    "nmad": "NMAD",
-    "outlier_005": "outliers",
-    "coverage_68": "in 68 %",
-    "coverage_95": "in 95 %",
-}
-_STYLES = {"passed": "green", "FAILED": "bold red", "not measured": "yellow"}
 
 
 def models(
@@ -42,11 +30,13 @@ def models(
 
     Metrics are those of each version on its own test galaxies: compare versions
     with the same digest in the column "test" only. Outliers: share of galaxies
-    with |dz| / (1 + z) above 0.05. In 68 %, in 95 %: share whose redshift is
-    inside that interval. Times are UTC.
+    with |dz| / (1 + z) above 0.05. Coverage: share whose redshift is inside
+    that interval. Times are UTC.
     """
+    from pix2z.evaluation.metric_names import METRICS, format_value
+
     with session() as store:
-        from pix2z.tracking.versions import listed_versions
+        from pix2z.tracking.versions import SHOWN, listed_versions
 
         versions = listed_versions(store.client)
     if as_json:
@@ -54,28 +44,26 @@ def models(
         return
     if not versions:
         raise InputError("no models are registered yet; run `make repro`")
-    shown = table(
-        "version", "alias", *_METRICS.values(), "pool", "test", "registered", "from",
-        right=tuple(_METRICS.values()),
-    )  # fmt: skip
+    labels = tuple(METRICS[name].label for name in SHOWN)
+    columns = ("version", "alias", *labels, "pool", "test", "registered", "from")
+    shown = table(*columns, right=labels)
     for version in versions:
-        shown.add_row(*(plain(cell) for cell in _version_cells(version)))
+        cells = [
+            f"{version['model']}/{version['version']}",
+            ", ".join(version["aliases"]),
+            *(format_value(name, version["metrics"][name]) for name in SHOWN),
+            version["digests"].get("pool_digest", "–")[:8],
+            version["digests"].get("test_digest", "–")[:8],
+            _minute(version["registered_at"]),
+            version["source"] or "",
+        ]
+        shown.add_row(*map(plain, cells))
     console().print(shown)
 
 
-def _version_cells(version: dict[str, Any]) -> list[str]:
-    from pix2z.evaluation.metric_names import format_value
-
-    digests = version["digests"]
-    return [
-        f"{version['model']}/{version['version']}",
-        ", ".join(version["aliases"]),
-        *(format_value(name, version["metrics"][name]) for name in _METRICS),
-        digests.get("pool_digest", "–")[:8],
-        digests.get("test_digest", "–")[:8],
-        version["registered_at"][:16].replace("T", " "),
-        version["source"] or "",
-    ]
+def _minute(time: str) -> str:
+    """Shorten an ISO 8601 time to its minute."""
+    return time[:16].replace("T", " ")
 
 
 def promote(
@@ -126,7 +114,7 @@ def promote(
         if dry_run:
             out.print(f"\n{decision.candidate.label} would be promoted. This is a dry run.")
             return
-        chosen = choice.short if choice else ""
+        chosen = choice.reason if choice else ""
         event = make_champion(store, root, decision, reason=words or chosen)
     before = f"; {event.from_version} is now the previous one" if event.from_version else ""
     out.print()
@@ -142,31 +130,16 @@ def _decide(
     store: "Store", model: str | None, tell: Any, *, new_test_set: bool
 ) -> "tuple[Choice | None, Decision]":
     """Find the candidate, and put it through the gate; nothing is written."""
-    from pix2z.config.arms import read_arms
-    from pix2z.config.evaluate import EvaluateConfig
-    from pix2z.config.promotion import PromotionConfig
     from pix2z.tracking.promotion.candidate import choose_arm
-    from pix2z.tracking.promotion.judgement import Gate, judge
-    from pix2z.tracking.promotion.smoke import held_out_of_arms
+    from pix2z.tracking.promotion.judgement import judge, open_gate
     from pix2z.tracking.store import repository_root
     from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
 
-    root = repository_root()
-    params = root / "params.yaml"
-    gate = Gate(store, root, PromotionConfig.read(params), EvaluateConfig.read(params), tell)
+    gate = open_gate(store, repository_root(), tell)
     versions = read_versions(store.client)
     if not versions:
         raise InputError("no models are registered yet; run `make repro`")
-    choice = None
-    if model is None:
-        tell("comparing arms")
-        choice = choose_arm(
-            store,
-            versions,
-            list(read_arms(params)),
-            test_digest=held_out_of_arms(root).digest,
-            evaluate=gate.evaluate,
-        )
+    choice = choose_arm(gate, versions) if model is None else None
     candidate = choice.version if choice else find_version(versions, model or "")
     champion = with_alias(versions, CHAMPION)
     return choice, judge(gate, candidate, champion, new_test_set=new_test_set)
@@ -176,7 +149,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
     """Print how the candidate was chosen among the arms."""
     from pix2z.evaluation.metric_names import format_value
 
-    out.print(plain(choice.sentence), soft_wrap=True)
+    best = choice.ranked[0].arm
+    words = f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies."
+    out.print(plain(words), soft_wrap=True)
     for words in choice.passed_over.values():
         out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=True)
     shown = table("arm", "CRPS", "above", "95 % interval", "", right=("CRPS", "above"))
@@ -191,7 +166,7 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
 
 
 def _show_decision(out: "Console", decision: "Decision") -> None:
-    """Print every line of the gate."""
+    """Print every line of the gate; a blank one between kinds."""
     candidate, champion = decision.candidate, decision.champion
     if decision.is_champion and champion is not None:
         out.print(plain(f"{candidate.label} is the champion already ({champion.label})."))
@@ -199,19 +174,13 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
     against = f" against the champion {champion.label} ({champion.source})" if champion else ""
     out.print(plain(f"{candidate.label}{against}:"), style="bold")
     out.print()
-    out.print(_gate_table(decision.checks))
-
-
-def _gate_table(checks: "Sequence[Check]") -> "Table":
-    """Every line of the gate; a blank one between kinds."""
     shown = table("check", "measured (95 % interval)", "expected", "verdict")
-    kinds = [check.kind for check in checks]
-    for check, before in zip(checks, [kinds[0], *kinds], strict=False):
-        if check.kind != before:
+    for before, check in zip([None, *decision.checks], decision.checks, strict=False):
+        if before and check.kind != before.kind:
             shown.add_row()
-        verdict = Text(check.verdict, style=_STYLES[check.verdict])
+        verdict = Text(check.verdict, style="green" if check.passed else "bold red")
         shown.add_row(plain(check.name), plain(check.measured), plain(check.limit), verdict)
-    return shown
+    out.print(shown)
 
 
 def rollback(
@@ -258,27 +227,26 @@ def history(
     """
     moment = None if at is None else _moment(at)
     with session() as store:
-        from pix2z.tracking.promotion.trail import champion_at, outcomes, read_trail
+        from pix2z.tracking.promotion.trail import champion_names, outcomes, read_trail
         from pix2z.tracking.store import repository_root
-        from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
-        events = read_trail(store.client, repository_root())
-        champion = with_alias(read_versions(store.client), CHAMPION)
+        root = repository_root()
+        events = read_trail(store.client, root)
+        became = outcomes(events, champion_names(store.client, root))
     if moment is not None:
-        _show_champion_then(champion_at(events, champion, moment), moment, as_json=as_json)
-        return
-    became = outcomes(events, champion)
-    if as_json:
-        print_json([_event_json(*pair) for pair in zip(events, became, strict=True)])
-        return
-    if not events:
+        _show_champion_then(events, became, moment, as_json=as_json)
+    elif as_json:
+        told = zip(events, became, strict=True)
+        print_json(
+            [
+                {**event.model_dump(), "key": event.key, "outcome": outcome}
+                for event, outcome in told
+            ]
+        )
+    elif events:
+        _show_events(events, became)
+    else:
         console().print("Nothing was promoted yet; `pix2z promote` makes the best arm champion.")
-        return
-    columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")
-    shown = table(*columns, right=("CRPS",))
-    for event, outcome in zip(events, became, strict=True):
-        shown.add_row(*(plain(cell) for cell in _event_cells(event, outcome)))
-    console().print(shown)
 
 
 def _moment(text: str) -> datetime:
@@ -294,10 +262,15 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _show_champion_then(event: "Event | None", moment: datetime, *, as_json: bool) -> None:
+def _show_champion_then(
+    events: "Sequence[Event]", became: "Sequence[str]", moment: datetime, *, as_json: bool
+) -> None:
     """Print which version was champion at a moment, and how it had become that."""
+    from pix2z.tracking.promotion.trail import champion_at
+
+    event = champion_at(events, became, moment)
     if as_json:
-        print_json(None if event is None else _event_json(event))
+        print_json(event and {**event.model_dump(), "key": event.key})
         return
     when = moment.strftime("%Y-%m-%d %H:%M")
     if event is None:
@@ -305,29 +278,28 @@ def _show_champion_then(event: "Event | None", moment: datetime, *, as_json: boo
         return
     pool = event.digests.get("pool_digest", "")[:12] or "not recorded"
     reason = f": {event.reason}" if event.reason.strip() else ""
-    how = f"{event.action} of {event.time[:16].replace('T', ' ')} by {event.user}{reason}"
+    how = f"{event.action} of {_minute(event.time)} by {event.user}{reason}"
     words = f"{event.to_version} was champion at {when} UTC, a copy of {event.source}, pool {pool}"
     console().print(plain(f"{words} ({how})."), soft_wrap=True)
 
 
-def _event_json(event: "Event", outcome: str | None = None) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(event) if outcome is None else {**asdict(event), "outcome": outcome}
-
-
-def _event_cells(event: "Event", outcome: str) -> list[str]:
+def _show_events(events: "Sequence[Event]", became: "Sequence[str]") -> None:
     from pix2z.evaluation.metric_names import format_value
 
-    reason = f"{event.reason} (new test set)" if event.new_test_set else event.reason
-    return [
-        event.time[:16].replace("T", " "),
-        event.action,
-        event.from_version or "–",
-        event.to_version,
-        event.source,
-        format_value("crps", event.metrics.get("crps")),
-        event.user,
-        outcome,
-        reason.strip() or "–",
-    ]
+    columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")
+    shown = table(*columns, right=("CRPS",))
+    for event, outcome in zip(events, became, strict=True):
+        reason = f"{event.reason} (new test set)" if event.new_test_set else event.reason
+        cells = [
+            _minute(event.time),
+            event.action,
+            event.from_version or "–",
+            event.to_version,
+            event.source,
+            format_value("crps", event.metrics.get("crps")),
+            event.user,
+            outcome,
+            reason.strip() or "–",
+        ]
+        shown.add_row(*map(plain, cells))
+    console().print(shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pix2z.tracking.store import Store
 
-__all__ = ["quiet_mlflow", "session"]
+__all__ = ["session"]
 
 RETRIES = "2"
 """Of requests to a server; MLflow's own 7 keep a person waiting for minutes."""
@@ -18,18 +18,10 @@ RETRIES = "2"
 @contextmanager
 def session() -> Iterator["Store"]:
     """Open the store that is there, with MLflow's notices off the terminal."""
-    from pix2z.tracking.store import existing_store
+    from pix2z.tracking.store import existing_store  # imports MLflow, which sets its own level
 
-    quiet_mlflow()
-    with existing_store() as store:
-        yield store
-
-
-def quiet_mlflow() -> None:
-    """Keep MLflow's notices off the terminal, and its waiting for a server short.
-
-    To be called after MLflow was imported, which sets its own level.
-    """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    with existing_store() as store:
+        yield store

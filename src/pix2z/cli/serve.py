@@ -43,7 +43,7 @@ def serve(
 
 
 def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> None:
-    from pix2z.tracking.serving import fetch_version, free_port, is_loopback, running
+    from pix2z.tracking.serving import free_port, is_loopback, running
 
     if not is_loopback(host):
         sys.stderr.write(
@@ -51,7 +51,10 @@ def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> 
         )
     port = free_port(host, port)
     with session() as store:
-        version, folder = fetch_version(store, model, scratch)
+        from pix2z.tracking.versions import download, find_version, read_versions
+
+        version = find_version(read_versions(store.client), model)
+        folder = download(store, version, scratch)
     also = f" (from {version.source})" if version.source != version.label else ""
     try:
         with running(folder, host=host, port=port, workers=workers) as server:

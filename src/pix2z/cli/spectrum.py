@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress, say
+from pix2z.cli.display import galaxies_progress
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
@@ -15,15 +15,13 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_output,
-    ebv_option,
-    flags_text,
     open_images,
-    read_mapping,
+    say_galaxies,
 )
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
-    from pix2z.spectra.reconstructions import WrittenSpectra
+    from pix2z.redshift_pdf.flags import FlagCounts
 
 __all__ = ["spectrum"]
 
@@ -62,8 +60,6 @@ def spectrum(
     """
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
-    everywhere, ebv_key = ebv_option(ebv)
-    chosen = read_mapping(params, mapping)
 
     from pix2z.tracking.spectrum_networks import resolve_spectrum_model
 
@@ -75,21 +71,22 @@ def spectrum(
             out,
             plot,
             layout=layout,
-            mapping=chosen,
-            ebv_key=ebv_key,
+            params=params,
+            mapping=mapping,
+            ebv=ebv,
             check=check,
             verb="reconstructs",
-        ) as survey,
+        ) as (survey, everywhere),
     ):
-        written, seconds = _write(survey, folder, everywhere, out)
+        flags, seconds = _write(survey, folder, everywhere, out)
         drawn = _draw(survey, out, plot, seed=seed)
-        _report(len(survey.table), written, seconds, f"spectra in {out}{drawn}")
+        say_galaxies(len(survey.table), seconds, flags, f"spectra in {out}{drawn}")
 
 
 def _write(
     survey: "RawSurvey", folder: Path, ebv: float | None, out: Path
-) -> tuple["WrittenSpectra", float]:
-    """Load the network and write its spectra; return what was written, and the seconds it took."""
+) -> tuple["FlagCounts", float]:
+    """Load the network and write its spectra; return their flags, and the seconds it took."""
     with quiet_import():
         from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
         from pix2z.spectra.reconstructions import write_reconstructions
@@ -99,7 +96,7 @@ def _write(
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()
     with galaxies_progress(len(survey.table)) as advance:
-        written = write_reconstructions(
+        flags = write_reconstructions(
             out,
             estimator,
             physical_blocks(estimator, stamps_of_survey(survey, ebv=ebv)),
@@ -108,7 +105,7 @@ def _write(
             attributes=spectrum_attributes(estimator, survey, ebv=ebv),
             advance=advance,
         )
-    return written, time.monotonic() - start
+    return flags, time.monotonic() - start
 
 
 def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> str:
@@ -121,11 +118,3 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
     with named_write_errors(plot):
         n = draw_some_spectra(out, plot, survey, seed=seed)
     return f", {n} of them in {plot}" if n else "; no figure, since no galaxy has a spectrum"
-
-
-def _report(n: int, written: "WrittenSpectra", seconds: float, where: str) -> None:
-    from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
-
-    flagged = flags_text(written.n_flagged, written.n_by_flag, SPECTRUM_FLAG_MEANINGS)
-    rate = n / max(seconds, 1e-9)
-    say(f"{n:,} galaxies in {seconds:.1f} s ({rate:,.0f} per s), {flagged}; {where}")

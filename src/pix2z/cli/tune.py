@@ -1,6 +1,5 @@
 """``pix2z tune``: a long search for settings, beside the pipeline."""
 
-import fcntl
 import logging
 import shlex
 from collections.abc import Callable, Iterator
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import say
+from pix2z.cli.display import console, plain, say, table
+from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.errors import InputError, Pix2zError
 
 if TYPE_CHECKING:
     from pix2z.config.networks import HybridConfig
     from pix2z.config.pdf import PdfConfig
     from pix2z.config.tune import TuneConfig
-    from pix2z.tuning.trials import StudyResult
+    from pix2z.tuning.trials import StudyResult, Trial
 
 __all__ = ["tune"]
 
@@ -48,19 +48,15 @@ def tune(
     interrupted goes on with the same command, also with more trials. Nothing of the pipeline
     changes; in the end the command that would use the best settings is printed.
     """
-    from pix2z.cli.process import INTERRUPTED, ended_by_sigterm
     from pix2z.tuning.report import write_study
 
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     study = _study(trials, epochs, storage)
     say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
-    try:
-        with ended_by_sigterm():
-            result = _run(study, _shown_after_each(study))
-    except KeyboardInterrupt:
-        typer.echo("interrupted: finished trials are kept, the same command goes on", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    kept = "finished trials are kept, the same command goes on"
+    with one_line_if_interrupted(lambda: kept), ended_by_sigterm():
+        result = _run(study)
     write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())
     say(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
@@ -93,8 +89,7 @@ def _study(trials: int, epochs: int | None, storage: str | None) -> _Study:
     from pix2z.config.networks import HybridConfig
     from pix2z.config.pdf import PdfConfig
     from pix2z.config.tune import TuneConfig
-    from pix2z.tuning.hybrid import GALAXIES, ROWS, study_parts
-    from pix2z.tuning.study import journal_path
+    from pix2z.tuning.hybrid import GALAXIES, ROWS, study_key
 
     tune, hybrid, pdf = TuneConfig.read(), HybridConfig.read(), PdfConfig.read()
     tune = tune.model_copy(update={"n_trials": trials, "epochs": epochs or tune.epochs})
@@ -102,11 +97,12 @@ def _study(trials: int, epochs: int | None, storage: str | None) -> _Study:
         if not path.is_file():
             raise InputError(f"{path}: missing; `dvc repro split` makes it")
     # A journal of its own: that of the stage `tune` must hold the trials of that stage alone.
-    journal = journal_path(STUDIES, "pix2z tune", *study_parts(tune, hybrid, pdf))
-    return _Study(tune, hybrid, pdf, journal.parent, storage)
+    folder = STUDIES / study_key(tune, hybrid, pdf, of="pix2z tune")
+    folder.mkdir(parents=True, exist_ok=True)
+    return _Study(tune, hybrid, pdf, folder, storage)
 
 
-def _run(study: _Study, on_trial: Callable[[int, "StudyResult"], None]) -> "StudyResult":
+def _run(study: _Study) -> "StudyResult":
     """Train; a study in a database is shared by processes, so that each trains one at a time."""
     from pix2z.config.compute import ComputeConfig
     from pix2z.tuning.hybrid import hybrid_trials
@@ -119,44 +115,43 @@ def _run(study: _Study, on_trial: Callable[[int, "StudyResult"], None]) -> "Stud
         "seed": study.tune.seed,
         "space": HYBRID_SPACE,
         "baseline": study.hybrid.model_dump(),
-        "on_trial": on_trial,
+        "on_trial": _shown_after_each(study),
     }
     database = open_storage(study.storage) if study.storage else None
     processes = 1 if database else ComputeConfig.read().processes
     with hybrid_trials(study.tune, study.hybrid, study.pdf, processes=processes) as train:
         if database:
             return run_shared_study(storage=database, name=study.name, train_trials=train, **wanted)
-        journal = study.folder / "journal.log"
-        with _alone(study.folder / "lock"):
+        journal = study.folder / "journal.json"
+        with _alone(study.folder):
             return run_study(journal=journal, batch=study.tune.batch, train_trials=train, **wanted)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock file, which a killed holder releases; raise Pix2zError where another does."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Pix2zError(
-                f"{path.parent}: another pix2z tune works on this study; several can share one "
-                "that is in a database (--storage)"
-            ) from error
-        yield
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a lock, which goes with its holder; raise Pix2zError where another process has it."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise Pix2zError(
+            f"{folder}: another pix2z tune works on this study; several can share one "
+            "that is in a database (--storage)"
+        ) from error
 
 
-def _shown_after_each(study: _Study) -> Callable[[int, "StudyResult"], None]:
+def _shown_after_each(study: _Study) -> "Callable[[Trial, StudyResult], None]":
     """Return what shows the study after a trial: a line, files, and MLflow until that fails."""
     from pix2z.tuning.report import write_study
 
     store_failed = False
 
-    def show(number: int, result: "StudyResult") -> None:
+    def show(trial: "Trial", result: "StudyResult") -> None:
         nonlocal store_failed
-        trial = next(trial for trial in result.trials if trial.number == number)
-        loss, n = trial.validation_loss, len(trial.curve)
-        ended = f"pruned after {n} epochs" if loss is None else f"validation loss {loss:.4f}"
-        say(f"trial {number} ({len(result.trials)} of {study.tune.n_trials}): {ended}")
+        n = len(result.trials)
+        say(f"trial {trial.number} ({n} of {study.tune.n_trials}): {trial.words}")
         write_study(study.report, result)
         if not store_failed:
             try:
@@ -183,15 +178,17 @@ def _show_result(result: "StudyResult", baseline: dict[str, Any]) -> None:
         say("No trial was better than the settings of params.yaml.")
         return
     losses = {trial.number: trial.validation_loss for trial in result.trials}
-    rows = [(name, baseline[name], value) for name, value in settings.items()]
-    rows += [("validation loss", losses.get(0), losses[result.best_trial])]
-    say(f"\n{'':20}{'params.yaml':>14}{f'trial {result.best_trial}':>14}")
-    for name, before, after in rows:
-        say(f"{name:20}{_short(before):>14}{_short(after):>14}")
+    headings = ("params.yaml", f"trial {result.best_trial}")
+    shown = table("", *headings, right=headings)
+    for name, value in settings.items():
+        shown.add_row(name, plain(_short(baseline[name])), plain(_short(value)))
+    shown.add_row("validation loss", _short(losses.get(0)), _short(losses[result.best_trial]))
+    say("")
+    console().print(shown)
     options = [f"-S {shlex.quote(f'hybrid.{n}={_yaml(value)}')}" for n, value in changed.items()]
     say(
-        "\nNothing else has changed. Each trial is one short training; to train every hybrid arm "
-        f"with these settings and compare:\ndvc exp run -S tune.n_trials=0 {' '.join(options)}"
+        "\nNothing else has changed. Each trial is one short training; to train every hybrid\n"
+        f"arm with these settings and compare:\ndvc exp run -S tune.n_trials=0 {' '.join(options)}"
     )
 
 

@@ -89,13 +89,21 @@ def _init_dvc(folder: Path) -> None:
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any], *, path: str) -> dict[str, Any]:
-    """Put the values of `overlay` into `base`; a key that `base` has not raises ParamsError."""
+    """Put the values of `overlay` into `base`; null leaves out a mapping, such as an arm.
+
+    Raises
+    ------
+    ParamsError
+        `base` lacks a key.
+    """
     merged = dict(base)
     for key, value in overlay.items():
         if key not in base:
             raise ParamsError(f"{path}: key {key!r} is not in params.yaml")
         if isinstance(value, dict) and isinstance(base[key], dict):
             merged[key] = merge(base[key], value, path=path)
+        elif value is None and isinstance(base[key], dict):
+            del merged[key]
         else:
             merged[key] = value
     return merged

@@ -3,18 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from pix2z.config.section import Frozen, Seed, first_fault, read_params
+from pix2z.config.section import Frozen, Seed, one_of, read_by_name
 from pix2z.errors import ParamsError
 
-__all__ = [
-    "SPECTRUM_MODEL",
-    "Arm",
-    "is_reserved",
-    "read_arm",
-    "read_arms",
-]
+__all__ = ["SPECTRUM_MODEL", "Arm", "is_reserved", "read_arm", "read_arms"]
 
 SPECTRUM_MODEL = "pix2z-spectrum"
 """Experiment and registered model of the spectrum networks, which have arms of their own: no arm or
@@ -52,10 +46,7 @@ def is_reserved(name: str) -> bool:
 
 def read_arms(path: str | Path = "params.yaml") -> dict[str, Arm]:
     """Read every arm by name; raise ParamsError naming the first key at fault."""
-    try:
-        arms = TypeAdapter(dict[str, Arm]).validate_python(read_params(path)["arms"])
-    except ValidationError as error:
-        raise first_fault(error, path=path, key="arms") from error
+    arms: dict[str, Arm] = read_by_name(dict[str, Arm], key="arms", path=path)
     if taken := [name for name in arms if is_reserved(name)]:
         raise ParamsError(
             f"{path}: arms.{taken[0]}: {SPECTRUM_MODEL} is the model of the spectrum networks; "
@@ -66,7 +57,4 @@ def read_arms(path: str | Path = "params.yaml") -> dict[str, Arm]:
 
 def read_arm(name: str, path: str | Path = "params.yaml") -> Arm:
     """Read one arm; raise ParamsError where params.yaml has none of that name."""
-    arms = read_arms(path)
-    if name not in arms:
-        raise ParamsError(f"{path}: no arm {name!r}; expected {', '.join(arms)}")
-    return arms[name]
+    return one_of(read_arms(path), name, what="arm", path=path)

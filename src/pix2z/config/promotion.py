@@ -4,11 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from pix2z.config.section import Frozen, Section
+from pix2z.config.section import Frozen, Section, Share
 
 __all__ = ["CalibrationLimits", "MetricLimits", "PromotionConfig"]
-
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class MetricLimits(Frozen):

@@ -1,19 +1,23 @@
 """Reading one section of params.yaml into a frozen, strictly checked value."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
-    field_validator,
 )
 
 from pix2z.errors import ParamsError
+
+T = TypeVar("T")
 
 __all__ = [
     "SECTIONS",
@@ -21,7 +25,11 @@ __all__ = [
     "RedshiftRange",
     "Section",
     "Seed",
+    "Share",
+    "above",
     "first_fault",
+    "one_of",
+    "read_by_name",
     "read_params",
 ]
 
@@ -49,6 +57,21 @@ RENAMED = {"seed_cnn": "published_cnn"}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What numpy, Keras and scikit-learn all take as a seed."""
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def above(lower: str) -> AfterValidator:
+    """Return what checks that a number is above the field `lower`, which stands before it."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        low = info.data.get(lower)  # absent where that is itself at fault
+        if low is not None and value <= low:
+            raise ValueError(f"expected more than {lower} = {low:g}; received {value:g}")
+        return value
+
+    return AfterValidator(check)
 
 
 def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
@@ -80,6 +103,25 @@ def first_fault(error: ValidationError, *, path: str | Path, key: str) -> Params
     return ParamsError(f"{path}: {where}: {message[0].lower()}{message[1:]}")
 
 
+def read_by_name(kind: Any, *, key: str, path: str | Path) -> dict[str, Any]:
+    """Read a section of named values, such as arms; raise ParamsError naming the key at fault.
+
+    kind : type of the whole section, ``dict[str, Arm]``.
+    """
+    try:
+        named: dict[str, Any] = TypeAdapter(kind).validate_python(read_params(path)[key])
+    except ValidationError as error:
+        raise first_fault(error, path=path, key=key) from error
+    return named
+
+
+def one_of(named: Mapping[str, T], name: str, *, what: str, path: str | Path) -> T:
+    """Return one of them; raise ParamsError where params.yaml has none of that name."""
+    if name not in named:
+        raise ParamsError(f"{path}: no {what} {name!r}; expected {', '.join(named)}")
+    return named[name]
+
+
 class Frozen(BaseModel):
     """A frozen group of finite values; unknown and missing keys raise."""
 
@@ -104,12 +146,4 @@ class RedshiftRange(Section):
     """A section with redshifts z_min < z_max."""
 
     z_min: float
-    z_max: float
-
-    @field_validator("z_max")
-    @classmethod
-    def _above_z_min(cls, z_max: float, info: ValidationInfo) -> float:
-        z_min = info.data.get("z_min")  # absent where z_min itself is at fault
-        if z_min is not None and z_max <= z_min:
-            raise ValueError(f"expected more than z_min = {z_min:g}; received {z_max:g}")
-        return z_max
+    z_max: Annotated[float, above("z_min")]

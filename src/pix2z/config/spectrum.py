@@ -10,14 +10,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from pix2z.config.section import Frozen, Section, Seed, first_fault, read_params
-from pix2z.errors import ParamsError
+from pix2z.config.section import Frozen, Section, Seed, Share, above, one_of, read_by_name
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
@@ -28,25 +25,13 @@ __all__ = [
     "read_spectrum_arms",
 ]
 
-ARMS = "spectrum_arms"
-
-Share = Annotated[float, Field(gt=0, le=1)]
-
 
 class WavelengthRange(Frozen):
     """Log-spaced wavelengths, Angstrom in vacuum, as observed."""
 
     low: PositiveFloat
-    high: PositiveFloat
+    high: Annotated[PositiveFloat, above("low")]
     n: Annotated[int, Field(ge=100)]
-
-    @field_validator("high")
-    @classmethod
-    def _above_low(cls, high: float, info: ValidationInfo) -> float:
-        low = info.data.get("low")  # absent where low itself is at fault
-        if low is not None and high <= low:
-            raise ValueError(f"expected more than low ({low}); received {high}")
-        return high
 
     @property
     def grid(self) -> WavelengthGrid:
@@ -144,15 +129,9 @@ ArmName = Annotated[str, AfterValidator(_as_alias)]
 
 def read_spectrum_arms(path: str | Path = "params.yaml") -> dict[str, SpectrumArm]:
     """Read every spectrum arm by name; raise ParamsError naming the first key at fault."""
-    try:
-        return TypeAdapter(dict[ArmName, SpectrumArm]).validate_python(read_params(path)[ARMS])
-    except ValidationError as error:
-        raise first_fault(error, path=path, key=ARMS) from error
+    return read_by_name(dict[ArmName, SpectrumArm], key="spectrum_arms", path=path)
 
 
 def read_spectrum_arm(name: str, path: str | Path = "params.yaml") -> SpectrumArm:
     """Read one spectrum arm; raise ParamsError where params.yaml has none of that name."""
-    arms = read_spectrum_arms(path)
-    if name not in arms:
-        raise ParamsError(f"{path}: no spectrum arm {name!r}; expected {', '.join(arms)}")
-    return arms[name]
+    return one_of(read_spectrum_arms(path), name, what="spectrum arm", path=path)

@@ -17,6 +17,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pix2z.config.controls import ControlsConfig
 from pix2z.controls.features import N_MAIN
 from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -24,17 +25,15 @@ from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
 
 __all__ = [
     "METHODS",
+    "Estimate",
     "Method",
     "Sample",
-    "Settings",
-    "fit_knn",
-    "fit_mlp",
-    "fit_trees",
-    "trainz_density",
+    "trainz",
 ]
 
 Array = NDArray[np.floating]
 Estimate = Callable[[Array], tuple[Array, Array]]
+"""Features (n, F) -> density (n, K) per unit redshift, and z_phot (n,)."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +49,6 @@ Parts = Mapping[str, Sample]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the methods are given.
-
-    Attributes
-    ----------
-    grid : redshift bins of the PDFs.
-    n_neighbours : candidates for kNN.
-    tree_iterations, mlp_epochs : most rounds of the trees, most epochs of the perceptron.
-    n_phot_bins : z_phot bins of residual PDFs.
-    seed : of the methods and of the perturbed parameters.
-    """
-
-    grid: RedshiftGrid
-    n_neighbours: tuple[int, ...]
-    tree_iterations: int
-    mlp_epochs: int
-    n_phot_bins: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Method:
     """A fitted method.
 
@@ -79,7 +57,6 @@ class Method:
     name : of the method.
     chosen : what was chosen on validation galaxies.
     validation_mae : mean |z_phot - z_spec| there.
-    estimate : features (n, F) -> density (n, K) per unit redshift, z_phot (n,).
     """
 
     name: str
@@ -88,25 +65,31 @@ class Method:
     estimate: Estimate
 
 
-def trainz_density(z_train: Array, grid: RedshiftGrid, n: int) -> Array:
-    """Repeat the histogram of training redshifts, (n, K), for each of n galaxies.
+def trainz(z_train: Array, grid: RedshiftGrid) -> Estimate:
+    """Repeat the histogram of training redshifts for every galaxy, whatever its features.
 
     It is an n(z) only where `z_train` is as the sky has it: without moved stamps.
     """
     counts = np.bincount(grid.bin_index(z_train), minlength=grid.n_bins).astype(np.float64)
-    return np.repeat(normalise(counts[None, :], grid), n, axis=0)
+    once = normalise(counts[None, :], grid)
+    z_phot = median(once, grid)
+
+    def estimate(features: Array) -> tuple[Array, Array]:
+        return np.repeat(once, len(features), axis=0), np.repeat(z_phot, len(features))
+
+    return estimate
 
 
-def fit_knn(parts: Parts, settings: Settings) -> Method:
+def fit_knn(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
     """Find nearest neighbours in the main features, standardised; `n_neighbours` are tried.
 
     The PDF is a Gaussian kernel on each neighbour's redshift, z_phot its median.
     """
-    train, validation, grid = parts["train"], parts["validation"], settings.grid
-    n_neighbours = settings.n_neighbours
+    train, validation = parts["train"], parts["validation"]
     scaler = _scaler().fit(train.features[:, :N_MAIN])
     scaled = scaler.transform(train.features[:, :N_MAIN])
-    search = NearestNeighbors(n_neighbors=min(max(n_neighbours), len(scaled))).fit(scaled)
+    most = min(max(config.n_neighbours), len(scaled))
+    search = NearestNeighbors(n_neighbors=most).fit(scaled)
 
     def neighbours(features: Array) -> Array:
         scaled = scaler.transform(features[:, :N_MAIN])
@@ -116,7 +99,7 @@ def fit_knn(parts: Parts, settings: Settings) -> Method:
     z_near = neighbours(validation.features)
     errors = {
         k: _mae(median(_kernel_density(z_near[:, :k], grid), grid), validation.z_spec)
-        for k in n_neighbours
+        for k in config.n_neighbours
     }
     best = min(errors, key=lambda k: errors[k])
 
@@ -127,7 +110,7 @@ def fit_knn(parts: Parts, settings: Settings) -> Method:
     return Method("knn", {"n_neighbours": best}, errors[best], estimate)
 
 
-def fit_trees(parts: Parts, settings: Settings) -> Method:
+def fit_trees(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
     """Gradient-boosted trees; the number of rounds is the best on validation galaxies.
 
     The PDF is that of the residuals of calibration galaxies.
@@ -135,13 +118,13 @@ def fit_trees(parts: Parts, settings: Settings) -> Method:
     train, validation = parts["train"], parts["validation"]
     trees = HistGradientBoostingRegressor(
         learning_rate=0.05,
-        max_iter=settings.tree_iterations,
+        max_iter=config.tree_iterations,
         max_leaf_nodes=31,
         min_samples_leaf=20,
         l2_regularization=1.0,
         max_features=0.5,
         early_stopping=False,
-        random_state=settings.seed,
+        random_state=config.seed,
     ).fit(train.features, train.z_spec)
     errors = [_mae(z, validation.z_spec) for z in trees.staged_predict(validation.features)]
     n_rounds = int(np.argmin(errors)) + 1
@@ -151,11 +134,11 @@ def fit_trees(parts: Parts, settings: Settings) -> Method:
         z_phot: Array = next(z for stage, z in enumerate(stages, 1) if stage == n_rounds)
         return z_phot
 
-    estimate = _with_residual_pdf(predict, parts["calibration"], settings)
+    estimate = _with_residual_pdf(predict, parts["calibration"], config, grid)
     return Method("trees", {"rounds": n_rounds}, min(errors), estimate)
 
 
-def fit_mlp(parts: Parts, settings: Settings) -> Method:
+def fit_mlp(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
     """Train a perceptron with two hidden layers of 64 up to its best epoch on validation galaxies.
 
     The PDF is that of the residuals of calibration galaxies.
@@ -168,10 +151,10 @@ def fit_mlp(parts: Parts, settings: Settings) -> Method:
         hidden_layer_sizes=(64, 64),
         batch_size=min(128, len(scaled)),
         learning_rate_init=1e-3,
-        random_state=settings.seed,
+        random_state=config.seed,
     )
     best_error, best_epoch, best = np.inf, 0, network
-    for epoch in range(1, settings.mlp_epochs + 1):
+    for epoch in range(1, config.mlp_epochs + 1):
         network.partial_fit(scaled, (train.z_spec - centre) / spread)
         error = _mae(network.predict(scaled_validation) * spread + centre, validation.z_spec)
         if error < best_error:
@@ -181,11 +164,11 @@ def fit_mlp(parts: Parts, settings: Settings) -> Method:
         z_phot: Array = best.predict(scaler.transform(features)) * spread + centre
         return z_phot
 
-    estimate = _with_residual_pdf(predict, parts["calibration"], settings)
+    estimate = _with_residual_pdf(predict, parts["calibration"], config, grid)
     return Method("mlp", {"epochs": best_epoch}, best_error, estimate)
 
 
-METHODS: Mapping[str, Callable[[Parts, Settings], Method]] = {
+METHODS: Mapping[str, Callable[[Parts, ControlsConfig, RedshiftGrid], Method]] = {
     "knn": fit_knn,
     "trees": fit_trees,
     "mlp": fit_mlp,
@@ -194,13 +177,16 @@ METHODS: Mapping[str, Callable[[Parts, Settings], Method]] = {
 
 
 def _with_residual_pdf(
-    predict: Callable[[Array], Array], calibration: Sample, settings: Settings
+    predict: Callable[[Array], Array],
+    calibration: Sample,
+    config: ControlsConfig,
+    grid: RedshiftGrid,
 ) -> Estimate:
     model = fit_residual_pdf(
         predict(calibration.features),
         calibration.z_spec,
-        grid=settings.grid,
-        n_phot_bins=settings.n_phot_bins,
+        grid=grid,
+        n_phot_bins=config.n_phot_bins,
     )
 
     def estimate(features: Array) -> tuple[Array, Array]:

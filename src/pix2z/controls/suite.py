@@ -1,8 +1,13 @@
-"""All controls of one sample: fitted on training galaxies, used on the test galaxies."""
+"""All controls of one sample: fitted on training galaxies, used on the test galaxies.
+
+A control is a name, what it sees of every galaxy (features), and the methods of `METHODS` among
+which validation galaxies choose: one more of them is one more call of `_control`. The report finds
+it by its file; its place and words there are in `arm_files`, `contrasts`, `style` and report.md.j2.
+"""
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pix2z.controls.methods import METHODS, Sample, Settings, trainz_density
+from pix2z.config.controls import ControlsConfig
+from pix2z.controls.methods import METHODS, Estimate, Sample, trainz
 from pix2z.controls.parameters import parameter_features, perturbed
 from pix2z.dataset.store import Galaxies, prediction_columns
-from pix2z.redshift_pdf.density import median
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import COLUMNS
 from pix2z.redshift_pdf.qp_files import pdf_writer
 
-__all__ = [
-    "Control",
-    "measured_controls",
-    "parameter_controls",
-    "write_control",
-]
+__all__ = ["Control", "measured_controls", "parameter_controls", "write_control"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +37,11 @@ CHUNK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Control:
-    """A fitted control, and what to report of it.
-
-    ``estimate(part)`` gives density (n, K) per unit redshift and z_phot (n,) of a slice of the test
-    galaxies.
-    """
+    """A fitted control, the features (n, F) of the test galaxies, and what to report of it."""
 
     name: str
-    estimate: Callable[[slice], tuple[Array, Array]]
+    estimate: Estimate
+    features: Array
     report: Mapping[str, Any]
 
 
@@ -53,7 +50,8 @@ def measured_controls(
     z_spec: Array,
     moved: NDArray[np.uint8],
     parts: Mapping[str, Rows],
-    settings: Settings,
+    config: ControlsConfig,
+    grid: RedshiftGrid,
 ) -> list[Control]:
     """trainZ, kNN and trees.
 
@@ -66,14 +64,24 @@ def measured_controls(
     moved : (N,), 1 where the redshift is not the parent's own.
     parts : rows of train, validation, calibration and test.
     """
-    sample = _samples(features, z_spec, parts)
-    unmoved = parts["train"][moved[parts["train"]] == 0]
-    trainz = _trainz(z_spec[unmoved], settings.grid, n_test=len(parts["test"]))
-    return [trainz, *(_control(name, (name,), sample, settings) for name in ("knn", "trees"))]
+    samples = _samples(features, z_spec, parts)
+    started = time.process_time()
+    unmoved = samples["train"].z_spec[moved[parts["train"]] == 0]
+    estimate = trainz(unmoved, grid)
+    report = {"cpu_seconds": time.process_time() - started, "n_train": len(unmoved)}
+    return [
+        Control("trainz", estimate, samples["test"].features, report),
+        _control("knn", ("knn",), samples, config, grid),
+        _control("trees", ("trees",), samples, config, grid),
+    ]
 
 
 def parameter_controls(
-    parameters: Mapping[str, Array], z_spec: Array, parts: Mapping[str, Rows], settings: Settings
+    parameters: Mapping[str, Array],
+    z_spec: Array,
+    parts: Mapping[str, Rows],
+    config: ControlsConfig,
+    grid: RedshiftGrid,
 ) -> list[Control]:
     """Fit the best method to drawn parameters: noise-free, and perturbed by their errors.
 
@@ -86,11 +94,11 @@ def parameter_controls(
         return []
     variants = {
         "parameters": parameters,
-        "parameters_noisy": perturbed(parameters, seed=settings.seed),
+        "parameters_noisy": perturbed(parameters, seed=config.seed),
     }
     return [
         _control(
-            name, tuple(METHODS), _samples(parameter_features(values), z_spec, parts), settings
+            name, tuple(METHODS), _samples(parameter_features(values), z_spec, parts), config, grid
         )
         for name, values in variants.items()
     ]
@@ -109,7 +117,8 @@ def write_control(
         for start in range(0, len(test_rows), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             started = time.process_time()
-            density, z_phot = control.estimate(part)
+            with threadpool_limits(limits=1):
+                density, z_phot = control.estimate(control.features[part])
             spent += time.process_time() - started
             columns = prediction_columns(galaxies, test_rows[part])
             writer.append(density, columns | {"z_phot": z_phot})
@@ -123,42 +132,26 @@ def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[
     }
 
 
-def _trainz(z_train: Array, grid: RedshiftGrid, *, n_test: int) -> Control:
-    started = time.process_time()
-    once = trainz_density(z_train.astype(np.float64), grid, 1)
-    z_phot = median(once, grid)
-
-    def estimate(part: slice) -> tuple[Array, Array]:
-        n = len(range(n_test)[part])
-        return np.repeat(once, n, axis=0), np.repeat(z_phot, n)
-
-    cpu_seconds = time.process_time() - started
-    report = {"cpu_seconds": cpu_seconds, "n_train": len(z_train)}
-    return Control(name="trainz", estimate=estimate, report=report)
-
-
 def _control(
-    name: str, candidates: tuple[str, ...], sample: Mapping[str, Sample], settings: Settings
+    name: str,
+    candidates: tuple[str, ...],
+    samples: Mapping[str, Sample],
+    config: ControlsConfig,
+    grid: RedshiftGrid,
 ) -> Control:
     """Fit the candidates and take the best on validation galaxies."""
     started = time.process_time()
     # One thread: at this size more of them mostly wait for each other, and burn CPU doing so.
     with threadpool_limits(limits=1):
-        methods = [METHODS[candidate](sample, settings) for candidate in candidates]
+        methods = [METHODS[candidate](samples, config, grid) for candidate in candidates]
     best = min(methods, key=lambda method: method.validation_mae)
-    features = sample["test"].features
-
-    def estimate(part: slice) -> tuple[Array, Array]:
-        with threadpool_limits(limits=1):
-            return best.estimate(features[part])
-
     report = {
         "method": best.name,
         "chosen": dict(best.chosen),
         "validation_mae": {method.name: method.validation_mae for method in methods},
         "cpu_seconds": time.process_time() - started,
-        "n_train": len(sample["train"].z_spec),
-        "n_features": sample["train"].features.shape[1],
+        "n_train": len(samples["train"].z_spec),
+        "n_features": samples["train"].features.shape[1],
     }
     logger.info("%s: %s %s", name, best.name, dict(best.chosen))
-    return Control(name=name, estimate=estimate, report=report)
+    return Control(name, best.estimate, samples["test"].features, report)

@@ -16,6 +16,9 @@ from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
 __all__ = ["read_arm", "read_controls", "read_histories"]
 
+CONTROLS = ("trainz", "knn", "trees", "parameters_noisy", "parameters")
+"""From the least to the most informed; others come after them."""
+
 History = dict[str, Any]
 Change = Callable[[Predictions], Predictions]
 
@@ -66,13 +69,16 @@ def read_controls(
     *, predictions: str | Path = "predictions", report: str | Path = "reports/controls.json"
 ) -> dict[str, ArmGalaxies]:
     """Read every control that is present; its cost from the control stage's report."""
-    paths = sorted((Path(predictions) / "controls").glob("*.hdf5"), key=_order)
+    paths = {path.stem: path for path in (Path(predictions) / "controls").glob("*.hdf5")}
     facts = read_json(report) if paths else {}
+    known = [name for name in CONTROLS if name in paths]
     controls = {}
-    for path in paths:
-        cost = facts.get(path.stem, {})
-        controls[path.stem] = ArmGalaxies(
-            pool=_read(path), n_train=cost.get("n_train"), cpu_seconds=cost.get("cpu_seconds")
+    for name in (*known, *sorted(paths.keys() - set(known))):
+        cost = facts.get(name, {})
+        controls[name] = ArmGalaxies(
+            pool=_read(paths[name]),
+            n_train=cost.get("n_train"),
+            cpu_seconds=cost.get("cpu_seconds"),
         )
     return controls
 
@@ -81,12 +87,6 @@ def read_histories(name: str, *, models: str | Path = "models") -> dict[int, His
     """Read the training history of every seed of an arm, by seed."""
     paths = (Path(models) / name).glob("seed-*/history.json")
     return {_number(path.parent): read_json(path) for path in sorted(paths)}
-
-
-def _order(path: Path) -> tuple[int, str]:
-    """Known controls from the least to the most informed, others after them by name."""
-    known = ("trainz", "knn", "trees", "parameters_noisy", "parameters")
-    return (known.index(path.stem) if path.stem in known else len(known), path.stem)
 
 
 def _number(path: Path) -> int:

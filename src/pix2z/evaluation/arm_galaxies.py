@@ -5,13 +5,13 @@ each of its resamples, follows from a few numbers per galaxy.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.pdf_metrics import PdfTerms, pdf_terms
+from pix2z.evaluation.pdf_metrics import pdf_terms
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions, columns_of
@@ -39,7 +39,7 @@ class GalaxyTerms:
     ----------
     grid : of the PDFs that the terms come from.
     err68_low, err68_high : (N,) limits of the central 68 % of each PDF.
-    pdf : terms of the PDF metrics.
+    crps, cde, pit : (N,) terms of the PDF metrics, see `pdf_metrics`.
     """
 
     grid: RedshiftGrid
@@ -52,7 +52,9 @@ class GalaxyTerms:
     ebv: NDArray[np.float32]
     err68_low: Array
     err68_high: Array
-    pdf: PdfTerms
+    crps: Array
+    cde: Array
+    pit: Array
 
     def __len__(self) -> int:
         """Count the galaxies."""
@@ -79,20 +81,15 @@ class ArmGalaxies:
 def galaxy_terms(chunks: Iterable[Predictions]) -> GalaxyTerms:
     """Work out every per-galaxy term of predictions that come in chunks, at least one."""
     parts = [_terms(chunk) for chunk in chunks]
-    return GalaxyTerms(
-        grid=parts[0].grid,
-        pdf=PdfTerms(**_joined([part.pdf for part in parts])),
-        **_joined(parts),
-    )
+    columns = [_arrays(part) for part in parts]
+    joined = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+    return GalaxyTerms(grid=parts[0].grid, **joined)
 
 
-def select_terms(terms: GalaxyTerms, keep: Mask) -> GalaxyTerms:
-    """Pick galaxies by a mask (n,)."""
-    pdf, columns = (
-        {name: values[keep] for name, values in _arrays(part).items()}
-        for part in (terms.pdf, terms)
-    )
-    return GalaxyTerms(grid=terms.grid, pdf=PdfTerms(**pdf), **columns)
+def select_terms(terms: GalaxyTerms, keep: Mask | NDArray[np.int64]) -> GalaxyTerms:
+    """Pick galaxies by a mask (n,) or an index array."""
+    columns = {name: values[keep] for name, values in _arrays(terms).items()}
+    return GalaxyTerms(grid=terms.grid, **columns)
 
 
 def subset_masks(z_spec: Array, clip_window: tuple[float, float]) -> dict[str, Mask]:
@@ -103,21 +100,13 @@ def subset_masks(z_spec: Array, clip_window: tuple[float, float]) -> dict[str, M
 
 def _terms(chunk: Predictions) -> GalaxyTerms:
     low, high = quantiles(chunk.density, chunk.grid, [0.16, 0.84]).T
-    return GalaxyTerms(
-        grid=chunk.grid,
-        err68_low=low,
-        err68_high=high,
-        pdf=pdf_terms(chunk.density, chunk.grid, chunk.z_spec),
+    columns: dict[str, NDArray[Any]] = {
         **columns_of(chunk),
-    )
+        **pdf_terms(chunk.density, chunk.grid, chunk.z_spec),
+    }
+    return GalaxyTerms(grid=chunk.grid, err68_low=low, err68_high=high, **columns)
 
 
-def _arrays(terms: GalaxyTerms | PdfTerms) -> dict[str, NDArray[Any]]:
+def _arrays(terms: GalaxyTerms) -> dict[str, NDArray[Any]]:
     """Every field that holds one value per galaxy."""
-    values = {entry.name: getattr(terms, entry.name) for entry in fields(terms)}
-    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-
-
-def _joined(parts: list[GalaxyTerms] | list[PdfTerms]) -> dict[str, NDArray[Any]]:
-    columns = [_arrays(part) for part in parts]
-    return {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+    return {name: values for name, values in vars(terms).items() if name != "grid"}

@@ -4,7 +4,8 @@ Binned by z_spec, metrics tell how well a galaxy of that redshift is measured, b
 far an estimate of that value can be trusted: two different questions (Lin et al. 2022).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -16,22 +17,21 @@ from pix2z.evaluation.bootstrap import binomial_band, group_weights, interval
 from pix2z.evaluation.pdf_metrics import (
     COVERAGE,
     PDF_METRICS,
+    covered,
     pdf_metric_replicates,
     prepared_pdf_terms,
 )
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
+    "Measured",
     "arm_report",
-    "bin_edges",
-    "binned_metrics",
     "binned_report",
     "bootstrap_replicates",
     "coverage",
     "json_number",
-    "metric_intervals",
+    "measure",
     "metric_values",
-    "seed_spread",
     "subset_values",
     "with_interval",
 ]
@@ -49,7 +49,24 @@ BIN_WIDTHS = {"z_spec": 0.025, "z_phot": 0.025, "mag_r": 0.5, "ebv": 0.02}
 MIN_PER_BIN = 8
 """Bins with fewer galaxies say nothing, and are left empty."""
 
-UNDEFINED: Json = {"value": None, "low": None, "high": None}
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Metrics of one sample by name: values, and what they are on each resample, (B,)."""
+
+    values: dict[str, float]
+    replicates: dict[str, Array]
+
+    def intervals(self) -> dict[str, Json]:
+        """Every metric as {"value", "low", "high"}: 95 % interval over groups."""
+        return {
+            name: with_interval(value, self.replicates[name]) for name, value in self.values.items()
+        }
+
+    def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
+        """How much larger a metric is here than there: value, and (B,) on the same resamples."""
+        drawn = self.replicates[metric] - other.replicates[metric]
+        return self.values[metric] - other.values[metric], drawn
 
 
 def metric_values(terms: GalaxyTerms, *, only: Collection[str] = ALL_METRICS) -> dict[str, float]:
@@ -77,13 +94,12 @@ def bootstrap_replicates(
     return _replicates(terms, weights, only)
 
 
-def metric_intervals(
+def measure(
     terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
-) -> dict[str, Json]:
-    """Every metric as {"value", "low", "high"}: 95 % interval over groups; None where undefined."""
+) -> Measured:
+    """Work out every metric, or `only` some, on the sample and on its resamples of groups."""
     replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
-    values = metric_values(terms, only=only)
-    return {name: with_interval(value, replicates[name]) for name, value in values.items()}
+    return Measured(metric_values(terms, only=only), replicates)
 
 
 def with_interval(value: float, replicates: Array, *, name: str = "value") -> Json:
@@ -97,7 +113,7 @@ def coverage(pit: Array) -> dict[str, Json]:
     shares = {}
     for name, level in COVERAGE.items():
         low, high = binomial_band(len(pit), level)
-        share = float((np.abs(pit - 0.5) <= level / 2 + 5e-10).mean()) if len(pit) else np.nan
+        share = float(covered(pit, level).mean()) if len(pit) else np.nan
         shares[name] = {
             "nominal": level,
             "n": len(pit),
@@ -106,19 +122,6 @@ def coverage(pit: Array) -> dict[str, Json]:
             "band_high": json_number(high),
         }
     return shares
-
-
-def seed_spread(per_seed: Sequence[dict[str, float]]) -> dict[str, float | None]:
-    """Give the sd (ddof 1) of each metric over training seeds; None for fewer than two."""
-    if not per_seed:
-        return {}
-    enough = len(per_seed) > 1
-    return {
-        name: json_number(float(np.std([values[name] for values in per_seed], ddof=1)))
-        if enough
-        else None
-        for name in per_seed[0]
-    }
 
 
 def arm_report(
@@ -140,7 +143,7 @@ def arm_report(
         "n": {subset: len(galaxies) for subset, galaxies in terms.items()},
         "clip_window": list(clip_window),
         "pool": {
-            subset: metric_intervals(galaxies, n_bootstrap=n_bootstrap, seed=seed)
+            subset: measure(galaxies, n_bootstrap=n_bootstrap, seed=seed).intervals()
             for subset, galaxies in terms.items()
         },
         "seeds": {
@@ -150,29 +153,23 @@ def arm_report(
             }
             for number, subsets in sorted(arm.seeds.items())
         },
-        "coverage": {subset: coverage(galaxies.pdf.pit) for subset, galaxies in terms.items()},
+        "coverage": {subset: coverage(galaxies.pit) for subset, galaxies in terms.items()},
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 
 
 def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str, list[Json]]:
-    """Follow the pool's metrics along every variable of `BIN_WIDTHS`."""
+    """Follow the pool's metrics along every variable of `BIN_WIDTHS`: variable -> bins.
+
+    A bin has its limits, its count, and bias, NMAD and CRPS with 95 % intervals over groups; these
+    are None where it holds fewer than 8 galaxies.
+    """
     bins = {}
     for variable, width in BIN_WIDTHS.items():
         values = getattr(pool, variable)
-        edges = bin_edges(values, width)
+        edges = _bin_edges(values, width)
         bins[variable] = binned_metrics(pool, values, edges, n_bootstrap=n_bootstrap, seed=seed)
     return bins
-
-
-def bin_edges(values: NDArray[np.floating], width: float) -> Array:
-    """Multiples of `width` that span the central 99 % of the finite values; empty without any."""
-    finite = np.asarray(values, np.float64)[np.isfinite(values)]
-    if not len(finite):
-        return np.empty(0)
-    low, high = np.percentile(finite, [0.5, 99.5]) / width
-    first, last = np.floor(low), np.ceil(high)
-    return np.asarray(width * np.arange(first, max(last, first + 1) + 1))
 
 
 def binned_metrics(
@@ -183,25 +180,31 @@ def binned_metrics(
     n_bootstrap: int,
     seed: int,
 ) -> list[Json]:
-    """Measure bias, NMAD and CRPS, with 95 % intervals over groups, in bins of a variable (n,).
+    """Measure in bins of a variable (n,); galaxies outside `edges` (L + 1,), or NaN, are in none.
 
-    Galaxies outside `edges` (L + 1,), or without the variable, are in no bin. A bin of fewer than
-    8 galaxies keeps its count, with values None.
+    The last edge is inside the last bin.
     """
     bins = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         keep = (variable >= low) & ((variable < high) | ((variable == high) & (high == edges[-1])))
-        if np.count_nonzero(keep) >= MIN_PER_BIN:
-            galaxies = select_terms(terms, keep)
-            measured: Json = metric_intervals(
-                galaxies, n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS
-            )
-        else:
-            measured = {}
-        chosen = {name: measured.get(name, dict(UNDEFINED)) for name in BINNED_METRICS}
-        where = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}
-        bins.append({**where, "n": int(np.count_nonzero(keep)), **chosen})
+        n = int(np.count_nonzero(keep))
+        if n < MIN_PER_BIN:
+            keep = np.zeros_like(keep)  # of no galaxies every value is None
+        galaxies = select_terms(terms, keep)
+        measured = measure(galaxies, n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS)
+        limits = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}
+        bins.append({**limits, "n": n, **measured.intervals()})
     return bins
+
+
+def _bin_edges(values: NDArray[np.floating], width: float) -> Array:
+    """Multiples of `width` that span the central 99 % of the finite values; empty without any."""
+    finite = np.asarray(values, np.float64)[np.isfinite(values)]
+    if not len(finite):
+        return np.empty(0)
+    low, high = np.percentile(finite, [0.5, 99.5]) / width
+    first, last = np.floor(low), np.ceil(high)
+    return np.asarray(width * np.arange(first, max(last, first + 1) + 1))
 
 
 def json_number(value: float) -> float | None:
@@ -213,7 +216,8 @@ def _replicates(
     terms: GalaxyTerms, blocks: Iterable[Array], only: Collection[str]
 ) -> dict[str, Array]:
     """Every wanted metric under blocks of weights (b, n): name -> (B,), all blocks together."""
-    point, pdf = point_terms(terms.z_phot, terms.z_spec), prepared_pdf_terms(terms.pdf)
+    point = point_terms(terms.z_phot, terms.z_spec)
+    pdf = prepared_pdf_terms(terms.crps, terms.cde, terms.pit)
     parts = [
         point_metric_replicates(point, weights, only=only)
         | pdf_metric_replicates(pdf, weights, only=only)

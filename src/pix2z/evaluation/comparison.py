@@ -6,7 +6,6 @@ on the same resamples.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -15,18 +14,11 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import SUBSETS, ArmGalaxies, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import (
-    bootstrap_replicates,
-    json_number,
-    metric_values,
-    seed_spread,
-    with_interval,
-)
-from pix2z.evaluation.bootstrap import bootstrap_p, holm, interval
+from pix2z.evaluation.arm_metrics import Measured, json_number, measure, with_interval
+from pix2z.evaluation.bootstrap import bootstrap_p, holm
 from pix2z.evaluation.contrasts import (
     CONTRAST_METRICS,
     PAIRS,
-    Contrast,
     is_primary,
     subset_phrase,
     verdict,
@@ -36,29 +28,15 @@ from pix2z.evaluation.metric_names import METRICS
 __all__ = ["compare"]
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """Metrics of every arm on one subset, by arm and metric.
-
-    values; replicates (B,) over test galaxies; spread: sd over training seeds, of which an arm has
-    n_seeds (a control none).
-    """
-
-    n: int
-    values: Mapping[str, Mapping[str, float]]
-    replicates: Mapping[str, Mapping[str, Array]]
-    spread: Mapping[str, Mapping[str, float | None]]
-    n_seeds: Mapping[str, int]
-    seed: int
+Arms = Mapping[str, ArmGalaxies]
+Key = tuple[str, str, str, str]
+"""Of a contrast: arms a and b, subset, metric; the difference is a minus b."""
 
 
 def compare(
-    arms: Mapping[str, ArmGalaxies],
-    controls: Mapping[str, ArmGalaxies],
+    arms: Arms,
+    controls: Arms,
     *,
     clip_window: tuple[float, float],
     test_digest: str,
@@ -72,28 +50,40 @@ def compare(
     """
     everyone = {**arms, **controls}
     _check_same_galaxies(everyone)
-    first = next(iter(everyone.values())).pool
-    masks = subset_masks(first.z_spec, clip_window)
+    z_spec = next(iter(everyone.values())).pool.z_spec
+    masks = subset_masks(z_spec, clip_window)
     measured = {
-        subset: _measure(everyone, subset, masks[subset], n_bootstrap=n_bootstrap, seed=seed)
+        subset: {
+            name: measure(
+                select_terms(arm.pool, masks[subset]),
+                n_bootstrap=n_bootstrap,
+                seed=seed,
+                only=METRICS,
+            )
+            for name, arm in everyone.items()
+        }
         for subset in SUBSETS
     }
-    high_only = not bool((first.z_spec < clip_window[0]).any())
+    high_only = not bool((z_spec < clip_window[0]).any())
+    where = {
+        subset: subset_phrase(subset, int(keep.sum()), high_only=high_only)
+        for subset, keep in masks.items()
+    }
     return {
         "test": {
             "digest": test_digest,
-            "n": len(first),
+            "n": len(z_spec),
             "n_inside": int(masks["inside"].sum()),
             "clip_window": list(clip_window),
         },
         "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
         "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},
-        "contrasts": _contrasts(measured, high_only=high_only),
+        "contrasts": _contrasts(everyone, measured, where, seed=seed),
         "seed_view": seed_view,
     }
 
 
-def _check_same_galaxies(everyone: Mapping[str, ArmGalaxies]) -> None:
+def _check_same_galaxies(everyone: Arms) -> None:
     if not everyone:
         raise InputError("predictions: expected at least one arm or control; received none")
     reference_name, reference = next((name, arm.pool) for name, arm in everyone.items())
@@ -106,136 +96,75 @@ def _check_same_galaxies(everyone: Mapping[str, ArmGalaxies]) -> None:
             )
 
 
-def _measure(
-    everyone: Mapping[str, ArmGalaxies],
-    subset: str,
-    keep: Mask,
-    *,
-    n_bootstrap: int,
-    seed: int,
-) -> _Measured:
-    # One arm after the other, each on the same resamples: only their metrics are held.
-    values, replicates = {}, {}
-    for name, arm in everyone.items():
-        chosen = select_terms(arm.pool, keep)
-        values[name] = metric_values(chosen)
-        every = bootstrap_replicates(chosen, n_bootstrap=n_bootstrap, seed=seed)
-        replicates[name] = {metric: every[metric] for metric in METRICS}
-    return _Measured(
-        n=int(keep.sum()),
-        values=values,
-        replicates=replicates,
-        spread={name: _spread(arm, subset) for name, arm in everyone.items()},
-        n_seeds={name: len(arm.seeds) for name, arm in everyone.items()},
-        seed=seed,
-    )
-
-
-def _spread(arm: ArmGalaxies, subset: str) -> dict[str, float | None]:
-    """Sd of each metric over the arm's training seeds; empty for a control."""
-    spread = seed_spread([dict(values[subset]) for values in arm.seeds.values()])
-    return {metric: spread[metric] for metric in METRICS if metric in spread}
-
-
-def _summary(
-    name: str,
-    arm: ArmGalaxies,
-    measured: Mapping[str, _Measured],
-) -> Json:
+def _summary(name: str, arm: ArmGalaxies, measured: Mapping[str, Mapping[str, Measured]]) -> Json:
     """One arm's entry; `seed_sd` is over the whole test set."""
-    subsets = {subset: _metrics(on_subset, name) for subset, on_subset in measured.items()}
+    intervals = {subset: of_arms[name].intervals() for subset, of_arms in measured.items()}
     return {
-        **subsets,
+        **{subset: {metric: of[metric] for metric in METRICS} for subset, of in intervals.items()},
         "seeds": sorted(arm.seeds),
-        "seed_sd": dict(measured["whole"].spread[name]),
+        "seed_sd": {metric: _seed_sd(arm, "whole", metric) for metric in METRICS if arm.seeds},
         "n_train": arm.n_train,
         "cpu_seconds": arm.cpu_seconds,
     }
 
 
-def _metrics(measured: _Measured, name: str) -> Json:
-    values, replicates = measured.values[name], measured.replicates[name]
-    return {metric: with_interval(values[metric], replicates[metric]) for metric in METRICS}
+def _seed_sd(arm: ArmGalaxies, subset: str, metric: str) -> float | None:
+    """Sd (ddof 1) of a metric over an arm's training seeds; None for fewer than two."""
+    values = [of_seed[subset][metric] for of_seed in arm.seeds.values()]
+    return json_number(float(np.std(values, ddof=1))) if len(values) > 1 else None
 
 
 def _contrasts(
-    measured: Mapping[str, _Measured],
+    everyone: Arms,
+    measured: Mapping[str, Mapping[str, Measured]],
+    where: Mapping[str, str],
     *,
-    high_only: bool,
+    seed: int,
 ) -> list[Json]:
     """Every contrast of every present pair, the primary ones first."""
-    present = measured["whole"].values
-    wanted = [
+    keys = [
         (a, b, subset, metric)
         for a, b in PAIRS
-        if a in present and b in present
+        if a in everyone and b in everyone
         for subset in SUBSETS
         for metric in CONTRAST_METRICS
     ]
-    wanted.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays
-    p_holm = _corrected(measured, [key for key in wanted if is_primary(*key)])
-    entries = []
-    for key in wanted:
+    keys.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays
+    entries: dict[Key, Json] = {}
+    p_values: dict[Key, float] = {}
+    for key in keys:
         a, b, subset, metric = key
-        contrast = _contrast(measured[subset], key, p_holm.get(key))
-        where = subset_phrase(subset, measured[subset].n, high_only=high_only)
-        single = [arm for arm in (a, b) if measured[subset].n_seeds[arm] == 1]
-        entry: Json = {"a": a, "b": b, "subset": subset, "metric": metric}
-        entry |= {"difference": contrast.difference, "low": contrast.low, "high": contrast.high}
-        entry["primary"] = is_primary(*key)
-        if entry["primary"]:
-            entry["p_holm"] = contrast.p_holm
-        entries.append(entry | {"verdict": verdict(contrast, where=where, single_seed=single)})
-    return entries
+        difference, drawn = measured[subset][a].difference(measured[subset][b], metric)
+        drawn = drawn + _training_noise(everyone, key, len(drawn), seed=seed)
+        entries[key] = {"a": a, "b": b, "subset": subset, "metric": metric}
+        entries[key] |= with_interval(difference, drawn, name="difference")
+        entries[key]["primary"] = is_primary(*key)
+        if is_primary(*key):
+            entries[key]["p_holm"] = None
+            if np.isfinite(difference):
+                p_values[key] = bootstrap_p(difference, drawn)
+    for key, p_holm in zip(p_values, holm(list(p_values.values())), strict=True):
+        entries[key]["p_holm"] = p_holm
+    for entry in entries.values():
+        single = [name for name in (entry["a"], entry["b"]) if len(everyone[name].seeds) == 1]
+        entry["verdict"] = verdict(entry, where=where[entry["subset"]], single_seed=single)
+    return list(entries.values())
 
 
-def _difference(measured: _Measured, key: tuple[str, str, str, str]) -> tuple[float, Array]:
-    a, b, _, metric = key
-    value = measured.values[a][metric] - measured.values[b][metric]
-    replicates = measured.replicates[a][metric] - measured.replicates[b][metric]
-    return value, replicates + _training_noise(measured, key, len(replicates))
-
-
-def _training_noise(measured: _Measured, key: tuple[str, str, str, str], n: int) -> Array:
+def _training_noise(everyone: Arms, key: Key, n: int, *, seed: int) -> Array:
     """Draw (n,) shifts of a difference that other training seeds would have made.
 
     A pool of k seeds scatters by about sd / sqrt(k); with so few seeds that sd is uncertain too,
     hence Student's t with the degrees of freedom of both arms. 0 where no arm has several seeds.
     """
-    a, b, _, metric = key
+    a, b, subset, metric = key
     variance, freedom = 0.0, 0
-    for arm in (a, b):
-        sd, seeds = measured.spread[arm].get(metric), measured.n_seeds[arm]
-        if sd is not None and seeds > 1:
+    for arm in (everyone[a], everyone[b]):
+        sd, seeds = _seed_sd(arm, subset, metric), len(arm.seeds)
+        if sd is not None:
             variance += sd**2 / seeds
             freedom += seeds - 1
     if not freedom:
         return np.zeros(n)
-    rng = np.random.default_rng([measured.seed, crc32("/".join(key).encode())])
+    rng = np.random.default_rng([seed, crc32("/".join(key).encode())])
     return np.asarray(np.sqrt(variance) * rng.standard_t(freedom, n))
-
-
-def _corrected(
-    measured: Mapping[str, _Measured], primary: list[tuple[str, str, str, str]]
-) -> dict[tuple[str, str, str, str], float]:
-    """Holm's p of each primary contrast that is defined."""
-    p_values = {}
-    for key in primary:
-        difference, replicates = _difference(measured[key[2]], key)
-        if np.isfinite(difference):
-            p_values[key] = bootstrap_p(difference, replicates)
-    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
-
-
-def _contrast(
-    measured: _Measured, key: tuple[str, str, str, str], p_holm: float | None
-) -> Contrast:
-    difference, replicates = _difference(measured, key)
-    low, high = interval(replicates)
-    return Contrast(
-        *key,
-        difference=json_number(difference),
-        low=json_number(low),
-        high=json_number(high),
-        p_holm=p_holm,
-    )

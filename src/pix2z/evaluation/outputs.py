@@ -29,11 +29,12 @@ from pix2z.evaluation.normalised_view import published_view
 from pix2z.evaluation.report import report_text, write_report
 from pix2z.files import write_json
 
-__all__ = ["contact_rows", "write_evaluation"]
+__all__ = ["write_evaluation"]
 
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
-Bins = Mapping[str, Mapping[str, Sequence[Json]]]
+Bins = Mapping[str, Sequence[Json]]
+"""Variable -> bins, as `binned_report` gives them."""
 
 BINNED = ("full", "clipped", "subsample", "published_full", "trees")
 """Arms and controls that are drawn along redshift and magnitude, where present."""
@@ -72,43 +73,34 @@ def write_evaluation(
     """
     everyone = {**arms, **controls}
     _check_test_rows(everyone, full)
-    z_spec = galaxies.column("specz_redshift")
-    bins: dict[str, Mapping[str, Sequence[Json]]] = {}
-    for name, arm in arms.items():
-        report = arm_report(
-            name, arm, clip_window=full.clip_window, n_bootstrap=n_bootstrap, seed=seed
-        )
-        write_json(folder / f"metrics/{name}.json", report)
-        bins[name] = report["bins"]
+    resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed}
+    bins = _write_metrics(folder / "metrics", arms, full.clip_window, resampling)
     for name in controls.keys() & set(BINNED):
-        bins[name] = binned_report(controls[name].pool, n_bootstrap=n_bootstrap, seed=seed)
+        bins[name] = binned_report(controls[name].pool, **resampling)
+    z_spec = galaxies.column("specz_redshift")
     comparison = compare(
         arms,
         controls,
         clip_window=full.clip_window,
         test_digest=full.test_digest,
         seed_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        **resampling,
     )
     write_json(folder / "compare.json", comparison)
-    shown = arms["full"] if "full" in arms else next(iter(arms.values()))
-    draw_figures(
+    pools = {name: arm.pool for name, arm in everyone.items()}
+    rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
+    _draw_figures(
         folder / "figures",
         comparison=comparison,
-        pools={name: arm.pool for name, arm in arms.items()},
+        pools={name: pools[name] for name in arms},
         histories={name: history for name, history in histories.items() if history},
         bins={name: bins[name] for name in BINNED if name in bins},
-        samples={
-            "full": z_spec[full.train],
-            "clipped": z_spec[clipped.train],
-            "test": z_spec[full.test],
-        },
-        sheet=contact_rows(galaxies, shown.pool, n=SHEET_COLUMNS, seed=seed),
+        samples={name: z_spec[of_sample] for name, of_sample in rows.items()},
+        sheet=_contact_rows(galaxies, pools["full" if "full" in arms else next(iter(arms))], seed),
     )
     text = report_text(
         comparison,
-        pools={name: arm.pool for name, arm in everyone.items()},
+        pools=pools,
         bins=bins,
         source=str(galaxies.attribute("source")),
         ingest=ingest,
@@ -119,52 +111,61 @@ def write_evaluation(
     write_report(text, folder)
 
 
-def draw_figures(
+def _check_test_rows(everyone: Arms, split: Split) -> None:
+    for name, arm in everyone.items():
+        if not np.array_equal(arm.pool.row, split.test):
+            raise InputError(
+                f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
+                f" order; received {len(arm.pool)} others"
+            )
+
+
+def _write_metrics(
+    folder: Path, arms: Arms, clip_window: tuple[float, float], resampling: Json
+) -> dict[str, Bins]:
+    """Measure each arm by itself, and return its metrics along variables."""
+    bins = {}
+    for name, arm in arms.items():
+        report = arm_report(name, arm, clip_window=clip_window, **resampling)
+        write_json(folder / f"{name}.json", report)
+        bins[name] = report["bins"]
+    return bins
+
+
+def _draw_figures(
     folder: Path,
     *,
     comparison: Json,
     pools: Mapping[str, GalaxyTerms],
     histories: Mapping[str, Mapping[int, Json]],
-    bins: Bins,
+    bins: Mapping[str, Bins],
     samples: Mapping[str, NDArray[np.floating]],
     sheet: Sequence[SheetRow],
 ) -> None:
-    """Draw all figures that the given arms allow; what they show is said in the report.
-
-    Parameters
-    ----------
-    pools : terms of the arms, not of the controls.
-    histories : arm -> seed -> training history.
-    bins : arm or control -> variable -> bins of `binned_metrics`.
-    samples : name -> redshifts of a sample, for the histogram.
-    sheet : rows of the contact sheet.
-    """
+    """Draw all figures that the given arms allow; what they show is said in the report."""
     low, high = comparison["test"]["clip_window"]
     window, z_max = (low, high), next(iter(pools.values())).grid.z_max
+    limits: Json = {"clip_window": window, "z_max": z_max}
     points = {name: (pool.z_phot, pool.z_spec) for name, pool in pools.items()}
     plot_forest(comparison["contrasts"], folder / "contrasts.png")
-    plot_redshift_density(
-        points, clip_window=window, z_max=z_max, path=folder / "redshift_density.png"
-    )
+    plot_redshift_density(points, **limits, path=folder / "redshift_density.png")
     for name in ("full", "clipped"):
         if name in points:
             path = folder / f"errors_{name}.png"
-            plot_error_heatmap(*points[name], arm=name, clip_window=window, z_max=z_max, path=path)
+            plot_error_heatmap(*points[name], arm=name, **limits, path=path)
     plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
-    plot_pit({name: pool.pdf.pit for name, pool in pools.items()}, folder / "pit.png")
-    plot_redshift_histogram(
-        samples, clip_window=window, z_max=z_max, path=folder / "redshift_histogram.png"
-    )
+    plot_pit({name: pool.pit for name, pool in pools.items()}, folder / "pit.png")
+    plot_redshift_histogram(samples, **limits, path=folder / "redshift_histogram.png")
     if histories:
         plot_training_curves(histories, folder / "training_curves.png")
     plot_contact_sheet(sheet, folder / "contact_sheet.png")
 
 
-def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) -> list[SheetRow]:
-    """Choose n random, the n best and the n worst measured test galaxies and read their stamps."""
+def _contact_rows(galaxies: Galaxies, pool: GalaxyTerms, seed: int) -> list[SheetRow]:
+    """Choose random, best and worst measured test galaxies, as many of each; read their stamps."""
     error = np.abs(pool.z_phot - pool.z_spec) / (1 + pool.z_spec)
     order = np.argsort(error, kind="stable")
-    n = min(n, len(order))
+    n = min(SHEET_COLUMNS, len(order))
     groups = {
         "Random": np.random.default_rng(seed).choice(len(order), n, replace=False),
         "Best (smallest |Δ|)": order[:n],
@@ -181,12 +182,3 @@ def contact_rows(galaxies: Galaxies, pool: GalaxyTerms, *, n: int, seed: int) ->
         )
         for title, chosen in groups.items()
     ]
-
-
-def _check_test_rows(everyone: Arms, split: Split) -> None:
-    for name, arm in everyone.items():
-        if not np.array_equal(arm.pool.row, split.test):
-            raise InputError(
-                f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
-                f" order; received {len(arm.pool)} others"
-            )

@@ -7,6 +7,7 @@ of their own. How it all looks is in templates/report.html.j2.
 
 import base64
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
@@ -48,14 +49,10 @@ def html_page(markdown: str, folder: Path) -> str:
     )
 
 
-def _pairs(tokens: list[Token]) -> list[tuple[Token, Token]]:
-    return list(zip(tokens, tokens[1:], strict=False))
-
-
 def _anchors(tokens: list[Token]) -> list[tuple[int, str, str]]:
     """Give sections ids to be linked to; place, id and title of each."""
     headings = []
-    for place, (token, after) in enumerate(_pairs(tokens)):
+    for place, (token, after) in enumerate(pairwise(tokens)):
         if token.type == "heading_open" and token.tag == "h2":
             anchor = "-".join(re.findall(r"[a-z0-9]+", after.content.lower()))
             token.attrSet("id", anchor)
@@ -65,7 +62,7 @@ def _anchors(tokens: list[Token]) -> list[tuple[int, str, str]]:
 
 def _name_rows(tokens: list[Token]) -> None:
     """Make the first cell of every row of a table its heading."""
-    for place, (token, after) in enumerate(_pairs(tokens)):
+    for place, (token, after) in enumerate(pairwise(tokens)):
         if token.type == "tr_open" and after.type == "td_open":
             after.attrSet("scope", "row")
             after.tag = tokens[place + 3].tag = "th"  # opened, its words, closed

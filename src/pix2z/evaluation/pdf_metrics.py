@@ -22,15 +22,12 @@ from pix2z.redshift_pdf.density import cdf_at, cdf_edges, density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
+    "COVERAGE",
     "PDF_METRICS",
-    "PdfTerms",
     "PreparedPdfTerms",
-    "cde_terms",
-    "crps_values",
+    "covered",
     "pdf_metric_replicates",
-    "pdf_metrics",
     "pdf_terms",
-    "pit_values",
     "prepared_pdf_terms",
 ]
 
@@ -43,17 +40,8 @@ PDF_METRICS = ("crps", "cde_loss", "pit_ks", *COVERAGE)
 
 
 @dataclass(frozen=True, eq=False)
-class PdfTerms:
-    """What each galaxy adds to the PDF metrics, (n,) each."""
-
-    crps: Array
-    cde: Array
-    pit: Array
-
-
-@dataclass(frozen=True, eq=False)
 class PreparedPdfTerms:
-    """The same, worked out once for all resamples.
+    """What galaxies add to the PDF metrics, worked out once for all resamples.
 
     Attributes
     ----------
@@ -66,9 +54,17 @@ class PreparedPdfTerms:
     pit: OrderedSample
 
 
-def pit_values(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Array:
-    """Probability integral transform F(z_spec), (N,); uniform for calibrated PDFs."""
-    return cdf_at(density, grid, z_spec)
+def pdf_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> dict[str, Array]:
+    """Work out what each galaxy adds to the PDF metrics, (N,) each.
+
+    ``crps`` in redshift; ``cde``, its term of the CDE loss; ``pit``, the probability integral
+    transform F(z_spec), uniform for calibrated PDFs.
+    """
+    return {
+        "crps": crps_values(density, grid, z_spec),
+        "cde": cde_terms(density, grid, z_spec),
+        "pit": cdf_at(density, grid, z_spec),
+    }
 
 
 def crps_values(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Array:
@@ -100,34 +96,23 @@ def cde_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Array:
     return np.asarray(square - 2 * density_at(density, grid, z_spec))
 
 
-def pdf_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> PdfTerms:
-    """Every galaxy's terms of the PDF metrics."""
-    return PdfTerms(
-        crps=crps_values(density, grid, z_spec),
-        cde=cde_terms(density, grid, z_spec),
-        pit=pit_values(density, grid, z_spec),
-    )
+def covered(pit: Array, level: float) -> NDArray[np.bool_]:
+    """Tell whose z_spec lies in the central interval of a level, by PIT values (n,).
 
-
-def pdf_metrics(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> dict[str, float]:
-    """Mean CRPS, CDE loss, KS distance of the PIT from uniform, coverage of central intervals.
-
-    The central interval of level c runs from the (1 - c) / 2 to the (1 + c) / 2 quantile, which
-    holds z_spec where (1 - c) / 2 <= PIT <= (1 + c) / 2. NaN for an empty sample.
+    It runs from the (1 - level) / 2 to the (1 + level) / 2 quantile, which holds z_spec where
+    (1 - level) / 2 <= PIT <= (1 + level) / 2.
     """
-    terms = pdf_terms(density, grid, z_spec)
-    replicates = pdf_metric_replicates(prepared_pdf_terms(terms), np.ones((1, len(terms.pit))))
-    return {name: float(values[0]) for name, values in replicates.items()}
+    # Half a part in 10^9 of tolerance: 0.84 - 0.5 is not 0.34 in binary.
+    inside: NDArray[np.bool_] = np.abs(pit - 0.5) <= level / 2 + 5e-10
+    return inside
 
 
-def prepared_pdf_terms(terms: PdfTerms) -> PreparedPdfTerms:
-    """Sort the PIT values, and lay the other terms side by side."""
-    columns = {"crps": terms.crps, "cde_loss": terms.cde}
-    for name, level in COVERAGE.items():
-        # Half a part in 10^9 of tolerance: 0.84 - 0.5 is not 0.34 in binary.
-        columns[name] = (np.abs(terms.pit - 0.5) <= level / 2 + 5e-10).astype(np.float64)
+def prepared_pdf_terms(crps: Array, cde: Array, pit: Array) -> PreparedPdfTerms:
+    """Sort the PIT values (n,), and lay the other terms side by side."""
+    columns = {"crps": crps, "cde_loss": cde}
+    columns |= {name: covered(pit, level).astype(np.float64) for name, level in COVERAGE.items()}
     matrix = np.stack(list(columns.values()), axis=1)
-    return PreparedPdfTerms(tuple(columns), matrix, ordered_sample(terms.pit))
+    return PreparedPdfTerms(tuple(columns), matrix, ordered_sample(pit))
 
 
 def pdf_metric_replicates(
@@ -135,7 +120,8 @@ def pdf_metric_replicates(
 ) -> dict[str, Array]:
     """Every PDF metric under each of B sets of integer weights (B, n): name -> (B,).
 
-    `only` names the wanted ones; what they do not need is not worked out.
+    Mean CRPS and CDE loss, KS distance of the PIT from uniform, coverage of central intervals; NaN
+    for an empty sample. `only` names the wanted ones; what they do not need is not worked out.
     """
     names = [name for name in PDF_METRICS if name in only]
     if not len(terms.matrix):

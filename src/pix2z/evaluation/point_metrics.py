@@ -43,27 +43,15 @@ __all__ = ["POINT_METRICS", "PointTerms", "point_metric_replicates", "point_metr
 
 Array = NDArray[np.float64]
 
-POINT_METRICS = (
-    "mae",
-    "rmse",
-    "r2",
-    "adjusted_r2",
-    "bias_mean",
-    "bias_median",
-    "seed_bias",
-    "seed_precision",
-    "nmad",
-    "sigma_iqr",
-    "outlier_005",
-    "outlier_010",
-    "outlier_015",
-    "outlier_rail",
-    "seed_outlier_005",
-    "seed_outlier_010",
-    "seed_outlier_015",
-)
-
 THRESHOLDS = {"005": 0.05, "010": 0.10, "015": 0.15}
+
+POINT_METRICS = (
+    *("mae", "rmse", "r2", "adjusted_r2", "bias_mean", "bias_median"),
+    *("seed_bias", "seed_precision", "nmad", "sigma_iqr"),
+    *(f"outlier_{key}" for key in THRESHOLDS),
+    "outlier_rail",
+    *(f"seed_outlier_{key}" for key in THRESHOLDS),
+)
 
 
 @dataclass(frozen=True, eq=False)

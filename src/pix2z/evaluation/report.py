@@ -14,12 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
-from pix2z.evaluation.contrasts import PAIRS, PRIMARY_METRICS, SIGNIFICANCE, subset_phrase
+from pix2z.evaluation.contrasts import (
+    PAIRS,
+    PRIMARY_METRICS,
+    excludes_zero,
+    is_significant,
+    subset_phrase,
+)
 from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
-__all__ = ["answer", "find_contrast", "report_text", "write_report"]
+__all__ = ["answer", "report_text", "write_report"]
 
 Json = Mapping[str, Any]
 
@@ -31,15 +37,6 @@ def answer(comparison: Json) -> str:
     """Answer "does clipping help?" in one paragraph, from the content of reports/compare.json."""
     template = _environment(comparison).get_template("answer.md.j2")
     return " ".join(template.render(test=comparison["test"]).split())
-
-
-def find_contrast(comparison: Json, a: str, b: str, subset: str, metric: str) -> Json | None:
-    """Look up one contrast of reports/compare.json; None where it was not made or is undefined."""
-    wanted = (a, b, subset, metric)
-    for entry in comparison["contrasts"]:
-        if (entry["a"], entry["b"], entry["subset"], entry["metric"]) == wanted:
-            return None if entry["difference"] is None else entry
-    return None
 
 
 def report_text(
@@ -59,7 +56,7 @@ def report_text(
     ----------
     comparison : the content of reports/compare.json.
     pools : terms of arms and controls, for the coverage table.
-    bins : arm -> variable -> bins of `binned_metrics`.
+    bins : arm -> variable -> bins of `binned_report`.
     source : what is real and what is rendered; the attribute of galaxies.h5.
     ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
     with_histories : whether training curves were drawn.
@@ -67,9 +64,6 @@ def report_text(
     """
     test, view = comparison["test"], comparison["seed_view"]
     lowest = min(float(pool.z_spec.min()) for pool in pools.values())
-    outside = subset_phrase(
-        "outside", test["n"] - test["n_inside"], high_only=lowest >= test["clip_window"][0]
-    )
     text = (
         _environment(comparison)
         .get_template("report.md.j2")
@@ -78,9 +72,11 @@ def report_text(
             test=test,
             answer=answer(comparison),
             source=source,
-            outside=outside,
+            outside=subset_phrase(
+                "outside", test["n"] - test["n_inside"], high_only=lowest >= test["clip_window"][0]
+            ),
             bins={arm: bins[arm]["z_spec"] for arm in ("full", "clipped") if arm in bins},
-            coverage={arm: coverage(pool.pdf.pit) for arm, pool in pools.items()},
+            coverage={arm: coverage(pool.pit) for arm, pool in pools.items()},
             viewed=[arm for arm in ("full", "clipped") if view.get(arm)],
             ingest=ingest,
             spectrum=spectrum,
@@ -109,9 +105,15 @@ def _environment(comparison: Json) -> Environment:
         lstrip_blocks=True,
     )
     everyone = {**comparison["arms"], **comparison.get("controls", {})}
+    defined = {
+        (entry["a"], entry["b"], entry["subset"], entry["metric"]): entry
+        for entry in comparison["contrasts"]
+        if entry["difference"] is not None
+    }
 
     def contrast(a: str, b: str, subset: str, metric: str) -> Json | None:
-        return find_contrast(comparison, a, b, subset, metric)
+        """One contrast; None where it was not made or is undefined."""
+        return defined.get((a, b, subset, metric))
 
     def primary(a: str, b: str) -> list[Json]:
         entries = (contrast(a, b, "inside", metric) for metric in PRIMARY_METRICS)
@@ -157,7 +159,7 @@ def _written(value: float | None, metric: str) -> str:
 
 def _limits(entry: Json, metric: str) -> str:
     """``low to high`` of an interval."""
-    if entry["low"] is None or entry["high"] is None:
+    if entry["low"] is None:
         return "–"
     low, high = (_written(entry[bound], metric).removesuffix(" %") for bound in ("low", "high"))
     return f"{low} to {high}"
@@ -175,17 +177,13 @@ def _better(entries: Sequence[Json], arm: str) -> list[str]:
     return [
         METRICS[entry["metric"]].label
         for entry in entries
-        if entry["p_holm"] is not None
-        and entry["p_holm"] < SIGNIFICANCE
-        and arm == entry["a" if entry["difference"] < 0 else "b"]
+        if is_significant(entry) and arm == entry["a" if entry["difference"] < 0 else "b"]
     ]
 
 
 def _winner(entry: Json) -> str:
     """Whose error is lower where the interval of a difference excludes zero; else nothing."""
-    if entry["low"] > 0:
-        return str(entry["b"])
-    return str(entry["a"]) if entry["high"] < 0 else ""
+    return str(entry["b" if entry["low"] > 0 else "a"]) if excludes_zero(entry) else ""
 
 
 def _best_way(read: Json) -> tuple[str, Json]:

@@ -15,7 +15,7 @@ from pix2z.files import file_digest
 from pix2z.ingest.duplicates import near_another
 from pix2z.network.estimator import Estimator
 
-__all__ = ["BasePool", "check_base", "seen_before", "seen_by_base"]
+__all__ = ["BasePool", "check_base", "seen_by_base"]
 
 Mask = NDArray[np.bool_]
 
@@ -48,16 +48,6 @@ def check_base(pool: Estimator, *, model: str) -> None:
         raise InputError(f"model {model!r}: expected members of different seeds; received {seeds}")
 
 
-@dataclass(frozen=True)
-class _FittedSample:
-    """Galaxies in files that are here, which may have trained the base."""
-
-    galaxies: Path
-    split: Path
-    recorded: bool
-    """Whether the base says, by digest, that these trained it."""
-
-
 def seen_by_base(
     galaxies: Galaxies, base: BasePool, *, radius_arcsec: float
 ) -> tuple[Mask, dict[str, Any]]:
@@ -67,66 +57,60 @@ def seen_by_base(
     in data/ and beside the base, where these files are here. A base that was made by `pix2z
     finetune` was trained on its own galaxies and on those of its base.
     """
+    records = list(_records(base.record))
+    named = {_inputs(record).get("galaxies_sha256") for record in records}
+    selection = records[-1].get("selection", "full")
     seen, compared, n_known = np.zeros(len(galaxies), np.bool_), [], 0
-    for sample in _fitted_samples(base):
-        in_sample, all_placed = _in_sample(sample, galaxies, radius_arcsec=radius_arcsec)
-        if in_sample is not None:
-            seen |= in_sample
-            compared.append(str(sample.galaxies))
-            n_known += sample.recorded and all_placed
-    complete = n_known == len(list(_records(base.record))) and bool(_placed(galaxies).all())
+    for path, split in (
+        (Path("data/galaxies.h5"), Path(f"data/splits/{selection}.h5")),
+        (base.folder / "galaxies.h5", base.folder / "split.h5"),
+    ):
+        if not (path.is_file() and split.is_file()):
+            continue
+        ra, dec = _fitted_positions(path, split)
+        placed = np.isfinite(ra) & np.isfinite(dec)
+        near = _near(galaxies, ra[placed], dec[placed], radius_arcsec=radius_arcsec)
+        if near is not None:
+            seen |= near
+            compared.append(str(path))
+            n_known += file_digest(path) in named and bool(placed.all())
+    all_placed = bool(np.isfinite(galaxies.column("ra") + galaxies.column("dec")).all())
+    complete = n_known == len(records) and all_placed
     n = int(seen.sum())
     words = _words(n, compared, radius_arcsec, complete=complete)
     return seen, {"n": n, "compared_with": compared, "complete": complete, "words": words}
 
 
-def _in_sample(
-    sample: _FittedSample, galaxies: Galaxies, *, radius_arcsec: float
-) -> tuple[Mask | None, bool]:
-    """(N,) galaxies of the sample that were fitted on, if there are positions; if all have one."""
-    split = read_split(sample.split)
+def _fitted_positions(
+    path: Path, split_path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """RA and Dec (M,) in degrees of the galaxies that networks were fitted on, or NaN."""
+    split = read_split(split_path)
     rows = np.sort(np.concatenate([split.train, split.validation, split.calibration]))
-    with open_galaxies(sample.galaxies) as other:
-        in_sample = seen_before(galaxies, other, rows, radius_arcsec=radius_arcsec)
-        return in_sample, bool(_placed(other)[rows].all())
+    with open_galaxies(path) as galaxies:
+        return galaxies.column("ra", rows), galaxies.column("dec", rows)
 
 
-def seen_before(
-    galaxies: Galaxies, other: Galaxies, rows: NDArray[np.int64], *, radius_arcsec: float
+def _near(
+    galaxies: Galaxies,
+    other_ra: NDArray[np.float64],
+    other_dec: NDArray[np.float64],
+    *,
+    radius_arcsec: float,
 ) -> Mask | None:
-    """(N,) True for galaxies at the position of one of `rows` of `other`.
+    """(N,) True for galaxies at one of other positions; None where either side has no positions.
 
-    None where one of the two has no positions, so that it cannot be told. Galaxies without a
-    position among others that have one are not found.
+    Galaxies without a position, among others that have one, are not found.
     """
-    here, there = _placed(galaxies), _placed(other)[rows]
-    if not here.any() or not there.any():
+    ra, dec = galaxies.column("ra"), galaxies.column("dec")
+    placed = np.isfinite(ra) & np.isfinite(dec)
+    if not placed.any() or not len(other_ra):
         return None
-    ra, dec = (galaxies.column(name)[here] for name in ("ra", "dec"))
-    other_ra, other_dec = (other.column(name, rows)[there] for name in ("ra", "dec"))
-    seen = np.zeros(len(here), np.bool_)
-    seen[here] = near_another(ra, dec, other_ra, other_dec, radius_arcsec=radius_arcsec)
-    return seen
-
-
-def _placed(galaxies: Galaxies) -> Mask:
-    """(N,) galaxies that have a position."""
-    placed: Mask = np.isfinite(galaxies.column("ra")) & np.isfinite(galaxies.column("dec"))
-    return placed
-
-
-def _fitted_samples(base: BasePool) -> Iterator[_FittedSample]:
-    """Yield what is here of galaxies that may have trained the base."""
-    records = list(_records(base.record))
-    recorded = {_inputs(record).get("galaxies_sha256") for record in records}
-    selection = records[-1].get("selection", "full")
-    files = (
-        (Path("data/galaxies.h5"), Path(f"data/splits/{selection}.h5")),
-        (base.folder / "galaxies.h5", base.folder / "split.h5"),
+    near: Mask = placed.copy()
+    near[placed] = near_another(
+        ra[placed], dec[placed], other_ra, other_dec, radius_arcsec=radius_arcsec
     )
-    for galaxies, split in files:
-        if galaxies.is_file() and split.is_file():
-            yield _FittedSample(galaxies, split, recorded=file_digest(galaxies) in recorded)
+    return near
 
 
 def _records(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -10,24 +10,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, json_number, metric_values
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.arm_metrics import (
+    bootstrap_replicates,
+    json_number,
+    metric_values,
+    with_interval,
+)
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.files import read_json, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.training import recalibrate
-from pix2z.network.estimator import Estimator
+from pix2z.network.estimator import load_pool
 from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "measure", "verdict", "write_report"]
+__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "verdict", "write_report"]
 
 Json = dict[str, Any]
 
@@ -41,42 +42,6 @@ SHOWN = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "cove
 
 PRIMARY = "crps"
 """The metric of the verdict."""
-
-
-def measure(folder: Path, base: BasePool, tuned: Estimator, settings: EvaluateConfig) -> Json:
-    """Measure base, recalibrated base and tuned pool on the test galaxies, and each tuned seed.
-
-    Writes what the tuned pool predicts for validation, calibration and test galaxies to
-    `folder`/predictions, and what its base predicts for them to `folder`/base_predictions.
-    """
-    split = read_split(folder / "split.h5")
-    own, of_base = folder / "predictions", folder / "base_predictions"
-    with open_galaxies(folder / "galaxies.h5") as galaxies:
-        write_pool_predictions(own, tuned, galaxies, split)
-        write_pool_predictions(of_base, base.pool, galaxies, split)
-        recalibrated = recalibrate(base.pool, galaxies, split)
-        batches = predict_batches(recalibrated, galaxies, split.test)
-        again = galaxy_terms(batch["pool"] for batch in batches)
-    terms = {"base": _terms(of_base), "recalibrated": again, "tuned": _terms(own)}
-    pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
-    seeds = (str(member.record["seed"]) for member in tuned.members)
-    return {
-        "n": {part: len(rows) for part, rows in split.parts().items()},
-        "temperature": {
-            name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
-        },
-        **compared_metrics(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed),
-        "seeds": {seed: _numbers(_terms(own, f"seed-{seed}")) for seed in seeds},
-    }
-
-
-def _terms(folder: Path, name: str = "pool") -> GalaxyTerms:
-    return galaxy_terms(read_prediction_chunks(folder / f"{name}.hdf5"))
-
-
-def _numbers(terms: GalaxyTerms) -> dict[str, float | None]:
-    values = metric_values(terms)
-    return {name: json_number(values[name]) for name in METRICS}
 
 
 def compared_metrics(
@@ -96,12 +61,13 @@ def compared_metrics(
     }
     return {
         "metrics": {
-            name: {m: _limits(values[name][m], drawn[name][m]) for m in METRICS}
+            name: {m: with_interval(values[name][m], drawn[name][m]) for m in METRICS}
             for name in versions
         },
         "differences": {
             f"{a} minus {b}": {
-                m: _limits(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m]) for m in METRICS
+                m: with_interval(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m])
+                for m in METRICS
             }
             for a, b in PAIRS
         },
@@ -137,11 +103,6 @@ def verdict(measured: Mapping[str, Json], *, sample: str, n: int, all_kept: bool
     return f"{start}: better, but perhaps by calibration alone, since {against}{_shown(weights)}."
 
 
-def _limits(value: float, replicates: NDArray[np.float64]) -> Json:
-    low, high = interval(replicates)
-    return {"value": json_number(value), "low": json_number(low), "high": json_number(high)}
-
-
 def _shown(limits: Mapping[str, float | None]) -> str:
     value, low, high = (format_value(PRIMARY, limits[name]) for name in ("value", "low", "high"))
     return f"{value}, 95 % interval {low} to {high}"
@@ -163,9 +124,21 @@ def write_report(
     record: Mapping[str, Any],
     ingested: Json,
     seen: Json,
-    measured: Json,
+    settings: EvaluateConfig,
 ) -> Json:
-    """Write report.json, the last of the files, and return it."""
+    """Measure what a fine-tuning gained; write predictions, and report.json last; return it.
+
+    `folder`/predictions gets what the tuned pool predicts for validation, calibration and test
+    galaxies, `folder`/base_predictions what its base predicts for them.
+
+    Parameters
+    ----------
+    folder : of a pool that is whole, with its galaxies.h5 and split.h5.
+    file : what the user gave.
+    record : from `training.training_record`.
+    ingested, seen : from `sample.make_sample`.
+    """
+    measured = _measured(folder, base, settings)
     pool = read_json(folder / "pool.json")
     histories = {name: read_json(folder / name / "history.json") for name in pool["members"]}
     kept = [history["base_kept"] for history in histories.values()]
@@ -200,3 +173,36 @@ def write_report(
     }
     write_json(folder / "report.json", report)
     return report
+
+
+def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:
+    """Measure base, recalibrated base and tuned pool on the test galaxies, and each tuned seed."""
+    split = read_split(folder / "split.h5")
+    tuned = load_pool(folder)
+    own, of_base = folder / "predictions", folder / "base_predictions"
+    with open_galaxies(folder / "galaxies.h5") as galaxies:
+        write_pool_predictions(own, tuned, galaxies, split)
+        write_pool_predictions(of_base, base.pool, galaxies, split)
+        recalibrated = recalibrate(base.pool, galaxies, split)
+        batches = predict_batches(recalibrated, galaxies, split.test)
+        again = galaxy_terms(batch["pool"] for batch in batches)
+    terms = {"base": _terms(of_base), "recalibrated": again, "tuned": _terms(own)}
+    pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
+    seeds = (str(member.record["seed"]) for member in tuned.members)
+    return {
+        "n": {part: len(rows) for part, rows in split.parts().items()},
+        "temperature": {
+            name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
+        },
+        **compared_metrics(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed),
+        "seeds": {seed: _numbers(_terms(own, f"seed-{seed}")) for seed in seeds},
+    }
+
+
+def _terms(folder: Path, name: str = "pool") -> GalaxyTerms:
+    return galaxy_terms(read_prediction_chunks(folder / f"{name}.hdf5"))
+
+
+def _numbers(terms: GalaxyTerms) -> dict[str, float | None]:
+    values = metric_values(terms)
+    return {name: json_number(values[name]) for name in METRICS}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def make_sample(
     is known of galaxies that the base has seen.
     """
     grid = base.pool.grid
-    with _emptied(folder), atomic_path(folder / "galaxies.h5") as partial:
+    with _left_only_if_used(folder), atomic_path(folder / "galaxies.h5") as partial:
         ingested = ingest(
             file,
             partial,
@@ -71,12 +71,12 @@ def make_sample(
 
 
 @contextmanager
-def _emptied(folder: Path) -> Iterator[None]:
-    """Take the folder away again where nothing came into it."""
+def _left_only_if_used(folder: Path) -> Iterator[None]:
+    """Take the folder away again where a refused file brought nothing into it."""
     try:
         yield
     except InputError:
-        if folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):  # it holds what an earlier run left
             folder.rmdir()
         raise
 

@@ -86,7 +86,7 @@ def finetune_pool(
     curve : seed of a member -> what to call after each epoch, such as live tracking.
     """
     rows, z_spec = _calibration_galaxies(galaxies, split)
-    saved, total = [], np.zeros(())
+    tuned, densities = {}, []
     for member in base.members:
         seed = int(member.record["seed"])
         trained, history = _finetune_member(
@@ -98,19 +98,17 @@ def finetune_pool(
             what=f"{record['arm']}, seed {seed}",
             curve=curve(seed),
         )
-        density = _density(trained, galaxies, rows)
-        total = total + density
+        densities.append(_density(trained, galaxies, rows))
         trained = replace(
             trained,
             record={**record, "seed": seed, "n_calibration": len(rows)},
-            calibration=fit_temperature(density, z_spec, grid=base.grid),
+            calibration=fit_temperature(densities[-1], z_spec, grid=base.grid),
         )
-        saved.append((f"seed-{seed}", trained, history))
-    for name, trained, history in saved:
+        tuned[f"seed-{seed}"] = (trained, history)
+    for name, (trained, history) in tuned.items():
         save_member(folder / name, trained)
         write_json(folder / name / "history.json", history)
-    pooled = fit_temperature(total / len(saved), z_spec, grid=base.grid)
-    save_pool(folder, [name for name, _, _ in saved], pooled)
+    save_pool(folder, list(tuned), fit_temperature(mix(densities), z_spec, grid=base.grid))
 
 
 def recalibrate(base: Estimator, galaxies: Galaxies, split: Split) -> Estimator:

@@ -6,7 +6,7 @@ Whatever goes through all rows of a file does so by `row_ranges`, a chunk in mem
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL
-from pix2z.ingest.raw import RawSurvey, RawTable
+from pix2z.ingest.raw import RawSurvey, RawTable, concatenated
 
 __all__ = [
     "FLAG_MASKED",
     "FLAG_NO_FLUX",
+    "RowLimits",
     "StampFacts",
     "absent_as_nan",
     "column_faults",
+    "first_faults",
     "row_ranges",
     "stamp_facts",
     "survey_facts",
@@ -63,51 +65,56 @@ class StampFacts:
     digest: NDArray[np.uint64]
 
 
-def column_faults(
-    table: RawTable,
-    *,
-    z_min: float,
-    z_max: float,
-    pdf_range: tuple[float, float],
-    z_warnings: Sequence[int] | None = None,
-    classes: Sequence[str] | None = None,
-) -> dict[str, NDArray[np.bool_]]:
-    """Reason -> (N,) rows at fault, judged by the columns alone.
+@dataclass(frozen=True)
+class RowLimits:
+    """What a row's columns must be to be good.
 
-    Parameters
+    Attributes
     ----------
+    z_min, z_max : redshifts that are taken, the upper one excluded.
     pdf_range : limits of the redshift grid; a redshift beyond it has no bin.
     z_warnings, classes : values of ZWARNING and spectral classes that are taken; None: all. A file
         without the column is not judged by it.
     """
-    z_spec, z_error = table.z_spec, table.z_error
+
+    z_min: float
+    z_max: float
+    pdf_range: tuple[float, float]
+    z_warnings: Sequence[int] | None = None
+    classes: Sequence[str] | None = None
+
+
+def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bool_]]:
+    """Reason -> (N,) rows at fault, judged by the columns alone."""
+    z_spec, z_min, z_max = table.z_spec, limits.z_min, limits.z_max
+    low, high = limits.pdf_range
     faults = {
         "redshift is not finite": ~np.isfinite(z_spec),
-        f"redshift outside [{z_min:g}, {z_max:g})": ~_within(z_spec, z_min, z_max),
-        f"redshift beyond the PDF grid [{pdf_range[0]:g}, {pdf_range[1]:g})": ~_within(
-            z_spec, *pdf_range
-        ),
-        "redshift error is negative": z_error < 0,
+        f"redshift outside [{z_min:g}, {z_max:g})": ~((z_spec >= z_min) & (z_spec < z_max)),
+        f"redshift beyond the PDF grid [{low:g}, {high:g})": ~((z_spec >= low) & (z_spec < high)),
+        "redshift error is negative": table.z_error < 0,
     }
     if table.has_positions:
         faults["position is not on the sky"] = ~(
             np.isfinite(table.ra) & (np.abs(np.nan_to_num(table.dec, nan=np.inf)) <= 90)
         )
-    if z_warnings is not None and table.z_warning is not None:
-        reason = f"ZWARNING is not {_or(z_warnings)}"
-        faults[reason] = ~np.isin(table.z_warning, list(z_warnings))
-    if classes is not None and table.spectral_class is not None:
-        taken = np.array([name.encode() for name in classes])
-        faults[f"spectral class is not {_or(classes)}"] = ~np.isin(table.spectral_class, taken)
+    if limits.z_warnings is not None and table.z_warning is not None:
+        reason = f"ZWARNING is not {' or '.join(map(str, limits.z_warnings))}"
+        faults[reason] = ~np.isin(table.z_warning, list(limits.z_warnings))
+    if limits.classes is not None and table.spectral_class is not None:
+        taken = np.array([name.encode() for name in limits.classes])
+        reason = f"spectral class is not {' or '.join(limits.classes)}"
+        faults[reason] = ~np.isin(table.spectral_class, taken)
     return faults
 
 
-def _or(values: Sequence[object]) -> str:
-    return " or ".join(str(value) for value in values)
-
-
-def _within(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
-    return np.asarray((values >= low) & (values < high))
+def first_faults(faults: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+    """Leave each row that is at fault to the first of its reasons."""
+    first, taken = {}, np.zeros(1, np.bool_)
+    for reason, bad in faults.items():
+        first[reason] = bad & ~taken
+        taken = taken | bad
+    return first
 
 
 # Damaged bytes may be signalling NaNs, of which numpy warns wherever they are touched.
@@ -164,15 +171,9 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
 
 def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
     """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
-    chunks = [
-        stamp_facts(absent_as_nan(survey.read_images(start, stop)))
-        for start, stop in row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
-    ]
-    return StampFacts(
-        **{
-            name: np.concatenate([getattr(chunk, name) for chunk in chunks])
-            for name in StampFacts.__dataclass_fields__
-        }
+    ranges = row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
+    return concatenated(
+        [stamp_facts(absent_as_nan(survey.read_images(start, stop))) for start, stop in ranges]
     )
 
 

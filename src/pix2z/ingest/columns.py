@@ -29,6 +29,11 @@ ROLES = (
 )
 """What a column can be."""
 
+OF_SPECTRA = ("z_warning", "spectral_class")
+"""Roles of columns that are kept as they are, and only where a file has them."""
+
+NO_COLUMN = "none in the file: NaN"
+
 CELL_DEG = 1.0
 """Side of a cell of the sky in degrees."""
 
@@ -96,57 +101,49 @@ def assemble(
     columns : role -> column.
     no_redshift : why there are no redshifts, should there be none.
     bands : order of the bands in a seeing column.
+
+    Raises
+    ------
+    InputError
+        There is one of ra and dec only, or an id is beyond int64.
     """
-    origin = {
-        "z_spec": no_redshift,
-        **dict.fromkeys(("z_error", "ebv", "seeing"), "none in the file: NaN"),
-        "position": "none",
-        "object_id": "none in the file: row number",
-        "group_id": "object_id: every row its own group",
-    }
-    names = {"redshift": "z_spec", "redshift_error": "z_error"}
-    origin |= {names.get(role, role): column.key for role, column in columns.items()}
-    for role in ("ra", "dec", "moved"):
-        origin.pop(role, None)
-
-    def values(role: str, dtype: type) -> NDArray[Any]:
-        if role not in columns:
-            return np.full(n, np.nan, dtype)
-        with np.errstate(over="ignore"):  # beyond float32 becomes inf, which the checks see
-            return columns[role].values.astype(dtype)
-
-    ebv = np.full(n, np.nan, np.float32)
-    if "ebv" in columns:
-        ebv, origin["ebv"] = _ebv(columns["ebv"])
-    ra, dec = values("ra", np.float64), values("dec", np.float64)
+    if ("ra" in columns) != ("dec" in columns):
+        there = columns["ra" if "ra" in columns else "dec"].key
+        raise InputError(f"{path}: expected columns of ra and dec, or neither; received {there}")
+    ra, dec = (_floats(columns, role, n, np.float64) for role in ("ra", "dec"))
     object_id = _ids(columns["object_id"], path) if "object_id" in columns else np.arange(n)
-    group_id = object_id
-    if "ra" in columns:
-        origin["position"] = f"{columns['ra'].key}, {columns['dec'].key}"
-        group_id, origin["group_id"] = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
+    group_id, grouped_by = object_id, "object_id: every row its own group"
     if "group_id" in columns:
-        group_id, origin["group_id"] = _ids(columns["group_id"], path), columns["group_id"].key
-    seeing = np.full((n, N_BANDS), np.nan, np.float32)
-    seeing_bands = [BANDS.index(band) for band in bands]
-    seeing[:, seeing_bands] = values("seeing", np.float32).reshape(n, -1)  # (N,): in every band
+        group_id, grouped_by = _ids(columns["group_id"], path), columns["group_id"].key
+    elif "ra" in columns:
+        group_id, grouped_by = sky_cell(ra, dec), f"sky cells of {CELL_DEG:g} deg"
+    ebv, ebv_from = _ebv(columns, n)
+    keys = {role: column.key for role, column in columns.items()}
     moved = columns["moved"].values != 0 if "moved" in columns else np.zeros(n)
-
     return RawTable(
-        z_spec=values("redshift", np.float32),
-        z_error=values("redshift_error", np.float32),
+        z_spec=_floats(columns, "redshift", n),
+        z_error=_floats(columns, "redshift_error", n),
         object_id=object_id,
         group_id=group_id,
         ra=ra,
         dec=dec,
         ebv=ebv,
-        seeing=seeing,
+        seeing=_seeing(columns, n, bands),
         moved=moved.astype(np.uint8),
         has_redshifts="redshift" in columns,
         has_ids="object_id" in columns,
         has_positions="ra" in columns,
-        origin=origin,
-        z_warning=values("z_warning", np.int64) if "z_warning" in columns else None,
-        spectral_class=columns["spectral_class"].values if "spectral_class" in columns else None,
+        origin={
+            "z_spec": keys.get("redshift", no_redshift),
+            "z_error": keys.get("redshift_error", NO_COLUMN),
+            "ebv": ebv_from,
+            "seeing": keys.get("seeing", NO_COLUMN),
+            "position": f"{keys['ra']}, {keys['dec']}" if "ra" in keys else "none",
+            "object_id": keys.get("object_id", "none in the file: row number"),
+            "group_id": grouped_by,
+            **{role: keys[role] for role in OF_SPECTRA if role in keys},
+        },
+        **{role: columns[role].values for role in OF_SPECTRA if role in columns},
     )
 
 
@@ -175,19 +172,40 @@ def sky_cell(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.in
     return np.where(usable, cell, -1).astype(np.int64)
 
 
-def _ebv(column: Column) -> tuple[NDArray[np.float32], str]:
+def _floats(
+    columns: Mapping[str, Column], role: str, n: int, dtype: type[np.floating] = np.float32
+) -> NDArray[Any]:
+    """Values of a column, NaN without it; those beyond float32 become inf, which checks see."""
+    if role not in columns:
+        return np.full(n, np.nan, dtype)
+    with np.errstate(over="ignore"):
+        return columns[role].values.astype(dtype)
+
+
+def _seeing(columns: Mapping[str, Column], n: int, bands: str) -> NDArray[np.float32]:
+    """(N, 5) in our order of the bands; a column (N,) holds for every band."""
+    seeing = np.full((n, N_BANDS), np.nan, np.float32)
+    seeing[:, [BANDS.index(band) for band in bands]] = _floats(columns, "seeing", n).reshape(n, -1)
+    return seeing
+
+
+def _ebv(columns: Mapping[str, Column], n: int) -> tuple[NDArray[np.float32], str]:
     """E(B-V) (N,) and, in words, how the column gave it.
 
     A column (N,) is E(B-V) itself. A column (N, 5) holds the extinctions A_ugriz in magnitudes, as
     SDSS DR12 gives them; each over its A / E(B-V) is an estimate of E(B-V), and their mean is taken
     (Hayat et al. 2021).
     """
+    if "ebv" not in columns:
+        return np.full(n, np.nan, np.float32), NO_COLUMN
+    values, key = columns["ebv"].values, columns["ebv"].key
+    words = f"{key} (N,), taken as E(B-V)"
     with np.errstate(over="ignore"):
-        if column.values.ndim == 1:
-            return column.values.astype(np.float32), f"{column.key} (N,), taken as E(B-V)"
-        ebv = (column.values / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1).astype(np.float32)
-    ratios = ", ".join(str(ratio) for ratio in EXTINCTION_PER_EBV)
-    return ebv, f"{column.key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
+        if values.ndim == 2:
+            values = (values / np.asarray(EXTINCTION_PER_EBV)).mean(axis=1)
+            ratios = ", ".join(str(ratio) for ratio in EXTINCTION_PER_EBV)
+            words = f"{key} (N, 5), taken as A_ugriz: mean(A_ugriz / [{ratios}])"
+        return values.astype(np.float32), words
 
 
 def _ids(column: Column, path: str | Path) -> NDArray[np.int64]:

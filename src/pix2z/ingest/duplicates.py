@@ -46,7 +46,8 @@ def close_positions(
     ValueError
         Different positions crowd within the radius as those of no catalogue do.
     """
-    place, first_row = _places(ra, dec)
+    # a place for each pair of numbers, by which complex numbers are sorted
+    _, first_row, place = np.unique(ra + 1j * dec, return_index=True, return_inverse=True)
     group = np.unique(group_id, return_inverse=True)[1]
     ends, neighbours = _neighbours(ra[first_row], dec[first_row], radius_arcsec=radius_arcsec)
 
@@ -83,18 +84,6 @@ def near_another(
     tree = cKDTree(_unit_vectors(other_ra, other_dec))
     distance, _ = tree.query(_unit_vectors(ra, dec))
     return np.asarray(distance <= _chord(radius_arcsec))
-
-
-def _places(
-    ra: NDArray[np.float64], dec: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a number for the place of each row, and one row of each place."""
-    order = np.lexsort((dec, ra))
-    starts = np.ones(len(order), np.bool_)
-    starts[1:] = (np.diff(ra[order]) != 0) | (np.diff(dec[order]) != 0)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(starts) - 1
-    return place, order[starts]
 
 
 def _neighbours(

@@ -5,7 +5,8 @@ copy the good ones. Columns are held whole.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from pix2z.imaging import BANDS, LARGEST_PIXEL, SOFTENED_UNIT
 from pix2z.ingest.checks import (
     FLAG_MASKED,
     FLAG_NO_FLUX,
+    RowLimits,
     StampFacts,
     absent_as_nan,
     column_faults,
+    first_faults,
     row_ranges,
     survey_facts,
 )
@@ -38,6 +41,19 @@ logger = logging.getLogger(__name__)
 
 LISTED_ROWS = 100
 """Bad rows listed per reason; all are counted."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of the N rows of a survey.
+
+    facts : of their stamps. faults : reason -> (N,) rows left out for it, each for its first.
+    good : (n,) numbers of the rows without fault.
+    """
+
+    facts: StampFacts
+    faults: Mapping[str, NDArray[np.bool_]]
+    good: NDArray[np.int64]
 
 
 def ingest(
@@ -60,12 +76,11 @@ def ingest(
     Parameters
     ----------
     layout : as in `open_source`; None: detected.
-    z_min, z_max : redshifts that are taken, the upper one excluded.
-    pdf_range : limits of the redshift grid of the PDFs; None: z_min and z_max.
+    z_min, z_max, pdf_range, z_warnings, classes : as in `RowLimits`; without a `pdf_range` that of
+        the PDFs is z_min to z_max.
+    duplicate_radius_arcsec : rows of another group within it show the same galaxy.
     mapping : where layout hdf5 keeps things.
     check_photometry : refuse images that do not look like galaxies in nanomaggies.
-    z_warnings, classes : ZWARNING and spectral classes that are taken, where the file has them;
-        None: all.
 
     Raises
     ------
@@ -73,63 +88,33 @@ def ingest(
         A file cannot be read in this layout, has no redshifts, does not look like galaxies in
         nanomaggies, or no row is good; nothing is written then.
     """
-    grid = (z_min, z_max) if pdf_range is None else pdf_range
+    limits = RowLimits(z_min, z_max, pdf_range or (z_min, z_max), z_warnings, classes)
     with open_source(raw_path, layout=layout, mapping=mapping) as survey:
-        table = survey.table
-        if not table.has_redshifts:
-            raise InputError(
-                f"{raw_path}: no redshifts to learn from ({table.origin['z_spec']}); expected "
-                "spectroscopic redshifts"
-            )
         problems = _photometry(survey, refuse=check_photometry)
-        facts = survey_facts(survey, chunk_rows=chunk_rows)
-        faults = _faults(
-            survey,
-            facts,
-            limits=column_faults(
-                table,
-                z_min=z_min,
-                z_max=z_max,
-                pdf_range=grid,
-                z_warnings=z_warnings,
-                classes=classes,
-            ),
-            duplicate_radius_arcsec=duplicate_radius_arcsec,
-        )
-        rows = np.flatnonzero(~np.any(list(faults.values()), axis=0))
-        if not len(rows):
-            counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
-            raise InputError(f"{raw_path}: no good row among {len(table)} ({counts})")
+        judged = _judge(survey, limits, duplicate_radius_arcsec, chunk_rows)
         digests = [file_digest(file.path) for file in survey.files]
         digest = total_digest([file.path for file in survey.files], digests)
-        with atomic_path(output_path) as partial:
-            write_galaxies(
-                partial,
-                columns=_columns(table, facts, rows),
-                blocks=_blocks(survey, rows, chunk_rows),
-                source=survey.source,
-                source_sha256=digest,
-            )
-            if survey.converted["unit"] == SOFTENED_UNIT:
-                _say_softened(partial)
+        _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
         for problem in problems:
             logger.warning("%s: images: %s", survey.path, problem)
-        logger.info("%d of %d rows of %s are good", len(rows), len(table), survey.path.name)
+        n_good, n = len(judged.good), len(survey.table)
+        logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
         return {
             "raw": _raw_report(survey, digests, digest),
-            "limits": {"redshift": [z_min, z_max], "pdf_grid": list(grid)},
+            "limits": {"redshift": [z_min, z_max], "pdf_grid": list(limits.pdf_range)},
             "photometry": {"checked": check_photometry, "problems": list(problems)},
-            **_rows_report(table, facts, faults, rows),
+            **_rows_report(survey.table, judged),
         }
 
 
-def _say_softened(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        file.attrs["unit"] = SOFTENED_UNIT
-
-
 def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
+    """Return what is wrong with a survey as a whole; raise InputError where it is of no use."""
+    if not survey.table.has_redshifts:
+        raise InputError(
+            f"{survey.path}: no redshifts to learn from ({survey.table.origin['z_spec']}); "
+            "expected spectroscopic redshifts"
+        )
     problems = photometry_problems(survey)
     if problems and refuse:
         raise InputError(
@@ -139,62 +124,79 @@ def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
     return problems
 
 
-def _faults(
-    survey: RawSurvey,
-    facts: StampFacts,
-    *,
-    limits: dict[str, NDArray[np.bool_]],
-    duplicate_radius_arcsec: float,
-) -> dict[str, NDArray[np.bool_]]:
-    """Reason -> (N,) rows left out for it; a row is left out for its first reason only."""
-    table = survey.table
+def _judge(
+    survey: RawSurvey, limits: RowLimits, duplicate_radius_arcsec: float, chunk_rows: int
+) -> _Judged:
+    """Judge every row; raise InputError where none is good."""
+    facts = survey_facts(survey, chunk_rows=chunk_rows)
     beyond = f"a pixel is infinite or beyond {LARGEST_PIXEL:g} nanomaggies"
-    faults = {beyond: facts.impossible, "all bands are blank": facts.blank} | limits
-    taken = np.zeros(len(table), np.bool_)
-    for reason, bad in faults.items():
-        faults[reason] = bad & ~taken
-        taken |= bad
+    faults = {beyond: facts.impossible, "all bands are blank": facts.blank}
+    faults = first_faults(faults | column_faults(survey.table, limits))
+    good = ~np.any(list(faults.values()), axis=0)
 
-    def add(reason: str, bad_among_good: NDArray[np.bool_]) -> None:
-        faults[reason] = np.zeros(len(table), np.bool_)
-        faults[reason][np.flatnonzero(~taken)] = bad_among_good
-        taken[faults[reason]] = True
+    def leave_out(reason: str, bad_among_good: NDArray[np.bool_]) -> None:
+        faults[reason] = np.zeros(len(good), np.bool_)
+        faults[reason][np.flatnonzero(good)] = bad_among_good
+        good[faults[reason]] = False
 
-    # Each search sees the rows that the ones before have left.
-    add("duplicate: object id seen before", repeated_ids(table.object_id[~taken]))
+    # Each search for duplicates sees the rows that the ones before have left.
+    table = survey.table
+    leave_out("duplicate: object id seen before", repeated_ids(table.object_id[good]))
     if table.has_positions:
-        try:
-            close = close_positions(
-                table.ra[~taken],
-                table.dec[~taken],
-                table.group_id[~taken],
-                radius_arcsec=duplicate_radius_arcsec,
-            )
-        except ValueError as error:
-            raise InputError(f"{survey.path}: {error}") from error
-        add(f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group", close)
-    same_pixels = repeated_between_groups(facts.digest[~taken], table.group_id[~taken])
-    add("duplicate: same pixels as in another group", same_pixels)
-    return faults
+        reason = f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group"
+        leave_out(reason, _close(survey, good, duplicate_radius_arcsec))
+    same_pixels = repeated_between_groups(facts.digest[good], table.group_id[good])
+    leave_out("duplicate: same pixels as in another group", same_pixels)
+    if not good.any():
+        counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
+        raise InputError(f"{survey.path}: no good row among {len(good)} ({counts})")
+    return _Judged(facts, faults, np.flatnonzero(good))
 
 
-def _columns(
-    table: RawTable, facts: StampFacts, rows: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
-    return {
-        "specz_redshift": table.z_spec[rows],
-        "specz_redshift_err": table.z_error[rows],
-        "object_id": table.object_id[rows],
-        "group_id": table.group_id[rows],
-        "ra": table.ra[rows],
-        "dec": table.dec[rows],
-        "ebv": table.ebv[rows],
-        "mag_r": facts.mag_r[rows],
-        "seeing": table.seeing[rows],
-        "row_origin": rows,
-        "moved": table.moved[rows],
-        "flags": facts.flags[rows],
+def _close(survey: RawSurvey, good: NDArray[np.bool_], radius_arcsec: float) -> NDArray[np.bool_]:
+    table = survey.table
+    ra, dec, group_id = table.ra[good], table.dec[good], table.group_id[good]
+    try:
+        return close_positions(ra, dec, group_id, radius_arcsec=radius_arcsec)
+    except ValueError as error:
+        raise InputError(f"{survey.path}: {error}") from error
+
+
+def _write(
+    output_path: str | Path,
+    survey: RawSurvey,
+    judged: _Judged,
+    *,
+    chunk_rows: int,
+    source_sha256: str,
+) -> None:
+    """Write galaxies.h5 of the good rows, atomically."""
+    table, facts, rows = survey.table, judged.facts, judged.good
+    columns: dict[str, NDArray[Any]] = {
+        "specz_redshift": table.z_spec,
+        "specz_redshift_err": table.z_error,
+        "object_id": table.object_id,
+        "group_id": table.group_id,
+        "ra": table.ra,
+        "dec": table.dec,
+        "ebv": table.ebv,
+        "mag_r": facts.mag_r,
+        "seeing": table.seeing,
+        "row_origin": np.arange(len(table)),
+        "moved": table.moved,
+        "flags": facts.flags,
     }
+    with atomic_path(output_path) as partial:
+        write_galaxies(
+            partial,
+            columns={name: values[rows] for name, values in columns.items()},
+            blocks=_blocks(survey, rows, chunk_rows),
+            source=survey.source,
+            source_sha256=source_sha256,
+        )
+        if survey.converted["unit"] == SOFTENED_UNIT:
+            with h5py.File(partial, "r+") as file:
+                file.attrs["unit"] = SOFTENED_UNIT
 
 
 def _blocks(
@@ -223,13 +225,9 @@ def _raw_report(survey: RawSurvey, digests: Sequence[str], digest: str) -> dict[
     }
 
 
-def _rows_report(
-    table: RawTable,
-    facts: StampFacts,
-    faults: dict[str, NDArray[np.bool_]],
-    rows: NDArray[np.int64],
-) -> dict[str, Any]:
-    flags = facts.flags[rows]
+def _rows_report(table: RawTable, judged: _Judged) -> dict[str, Any]:
+    rows = judged.good
+    flags = judged.facts.flags[rows]
     return {
         "columns_from": dict(table.origin),
         "duplicates_searched_by": [
@@ -244,7 +242,7 @@ def _rows_report(
         "n_moved": int(table.moved[rows].sum()),
         "bad": {
             reason: {"count": int(bad.sum()), "rows": np.flatnonzero(bad)[:LISTED_ROWS].tolist()}
-            for reason, bad in faults.items()
+            for reason, bad in judged.faults.items()
         },
         "good_with": {
             **{

@@ -1,54 +1,24 @@
-"""What a raw file holds, as far as its columns and a sample of its stamps tell.
+"""What a raw file holds, as far as its columns and a sample of its stamps tell."""
 
-Of a file that fits no layout: which arrays it has, and how a mapping would find stamps in them.
-"""
-
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude, sky_sigma
-from pix2z.errors import InputError
-from pix2z.hdf5 import open_hdf5, plain, reading, text_attribute
-from pix2z.imaging import BANDS, STAMP_SIDE
-from pix2z.ingest.checks import column_faults, usable_pixels
+from pix2z.hdf5 import plain
+from pix2z.imaging import BANDS
+from pix2z.ingest.checks import RowLimits, column_faults, first_faults, usable_pixels
 from pix2z.ingest.duplicates import repeated_ids
 from pix2z.ingest.plausibility import photometry_problems, sample_rows
 from pix2z.ingest.raw import RawSurvey, RawTable
-from pix2z.ingest.units import nanomaggies_in
 
-__all__ = [
-    "Inspection",
-    "Range",
-    "StampSample",
-    "StoredArray",
-    "file_contents",
-    "inspect_survey",
-    "sample_stamps",
-    "spread_out",
-    "suggested_mapping",
-]
+__all__ = ["Inspection", "Range", "StampSample", "inspect_survey", "sample_stamps", "spread_out"]
 
 R_BAND = BANDS.index("r")
-
-COLUMN_NAMES: dict[str, tuple[str, ...]] = {
-    "redshift": ("redshift", "z", "zspec", "specz", "speczredshift", "zredshift", "ztrue"),
-    "redshift_error": ("redshifterr", "redshifterror", "speczredshifterr", "zerr", "zerror"),
-    "object_id": ("objectid", "objid", "id", "specobjid", "sourceid", "galaxyid"),
-    "group_id": ("groupid", "group", "parent", "field", "healpix"),
-    "ra": ("ra", "radeg", "alpha"),
-    "dec": ("dec", "decdeg", "declination", "delta"),
-    "ebv": ("ebv", "sfdebv"),
-}
-"""Entry of the mapping -> names a column may have, in lower case without punctuation."""
-
-UNIT_ATTRIBUTES = ("unit", "units", "bunit", "BUNIT", "UNIT")
 
 
 @dataclass(frozen=True)
@@ -123,23 +93,13 @@ def sample_stamps(survey: RawSurvey, *, most_rows: int = 2048) -> StampSample:
     return StampSample(rows, images, mag_r)
 
 
-def inspect_survey(
-    survey: RawSurvey,
-    sample: StampSample,
-    *,
-    z_min: float,
-    z_max: float,
-    pdf_range: tuple[float, float],
-    z_warnings: Sequence[int] | None = None,
-    classes: Sequence[str] | None = None,
-) -> Inspection:
+def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) -> Inspection:
     """Gather what is worth knowing of a file before it is used.
 
     Parameters
     ----------
     sample : from `sample_stamps` of the same survey.
-    z_min, z_max, pdf_range : redshifts outside either range count as bad rows.
-    z_warnings, classes : other values count as bad rows; None: none does.
+    limits : which rows would be taken.
     """
     table = survey.table
     masked = np.isnan(sample.images)
@@ -167,17 +127,7 @@ def inspect_survey(
         masked_share=float(masked.mean(axis=(1, 2))[there].mean()) if there.any() else 0.0,
         absent_share=dict(zip(BANDS, absent.mean(axis=0).tolist(), strict=True)),
         n_blank=int(absent.all(axis=1).sum()),
-        bad_rows=_bad_rows(
-            table,
-            column_faults(
-                table,
-                z_min=z_min,
-                z_max=z_max,
-                pdf_range=pdf_range,
-                z_warnings=z_warnings,
-                classes=classes,
-            ),
-        ),
+        bad_rows=_bad_rows(table, limits),
         problems=photometry_problems(usable_pixels(survey)),
     )
 
@@ -188,27 +138,25 @@ def spread_out(sample: StampSample, *, most: int) -> NDArray[np.int64]:
     return shown[np.linspace(0, len(shown) - 1, min(most, len(shown))).round().astype(np.int64)]
 
 
-def _bad_rows(table: RawTable, faults: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
+def _bad_rows(table: RawTable, limits: RowLimits) -> dict[str, int]:
     """Reason -> rows, each for its first reason; redshifts are judged only where there are any."""
+    faults = column_faults(table, limits)
     if table.has_ids:
         faults["object id seen before"] = repeated_ids(table.object_id)
-    counts, taken = {}, np.zeros(len(table), np.bool_)
-    for reason, bad in faults.items():
-        if table.has_redshifts or not reason.startswith("redshift"):
-            counts[reason] = int((bad & ~taken).sum())
-            taken |= bad
-    return counts
+    judged = {
+        reason: bad
+        for reason, bad in faults.items()
+        if table.has_redshifts or not reason.startswith("redshift")
+    }
+    return {reason: int(bad.sum()) for reason, bad in first_faults(judged).items()}
 
 
 def _counts(values: NDArray[Any] | None) -> dict[str, int]:
-    if values is None:
-        return {}
-    different, counts = np.unique(values, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    texts = [
-        v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in different.tolist()
-    ]
-    return {plain(texts[i]): int(counts[i]) for i in order}
+    counts = Counter([] if values is None else values.tolist())
+    return {
+        plain(value.decode(errors="replace") if isinstance(value, bytes) else str(value)): n
+        for value, n in counts.most_common()
+    }
 
 
 def _range(values: NDArray[np.floating]) -> Range | None:
@@ -228,110 +176,3 @@ def _range(values: NDArray[np.floating]) -> Range | None:
 def _median(values: NDArray[np.floating]) -> float | None:
     finite = _range(values)
     return None if finite is None else finite.median
-
-
-@dataclass(frozen=True)
-class StoredArray:
-    """An array in a file; `unit` is what its attributes say, None where they do not."""
-
-    key: str
-    shape: tuple[int, ...]
-    dtype: str
-    is_number: bool
-    unit: str | None = None
-
-
-def file_contents(path: str | Path) -> tuple[StoredArray, ...]:
-    """List the arrays of an HDF5 or npz file, the largest first; none of their values is read.
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged, or neither HDF5 nor npz.
-    """
-    path = Path(path)
-    if path.is_file() and zipfile.is_zipfile(path):
-        arrays = _npz_contents(path)
-    else:
-        with open_hdf5(path) as file, reading(path):
-            arrays = _hdf5_contents(file, path)
-    return tuple(sorted(arrays, key=lambda array: (-_size(array), array.key)))
-
-
-def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
-    """Guess the entries of `ingest.hdf5` that fit, by shapes and names; None without images.
-
-    What cannot be known is left out: `unit` where no attribute names a flux density, and `bands`
-    where there are fewer than five.
-    """
-    images = next((array for array in contents if _band_axis(array.shape) is not None), None)
-    if images is None:
-        return None
-    mapping: dict[str, Any] = {"images": images.key}
-    if images.shape[_band_axis(images.shape) or 0] == len(BANDS):
-        mapping["bands"] = BANDS
-    if images.unit and nanomaggies_in(images.unit):
-        mapping["unit"] = images.unit
-    n = images.shape[0]
-    for entry, names in COLUMN_NAMES.items():
-        fitting = [array.key for array in contents if array.shape == (n,) and array.is_number]
-        ranked = sorted((names.index(_plain(key)), key) for key in fitting if _plain(key) in names)
-        if ranked:
-            mapping[entry] = ranked[0][1]
-    if ("ra" in mapping) != ("dec" in mapping):
-        for entry in ("ra", "dec"):
-            mapping.pop(entry, None)
-    return mapping
-
-
-def _hdf5_contents(file: h5py.File, path: Path) -> list[StoredArray]:
-    arrays = []
-
-    def visit(name: str | bytes, held: Any) -> None:
-        key = name if isinstance(name, str) else plain(name.decode(errors="replace"))
-        if isinstance(held, h5py.Dataset):
-            units = (text_attribute(held, name, path) for name in UNIT_ATTRIBUTES)
-            unit = next((text for text in units if text), None)
-            arrays.append(_stored(key, held.shape or (), held.dtype, unit))
-
-    file.visititems(visit)
-    return arrays
-
-
-def _npz_contents(path: Path) -> list[StoredArray]:
-    arrays = []
-    with reading(path), zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if not name.endswith(".npy"):
-                continue
-            with archive.open(name) as member:
-                major, _ = np.lib.format.read_magic(member)
-                headers = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
-                shape, _, dtype = headers[major > 1](member)
-            arrays.append(_stored(name.removesuffix(".npy"), shape, dtype))
-    if not arrays:
-        raise InputError(f"{path}: neither HDF5 nor npz; expected one of them")
-    return arrays
-
-
-def _stored(
-    key: str, shape: tuple[int, ...], dtype: np.dtype[Any], unit: str | None = None
-) -> StoredArray:
-    return StoredArray(key, tuple(shape), str(dtype), dtype.kind in "fiu", unit)
-
-
-def _band_axis(shape: tuple[int, ...]) -> int | None:
-    """Axis that may be that of the bands, in stamps (N, B, side, side) or (N, side, side, B)."""
-    if len(shape) == 4:
-        for axis, sides in ((1, shape[2:]), (3, shape[1:3])):
-            if 1 < shape[axis] <= len(BANDS) and sides[0] == sides[1] >= STAMP_SIDE:
-                return axis
-    return None
-
-
-def _plain(key: str) -> str:
-    return "".join(letter for letter in key.rsplit("/", 1)[-1].lower() if letter.isalnum())
-
-
-def _size(array: StoredArray) -> int:
-    return int(np.prod(array.shape, dtype=np.int64))

@@ -2,7 +2,7 @@
 
 A member that is stored as it is lies in the file like any array and is read where it lies, its
 checksum unread; a compressed one is a stream, read forwards, and again from its start where an
-earlier row is wanted.
+earlier row is wanted; its checksum is compared when its last row is read.
 Nothing is unpickled, and every size that a header claims is checked before anything is allocated.
 """
 
@@ -21,9 +21,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import in_one_line, plain, reading
+from pix2z.hdf5 import DAMAGE, in_one_line, plain, reading
 
-__all__ = ["Member", "open_member"]
+__all__ = ["Member", "open_member", "read_header"]
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
@@ -36,6 +36,9 @@ UNCHECKED_BYTES = 1 << 20
 
 LONGEST_HEADER = 1 << 16
 """Characters of an array's header."""
+
+PIECE = 1 << 18
+"""Bytes read at once, of which a stream makes a copy."""
 
 ENCRYPTED = 1
 """Bit of a member's flags."""
@@ -53,32 +56,19 @@ class Member:
     stream: IO[bytes]
     offset: int
 
-    def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to `stop` whole, (n, ...)."""
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a range of rows, whole, and return what the rest of `index` wants of them."""
+        start, stop, _ = index[0].indices(self.shape[0])
         values = np.empty((stop - start, *self.shape[1:]), self.dtype)
         with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            self._fill(values, position=start * math.prod(self.shape[1:]))
-        return values
-
-    def part_of_rows(self, start: int, stop: int, part: slice) -> NDArray[Any]:
-        """Of rows `start` to `stop` only `part` along the second axis, (n, len(part), ...)."""
-        first, last, _ = part.indices(self.shape[1])
-        values = np.empty((stop - start, last - first, *self.shape[2:]), self.dtype)
-        step = math.prod(self.shape[2:])
-        with reading(self.path, f"{self.name}: rows {start} to {stop}"):
-            for row, target in enumerate(values, start):
-                self._fill(target, position=(row * self.shape[1] + first) * step)
-        return values
-
-    def _fill(self, target: NDArray[Any], *, position: int) -> None:
-        """Read the values of a C-contiguous array, beginning with value number `position`."""
-        self.stream.seek(self.offset + position * self.dtype.itemsize)
-        wanted = memoryview(target.reshape(-1).view(np.uint8).data)
-        while wanted:
-            got = self.stream.readinto(wanted)  # type: ignore[attr-defined]
-            if not got:
-                raise EOFError("it ends early")
-            wanted = wanted[got:]
+            self.stream.seek(self.offset + start * math.prod(self.shape[1:]) * self.dtype.itemsize)
+            wanted = memoryview(values.reshape(-1).view(np.uint8).data)
+            while wanted:
+                got = self.stream.readinto(wanted[:PIECE])  # type: ignore[attr-defined]
+                if not got:
+                    raise EOFError("it ends early")
+                wanted = wanted[got:]
+        return values[(slice(None), *index[1:])]
 
 
 @contextmanager
@@ -99,7 +89,7 @@ def open_member(path: str | Path, name: str) -> Iterator[Member]:
             with reading(path, name):
                 start = _start_of(info, stream) if stored else 0
                 stream.seek(start)
-                shape, fortran_order, dtype = _header(stream)
+                shape, fortran_order, dtype = read_header(stream)
                 offset = stream.tell()
             size = info.file_size - (offset - start)
             _check_header(f"{path}: {name}", shape, dtype, size=size)
@@ -111,11 +101,11 @@ def _open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
     try:
-        with reading(path):
-            archive = zipfile.ZipFile(path)
-    except InputError as error:
-        reason = in_one_line(error.__cause__ or error)
-        raise InputError(f"{path}: cannot be opened: damaged or no npz ({reason})") from error
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: cannot be opened: damaged or no npz ({in_one_line(error)})"
+        ) from error
     with archive:
         yield archive
 
@@ -156,7 +146,8 @@ def _start_of(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
     return int(info.header_offset) + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype of the array whose .npy file begins here."""
     version = npy.read_magic(stream)
     # Version 3 differs from 2 in the encoding of field names only; those looked for are ASCII.
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0

@@ -6,23 +6,19 @@ The central 32 x 32 pixels, 16 to 47, are read, in the flux unit of the file, ta
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import plain
-from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.ingest.columns import ID_ROLES, Column, assemble, check_column
+from pix2z.ingest.attributes import NOTHING_SAID
+from pix2z.ingest.columns import ID_ROLES, Column, check_column
+from pix2z.ingest.layouts import PASQUET
+from pix2z.ingest.mapped import check_images, survey_of
 from pix2z.ingest.npz import Member, open_member
-from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
+from pix2z.ingest.raw import RawSurvey
 
-__all__ = ["CROP", "FIELDS", "SIDE", "open_pasquet"]
-
-SIDE = 64
-CROP = slice((SIDE - STAMP_SIDE) // 2, (SIDE + STAMP_SIDE) // 2)
-CUBE_SHAPE = (SIDE, SIDE, len(BANDS))
+__all__ = ["FIELDS", "open_pasquet"]
 
 FIELDS = {
     "redshift": ("z",),
@@ -52,48 +48,20 @@ def open_pasquet(path: str | Path, *, ebv_key: str | None = None) -> Iterator[Ra
         The file is missing, damaged or no npz, an array is missing, holds Python objects or has
         another shape, or a size that it claims is not there.
     """
-    with open_member(path, "cube") as cube:
-        _check_cube(cube)
+    with open_member(path, PASQUET.images) as cube:
+        if cube.fortran_order:
+            raise InputError(
+                f"{path}: cube: is in Fortran order, so that no galaxy lies together; save "
+                "np.ascontiguousarray(cube)"
+            )
+        check_images(cube, NOTHING_SAID, path, PASQUET)
         with open_member(path, "labels") as labels:
-            table = _table(labels, n=cube.shape[0], ebv_key=ebv_key)
-
-        def read_images(start: int, stop: int) -> NDArray[np.float32]:
-            pixels = cube.part_of_rows(start, stop, CROP)[:, :, CROP]
-            with np.errstate(over="ignore"):  # beyond float32 becomes inf, which is a bad row
-                return np.ascontiguousarray(pixels, dtype=np.float32)
-
-        yield RawSurvey(
-            path=Path(path),
-            layout="pasquet",
-            files=(RawFile(Path(path), len(table)),),
-            source=Path(path).name,
-            table=table,
-            converted={
-                "axes": "bands last, as they are",
-                "bands": f"assumed {' '.join(BANDS)}",
-                "unit": "assumed nanomaggy: the layout names none",
-                "pixel scale": f"assumed {PIXEL_SCALE} arcsec",
-                "crop": f"pixels {CROP.start} to {CROP.stop - 1} of each side",
-            },
-            read_images=read_images,
-        )
+            columns = _read_columns(labels, n=cube.shape[0], ebv_key=ebv_key)
+        yield survey_of(path, cube, columns, NOTHING_SAID, layout="pasquet", mapping=PASQUET)
 
 
-def _check_cube(cube: Member) -> None:
-    where = f"{cube.path}: cube"
-    if cube.shape[1:] != CUBE_SHAPE:
-        expected = f"(N, {', '.join(map(str, CUBE_SHAPE))})"
-        raise InputError(f"{where}: expected shape {expected}; received {cube.shape}")
-    if cube.dtype.kind not in "fiu":
-        raise InputError(f"{where}: expected numbers; received dtype {cube.dtype}")
-    if cube.fortran_order:
-        raise InputError(
-            f"{where}: is in Fortran order, so that no galaxy lies together; save "
-            "np.ascontiguousarray(cube)"
-        )
-
-
-def _table(labels: Member, *, n: int, ebv_key: str | None) -> RawTable:
+def _read_columns(labels: Member, *, n: int, ebv_key: str | None) -> dict[str, Column]:
+    """Role -> column of the labels, which are read once and in blocks."""
     names = labels.dtype.names
     if names is None or labels.shape != (n,):
         raise InputError(
@@ -105,9 +73,14 @@ def _table(labels: Member, *, n: int, ebv_key: str | None) -> RawTable:
         dtype = labels.dtype[field]
         shape = (n, *dtype.shape)
         check_column(labels.path, f"labels[{field!r}]", role, shape=shape, dtype=dtype.base, n=n)
-    values = _read_fields(labels, list(used.values()))
-    columns = {role: Column(values[f], f"labels[{f!r}]") for role, f in used.items()}
-    return assemble(columns, n=n, path=labels.path, no_redshift="none: label column 'z' is missing")
+    blocks = []
+    for start in range(0, n, BLOCK_ROWS):
+        rows = labels[start : start + BLOCK_ROWS,]
+        blocks.append({field: rows[field].copy() for field in used.values()})
+    return {
+        role: Column(np.concatenate([block[field] for block in blocks]), f"labels[{field!r}]")
+        for role, field in used.items()
+    }
 
 
 def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None) -> dict[str, str]:
@@ -119,8 +92,6 @@ def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None)
             there = [field for field in there if labels.dtype[field].kind in "iu"]
         if there:
             used[role] = there[0]
-    if ("ra" in used) != ("dec" in used):
-        raise InputError(f"{labels.path}: labels: expected ra and dec, or neither")
     if ebv_key:
         field = _field(labels, names, ebv_key)
         if field is None:
@@ -143,12 +114,3 @@ def _field(labels: Member, names: tuple[str, ...], wanted: str) -> str | None:
             f"{plain(', '.join(alike))}"
         )
     return alike[0] if alike else None
-
-
-def _read_fields(labels: Member, fields: list[str]) -> dict[str, NDArray[Any]]:
-    n = labels.shape[0]
-    blocks = []
-    for start in range(0, n, BLOCK_ROWS):
-        rows = labels.rows(start, min(start + BLOCK_ROWS, n))
-        blocks.append({field: rows[field].copy() for field in fields})
-    return {field: np.concatenate([block[field] for block in blocks]) for field in fields}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
 from pix2z.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
-from pix2z.ingest.raw import RawSurvey
+from pix2z.ingest.raw import RawSurvey, concatenated
 from pix2z.ingest.sentinels import Repeated, repeated_extremes, sentinel_problems
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]
@@ -116,15 +116,11 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
 def _facts_of(survey: RawSurvey) -> tuple[_Facts, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
-        images, numbers = (
-            survey.read_images(rows.start, rows.stop),
-            np.arange(rows.start, rows.stop),
-        )
+        images = survey.read_images(rows.start, rows.stop)
+        numbers = np.arange(rows.start, rows.stop)
         blocks.append(_stamp_facts(images))
         repeated += repeated_extremes(images, numbers, nanomaggies=survey.nanomaggies)
-    names = [field.name for field in fields(_Facts)]
-    facts = _Facts(**{name: np.concatenate([getattr(b, name) for b in blocks]) for name in names})
-    return facts, repeated
+    return concatenated(blocks), repeated
 
 
 @np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 
-__all__ = ["RawFile", "RawSurvey", "RawTable", "open_merged"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["RawFile", "RawSurvey", "RawTable", "concatenated", "open_merged"]
 
 LISTED_TEXTS = 3
 
@@ -39,7 +43,7 @@ class RawTable:
     ebv : (N,) float32 E(B-V), NaN where unknown.
     seeing : (N, 5) float32 PSF FWHM in arcsec, NaN where unknown.
     moved : (N,) uint8, 1 for a rendered stamp at another redshift than its parent's.
-    z_warning : (N,) int64 ZWARNING of SDSS, None where the file has none.
+    z_warning : (N,) integers, ZWARNING of SDSS, None where the file has none.
     spectral_class : (N,) bytes such as b"GALAXY", None where the file has none.
     has_redshifts, has_ids, has_positions : whether the file came with them.
     origin : column -> where its values came from, in words.
@@ -58,7 +62,7 @@ class RawTable:
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
-    z_warning: NDArray[np.int64] | None = None
+    z_warning: NDArray[np.integer[Any]] | None = None
     spectral_class: NDArray[np.bytes_] | None = None
 
     def __len__(self) -> int:
@@ -93,6 +97,9 @@ class RawSurvey:
     nanomaggies: float = 1.0
 
 
+Rows = TypeVar("Rows", bound="DataclassInstance")
+"""A dataclass whose arrays have a row per galaxy."""
+
 Opener = Callable[[Path], AbstractContextManager[RawSurvey]]
 
 
@@ -126,7 +133,7 @@ def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
         path=folder,
         files=tuple(file for survey in surveys for file in survey.files),
         source=_joined([survey.source for survey in surveys]),
-        table=_concatenated([survey.table for survey in surveys]),
+        table=_one_table([survey.table for survey in surveys]),
         converted={
             name: _joined([survey.converted[name] for survey in surveys])
             for name in first.converted
@@ -146,25 +153,26 @@ def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
             )
 
 
-def _concatenated(tables: Sequence[RawTable]) -> RawTable:
+def _one_table(tables: Sequence[RawTable]) -> RawTable:
+    """Join tables; rows without ids are numbered over all of them."""
+    table = concatenated(tables)
+    if table.has_ids:
+        return table
+    numbers = np.arange(len(table), dtype=np.int64)
     first = tables[0]
-    columns = {
-        field.name: np.concatenate([getattr(table, field.name) for table in tables])
-        for field in fields(RawTable)
+    own_groups = not first.has_positions and np.array_equal(first.group_id, first.object_id)
+    return replace(table, object_id=numbers, group_id=numbers if own_groups else table.group_id)
+
+
+def concatenated(parts: Sequence[Rows]) -> Rows:
+    """Join values of one dataclass: arrays row after row, all else as in the first."""
+    first = parts[0]
+    arrays = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(first)
         if isinstance(getattr(first, field.name), np.ndarray)
     }
-    if not first.has_ids:
-        own_groups = np.array_equal(first.group_id, first.object_id) and not first.has_positions
-        columns["object_id"] = np.arange(len(columns["object_id"]), dtype=np.int64)
-        if own_groups:
-            columns["group_id"] = columns["object_id"]
-    return RawTable(
-        **columns,
-        has_redshifts=first.has_redshifts,
-        has_ids=first.has_ids,
-        has_positions=first.has_positions,
-        origin=first.origin,
-    )
+    return replace(first, **arrays)
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -9,7 +9,9 @@ from pix2z.errors import InputError
 from pix2z.files import files_of
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
-from pix2z.ingest.mapped import GALAXIES, NERSC, SDSS32, open_mapped
+from pix2z.ingest.attributes import schema_version
+from pix2z.ingest.layouts import GALAXIES, NERSC, SDSS32
+from pix2z.ingest.mapped import open_mapped
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
@@ -69,8 +71,7 @@ def detect_layout(path: str | Path) -> str:
     if zipped or file.suffix.lower() == ".npz":
         return "pasquet"
     with open_hdf5(file) as opened:
-        with reading(file, "attribute 'schema_version'"):
-            versioned = "schema_version" in opened.attrs
+        versioned = schema_version(opened, file) is not None
         if not has_key(opened, file, "images"):
             return "hdf5"
         shape = find_dataset(opened, file, "images").shape or ()

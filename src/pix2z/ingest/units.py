@@ -1,24 +1,21 @@
 """Flux units of raw files, as factors to nanomaggies.
 
-A nanomaggy is the flux density of AB magnitude 22.5, 3631 Jy x 1e-9.
+A nanomaggy is the flux density of AB magnitude 22.5, 3631 Jy x 1e-9. `said` is what a file says of
+its unit, as `attributes.Said.units`: where it stands -> unit.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 from astropy import units
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import text_attribute
 from pix2z.imaging import SOFTENED_UNIT
 
 __all__ = ["Flux", "flux_of", "nanomaggies_in", "require_nanomaggies"]
 
 NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
 """Spellings of the unit, in lower case."""
-
-ATTRIBUTES = ("unit", "units")
-"""Attributes of the images or the file that may name the unit."""
 
 TOLERANCE = 1e-3
 """Relative difference up to which two units are the same: 0.001 mag."""
@@ -43,64 +40,59 @@ def nanomaggies_in(unit: str) -> float | None:
     return factor if 0 < factor < float("inf") else None
 
 
-def require_nanomaggies(file: h5py.File, images: h5py.Dataset, path: str | Path) -> str:
-    """In words, how the unit is known; raise InputError where an attribute says another one.
+def require_nanomaggies(said: Mapping[str, str], path: str | Path) -> Flux:
+    """Flux of a layout in nanomaggies; raise InputError where the file says another unit.
 
     Pixels that the file calls softened pass as `SOFTENED_UNIT`: they have no other unit.
     """
-    found = _unit_attributes(file, images, path)
-    if found and set(found.values()) == {SOFTENED_UNIT}:
-        return SOFTENED_UNIT
-    for where, unit in found.items():
+    if said and set(said.values()) == {SOFTENED_UNIT}:
+        return 1.0, SOFTENED_UNIT
+    for where, unit in said.items():
         factor = nanomaggies_in(unit)
-        if factor is None or abs(factor - 1) > TOLERANCE:
+        if factor is None or not _same(factor, 1.0):
             raise InputError(
                 f"{path}: expected images in nanomaggies; received {where} {unit!r}: give "
                 "ingest.layout hdf5 with ingest.hdf5.unit or zero_point, and they are converted"
             )
-    said = ", ".join(found)
-    return f"nanomaggy, as {said} says" if said else "assumed nanomaggy: no attribute 'unit'"
+    if not said:
+        return 1.0, "assumed nanomaggy: no attribute 'unit'"
+    return 1.0, f"nanomaggy, as {', '.join(said)} says"
 
 
 def flux_of(
-    file: h5py.File,
-    images: h5py.Dataset,
-    path: str | Path,
-    *,
-    unit: str | None,
-    zero_point: float | None,
+    said: Mapping[str, str], path: str | Path, *, unit: str | None, zero_point: float | None
 ) -> Flux:
-    """Nanomaggies in the file's unit, as given or as its attribute says.
+    """Nanomaggies in the file's unit, as given (`unit`, or the AB `zero_point`) or as it says.
 
     Raises
     ------
     InputError
         Nothing says the unit, it is no flux density, or an attribute contradicts what is given.
     """
-    found = _unit_attributes(file, images, path)
     if zero_point is not None:
-        given: Flux = (
-            10 ** (0.4 * (NANOMAGGY_ZERO_POINT - zero_point)),
-            f"AB zero point {zero_point:g}",
-        )
+        factor = 10 ** (0.4 * (NANOMAGGY_ZERO_POINT - zero_point))
+        words = f"AB zero point {zero_point:g}"
     elif unit is not None:
-        given = (_factor(unit, path, "ingest.hdf5.unit"), unit)
-    elif found:
-        where, text = next(iter(found.items()))
-        given = (_factor(text, path, where), f"{text}, as {where} says")
+        factor, words = _factor(unit, path, "ingest.hdf5.unit"), unit
+    elif said:
+        where, text = next(iter(said.items()))
+        factor, words = _factor(text, path, where), f"{text}, as {where} says"
     else:
         raise InputError(
             f"{path}: the unit of the images is not known: give ingest.hdf5.unit, such as "
             "nanomaggy or nJy, or ingest.hdf5.zero_point, the AB magnitude of a flux of 1"
         )
-    for where, text in found.items():
-        factor = nanomaggies_in(text)
+    for where, text in said.items():
+        other = nanomaggies_in(text)
         # with a zero point, a unit such as counts is no contradiction
-        silent = factor is None and (zero_point is not None or _parsed(text) is None)
-        if not silent and (factor is None or abs(factor / given[0] - 1) > TOLERANCE):
-            raise InputError(f"{path}: {where} {text!r} contradicts the unit given, {given[1]}")
-    factor, words = given
+        silent = other is None and (zero_point is not None or _parsed(text) is None)
+        if not silent and (other is None or not _same(other, factor)):
+            raise InputError(f"{path}: {where} {text!r} contradicts the unit given, {words}")
     return factor, words if factor == 1 else f"{words}: times {factor:.6g} to nanomaggies"
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one / other - 1) <= TOLERANCE
 
 
 def _factor(unit: str, path: str | Path, where: str) -> float:
@@ -118,14 +110,3 @@ def _parsed(text: str) -> units.UnitBase | None:
         return units.Unit(text)
     except (ValueError, TypeError, ArithmeticError):
         return None
-
-
-def _unit_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> dict[str, str]:
-    """Where -> text of every attribute that names a unit."""
-    holders = {"images": images, "file": file}
-    return {
-        f"attribute {name!r} of the {holder}": text
-        for holder, thing in holders.items()
-        for name in ATTRIBUTES
-        if (text := text_attribute(thing, name, path))
-    }

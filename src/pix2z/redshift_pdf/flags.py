@@ -4,14 +4,19 @@ A column holds the sum of its bits; 0 says that nothing is to be said. (The flag
 which tell what ingest saw, are those of `ingest.checks`.)
 """
 
+import re
 from collections.abc import Mapping
 from enum import IntFlag
+from typing import Any
+
+from numpy.typing import NDArray
 
 __all__ = [
     "FIT_FLAG_MEANINGS",
     "IMAGE_FLAG_MEANINGS",
     "SPECTRUM_FLAG_MEANINGS",
     "FitFlag",
+    "FlagCounts",
     "ImageFlag",
     "in_words",
 ]
@@ -70,3 +75,25 @@ FIT_FLAG_MEANINGS: Mapping[int, str] = {
 def in_words(meanings: Mapping[int, str]) -> str:
     """Bits and what they say, as "1: a band is absent; 2: ..."."""
     return "; ".join(f"{int(bit)}: {meaning}" for bit, meaning in meanings.items())
+
+
+class FlagCounts:
+    """How many rows have any flag, and how many have each; rows are added as they come."""
+
+    def __init__(self, meanings: Mapping[int, str]) -> None:
+        """Count the bits that have a meaning."""
+        self._meanings = meanings
+        self.n_flagged = 0
+        self.n_by_flag = dict.fromkeys(meanings, 0)
+
+    def add(self, flags: NDArray[Any]) -> None:
+        """Count the flags (n,) of some rows."""
+        self.n_flagged += int((flags != 0).sum())
+        for bit in self.n_by_flag:
+            self.n_by_flag[bit] += int((flags & bit != 0).sum())
+
+    def __str__(self) -> str:
+        """Say how many are flagged and why, as "1 flagged (a band is absent: 1)"."""
+        names = {bit: re.split(r",|:| \(", text)[0] for bit, text in self._meanings.items()}
+        kinds = [f"{names[bit]}: {n:,}" for bit, n in self.n_by_flag.items() if n]
+        return f"{self.n_flagged:,} flagged" + (f" ({', '.join(kinds)})" if kinds else "")

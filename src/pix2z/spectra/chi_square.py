@@ -10,7 +10,6 @@ Pixels beyond the templates' wavelengths do not enter; chi-square is then scaled
 all good pixels, so that redshifts with more and with fewer pixels can be compared.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +34,7 @@ LEAST_KNOWN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Weighted sums over pixels, (n or 1, S or 1, ...): t templates, p polynomials, f flux."""
+    """Weighted sums over pixels, (n, S or 1, ...): t templates, p polynomials, f flux."""
 
     tt: Array
     pt: Array
@@ -64,7 +63,7 @@ def chi_square_scan(
 
     Parameters
     ----------
-    flux : (n, L); weight : (n, L) inverse variances, or (1, L) where all spectra share them.
+    flux : (n, L); weight : (n, L) inverse variances.
     templates, known : (T, L + S - 1) and (L + S - 1,); pixel i sees column i + s at trial s.
         `known` is 0 where templates do not reach, and templates are 0 there; else it is 1.
     degree : of the polynomial.
@@ -79,8 +78,8 @@ def chi_square_at(
     flux: Array,
     weight: Array,
     *,
-    templates: Sequence[Array],
-    known: Sequence[Array],
+    templates: Array,
+    known: Array,
     basis: Array,
     non_negative: bool,
 ) -> Array:
@@ -88,21 +87,14 @@ def chi_square_at(
 
     Parameters
     ----------
-    flux, weight : (L,). templates : S arrays (T, L). known : S arrays (L,).
-    basis : (P, L) polynomials.
+    flux, weight : (L,). templates : (S, T, L). known : (S, L). basis : (P, L) polynomials.
     """
-    n_templates = len(templates[0])
-    rows = np.empty((n_templates + len(basis) + 1, len(flux)))
-    products = np.empty((1, len(templates), len(rows), len(rows)))
-    n_known = np.empty((1, len(templates)))
-    good = (weight > 0).astype(np.float64)
-    for trial, (template, seen) in enumerate(zip(templates, known, strict=True)):
-        rows[:n_templates] = template
-        np.multiply(basis, seen, out=rows[n_templates:-1])
-        np.multiply(flux, seen, out=rows[-1])
-        np.matmul(rows * weight, rows.T, out=products[0, trial])
-        n_known[0, trial] = seen @ good
+    seen = known[:, None]
+    rows = np.concatenate([templates, basis * seen, flux * seen], axis=1)
+    products = ((rows * weight) @ rows.swapaxes(1, 2))[None]
+    n_templates = templates.shape[1]
     t, p = slice(n_templates), slice(n_templates, -1)
+    good = (weight > 0).astype(np.float64)
     sums = _Sums(
         tt=products[..., t, t],
         pt=products[..., p, t],
@@ -110,7 +102,7 @@ def chi_square_at(
         tf=products[..., t, -1],
         pf=products[..., p, -1],
         ff=products[..., -1, -1],
-        n_known=n_known,
+        n_known=(known @ good)[None],
     )
     chi2: Array = _chi_square(sums, np.array([good.sum()]), non_negative=non_negative)[0]
     return chi2

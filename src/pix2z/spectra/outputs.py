@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.dataset.spectra import KINDS, Spectra
 from pix2z.dataset.splits import Split, read_split
-from pix2z.dataset.store import Galaxies
+from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.evaluation.arm_files import read_arm
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, subset_masks
 from pix2z.evaluation.figures.redshifts import plot_redshift_density
@@ -32,7 +32,7 @@ from pix2z.spectra.reconstructed import (
     measured_colours,
     reconstruction_scores,
 )
-from pix2z.spectra.scores import GalaxyScores, ScoredSpectra
+from pix2z.spectra.scores import ScoredSpectra
 from pix2z.spectra.summary import compare_spectra, spectrum_summary
 from pix2z.spectra.ways import boosted_way, compare_ways, network_way, template_way, way_terms
 
@@ -85,30 +85,31 @@ def write_assessment(
     scores: dict[str, ScoredSpectra] = {}
     facts: dict[str, Json] = {}
     redshifts: dict[str, Json] = {}
-    with ExitStack() as opened:
-        for name, arm in arms.items():
-            split = read_split(f"data/splits/{arm.selection}.h5")
-            file = opened.enter_context(h5py.File(spectrum / f"reconstructed/{name}.hdf5", "r"))
+    drawn = next(iter(arms))
+    for name, arm in arms.items():
+        split = read_split(f"data/splits/{arm.selection}.h5")
+        models = spectrum / "models" / name
+        with h5py.File(spectrum / f"reconstructed/{name}.hdf5", "r") as file:
             reconstructed = Reconstructed(file, n_calibration=len(split.calibration))
             logger.info("%s: spectra", name)
             scores[name] = reconstruction_scores(reconstructed, given.spectra, given.galaxies)
-            facts[name] = _facts(arm, spectrum / "models" / name)
-            facts[name]["model_digest"] = str(file.attrs["model_digest"])
+            facts[name] = _facts(arm, models, str(file.attrs["model_digest"]))
             logger.info("%s: redshifts", name)
-            ways = _ways(given, name, reconstructed, split, spectrum / "models" / name)
-            redshifts[name] = compare_ways(
-                ways, reference="direct", clip_window=full.clip_window, **resampling
-            )
-            if name == next(iter(arms)):
+            ways = _ways(given, name, reconstructed, split, models)
+            if name == drawn:
                 _draw_spectra(given, reconstructed, scores[name], reports / "spectrum/spectra.png")
-                plot_redshift_density(
-                    {way: (terms.z_phot, terms.z_spec) for way, terms in ways.items()},
-                    clip_window=full.clip_window,
-                    z_max=given.grid.z_max,
-                    path=reports / "spectrum/ways.png",
-                )
+        redshifts[name] = compare_ways(
+            ways, reference="direct", clip_window=full.clip_window, **resampling
+        )
+        if name == drawn:
+            plot_redshift_density(
+                {way: (terms.z_phot, terms.z_spec) for way, terms in ways.items()},
+                clip_window=full.clip_window,
+                z_max=given.grid.z_max,
+                path=reports / "spectrum/ways.png",
+            )
     plot_error_by_wavelength(
-        {name: vars(one.wavelengths) for name, one in scores.items()},
+        {name: scored.by_wavelength for name, scored in scores.items()},
         wavelength=given.spectra.grid.values,
         path=reports / "spectrum/error_by_wavelength.png",
     )
@@ -126,34 +127,24 @@ def _report(
     resampling: Json,
 ) -> Json:
     """Write down targets, test galaxies, and how well their spectra were reconstructed."""
-    group_id = given.galaxies.column("group_id", split.test)
     z_test = given.galaxies.column("specz_redshift", split.test).astype(np.float64)
     masks = subset_masks(z_test, split.clip_window)
     bands = "".join(bands_of(given.spectra.grid.values))
     measured = measured_colours(given.galaxies, split.test, bands=bands)
-    names = tuple(f"{a}-{b}" for a, b in zip(bands, bands[1:], strict=False))
+    names = tuple(f"{a}-{b}" for a, b in pairwise(bands))
+    resampling = {**resampling, "group_id": given.galaxies.column("group_id", split.test)}
     return {
         "targets": {"kind": given.spectra.kind, "source": KINDS[given.spectra.kind]},
         "test": {"n": len(split.test), "n_inside": int(masks["inside"].sum())},
         "wavelength": asdict(given.spectra.grid),
         "arms": {
             name: spectrum_summary(
-                one,
-                group_id=group_id,
-                measured_colours=measured,
-                colour_names=names,
-                **resampling,
+                scored, measured_colours=measured, colour_names=names, **resampling
             )
             | facts[name]
-            for name, one in scores.items()
+            for name, scored in scores.items()
         },
-        "contrasts": compare_spectra(
-            {name: one.galaxies for name, one in scores.items()},
-            PAIRS,
-            masks,
-            group_id=group_id,
-            **resampling,
-        ),
+        "contrasts": compare_spectra(scores, PAIRS, masks, **resampling),
     }
 
 
@@ -161,34 +152,35 @@ def _ways(
     given: AssessmentInputs, name: str, reconstructed: Reconstructed, split: Split, models: Path
 ) -> dict[str, GalaxyTerms]:
     """Every way to a redshift, the direct network of the same selection first."""
-    z_spec = given.galaxies.column("specz_redshift").astype(np.float64)
-    direct = name if (Path("predictions") / name).is_dir() else "full"
+    galaxies, grid, settings = given.galaxies, given.grid, given.settings
+    z_spec = galaxies.column("specz_redshift").astype(np.float64)
     points = {
         "network": network_way(reconstructed),
         "boosted": boosted_way(
-            reconstructed, models / "unseen.h5", z_spec, settings=given.settings.boosting
+            reconstructed, models / "unseen.h5", z_spec, settings=settings.boosting
         ),
         "templates": template_way(
-            reconstructed,
-            z_range=(given.grid.z_min, given.grid.z_max),
-            search=given.settings.templates,
+            reconstructed, z_range=(grid.z_min, grid.z_max), search=settings.templates
         ),
     }
+    direct = name if (Path("predictions") / name).is_dir() else "full"
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
+    columns = prediction_columns(galaxies, split.test)
     for way, values in points.items():
         if np.isfinite(values[0]).any():  # a plain network has no redshift inside
-            ways[way] = way_terms(values, given.galaxies, split, grid=given.grid)
+            ways[way] = way_terms(values, z_spec[split.calibration], columns, grid=grid)
     return ways
 
 
-def _facts(arm: SpectrumArm, models: Path) -> Json:
-    """Return decoder, selection and cost of an arm."""
+def _facts(arm: SpectrumArm, models: Path, model_digest: str) -> Json:
+    """Return decoder, selection and cost of an arm, and the digest of its network."""
     history = read_json(models / "history.json")
     return {
         "selection": arm.selection,
         "decoder": arm.decoder,
         "n_train": history["n_train"],
         "cpu_seconds": history["cpu_seconds"],
+        "model_digest": model_digest,
     }
 
 
@@ -196,7 +188,7 @@ def _draw_spectra(
     given: AssessmentInputs, reconstructed: Reconstructed, scores: ScoredSpectra, path: Path
 ) -> None:
     """Draw the best, random and the worst test galaxies of one arm, a row of each."""
-    order = np.argsort(scores.galaxies.mse, kind="stable")
+    order = np.argsort(scores.mse, kind="stable")
     n = min(SHOWN, len(order))
     places = {
         "best": order[:n],
@@ -205,12 +197,12 @@ def _draw_spectra(
     }
     plot_spectra(
         [
-            _shown(name, given, reconstructed, scores.galaxies, int(place))
+            _shown(name, given, reconstructed, scores, int(place))
             for name, chosen in places.items()
             for place in chosen
         ],
         wavelength=given.spectra.grid.values,
-        lines={line.name: line.wavelength for line in LINES},
+        lines=LINES,
         unit=str(reconstructed.file.attrs["unit"]),
         path=path,
     )
@@ -220,7 +212,7 @@ def _shown(
     name: str,
     given: AssessmentInputs,
     reconstructed: Reconstructed,
-    scores: GalaxyScores,
+    scores: ScoredSpectra,
     place: int,
 ) -> ShownSpectrum:
     """One test galaxy in physical units: its target too is scaled to the stamp's r flux."""

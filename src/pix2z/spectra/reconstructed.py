@@ -17,7 +17,7 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
-from pix2z.spectra.scores import ScoredSpectra, score_spectra
+from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
 from pix2z.spectra.templates import Templates
 
 __all__ = [
@@ -50,75 +50,67 @@ class Reconstructed:
         """Count the galaxies."""
         return int(self.file["flux"].shape[0])
 
-    @property
-    def calibration(self) -> slice:
-        """Places of the calibration galaxies."""
-        return slice(0, self.n_calibration)
-
-    @property
-    def test(self) -> slice:
-        """Places of the test galaxies."""
-        return slice(self.n_calibration, len(self))
-
     def templates(self, n: int) -> Templates:
         """Return the first n vectors of the rest-frame basis learned on training spectra."""
         group = self.file["basis"]
         return Templates(group["wavelength"][...], group["flux"][:n], non_negative=False)
 
-    def relative(self, name: str, part: slice) -> Flux:
+    def relative(self, name: str, block: slice) -> Flux:
         """Flux or an error of the galaxies at these places, relative to r, (b, L)."""
-        scale = self.file["mean_flux_r"][part]
-        return np.asarray(self.file[name][part] / scale[:, None], np.float32)
+        scale = self.file["mean_flux_r"][block]
+        return np.asarray(self.file[name][block] / scale[:, None], np.float32)
 
-    def blocks(self, part: slice) -> Iterator[slice]:
-        """Cut places into blocks."""
-        for start in range(part.start, part.stop, BLOCK):
-            yield slice(start, min(start + BLOCK, part.stop))
+    def blocks(self, start: int = 0) -> Iterator[slice]:
+        """Cut the places from `start` on into blocks."""
+        for first in range(start, len(self), BLOCK):
+            yield slice(first, min(first + BLOCK, len(self)))
 
 
 def reconstruction_scores(
     reconstructed: Reconstructed, spectra: Spectra, galaxies: Galaxies
 ) -> ScoredSpectra:
     """Judge the spectra of the test galaxies."""
-    wavelength = spectra.grid.values
     rows = reconstructed.file["row"][...]
-    z = galaxies.column("specz_redshift")
+    z = galaxies.column("specz_redshift").astype(np.float64)
 
-    def blocks() -> Iterator[tuple[Flux, Flux, Flux, Flux, Array]]:
-        for block in reconstructed.blocks(reconstructed.test):
+    def blocks() -> Iterator[ScoredBlock]:
+        for block in reconstructed.blocks(reconstructed.n_calibration):
             flux, half68, half95 = (
                 reconstructed.relative(name, block)
                 for name in ("flux", "flux_error", "flux_error95")
             )
-            truth = spectra.flux(rows[block])
-            yield flux, half68, half95, truth, z[rows[block]].astype(np.float64)
+            yield flux, half68, half95, spectra.flux(rows[block]), z[rows[block]]
 
+    wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
 
 
 def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
     """Judge what no image at all gives; its bands are quantiles of calibration residuals."""
     total, count = np.zeros(spectra.grid.n), np.zeros(spectra.grid.n)
-    for start in range(0, len(split.train), BLOCK):
-        flux = spectra.flux(split.train[start : start + BLOCK])
+    for rows in _blocks_of(split.train):
+        flux = spectra.flux(rows)
         total += np.nansum(flux, axis=0)
         count += np.isfinite(flux).sum(axis=0)
     mean = (total / np.maximum(count, 1)).astype(np.float32)
     few = split.calibration[:: max(1, len(split.calibration) // 2000)]
     half68, half95 = np.nanquantile(np.abs(spectra.flux(few) - mean), [0.68, 0.95], axis=0)
+    same = [values.astype(np.float32) for values in (mean, half68, half95)]
     z = galaxies.column("specz_redshift").astype(np.float64)
 
-    def blocks() -> Iterator[tuple[Flux, Flux, Flux, Flux, NDArray[np.float64]]]:
-        for start in range(0, len(split.test), BLOCK):
-            rows = split.test[start : start + BLOCK]
+    def blocks() -> Iterator[ScoredBlock]:
+        for rows in _blocks_of(split.test):
             truth = spectra.flux(rows)
-            same = [
-                np.broadcast_to(v.astype(np.float32), truth.shape) for v in (mean, half68, half95)
-            ]
-            yield same[0], same[1], same[2], truth, z[rows]
+            flux, low, high = (np.broadcast_to(values, truth.shape) for values in same)
+            yield flux, low, high, truth, z[rows]
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
+
+
+def _blocks_of(rows: Rows) -> Iterator[Rows]:
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
 
 
 def bands_of(wavelength: Array) -> dict[str, tuple[Array, float]]:
@@ -133,8 +125,7 @@ def measured_colours(galaxies: Galaxies, rows: Rows, *, bands: str) -> Array:
     """Dereddened colours (n, C) of stamps in neighbouring ones of `bands`, largest aperture."""
     index = [BANDS.index(band) for band in bands]
     colours = []
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
+    for block in _blocks_of(rows):
         flux, _, _ = aperture_photometry(galaxies.images(block))
         ebv = np.nan_to_num(galaxies.column("ebv", block))[:, None]
         extinction = ebv * np.array(EXTINCTION_PER_EBV)[index]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.files import named_write_errors
-from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
+from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 from pix2z.wavelengths import FLUX_UNIT
 
-__all__ = ["SPECTRUM_COLUMNS", "SpectrumNetwork", "WrittenSpectra", "write_reconstructions"]
+__all__ = ["SPECTRUM_COLUMNS", "SpectrumNetwork", "write_reconstructions"]
 
 SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "object_id": np.int64,
@@ -52,14 +51,6 @@ class SpectrumNetwork(Protocol):
         """Bins of ln(1 + z), on the wavelengths of the spectra."""
 
 
-@dataclass(frozen=True)
-class WrittenSpectra:
-    """What was written: galaxies with any flag, and galaxies per bit of `flags`."""
-
-    n_flagged: int
-    n_by_flag: Mapping[int, int]
-
-
 def write_reconstructions(
     path: str | Path,
     network: SpectrumNetwork,
@@ -69,8 +60,8 @@ def write_reconstructions(
     columns: Mapping[str, Any],
     attributes: Mapping[str, str],
     advance: Callable[[int], None] = lambda _: None,
-) -> WrittenSpectra:
-    """Write the spectra of n galaxies, with errors, columns and the basis.
+) -> FlagCounts:
+    """Write the spectra of n galaxies, with errors, columns and the basis; return their flags.
 
     Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
     half the 68 % band, `flux_error95` half the 95 % band.
@@ -86,7 +77,7 @@ def write_reconstructions(
     InputError
         The file cannot be written.
     """
-    n_flagged, n_by_flag = 0, dict.fromkeys(SPECTRUM_FLAG_MEANINGS, 0)
+    counts = FlagCounts(SPECTRUM_FLAG_MEANINGS)
     basis = Templates(network.rest_wavelength, network.rest_basis, non_negative=False)
     with ExitStack() as opened:
         with named_write_errors(path):
@@ -106,10 +97,8 @@ def write_reconstructions(
         for block in blocks:
             with named_write_errors(path):
                 writer.append(**block)
-            n_flagged += int((block["flags"] != 0).sum())
-            for bit in n_by_flag:
-                n_by_flag[bit] += int((block["flags"] & bit != 0).sum())
+            counts.add(block["flags"])
             advance(len(block["flags"]))
         with named_write_errors(path):
             opened.close()
-    return WrittenSpectra(n_flagged=n_flagged, n_by_flag=n_by_flag)
+    return counts

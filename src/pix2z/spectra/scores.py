@@ -4,18 +4,23 @@ All fluxes are relative to their photon-weighted mean in r, so an error of 0.05 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GalaxyScores", "ScoredSpectra", "WavelengthScores", "line_offsets", "score_spectra"]
+from pix2z.spectra.lines import LINES
+
+__all__ = ["ScoredBlock", "ScoredSpectra", "colours", "line_offsets", "score_spectra"]
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
+ScoredBlock = tuple[Flux, Flux, Flux, Flux, Array]
+"""Flux, half the 68 % band, half the 95 % band, and true flux, each (b, L), NaN where the truth is
+unknown; redshifts (b,)."""
 
-H_ALPHA = 6564.614
+H_ALPHA = LINES["H alpha"]
 """Angstrom in vacuum, the strongest line of most galaxies in SDSS's range."""
 LINE_REACH = 0.06
 """Relative distance from where a line is, within which it is looked for."""
@@ -26,13 +31,14 @@ SMOOTHED_OVER = 0.12
 
 
 @dataclass(frozen=True, eq=False)
-class GalaxyScores:
-    """Per galaxy, (n,).
+class ScoredSpectra:
+    """One network's spectra of n test galaxies, as `score_spectra` judges them.
 
-    mse, mae : mean squared and absolute error over wavelengths. inside68, inside95 : share of
-    wavelengths whose true flux is within the band. line_offset : (found - true) / true wavelength
-    of H alpha, NaN where the truth has none to find. colours : (n, C) AB magnitudes synthesised
-    from the reconstruction, true_colours from the target.
+    mse, mae : (n,) mean squared and absolute error over wavelengths. inside68, inside95 : (n,)
+    share of wavelengths whose true flux is within the band. line_offset : (n,) (found - true) /
+    true wavelength of H alpha, NaN where the truth has none to find. colours : (n, C) AB magnitudes
+    synthesised from the reconstruction, true_colours from the target.
+    by_wavelength : ``rmse`` and ``inside68``, (L,), over galaxies with a known flux there.
     """
 
     mse: Array
@@ -42,41 +48,11 @@ class GalaxyScores:
     line_offset: Array
     colours: Array
     true_colours: Array
-
-
-@dataclass(frozen=True, eq=False)
-class WavelengthScores:
-    """Per wavelength, (L,): over galaxies with a known flux there."""
-
-    rmse: Array
-    bias: Array
-    inside68: Array
-    inside95: Array
-    half68: Array
-    """Mean half width of the 68 % band."""
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredSpectra:
-    """One network's spectra of the test galaxies, as `score_spectra` judges them."""
-
-    galaxies: GalaxyScores
-    wavelengths: WavelengthScores
-
-
-@dataclass
-class _Sums:
-    """Running sums (L,) over galaxies."""
-
-    n: int
-    total: dict[str, Array] = field(default_factory=dict)
-
-    def add(self, name: str, values: Array) -> None:
-        self.total[name] = self.total.get(name, np.zeros(self.n)) + np.nansum(values, axis=0)
+    by_wavelength: Mapping[str, Array]
 
 
 def score_spectra(
-    blocks: Iterable[tuple[Flux, Flux, Flux, Flux, Array]],
+    blocks: Iterable[ScoredBlock],
     *,
     wavelength: Array,
     bands: Mapping[str, tuple[Array, float]],
@@ -85,49 +61,38 @@ def score_spectra(
 
     Parameters
     ----------
-    blocks : (flux, half 68 % band, half 95 % band, true flux), each (b, L), and redshifts (b,).
-        NaN where the true flux is unknown.
+    blocks : of galaxies, in order.
     bands : band -> its weights (L,), and the flux density of one nanomaggy: bands in order, whose
         differences are the colours.
     """
-    parts: list[GalaxyScores] = []
-    sums = _Sums(len(wavelength))
+    parts: list[dict[str, Array]] = []
+    count, squared, within = np.zeros((3, len(wavelength)))
     for flux, half68, half95, truth, z in blocks:
         error = flux.astype(np.float64) - truth
         known = np.isfinite(error)
-        inside = [np.where(known, np.abs(error) <= half, np.nan) for half in (half68, half95)]
-        for name, values in (
-            ("n", known.astype(np.float64)),
-            ("squared", error**2),
-            ("error", error),
-            ("inside68", inside[0]),
-            ("inside95", inside[1]),
-            ("half68", np.where(known, half68, np.nan)),
-        ):
-            sums.add(name, values)
-        parts.append(
-            GalaxyScores(
-                mse=_row_mean(error**2),
-                mae=_row_mean(np.abs(error)),
-                inside68=_row_mean(inside[0]),
-                inside95=_row_mean(inside[1]),
-                line_offset=line_offsets(flux, truth, z, wavelength=wavelength),
-                colours=colours(flux, bands),
-                true_colours=colours(truth, bands),
-            )
+        inside68, inside95 = (
+            np.where(known, np.abs(error) <= half, np.nan) for half in (half68, half95)
         )
-    count = np.maximum(sums.total["n"], 1)
-    mean = {name: total / count for name, total in sums.total.items()}
-    return ScoredSpectra(
-        galaxies=_joined(parts),
-        wavelengths=WavelengthScores(
-            rmse=np.sqrt(mean["squared"]),
-            bias=mean["error"],
-            inside68=mean["inside68"],
-            inside95=mean["inside95"],
-            half68=mean["half68"],
-        ),
-    )
+        count += known.sum(axis=0)
+        squared += np.nansum(error**2, axis=0)
+        within += np.nansum(inside68, axis=0)
+        parts.append(
+            {
+                "mse": _row_mean(error**2),
+                "mae": _row_mean(np.abs(error)),
+                "inside68": _row_mean(inside68),
+                "inside95": _row_mean(inside95),
+                "line_offset": line_offsets(flux, truth, z, wavelength=wavelength),
+                "colours": colours(flux, bands),
+                "true_colours": colours(truth, bands),
+            }
+        )
+    joined: dict[str, Any] = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+    }
+    count = np.maximum(count, 1)
+    by_wavelength = {"rmse": np.sqrt(squared / count), "inside68": within / count}
+    return ScoredSpectra(**joined, by_wavelength=by_wavelength)
 
 
 def colours(flux: Flux, bands: Mapping[str, tuple[Array, float]]) -> Array:
@@ -186,11 +151,3 @@ def _row_mean(values: Array) -> Array:
     total = np.where(known, values, 0.0).sum(axis=1)
     mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
     return mean
-
-
-def _joined(parts: list[GalaxyScores]) -> GalaxyScores:
-    columns: dict[str, Any] = {
-        entry.name: np.concatenate([getattr(part, entry.name) for part in parts])
-        for entry in fields(GalaxyScores)
-    }
-    return GalaxyScores(**columns)

@@ -15,7 +15,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ SCHEMA = "pix2z-spectra 1"
 
 CHUNK_ROWS = 16
 
+Dtypes = Mapping[str, DTypeLike]
+
 LEAST_BYTES = 1 << 20
 """What a file of spectra has room for beside the flux, before it is begun."""
 
@@ -43,15 +45,13 @@ LEAST_BYTES = 1 << 20
 class SpectrumFile:
     """An open file of N spectra.
 
-    wavelength : (L,) Angstrom. object_id : (N,), row numbers where the file has none.
+    wavelength : (L,) Angstrom.
     basis : the templates in the file, or None.
     redshift_range : first and last redshift of reconstructions, or None of other spectra.
     """
 
     path: Path
     wavelength: NDArray[np.float64]
-    object_id: NDArray[np.int64]
-    unit: str
     basis: Templates | None
     redshift_range: tuple[float, float] | None
     _flux: h5py.Dataset
@@ -59,7 +59,7 @@ class SpectrumFile:
 
     def __len__(self) -> int:
         """Return the number of spectra."""
-        return len(self.object_id)
+        return int(self._flux.shape[0])
 
     def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Flux and inverse variance of rows [first, stop), each (stop - first, L).
@@ -86,10 +86,8 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         schema = text_attribute(file, "schema", path)
         if schema != SCHEMA:
             raise InputError(f"{path}: expected attribute schema {SCHEMA!r}; received {schema!r}")
-        wavelength = _numbers(file, path, "wavelength", dimensions=1)
+        values = _array(file, path, "wavelength", dimensions=1)
         flux = _numbers(file, path, "flux", dimensions=2)
-        with reading(path, "wavelength"):
-            values = wavelength[...].astype(np.float64)
         try:
             wavelength_grid(values)
         except ValueError as error:
@@ -106,8 +104,6 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         yield SpectrumFile(
             path=path,
             wavelength=values,
-            object_id=_object_id(file, path, len(flux)),
-            unit=text_attribute(file, "unit", path) or "",
             basis=_basis(file, path),
             redshift_range=_redshift_range(file, path),
             _flux=flux,
@@ -126,27 +122,19 @@ def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.
     return dataset
 
 
-def _object_id(file: h5py.File, path: Path, n: int) -> NDArray[np.int64]:
-    if not has_key(file, path, "object_id"):
-        return np.arange(n)
-    dataset = _numbers(file, path, "object_id", dimensions=1)
-    if dataset.shape != (n,) or dataset.dtype.kind not in "iu":
-        raise InputError(
-            f"{path}: object_id: expected {n} integers; received {dataset.shape} of {dataset.dtype}"
-        )
-    with reading(path, "object_id"):
-        return np.asarray(dataset[...]).astype(np.int64)
+def _array(file: h5py.File, path: Path, key: str, *, dimensions: int) -> NDArray[np.float64]:
+    dataset = _numbers(file, path, key, dimensions=dimensions)
+    with reading(path, key):
+        return np.asarray(dataset[...], np.float64)
 
 
 def _basis(file: h5py.File, path: Path) -> Templates | None:
     if not has_key(file, path, "basis"):
         return None
-    wavelength = _numbers(file, path, "basis/wavelength", dimensions=1)
-    flux = _numbers(file, path, "basis/flux", dimensions=2)
-    with reading(path, "basis"):
-        arrays = wavelength[...].astype(np.float64), flux[...].astype(np.float64)
+    wavelength = _array(file, path, "basis/wavelength", dimensions=1)
+    flux = _array(file, path, "basis/flux", dimensions=2)
     try:
-        return Templates(*arrays, non_negative=False)
+        return Templates(wavelength, flux, non_negative=False)
     except ValueError as error:
         raise InputError(f"{path}: basis: {error}") from error
 
@@ -170,45 +158,34 @@ class SpectrumWriter:
     """An open file of spectra that is filled in row order; made by `spectrum_writer`."""
 
     def __init__(
-        self,
-        file: h5py.File,
-        wavelength: NDArray[np.float64],
-        *,
-        n: int,
-        with_errors: bool,
-        spectra: Sequence[str],
-        columns: Mapping[str, DTypeLike],
+        self, file: h5py.File, n: int, spectra: Mapping[str, int], columns: Dtypes
     ) -> None:
-        """Make the datasets for n rows, and claim their space on the disk."""
-        shape = (n, len(wavelength))
-        file.create_dataset("wavelength", data=wavelength, track_times=False)
-        names = ("flux", *(("flux_error",) if with_errors else ()), *spectra)
-        dtypes: dict[str, DTypeLike] = {**dict.fromkeys(names, np.float32), **columns}
-        self._datasets = {
+        """Make the datasets for n rows, and claim their space on the disk.
+
+        `spectra` : name -> number of wavelengths.
+        """
+        datasets = {
             name: file.create_dataset(
-                name,
-                shape if name in names else (n,),
-                dtype,
-                chunks=(min(CHUNK_ROWS, n), shape[1]) if name in names else None,
-                track_times=False,
+                name, (n, width), np.float32, chunks=(min(CHUNK_ROWS, n), width), track_times=False
             )
-            for name, dtype in dtypes.items()
+            for name, width in spectra.items()
         }
-        self._n, self._filled = n, 0
-        stored = sum(d.size * d.dtype.itemsize for d in self._datasets.values())
+        for name, dtype in columns.items():
+            datasets[name] = file.create_dataset(name, (n,), dtype, track_times=False)
+        stored = sum(dataset.size * dataset.dtype.itemsize for dataset in datasets.values())
         reserve(file.id.get_vfd_handle(), stored)
+        self._datasets, self._n, self._filled = datasets, n, 0
 
     def append(self, **blocks: ArrayLike) -> None:
-        """Write the next b rows: ``flux`` (b, L), ``flux_error`` (b, L), and columns (b,)."""
+        """Write the next b rows: ``flux`` (b, L), other spectra (b, L), and columns (b,)."""
         if set(blocks) != set(self._datasets):
             raise ValueError(f"expected {sorted(self._datasets)}; got {sorted(blocks)}")
         arrays = {name: np.asarray(block) for name, block in blocks.items()}
-        b = len(arrays["flux"])
+        stop = self._filled + len(arrays["flux"])
         for name, values in arrays.items():
-            expected = (b, *self._datasets[name].shape[1:])
+            expected = (len(arrays["flux"]), *self._datasets[name].shape[1:])
             if values.shape != expected:
                 raise ValueError(f"{name} must have shape {expected}; got {values.shape}")
-        stop = self._filled + b
         if stop > self._n:
             raise ValueError(f"expected {self._n} rows in all; got at least {stop}")
         for name, values in arrays.items():
@@ -230,7 +207,7 @@ def spectrum_writer(
     unit: str,
     with_errors: bool = True,
     spectra: Sequence[str] = (),
-    columns: Mapping[str, DTypeLike] | None = None,
+    columns: Dtypes | None = None,
     basis: Templates | None = None,
     redshift_range: tuple[float, float] | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
@@ -257,19 +234,20 @@ def spectrum_writer(
     wavelength_grid(values)
     if n < 1:
         raise ValueError(f"n: expected 1 or more; got {n}")
-    with ExitStack() as opened:
-        partial = opened.enter_context(atomic_path(path))
+    arrays: dict[str, ArrayLike] = {}
+    if basis is not None:
+        arrays |= {"basis/wavelength": basis.wavelength, "basis/flux": basis.flux}
+    if redshift_range is not None:
+        arrays["redshift_range"] = redshift_range
+    arrays["wavelength"] = values
+    with atomic_path(path) as partial:
         with partial.open("wb") as whole:  # before HDF5 has anything to write at all
             reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
-        file = opened.enter_context(h5py.File(partial, "w"))
-        file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
-        if basis is not None:
-            for name, array in (("wavelength", basis.wavelength), ("flux", basis.flux)):
-                file.create_dataset(f"basis/{name}", data=array, track_times=False)
-        if redshift_range is not None:
-            file.create_dataset("redshift_range", data=redshift_range, track_times=False)
-        writer = SpectrumWriter(
-            file, values, n=n, with_errors=with_errors, spectra=spectra, columns=columns or {}
-        )
-        yield writer
-        writer.finish()
+        with h5py.File(partial, "w") as file:
+            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, track_times=False)
+            names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
+            writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
+            yield writer
+            writer.finish()

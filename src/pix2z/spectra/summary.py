@@ -1,4 +1,4 @@
-"""What the scores of reconstructed spectra add up to, with intervals over groups of galaxies."""
+"""What the scores of reconstructed spectra add up to, with intervals over groups of scored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import json_number, with_interval
 from pix2z.evaluation.bootstrap import group_weights
-from pix2z.spectra.scores import GalaxyScores, ScoredSpectra
+from pix2z.spectra.scores import ScoredSpectra
 
 __all__ = ["compare_spectra", "spectrum_summary"]
 
@@ -34,26 +34,25 @@ def spectrum_summary(
     ----------
     measured_colours : (n, C) of the stamps, by aperture photometry; NaN where not measured.
     """
-    galaxies = scored.galaxies
     colours = {
         name: {
-            "against_target": _spread(galaxies.colours[:, i] - galaxies.true_colours[:, i]),
-            "against_measured": _spread(galaxies.colours[:, i] - measured_colours[:, i]),
+            "against_target": _spread(scored.colours[:, i] - scored.true_colours[:, i]),
+            "against_measured": _spread(scored.colours[:, i] - measured_colours[:, i]),
         }
         for i, name in enumerate(colour_names)
     }
     return {
-        "mse": _mean_interval(galaxies.mse, group_id, n_bootstrap, seed),
-        "mae": _mean_interval(galaxies.mae, group_id, n_bootstrap, seed),
-        "coverage_68": json_number(float(np.nanmean(galaxies.inside68))),
-        "coverage_95": json_number(float(np.nanmean(galaxies.inside95))),
+        "mse": _mean_interval(scored.mse, group_id, n_bootstrap, seed),
+        "mae": _mean_interval(scored.mae, group_id, n_bootstrap, seed),
+        "coverage_68": json_number(float(np.nanmean(scored.inside68))),
+        "coverage_95": json_number(float(np.nanmean(scored.inside95))),
         "colours": colours,
-        "h_alpha": _line_summary(galaxies.line_offset),
+        "h_alpha": _line_summary(scored.line_offset),
     }
 
 
 def compare_spectra(
-    scores: Mapping[str, GalaxyScores],
+    scores: Mapping[str, ScoredSpectra],
     pairs: tuple[tuple[str, str], ...],
     masks: Mapping[str, NDArray[np.bool_]],
     *,
@@ -61,7 +60,7 @@ def compare_spectra(
     n_bootstrap: int,
     seed: int,
 ) -> list[Json]:
-    """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies."""
+    """Paired differences, a minus b, of the mean error of spectra, on subsets of the scored."""
     entries = []
     for a, b in pairs:
         if a not in scores or b not in scores:
@@ -102,19 +101,19 @@ def _mean_interval(
 def _spread(difference: Array) -> Json:
     """Median and NMAD of differences of a colour, AB magnitudes."""
     known = difference[np.isfinite(difference)]
-    if not len(known):
-        return {"n": 0, "median": None, "nmad": None}
-    median = float(np.median(known))
-    nmad = 1.4826 * float(np.median(np.abs(known - median)))
-    return {"n": len(known), "median": median, "nmad": nmad}
+    median = float(np.median(known)) if len(known) else None
+    return {"n": len(known), "median": median, "nmad": _nmad(known)}
 
 
 def _line_summary(offset: Array) -> Json:
     """How often a line that is there is found, and how far from its place."""
     there = offset[~np.isnan(offset)]
-    if not len(there):
-        return {"n": 0, "found": None, "nmad": None}
-    shown = there[np.isfinite(there)]
-    share = float((np.abs(there) < LINE_FOUND).mean())
-    nmad = 1.4826 * float(np.median(np.abs(shown - np.median(shown)))) if len(shown) else np.nan
-    return {"n": len(there), "found": share, "nmad": json_number(nmad)}
+    found = float((np.abs(there) < LINE_FOUND).mean()) if len(there) else None
+    return {"n": len(there), "found": found, "nmad": _nmad(there[np.isfinite(there)])}
+
+
+def _nmad(values: Array) -> float | None:
+    """Normalised median absolute deviation; None of nothing."""
+    if not len(values):
+        return None
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))

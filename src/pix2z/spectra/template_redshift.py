@@ -13,7 +13,7 @@ and no weight of a column could then be held to be non-negative.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,7 +114,7 @@ def fit_redshifts(
         coarse=coarse,
         errors_known=ivar is not None,
     )
-    blocks = [_fit_block(flux[rows], _rows(weight, rows), fit) for rows in _blocks(len(flux), fit)]
+    blocks = [_fit_block(flux[rows], weight[rows], fit) for rows in _blocks(len(flux), fit)]
     return join_redshifts(blocks)
 
 
@@ -141,34 +141,24 @@ class _Fit:
         return len(self.lattice.flux) + len(self.basis) + 1
 
 
-@dataclass(frozen=True)
-class _Minimum:
+class _Minimum(NamedTuple):
     """A minimum in places of the lattice, and its 1 sigma error."""
 
-    place: float
-    chi2: float
-    sigma: float
+    place: float = np.nan
+    chi2: float = np.nan
+    sigma: float = np.nan
 
 
 def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: WavelengthGrid) -> tuple[Array, Array]:
-    """Flux with 0 at bad pixels, and weights (N, L), or (1, L) where all spectra share them."""
+    """Flux and weights (N, L), both 0 at bad pixels."""
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:
         raise ValueError(f"flux must be (N, {grid.n}); got shape {values.shape}")
     weight = np.ones(grid.n) if ivar is None else np.array(ivar, np.float64)
     if weight.shape not in (values.shape, (grid.n,)):
         raise ValueError(f"ivar must be {values.shape} or ({grid.n},); got shape {weight.shape}")
-    good = np.isfinite(weight) & (weight > 0)
-    usable = good & np.isfinite(values)
-    if weight.ndim == 1 and (usable == good).all():
-        weight = weight[None]
-        usable = np.broadcast_to(good, values.shape)
-        return np.where(usable, values, 0.0), np.where(good, weight, 0.0)
-    return np.where(usable, values, 0.0), np.where(usable, weight, 0.0)
-
-
-def _rows(weight: Array, rows: slice) -> Array:
-    return weight if len(weight) == 1 else weight[rows]
+    good = np.isfinite(weight) & (weight > 0) & np.isfinite(values)
+    return np.where(good, values, 0.0), np.where(good, weight, 0.0)
 
 
 def _blocks(n: int, fit: _Fit) -> list[slice]:
@@ -180,13 +170,10 @@ def _blocks(n: int, fit: _Fit) -> list[slice]:
 
 
 def _fit_block(flux: Array, weight: Array, fit: _Fit) -> SpectrumRedshifts:
-    n_good = np.broadcast_to((weight > 0).sum(axis=1), len(flux))
-    scan = _scan(flux, weight, fit)
-    minima = [
-        _minima(scan[row], flux[row], weight[row % len(weight)], int(n_good[row]), fit)
-        for row in range(len(flux))
-    ]
-    return _collect(minima, flux, weight, n_good.astype(np.int64), fit)
+    scan, n_good = _scan(flux, weight, fit), (weight > 0).sum(axis=1)
+    rows = zip(scan, flux, weight, n_good - fit.n_fitted, strict=True)
+    minima = [_minima(*row, fit) for row in rows]
+    return _collect(minima, flux, weight, n_good, fit)
 
 
 def _scan(flux: Array, weight: Array, fit: _Fit) -> Array:
@@ -214,9 +201,8 @@ def _binned(values: Array, n_bins: int, width: int) -> Array:
     return values[:, : n_bins * width].reshape(len(values), n_bins, width)
 
 
-def _minima(scan: Array, flux: Array, weight: Array, n_good: int, fit: _Fit) -> list[_Minimum]:
+def _minima(scan: Array, flux: Array, weight: Array, n_dof: int, fit: _Fit) -> list[_Minimum]:
     """Best minima, more than `SEPARATION` apart, the best first."""
-    n_dof = n_good - fit.n_fitted
     if n_dof <= 0 or not np.isfinite(scan).any():
         return []
     step = PHASES * fit.coarse
@@ -269,7 +255,8 @@ def _at(places: list[int], flux: Array, weight: Array, fit: _Fit) -> Array:
     """Chi-square at places of the lattice."""
     if not places:
         return np.empty(0)
-    templates, known = zip(*(fit.lattice.at(q, len(flux)) for q in places), strict=True)
+    seen = [fit.lattice.at(place, len(flux)) for place in places]
+    templates, known = (np.stack(arrays) for arrays in zip(*seen, strict=True))
     return chi_square_at(
         flux,
         weight,
@@ -283,16 +270,12 @@ def _at(places: list[int], flux: Array, weight: Array, fit: _Fit) -> Array:
 def _collect(
     minima: list[list[_Minimum]], flux: Array, weight: Array, n_good: NDArray[np.int64], fit: _Fit
 ) -> SpectrumRedshifts:
-    nothing = _Minimum(np.nan, np.nan, np.nan)
-    best = [of_one[0] if of_one else nothing for of_one in minima]
-    second = [of_one[1] if len(of_one) > 1 else nothing for of_one in minima]
-    place, chi2, sigma = (
-        np.array([getattr(m, name) for m in best], np.float64).reshape(-1)
-        for name in ("place", "chi2", "sigma")
-    )
-    z = _redshift(place, fit)
-    z_second = _redshift(np.array([m.place for m in second]).reshape(-1), fit)
-    delta = np.array([m.chi2 for m in second]).reshape(-1) - chi2
+    best = [of_one[0] if of_one else _Minimum() for of_one in minima]
+    second = [of_one[1] if len(of_one) > 1 else _Minimum() for of_one in minima]
+    place, chi2, sigma = np.reshape(best, (-1, 3)).T
+    second_place, second_chi2, _ = np.reshape(second, (-1, 3)).T
+    z, z_second = _redshift(place, fit), _redshift(second_place, fit)
+    delta = second_chi2 - chi2
     delta = np.where(np.isfinite(delta), delta, np.inf)
     n_dof = np.maximum(n_good - fit.n_fitted, 0)
     scale = _scale(chi2, n_dof, fit)

@@ -15,10 +15,8 @@ import xgboost
 from numpy.typing import NDArray
 
 from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
-from pix2z.dataset.splits import Split
-from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values, with_interval
+from pix2z.evaluation.arm_metrics import measure, with_interval
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
@@ -28,13 +26,11 @@ from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
-    "WAY_METRICS",
     "Way",
     "boosted_way",
     "compare_ways",
     "fit_boosted",
     "network_way",
-    "point_terms_of_way",
     "template_way",
     "way_terms",
 ]
@@ -58,8 +54,7 @@ Way = tuple[Array, Array]
 
 def network_way(reconstructed: Reconstructed) -> Way:
     """Medians of the redshift PDF that shifts the network's basis; NaN of a plain network."""
-    z = reconstructed.file["pix2z_z_median"][...].astype(np.float64)
-    return z[reconstructed.calibration], z[reconstructed.test]
+    return _way(reconstructed, reconstructed.file["pix2z_z_median"][...])
 
 
 def template_way(
@@ -73,22 +68,22 @@ def template_way(
     n = search.n_pixels
     ln_wavelength = np.log(reconstructed.file["wavelength"][...])[None, :]
     wavelength = np.exp(binned(ln_wavelength, n)[0])
+    templates = reconstructed.templates(search.n_templates)
     z = []
-    for block in reconstructed.blocks(slice(0, len(reconstructed))):
+    for block in reconstructed.blocks():
         flux, error = (binned(reconstructed.relative(k, block), n) for k in ("flux", "flux_error"))
         fit = fit_redshifts(
             wavelength,
             flux,
             1 / np.maximum(error, LEAST_ERROR) ** 2,
-            reconstructed.templates(search.n_templates),
+            templates,
             z_min=z_range[0],
             z_max=z_range[1],
             degree=search.degree,
         )
         at_end = (fit.flags & FitFlag.AT_END) > 0
         z.append(np.where(at_end, fit.z_second, fit.z))
-    every = np.concatenate(z)
-    return every[reconstructed.calibration], every[reconstructed.test]
+    return _way(reconstructed, np.concatenate(z))
 
 
 def boosted_way(
@@ -101,12 +96,16 @@ def boosted_way(
             for part in ("train", "validation")
         )
     trees = fit_boosted(train, validation, settings=settings)
-    every = [
+    z = [
         trees.predict(binned(reconstructed.relative("flux", block), settings.n_pixels))
-        for block in reconstructed.blocks(slice(0, len(reconstructed)))
+        for block in reconstructed.blocks()
     ]
-    z = np.concatenate(every).astype(np.float64)
-    return z[reconstructed.calibration], z[reconstructed.test]
+    return _way(reconstructed, np.concatenate(z))
+
+
+def _way(reconstructed: Reconstructed, z: NDArray[np.floating]) -> Way:
+    first = reconstructed.n_calibration
+    return z[:first].astype(np.float64), z[first:].astype(np.float64)
 
 
 def fit_boosted(
@@ -133,36 +132,27 @@ def fit_boosted(
     return trees
 
 
-def way_terms(way: Way, galaxies: Galaxies, split: Split, *, grid: RedshiftGrid) -> GalaxyTerms:
-    """Terms of the metrics of a way on the test galaxies; residuals of calibration galaxies."""
-    columns = prediction_columns(galaxies, split.test)
-    z_calibration = galaxies.column("specz_redshift", split.calibration).astype(np.float64)
-    return point_terms_of_way(
-        (way[0], z_calibration), way[1], columns, grid=grid, n_phot_bins=N_PHOT_BINS
-    )
-
-
-def point_terms_of_way(
-    calibration: tuple[Array, Array],
-    z_phot: Array,
+def way_terms(
+    way: Way,
+    z_calibration: Array,
     columns: Mapping[str, NDArray[Any]],
     *,
     grid: RedshiftGrid,
-    n_phot_bins: int,
 ) -> GalaxyTerms:
-    """Terms of the metrics of a point estimator on the test galaxies.
+    """Terms of the metrics of a way on the test galaxies, PDFs by residuals of calibration ones.
 
     Parameters
     ----------
-    calibration : z_phot and z_spec of calibration galaxies.
-    z_phot : (n,) of the test galaxies; one that is not finite counts as the calibration median.
-    columns : of `redshift_pdf.predictions.COLUMNS`, but z_phot, (n,).
+    way : a z_phot that is not finite counts as the calibration median.
+    z_calibration : (m,) true redshifts of the calibration galaxies.
+    columns : of `redshift_pdf.predictions.COLUMNS`, but z_phot, (n,), of the test galaxies.
     """
-    known = np.isfinite(calibration[0])
+    z_residual, z_test = way
+    known = np.isfinite(z_residual)
     residual = fit_residual_pdf(
-        calibration[0][known], calibration[1][known], grid=grid, n_phot_bins=n_phot_bins
+        z_residual[known], z_calibration[known], grid=grid, n_phot_bins=N_PHOT_BINS
     )
-    z_phot = np.where(np.isfinite(z_phot), z_phot, np.median(calibration[1]))
+    z_phot = np.where(np.isfinite(z_test), z_test, np.median(z_calibration))
     z_phot = np.clip(z_phot, grid.z_min, grid.z_max)
 
     def chunks() -> Iterator[Predictions]:
@@ -193,25 +183,21 @@ def compare_ways(
     difference, low, high}]}, a being a way and b the reference.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
-    measured: dict[str, Json] = {name: {} for name in ways}
+    intervals: dict[str, Json] = {name: {} for name in ways}
     contrasts: list[Json] = []
     for subset, keep in masks.items():
-        chosen = {name: select_terms(terms, keep) for name, terms in ways.items()}
-        value = {name: metric_values(terms, only=WAY_METRICS) for name, terms in chosen.items()}
-        drawn = {
-            name: bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
-            for name, terms in chosen.items()
+        measured = {
+            name: measure(
+                select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS
+            )
+            for name, terms in ways.items()
         }
-        for name in ways:
-            measured[name][subset] = {
-                metric: with_interval(value[name][metric], drawn[name][metric])
-                for metric in WAY_METRICS
-            }
-            if name == reference:
-                continue
-            for metric in WAY_METRICS:
-                difference = value[name][metric] - value[reference][metric]
-                replicates = drawn[name][metric] - drawn[reference][metric]
+        known = measured[reference]
+        for name, found in measured.items():
+            of_way = found.intervals()
+            intervals[name][subset] = {metric: of_way[metric] for metric in WAY_METRICS}
+            for metric in WAY_METRICS if name != reference else ():
+                difference = with_interval(*found.difference(known, metric), name="difference")
                 entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
-                contrasts.append(entry | with_interval(difference, replicates, name="difference"))
-    return {"reference": reference, "ways": measured, "contrasts": contrasts}
+                contrasts.append(entry | difference)
+    return {"reference": reference, "ways": intervals, "contrasts": contrasts}

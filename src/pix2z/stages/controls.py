@@ -6,7 +6,6 @@ from pix2z.config.controls import ControlsConfig
 from pix2z.config.ingest import IngestConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.controls import features, parameters, suite
-from pix2z.controls.methods import Settings
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import write_json
@@ -18,7 +17,6 @@ def main() -> None:
     """Fit every control on training galaxies and predict the test galaxies."""
     config, pdf, raw_path = ControlsConfig.read(), PdfConfig.read(), IngestConfig.read().source
     grid = RedshiftGrid(z_min=pdf.z_min, z_max=pdf.z_max, n_bins=pdf.n_bins)
-    settings = Settings(grid=grid, **config.model_dump())
     parts = read_split("data/splits/full.h5").parts()
     with open_galaxies("data/galaxies.h5") as galaxies:
         z_spec, moved = galaxies.column("specz_redshift"), galaxies.column("moved")
@@ -26,8 +24,8 @@ def main() -> None:
         sha256 = galaxies.attribute("source_sha256")
         drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
         measured = features.measured_features(galaxies, np.arange(len(galaxies)))
-        controls = suite.measured_controls(measured, z_spec, moved, parts, settings)
-        controls += suite.parameter_controls(drawn, z_spec, parts, settings)
+        controls = suite.measured_controls(measured, z_spec, moved, parts, config, grid)
+        controls += suite.parameter_controls(drawn, z_spec, parts, config, grid)
         reports = {
             control.name: suite.write_control(
                 "predictions/controls", control, galaxies, parts["test"], grid

@@ -1,14 +1,16 @@
 """Stage: a short study on validation rows -> reports/tuning/, the settings of every hybrid arm."""
 
+from pathlib import Path
+
 from pix2z.config.compute import ComputeConfig
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.stages.runner import run
-from pix2z.tuning.hybrid import hybrid_trials, study_parts
+from pix2z.tuning.hybrid import hybrid_trials, study_key
 from pix2z.tuning.report import write_study
 from pix2z.tuning.space import HYBRID_SPACE
-from pix2z.tuning.study import journal_path, run_study
+from pix2z.tuning.study import run_study
 
 
 def main() -> None:
@@ -17,7 +19,7 @@ def main() -> None:
     processes = ComputeConfig.read().processes
     with hybrid_trials(tune, hybrid, pdf, processes=processes) as train_trials:
         result = run_study(
-            journal=journal_path(".studies", *study_parts(tune, hybrid, pdf)),
+            journal=Path(".studies", study_key(tune, hybrid, pdf, of="stage"), "journal.json"),
             n_trials=tune.n_trials,
             batch=tune.batch,
             seed=tune.seed,

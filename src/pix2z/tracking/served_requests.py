@@ -8,9 +8,8 @@ made here, and every refusal is one sentence.
 import binascii
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,9 +24,9 @@ from pix2z.errors import IntegrityError
 from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
+    "BRIGHTEST_PIXEL",
     "LARGEST_BATCH",
     "LARGEST_EBV",
-    "LARGEST_PIXEL",
     "ModelFailure",
     "Request",
     "RequestError",
@@ -40,11 +39,15 @@ LOG = logging.getLogger(__name__)
 LARGEST_BATCH = 1024
 """Galaxies in one JSON request; arrays of a Python caller may hold any number."""
 
-LARGEST_PIXEL = 1e6
-"""Nanomaggies, magnitude 7.5 in one pixel; far above any galaxy, far below what overflows."""
+BRIGHTEST_PIXEL = 1e6
+"""Nanomaggies, magnitude 7.5 in one pixel, far above any galaxy: more is refused as another unit.
+
+`imaging.LARGEST_PIXEL` only tells numbers from signs for "none": the unit of a file is judged by
+all of its galaxies, and not by its brightest pixel.
+"""
 
 LARGEST_EBV = 3.0
-"""Magnitudes; dereddening by more overflows together with `LARGEST_PIXEL`."""
+"""Magnitudes; dereddening by more overflows together with `BRIGHTEST_PIXEL`."""
 
 SHAPE = (32, 32, 5)
 BYTES_OF_ONE = 4 * 32 * 32 * 5
@@ -178,7 +181,7 @@ def _merged(model_input: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(model_input, Mapping):
         return {**given, "images": model_input}
     if unknown := [key for key in model_input if key not in _KEYS]:
-        raise RequestError(f"inputs has the key {_shown(unknown[0])}; expected images, ebv, pdf.")
+        raise RequestError(f"inputs has the key {unknown[0]!r:.40}; expected images, ebv, pdf.")
     if "images" not in model_input:
         raise RequestError("inputs has no key images; expected images, and ebv and pdf as wanted.")
     if twice := [key for key in model_input if key in given]:
@@ -197,14 +200,15 @@ def _read_images(value: Any) -> NDArray[np.float32]:
     if isinstance(value, str):
         return _from_base64(value)
     if isinstance(value, list):
-        return _from_lists(value)
+        _refuse_larger(len(value))
+        value = _numbers(value, "images")
     if not isinstance(value, np.ndarray):
         raise RequestError(
             f"images is {_kind(value)}; expected {_EXPECTED}, or base64 text of them."
         )
     if value.dtype.kind not in "fiu":
         raise RequestError(f"images is an array of {value.dtype}; expected {_EXPECTED}.")
-    if value.shape[1:] != SHAPE:
+    if value.shape != (0,) and value.shape[1:] != SHAPE:
         raise RequestError(f"images has shape {value.shape}; expected {_EXPECTED}.")
     with np.errstate(over="ignore"):  # beyond float32 is infinite, which counts as masked
         return value.astype(np.float32, copy=False)
@@ -225,29 +229,6 @@ def _from_base64(text: str) -> NDArray[np.float32]:
     return np.frombuffer(content, "<f4").reshape(-1, *SHAPE)
 
 
-def _from_lists(images: list[Any]) -> NDArray[np.float32]:
-    """Read nested lists; numpy alone would take "1.5" for a number and null for an object."""
-    _refuse_larger(len(images))
-    level = images
-    for size in SHAPE:
-        if not all(type(row) is list and len(row) == size for row in level):
-            raise RequestError(f"images are lists of {_shape_of(images)}; expected {_EXPECTED}.")
-        level = list(chain.from_iterable(level))
-    return _numbers(level, "images").reshape(-1, *SHAPE)
-
-
-def _shape_of(nested: list[Any]) -> str:
-    """Describe nested lists by the first of each level."""
-    shape: list[int] = []
-    first: Any = nested
-    while isinstance(first, list) and len(shape) < 8:
-        shape.append(len(first))
-        first = first[0] if first else None
-    if tuple(shape[1:]) == SHAPE:
-        return "unequal lengths"
-    return f"shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
 def _refuse_larger(n: int) -> None:
     if n > LARGEST_BATCH:
         raise RequestError(
@@ -256,11 +237,12 @@ def _refuse_larger(n: int) -> None:
 
 
 def _refuse_brighter(images: NDArray[np.float32]) -> None:
-    beyond = (np.abs(images) > LARGEST_PIXEL) & np.isfinite(images)
+    beyond = (np.abs(images) > BRIGHTEST_PIXEL) & np.isfinite(images)
     if beyond.any():
+        first = np.argmax(beyond.any(axis=(1, 2, 3)))
         raise RequestError(
-            f"images[{np.argmax(beyond.any(axis=(1, 2, 3)))}] has a pixel beyond "
-            f"{LARGEST_PIXEL:,.0f} nanomaggies; expected calibrated fluxes, null or NaN if masked."
+            f"images[{first}] has a pixel beyond {BRIGHTEST_PIXEL:,.0f} nanomaggies; expected "
+            "calibrated fluxes, null or NaN if masked."
         )
 
 
@@ -268,12 +250,9 @@ def _read_ebv(value: Any, n: int) -> NDArray[np.float32]:
     """Read E(B-V), (n,); missing, negative and infinite values are unknown, NaN."""
     if value is None:
         return np.full(n, np.nan, np.float32)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-        ebv = value.astype(np.float32)
-    elif isinstance(value, list | tuple | np.ndarray):
-        ebv = _numbers(list(value), "ebv")
-    else:
+    if not isinstance(value, list | tuple | np.ndarray):
         raise RequestError(f"ebv is {_kind(value)}; expected a list of {n} numbers.")
+    ebv = _numbers(value, "ebv")
     if ebv.shape != (n,):
         raise RequestError(f"ebv has shape {ebv.shape}; expected one number per galaxy, {n}.")
     ebv = np.where(np.isfinite(ebv) & (ebv >= 0), ebv, np.float32(np.nan))
@@ -282,26 +261,37 @@ def _read_ebv(value: Any, n: int) -> NDArray[np.float32]:
     return ebv
 
 
-def _numbers(values: list[Any], name: str) -> NDArray[np.float32]:
-    """Convert a flat list of numbers and null."""
-    for kind in set(map(type, values)):
+def _numbers(values: Sequence[Any] | NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Convert nested lists of numbers and null.
+
+    numpy alone would take "1.5" for a number and null for an object.
+    """
+    try:
+        objects = np.array(values, dtype=object)
+    except ValueError:  # arrays in a list
+        raise RequestError(f"{name} has arrays of unequal shapes in it.") from None
+    for kind in set(map(type, objects.flat)):
+        if kind is list:
+            raise RequestError(f"{name} has lists of unequal lengths; expected {_EXPECTED}.")
         if kind is bool or not issubclass(kind, _NUMBERS):
-            other = next(value for value in values if type(value) is kind)
+            other = next(value for value in objects.flat if type(value) is kind)
             raise RequestError(f"{name} has {_kind(other)} in it; expected numbers, or null.")
     try:
         with np.errstate(over="ignore"):
-            return np.array(values, np.float32)
+            return objects.astype(np.float32)
     except OverflowError:
         raise RequestError(f"{name} has a number in it that is too large.") from None
 
 
 def _kind(value: Any) -> str:
     """Name what JSON or Python calls a value."""
-    names = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
-    numbers = {int: "a number", float: "a number", type(None): "null"}
-    return {**names, **numbers}.get(type(value), f"a {type(value).__name__}")
-
-
-def _shown(key: Any) -> str:
-    text = repr(key)
-    return text if len(text) <= 40 else f"{text[:36]}...'"
+    names = {
+        str: "text",
+        bool: "true or false",
+        dict: "an object",
+        list: "a list",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")

@@ -1,10 +1,11 @@
 """``pix2z serve``: a registered version behind MLflow's own server.
 
-The version is copied into a folder, then ``uvicorn`` runs MLflow's application on it in a process
-of its own, as ``mlflow models serve --env-manager local`` does. pix2z is not imported in that
-process, so the version runs the code that was registered with it.
+``uvicorn`` runs MLflow's application on a copy of the version in a process of its own, as
+``mlflow models serve --env-manager local`` does. pix2z is not imported in that process, so the
+version runs the code that was registered with it.
 """
 
+import ctypes
 import ipaddress
 import os
 import re
@@ -21,78 +22,23 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from mlflow.artifacts import download_artifacts
-from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json
-from pix2z.tracking.store import Store, default_store
-from pix2z.tracking.versions import (
-    CHAMPION,
-    PRODUCTION,
-    Version,
-    find_version,
-    read_versions,
-    with_alias,
-)
+from pix2z.errors import InputError, Pix2zError
 
-__all__ = ["CHAMPION_URI", "Server", "fetch_version", "free_port", "is_loopback", "running"]
-
-CHAMPION_URI = f"models:/{PRODUCTION}@{CHAMPION}"
+__all__ = ["Server", "free_port", "is_loopback", "running"]
 
 PATIENCE_SECONDS = 20
 """What the server has for the requests it is at when it is told to stop."""
 
-_REASON = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
+TRACEBACK_SECONDS = 10
+"""What it has to write a traceback to its end."""
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that comes when the parent ends."""
+
+_EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)")
 """The last line of a traceback, without the module of the exception."""
-
-
-def fetch_version(store: Store, spec: str, folder: Path) -> tuple[Version, Path]:
-    """Copy the model that `spec` names into `folder`; return its version and where it lies.
-
-    Parameters
-    ----------
-    spec : as `find_version` takes it: an arm, or a version as ``pix2z-full/3`` or
-        ``models:/pix2z@champion``.
-
-    Raises
-    ------
-    InputError
-        There is no such version.
-    IntegrityError
-        Its files hold another pool than was registered.
-    Pix2zError
-        Its files cannot be read.
-    """
-    versions = read_versions(store.client)
-    if spec == CHAMPION_URI and with_alias(versions, CHAMPION) is None:
-        raise InputError(
-            f"{spec}: there is no champion yet; `pix2z promote` makes one, and --model ARM serves "
-            "an arm without"
-        )
-    if not versions:
-        raise InputError(f"model {spec!r}: no models are registered yet; run `make repro`")
-    version = find_version(versions, spec)
-    model = _download(store, version, folder)
-    described = read_json(model / "artifacts/pool/pool.json")
-    digest = described.get("digest") if isinstance(described, dict) else None
-    if digest != version.pool_digest:
-        raise IntegrityError(
-            f"{version.label}: its files hold the pool {digest}, not {version.pool_digest}, which "
-            "was registered"
-        )
-    return version, model
-
-
-def _download(store: Store, version: Version, folder: Path) -> Path:
-    try:
-        with default_store(store.uri):
-            source = store.client.get_model_version_download_uri(version.name, str(version.number))
-            return Path(download_artifacts(source, dst_path=str(folder), tracking_uri=store.uri))
-    except (MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Pix2zError(f"{version.label}: its files cannot be read ({reason})") from error
 
 
 def is_loopback(host: str) -> bool:
@@ -160,14 +106,30 @@ class Server:
                 return False
 
     def is_broken(self) -> bool:
-        """Tell whether it never will; of several workers, uvicorn starts broken ones for ever."""
-        return self.process.poll() is not None or any("Traceback" in s for s in self.early_lines)
+        """Tell whether it never will answer, once it has written why.
+
+        A traceback comes line by line. One worker ends after it; of several, uvicorn starts
+        broken ones for ever, so that the line of the exception is all there is to wait for.
+        """
+        if any("Traceback" in line for line in self.early_lines):
+            for _ in range(TRACEBACK_SECONDS):
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(1)
+                if self.process.poll() is not None or self.exceptions():
+                    break
+            return True
+        return self.process.poll() is not None
+
+    def exceptions(self) -> list[str]:
+        """Return the exceptions among what it wrote before it answered."""
+        return [match[1] for line in self.early_lines if (match := _EXCEPTION.match(line))]
 
     def reason(self) -> str:
         """Return in one line why it does not answer."""
-        reasons = [match[1] for line in self.early_lines if (match := _REASON.match(line))]
-        written = [line.strip() for line in self.early_lines if line.strip()]
-        return (reasons or written or [f"exit code {self.process.returncode}"])[-1]
+        written = [
+            line.strip() for line in self.early_lines if re.match(r"(?!.*Traceback)\S", line)
+        ]
+        return (self.exceptions() or written or [f"exit code {self.process.returncode}"])[-1]
 
 
 @contextmanager
@@ -203,6 +165,12 @@ def running(model: Path, *, host: str, port: int, workers: int) -> Iterator[Serv
             log.join()
 
 
+def _end_with_parent() -> None:
+    """Ask Linux to end the server where this process is killed and cannot do so itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[str]:
     """Run what ``mlflow models serve`` runs, with this interpreter and without a log of requests.
 
@@ -217,6 +185,7 @@ def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_end_with_parent,
         start_new_session=True,  # Ctrl-C reaches this process alone, which tells the server
     )
 

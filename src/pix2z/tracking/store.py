@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
@@ -84,14 +84,9 @@ def tracking_uri() -> str:
 
 def shown_uri(uri: str) -> str:
     """Return the URI of a store without the password that it may hold."""
-    parts = urlsplit(uri)
-    query = re.sub(r"(^|&)password=[^&]*", "", parts.query)
-    host = parts.netloc
-    if parts.password is not None:
-        host = f"{parts.username}@{host.rpartition('@')[2]}"
-    if (host, query) == (parts.netloc, parts.query):
-        return uri  # as it was written: urlunsplit would take the slashes of sqlite:////path
-    return urlunsplit(parts._replace(netloc=host, query=query))
+    if uri.startswith(_SQLITE) or "://" not in uri:
+        return uri
+    return make_url(uri).difference_update_query(["password"]).render_as_string()
 
 
 def open_store() -> Store:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json, text_digest
 
@@ -30,15 +29,14 @@ __all__ = [
     "CHAMPION",
     "FINETUNED",
     "MODELS",
+    "POOL_FILES",
     "PREVIOUS",
     "PRODUCTION",
     "SHOWN",
     "Version",
     "download",
     "find_version",
-    "known_pools",
     "listed_versions",
-    "local_pool",
     "newest",
     "pool_cache",
     "read_versions",
@@ -55,14 +53,14 @@ CHAMPION, PREVIOUS = "champion", "previous"
 MODELS, FINETUNED = "models", "finetuned"
 """Folders of trained arms and of fine-tuned models, in the root of the repository."""
 
+POOL_FILES = "artifacts/pool"
+"""Folder of the pool among the files of a version."""
+
 SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_68", "coverage_95")
 """Metrics on the test galaxies of each version; those of versions of different test digests are of
 different galaxies."""
 
 _DIGESTS = ("pool_digest", "test_digest", "split_digest", "galaxies_digest", "base_pool_digest")
-_OLD_LOCK = "pix2z-promotion-lock"
-"""A registered model that older stores may still hold; it was a lock, and no model."""
-
 _URI = "models:/"
 _IN_REGISTRY = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?(/\d+|@[^/]+)")
 _EXPECTED = f"a folder with pool.json, or {_URI}NAME/VERSION or {_URI}NAME@ALIAS of MLflow"
@@ -94,8 +92,8 @@ class Version:
 
     @property
     def pool_digest(self) -> str:
-        """Digest of its networks and their calibration; empty where pix2z did not register it."""
-        return self.tags.get("pool_digest", "")
+        """Digest of its networks and their calibration."""
+        return self.tags["pool_digest"]
 
     @property
     def test_digest(self) -> str:
@@ -109,16 +107,16 @@ class Version:
 
 
 def read_versions(client: "MlflowClient") -> list[Version]:
-    """Every version of the models of redshift networks, by name, the newest first."""
+    """Every version that holds a pool, by name, the newest first."""
     from mlflow.utils import get_results_from_paginated_fn
 
-    def every(search: Any) -> list[Any]:
-        matching = f"name LIKE '{PRODUCTION}%'"
+    def every(search: Any, matching: str) -> list[Any]:
         pages = lambda n, token: search(matching, n, page_token=token)  # noqa: E731
         results: list[Any] = get_results_from_paginated_fn(pages, _PAGE)
         return results
 
-    aliases = {model.name: model.aliases for model in every(client.search_registered_models)}
+    models = every(client.search_registered_models, f"name LIKE '{PRODUCTION}%'")
+    aliases = {model.name: model.aliases for model in models}
     versions = [
         Version(
             name=version.name,
@@ -128,16 +126,9 @@ def read_versions(client: "MlflowClient") -> list[Version]:
             tags=dict(version.tags),
             aliases=_aliases(aliases.get(version.name, {}), version.version),
         )
-        for version in every(client.search_model_versions)
-        if _holds_pools(version.name)
+        for version in every(client.search_model_versions, "tags.pool_digest LIKE '%'")
     ]
     return sorted(versions, key=lambda version: (version.name, -version.number))
-
-
-def _holds_pools(name: str) -> bool:
-    """Tell whether a registered model is one of redshift networks."""
-    others = (_OLD_LOCK, SPECTRUM_MODEL)
-    return name == PRODUCTION or (name.startswith(f"{PRODUCTION}-") and name not in others)
 
 
 def _aliases(of_model: Mapping[str, Any], number: Any) -> tuple[str, ...]:
@@ -166,11 +157,16 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
     Raises
     ------
     InputError
-        There is none, or it holds no pool; the message says what there is.
+        There is none; the message says what there is.
     """
     rest = spec.removeprefix(_URI).removeprefix(f"{FINETUNED}/")
     if "@" in rest:
         name, _, alias = rest.rpartition("@")
+        if rest == f"{PRODUCTION}@{CHAMPION}" and with_alias(versions, CHAMPION) is None:
+            raise InputError(
+                f"model {spec!r}: there is no champion yet; `pix2z promote` makes one, and an arm "
+                "can be named without"
+            )
         version = with_alias(versions, alias, _model(versions, name, spec))
     elif "/" in rest:
         name, _, number = rest.partition("/")
@@ -183,8 +179,6 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
         named |= {f"{v.name}@{alias}" for v in versions for alias in v.aliases}
         known = ", ".join(sorted(named))
         raise InputError(f"model {spec!r}: no such version; expected one of {known}")
-    if not version.pool_digest:
-        raise InputError(f"model {spec!r}: {version.label} has no tag pool_digest; not of pix2z")
     return version
 
 
@@ -225,25 +219,11 @@ def resolve_pool(spec: str, *, root: Path = Path()) -> Path:
             return folder
     if _IN_REGISTRY.fullmatch(spec):
         return _registered_pool(spec)
-    known = known_pools(root)
-    here = f"one of {', '.join(known)}, {_EXPECTED}" if known else _EXPECTED
-    raise InputError(f"model {spec!r}: not found; expected {here}")
-
-
-def known_pools(root: Path) -> list[str]:
-    """Names of the pools under models/ and finetuned/ that `resolve_pool` takes."""
-    return [f.name if f.parent.name == MODELS else f"{FINETUNED}/{f.name}" for f in _pools(root)]
-
-
-def _pools(root: Path) -> list[Path]:
-    """Folders of arms, then of fine-tuned models, each in alphabetical order."""
-    return [p.parent for at in (MODELS, FINETUNED) for p in sorted((root / at).glob("*/pool.json"))]
-
-
-def local_pool(root: Path, pool_digest: str) -> Path | None:
-    """Return the folder under models/ or finetuned/ that holds the pool of that digest, if any."""
-    digests = {folder: read_json(folder / "pool.json").get("digest") for folder in _pools(root)}
-    return next((folder for folder, digest in digests.items() if digest == pool_digest), None)
+    models, finetuned = (sorted((root / at).glob("*/pool.json")) for at in (MODELS, FINETUNED))
+    known = [path.parent.name for path in models]
+    known += [f"{FINETUNED}/{path.parent.name}" for path in finetuned]
+    expected = ", ".join([*known, _EXPECTED])
+    raise InputError(f"model {spec!r}: not found; expected {'one of ' if known else ''}{expected}")
 
 
 def pool_cache() -> Path:
@@ -273,22 +253,24 @@ def _download_pool(store: "Store", version: Version, folder: Path) -> None:
     if (folder / "pool.json").is_file():
         return
     with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
-        pool = download(store, version, "artifacts/pool", Path(scratch))
+        pool = download(store, version, Path(scratch), part=POOL_FILES)
         shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
         pool.replace(folder)
 
 
-def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
-    """Copy a part of the files of a version into `folder`, and return where it lies.
+def download(store: "Store", version: Version, folder: Path, *, part: str = "") -> Path:
+    """Copy the files of a version into `folder`, and return where they lie.
+
+    Weights are held against their digests when they are loaded: this needs no TensorFlow.
 
     Parameters
     ----------
-    part : below the model, as ``artifacts/pool``.
+    part : `POOL_FILES`, or the whole model as MLflow saved it.
 
     Raises
     ------
     IntegrityError
-        It is gone from the registry, or leads out of the version.
+        They are gone from the registry, or hold another pool than was registered.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -297,12 +279,20 @@ def download(store: "Store", version: Version, part: str, folder: Path) -> Path:
 
     try:
         model = store.client.get_model_version_download_uri(version.name, str(version.number))
-        copied = download_artifacts(f"{model}/{part}", dst_path=str(folder), tracking_uri=store.uri)
-    except (MlflowException, OSError) as error:
+        source = f"{model}/{part}" if part else model
+        copied = Path(download_artifacts(source, dst_path=str(folder), tracking_uri=store.uri))
+        described = read_json((copied if part else copied / POOL_FILES) / "pool.json")
+    except (MlflowException, OSError, InputError) as error:
         raise IntegrityError(
             f"{version.label}: its artifacts are gone ({reason(error)})"
         ) from error
-    return Path(copied)
+    digest = described.get("digest") if isinstance(described, dict) else None
+    if digest != version.pool_digest:
+        raise IntegrityError(
+            f"{version.label}: its files hold the pool {digest}, not {version.pool_digest}, which "
+            "was registered"
+        )
+    return copied
 
 
 def listed_versions(client: "MlflowClient") -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.metadata import version
@@ -14,24 +14,27 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies, galaxies_at
-from pix2z.files import file_digest, source_digest
+from pix2z.files import file_digest, source_digest, text_digest
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.tuning.trials import TrainTrials, TrialOutcome, WantedTrial
+from pix2z.tuning.trials import TrainTrials, Trial, WantedTrial
 
-__all__ = ["GALAXIES", "ROWS", "hybrid_trials", "study_parts"]
+__all__ = ["GALAXIES", "ROWS", "hybrid_trials", "study_key"]
 
 GALAXIES, ROWS = Path("data/galaxies.h5"), Path("data/splits/full.h5")
 
 
-def study_parts(tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig) -> list[str]:
-    """Return what makes a study this one: data, rows, parameters, code; not its length."""
+def study_key(tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig, *, of: str) -> str:
+    """Return a digest of what makes a study this one: data, rows, parameters, code; not its length.
+
+    A study that changed in any of them starts anew, one that was killed goes on. `of` names who
+    runs it, since no two may share a file.
+    """
     parts = [file_digest(path) for path in (GALAXIES, ROWS)]
     parts += [tune.model_dump_json(exclude={"n_trials"})]  # more trials go on with the same study
     parts += [section.model_dump_json() for section in (hybrid, pdf)]
     parts += [source_digest("network", "dataset", "redshift_pdf", "imaging.py", "tuning")]
-    parts += [version("tensorflow")]
-    return parts
+    return text_digest(of, *parts, version("tensorflow"))[:16]
 
 
 @contextmanager
@@ -45,18 +48,13 @@ def hybrid_trials(
     processes : see `workers.processes_for`.
     """
     train = partial(_train, tune=tune, hybrid=hybrid, grid=RedshiftGrid(**pdf.model_dump()))
-
     with side_by_side(processes_for(min(tune.batch, tune.n_trials), processes)) as run:
-
-        def train_trials(wanted: Sequence[WantedTrial]) -> Iterator[TrialOutcome]:
-            return run(train, wanted)
-
-        yield train_trials
+        yield partial(run, train)
 
 
 def _train(
     wanted: WantedTrial, *, tune: TuneConfig, hybrid: HybridConfig, grid: RedshiftGrid
-) -> TrialOutcome:
+) -> Trial:
     """Train one trial; one that diverges ends itself, not the study."""
     from pix2z.network.recipes import fit_hybrid_trial  # TensorFlow, where it is needed
     from pix2z.network.training import DivergedError, StopTraining
@@ -87,7 +85,7 @@ def _train(
     except DivergedError:
         given_up = True
     loss = None if given_up else min(curve.values())
-    return TrialOutcome(curve, loss, time.monotonic() - start)
+    return wanted.ended(curve, loss, time.monotonic() - start)
 
 
 @cache

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pix2z.files import atomic_path, write_json
-from pix2z.tuning.trials import StudyResult, TrialRecord
+from pix2z.tuning.trials import StudyResult, Trial
 
-__all__ = ["plot_history", "plot_importances", "write_study"]
+__all__ = ["write_study"]
 
 
 def write_study(folder: str | Path, result: StudyResult) -> None:
@@ -28,11 +29,11 @@ def write_study(folder: str | Path, result: StudyResult) -> None:
         "trials": [asdict(trial) for trial in result.trials],
     }
     write_json(folder / "trials.json", trials)
-    plot_history(result.trials, result.best_trial, folder / "history.png")
-    plot_importances(result.importances, folder / "importance.png")
+    _plot_history(result.trials, result.best_trial, folder / "history.png")
+    _plot_importances(result.importances, folder / "importance.png")
 
 
-def plot_history(trials: Sequence[TrialRecord], best_trial: int | None, path: Path) -> None:
+def _plot_history(trials: Sequence[Trial], best_trial: int | None, path: Path) -> None:
     """Plot validation loss against epoch, a line per trial; the baseline and the best named."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -41,9 +42,7 @@ def plot_history(trials: Sequence[TrialRecord], best_trial: int | None, path: Pa
             [epoch + 1 for epoch in trial.curve],
             list(trial.curve.values()),
             marker="o" if trial.state == "complete" else "x",
-            color=_colour(trial.number, best_trial),
-            label=_label(trial.number, best_trial),
-            zorder=3 if trial.number == best_trial else 2,
+            **_style(trial.number, best_trial),
         )
     axes.set(xlabel="epoch", ylabel="validation loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -53,19 +52,15 @@ def plot_history(trials: Sequence[TrialRecord], best_trial: int | None, path: Pa
     _save(figure, path)
 
 
-def _colour(number: int, best_trial: int | None) -> str:
+def _style(number: int, best_trial: int | None) -> dict[str, Any]:
+    """Colour and name of a line: the best, the baseline, and all others."""
     if number == best_trial:
-        return "tab:red"
-    return "black" if number == 0 else "0.7"
+        name = "baseline" if number == 0 else f"trial {number}"
+        return {"color": "tab:red", "label": f"{name} (best)", "zorder": 3}
+    return {"color": "black", "label": "baseline"} if number == 0 else {"color": "0.7"}
 
 
-def _label(number: int, best_trial: int | None) -> str | None:
-    if number == 0:
-        return "baseline (best)" if best_trial == 0 else "baseline"
-    return f"trial {number} (best)" if number == best_trial else None
-
-
-def plot_importances(importances: Mapping[str, float], path: Path) -> None:
+def _plot_importances(importances: Mapping[str, float], path: Path) -> None:
     """Plot the share of the loss's variance that each setting explains, the largest on top."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()

@@ -1,39 +1,38 @@
 """An Optuna study in a database, on which several processes and machines work at once.
 
-Which settings are tried depends on who was faster, so proposals have no seed: they keep away from
-those that others train at the moment. A worker that is killed stops beating; the next trial that
-anybody begins gives its settings back to be trained.
+Which settings are tried depends on who was faster: a proposal is seeded with the number of its
+trial, but knows all trials that have finished or begun by then. A worker that is killed stops
+beating; the next trial that anybody begins gives its settings back to be trained.
 """
 
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.samplers import TPESampler
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.tuning.space import Dimension, around, encode
-from pix2z.tuning.study import OnTrial
+from pix2z.tuning.space import Space, around, decoded, encoded
 from pix2z.tuning.trials import (
-    FIRST_AT_RANDOM,
+    OnTrial,
     StudyResult,
     TrainTrials,
+    Trial,
     WantedTrial,
-    finished_trials,
+    finished_study,
     limits_of,
-    outcome_words,
-    study_result,
-    suggested,
-    with_importances,
+    seeded_sampler,
+    study_so_far,
 )
 
 __all__ = ["HEARTBEAT", "open_storage", "run_shared_study"]
@@ -78,22 +77,21 @@ def _refuse_mlflow(url: str, shown: str) -> None:
 
 def _opened(url: str, heartbeat: int) -> RDBStorage:
     """Make the tables; try again where somebody else makes them too."""
+    # Heartbeats may change in a later release of Optuna, says a warning to whoever uses them.
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    make = partial(
+        RDBStorage,
+        url,
+        heartbeat_interval=heartbeat,
+        grace_period=4 * heartbeat,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
+    )
     for pause in _PAUSES:
         try:
-            return _storage(url, heartbeat)
+            return make()
         except SQLAlchemyError:
             time.sleep(pause)
-    return _storage(url, heartbeat)
-
-
-def _storage(url: str, heartbeat: int) -> RDBStorage:
-    with _experimental():
-        return RDBStorage(
-            url,
-            heartbeat_interval=heartbeat,
-            grace_period=4 * heartbeat,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
-        )
+    return make()
 
 
 def run_shared_study(
@@ -102,7 +100,7 @@ def run_shared_study(
     name: str,
     n_trials: int,
     seed: int,
-    space: Mapping[str, Dimension],
+    space: Space,
     baseline: Mapping[str, Any],
     train_trials: TrainTrials,
     on_trial: OnTrial | None = None,
@@ -114,20 +112,14 @@ def run_shared_study(
     """
     start = {key: baseline[key] for key in space}
     dimensions = around(space, start)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-    def result() -> StudyResult:
-        finished = {_number(trial): trial for trial in finished_trials(study)}
-        return study_result(finished, dimensions, start)
-
     try:
-        study = _joined(storage, name, start)
-        while len(finished_trials(study)) < n_trials:
+        study = _joined(storage, name, start, seed)
+        while len(_finished(study)) < n_trials:
             trial = _work_on_one(study, dimensions, train_trials)
-            LOG.info("trial %d: %s", _number(trial), outcome_words(trial))
+            LOG.info("trial %d: %s", trial.number, trial.words)
             if on_trial:
-                on_trial(_number(trial), result())
-        return with_importances(result(), study, seed=seed)
+                on_trial(trial, study_so_far(_finished(study), start))
+        return finished_study(_finished(study), dimensions, start, seed=seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise Pix2zError(
             f"study {name}: its database failed ({_first_line(error)}); finished trials are kept, "
@@ -135,55 +127,81 @@ def run_shared_study(
         ) from error
 
 
-def _joined(storage: RDBStorage, name: str, start: Mapping[str, Any]) -> Study:
+def _joined(storage: RDBStorage, name: str, start: Mapping[str, Any], seed: int) -> Study:
     """Make the study, or join it where somebody else has; it begins with the settings `start`."""
-    with _experimental():
-        sampler = TPESampler(n_startup_trials=FIRST_AT_RANDOM, constant_liar=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction="minimize",
-        load_if_exists=True,
-        sampler=sampler,
+        storage=storage, study_name=name, load_if_exists=True, sampler=_SeededByNumber(seed)
     )
-    first = {key: encode(value) for key, value in start.items()}
-    study.enqueue_trial(first, skip_if_exists=True)
+    study.enqueue_trial(encoded(start), skip_if_exists=True)
     return study
 
 
-def _work_on_one(
-    study: Study, space: Mapping[str, Dimension], train_trials: TrainTrials
-) -> FrozenTrial:
+class _SeededByNumber(BaseSampler):  # type: ignore[misc]  # Optuna has no types for us
+    """Proposes every trial with a sampler of its own, so that no two workers draw alike."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:  # noqa: ARG002
+        self._of_this_trial = seeded_sampler(self._seed, trial.number)
+
+    def infer_relative_search_space(self, *of_what: Any) -> Any:
+        return self._of_this_trial.infer_relative_search_space(*of_what)
+
+    def sample_relative(self, *of_what: Any) -> Any:
+        return self._of_this_trial.sample_relative(*of_what)
+
+    def sample_independent(self, *of_what: Any) -> Any:
+        return self._of_this_trial.sample_independent(*of_what)
+
+
+def _work_on_one(study: Study, space: Space, train_trials: TrainTrials) -> Trial:
     """Train one trial, with signs of life meanwhile; return it as it ended."""
     ended: list[FrozenTrial] = []
 
-    def objective(trial: optuna.Trial) -> float:
-        wanted = WantedTrial(suggested(trial, space), limits_of(finished_trials(study)))
-        (outcome,) = train_trials([wanted])
-        for epoch, loss in outcome.curve.items():
-            trial.report(loss, epoch)
-        trial.set_user_attr("seconds", outcome.seconds)
-        if outcome.loss is None:
+    def objective(asked: optuna.Trial) -> float:
+        settings = _suggested(asked, space)
+        (trial,) = train_trials([WantedTrial(asked.number, settings, limits_of(_finished(study)))])
+        for epoch, loss in trial.curve.items():
+            asked.report(loss, epoch)
+        asked.set_user_attr("seconds", trial.seconds)
+        if trial.validation_loss is None:
             raise optuna.TrialPruned
-        return outcome.loss
+        return trial.validation_loss
 
     study.optimize(objective, n_trials=1, callbacks=[lambda _, trial: ended.append(trial)])
-    return ended[0]
+    return _trial_of(ended[0])
 
 
-def _number(trial: FrozenTrial) -> int:
-    """Return the number of a trial, or of the one that was given up whose settings it took over."""
-    with _experimental():
-        given_up: int | None = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
-    return trial.number if given_up is None else given_up
+def _suggested(asked: optuna.Trial, space: Space) -> dict[str, Any]:
+    """Return the settings of a trial, also of one that takes over those of another."""
+    suggested: dict[str, Any] = {}
+    for name, of in space.items():
+        if isinstance(of, CategoricalDistribution):
+            suggested[name] = asked.suggest_categorical(name, of.choices)
+        else:
+            suggested[name] = asked.suggest_float(name, of.low, of.high, log=of.log)
+    return decoded(suggested)
 
 
-@contextmanager
-def _experimental() -> Iterator[None]:
-    """Hold back Optuna's warnings that heartbeats may change in a later release."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
+def _finished(study: Study) -> list[Trial]:
+    """Return complete and pruned trials, by number."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return sorted(map(_trial_of, ended), key=lambda trial: trial.number)
+
+
+def _trial_of(ended: FrozenTrial) -> Trial:
+    """Read a trial; one that took over the settings of a given-up trial has its number."""
+    given_up: int | None = RetryHeartbeatStaleTrialCallback.retried_trial_number(ended)
+    return Trial(
+        number=ended.number if given_up is None else given_up,
+        settings=decoded(ended.params),
+        curve=dict(ended.intermediate_values),
+        validation_loss=ended.value,
+        state=ended.state.name.lower(),
+        seconds=ended.user_attrs["seconds"],
+    )
 
 
 def _first_line(error: Exception) -> str:

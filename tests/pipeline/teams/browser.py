@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 120
 MISSING = "no browser: it takes Debian's packages chromium and chromium-driver"
 
 
@@ -57,9 +57,13 @@ class Page:
             time.sleep(0.3)
         return self.text()
 
-    def count(self, selector: str) -> int:
-        """How many elements a CSS selector finds."""
-        return self.run("return document.querySelectorAll(arguments[0]).length", selector)
+    def wait_for(self, selector: str, *, count: int) -> None:
+        """Wait until a CSS selector finds `count` elements or more."""
+        counted = "return document.querySelectorAll(arguments[0]).length"
+        end = time.monotonic() + PATIENCE_SECONDS
+        while (found := self.run(counted, selector)) < count:
+            assert time.monotonic() < end, f"{selector}: {found} elements, expected {count}"
+            time.sleep(0.3)
 
     def picture(self, path: Path) -> None:
         """Keep what is seen, for a person."""

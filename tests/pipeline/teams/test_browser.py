@@ -100,9 +100,12 @@ def test_a_training_shows_its_curves(page, address, ids, runs):
         f"{address}/#/experiments/{ids['pix2z-train']}/runs/{run}/model-metrics",
         *("curves", "train_loss", "val_loss", "learning_rate"),
     )
-    drawn = "return [...document.querySelectorAll('.js-plotly-plot .scatterlayer path.js-line')]"
-    paths = page.run(f"{drawn}.map(path => path.getAttribute('d'))")
-    assert len(paths) >= 3
+    line = ".js-plotly-plot .scatterlayer path.js-line"
+    page.wait_for(line, count=3)  # titles are written before the lines are drawn
+    paths = page.run(
+        "return [...document.querySelectorAll(arguments[0])].map(path => path.getAttribute('d'))",
+        line,
+    )
     assert all(path.count("L") >= 1 or "C" in path for path in paths)  # a line, no single point
 
 

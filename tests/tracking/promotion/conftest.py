@@ -1,7 +1,7 @@
 """Registered versions to promote.
 
 `store` holds versions of made-up pools, which need no TensorFlow; `world` is a folder with galaxies
-and a store that holds real networks, untrained, with what they predict; `run` runs commands in it.
+and a store that holds trained networks, with what they predict; `run` runs commands in it.
 """
 
 import shutil
@@ -15,10 +15,9 @@ import yaml
 
 from pix2z import cli
 from pix2z.cli.workspace import merge
-from pix2z.config.networks import HybridConfig
 from pix2z.dataset.splits import ids_digest, write_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.tracking.promotion import judgement
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
@@ -27,10 +26,9 @@ from pix2z.tracking.register import ensure_models
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import TrainedModel
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
-from tests.tracking.conftest import take_over_store
+from tests.tracking.conftest import own_artifacts, take_over_store
 
 ROOT = Path(__file__).parents[3]
-GRID = RedshiftGrid(0.0, 0.4, 40)
 # The calibration tells them apart: full is the better one, clipped is far too sure of itself.
 TEMPERATURES = {"full": 1.0, "clipped": 0.05}
 
@@ -77,34 +75,8 @@ def dump(tmp_path: Path) -> Callable[[], list[str]]:
     return everything
 
 
-def make_pool(folder: Path, temperature: float):
-    """Save two hybrids with fresh weights; return the pool."""
-    import keras
-
-    from pix2z.network.estimator import Member, load_pool, save_member, save_pool
-    from pix2z.network.recipes import hybrid_model
-    from pix2z.redshift_pdf.calibration import Temperature
-
-    settings = HybridConfig.read(ROOT / "params.yaml").model_copy(
-        update={"trunk_filters": (4,), "dense_units": (8,)}
-    )
-    for seed in (1, 2):
-        keras.utils.set_random_seed(seed)
-        member = Member(
-            architecture="hybrid",
-            model=hybrid_model(settings, grid=GRID),
-            grid=GRID,
-            settings=settings.model_dump(mode="json"),
-            record={"seed": seed},
-            calibration=Temperature(temperature),
-        )
-        save_member(folder / f"seed-{seed}", member)
-    save_pool(folder, ["seed-1", "seed-2"], Temperature(temperature))
-    return load_pool(folder)
-
-
 @pytest.fixture(scope="session")
-def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
+def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_pool) -> Path:
     """A folder with galaxies, split, parameters and a store that holds pix2z-full and -clipped.
 
     What they predict is also in predictions/ of the folder.
@@ -120,6 +92,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
     params["evaluate"]["n_bootstrap"] = 200
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "dvc.yaml").touch()
+    from pix2z.network.estimator import load_pool, save_pool
     from pix2z.network.predictions import write_pool_predictions
 
     with pytest.MonkeyPatch.context() as patched, open_galaxies(sample_path) as galaxies:
@@ -130,7 +103,9 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split) -> Path:
         write_split(folder / "data/splits/full.h5", split, seed=1, n_galaxies=800)
         store = open_store()
         for arm, temperature in TEMPERATURES.items():
-            pool = make_pool(folder / "models" / arm, temperature)
+            shutil.copytree(trained_pool, folder / "models" / arm)
+            save_pool(folder / "models" / arm, ["seed-1", "seed-2"], Temperature(temperature))
+            pool = load_pool(folder / "models" / arm)
             predicted = folder / "predictions" / arm
             write_pool_predictions(predicted, pool, galaxies, split)
             record = RunRecord(
@@ -190,14 +165,9 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture
-def own_artifacts(world, made):
+def altered(world, made):
     """Give the store artifacts of its own; return those of the run and of the model of full."""
-    shutil.copytree(made / "mlruns", world / "mlruns")
-    with sqlite3.connect(world / "mlflow.db") as connection:
-        for column in ("model_versions.storage_location", "runs.artifact_uri"):
-            table, name = column.split(".")
-            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"
-            connection.execute(moved, (str(made), str(world)))
+    own_artifacts(made, world)
     client = open_store().client
     model = Path(client.get_model_version_download_uri("pix2z-full", "1"))
     run = client.get_run(client.get_model_version("pix2z-full", "1").run_id)

@@ -1,4 +1,4 @@
-"""`pix2z promote`, `rollback`, `history` and `models`, on real networks that are untrained."""
+"""`pix2z promote`, `rollback`, `history` and `models`, on trained networks."""
 
 import json
 import shutil
@@ -30,15 +30,14 @@ def set_limit(world, **limits):
 def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
     code, out, err = run("promote")
     assert (code, err) == (0, "")
-    assert "full has the lowest CRPS on 200 validation and calibration galaxies: 0." in out
-    assert "clipped has 0." in out
-    assert "All others are significantly worse." in out
+    assert "full has the lowest CRPS on 200 validation and calibration galaxies." in out
+    assert "significantly worse" in lines(out)["clipped"]
     assert "\npix2z-full/1:\n" in out
     assert "answers as predicted, whole and in order" in lines(out)["Served model"]
     assert "Promoted: pix2z-full/1 is now the champion, as pix2z/1." in out
     assert champion() == "pix2z-full/1"
     (event,) = read_trail(open_store().client, world)
-    assert event.reason.startswith("lowest CRPS of 2 arms; all others are significantly worse")
+    assert event.reason == "lowest CRPS of 2 arms"
 
     before = dump()
     code, out, err = run("promote")
@@ -128,27 +127,20 @@ def test_history_says_who_was_champion_then(world, run):
     assert err.startswith("error: --at: expected a date as 2026-11-27")
 
 
-@pytest.mark.parametrize(
-    ("limits", "name"),
-    [
-        ({"crps": 0.001}, "CRPS: "),
-        ({"outlier_005": 0.001}, "outliers > 0.05: "),
-        ({"bias_mean": 1e-6}, "mean bias: "),
-    ],
-)
 @pytest.mark.usefixtures("unserved")
-def test_a_limit_that_is_exceeded_is_named(world, run, dump, limits, name):
-    set_limit(world, **limits)
+def test_a_limit_that_is_exceeded_is_named(world, run, dump):
+    set_limit(world, crps=0.001)
     before = dump()
     code, _, err = run("promote")
     assert code == 3
-    assert err.startswith(f"error: pix2z-full/1 is refused: {name}")
+    assert err.startswith("error: pix2z-full/1 is refused: CRPS: ")
     assert err.count("\n") == 1
     assert dump() == before
 
 
-@pytest.mark.parametrize("name", ["data/galaxies.h5", "data/splits/full.h5"])
-@pytest.mark.parametrize("arguments", [(), ("full",)])
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("data/galaxies.h5", ()), ("data/splits/full.h5", ("full",))]
+)
 def test_missing_galaxies_are_one_line_and_exit_code_2(world, run, name, arguments):
     (world / name).unlink()
     code, out, err = run("promote", *arguments)
@@ -180,13 +172,9 @@ def test_nothing_registered_and_unknown_models_are_one_line(world, run, empty_da
     assert not (world / "mlflow.db").exists()
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_models_are_listed(made, world, run, as_json):
-    code, out, err = run("models", *(["--json"] if as_json else []))
+def test_models_are_listed(made, world, run):
+    code, out, err = run("models")
     assert (code, err) == (0, "")
-    if as_json:
-        assert '"uri": "models:/pix2z-full/1"' in out
-        return
     heading, _, second = out.splitlines()
     assert heading.split()[:4] == ["version", "alias", "CRPS", "MAE"]
     digest = json.loads((made / "models/full/pool.json").read_text())["digest"]

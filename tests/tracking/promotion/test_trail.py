@@ -10,17 +10,20 @@ from pix2z.tracking.promotion.trail import (
     EVENT,
     FILE,
     Event,
+    Place,
     champion_at,
+    champion_names,
     metrics_of,
     outcomes,
     predecessor,
     read_trail,
-    recorded_events,
     tagged_events,
+    way_back,
     write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
+from tests.tracking.conftest import git
 
 
 def version(number, pool=None):
@@ -31,7 +34,16 @@ def version(number, pool=None):
 def event(before, after, *, action="promote", **more):
     """One of an older pix2z: it names versions, and the pool of the later one."""
     digests = {"pool_digest": f"pool{after.partition('/')[2]}"} if after else {}
-    return Event(action, "pix2z-full/1", before, after, "me", "because", digests=digests, **more)
+    return Event(
+        action=action,
+        source="pix2z-full/1",
+        from_version=before,
+        to_version=after,
+        user="me",
+        reason="because",
+        digests=digests,
+        **more,
+    )
 
 
 def test_what_is_written_is_read_in_order(client, root):
@@ -53,12 +65,11 @@ def test_tags_and_file_are_merged_by_the_key_of_the_event(client, root):
     client.delete_registered_model_tag("pix2z", first.key)  # only the file has it now
     third = write_event(client, event("pix2z/2", "pix2z/3"), [first, second])
     assert read_trail(client, root) == [first, second, third]
-    assert recorded_events(root) == [first, second]
     client.delete_registered_model("pix2z")
     assert read_trail(client, root) == [first, second]
 
 
-def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(root):
+def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(client, root):
     trail = [event(None, "pix2z/1", key="event.1", time="2026-01-01T00:00:00+00:00", number=1)]
     write_file(root, trail, champion=version(1), previous=None)
     text, made = (root / FILE).read_text(), (root / FILE).stat().st_mtime_ns
@@ -68,7 +79,7 @@ def test_the_file_is_the_same_text_for_the_same_trail_and_is_not_written_again(r
     }  # fmt: skip
     assert said["previous"] is None
     assert said["events"]["event.1"]["reason"] == "because"
-    write_file(root, recorded_events(root), champion=version(1), previous=None)
+    write_file(root, read_trail(client, root), champion=version(1), previous=None)
     assert (root / FILE).stat().st_mtime_ns == made
 
 
@@ -91,9 +102,9 @@ def test_tags_that_somebody_else_wrote_are_passed_over(client, root, value):
     ("text", "words"),
     [
         ("<<<<<<< HEAD\n{}", "promotions.json: not valid JSON"),
-        ("[]", "expected the keys champion, previous and events"),
-        ('{"events": {}, "champion": {"version": "pix2z/1"}}', "champion must name a pool_digest"),
-        ('{"events": {"event.1": {"action": "promote"}}}', "event.1 is no promotion or rollback"),
+        ("[]", "all of it: .*; not what pix2z wrote"),
+        ('{"events": {}, "champion": {"version": "pix2z/1"}}', "champion.pool_digest: Field requ"),
+        ('{"events": {"event.1": {"action": "promote"}}}', "events.event.1.source: Field required"),
     ],
 )
 def test_a_damaged_file_is_one_line(client, root, text, words):
@@ -106,12 +117,16 @@ def test_a_damaged_file_is_one_line(client, root, text, words):
 def test_an_event_fits_into_a_tag_of_any_store(client):
     """A registered model's tag holds 5,000 characters where the database is strict."""
     client.create_registered_model("pix2z")
-    digests = {f"digest_{place}": "0" * 64 for place in range(6)}
-    metrics = {f"metric_{place}": 0.12345678901234567 for place in range(10)}
-    written = write_event(
-        client, Event("promote", "s" * 250, "f" * 250, "t" * 250, "u" * 100, "r" * 500,
-                            metrics, digests, from_pool="0" * 64), []
-    )  # fmt: skip
+    longest = event("f" * 250, "t" * 250, from_pool="0" * 64).model_copy(
+        update={
+            "source": "s" * 250,
+            "user": "u" * 100,
+            "reason": "r" * 500,
+            "metrics": {f"metric_{place}": 0.12345678901234567 for place in range(10)},
+            "digests": {f"digest_{place}": "0" * 64 for place in range(6)},
+        }
+    )
+    written = write_event(client, longest, [])
     assert len(client.get_registered_model("pix2z").tags[written.key]) < 5000
 
 
@@ -123,19 +138,24 @@ TRAIL = [
 ]
 
 
+def names(*arguments):
+    of_one = version(*arguments)
+    return {of_one.pool_digest, of_one.label}
+
+
 def test_what_became_of_each_event():
-    assert outcomes(TRAIL, version(1)) == ["replaced", "no effect", "replaced", "champion"]
-    assert outcomes(TRAIL, version(3))[-1] == "no effect"
-    assert outcomes([], None) == []
-    assert outcomes(TRAIL[:1], None) == ["no effect"]
+    assert outcomes(TRAIL, names(1)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL, names(3))[-1] == "no effect"
+    assert outcomes([], ()) == []
+    assert outcomes(TRAIL[:1], ()) == ["no effect"]
 
 
 def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew():
     """A rebuilt store calls the pool of pix2z/3 pix2z/1; events since then say from which pool."""
     later = event("pix2z/1", "pix2z/2", from_pool="pool3")
     trail = [*TRAIL[:3], later]
-    assert outcomes(TRAIL[:3], version(1, "pool3")) == ["replaced", "no effect", "champion"]
-    assert outcomes(trail, version(2)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL[:3], names(1, "pool3")) == ["replaced", "no effect", "champion"]
+    assert outcomes(trail, names(2)) == ["replaced", "no effect", "replaced", "champion"]
     assert predecessor(trail, version(2)) == "pool3"
 
 
@@ -143,8 +163,41 @@ def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew()
     ("day", "to"), [(1, None), (2, "pix2z/1"), (3, "pix2z/1"), (4, "pix2z/3"), (5, "pix2z/1")]
 )
 def test_who_was_champion_then(day, to):
-    then = champion_at(TRAIL, version(1), datetime(2026, 1, day, tzinfo=UTC))
+    then = champion_at(TRAIL, outcomes(TRAIL, names(1)), datetime(2026, 1, day, tzinfo=UTC))
     assert (then and then.to_version) == to
+
+
+def test_a_store_that_lacks_the_champion_leaves_it_to_the_file(client, root):
+    """As one that was made anew, where the champion's pool is gone."""
+    assert champion_names(client, root) == set()
+    write_file(root, TRAIL, champion=version(1), previous=version(3))
+    assert champion_names(client, root) == {"pool1", "pix2z/1"}
+    client.create_registered_model("pix2z")
+    client.create_model_version("pix2z", str(root), tags={"pool_digest": "another"})
+    client.set_registered_model_alias("pix2z", "champion", "1")
+    assert champion_names(client, root) == {"another", "pix2z/1"}
+
+
+def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
+    """The commit of the code is older than the results, so nothing is to be checked out by it."""
+    pool = Place(pool_digest="pool1")
+    coded = Place(pool_digest="pool1", git_commit="0123456789abcdef")
+    assert (
+        way_back(root, pool)
+        == "once it is in models/ again, `dvc repro -s register` brings it back"
+    )
+    assert "code is that of commit 0123456789ab; in a later one" in way_back(root, coded)
+    git(root, "init")
+    (root / FILE).write_text("pool1")
+    git(root, "add", FILE)
+    git(root, "commit", "-m", "promoted")
+    promoted = git(root, "rev-parse", "HEAD")
+    git(root, "commit", "--allow-empty", "-m", "later")
+    commands = f"`git checkout {promoted[:12]}`, `dvc pull` and `dvc repro -s register`"
+    assert way_back(root, coded).startswith(commands)
+    finetuned = way_back(root, coded.model_copy(update={"base_pool_digest": "base"}))
+    assert "dvc pull" not in finetuned
+    assert finetuned.endswith("or repeat pix2z finetune")
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
@@ -160,7 +213,7 @@ def test_outcomes_and_predecessor_follow_any_history(moves):
         if took_effect:
             before[to] = champion
             champion = to
-    became = outcomes(trail, champion and version(champion))
+    became = outcomes(trail, names(champion) if champion else ())
     assert [outcome != "no effect" for outcome in became] == effective
     assert became.count("champion") == int(bool(effective) and effective[-1])
     if champion is not None:

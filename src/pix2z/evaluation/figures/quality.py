@@ -1,6 +1,7 @@
 """How good the estimates of arms are: contrasts, metrics along variables, PIT, training curves."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.evaluation.figures.style import (
+    BLUE,
     NEUTRAL,
     columns_for,
     figure_file,
@@ -45,20 +47,13 @@ def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> Non
         dict.fromkeys((entry["a"], entry["b"]) for entry in contrasts if entry["b"] not in LEFT_OUT)
     )
     height = 0.34 * max(len(pairs), 1) * len(FOREST_SUBSETS) + 1.6
+    panels_of = list(product(FOREST_SUBSETS.items(), FOREST_METRICS.items()))
     with figure_file(path, width=8.0, height=height) as figure:
-        grid = figure.subplots(
-            len(FOREST_SUBSETS), len(FOREST_METRICS), squeeze=False, sharey=True, sharex=True
-        )
-        for row, (subset, where) in enumerate(FOREST_SUBSETS.items()):
-            for column, (metric, label) in enumerate(FOREST_METRICS.items()):
-                axes = grid[row, column]
-                chosen = [
-                    entry
-                    for entry in contrasts
-                    if entry["subset"] == subset and entry["metric"] == metric
-                ]
-                _forest_panel(axes, chosen, pairs)
-                axes.set_title(f"{label}, {where}", loc="left")
+        grid = figure.subplots(len(FOREST_SUBSETS), len(FOREST_METRICS), sharey=True, sharex=True)
+        for axes, ((subset, where), (metric, label)) in zip(grid.flat, panels_of, strict=True):
+            of_panel = [c for c in contrasts if (c["subset"], c["metric"]) == (subset, metric)]
+            _forest_panel(axes, of_panel, pairs)
+            axes.set_title(f"{label}, {where}", loc="left")
         for axes in grid[-1]:
             axes.set_xlabel("a - b, in redshift   (left of zero: a is better)")
 
@@ -71,18 +66,11 @@ def _forest_panel(
         pair = (entry["a"], entry["b"])
         if pair not in pairs or entry["difference"] is None:
             continue
-        height = pairs.index(pair)
-        primary = bool(entry["primary"])
-        color = "#0072B2" if primary else NEUTRAL
+        height, primary = pairs.index(pair), entry["primary"]
+        color, marker, face = (BLUE, "s", BLUE) if primary else (NEUTRAL, "o", "white")
         axes.plot([entry["low"], entry["high"]], [height, height], color=color, linewidth=1.8)
-        axes.plot(
-            entry["difference"],
-            height,
-            marker="s" if primary else "o",
-            color=color,
-            markerfacecolor=color if primary else "white",
-            markersize=6,
-        )
+        point: Any = {"marker": marker, "markerfacecolor": face, "markersize": 6}
+        axes.plot(entry["difference"], height, color=color, **point)
     axes.set_yticks(np.arange(len(pairs)), [f"{a} - {b}" for a, b in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -141,30 +129,25 @@ def plot_pit(arms: Mapping[str, Array], path: str | Path) -> None:
     """
     rows, columns = columns_for(len(arms))
     with figure_file(path, width=2.7 * columns + 0.6, height=3.9 * rows + 0.2) as figure:
-        axes = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
+        grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
+        above, below = grid[0::2].ravel(), grid[1::2].ravel()
         for position, (arm, pit) in enumerate(arms.items()):
-            above, column = 2 * (position // columns), position % columns
-            _pit_histogram(axes[above, column], pit, color=look(arm)["color"])
-            _quantile_difference(axes[above + 1, column], pit, color=look(arm)["color"])
-            axes[above, column].set_title(arm)
+            _pit_histogram(above[position], pit, color=look(arm)["color"])
+            _quantile_difference(below[position], pit, color=look(arm)["color"])
+            above[position].set_title(arm)
             lowest = position + columns >= len(arms)
-            axes[above + 1, column].tick_params(labelbottom=lowest)
+            below[position].tick_params(labelbottom=lowest)
             if lowest:
-                axes[above + 1, column].set_xlabel("PIT, or uniform quantile")
-            if column == 0:
-                axes[above, column].set_ylabel("density of PIT")
-                axes[above + 1, column].set_ylabel("PIT quantile - uniform")
-        for position in range(len(arms), rows * columns):
-            for below in (0, 1):
-                axes[2 * (position // columns) + below, position % columns].set_visible(False)
-        for half in (axes[0::2], axes[1::2]):
-            _same_height(half.ravel().tolist()[: len(arms)])
-
-
-def _same_height(axes: Sequence[Axes]) -> None:
-    low, high = min(a.get_ylim()[0] for a in axes), max(a.get_ylim()[1] for a in axes)
-    for one in axes:
-        one.set_ylim(low, high)
+                below[position].set_xlabel("PIT, or uniform quantile")
+            if position % columns == 0:
+                above[position].set_ylabel("density of PIT")
+                below[position].set_ylabel("PIT quantile - uniform")
+        for half in (above, below):
+            for spare in half[len(arms) :]:
+                spare.set_visible(False)
+            limits = np.array([axes.get_ylim() for axes in half[: len(arms)]])
+            for axes in half[: len(arms)]:
+                axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
 def _pit_histogram(axes: Axes, pit: Array, *, color: str) -> None:
@@ -197,9 +180,8 @@ def plot_training_curves(
     """
     rows, columns = columns_for(len(histories))
     with figure_file(path, width=2.7 * columns + 0.6, height=2.4 * rows + 0.3) as figure:
-        for axes, (arm, seeds) in zip(
-            panels(figure, len(histories)), histories.items(), strict=True
-        ):
+        axes_of = zip(panels(figure, len(histories)), histories.items(), strict=True)
+        for axes, (arm, seeds) in axes_of:
             for position, history in enumerate(seeds.values()):
                 _one_seed(axes, history, color=look(arm)["color"], labelled=position == 0)
             axes.set_title(f"{arm} ({len(seeds)} seed{'s' if len(seeds) != 1 else ''})")

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
+from scipy import stats
 
-from pix2z.evaluation.figures.style import columns_for, figure_file, look, panels, shade_outside
+from pix2z.evaluation.figures.style import (
+    VERMILLION,
+    columns_for,
+    figure_file,
+    look,
+    panels,
+    shade_outside,
+)
 from pix2z.evaluation.point_metrics import point_metrics
 
 __all__ = ["plot_error_heatmap", "plot_redshift_density", "plot_redshift_histogram"]
@@ -32,13 +42,12 @@ def plot_redshift_density(
     rows, columns = columns_for(len(arms), most=most)
     edges = np.linspace(0.0, z_max, 81)
     counts = {arm: np.histogram2d(z[1], z[0], bins=(edges, edges))[0] for arm, z in arms.items()}
-    norm = LogNorm(vmin=1, vmax=max(2.0, *(float(cells.max()) for cells in counts.values())))
+    norm = _log_norm(*counts.values())
     with figure_file(path, width=2.55 * columns + 0.9, height=2.55 * rows + 0.4) as figure:
         axes_list = panels(figure, len(arms), most=most, shared=True)
         for position, (arm, (z_phot, z_spec)) in enumerate(arms.items()):
             axes = axes_list[position]
-            shown = np.ma.masked_equal(counts[arm].T, 0)
-            mesh = axes.pcolormesh(edges, edges, shown, norm=norm, cmap="viridis", rasterized=True)
+            mesh = _mesh(axes, edges, edges, counts[arm], norm)
             _guides(axes, clip_window, z_max)
             measured = point_metrics(z_phot, z_spec)
             text = f"NMAD {measured['nmad']:.4f}\n|Δ| > 0.05: {100 * measured['outlier_005']:.1f} %"
@@ -80,36 +89,23 @@ def plot_error_heatmap(
     error = np.abs(z_phot - z_spec)
     top = max(0.02, float(np.percentile(error, 99.5)))
     z_edges, error_edges = np.linspace(0, z_max, 61), np.linspace(0, top, 41)
-    color = look(arm)["color"]
+    bars: dict[str, Any] = {"fill": True, "color": look(arm)["color"], "alpha": 0.8}
     with figure_file(path, width=8.0, height=4.9) as figure:
         grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 4))
         main = figure.add_subplot(grid[1, 0])
         above = figure.add_subplot(grid[0, 0], sharex=main)
         beside = figure.add_subplot(grid[1, 1], sharey=main)
         counts = np.histogram2d(z_spec, np.minimum(error, top), bins=(z_edges, error_edges))[0]
-        mesh = main.pcolormesh(
-            z_edges,
-            error_edges,
-            np.ma.masked_equal(counts.T, 0),
-            norm=LogNorm(vmin=1, vmax=max(2.0, float(counts.max()))),
-            cmap="viridis",
-            rasterized=True,
-        )
+        mesh = _mesh(main, z_edges, error_edges, counts, _log_norm(counts))
         _running_median(main, z_spec, error, z_max)
         main.set_xlabel("spectroscopic redshift")
         main.set_ylabel("|z_phot - z_spec|, in redshift")
         main.set_xlim(0, z_max)
         main.set_ylim(0, top)
         main.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
-        above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, fill=True, color=color, alpha=0.8)
-        beside.stairs(
-            np.histogram(error, error_edges)[0],
-            error_edges,
-            orientation="horizontal",
-            fill=True,
-            color=color,
-            alpha=0.8,
-        )
+        above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, **bars)
+        errors = np.histogram(error, error_edges)[0]
+        beside.stairs(errors, error_edges, orientation="horizontal", **bars)
         for axes in (main, above):
             shade_outside(axes, clip_window)
         above.set_ylabel("galaxies")
@@ -120,14 +116,24 @@ def plot_error_heatmap(
         figure.colorbar(mesh, ax=beside, label="galaxies per cell", aspect=30)
 
 
+def _log_norm(*counts: Array) -> LogNorm:
+    return LogNorm(vmin=1, vmax=max(2.0, *(float(cells.max()) for cells in counts)))
+
+
+def _mesh(axes: Axes, x_edges: Array, y_edges: Array, counts: Array, norm: LogNorm) -> QuadMesh:
+    """Colour cells by their counts (X, Y); empty ones stay white."""
+    shown = np.ma.masked_equal(counts.T, 0)
+    return axes.pcolormesh(x_edges, y_edges, shown, norm=norm, cmap="viridis", rasterized=True)
+
+
 def _running_median(axes: Axes, z_spec: Array, error: Array, z_max: float) -> None:
     """Median error in bins of 0.02, at bin centres, where a bin has 8 galaxies."""
     edges = np.arange(0, z_max + 0.0201, 0.02)
-    number = np.digitize(z_spec, edges) - 1
-    filled = [index for index in range(len(edges) - 1) if np.count_nonzero(number == index) >= 8]
-    centres = [(edges[index] + edges[index + 1]) / 2 for index in filled]
-    medians = [np.median(error[number == index]) for index in filled]
-    axes.plot(centres, medians, color="#D55E00", marker="o", label="median in bins of 0.02")
+    medians = stats.binned_statistic(z_spec, error, "median", edges)[0]
+    filled = np.histogram(z_spec, edges)[0] >= 8
+    centres = (edges[:-1] + edges[1:]) / 2
+    label = "median in bins of 0.02"
+    axes.plot(centres[filled], medians[filled], color=VERMILLION, marker="o", label=label)
 
 
 def plot_redshift_histogram(
@@ -142,16 +148,9 @@ def plot_redshift_histogram(
     with figure_file(path, width=8.0, height=3.8) as figure:
         axes = figure.subplots()
         for name, z in samples.items():
-            style = look(name) | {"linestyle": look(name)["linestyle"] if name != "test" else ":"}
             density, _ = np.histogram(z, bins=edges, density=True)
-            axes.stairs(
-                density,
-                edges,
-                color=style["color"],
-                linestyle=style["linestyle"],
-                linewidth=1.8,
-                label=f"{name} (n = {len(z):,})",
-            )
+            style = {key: look(name)[key] for key in ("color", "linestyle")}
+            axes.stairs(density, edges, **style, linewidth=1.8, label=f"{name} (n = {len(z):,})")
         axes.set_xlim(0.0, z_max)
         axes.set_ylim(bottom=0.0)
         shade_outside(axes, clip_window, label="outside the clip window")

@@ -3,13 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from pix2z.evaluation.figures.style import NEUTRAL, columns_for, figure_file, look, panels
+from pix2z.evaluation.figures.style import (
+    NEUTRAL,
+    VERMILLION,
+    columns_for,
+    figure_file,
+    look,
+    panels,
+)
 
 __all__ = ["ShownSpectrum", "plot_error_by_wavelength", "plot_spectra"]
 
@@ -106,7 +114,7 @@ def plot_error_by_wavelength(
 
     Parameters
     ----------
-    arms : name -> ``rmse``, ``half68`` and ``inside68``, each (L,).
+    arms : name -> ``rmse`` and ``inside68``, each (L,).
     """
     with figure_file(path, width=7.0, height=4.6) as figure:
         above, below = figure.subplots(2, 1, sharex=True)
@@ -139,61 +147,48 @@ def _draw_spectrum(
     wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
     width : of the axes in inches, which decides how many lines can carry a name.
     """
-    low, high = shown.flux - shown.half95, shown.flux + shown.half95
-    panel.fill_between(wavelength, low, high, color="#cfe3f1", linewidth=0, label="95 % band")
-    low, high = shown.flux - shown.half68, shown.flux + shown.half68
-    panel.fill_between(wavelength, low, high, color="#8fbfe0", linewidth=0, label="68 % band")
+    for half, color, label in (
+        (shown.half95, "#cfe3f1", "95 % band"),
+        (shown.half68, "#8fbfe0", "68 % band"),
+    ):
+        low, high = shown.flux - half, shown.flux + half
+        panel.fill_between(wavelength, low, high, color=color, linewidth=0, label=label)
     ends = [float(np.quantile(low, 0.002)), float(np.quantile(high, 0.998))]
     if shown.truth is not None and np.isfinite(shown.truth).any():
         panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
         ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
-    panel.plot(wavelength, shown.flux, color="#D55E00", linewidth=1.0, label="from the images")
+    panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label="from the images")
     panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
-    _mark_lines(panel, lines, z=shown.z, width=width)
+    places = {name: rest * (1 + shown.z) for name, rest in lines.items()}  # none where z is NaN
+    inside = {n: at for n, at in places.items() if wavelength[0] < at < wavelength[-1]}
+    _mark_lines(panel, inside, room_for_name=1.15 * FONT_POINTS / POINTS_PER_INCH / width)
 
 
-def _mark_lines(panel: Axes, lines: Mapping[str, float], *, z: float, width: float) -> None:
-    """Mark lines at redshift z along the top; call it when the limits of the axes stand.
+def _mark_lines(panel: Axes, places: Mapping[str, float], *, room_for_name: float) -> None:
+    """Mark lines along the top; call it when the limits of the axes stand.
 
     Parameters
     ----------
-    lines : name -> vacuum rest wavelength, Angstrom.
-    z : NaN marks nothing.
-    width : of the axes in inches.
+    places : name -> observed wavelength, Angstrom, within the axes.
+    room_for_name : share of the axes' width; lines that are nearer than that to the ends or to a
+        more important line carry no name.
     """
-    if not np.isfinite(z):
-        return
     low, high = panel.get_xlim()
-    room = (high - low) * 1.15 * FONT_POINTS / POINTS_PER_INCH / width
-    places = {n: rest * (1 + z) for n, rest in lines.items() if low < rest * (1 + z) < high}
+    room = (high - low) * room_for_name
     across = panel.get_xaxis_transform()
+    ends = [BELOW_LINES + 0.02, BELOW_LINES + 0.06]
     for place in places.values():
-        panel.plot(
-            [place] * 2,
-            [BELOW_LINES + 0.02, BELOW_LINES + 0.06],
-            color=NEUTRAL,
-            lw=0.7,
-            transform=across,
-        )
+        panel.plot([place] * 2, ends, color=NEUTRAL, lw=0.7, transform=across)
+    text: dict[str, Any] = {"fontsize": FONT_POINTS, "rotation": 90, "ha": "center", "va": "bottom"}
+    white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
     named: list[float] = []
     for name, label in LINE_NAMES.items():
         place = places.get(name, np.nan)
         inside = low + room / 2 < place < high - room / 2
-        if not inside or any(abs(place - other) < room for other in named):
-            continue
-        named.append(place)
-        panel.text(
-            place,
-            BELOW_LINES + 0.07,
-            label,
-            transform=across,
-            fontsize=FONT_POINTS,
-            rotation=90,
-            ha="center",
-            va="bottom",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
-        )
+        if inside and all(abs(place - other) >= room for other in named):
+            named.append(place)
+            panel.text(place, BELOW_LINES + 0.07, label, transform=across, bbox=white, **text)
 
 
 def _running_mean(values: Array, width: int = 41) -> Array:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
-from pix2z.files import read_json
-from pix2z.tracking.promotion.gate import table_json
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
     Event,
@@ -29,6 +27,7 @@ from pix2z.tracking.promotion.trail import (
 from pix2z.tracking.store import Store, default_store, locked
 from pix2z.tracking.versions import (
     CHAMPION,
+    POOL_FILES,
     PREVIOUS,
     PRODUCTION,
     Version,
@@ -94,32 +93,22 @@ def promote(store: Store, root: Path, decision: Decision, *, reason: str) -> Eve
         The candidate did not pass, or the champion is another one than it was compared with. The
         champion is as it was.
     """
-    if not decision.passed or decision.metrics is None:
+    if not decision.passed:
         raise RefusedError(decision.refusal)
-    client, candidate = store.client, decision.candidate
     with locked(store, "move the champion"):
-        champion = _unchanged_champion(client, decision.champion)
-        trail = read_trail(client, root)
-        target = copy_to_production(store, candidate)
-        event = Event(
+        champion = _unchanged_champion(store.client, decision.champion)
+        trail = read_trail(store.client, root)
+        return _move(
+            store,
+            root,
+            trail,
             action="promote",
-            source=candidate.source,
-            from_version=champion.label if champion else None,
-            to_version=target.label,
-            user=who(),
+            champion=champion,
+            target=copy_to_production(store, decision.candidate),
             reason=reason,
             metrics={name: v for name, v in decision.metrics.items() if name in RECORDED},
-            digests=_digests(candidate),
-            new_test_set=champion is not None and not decision.compared,
-            from_pool=champion.pool_digest if champion else "",
+            decision=decision,
         )
-        decided = json.dumps(table_json(decision.checks), ensure_ascii=False)
-        target = tag_production(client, target, event, {"decision": decided})
-        event = write_event(client, event, trail)
-        _unchanged_champion(client, decision.champion)
-        move_aliases(client, champion=target, previous=champion)
-        write_file(root, [*trail, event], champion=target, previous=champion)
-    return event
 
 
 def rollback(store: Store, root: Path, *, reason: str) -> Event:
@@ -131,30 +120,65 @@ def rollback(store: Store, root: Path, *, reason: str) -> Event:
         There is nothing to return to, its artifacts are gone, or the champion changed meanwhile.
         The champion is as it was.
     """
-    client = store.client
     with locked(store, "move the champion"):
-        versions = read_versions(client)
+        versions = read_versions(store.client)
         champion = with_alias(versions, CHAMPION)
         if champion is None:
             raise RefusedError(f"{PRODUCTION} has no champion yet; `pix2z promote` makes one")
-        trail = read_trail(client, root)
+        trail = read_trail(store.client, root)
         target = _version_before(versions, champion, trail)
         _require_whole(store, target)
-        event = Event(
+        return _move(
+            store,
+            root,
+            trail,
             action="rollback",
-            source=target.source,
-            from_version=champion.label,
-            to_version=target.label,
-            user=who(),
+            champion=champion,
+            target=target,
             reason=reason,
             metrics=metrics_of(trail, target),
-            digests=_digests(target),
-            from_pool=champion.pool_digest,
         )
-        event = write_event(client, event, trail)
-        _unchanged_champion(client, champion)
-        move_aliases(client, champion=target, previous=champion)
-        write_file(root, [*trail, event], champion=target, previous=champion)
+
+
+def _move(
+    store: Store,
+    root: Path,
+    trail: Sequence[Event],
+    *,
+    action: str,
+    champion: Version | None,
+    target: Version,
+    reason: str,
+    metrics: Mapping[str, float],
+    decision: Decision | None = None,
+) -> Event:
+    """Write what happens, then let `target` follow the champion; return the event as written.
+
+    Parameters
+    ----------
+    trail : the events before.
+    decision : of a promotion, to be kept beside the version.
+    """
+    client = store.client
+    event = Event(
+        action=action,
+        source=target.source,
+        from_version=champion.label if champion else None,
+        to_version=target.label,
+        user=who(),
+        reason=reason,
+        metrics=metrics,
+        digests={key: target.tags[key] for key in DIGESTS if key in target.tags},
+        new_test_set=bool(decision and champion and not decision.compared),
+        from_pool=champion.pool_digest if champion else "",
+    )
+    if decision:
+        lines = json.dumps([asdict(check) for check in decision.checks], ensure_ascii=False)
+        tag_production(client, target, event, {"decision": lines})
+    event = write_event(client, event, trail)
+    _unchanged_champion(client, champion)
+    move_aliases(client, champion=target, previous=champion)
+    write_file(root, [*trail, event], champion=target, previous=champion)
     return event
 
 
@@ -180,11 +204,15 @@ def _unchanged_champion(client: MlflowClient, before: Version | None) -> Version
 
 
 def copy_to_production(store: Store, version: Version) -> Version:
-    """Return the version of `pix2z` that holds the pool of `version`; make it if there is none."""
+    """Return the version of `pix2z` that holds the pool of `version`; make it if there is none.
+
+    Its tags are those of `version`, and which one that is.
+    """
     client = store.client
+    tags = {**version.tags, "source": version.source}
     for known in read_versions(client):  # the newest first
         if known.name == PRODUCTION and known.pool_digest == version.pool_digest:
-            return known
+            return replace(known, tags={**known.tags, **tags})
     try:
         client.create_registered_model(PRODUCTION, description=_DESCRIPTION)
     except MlflowException as error:
@@ -192,21 +220,15 @@ def copy_to_production(store: Store, version: Version) -> Version:
             raise
     with default_store(store.uri), contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of it
         copied = client.copy_model_version(version.uri, PRODUCTION)
-    return Version(
-        name=PRODUCTION,
-        number=int(copied.version),
-        run_id=version.run_id,
-        created=copied.creation_timestamp / 1000,
-        tags=dict(copied.tags),
-    )
+    return replace(version, name=PRODUCTION, number=int(copied.version), tags=tags, aliases=())
 
 
 def tag_production(
     client: MlflowClient, version: Version, event: Event, more: Mapping[str, str]
-) -> Version:
-    """Write on a version of `pix2z` what its promotion was; return it with these tags."""
+) -> None:
+    """Write on a version of `pix2z` what its promotion was."""
     tags = {
-        "source": event.source,
+        "source": version.source,
         "replaces": event.from_version or "none",
         "promoted_at": event.time or datetime.now(UTC).isoformat(timespec="seconds"),
         "promoted_by": event.user,
@@ -216,7 +238,6 @@ def tag_production(
     }
     for key, value in tags.items():
         client.set_model_version_tag(PRODUCTION, str(version.number), key, value)
-    return replace(version, tags={**version.tags, **tags})
 
 
 def move_aliases(client: MlflowClient, *, champion: Version, previous: Version | None) -> None:
@@ -241,19 +262,9 @@ def _version_before(
 
 
 def _require_whole(store: Store, version: Version) -> None:
-    """Raise RefusedError where the pool of a version is gone or not its own.
-
-    Weights are held against their digests when it is loaded: a rollback needs no TensorFlow.
-    """
+    """Raise RefusedError where the pool of a version is gone or not its own."""
     with TemporaryDirectory() as scratch:
         try:
-            folder = download(store, version, "artifacts/pool", Path(scratch))
-            digest = read_json(folder / "pool.json").get("digest")
-        except (InputError, IntegrityError) as error:
+            download(store, version, Path(scratch), part=POOL_FILES)
+        except IntegrityError as error:
             raise RefusedError(f"{version.label} cannot be served: {error}") from error
-    if digest != version.pool_digest:
-        raise RefusedError(f"{version.label} cannot be served: it holds another pool than its tag")
-
-
-def _digests(version: Version) -> Mapping[str, str]:
-    return {key: version.tags[key] for key in DIGESTS if key in version.tags}

@@ -27,16 +27,19 @@ from pix2z.tracking.store import Store
 from pix2z.tracking.versions import FINETUNED, Version
 
 __all__ = [
+    "GALAXIES",
+    "SPLIT",
     "TOLERANCE",
     "HeldOut",
     "find_held_out",
-    "held_out_of_arms",
+    "read_held_out",
     "served_answers",
-    "served_check",
+    "served_fault",
     "smoke_test",
 ]
 
 GALAXIES, SPLIT = "data/galaxies.h5", "data/splits/full.h5"
+"""Below the root of the repository: of the sample whose test galaxies all arms share."""
 
 TOLERANCE = 1e-4
 """Largest difference in redshift: other batches, and other processors, round differently."""
@@ -59,17 +62,6 @@ class HeldOut:
     digest: str
 
 
-def held_out_of_arms(root: Path) -> HeldOut:
-    """Return the test galaxies of data/, which all arms share.
-
-    Raises
-    ------
-    InputError
-        data/galaxies.h5 or its split is missing, or the two do not belong together.
-    """
-    return _held_out(root / GALAXIES, root / SPLIT)
-
-
 def find_held_out(root: Path, digest: str) -> HeldOut | None:
     """Find the test galaxies of that digest: those of data/, else of a fine-tuned model.
 
@@ -81,7 +73,7 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     errors = []
     for galaxies, split in ((root / GALAXIES, root / SPLIT), *_finetuned_samples(root)):
         try:
-            held_out = _held_out(galaxies, split)
+            held_out = read_held_out(galaxies, split)
         except InputError as error:
             errors.append(error)
             continue
@@ -99,7 +91,14 @@ def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
             yield galaxies, split
 
 
-def _held_out(galaxies: Path, split_path: Path) -> HeldOut:
+def read_held_out(galaxies: Path, split_path: Path) -> HeldOut:
+    """Return the test galaxies of a split.
+
+    Raises
+    ------
+    InputError
+        A file is missing, or the two do not belong together.
+    """
     for path in (galaxies, split_path):
         if not path.is_file():
             raise InputError(
@@ -131,9 +130,16 @@ def smoke_test(store: Store, version: Version, held_out: HeldOut, *, n: int) -> 
         images, ebv = file.images(rows), file.column("ebv", rows).astype(np.float64)
     expected = _predicted(store, version, object_id)
     try:
-        return served_check(served_answers(store.uri, version, images, ebv), expected)
+        fault = served_fault(served_answers(store.uri, version, images, ebv), expected)
     except IntegrityError as error:
-        return served_check(str(error), expected)
+        fault = str(error)
+    return Check(
+        kind="served",
+        name="Served model",
+        measured=fault or f"{len(rows)} answers as predicted, whole and in order",
+        limit="finite, ordered, as predicted",
+        passed=not fault,
+    )
 
 
 def _predicted(store: Store, version: Version, object_id: NDArray[np.int64]) -> Columns:
@@ -148,7 +154,8 @@ def _predicted(store: Store, version: Version, object_id: NDArray[np.int64]) -> 
     predicted_id = np.concatenate([chunk.object_id for chunk in chunks])
     if not np.array_equal(np.sort(predicted_id), np.sort(object_id)):
         raise IntegrityError(f"{version.label}: its predictions lack some of its test galaxies")
-    place = np.argsort(predicted_id)[np.argsort(np.argsort(object_id))]  # in the order asked for
+    by_id = np.argsort(predicted_id)
+    place = by_id[np.searchsorted(predicted_id, object_id, sorter=by_id)]
     density, grid = np.concatenate([chunk.density for chunk in chunks])[place], chunks[0].grid
     limits = quantiles(density, grid, [0.025, 0.16, 0.84, 0.975]).T
     names = ("z_err95_low", "z_err68_low", "z_err68_high", "z_err95_high")
@@ -159,27 +166,16 @@ def _predicted(store: Store, version: Version, object_id: NDArray[np.int64]) -> 
     }
 
 
-def served_check(answers: Columns | str, expected: Columns) -> Check:
-    """Judge the answers of a version: complete, finite, in order, and as it predicted.
+def served_fault(answers: Columns, expected: Columns) -> str:
+    """Say what is wrong first with the answers of a version; empty where nothing is.
+
+    They are complete, finite, in order, and as it predicted.
 
     Parameters
     ----------
-    answers : columns of redshifts (n,), or why there are none.
+    answers : columns of redshifts (n,).
     expected : columns that it predicted for the same galaxies, some of those or all.
     """
-    fault = answers if isinstance(answers, str) else _fault(answers, expected)
-    n = len(expected["z_median"])
-    return Check(
-        kind="served",
-        name="Served model",
-        measured=fault or f"{n} answers as predicted, whole and in order",
-        limit="finite, ordered, as predicted",
-        passed=not fault,
-    )
-
-
-def _fault(answers: Columns, expected: Columns) -> str:
-    """Say what is wrong with the answers first; empty where nothing is."""
     n = len(expected["z_median"])
     for name in (*INTERVALS, "z_mean", "z_mode"):
         if name not in answers or len(answers[name]) != n:

@@ -12,36 +12,45 @@ pool.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import read_json, write_json
 from pix2z.tracking.commits import first_commit_with
-from pix2z.tracking.versions import CHAMPION, PREVIOUS, PRODUCTION, Version
+from pix2z.tracking.versions import (
+    CHAMPION,
+    PREVIOUS,
+    PRODUCTION,
+    Version,
+    read_versions,
+    with_alias,
+)
 
 __all__ = [
     "EVENT",
     "FILE",
     "Event",
+    "Place",
+    "Promotions",
     "champion_at",
-    "commit_that_names",
-    "event_json",
+    "champion_names",
     "metrics_of",
     "outcomes",
+    "place",
     "predecessor",
     "read_file",
     "read_trail",
-    "recorded_events",
     "tag_event",
     "tagged_events",
+    "way_back",
     "write_event",
     "write_file",
 ]
@@ -53,9 +62,10 @@ FILE = "promotions.json"
 """Name of the file in the root of the repository."""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(BaseModel):
     """One promotion or rollback."""
+
+    model_config = ConfigDict(frozen=True)
 
     action: str
     """``promote`` or ``rollback``."""
@@ -66,8 +76,8 @@ class Event:
     to_version: str
     user: str
     reason: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = {}
+    digests: Mapping[str, str] = {}
     """Of `to_version`: pool_digest, test_digest, ..., and the git commit."""
     new_test_set: bool = False
     """A new line: not compared with the champion before."""
@@ -77,12 +87,36 @@ class Event:
     """Place in the trail, from 1; clocks of several machines may differ."""
     from_pool: str = ""
     """Digest of the pool of the champion before; older events do not have it."""
-    key: str = ""
+    key: str = Field(default="", exclude=True)
+    """What it is stored under."""
 
     @property
     def to_pool(self) -> str:
         """Digest of the pool that became champion, else its version."""
         return self.digests.get("pool_digest", self.to_version)
+
+
+class Place(BaseModel):
+    """The version that an alias is on, as promotions.json has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str = ""
+    source: str = "the champion"
+    pool_digest: str
+    git_commit: str | None = None
+    base_pool_digest: str | None = None
+    """Of a fine-tuned pool."""
+
+
+class Promotions(BaseModel):
+    """What promotions.json holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    champion: Place | None = None
+    previous: Place | None = None
+    events: Mapping[str, Event]
 
 
 def read_trail(client: MlflowClient, root: Path) -> list[Event]:
@@ -93,7 +127,10 @@ def read_trail(client: MlflowClient, root: Path) -> list[Event]:
     InputError
         promotions.json is damaged.
     """
-    events = {event.key: event for event in (*recorded_events(root), *tagged_events(client))}
+    events = {
+        key: event.model_copy(update={"key": key}) for key, event in read_file(root).events.items()
+    }
+    events |= {event.key: event for event in tagged_events(client)}
     return sorted(events.values(), key=lambda e: (e.number, e.time, e.key))
 
 
@@ -111,20 +148,13 @@ def tagged_events(client: MlflowClient) -> list[Event]:
     events = []
     for key, text in tags.items():
         if key.startswith(EVENT):
-            try:
-                events.append(_event(key, json.loads(text)))
-            except (ValueError, TypeError, AttributeError):
-                continue
+            with suppress(ValidationError):
+                events.append(Event.model_validate_json(text).model_copy(update={"key": key}))
     return events
 
 
-def recorded_events(root: Path) -> list[Event]:
-    """Events that promotions.json holds; none where it is missing. InputError: it is damaged."""
-    return [_from_file(root, key, said) for key, said in read_file(root)["events"].items()]
-
-
-def read_file(root: Path) -> dict[str, Any]:
-    """Return what promotions.json holds: ``champion``, ``previous``, ``events`` by key.
+def read_file(root: Path) -> Promotions:
+    """Read promotions.json; nothing was promoted where it is missing.
 
     Raises
     ------
@@ -133,41 +163,13 @@ def read_file(root: Path) -> dict[str, Any]:
     """
     path = root / FILE
     if not path.is_file():
-        return {CHAMPION: None, PREVIOUS: None, "events": {}}
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("events"), dict):
-        raise InputError(f"{path}: expected the keys {CHAMPION}, {PREVIOUS} and events")
-    for alias in (CHAMPION, PREVIOUS):
-        place = content.setdefault(alias, None)
-        if place is not None and not (isinstance(place, dict) and "pool_digest" in place):
-            raise InputError(f"{path}: {alias} must name a pool_digest, or be null")
-    return content
-
-
-def commit_that_names(root: Path, pool_digest: str) -> str:
-    """Return the first commit whose promotions.json names a pool; empty where there is none.
-
-    Results are committed before they are promoted, or with the promotion, so that dvc.lock holds
-    the pool there. The tag git_commit of a version is older: the commit of the code that made it.
-    """
-    return first_commit_with(root, pool_digest, path=FILE)
-
-
-def _from_file(root: Path, key: str, said: Any) -> Event:
+        return Promotions(events={})
     try:
-        return _event(key, said)
-    except (TypeError, AttributeError) as error:
-        raise InputError(f"{root / FILE}: {key} is no promotion or rollback") from error
-
-
-def _event(key: str, said: Any) -> Event:
-    known = {name: value for name, value in said.items() if name in Event.__dataclass_fields__}
-    return replace(Event(**known), key=key)
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return what is written of an event, under its key."""
-    return {name: value for name, value in asdict(event).items() if name != "key"}
+        return Promotions.model_validate(read_json(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "all of it"
+        raise InputError(f"{path}: {where}: {fault['msg']}; not what pix2z wrote") from error
 
 
 def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> Event:
@@ -178,16 +180,19 @@ def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> E
     trail : the events before it.
     """
     now = datetime.now(UTC)
-    key = f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}"
-    number = max((e.number for e in trail), default=0) + 1
-    event = replace(event, time=now.isoformat(timespec="seconds"), number=number, key=key)
+    written = {
+        "time": now.isoformat(timespec="seconds"),
+        "number": max((e.number for e in trail), default=0) + 1,
+        "key": f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}",
+    }
+    event = event.model_copy(update=written)
     tag_event(client, event)
     return event
 
 
 def tag_event(client: MlflowClient, event: Event) -> None:
     """Write an event as a tag of `pix2z`."""
-    text = json.dumps(event_json(event), ensure_ascii=False)
+    text = json.dumps(event.model_dump(), ensure_ascii=False)
     client.set_registered_model_tag(PRODUCTION, event.key, text)
 
 
@@ -201,12 +206,15 @@ def write_file(
     Pix2zError
         It cannot be written.
     """
+    places = {CHAMPION: champion, PREVIOUS: previous}
     content = {
-        CHAMPION: _place(champion),
-        PREVIOUS: _place(previous),
-        "events": {event.key: event_json(event) for event in trail},
+        **{
+            alias: place(version).model_dump(exclude_none=True) if version else None
+            for alias, version in places.items()
+        },
+        "events": {event.key: event.model_dump() for event in trail},
     }
-    if content == read_file(root):
+    if (root / FILE).is_file() and content == read_json(root / FILE):
         return
     try:
         write_json(root / FILE, content)
@@ -217,15 +225,41 @@ def write_file(
         ) from error
 
 
-def _place(version: Version | None) -> dict[str, str] | None:
-    if version is None:
-        return None
-    tags = ("pool_digest", "git_commit")
-    return {
-        "version": version.label,
-        "source": version.source,
-        **{key: version.tags[key] for key in tags if key in version.tags},
-    }
+def place(version: Version) -> Place:
+    """Return what promotions.json says of the version that an alias is on."""
+    return Place(
+        version=version.label,
+        source=version.source,
+        pool_digest=version.pool_digest,
+        git_commit=version.tags.get("git_commit"),
+        base_pool_digest=version.tags.get("base_pool_digest"),
+    )
+
+
+def way_back(root: Path, recorded: Place) -> str:
+    """Say how a pool that is not here comes back, so that it can be registered again.
+
+    Results are committed before they are promoted, or with the promotion, so the first commit whose
+    promotions.json names the pool has it in dvc.lock. The tag git_commit is older: that is the code
+    that made it. A fine-tuned pool is in no commit.
+    """
+    register = "`dvc repro -s register`"
+    if recorded.base_pool_digest:
+        return (
+            f"DVC does not hold fine-tuned models, so put its folder back into finetuned/ for "
+            f"{register}, or repeat pix2z finetune"
+        )
+    if commit := first_commit_with(root, recorded.pool_digest, path=FILE):
+        return (
+            f"`git checkout {commit[:12]}`, `dvc pull` and {register} bring it back; afterwards "
+            f"`git checkout -`, `dvc checkout` and {register}"
+        )
+    if recorded.git_commit:
+        return (
+            f"its code is that of commit {recorded.git_commit[:12]}; in a later one whose dvc.lock "
+            f"holds it, `dvc pull` and {register} bring it back"
+        )
+    return f"once it is in models/ again, {register} brings it back"
 
 
 def _pools_before(events: Sequence[Event]) -> list[str]:
@@ -242,34 +276,45 @@ def _pools_before(events: Sequence[Event]) -> list[str]:
     return before
 
 
-def outcomes(events: Sequence[Event], champion: Version | None) -> list[str]:
+def champion_names(client: MlflowClient, root: Path) -> set[str]:
+    """Return what events may call the champion: its pool or, in older ones, its version.
+
+    Where the store has none, as one that was made anew without its pool, promotions.json names it.
+    """
+    version = with_alias(read_versions(client), CHAMPION)
+    recorded = place(version) if version else read_file(root).champion
+    return {recorded.pool_digest, recorded.version} if recorded else set()
+
+
+def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
     """Say what became of each event: ``champion``, ``replaced`` or ``no effect``.
 
     An event took effect where the next one starts from its pool or, for the last, where that is
     the champion's now. No effect: killed before its last write, or undone by hand.
+
+    Parameters
+    ----------
+    champion : as `champion_names` returns it.
     """
-    now = _names(champion) if champion else set()
     before, became = _pools_before(events), []
-    for place, event in enumerate(events, start=1):
-        last = place == len(events)
-        after = now if last else {before[place]}
+    for number, event in enumerate(events, start=1):
+        last = number == len(events)
+        after = champion if last else {before[number]}
         in_effect = "champion" if last else "replaced"
         became.append(in_effect if event.to_pool in after else "no effect")
     return became
 
 
-def _names(version: Version) -> set[str]:
-    """Return what `Event.to_pool` may call a version: its pool, or itself in older events."""
-    return {version.pool_digest, version.label}
+def champion_at(events: Sequence[Event], outcomes: Sequence[str], moment: datetime) -> Event | None:
+    """Return the promotion or rollback that made the champion of that moment, if there was one.
 
-
-def champion_at(
-    events: Sequence[Event], champion: Version | None, moment: datetime
-) -> Event | None:
-    """Return the promotion or rollback that made the champion of that moment, if there was one."""
+    Parameters
+    ----------
+    outcomes : what became of each event.
+    """
     effective = [
         event
-        for event, outcome in zip(events, outcomes(events, champion), strict=True)
+        for event, outcome in zip(events, outcomes, strict=True)
         if outcome != "no effect" and datetime.fromisoformat(event.time) <= moment
     ]
     return effective[-1] if effective else None
@@ -280,12 +325,13 @@ def predecessor(events: Sequence[Event], champion: Version) -> str | None:
     before = [
         pool
         for event, pool in zip(events, _pools_before(events), strict=True)
-        if event.to_pool in _names(champion)
+        if event.to_pool in (champion.pool_digest, champion.label)
     ]
     return before[-1] if before and before[-1] else None
 
 
 def metrics_of(events: Sequence[Event], version: Version) -> Mapping[str, float]:
     """Return what a version reached when it was last promoted; empty where that is not recorded."""
-    recorded = [e.metrics for e in events if e.to_pool in _names(version) and e.metrics]
+    names = (version.pool_digest, version.label)
+    recorded = [event.metrics for event in events if event.to_pool in names and event.metrics]
     return recorded[-1] if recorded else {}

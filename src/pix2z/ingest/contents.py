@@ -1,0 +1,130 @@
+"""Which arrays a file holds that fits no layout, and how a mapping would find stamps in them."""
+
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pix2z.errors import InputError
+from pix2z.hdf5 import open_hdf5, plain, reading
+from pix2z.imaging import BANDS, STAMP_SIDE
+from pix2z.ingest.attributes import unit_shown
+from pix2z.ingest.npz import read_header
+from pix2z.ingest.units import nanomaggies_in
+
+__all__ = ["StoredArray", "file_contents", "suggested_mapping"]
+
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "redshift": ("redshift", "z", "zspec", "specz", "speczredshift", "zredshift", "ztrue"),
+    "redshift_error": ("redshifterr", "redshifterror", "speczredshifterr", "zerr", "zerror"),
+    "object_id": ("objectid", "objid", "id", "specobjid", "sourceid", "galaxyid"),
+    "group_id": ("groupid", "group", "parent", "field", "healpix"),
+    "ra": ("ra", "radeg", "alpha"),
+    "dec": ("dec", "decdeg", "declination", "delta"),
+    "ebv": ("ebv", "sfdebv"),
+}
+"""Entry of the mapping -> names a column may have, in lower case without punctuation."""
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array in a file; `unit` is what its attributes say, None where they do not."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: str
+    is_number: bool
+    unit: str | None = None
+
+
+def file_contents(path: str | Path) -> tuple[StoredArray, ...]:
+    """List the arrays of an HDF5 or npz file, the largest first; none of their values is read.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, or neither HDF5 nor npz.
+    """
+    path = Path(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        arrays = _npz_contents(path)
+    else:
+        with open_hdf5(path) as file, reading(path):
+            arrays = _hdf5_contents(file, path)
+    return tuple(sorted(arrays, key=lambda array: (-math.prod(array.shape), array.key)))
+
+
+def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
+    """Guess the entries of `ingest.hdf5` that fit, by shapes and names; None without images.
+
+    What cannot be known is left out: `unit` where no attribute names a flux density, and `bands`
+    where there are fewer than five.
+    """
+    images = next((array for array in contents if _band_axis(array.shape) is not None), None)
+    if images is None:
+        return None
+    mapping: dict[str, Any] = {"images": images.key}
+    if images.shape[_band_axis(images.shape) or 0] == len(BANDS):
+        mapping["bands"] = BANDS
+    if images.unit and nanomaggies_in(images.unit):
+        mapping["unit"] = images.unit
+    n = images.shape[0]
+    for entry, names in COLUMN_NAMES.items():
+        fitting = [array.key for array in contents if array.shape == (n,) and array.is_number]
+        ranked = sorted((names.index(_plain(key)), key) for key in fitting if _plain(key) in names)
+        if ranked:
+            mapping[entry] = ranked[0][1]
+    if ("ra" in mapping) != ("dec" in mapping):
+        for entry in ("ra", "dec"):
+            mapping.pop(entry, None)
+    return mapping
+
+
+def _hdf5_contents(file: h5py.File, path: Path) -> list[StoredArray]:
+    arrays = []
+
+    def visit(name: str | bytes, held: Any) -> None:
+        key = name if isinstance(name, str) else plain(name.decode(errors="replace"))
+        if isinstance(held, h5py.Dataset):
+            unit = unit_shown(held, path)
+            arrays.append(_stored(key, held.shape or (), held.dtype, unit=unit))
+
+    file.visititems(visit)
+    return arrays
+
+
+def _npz_contents(path: Path) -> list[StoredArray]:
+    arrays = []
+    with reading(path), zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as member:
+                    shape, _, dtype = read_header(member)
+                arrays.append(_stored(name.removesuffix(".npy"), shape, dtype, unit=None))
+    if not arrays:
+        raise InputError(f"{path}: neither HDF5 nor npz; expected one of them")
+    return arrays
+
+
+def _stored(
+    key: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, unit: str | None
+) -> StoredArray:
+    return StoredArray(key, tuple(shape), str(dtype), dtype.kind in "fiu", unit)
+
+
+def _band_axis(shape: tuple[int, ...]) -> int | None:
+    """Axis that may be that of the bands, in stamps (N, B, side, side) or (N, side, side, B)."""
+    if len(shape) == 4:
+        for axis, sides in ((1, shape[2:]), (3, shape[1:3])):
+            if 1 < shape[axis] <= len(BANDS) and sides[0] == sides[1] >= STAMP_SIDE:
+                return axis
+    return None
+
+
+def _plain(key: str) -> str:
+    return "".join(letter for letter in key.rsplit("/", 1)[-1].lower() if letter.isalnum())
