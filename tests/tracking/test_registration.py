@@ -10,7 +10,7 @@ from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import read_versions
-from tests.tracking.conftest import write_predictions
+from tests.tracking.conftest import take_over_store, write_predictions
 
 
 def runs(client, name: str):
@@ -28,6 +28,16 @@ def census(client):
     versions = client.search_model_versions("name LIKE 'pix2z-%'")
     ids = {name: sorted(run.info.run_id for run in runs(client, name)) for name in EXPERIMENTS}
     return ids | {"versions": sorted((v.name, v.version, v.run_id) for v in versions)}
+
+
+@pytest.fixture
+def known(root, registered):
+    """The folder; its store holds both arms already, and their artifacts are those of another.
+
+    Tests that write other artifacts than those begin with a registration instead.
+    """
+    take_over_store(registered, root)
+    return root
 
 
 def test_everything_appears_once_however_often_it_is_registered_and_in_a_store_made_anew(
@@ -136,37 +146,34 @@ def test_trials_are_children_of_their_study(registered_client):
     assert found["trial 1"].data.metrics["curves/val_loss"] == pytest.approx(1.4)
 
 
-def test_other_weights_make_one_more_run_and_one_more_version(root, arms, client, retrain):
-    register(root, arms)
+def test_other_weights_make_one_more_run_and_one_more_version(known, arms, client, retrain):
     retrain("full", 1, b"other weights")
-    register(root, arms)
+    register(known, arms)
     assert len(runs(client, "pix2z-train")) == 5 + 2  # the seed and the pool
     versions = client.search_model_versions("name = 'pix2z-full'")
     assert sorted(int(version.version) for version in versions) == [1, 2]
     assert len(client.search_model_versions("name = 'pix2z-published_full'")) == 1
 
 
-def test_new_metrics_of_the_same_weights_update_run_and_card(root, arms, client):
-    register(root, arms)
+def test_new_metrics_of_the_same_weights_update_run_and_card(known, arms, client):
     before = census(client)
-    path = root / "reports/metrics/full.json"
+    path = known / "reports/metrics/full.json"
     metrics = json.loads(path.read_text())
     metrics["pool"]["whole"]["mae"]["value"] = 0.0125
     path.write_text(json.dumps(metrics))
-    register(root, arms)
+    register(known, arms)
     assert census(client) == before
     assert by_name(client, "pix2z-train")["full, pool"].data.metrics["test/mae"] == 0.0125
     (version,) = client.search_model_versions("name = 'pix2z-full'")
     assert "0.0125" in version.description
 
 
-def test_a_run_that_a_kill_left_half_written_is_completed(root, arms, client):
-    register(root, arms)
+def test_a_run_that_a_kill_left_half_written_is_completed(known, arms, client):
     run = by_name(client, "pix2z-train")["full, seed 1"]
     client.delete_tag(run.info.run_id, "content_digest")
     client.update_run(run.info.run_id, status="RUNNING")
     before = client.get_metric_history(run.info.run_id, "curves/val_loss")
-    register(root, arms)
+    register(known, arms)
     again = by_name(client, "pix2z-train")["full, seed 1"]
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert len(client.get_metric_history(run.info.run_id, "curves/val_loss")) == len(before)
@@ -209,15 +216,14 @@ def test_predictions_of_another_pool_or_altered_ones_are_left_out_with_a_word(
     assert "not registered" in caplog.text
 
 
-def test_of_twins_from_two_machines_the_first_is_kept(root, arms, client, monkeypatch):
+def test_of_twins_from_two_machines_the_first_is_kept(known, arms, client, monkeypatch):
     """Behind a server no lock keeps others out, so each looks once more at what it has made."""
-    register(root, arms)
     first = census(client)
     monkeypatch.setattr(Store, "is_shared", True)
     monkeypatch.setattr(runs_module, "_find", lambda *_: ({}, {}))
     for search in ("search_registered_models", "search_model_versions"):
         monkeypatch.setattr(f"mlflow.{search}", lambda **_: [])
-    register(root, arms)
+    register(known, arms)
     assert census(client) == first
 
 

@@ -14,11 +14,9 @@ from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import COMPARISONS, SPECTRA, RunRecord, numbers
 from pix2z.tracking.spectrum_networks import REPORT
 
-__all__ = ["COMPARISON", "assessment_runs", "comparison_runs"]
+__all__ = ["assessment_runs", "comparison_runs"]
 
-COMPARISON = "reports/compare.json"
-"""The comparison of all arms and controls."""
-
+_COMPARISON = "reports/compare.json"
 _METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68", "coverage_95")
 _SPECTRUM_METRICS = ("mse", "mae", "coverage_68", "coverage_95")
 
@@ -33,7 +31,7 @@ def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
     root : of the repository, with reports/compare.json, the report and its figures.
     tags : digests of the data that all arms share.
     """
-    path, reports = root / COMPARISON, root / "reports"
+    path, reports = root / _COMPARISON, root / "reports"
     if not path.exists():
         return []
     comparison = read_json(path)
@@ -74,7 +72,7 @@ def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
             **{file: "" for file in files if file.exists()},
             **{figure: figure.parent.relative_to(reports).as_posix() for figure in figures},
         },
-        commit=commit_with_output(root, COMPARISON),
+        commit=commit_with_output(root, _COMPARISON),
     )
     return [record]
 

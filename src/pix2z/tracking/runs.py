@@ -32,9 +32,6 @@ LIVE_TAG = "live"
 _CREATED_TAG = "created_ns"
 """Nanoseconds since 1970 when the run was made; `started` is that of the training."""
 
-_COMMANDS = ("finetune",)
-"""Values of the tag `stage` that are commands, not stages of dvc.yaml."""
-
 _PAGE = 100
 
 
@@ -127,7 +124,7 @@ def _first_of_twins(store: Store, run: Run, key: str) -> Run:
 
 def source_tags(stage: str) -> dict[str, str]:
     """Return what MLflow shows as the source of a run: the module of the stage or command."""
-    room = "cli" if stage in _COMMANDS else "stages"
+    room = "cli" if stage == "finetune" else "stages"
     return {"mlflow.source.name": f"pix2z.{room}.{stage}", "mlflow.source.type": "LOCAL"}
 
 

@@ -23,7 +23,7 @@ from pix2z.tracking.promotion.trail import (
     write_file,
 )
 from pix2z.tracking.versions import Version
-from tests.tracking.test_records import git
+from tests.tracking.conftest import git
 
 
 def version(number, pool=None):
