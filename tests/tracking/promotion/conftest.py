@@ -115,6 +115,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
                 description="",
                 started=0.0,
                 tags={"stage": "train", "arm": arm, "test_digest": digest},
+                params={"grid.z_min": "0.0", "grid.z_max": "0.4", "n_train": "440"},
                 artifacts=dict.fromkeys(predicted.iterdir(), "predictions"),
             )
             model = TrainedModel(
