@@ -105,14 +105,6 @@ def test_equal_n_holds_whole_groups_and_as_many_rows_as_clipped():
     assert outside[equal_n.train].mean() == pytest.approx(outside[full.train].mean(), abs=0.05)
 
 
-def test_moved_stamp_outside_training_is_caught():
-    columns = sample()
-    row = split_all(columns)["full"].validation[0]
-    columns["moved"][row] = 1
-    with pytest.raises(InputError, match="1 moved stamps fall into validation"):
-        split_all(columns)
-
-
 def test_stamps_rendered_for_another_split_seed_are_caught():
     with pytest.raises(InputError, match="another split seed"):
         split_all(sample(seed=1), seed=2)
