@@ -9,7 +9,7 @@ from pix2z.evaluation.arm_files import read_controls
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
-from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
+from tests.prediction_files import read_predictions, write_predictions
 
 WINDOW = (-0.006, 0.224)
 
