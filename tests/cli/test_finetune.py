@@ -243,7 +243,7 @@ def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(t
     from pix2z.dataset.splits import read_split
     from pix2z.errors import IntegrityError
     from pix2z.redshift_pdf.predictions import part_file
-    from pix2z.redshift_pdf.qp_files import read_predictions
+    from tests.prediction_files import read_predictions
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")

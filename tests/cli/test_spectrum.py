@@ -15,14 +15,14 @@ from pix2z.config.spectrum import SpectrumConfig
 from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
 from pix2z.spectra.spectrum_files import open_spectra
-from pix2z.spectrum_network.architectures import ShiftGrid
+from pix2z.spectrum_network.architectures import fresh_spectrum_model
 from pix2z.spectrum_network.estimator import (
     ErrorBand,
     SpectrumEstimator,
     load_spectrum_estimator,
     save_spectrum_estimator,
 )
-from pix2z.spectrum_network.recipes import fresh_spectrum_model
+from pix2z.spectrum_network.shifts import ShiftGrid
 from tests.cli.conftest import N
 from tests.cli.test_predict import LAYOUTS
 

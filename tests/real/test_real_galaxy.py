@@ -13,7 +13,7 @@ from pix2z.config.split import SplitConfig
 from pix2z.dataset.splits import make_splits
 from pix2z.dataset.store import open_galaxies
 from pix2z.ingest.galaxies import ingest
-from pix2z.network.arm import train_arm
+from pix2z.network.arm import PoolTraining, train_arm
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.sky.semireal import write_semireal
@@ -60,18 +60,17 @@ def pool(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Estimator
             fractions=fractions,
             clip_sigma=config.clip_sigma,
         )
-        train_arm(
-            galaxies,
-            splits["full"],
-            architecture="hybrid",
+        training = PoolTraining(
+            galaxies=galaxies,
+            split=splits["full"],
             settings=settings,
-            seeds=(1,),
             grid=GRID,
             models=folder / "models",
             checkpoints=folder / "checkpoints",
             record={"arm": "small"},
             curve=lambda _seed: lambda _epoch, _record: None,
         )
+        train_arm(training, (1,))
     logging.getLogger(__name__).info("trained in %.0f s", time.perf_counter() - start)
     return load_pool(folder / "models")
 

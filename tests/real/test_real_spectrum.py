@@ -29,8 +29,8 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
 from pix2z.sky.semireal import write_semireal
-from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
+from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.stages.train_spectrum import learned
 from tests.archive.server import archive_serving
 from tests.archive.synthetic_sdss import BANDS, frame_path, spectrum_path
@@ -106,15 +106,12 @@ def network(sky: Path) -> Path:
             encoder=HybridConfig.read(PARAMS),
             shifts=ShiftGrid(spectra.grid, settings.stride, 0.0, 0.4),
             learn_basis=partial(learned, settings=settings, seed=1),
+            folder=sky / "small",
             checkpoints=sky / "checkpoints",
-        )
-        train_spectrum_arm(
-            training,
-            sky / "small",
-            name="small",
             record={"arm": "small"},
             curve=lambda: lambda _epoch, _record: None,
         )
+        train_spectrum_arm(training)
     return sky / "small"
 
 

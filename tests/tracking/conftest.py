@@ -220,8 +220,8 @@ def tiny_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import keras
 
     from pix2z.config.networks import HybridConfig
+    from pix2z.network.architectures import hybrid_model
     from pix2z.network.estimator import Member, save_member, save_pool
-    from pix2z.network.recipes import hybrid_model
     from pix2z.redshift_pdf.calibration import Temperature
     from pix2z.redshift_pdf.grid import RedshiftGrid
 

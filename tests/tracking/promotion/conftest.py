@@ -79,8 +79,8 @@ def make_pool(folder: Path, temperature: float):
     """Save two hybrids with fresh weights; return the pool."""
     import keras
 
+    from pix2z.network.architectures import hybrid_model
     from pix2z.network.estimator import Member, load_pool, save_member, save_pool
-    from pix2z.network.recipes import hybrid_model
     from pix2z.redshift_pdf.calibration import Temperature
 
     settings = HybridConfig.read(ROOT / "params.yaml").model_copy(
