@@ -74,7 +74,7 @@ def test_every_form_of_input_gives_the_same_answer(model, images, expected):
     lists = np.where(np.isnan(images), None, images).tolist()
     for form in (images, text, lists):
         rows = model.predict(form, params={"ebv": EBV})
-        np.testing.assert_allclose(np.stack(rows["flux"]), expected[1].flux, rtol=1e-5)
+        np.testing.assert_allclose(np.stack(rows["flux"]), expected[1]["flux"], rtol=1e-5)
 
 
 def test_a_network_without_a_redshift_pdf_gives_spectra_alone(model, images, monkeypatch):
