@@ -10,8 +10,7 @@ import numpy as np
 from keras import ops
 
 from pix2z.config.networks import HybridConfig
-from pix2z.network.architectures import build_published_cnn
-from pix2z.network.recipes import hybrid_model
+from pix2z.network.architectures import build_published_cnn, hybrid_model
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 PRECISIONS = ("float32", "mixed_bfloat16")

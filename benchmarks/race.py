@@ -19,9 +19,9 @@ from pix2z.errors import InputError
 from pix2z.network.recipes import (
     feature_moments,
     hybrid_recipe,
-    model_outputs,
+    output_batches,
     published_recipe,
-    softmax_density,
+    raw_outputs,
 )
 from pix2z.network.training import StopTraining, TrainingState, fit
 from pix2z.redshift_pdf.density import median
@@ -54,12 +54,13 @@ def _seed(galaxies: Galaxies, split: Split) -> dict[str, Any]:
     def on_epoch(_state: TrainingState) -> None:
         spent = time.process_time() - start - sum(pause)
         before = time.process_time()
-        z_phot = model_outputs(recipe.model, galaxies, split.validation)
+        outputs = output_batches(recipe.model, galaxies, split.validation)
+        z_phot = np.concatenate([redshifts for redshifts, _ in outputs])
         course.append((float(np.abs(z_phot - z_spec).mean()), spent))
         pause.append(time.process_time() - before)
 
     pause: list[float] = []
-    fit(**vars(recipe), on_epoch=on_epoch)
+    fit(recipe, on_epoch=on_epoch)
     best, spent = min(course)
     return {
         "best_validation_mae": best,
@@ -79,13 +80,13 @@ def _hybrid(galaxies: Galaxies, split: Split, *, mark: float) -> dict[str, Any]:
     course: list[tuple[float, float]] = []
 
     def on_epoch(_state: TrainingState) -> None:
-        logits = model_outputs(recipe.model, galaxies, split.validation)
-        z_phot = median(softmax_density(logits, grid), grid)
+        density = raw_outputs(recipe.model, galaxies, split.validation, grid=grid)
+        z_phot = median(density, grid)
         course.append((float(np.abs(z_phot - z_spec).mean()), time.process_time() - start))
         if course[-1][0] <= mark:
             raise StopTraining
 
-    fit(**vars(recipe), on_epoch=on_epoch)
+    fit(recipe, on_epoch=on_epoch)
     return {
         "validation_mae": course[-1][0],
         "reached": course[-1][0] <= mark,

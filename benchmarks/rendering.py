@@ -26,18 +26,15 @@ logger = logging.getLogger(__name__)
 
 
 def _sources(n: int) -> Sources:
-    grid = load_template_grid()
-    parents = load_parents(grid, faint_limit=17.8)
+    parents = load_parents(load_template_grid(), faint_limit=17.8)
     rows = np.random.default_rng(1).choice(len(parents), n, replace=False)
     plan = StampPlan(row=rows, copy=np.zeros(n, np.int64))
     uniforms = stamp_uniforms(stamp_generators(1, parents.index[rows], plan.copy))
     return draw_scene(
         parents,
-        grid,
         plan,
         uniforms,
         max_shift=0.03,
-        faint_limit=17.8,
         size_depends_on_redshift=True,
     ).galaxy
 

@@ -100,23 +100,13 @@ def trained_pool(sample_path: Path, sample_split, tmp_path_factory: pytest.TempP
     """Folder of a pool of two small hybrids (60 bins, 0 < z < 0.4), trained in some seconds."""
     from pix2z.dataset.store import open_galaxies
     from pix2z.network.arm import train_arm
-    from tests.network.conftest import GRID, HYBRID
+    from tests.network.conftest import pool_training
 
     folder = tmp_path_factory.mktemp("trained_pool")
     with open_galaxies(sample_path) as galaxies:
-        train_arm(
-            galaxies,
-            sample_split,
-            architecture="hybrid",
-            settings=HYBRID,
-            seeds=(1, 2),
-            grid=GRID,
-            models=folder / "models/full",
-            checkpoints=folder / "checkpoints",
-            record={"arm": "full", "selection": "full"},
-            curve=lambda seed: lambda epoch, record: None,
-        )
-    return folder / "models/full"
+        training = pool_training(galaxies, sample_split, folder)
+        train_arm(training, (1, 2))
+    return training.models
 
 
 @pytest.fixture(scope="session")
@@ -140,35 +130,13 @@ def trained_spectrum(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """Folder of a small spectrum network (physical decoder), trained in some seconds."""
-    from pix2z.config.spectrum import SpectrumArm
     from pix2z.dataset.spectra import open_spectra
     from pix2z.dataset.store import open_galaxies
-    from pix2z.spectra.learned_basis import learn_basis
-    from pix2z.spectrum_network.architectures import ShiftGrid
-    from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
-    from tests.network.conftest import HYBRID
-    from tests.spectrum_network.spectra import SETTINGS
-
-    wavelengths = SETTINGS.wavelength.grid
-
-    def learn(flux, z):
-        basis = learn_basis(wavelengths.values, flux, z, n_templates=SETTINGS.n_templates, seed=1)
-        return basis.wavelength, basis.flux
+    from pix2z.spectrum_network.arm import train_spectrum_arm
+    from tests.spectrum_network.spectra import spectrum_training
 
     folder = tmp_path_factory.mktemp("trained_spectrum")
     with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
-        training = SpectrumTraining(
-            galaxies=galaxies,
-            spectra=spectra,
-            split=sample_split,
-            arm=SpectrumArm(selection="full", decoder="physics", seed=1),
-            settings=SETTINGS,
-            encoder=HYBRID,
-            shifts=ShiftGrid(wavelengths, SETTINGS.stride, 0.0, 0.4),
-            learn_basis=learn,
-            checkpoints=folder / "checkpoints",
-        )
-        record = {"arm": "full"}
-        curve = lambda: lambda epoch, record: None  # noqa: E731
-        train_spectrum_arm(training, folder / "full", name="full", record=record, curve=curve)
-    return folder / "full"
+        training = spectrum_training(galaxies, spectra, sample_split, folder)
+        train_spectrum_arm(training)
+    return training.folder

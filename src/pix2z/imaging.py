@@ -3,6 +3,7 @@
 __all__ = [
     "AB_MINUS_SDSS",
     "BANDS",
+    "EFFECTIVE_WAVELENGTH",
     "EXTINCTION_PER_EBV",
     "LARGEST_PIXEL",
     "PIXEL_SCALE",
@@ -12,6 +13,9 @@ __all__ = [
 ]
 
 BANDS = "ugriz"
+
+EFFECTIVE_WAVELENGTH = (3551.0, 4686.0, 6166.0, 7480.0, 8932.0)
+"""Of ugriz, Angstrom: Fukugita et al. 1996."""
 
 PIXEL_SCALE = 0.396
 """arcsec per pixel."""

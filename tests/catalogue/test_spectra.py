@@ -13,8 +13,8 @@ from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
 from pix2z.spectra.reconstructions import SPECTRUM_COLUMNS, write_reconstructions
 from pix2z.spectra.spectrum_files import open_spectra
-from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.estimator import Reconstruction
+from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.spectrum_network.units import physical_blocks, redshift_columns
 from pix2z.wavelengths import WavelengthGrid
 from tests.catalogue.conftest import make_survey, redshift_of

@@ -194,7 +194,7 @@ def test_the_saved_model_is_that_of_the_report(tuned):
 def test_pool_and_base_are_predicted_for_the_same_galaxies_and_tied_to_digests(tuned, of):
     from pix2z.dataset.splits import read_split
     from pix2z.redshift_pdf.predictions import part_file
-    from pix2z.redshift_pdf.qp_files import read_predictions
+    from tests.prediction_files import read_predictions
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")

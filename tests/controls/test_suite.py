@@ -8,8 +8,8 @@ from pix2z.controls import suite
 from pix2z.controls.features import measured_features
 from pix2z.controls.suite import measured_controls, parameter_controls, write_control
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.qp_files import read_predictions
 from tests.controls.test_parameters import truth
+from tests.prediction_files import read_predictions
 
 GRID = RedshiftGrid(0.0, 0.4, 60)
 CONFIG = ControlsConfig(

@@ -6,7 +6,6 @@ import pytest
 from pix2z.dataset.batches import (
     N_SYMMETRIES,
     epoch_order,
-    sequential_batches,
     training_batches,
     transform,
 )
@@ -99,12 +98,3 @@ def test_symmetries_are_eight_and_keep_each_band_and_the_centre():
         np.testing.assert_array_equal(
             np.sort(image.reshape(-1, 5), axis=0), np.sort(stamp.reshape(-1, 5), axis=0)
         )
-
-
-def test_sequential_batches_keep_the_order_given(galaxies_path):
-    rows = np.array([7, 3, 3, 49, 0])
-    with open_galaxies(galaxies_path) as galaxies:
-        batches = list(sequential_batches(galaxies, rows, batch_size=2))
-        whole = galaxies.images(rows)
-    np.testing.assert_array_equal(rows_of(batches), rows)
-    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), whole)

@@ -11,8 +11,8 @@ from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions, select
-from pix2z.redshift_pdf.qp_files import write_predictions
 from tests.conftest import artificial_stamps
+from tests.prediction_files import write_predictions
 
 GRID = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
 WINDOW = (-0.006, 0.224)

@@ -9,8 +9,8 @@ from pix2z.evaluation.arm_files import read_controls
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.redshift_pdf.predictions import select
-from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
 from tests.evaluation.conftest import WINDOW, make_predictions, make_workspace
+from tests.prediction_files import read_predictions, write_predictions
 
 
 def read_arm(name, **kwargs):

@@ -11,9 +11,9 @@ from PIL import Image
 from pix2z.errors import InputError
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.redshift_pdf.predictions import select
-from pix2z.redshift_pdf.qp_files import read_predictions, write_predictions
 from pix2z.stages import evaluate
 from tests.evaluation.conftest import ARMS, make_workspace
+from tests.prediction_files import read_predictions, write_predictions
 
 
 @pytest.fixture(scope="module")

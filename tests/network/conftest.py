@@ -1,6 +1,10 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.network.arm import PoolTraining
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 GRID = RedshiftGrid(0.0, 0.4, 60)
@@ -19,6 +23,19 @@ HYBRID = HybridConfig(
     augment=True,
     band_dropout=0.1,
 )
+
+
+def pool_training(galaxies, split, folder: Path, **changes: Any) -> PoolTraining:
+    """Return a training of small hybrids into `folder`."""
+    values = {
+        "settings": HYBRID,
+        "grid": GRID,
+        "models": folder / "models/full",
+        "checkpoints": folder / "checkpoints",
+        "record": {"arm": "full", "selection": "full"},
+        "curve": lambda _seed: lambda _epoch, _record: None,
+    }
+    return PoolTraining(galaxies=galaxies, split=split, **(values | changes))
 
 
 @pytest.fixture(scope="session")

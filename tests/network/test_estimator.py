@@ -1,6 +1,5 @@
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,42 +9,19 @@ from pix2z.network import arm
 from pix2z.network.arm import train_arm
 from pix2z.network.estimator import load_member, load_pool, save_pool
 from pix2z.network.predictions import predict_batches
-from pix2z.network.saved_json import seal
+from pix2z.network.saved_json import write_sealed
 from pix2z.redshift_pdf.calibration import evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
-
-
-def train(sample, split, settings, *, architecture, seeds, grid, folder: Path, curve=None):
-    train_arm(
-        sample,
-        split,
-        architecture=architecture,
-        settings=settings,
-        seeds=seeds,
-        grid=grid,
-        models=folder / "models",
-        checkpoints=folder / "checkpoints",
-        record={"arm": "full"},
-        curve=curve or (lambda seed: lambda epoch, record: None),
-    )
-    return folder / "models"
+from tests.network.conftest import pool_training
 
 
 def test_the_saved_pool_estimates_redshifts(trained_pool, sample, sample_split, grid):
-    pool = load_pool(trained_pool)
     rows = sample_split.test
     z_spec = sample.column("specz_redshift", rows)
-    estimate = pool.estimate(sample.images(rows), sample.column("ebv", rows))
+    estimate = load_pool(trained_pool).estimate(sample.images(rows), sample.column("ebv", rows))
     np.testing.assert_allclose(estimate.density.sum(1) * grid.width, 1.0)
-    ordered = np.stack(
-        [
-            estimate.err95_low,
-            estimate.err68_low,
-            estimate.z_median,
-            estimate.err68_high,
-            estimate.err95_high,
-        ]
-    )
+    limits = (estimate.err95_low, estimate.err68_low, estimate.z_median)
+    ordered = np.stack([*limits, estimate.err68_high, estimate.err95_high])
     assert (np.diff(ordered, axis=0) >= 0).all()
     assert np.abs(estimate.z_phot - z_spec).mean() < 0.03
     inside = (z_spec > estimate.err95_low) & (z_spec < estimate.err95_high)
@@ -61,6 +37,10 @@ def test_predictions_of_rows_are_those_of_images(trained_pool, sample, sample_sp
     estimate = pool.estimate(images, sample.column("ebv", sample_split.test))
     np.testing.assert_allclose(predictions["pool"].z_phot, estimate.z_phot)
     np.testing.assert_array_equal(predictions["pool"].row, sample_split.test)
+    for member in pool.members:
+        raw = member.raw(images, sample.column("ebv", sample_split.test))
+        density = predictions[f"seed-{member.record['seed']}"].density
+        np.testing.assert_allclose(density, member.calibration.apply(raw, pool.grid), rtol=1e-5)
     assert not np.array_equal(predictions["seed-1"].z_phot, predictions["seed-2"].z_phot)
 
 
@@ -74,71 +54,25 @@ def test_flags_and_missing_values(trained_pool, sample):
     assert estimate.flags.tolist() == [1, 2, 4]
     assert np.isfinite(estimate.density).all()
     assert len(pool.estimate(images[:0]).z_phot) == 0
+    for shape in ((3, 32, 32, 4), (3, 5, 32, 32), (32, 32, 5)):
+        with pytest.raises(InputError, match=r"images must have shape \(n, 32, 32, 5\)"):
+            pool.estimate(np.zeros(shape))
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 32, 4), (3, 5, 32, 32), (32, 32, 5)])
-def test_wrong_shapes_are_named(trained_pool, shape):
-    with pytest.raises(InputError, match=r"images must have shape \(n, 32, 32, 5\)"):
-        load_pool(trained_pool).estimate(np.zeros(shape))
-
-
-def test_a_killed_arm_goes_on_and_ends_in_the_same_weights(
-    trained_pool, sample, sample_split, hybrid, grid, tmp_path
+def test_temperatures_are_those_of_a_bounded_number_of_calibration_rows(
+    trained_pool, sample, sample_split, grid, tmp_path, monkeypatch
 ):
-    """Killed in the second seed: the first is not trained again, the second goes on."""
-    killed, epochs = [], []
-
-    def dies(seed):
-        def curve(epoch, record):
-            epochs.append((seed, epoch))
-            if (seed, epoch) == (2, 1) and not killed:
-                killed.append(seed)
-                raise KeyboardInterrupt
-
-        return curve
-
-    def trained():
-        return train(
-            sample,
-            sample_split,
-            hybrid,
-            architecture="hybrid",
-            seeds=(1, 2),
-            grid=grid,
-            folder=tmp_path,
-            curve=dies,
-        )
-
-    with pytest.raises(KeyboardInterrupt):
-        trained()
-    folder = trained()
-    assert epochs == [(seed, epoch) for seed in (1, 2) for epoch in range(hybrid.epochs)]
-    for seed in (1, 2):
-        weights = Path(f"seed-{seed}/weights.weights.h5")
-        assert (folder / weights).read_bytes() == (trained_pool / weights).read_bytes()
-
-
-def test_a_temperature_is_fitted_on_a_bounded_number_of_rows(
-    sample, sample_split, hybrid, grid, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(arm, "MOST_TEMPERATURE_ROWS", 40)
-    folder = train(
-        sample,
-        sample_split,
-        hybrid.model_copy(update={"epochs": 1}),
-        architecture="hybrid",
-        seeds=(1, 2),
-        grid=grid,
-        folder=tmp_path,
-    )
-    rows = evenly_spread(sample_split.calibration, most=40)
+    rows = sample_split.calibration
     z_spec = sample.column("specz_redshift", rows).astype(np.float64)
-    pool = load_pool(folder)
+    pool = load_pool(trained_pool)
     raw = [m.raw(sample.images(rows), sample.column("ebv", rows)) for m in pool.members]
     for fitted, density in zip((*pool.members, pool), (*raw, mix(raw)), strict=True):
         expected = fit_temperature(density, z_spec, grid=grid)
         assert fitted.calibration.temperature == pytest.approx(expected.temperature, rel=1e-5)
-    assert [member.record["n_calibration"] for member in pool.members] == [40, 40]
+    assert [member.record["n_calibration"] for member in pool.members] == [100, 100]
+    monkeypatch.setattr(arm, "MOST_TEMPERATURE_ROWS", 40)
+    bounded = pool_training(sample, sample_split, tmp_path).calibration_rows
+    np.testing.assert_array_equal(bounded, evenly_spread(rows, most=40))
 
 
 def test_altered_weights_and_json_are_refused(trained_pool, tmp_path):
@@ -168,28 +102,18 @@ def test_altered_weights_and_json_are_refused(trained_pool, tmp_path):
 def test_the_published_cnn_gets_pdfs_from_calibration_residuals(
     sample, sample_split, published_cnn, grid, tmp_path
 ):
-    folder = train(
-        sample,
-        sample_split,
-        published_cnn,
-        architecture="published_cnn",
-        seeds=(3,),
-        grid=grid,
-        folder=tmp_path,
-    )
-    pool = load_pool(folder)
-    rows = sample_split.test
-    estimate = pool.estimate(sample.images(rows))
+    training = pool_training(sample, sample_split, tmp_path, settings=published_cnn)
+    train_arm(training, (3,))
+    images = sample.images(sample_split.test)
+    estimate = load_pool(training.models).estimate(images)
     np.testing.assert_allclose(estimate.density.sum(1) * grid.width, 1.0)
     z_train = sample.column("specz_redshift", sample_split.train)
     assert estimate.z_phot.min() >= z_train.min()
     assert estimate.z_phot.max() <= z_train.max()
 
-    path = folder / "seed-3/estimator.json"  # as earlier versions called it
-    described = {**json.loads(path.read_text()), "architecture": "seed_cnn"}
-    described["digest"] = seal(described)
-    path.write_text(json.dumps(described))
-    save_pool(folder, ["seed-3"], load_member(path.parent).calibration)
-    former = load_pool(folder)
+    path = training.models / "seed-3/estimator.json"  # as earlier versions called it
+    write_sealed(path, {**json.loads(path.read_text()), "architecture": "seed_cnn"})
+    save_pool(training.models, ["seed-3"], load_member(path.parent).calibration)
+    former = load_pool(training.models)
     assert former.members[0].architecture == "published_cnn"
-    np.testing.assert_array_equal(former.estimate(sample.images(rows)).z_phot, estimate.z_phot)
+    np.testing.assert_array_equal(former.estimate(images).z_phot, estimate.z_phot)

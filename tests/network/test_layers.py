@@ -10,7 +10,7 @@ from pix2z.dataset.photometry import (
 )
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 from pix2z.network.architectures import photometry_model
-from pix2z.network.layers import NanToZero, ReflectMasked
+from pix2z.network.layers import ReflectMasked
 
 N_APERTURES = len(APERTURE_RADII_ARCSEC)
 
@@ -75,10 +75,3 @@ def test_masked_pixels_are_filled_from_the_opposite_side(images):
     np.testing.assert_array_equal(filled, reflect_masked(images)[0])
     np.testing.assert_array_equal(filled[0, :4], images[0, ::-1, ::-1][:4])
     assert (filled[1] == 0).all()
-
-
-def test_nan_to_zero_keeps_the_rest(images):
-    images[0, 0, 0] = np.nan
-    out = np.asarray(NanToZero()(images))
-    assert (out[0, 0, 0] == 0).all()
-    np.testing.assert_array_equal(out[1:], images[1:])

@@ -12,10 +12,10 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.network.estimator import Estimator
 from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.calibration import Temperature
-from pix2z.redshift_pdf.density import mix, normalise
+from pix2z.redshift_pdf.density import normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import COLUMNS, part_file
-from pix2z.redshift_pdf.qp_files import read_predictions
+from tests.prediction_files import read_predictions
 
 GRID = RedshiftGrid(0.0, 0.4, 180)
 
@@ -97,17 +97,6 @@ def test_every_part_is_tied_to_the_pool_and_the_test_set(pool, tmp_path):
     (tmp_path / "predictions.json").write_text("{}")
     with pytest.raises(InputError, match="has no entry"):
         part_file(tmp_path, "test", **digests)
-
-
-def test_the_pool_is_the_calibrated_mean_of_its_members(pool):
-    rows = np.arange(10)
-    (batch,) = predict_batches(pool, ManyGalaxies(), rows)
-    images, ebv = ManyGalaxies().images(rows), np.full(10, 0.01, np.float32)
-    raw = [member.raw(images, ebv) for member in pool.members]
-    expected = pool.calibration.apply(mix(raw), GRID)
-    np.testing.assert_array_equal(batch["pool"].density, expected.astype(np.float32))
-    expected = pool.members[1].calibration.apply(raw[1], GRID)
-    np.testing.assert_array_equal(batch["seed-5"].density, expected.astype(np.float32))
 
 
 def test_an_interrupted_prediction_leaves_nothing_new(pool, tmp_path):

@@ -7,26 +7,32 @@ import subprocess
 import sys
 import time
 from functools import partial
+from logging.handlers import QueueHandler
 from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.network import workers
 from pix2z.network.arm import train_arm
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.predictions import PART_FILES
+from tests.network.conftest import HYBRID, pool_training
 
 ROOT = Path(__file__).parents[2]
 
 
-def written_curve(seed: int, *, folder: Path):
-    """Append a line per epoch to a file of the seed; picklable, as live curves are."""
+def dying_curve(seed: int, *, folder: Path):
+    """Append a line per epoch to a file of the seed; kill the training once. It is picklable."""
 
     def write(epoch: int, record: dict[str, float]) -> None:
         with (folder / f"curve-{seed}").open("a") as file:
-            file.write(f"{epoch} {record['val_loss']}\n")
+            file.write(f"{epoch}\n")
+        if (seed, epoch) == (2, 1) and not (folder / "killed").exists():
+            (folder / "killed").touch()
+            raise KeyboardInterrupt
 
     return write
 
@@ -40,6 +46,22 @@ def refuse(number: int) -> int:
 
 def die(_: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_logging(number: int) -> None:
+    """Hold what only one process holds at a time, as one does that is killed while it writes."""
+    if number == 1:
+        (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, QueueHandler)]
+        handler.queue._wlock.acquire()
+        die(0)
+
+
+def threads(_: int) -> list[int]:
+    """Return threads of numpy's BLAS; numpy was not loaded when the process began."""
+    import numpy  # noqa: F401
+
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return [library["num_threads"] for library in blas]
 
 
 def say(number: int) -> int:
@@ -59,39 +81,46 @@ def test_there_are_no_more_processes_than_cores_or_trainings(
     assert processes_for(n_tasks, processes) == expected
 
 
-def test_beside_a_gpu_one_process_trains(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("libraries", "hidden", "expected"), [(True, False, 1), (True, True, 2), (False, False, 2)]
+)
+def test_one_process_trains_beside_a_gpu_that_tensorflow_can_use(
+    libraries, hidden, expected, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(workers, "GPU_DRIVER", tmp_path)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert processes_for(8, None) == 1
+    monkeypatch.setattr(workers, "find_library", lambda _: None)
+    monkeypatch.setattr(workers.sys, "path", [str(tmp_path)])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1" if hidden else "0")
+    if libraries:
+        (tmp_path / "nvidia/cudnn").mkdir(parents=True)
+    assert processes_for(8, None) == expected
     assert processes_for(8, 3) == 3
 
 
-def test_weights_and_predictions_do_not_depend_on_the_number_of_processes(
-    sample, sample_split, hybrid, grid, tmp_path
+def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_processes(
+    trained_pool, sample, sample_split, tmp_path
 ):
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
-        folder.mkdir()
-        train_arm(
-            sample,
-            sample_split,
-            architecture="hybrid",
-            settings=hybrid.model_copy(update={"epochs": 2}),
-            seeds=(1, 2),
-            grid=grid,
-            models=folder / "models",
-            checkpoints=folder / "checkpoints",
-            record={"arm": "full"},
-            curve=partial(written_curve, folder=folder),
-            processes=processes,
-            predict=(folder / "predictions", sample_split),
-        )
-    kept = [f"models/seed-{k}/weights.weights.h5" for k in (1, 2)]
-    kept += ["models/pool.json", "curve-1", "curve-2", "predictions/predictions.json"]
-    kept += [f"predictions/{name}" for name in (*PART_FILES.values(), "seed-1.hdf5")]
-    for name in kept:
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
-    assert len((tmp_path / "2/curve-1").read_text().splitlines()) == 2
+    """Killed in the second seed: the first is not trained again, the second goes on elsewhere."""
+    from pix2z.network.estimator import load_pool  # TensorFlow: not in every process of this file
+    from pix2z.network.predictions import write_pool_predictions
+
+    curve = partial(dying_curve, folder=tmp_path)
+    training = pool_training(sample, sample_split, tmp_path, curve=curve)
+    with pytest.raises(KeyboardInterrupt):
+        train_arm(training, (1, 2))
+    train_arm(training, (1, 2), processes=2, predict=(tmp_path / "predictions", sample_split))
+    write_pool_predictions(tmp_path / "here", load_pool(trained_pool), sample, sample_split)
+    every = "".join(f"{epoch}\n" for epoch in range(HYBRID.epochs))
+    assert [(tmp_path / f"curve-{seed}").read_text() for seed in (1, 2)] == [every, every]
+    pairs = [(trained_pool, training.models, "seed-1/weights.weights.h5")]
+    pairs += [
+        (trained_pool, training.models, name) for name in ("seed-2/weights.weights.h5", "pool.json")
+    ]
+    names = (*PART_FILES.values(), "seed-1.hdf5", "predictions.json")
+    pairs += [(tmp_path / "here", tmp_path / "predictions", name) for name in names]
+    for one, other, name in pairs:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_an_error_of_one_process_ends_them_all(tmp_path):
@@ -105,9 +134,11 @@ def test_an_error_of_one_process_ends_them_all(tmp_path):
     assert active_children() == []
 
 
-def test_a_killed_process_is_one_line():
+@pytest.mark.parametrize("deadly", [die, die_while_logging])
+def test_a_killed_process_is_one_line(deadly, monkeypatch):
+    monkeypatch.setattr(workers, "LAST_LINES_SECONDS", 0.5)
     with pytest.raises(Pix2zError, match="was killed") as caught, side_by_side(2) as run:
-        list(run(die, [1, 2]))
+        list(run(deadly, [1, 2]))
     assert "\n" not in str(caught.value)
     assert active_children() == []
 
@@ -116,6 +147,17 @@ def test_results_and_log_come_home_in_order(caplog):
     with caplog.at_level(logging.INFO), side_by_side(2) as run:
         assert os.getpid() not in list(run(say, [1, 2, 3]))
     assert sorted(caplog.messages) == ["number 1", "number 2", "number 3"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_computes_with_one_thread(processes, monkeypatch):
+    for name in workers.ONE_THREAD:
+        monkeypatch.setenv(name, "2")
+    with side_by_side(processes) as run:
+        (found,) = run(threads, [1])
+    assert set(found) == {1}
+    if processes == 1:
+        assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
 
 
 @pytest.mark.parametrize("deadly", [signal.SIGINT, signal.SIGKILL])

@@ -8,7 +8,7 @@ import pytest
 from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.config.networks import HybridConfig
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.arm import train_arm
+from pix2z.network.arm import PoolTraining, train_arm
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from tests.real.conftest import ROOT
@@ -22,18 +22,17 @@ def pool(rendered, tmp_path_factory: pytest.TempPathFactory) -> Estimator:
     (sky, split), folder = rendered, tmp_path_factory.mktemp("small")
     settings = HybridConfig.read(ROOT / "params.yaml").model_copy(update={"epochs": 12})
     with open_galaxies(sky / "galaxies.h5") as galaxies:
-        train_arm(
-            galaxies,
-            split,
-            architecture="hybrid",
+        training = PoolTraining(
+            galaxies=galaxies,
+            split=split,
             settings=settings,
-            seeds=(1,),
             grid=RedshiftGrid(0.0, 0.4, 180),
             models=folder / "models",
             checkpoints=folder / "checkpoints",
             record={"arm": "small"},
             curve=lambda _seed: lambda _epoch, _record: None,
         )
+        train_arm(training, (1,))
     return load_pool(folder / "models")
 
 

@@ -25,8 +25,8 @@ from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
-from pix2z.spectrum_network.architectures import ShiftGrid
 from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
+from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.stages.train_spectrum import learned
 from tests.real.conftest import LIMITS, ROOT, pix2z
 
@@ -57,15 +57,12 @@ def network(rendered, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 encoder=HybridConfig.read(PARAMS),
                 shifts=ShiftGrid(spectra.grid, settings.stride, 0.0, 0.4),
                 learn_basis=partial(learned, settings=settings, seed=1),
+                folder=folder / "network",
                 checkpoints=folder / "checkpoints",
-            )
-            train_spectrum_arm(
-                training,
-                folder / "network",
-                name="small",
                 record={"arm": "small"},
                 curve=lambda: lambda _epoch, _record: None,
             )
+            train_spectrum_arm(training)
     return folder / "network"
 
 

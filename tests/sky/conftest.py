@@ -38,16 +38,14 @@ def plan(parents):
 
 
 @pytest.fixture(scope="session")
-def scene(parents, grid, plan):
+def scene(parents, plan):
     """6,000 stamps drawn, none rendered."""
     uniforms = stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy))
     return draw_scene(
         parents,
-        grid,
         plan,
         uniforms,
         max_shift=0.03,
-        faint_limit=17.8,
         size_depends_on_redshift=True,
     )
 

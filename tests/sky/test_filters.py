@@ -7,8 +7,7 @@ import speclite.filters
 
 from pix2z.imaging import AB_MINUS_SDSS
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
-from pix2z.sky.template_spectra import TemplateSpectra
-from pix2z.sky.templates import template_flux
+from pix2z.sky.templates import TemplateSpectra, template_flux
 from pix2z.wavelengths import WavelengthGrid
 
 GRID = WavelengthGrid(3800.0, 9200.0, 4000)

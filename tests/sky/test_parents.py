@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import IntegrityError
+from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.parents import parents_path, read_catalogue
 
 
@@ -18,7 +19,7 @@ def test_cuts_are_counted_and_leave_the_population_of_the_main_galaxy_sample(par
 
 
 def test_smoothed_fluxes_follow_the_measured_ones(parents):
-    catalogue = read_catalogue()
+    catalogue = read_catalogue(parents_path())
     dereddened = catalogue["MODELFLUX"] * 10 ** (0.4 * catalogue["EXTINCTION"])
     ratio = parents.flux / dereddened[parents.index]
     assert np.abs(np.median(ratio, axis=0) - 1).max() < 0.025
@@ -27,8 +28,8 @@ def test_smoothed_fluxes_follow_the_measured_ones(parents):
 
 
 def test_ebv_is_that_of_every_band(parents):
-    extinction = read_catalogue()["EXTINCTION"][parents.index]
-    for band, coefficient in enumerate((5.155, 3.793, 2.751, 2.086, 1.479)):
+    extinction = read_catalogue(parents_path())["EXTINCTION"][parents.index]
+    for band, coefficient in enumerate(EXTINCTION_PER_EBV):
         np.testing.assert_allclose(extinction[:, band] / coefficient, parents.ebv, rtol=1e-3)
 
 

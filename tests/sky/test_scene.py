@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 
+from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.draws import stamp_generators, stamp_uniforms
 from pix2z.sky.plan import flux_at
 from pix2z.sky.rendering import PIXEL_SCALE, render
 from pix2z.sky.scene import draw_scene
 
-PER_EBV = np.array([5.155, 3.793, 2.751, 2.086, 1.479])
 
-
-def test_flux_is_the_fitted_one_dimmed_by_dust_alone(scene, parents, grid, plan):
-    dust = 10 ** (0.4 * scene.ebv[:, None] * PER_EBV)
+def test_flux_is_the_fitted_one_dimmed_by_dust_alone(scene, parents, plan):
+    dust = 10 ** (0.4 * scene.ebv[:, None] * np.array(EXTINCTION_PER_EBV))
     intrinsic = scene.galaxy.flux * dust / scene.calibration
-    expected = flux_at(parents, grid, rows=plan.row, z=scene.z)
+    expected = flux_at(parents, rows=plan.row, z=scene.z)
     np.testing.assert_allclose(intrinsic, expected, rtol=1e-10)
 
 
@@ -48,14 +47,12 @@ def test_neighbours_are_occasional_faint_and_apart(scene):
     assert 0.4 < stars.mean() < 0.6
 
 
-def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, grid, plan):
+def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, plan):
     fixed = draw_scene(
         parents,
-        grid,
         plan,
         stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy)),
         max_shift=0.03,
-        faint_limit=17.8,
         size_depends_on_redshift=False,
     )
 

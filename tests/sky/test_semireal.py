@@ -1,14 +1,12 @@
 """The raw file: its layout, its truth, and that no stamp depends on the others."""
 
 import logging
-from dataclasses import fields
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-from pix2z.partition import PARTS, partition
 from pix2z.sky import semireal
 from pix2z.sky.fisher import PARAMETERS
 from pix2z.sky.observing import pixel_variance
@@ -51,7 +49,7 @@ def raw(raw_path):
 
 
 def sources(truth):
-    return Sources(**{field.name: truth[field.name][:] for field in fields(Sources)})
+    return Sources(**{name: truth[name][:] for name in Sources.__dataclass_fields__})
 
 
 def test_layout_is_the_seeds_with_nersc_keys(raw):
@@ -70,13 +68,10 @@ def test_layout_is_the_seeds_with_nersc_keys(raw):
     assert raw.attrs["parent_sha256"] == PARENTS_SHA256
 
 
-def test_truth_is_finite_and_of_every_stamp(raw):
+def test_truth_is_finite_and_of_every_stamp_with_the_errors_of_its_factor(raw):
     for name, values in raw["truth"].items():
         assert len(values) == 520, name
         assert np.isfinite(values[:]).all(), name
-
-
-def test_sigmas_are_the_norms_of_the_rows_of_the_factor(raw):
     factor = raw["truth/sigma_cholesky"]
     assert factor.dtype == np.float32
     assert tuple(factor.attrs["parameters"]) == PARAMETERS
@@ -86,16 +81,13 @@ def test_sigmas_are_the_norms_of_the_rows_of_the_factor(raw):
         np.testing.assert_allclose(norms[:, column], raw[f"truth/sigma_{name}"][:], rtol=1e-6)
 
 
-def test_moved_stamps_belong_to_training_parents(raw, parents):
-    truth = raw["truth"]
-    moved, parent = truth["moved"][:] == 1, truth["parent"][:]
+def test_moved_stamps_have_another_redshift_than_their_parent(raw, parents):
+    moved, parent = raw["truth/moved"][:] == 1, raw["truth/parent"][:]
     assert moved.sum() == 120
-    part = partition(parent[moved], seed=2, fractions=FRACTIONS)
-    assert (part == PARTS.index("train")).all()
-    real_z = dict(zip(parents.index, parents.z, strict=True))
-    own = np.array([real_z[row] for row in parent])
+    own = parents.z[np.searchsorted(parents.index, parent)]
     shift = np.abs(raw["specz_redshift"][:] - own)
     assert shift[~moved].max() < 1e-6
+    assert np.median(shift[moved]) > 1e-3
     assert shift[moved].max() <= 0.03 + 1e-6
 
 

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from pix2z.sky.templates import fit_templates, template_flux, template_spectra
+from pix2z.sky.templates import (
+    TemplateSpectra,
+    fit_templates,
+    template_flux,
+    template_spectra,
+)
+from pix2z.wavelengths import WavelengthGrid
+
+GRID = WavelengthGrid(3800.0, 9200.0, 3000)
 
 
 def test_fluxes_are_kcorrects_own(grid, parents):
@@ -50,3 +58,20 @@ def test_template_wavelengths_are_in_vacuum(template, vacuum, air, half_width):
     wavelength, flux = template_spectra()
     centre = line_centre(wavelength, flux[template], near=(vacuum + air) / 2, half_width=half_width)
     assert abs(centre - vacuum) < 0.25 * (vacuum - air)
+
+
+def directly(coefficients, z, *, grid=GRID):
+    """f_obs(lambda) = f_rest(lambda / (1 + z)) / (1 + z), per Angstrom."""
+    wavelength, flux = template_spectra()
+    return np.interp(grid.values / (1 + z), wavelength, coefficients @ flux) / (1 + z)
+
+
+@pytest.mark.parametrize("z", [0.0, 0.0123, 0.4])
+def test_a_shift_is_that_of_the_templates_at_the_redshift(z):
+    """Template sums shifted on a grid, against interpolation of each at its own redshift."""
+    coefficients = np.array([1e-6, 1e-8, 2e-6, 1e-5, 1e-6])
+    spectra = TemplateSpectra(GRID, z_max=0.4)
+    (found,) = spectra.observed(coefficients[None], np.array([z]))
+    expected = directly(coefficients, z)
+    assert np.median(np.abs(found / expected - 1)) < 1e-3
+    assert np.quantile(np.abs(found / expected - 1), 0.99) < 0.03  # lines, of a few pixels

@@ -18,9 +18,9 @@ from pix2z.config.spectrum import (
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import write_split
-from pix2z.redshift_pdf.qp_files import write_predictions
 from pix2z.spectra.outputs import AssessmentInputs, write_assessment
 from tests.evaluation.conftest import GRID, make_predictions
+from tests.prediction_files import write_predictions
 from tests.spectra.galaxies import shape, templates
 
 WAVELENGTHS = WavelengthRange(low=3800.0, high=9200.0, n=512)

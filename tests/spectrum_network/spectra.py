@@ -5,9 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pix2z.config.spectrum import SpectrumConfig
+from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.dataset.spectra import SCHEMA_VERSION
+from pix2z.spectra.learned_basis import learn_basis
+from pix2z.spectrum_network.arm import SpectrumTraining
+from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.wavelengths import WavelengthGrid
+from tests.network.conftest import HYBRID
 
 LINE = 6000.0
 """Rest wavelength of the only line, Angstrom."""
@@ -36,6 +40,38 @@ SETTINGS = SpectrumConfig(
         "seed": 1,
     },
 )
+
+GRID = SETTINGS.wavelength.grid
+SHIFTS = ShiftGrid(GRID, SETTINGS.stride, 0.0, 0.4)
+
+
+def learn(flux, z):
+    basis = learn_basis(GRID.values, flux, z, n_templates=SETTINGS.n_templates, seed=1)
+    return basis.wavelength, basis.flux
+
+
+def no_curve():
+    return lambda _epoch, _record: None
+
+
+def spectrum_training(
+    galaxies, spectra, split, folder: Path, *, decoder="physics", epochs=SETTINGS.epochs
+) -> SpectrumTraining:
+    """Return a training of small networks; they are saved in ``full`` below `folder`."""
+    return SpectrumTraining(
+        galaxies=galaxies,
+        spectra=spectra,
+        split=split,
+        arm=SpectrumArm(selection="full", decoder=decoder, seed=1),
+        settings=SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs}),
+        encoder=HYBRID,
+        shifts=SHIFTS,
+        learn_basis=learn,
+        folder=folder / "full",
+        checkpoints=folder / "checkpoints",
+        record={"arm": "full"},
+        curve=no_curve,
+    )
 
 
 def rest_frame(wavelength: np.ndarray) -> np.ndarray:

@@ -10,64 +10,45 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2z.config.spectrum import SpectrumArm
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import checkpoint
 from pix2z.network.workers import side_by_side
-from pix2z.spectra.learned_basis import learn_basis
-from pix2z.spectrum_network import member
-from pix2z.spectrum_network.arm import SpectrumTraining, folds, train_spectrum_arm
+from pix2z.spectrum_network.arm import Part, folds, train_spectrum_arm
 from pix2z.spectrum_network.estimator import fit_error_band, load_spectrum_estimator
+from pix2z.spectrum_network.member import train_network
 from pix2z.spectrum_network.recipes import masked_huber, smooth_shares
-from pix2z.spectrum_network.shifts import ShiftGrid
-from tests.spectrum_network.spectra import SETTINGS, artificial_spectra
-
-GRID = SETTINGS.wavelength.grid
-SHIFTS = ShiftGrid(GRID, SETTINGS.stride, 0.0, 0.4)
-
-
-def learn(flux, z):
-    basis = learn_basis(GRID.values, flux, z, n_templates=SETTINGS.n_templates, seed=1)
-    return basis.wavelength, basis.flux
-
-
-def no_curve():
-    return lambda epoch, record: None
+from tests.spectrum_network.spectra import (
+    GRID,
+    SETTINGS,
+    SHIFTS,
+    artificial_spectra,
+    spectrum_training,
+)
 
 
 @pytest.fixture(scope="module")
-def training_of(sample_path, sample_split, sample_spectra_path, hybrid, tmp_path_factory):
-    scratch = tmp_path_factory.mktemp("spectrum")
+def training_of(sample_path, sample_split, sample_spectra_path, tmp_path_factory):
+    """Return decoder, epochs -> a training in a folder of its own."""
     with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
-
-        def make(decoder, *, checkpoints, epochs):
-            return SpectrumTraining(
-                galaxies=galaxies,
-                spectra=spectra,
-                split=sample_split,
-                arm=SpectrumArm(selection="full", decoder=decoder, seed=1),
-                settings=SETTINGS.model_copy(update={"epochs": epochs, "patience": epochs}),
-                encoder=hybrid,
-                shifts=SHIFTS,
-                learn_basis=learn,
-                checkpoints=scratch / checkpoints,
-            )
-
-        yield make
-
-
-def train(training, folder, run=map):
-    record = {"arm": "full"}
-    train_spectrum_arm(training, folder, name="full", record=record, curve=no_curve, run=run)
-    return folder
+        yield lambda decoder, epochs: spectrum_training(
+            galaxies,
+            spectra,
+            sample_split,
+            tmp_path_factory.mktemp("spectrum"),
+            decoder=decoder,
+            epochs=epochs,
+        )
 
 
 @pytest.fixture(scope="module")
-def trained_plain(training_of, tmp_path_factory):
-    training = training_of("plain", checkpoints="plain", epochs=15)
-    return train(training, tmp_path_factory.mktemp("plain") / "model")
+def trained_plain(training_of):
+    """Folder of the network on all rows, without those of the folds."""
+    training = training_of("plain", 15)
+    split = training.split
+    train_network(Part(training, "all", split.train, split.validation, kept=True))
+    return training.folder
 
 
 def test_masked_huber_is_hubers_loss_of_known_wavelengths():
@@ -153,22 +134,22 @@ def test_an_arm_learns_is_saved_and_reads_back(decoder, request, sample, sample_
         assert reconstruction.shares is None
 
 
-def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training_of, tmp_path):
-    training = training_of("physics", checkpoints="parts", epochs=1)
+def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training_of):
+    training = training_of("physics", 1)
     parts = []
 
     def run(_function, asked):
         for part in asked:
             parts.append(part)
             assert not set(part.train_rows) & set(part.unseen_rows)
-            part.unseen_path.parent.mkdir(parents=True, exist_ok=True)
+            part.unseen_path.parent.mkdir(exist_ok=True)
             with h5py.File(part.unseen_path, "w") as file:
                 file["flux"] = np.repeat(part.unseen_rows[:, None], 20, axis=1)
         return []
 
-    train(training, tmp_path / "model", run)
+    train_spectrum_arm(training, run)
     np.testing.assert_array_equal(parts[0].train_rows, training.split.train)
-    with h5py.File(tmp_path / "model/unseen.h5", "r") as file:
+    with h5py.File(training.folder / "unseen.h5", "r") as file:
         for name in ("train", "validation"):
             rows = getattr(training.split, name)
             np.testing.assert_array_equal(file[f"{name}/rows"][...], rows)
@@ -178,47 +159,31 @@ def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training
 
 
 def test_a_killed_training_ends_in_the_same_files_whatever_the_processes(
-    training_of, trained_spectrum, tmp_path, monkeypatch
+    training_of, trained_spectrum, monkeypatch
 ):
-    """Killed in the network on all rows, then in a fold; then finished in two processes."""
+    """Killed in the network of a fold, after that on all rows; then finished in two processes."""
 
     class Killed(Exception):  # noqa: N818
         pass
 
-    original, saved, trained_on = checkpoint.save_state, [], []
-    recipe = member.spectrum_recipe
+    original, saved = checkpoint.save_state, []
 
     def save(path, state):
         original(path, state)
         saved.append(path.stem)
-        if len(saved) in (1, SETTINGS.epochs + 1):
+        if path.stem == "fold-0":
             raise Killed
 
-    def watched(network, galaxies, spectra, *, train_rows, validation_rows, seed):
-        trained_on.append(train_rows)
-        return recipe(
-            network,
-            galaxies,
-            spectra,
-            train_rows=train_rows,
-            validation_rows=validation_rows,
-            seed=seed,
-        )
-
-    training = training_of("physics", checkpoints="killed", epochs=SETTINGS.epochs)
+    training = training_of("physics", SETTINGS.epochs)
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "save_state", save)
-        patched.setattr(member, "spectrum_recipe", watched)
-        for _ in range(2):
-            with pytest.raises(Killed):
-                train(training, tmp_path)
+        with pytest.raises(Killed):
+            train_spectrum_arm(training)
     assert saved == [*["all"] * SETTINGS.epochs, "fold-0"]
-    fold = folds(training.galaxies.column("group_id", training.split.train), n=2, seed=1)
-    np.testing.assert_array_equal(trained_on[-1], training.split.train[fold != 0])
     with side_by_side(2) as run:
-        train(training, tmp_path, run)
+        train_spectrum_arm(training, run)
     for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
-        assert (trained_spectrum / name).read_bytes() == (tmp_path / name).read_bytes(), name
+        assert (trained_spectrum / name).read_bytes() == (training.folder / name).read_bytes()
 
 
 def _alter_json(folder, change):
@@ -248,8 +213,3 @@ def test_an_altered_network_is_refused(alter, error, named, trained_spectrum, tm
     alter(folder)
     with pytest.raises(error, match=named):
         load_spectrum_estimator(folder)
-
-
-def test_images_of_another_shape_are_refused(trained_spectrum):
-    with pytest.raises(InputError, match=r"\(n, 32, 32, 5\)"):
-        load_spectrum_estimator(trained_spectrum).reconstruct(np.zeros((2, 5, 32, 32)))

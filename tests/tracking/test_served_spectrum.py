@@ -59,7 +59,7 @@ def test_the_loaded_version_answers_as_the_network_does(model, images, expected)
     rows = model.predict({"images": images, "ebv": EBV})
     assert set(rows.columns) == {column.name for column in model.metadata.signature.outputs}
     for name in ("flux", "flux_error", "flux_error95"):
-        np.testing.assert_allclose(np.stack(rows[name]), getattr(physical, name), rtol=1e-5)
+        np.testing.assert_allclose(np.stack(rows[name]), physical[name], rtol=1e-5)
     np.testing.assert_array_equal(np.stack(rows["wavelength"]), [estimator.wavelengths.values] * 5)
     for name in ("z_median", "z_err68_low", "z_err68_high"):
         np.testing.assert_allclose(rows[name], redshifts[f"pix2z_{name}"], rtol=1e-5)

@@ -33,28 +33,21 @@ MEAN_DIFFERENCE_TO_SIGMA = float(np.sqrt(np.pi / 12))
 Array = NDArray[np.floating]
 
 
-def _radius_pixels(side: int, oversampling: int = 1) -> Array:
-    """Distance to the stamp's centre of every (sub)pixel, in pixels, shape (side * o, side * o)."""
-    axis = (np.arange(side * oversampling) + 0.5) / oversampling - side / 2
-    return np.hypot(axis[:, None], axis[None, :])
-
-
 @cache
-def aperture_weights(
-    side: int = STAMP_SIDE, radii: tuple[float, ...] = APERTURE_RADII_ARCSEC
-) -> NDArray[np.float32]:
+def aperture_weights(side: int = STAMP_SIDE) -> NDArray[np.float32]:
     """Share of each pixel inside each circular aperture, shape (side * side, A).
 
     Areas are taken on a 16 x 16 grid of sub-pixels, good to 0.1 % of the smallest aperture. Worked
     out once, 4 MB on the way; read-only.
     """
     oversampling = 16
-    radius = _radius_pixels(side, oversampling) * PIXEL_SCALE
-    inside = [radius <= limit for limit in radii]
+    axis = (np.arange(side * oversampling) + 0.5) / oversampling - side / 2
+    radius = np.hypot(axis[:, None], axis[None, :]) * PIXEL_SCALE
+    inside = [radius <= limit for limit in APERTURE_RADII_ARCSEC]
     shares = [
         disc.reshape(side, oversampling, side, oversampling).mean(axis=(1, 3)) for disc in inside
     ]
-    weights = np.stack(shares, axis=-1).reshape(side * side, len(radii)).astype(np.float32)
+    weights = np.stack(shares, axis=-1).reshape(side * side, len(shares)).astype(np.float32)
     weights.flags.writeable = False
     return weights
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import reading
-from pix2z.imaging import EXTINCTION_PER_EBV
+from pix2z.imaging import EFFECTIVE_WAVELENGTH, EXTINCTION_PER_EBV
 
 __all__ = [
     "SDSS_MODEL",
@@ -60,8 +60,8 @@ def extinction_per_ebv(wavelength: Array) -> Array:
     Linear in 1 / lambda, which Galactic extinction nearly is in the optical; the five values are
     those that the images are corrected by, so spectra and images agree.
     """
-    effective = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])  # Fukugita et al. 1996
-    inverse, values = 1 / effective[::-1], np.array(EXTINCTION_PER_EBV)[::-1]
+    inverse = 1 / np.array(EFFECTIVE_WAVELENGTH)[::-1]
+    values = np.array(EXTINCTION_PER_EBV)[::-1]
     within: Array = np.interp(1 / wavelength, inverse, values)
     blue, red = 1 / wavelength > inverse[-1], 1 / wavelength < inverse[0]
     for outside, (a, b) in ((blue, (-2, -1)), (red, (0, 1))):

@@ -1,12 +1,10 @@
 """The target spectra of the galaxies of galaxies.h5, made from the raw files they came from.
 
-Where the raw file holds SDSS spectra, they are their best-fit models; where it says what was
-rendered, the kcorrect spectra fitted to the real photometry; else kcorrect spectra fitted to the
-stamp's own aperture photometry at the spectroscopic redshift.
+What they are is said in `spectra`.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,7 @@ from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, files_of, total_digest
 from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights
-from pix2z.sky.template_spectra import TemplateSpectra
-from pix2z.sky.templates import fit_templates, load_template_grid
+from pix2z.sky.templates import TemplateSpectra, fit_templates, load_template_grid
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = ["write_target_spectra"]
@@ -41,8 +38,10 @@ BLOCK_ROWS = 512
 
 APERTURE = APERTURE_RADII_ARCSEC.index(4.4)
 
-Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Flux = NDArray[np.float32]
+Targets = Callable[[Rows], Flux]
+"""Rows of galaxies.h5 (n,) -> flux densities (n, L), NaN where there are none."""
 
 
 def write_target_spectra(
@@ -72,11 +71,11 @@ def write_target_spectra(
             unit="relative to the photon-weighted mean flux density in r",
         )
         stored = file.create_dataset("flux", (n, grid.n), np.float32, track_times=False)
-        targets = _Targets(kind, raw, galaxies, grid)
-        missing = 0
+        targets = {"sdss": _sdss, "parent": _parent, "fitted": _fitted}[kind](raw, galaxies, grid)
+        r_weights, missing = band_weights(grid.values, "r"), 0
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            flux = targets.flux(rows)
+            flux = relative_to_r(targets(rows), r_weights)
             stored[start : start + len(rows)] = flux
             missing += int(np.isnan(flux).all(axis=1).sum())
     logger.info("%d spectra, %d galaxies without one: %s", n - missing, missing, KINDS[kind])
@@ -102,58 +101,58 @@ def _kind(raw: list[h5py.File]) -> str:
     return "fitted"
 
 
-class _Targets:
-    """Target spectra of rows of galaxies.h5, of one kind."""
+def _sdss(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
+    """Read best-fit models on the grid, corrected for extinction where E(B-V) is known."""
+    first = np.cumsum([0, *(len(file[SDSS_MODEL]) for file in raw)])
 
-    def __init__(
-        self, kind: str, raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid
-    ) -> None:
-        self._make = {"sdss": self._sdss, "parent": self._parent, "fitted": self._fitted}[kind]
-        self._raw, self._galaxies, self._grid = raw, galaxies, grid
-        self._r = band_weights(grid.values, "r")
-        self._origin = galaxies.column("row_origin")
-        self._z = galaxies.column("specz_redshift").astype(np.float64)
-        if kind == "sdss":
-            self._first = np.cumsum([0, *(len(file[SDSS_MODEL]) for file in raw)])
-        elif kind == "parent":
-            self._coefficients = self._truth("template_coefficients")
-            self._drawn_z = self._truth("z")
-        if kind == "fitted":
-            self._projector = load_template_grid()
-        if kind != "sdss":
-            self._templates = TemplateSpectra(grid, z_max=float(self._z.max()) + 0.01)
+    def targets(rows: Rows) -> Flux:
+        flux = np.full((len(rows), grid.n), np.nan, np.float32)
+        for place, origin in enumerate(galaxies.column("row_origin", rows)):
+            number = int(np.searchsorted(first, origin, side="right")) - 1
+            flux[place] = sdss_model(raw[number], int(origin - first[number]), grid.values)
+        return without_extinction(flux, grid.values, galaxies.column("ebv", rows))
 
-    def flux(self, rows: NDArray[np.int64]) -> Flux:
-        """Return relative flux densities (n, L)."""
-        return relative_to_r(self._make(rows), self._r)
+    return targets
 
-    def _truth(self, name: str) -> Array:
-        return np.concatenate([file[f"truth/{name}"][...] for file in self._raw])
 
-    def _parent(self, rows: NDArray[np.int64]) -> Flux:
-        origin = self._origin[rows]
-        return self._templates.observed(self._coefficients[origin], self._drawn_z[origin])
+def _parent(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
+    """Give the spectra that were fitted to the parents of rendered galaxies, at the drawn z."""
+    coefficients, z = (
+        np.concatenate([file[f"truth/{name}"][...] for file in raw])
+        for name in ("template_coefficients", "z")
+    )
+    templates = _templates(galaxies, grid)
 
-    def _fitted(self, rows: NDArray[np.int64]) -> Flux:
-        flux, error, _ = aperture_photometry(self._galaxies.images(rows))
-        ebv = self._galaxies.column("ebv", rows)[:, None]
+    def targets(rows: Rows) -> Flux:
+        origin = galaxies.column("row_origin", rows)
+        return templates.observed(coefficients[origin], z[origin])
+
+    return targets
+
+
+def _fitted(_raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
+    """Fit spectra to the aperture photometry of the stamps."""
+    projector, templates = load_template_grid(), _templates(galaxies, grid)
+
+    def targets(rows: Rows) -> Flux:
+        z = galaxies.column("specz_redshift", rows).astype(np.float64)
+        flux, error, _ = aperture_photometry(galaxies.images(rows))
+        ebv = galaxies.column("ebv", rows)[:, None]
         brightening = 10 ** (0.4 * np.nan_to_num(ebv) * np.array(EXTINCTION_PER_EBV))
         dereddened, sigma = flux[:, APERTURE] * brightening, error[:, APERTURE] * brightening
         known = np.isfinite(dereddened) & (sigma > 0)
         coefficients = fit_templates(
-            self._projector,
-            z=self._z[rows],
+            projector,
+            z=z,
             flux=np.where(known, dereddened, 0.0).astype(np.float64),
             # Next to nothing where a band is absent: the others then decide.
             inverse_variance=np.where(known, 1 / np.maximum(sigma, 1e-6) ** 2, 1e-12),
         )
-        return self._templates.observed(coefficients, self._z[rows])
+        return templates.observed(coefficients, z)
 
-    def _sdss(self, rows: NDArray[np.int64]) -> Flux:
-        """Read best-fit models on the grid, corrected for extinction where E(B-V) is known."""
-        flux = np.full((len(rows), self._grid.n), np.nan, np.float32)
-        for place, origin in enumerate(self._origin[rows]):
-            number = int(np.searchsorted(self._first, origin, side="right")) - 1
-            row = int(origin - self._first[number])
-            flux[place] = sdss_model(self._raw[number], row, self._grid.values)
-        return without_extinction(flux, self._grid.values, self._galaxies.column("ebv", rows))
+    return targets
+
+
+def _templates(galaxies: Galaxies, grid: WavelengthGrid) -> TemplateSpectra:
+    z_max = float(galaxies.column("specz_redshift").astype(np.float64).max())
+    return TemplateSpectra(grid, z_max=z_max + 0.01)

@@ -24,7 +24,7 @@ from pix2z.finetune.base import BasePool
 from pix2z.network.arm import Curve, training_code
 from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
-from pix2z.network.recipes import hybrid_recipe, model_outputs, softmax_density
+from pix2z.network.recipes import hybrid_recipe, raw_outputs
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
@@ -160,7 +160,7 @@ def _finetune_member(
 
 def _density(member: Member, galaxies: Galaxies, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Uncalibrated PDFs (n, K) of one network."""
-    return softmax_density(model_outputs(member.model, galaxies, rows), member.grid)
+    return raw_outputs(member.model, galaxies, rows, grid=member.grid)
 
 
 def _training_seed(seed: int, member_seed: int) -> int:

@@ -5,9 +5,12 @@ Layers are named, since Keras's own numbering of layers in a process would end u
 digest.
 """
 
+from typing import Any
+
 import keras
 from keras import layers
 
+from pix2z.config.networks import HybridConfig
 from pix2z.network.layers import (
     AperturePhotometry,
     ForgetEbv,
@@ -16,18 +19,17 @@ from pix2z.network.layers import (
     ScalePixels,
     Standardise,
 )
+from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
-    "PUBLISHED_CNN_PARAMETERS",
-    "build_hybrid",
     "build_published_cnn",
+    "dense_layers",
     "encoded",
+    "hybrid_model",
     "image_inputs",
     "photometry_model",
+    "strided_convolutions",
 ]
-
-PUBLISHED_CNN_PARAMETERS = 421_725
-"""Trainable parameters of the published CNN."""
 
 
 def image_inputs() -> dict[str, keras.KerasTensor]:
@@ -66,43 +68,20 @@ def photometry_model() -> keras.Model:
     return keras.Model(inputs, [features, mask], name="photometry")
 
 
-def build_hybrid(
-    *,
-    n_bins: int,
-    use_ebv: bool,
-    trunk_filters: tuple[int, ...],
-    dense_units: tuple[int, ...],
-    dropout: float,
-    precision: str,
-) -> keras.Model:
+def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
     """In-network photometry beside a convolutional trunk -> logits over redshift bins, (B, K).
 
     The layer "standardise" wants mean and sd of the photometry features over training rows.
     """
     inputs = image_inputs()
-    x = encoded(
-        inputs,
-        use_ebv=use_ebv,
-        trunk_filters=trunk_filters,
-        dense_units=dense_units,
-        dropout=dropout,
-        precision=precision,
-    )
-    logits = layers.Dense(n_bins, dtype="float32", name="logits")(x)
+    x = encoded(inputs, settings)
+    logits = layers.Dense(grid.n_bins, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="hybrid")
 
 
-def encoded(
-    inputs: dict[str, keras.KerasTensor],
-    *,
-    use_ebv: bool,
-    trunk_filters: tuple[int, ...],
-    dense_units: tuple[int, ...],
-    dropout: float,
-    precision: str,
-) -> keras.KerasTensor:
+def encoded(inputs: dict[str, keras.KerasTensor], settings: HybridConfig) -> keras.KerasTensor:
     """All of the hybrid before its output: what it makes of its inputs, (B, dense_units[-1])."""
-    ebv = inputs["ebv"] if use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
+    ebv = inputs["ebv"] if settings.use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
     filled, present = ReflectMasked(name="reflect_masked")(inputs["images"])
     photometry = AperturePhotometry(name="photometry")
     features, mask = photometry(inputs["images"], filled, present, ebv)
@@ -110,7 +89,15 @@ def encoded(
     # The PSF spans more than three pixels: 2 x 2 means lose little and quarter the trunk's work.
     x = layers.AveragePooling2D(2, name="bin_pixels")(filled)
     x = ScalePixels(name="scale_pixels")(x, ebv)
-    for number, filters in enumerate(trunk_filters):
+    if settings.trunk_filters:
+        parts.append(strided_convolutions(x, settings.trunk_filters, precision=settings.precision))
+    x = layers.Concatenate(dtype=settings.precision, name="concatenate")(parts)
+    return dense_layers(x, settings)
+
+
+def strided_convolutions(x: Any, n_filters: tuple[int, ...], *, precision: str) -> Any:
+    """3 x 3 convolutions, each of which halves the sides, flattened: (B, n)."""
+    for number, filters in enumerate(n_filters):
         convolution = layers.Conv2D(
             filters,
             3,
@@ -121,10 +108,13 @@ def encoded(
             name=f"conv_{number}",
         )
         x = convolution(x)
-    if trunk_filters:
-        parts.append(layers.Flatten(dtype=precision, name="flatten")(x))
-    x = layers.Concatenate(dtype=precision, name="concatenate")(parts)
-    for number, units in enumerate(dense_units):
-        x = layers.Dense(units, activation="silu", dtype=precision, name=f"dense_{number}")(x)
-        x = layers.Dropout(dropout, dtype=precision, name=f"dropout_{number}")(x)
+    return layers.Flatten(dtype=precision, name="flatten")(x)
+
+
+def dense_layers(x: Any, settings: HybridConfig) -> Any:
+    """Hidden layers with dropout, (B, dense_units[-1])."""
+    for number, units in enumerate(settings.dense_units):
+        name, precision = f"dense_{number}", settings.precision
+        x = layers.Dense(units, activation="silu", dtype=precision, name=name)(x)
+        x = layers.Dropout(settings.dropout, dtype=precision, name=f"dropout_{number}")(x)
     return x

@@ -13,8 +13,7 @@ import h5py
 import numpy as np
 
 from pix2z.files import atomic_path
-from pix2z.network.recipes import Recipe
-from pix2z.network.training import Arrays, TrainingState, fit
+from pix2z.network.training import Arrays, Recipe, TrainingState, fit
 
 __all__ = ["fit_on_record", "history_columns", "load_state", "save_state"]
 
@@ -39,10 +38,20 @@ def fit_on_record(
 
     def on_epoch(state: TrainingState) -> None:
         save_state(checkpoint, state)
-        curve(state.epoch - 1, state.history[-1])
-        _log_epoch(state, epochs=recipe.epochs, what=what)
+        last = state.history[-1]
+        curve(state.epoch - 1, last)
+        seconds = float(np.mean([record["seconds"] for record in state.history]))
+        LOG.info(
+            "%s: epoch %d of at most %d, loss %.4f, validation %.4f, at most %.0f s to go",
+            what,
+            state.epoch,
+            recipe.epochs,
+            last["loss"],
+            last["val_loss"],
+            seconds * (recipe.epochs - state.epoch),
+        )
 
-    return fit(**vars(recipe), resume=load_state(checkpoint), on_epoch=on_epoch)
+    return fit(recipe, resume=load_state(checkpoint), on_epoch=on_epoch)
 
 
 def save_state(path: Path, state: TrainingState) -> None:
@@ -84,18 +93,3 @@ def history_columns(state: TrainingState, *, n_train: int) -> dict[str, Any]:
         "cpu_seconds": sum(cpu_seconds),
         "n_train": n_train,
     }
-
-
-def _log_epoch(state: TrainingState, *, epochs: int, what: str) -> None:
-    """Log the epoch that has just ended, and how long the rest will take at most."""
-    last = state.history[-1]
-    mean_seconds = float(np.mean([record["seconds"] for record in state.history]))
-    LOG.info(
-        "%s: epoch %d of at most %d, loss %.4f, validation %.4f, at most %.0f s to go",
-        what,
-        state.epoch,
-        epochs,
-        last["loss"],
-        last["val_loss"],
-        mean_seconds * (epochs - state.epoch),
-    )

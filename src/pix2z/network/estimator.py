@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, file_digest, write_json
+from pix2z.files import atomic_path, file_digest
 from pix2z.imaging import LARGEST_PIXEL
-from pix2z.network.architectures import build_published_cnn
-from pix2z.network.recipes import hybrid_model, softmax_density
+from pix2z.network.architectures import build_published_cnn, hybrid_model
+from pix2z.network.recipes import uncalibrated
 from pix2z.network.saved_json import (
     SCHEMA,
     calibration_json,
@@ -29,7 +29,7 @@ from pix2z.network.saved_json import (
     read_member,
     read_pool,
     save_pool,
-    seal,
+    write_sealed,
 )
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -63,9 +63,7 @@ class Member:
     def raw(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
         """Uncalibrated output: densities (n, K) of a hybrid, redshifts (n,) of the other."""
         output = self.model.predict_on_batch({"images": images, "ebv": ebv})
-        if self.architecture == "hybrid":
-            return softmax_density(output, self.grid)
-        return np.asarray(output, np.float64)
+        return uncalibrated(output, self.grid)
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def fresh_model(
     return build_published_cnn(**settings)
 
 
-def save_member(folder: Path, member: Member) -> dict[str, Any]:
+def save_member(folder: Path, member: Member) -> None:
     """Write one member; estimator.json comes last, so that a folder with it is whole."""
     with atomic_path(folder / "weights.weights.h5") as partial:
         member.model.save_weights(partial)
@@ -118,9 +116,7 @@ def save_member(folder: Path, member: Member) -> dict[str, Any]:
         "calibration": calibration_json(member.calibration),
         "weights_sha256": file_digest(folder / "weights.weights.h5"),
     }
-    description["digest"] = seal(description)
-    write_json(folder / "estimator.json", description)
-    return description
+    write_sealed(folder / "estimator.json", description)
 
 
 def load_member(folder: Path) -> Member:

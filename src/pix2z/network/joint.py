@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.network.estimator import Estimator, Member
-from pix2z.network.recipes import softmax_density
+from pix2z.network.recipes import uncalibrated
 from pix2z.redshift_pdf.density import mix
 
 __all__ = ["joined"]
@@ -52,6 +52,4 @@ class _JointMember(Member):
     def raw(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
         """Average of the members' uncalibrated outputs, as the pool takes it."""
         outputs = self.model.predict_on_batch({"images": images, "ebv": ebv})
-        if self.architecture == "hybrid":
-            return mix([softmax_density(output, self.grid) for output in outputs])
-        return mix([np.asarray(output, np.float64) for output in outputs])
+        return mix([uncalibrated(output, self.grid) for output in outputs])

@@ -14,7 +14,7 @@ from pix2z.network.estimator import BATCH, Estimator
 from pix2z.redshift_pdf.density import mix
 from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of, write_parts_index
 from pix2z.redshift_pdf.qp_files import pdf_writer
-from pix2z.redshift_pdf.redshifts import redshifts
+from pix2z.redshift_pdf.redshifts import calibrated
 
 __all__ = ["predict_batches", "write_pool_predictions"]
 
@@ -30,16 +30,13 @@ def predict_batches(
     for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
         columns = prediction_columns(galaxies, batch)
         raw = [member.raw(images, columns["ebv"]) for member in pool.members]
-        flags = np.zeros(len(batch), np.int32)  # of the images; not part of predictions
         estimates = {}
         for name, outputs, calibration in zip(
             _names(pool), [*raw, mix(raw)], calibrations, strict=True
         ):
-            estimate = redshifts(outputs, calibration, grid=pool.grid, flags=flags)
-            density = estimate.density.astype(np.float32)
-            estimates[name] = Predictions(
-                grid=pool.grid, density=density, z_phot=estimate.z_phot, **columns
-            )
+            density, z_phot = calibrated(outputs, calibration, pool.grid)
+            kept = density.astype(np.float32)
+            estimates[name] = Predictions(pool.grid, kept, z_phot=z_phot, **columns)
         yield estimates
 
 
@@ -53,33 +50,25 @@ def write_pool_predictions(
     digests of pool and test set. Each file appears whole or not at all.
     """
     folder = Path(folder)
-    _write(folder, _names(pool), pool, galaxies, split.test)
-    for part in ("validation", "calibration"):
-        _write(folder, {"pool": part}, pool, galaxies, getattr(split, part))
+    _write({name: folder / f"{name}.hdf5" for name in _names(pool)}, pool, galaxies, split.test)
+    _write({"pool": folder / "validation.hdf5"}, pool, galaxies, split.validation)
+    _write({"pool": folder / "calibration.hdf5"}, pool, galaxies, split.calibration)
     write_parts_index(folder, pool_digest=pool.digest, test_digest=split.test_digest)
 
 
 def _write(
-    folder: Path,
-    files: Mapping[str, str],
-    pool: Estimator,
-    galaxies: Galaxies,
-    rows: NDArray[np.int64],
+    files: Mapping[str, Path], pool: Estimator, galaxies: Galaxies, rows: NDArray[np.int64]
 ) -> None:
-    """Write the predictions of pool or members, by their names, to the files of these names."""
+    """Write the predictions of pool or members, each to its file."""
     with ExitStack() as opened:
         writers = {
-            name: opened.enter_context(
-                pdf_writer(folder / f"{file}.hdf5", pool.grid, n=len(rows), columns=COLUMNS)
-            )
-            for name, file in files.items()
+            name: opened.enter_context(pdf_writer(path, pool.grid, n=len(rows), columns=COLUMNS))
+            for name, path in files.items()
         }
         for batch in predict_batches(pool, galaxies, rows):
             for name, writer in writers.items():
                 writer.append(batch[name].density, columns_of(batch[name]))
 
 
-def _names(pool: Estimator) -> dict[str, str]:
-    """Names of members and pool, each of which is that of its file, too."""
-    names = [*(f"seed-{member.record['seed']}" for member in pool.members), "pool"]
-    return dict(zip(names, names, strict=True))
+def _names(pool: Estimator) -> list[str]:
+    return [*(f"seed-{member.record['seed']}" for member in pool.members), "pool"]

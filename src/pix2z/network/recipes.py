@@ -1,7 +1,6 @@
 """How each architecture is trained: model, batches, loss, schedule, from galaxies and a split."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,23 +12,21 @@ from pix2z.config.networks import HybridConfig, PublishedCnnConfig
 from pix2z.dataset.batches import sequential_batches, training_batches
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
-from pix2z.network.architectures import build_hybrid, build_published_cnn, photometry_model
-from pix2z.network.training import Batch, TrainingState, cosine_rate, fit
+from pix2z.network.architectures import build_published_cnn, hybrid_model, photometry_model
+from pix2z.network.training import Batch, Recipe, TrainingState, cosine_rate, fit
 from pix2z.redshift_pdf.density import density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
     "Moments",
-    "Recipe",
-    "drop_bands",
+    "augmented_batches",
     "feature_moments",
     "fit_hybrid_trial",
-    "hybrid_model",
     "hybrid_recipe",
-    "model_outputs",
     "output_batches",
     "published_recipe",
-    "softmax_density",
+    "raw_outputs",
+    "uncalibrated",
 ]
 
 INFERENCE_BATCH = 1024
@@ -38,50 +35,34 @@ Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Mean and sd of the photometry features, each (F,)."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A compiled model with all that `training.fit` wants; pass it as `fit(**vars(recipe))`."""
-
-    model: keras.Model
-    batches: Callable[[int], Iterator[Batch]]
-    validation_loss: Callable[[keras.Model], float]
-    learning_rate: Callable[[int], float]
-    epochs: int
-    patience: int
-    seed: int
-
-
 def output_batches(
-    model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]
-) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    model: keras.Model,
+    galaxies: Galaxies,
+    rows: NDArray[Any],
+    *,
+    batch_size: int = INFERENCE_BATCH,
+) -> Iterator[tuple[Any, NDArray[np.int64]]]:
     """Run the model on the given rows, in order; yield (outputs, rows) batch by batch."""
-    for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
+    for images, batch_rows in sequential_batches(galaxies, rows, batch_size=batch_size):
         inputs = {"images": images, "ebv": galaxies.column("ebv", batch_rows)}
         yield model.predict_on_batch(inputs), batch_rows
 
 
-def model_outputs(model: keras.Model, galaxies: Galaxies, rows: NDArray[Any]) -> NDArray[Any]:
-    """Run the model on the given rows, in order; all outputs, (n, K) of a hybrid, are held."""
-    return np.concatenate([outputs for outputs, _ in output_batches(model, galaxies, rows)])
+def raw_outputs(
+    model: keras.Model, galaxies: Galaxies, rows: NDArray[Any], *, grid: RedshiftGrid
+) -> NDArray[np.float64]:
+    """Uncalibrated outputs for the given rows, in order: PDFs (n, K) of a hybrid, all held."""
+    batches = output_batches(model, galaxies, rows)
+    return np.concatenate([uncalibrated(outputs, grid) for outputs, _ in batches])
 
 
-def softmax_density(logits: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64]:
-    """Logits (N, K) -> density per unit redshift (N, K)."""
-    shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
+def uncalibrated(output: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64]:
+    """Turn logits (n, K) into density per unit redshift (n, K); redshifts (n,) are returned."""
+    if output.ndim == 1:
+        return output.astype(np.float64)
+    shifted = np.exp(output.astype(np.float64) - output.max(axis=1, keepdims=True))
     density: NDArray[np.float64] = shifted / (shifted.sum(axis=1, keepdims=True) * grid.width)
     return density
-
-
-def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
-    """Build the hybrid network of these settings, with fresh weights."""
-    return build_hybrid(
-        n_bins=grid.n_bins,
-        use_ebv=settings.use_ebv,
-        trunk_filters=settings.trunk_filters,
-        dense_units=settings.dense_units,
-        dropout=settings.dropout,
-        precision=settings.precision,
-    )
 
 
 def hybrid_recipe(
@@ -105,26 +86,13 @@ def hybrid_recipe(
         keras.losses.CategoricalCrossentropy(from_logits=True),
     )
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
-    ebv = galaxies.column("ebv")
 
-    def batches(epoch: int) -> Iterator[Batch]:
-        rng = np.random.default_rng([seed, epoch, 1])
-        for images, rows in training_batches(
-            galaxies,
-            split.train,
-            batch_size=settings.batch_size,
-            seed=seed,
-            epoch=epoch,
-            augment=settings.augment,
-        ):
-            batch_ebv = ebv[rows].copy()
-            drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
-            targets = _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
-            yield {"images": images, "ebv": batch_ebv}, targets
+    def targets(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
         shares = [
-            density_at(softmax_density(logits, grid), grid, z_spec[rows]) * grid.width
+            density_at(uncalibrated(logits, grid), grid, z_spec[rows]) * grid.width
             for logits, rows in output_batches(model, galaxies, split.validation)
         ]
         # cross-entropy, as in training
@@ -132,7 +100,14 @@ def hybrid_recipe(
 
     return Recipe(
         model=model,
-        batches=batches,
+        batches=augmented_batches(
+            galaxies,
+            split.train,
+            targets,
+            settings=settings,
+            batch_size=settings.batch_size,
+            seed=seed,
+        ),
         validation_loss=validation_loss,
         learning_rate=cosine_rate(settings.learning_rate, epochs=settings.epochs),
         epochs=settings.epochs,
@@ -175,7 +150,8 @@ def published_recipe(
             yield {"images": images, "ebv": ebv[rows]}, z_spec[rows].astype(np.float32)
 
     def validation_loss(model: keras.Model) -> float:
-        z_phot = model_outputs(model, galaxies, split.validation)
+        batches = output_batches(model, galaxies, split.validation)
+        z_phot = np.concatenate([outputs for outputs, _ in batches])
         return scale * float(np.mean((z_phot - z_spec[split.validation]) ** 2))
 
     recipe = Recipe(
@@ -188,6 +164,40 @@ def published_recipe(
         seed=seed,
     )
     return recipe, (z_low, z_high)
+
+
+def augmented_batches(
+    galaxies: Galaxies,
+    train_rows: NDArray[np.int64],
+    targets: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    *,
+    settings: HybridConfig,
+    batch_size: int,
+    seed: int,
+) -> Callable[[int], Iterator[Batch]]:
+    """Return epoch -> its batches: stamps turned and mirrored, a band or E(B-V) masked in some.
+
+    Parameters
+    ----------
+    targets : rows (n,) -> what the network is to say of them, (n, ...).
+    """
+    ebv = galaxies.column("ebv")
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([seed, epoch, 1])
+        for images, rows in training_batches(
+            galaxies,
+            train_rows,
+            batch_size=batch_size,
+            seed=seed,
+            epoch=epoch,
+            augment=settings.augment,
+        ):
+            batch_ebv = ebv[rows]
+            _drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
+            yield {"images": images, "ebv": batch_ebv}, targets(rows)
+
+    return batches
 
 
 def fit_hybrid_trial(
@@ -210,7 +220,7 @@ def fit_hybrid_trial(
     def report(state: TrainingState) -> None:
         on_epoch(state.epoch - 1, state.history[-1]["val_loss"])
 
-    fit(**vars(recipe), on_epoch=report)
+    fit(recipe, on_epoch=report)
 
 
 def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
@@ -229,7 +239,7 @@ def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
     return np.asarray(mean, np.float32), np.asarray(sd, np.float32)
 
 
-def drop_bands(
+def _drop_bands(
     images: NDArray[Any], ebv: NDArray[Any], *, probability: float, rng: np.random.Generator
 ) -> None:
     """Mask one random band, and E(B-V), each in a random share of the stamps, in place."""

@@ -15,12 +15,12 @@ __all__ = [
     "SCHEMA",
     "calibration_json",
     "calibration_of",
-    "check_pool",
     "read_member",
+    "read_network",
     "read_pool",
-    "read_saved_spectrum",
     "save_pool",
     "seal",
+    "write_sealed",
 ]
 
 SCHEMA = 1
@@ -33,6 +33,11 @@ def seal(description: Mapping[str, Any]) -> str:
     """Digest over all that a description says, but the digest itself."""
     rest = {key: value for key, value in description.items() if key != "digest"}
     return text_digest(json.dumps(rest, sort_keys=True))
+
+
+def write_sealed(path: Path, description: Mapping[str, Any]) -> None:
+    """Write a description with its digest."""
+    write_json(path, {**description, "digest": seal(description)})
 
 
 def _read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
@@ -55,21 +60,17 @@ def _read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
 
 def read_member(folder: Path) -> dict[str, Any]:
     """Read estimator.json of one network; raise also where its weights are not those it names."""
-    description = _with_its_weights(folder, "estimator.json")
+    description = read_network(folder / "estimator.json")
     name = description["architecture"]
     return {**description, "architecture": FORMER_ARCHITECTURES.get(name, name)}
 
 
-def read_saved_spectrum(folder: Path, *, schema: str) -> dict[str, Any]:
-    """Read spectrum.json of a spectrum network; raise also where its weights are others."""
-    return _with_its_weights(folder, "spectrum.json", schema)
-
-
-def _with_its_weights(folder: Path, name: str, schema: int | str = SCHEMA) -> dict[str, Any]:
-    description = _read_sealed(folder / name, schema)
-    weights = folder / "weights.weights.h5"
+def read_network(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
+    """Read what is said of the weights beside it; raise also where they are others."""
+    description = _read_sealed(path, schema)
+    weights = path.with_name("weights.weights.h5")
     if file_digest(weights) != description["weights_sha256"]:
-        raise IntegrityError(f"{weights}: weights do not match the digest in {name}")
+        raise IntegrityError(f"{weights}: weights do not match the digest in {path.name}")
     return description
 
 
@@ -84,14 +85,6 @@ def read_pool(folder: Path) -> dict[str, Any]:
     return description
 
 
-def check_pool(folder: Path) -> dict[str, Any]:
-    """Return pool.json; raise where any file of the pool is missing or was altered."""
-    description = read_pool(folder)
-    for name in description["members"]:
-        read_member(folder / name)
-    return description
-
-
 def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) -> None:
     """Write pool.json over saved members, named by their folders in order."""
     described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
@@ -100,8 +93,7 @@ def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) ->
         "members": described,
         "calibration": calibration_json(calibration),
     }
-    description["digest"] = seal(description)
-    write_json(folder / "pool.json", description)
+    write_sealed(folder / "pool.json", description)
 
 
 def calibration_json(calibration: Calibration) -> dict[str, Any]:

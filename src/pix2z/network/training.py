@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import Pix2zError
 
-__all__ = ["DivergedError", "StopTraining", "TrainingState", "cosine_rate", "fit"]
+__all__ = ["DivergedError", "Recipe", "StopTraining", "TrainingState", "cosine_rate", "fit"]
 
 Arrays = tuple[NDArray[Any], ...]
 Batch = tuple[dict[str, NDArray[Any]], NDArray[Any]]
@@ -58,15 +58,26 @@ def cosine_rate(peak: float, *, epochs: int) -> Callable[[int], float]:
     return lambda epoch: peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * epoch / epochs)))
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a compiled model is trained."""
+
+    model: keras.Model
+    batches: Callable[[int], Iterator[Batch]]
+    """Epoch -> training batches (inputs, targets) of that epoch."""
+    validation_loss: Callable[[keras.Model], float]
+    """Of the model as it stands; lower is better."""
+    learning_rate: Callable[[int], float]
+    """Epoch -> learning rate."""
+    epochs: int
+    patience: int
+    """Epochs without a lower validation loss before the training ends."""
+    seed: int
+
+
 def fit(
-    model: keras.Model,
+    recipe: Recipe,
     *,
-    batches: Callable[[int], Iterator[Batch]],
-    validation_loss: Callable[[keras.Model], float],
-    learning_rate: Callable[[int], float],
-    epochs: int,
-    patience: int,
-    seed: int,
     resume: TrainingState | None = None,
     on_epoch: Callable[[TrainingState], None] = lambda state: None,
 ) -> TrainingState:
@@ -74,20 +85,16 @@ def fit(
 
     Parameters
     ----------
-    model : compiled Keras model.
-    batches : epoch -> training batches (inputs, targets) of that epoch.
-    validation_loss : of the model as it stands; lower is better.
-    learning_rate : epoch -> learning rate.
-    patience : epochs without a lower validation loss before the training ends.
     resume : state to go on from.
     on_epoch : called with the state after every epoch; may raise StopTraining.
     """
+    model, patience = recipe.model, max(recipe.patience, 1)
     model.optimizer.build(model.trainable_variables)
     state = resume or TrainingState(0, _variables(model), _weights(model), ())
     _assign(model, state.variables)
     try:
-        while state.epoch < epochs and state.epoch - 1 - state.best_epoch < max(patience, 1):
-            state = _one_epoch(model, state, batches, validation_loss, learning_rate, seed)
+        while state.epoch < recipe.epochs and state.epoch - 1 - state.best_epoch < patience:
+            state = _one_epoch(recipe, state)
             on_epoch(state)
     except StopTraining:
         pass
@@ -95,25 +102,18 @@ def fit(
     return state
 
 
-def _one_epoch(
-    model: keras.Model,
-    state: TrainingState,
-    batches: Callable[[int], Iterator[Batch]],
-    validation_loss: Callable[[keras.Model], float],
-    learning_rate: Callable[[int], float],
-    seed: int,
-) -> TrainingState:
+def _one_epoch(recipe: Recipe, state: TrainingState) -> TrainingState:
     start, cpu_start = time.perf_counter(), time.process_time()
-    rate = learning_rate(state.epoch)
+    model, rate = recipe.model, recipe.learning_rate(state.epoch)
     model.optimizer.learning_rate.assign(rate)
-    _reseed(model, seed, state.epoch)
+    _reseed(model, recipe.seed, state.epoch)
     total, count = 0.0, 0
-    for inputs, targets in _ahead(batches(state.epoch)):
+    for inputs, targets in _ahead(recipe.batches(state.epoch)):
         total += float(model.train_on_batch(inputs, targets)) * len(targets)
         count += len(targets)
     record = {
         "loss": total / count,
-        "val_loss": validation_loss(model),
+        "val_loss": recipe.validation_loss(model),
         "learning_rate": rate,
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu_start,

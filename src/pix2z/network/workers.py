@@ -9,10 +9,12 @@ Networks that fill all cores by themselves (the published CNN) are trained witho
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from ctypes.util import find_library
 from logging.handlers import QueueHandler, QueueListener
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
@@ -30,6 +32,12 @@ RunTasks = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 GPU_DRIVER = Path("/dev/nvidiactl")
 
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Environment in which TensorFlow, numpy and scipy compute with one thread once they are loaded."""
+
+LAST_LINES_SECONDS = 5.0
+"""How long the last lines of processes that have ended are waited for."""
+
 
 def processes_for(n_tasks: int, processes: int | None) -> int:
     """Return how many processes work on `n_tasks` trainings; one takes 0.9 GiB of memory.
@@ -38,15 +46,19 @@ def processes_for(n_tasks: int, processes: int | None) -> int:
     ----------
     processes : as params.yaml says; None means one per core, and a single one beside a GPU.
     """
-    if processes is None and GPU_DRIVER.exists() and _gpu_allowed():
+    if processes is None and _has_gpu():
         processes = 1
     elif processes is None and hasattr(os, "sched_getaffinity"):
         processes = len(os.sched_getaffinity(0))
     return max(min(processes or os.cpu_count() or 1, n_tasks), 1)
 
 
-def _gpu_allowed() -> bool:
-    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+def _has_gpu() -> bool:
+    """Whether TensorFlow will find a GPU: it needs a driver, and the libraries of `make gpu`."""
+    if not GPU_DRIVER.exists() or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    installed = any(Path(folder, "nvidia", "cudnn").is_dir() for folder in sys.path)
+    return installed or find_library("cudnn") is not None
 
 
 @contextmanager
@@ -64,12 +76,13 @@ def side_by_side(processes: int) -> Iterator[RunTasks]:
         A process was killed from outside.
     """
     if processes == 1:
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        os.environ.update(ONE_THREAD)
         with threadpool_limits(1):
             yield map
         return
     context, others = get_context("spawn"), set(active_children())
     log: Any = context.Queue()
+    log.cancel_join_thread()  # see `_stop`
     listener = QueueListener(log, *logging.getLogger().handlers)
     listener.start()
     level = logging.getLogger().getEffectiveLevel()
@@ -89,13 +102,24 @@ def side_by_side(processes: int) -> Iterator[RunTasks]:
         raise
     finally:
         executor.shutdown(cancel_futures=True)
-        listener.stop()
+        _stop(listener)
+
+
+def _stop(listener: QueueListener) -> None:
+    """Wait for the last lines, but not for ever.
+
+    A process that was killed while it logged holds the lock of the queue, and nobody, this process
+    included, can put in the word that ends it.
+    """
+    stopping = Thread(target=listener.stop, daemon=True)
+    stopping.start()
+    stopping.join(LAST_LINES_SECONDS)
 
 
 def _begin(log: Any, level: int) -> None:
     """Prepare a process before its first task."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-    threadpool_limits(1)
+    os.environ.update(ONE_THREAD)  # of what is loaded from here on
+    threadpool_limits(1)  # of what the main module has loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this one
     logging.getLogger().addHandler(QueueHandler(log))
     logging.getLogger().setLevel(level)

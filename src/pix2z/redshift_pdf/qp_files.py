@@ -19,15 +19,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, reserve
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.predictions import COLUMNS, Predictions, columns_of
+from pix2z.redshift_pdf.predictions import COLUMNS, Predictions
 
-__all__ = [
-    "PdfWriter",
-    "pdf_writer",
-    "read_prediction_chunks",
-    "read_predictions",
-    "write_predictions",
-]
+__all__ = ["PdfWriter", "pdf_writer", "read_prediction_chunks"]
 
 
 class PdfWriter:
@@ -40,14 +34,8 @@ class PdfWriter:
         self._grid, self._n, self._columns = grid, n, dict(columns)
         one_row = {name: np.zeros(1, dtype) for name, dtype in columns.items()}
         self._template = self._ensemble(np.ones((1, grid.n_bins), np.float32), one_row)
-        self._groups, self._file = self._template.initializeHdf5Write(str(path), n)
+        self._groups, self.file = self._template.initializeHdf5Write(str(path), n)
         self._filled = 0
-        row_bytes = 4 * grid.n_bins + sum(dtype.itemsize for dtype in columns.values())
-        try:
-            reserve(self._file.id.get_vfd_handle(), n * row_bytes)
-        except OSError:
-            self.close()
-            raise
 
     def append(self, density: ArrayLike, columns: Mapping[str, ArrayLike]) -> None:
         """Write the next b rows.
@@ -78,11 +66,7 @@ class PdfWriter:
         """Write the bins and close the file; ValueError where rows are missing."""
         if self._filled != self._n:
             raise ValueError(f"expected {self._n} rows in all; got {self._filled}")
-        self._template.finalizeHdf5Write(self._file)
-
-    def close(self) -> None:
-        """Close the file, whole or not; a second call does nothing."""
-        self._file.close()
+        self._template.finalizeHdf5Write(self.file)
 
     def _ensemble(
         self, pdfs: NDArray[np.float32], columns: Mapping[str, NDArray[Any]]
@@ -115,33 +99,25 @@ def pdf_writer(
             raise ValueError(f"{name}: expected numbers, booleans or bytes; got dtype {dtype}")
     with atomic_path(path) as partial:
         writer = PdfWriter(partial, grid, n=n, columns=dtypes)
-        try:
+        with writer.file as file:
+            row_bytes = 4 * grid.n_bins + sum(dtype.itemsize for dtype in dtypes.values())
+            reserve(file.id.get_vfd_handle(), n * row_bytes)
             yield writer
             writer.finish()
-        finally:
-            writer.close()
-
-
-def write_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write predictions as a qp `hist` ensemble, atomically; the name must end in .hdf5."""
-    with pdf_writer(path, predictions.grid, n=len(predictions), columns=COLUMNS) as writer:
-        writer.append(predictions.density, columns_of(predictions))
-
-
-def read_predictions(path: str | Path) -> Predictions:
-    """Read a whole file of predictions; InputError names the file and what is wrong with it."""
-    _, n = _checked_layout(path)
-    (whole,) = read_prediction_chunks(path, chunk_rows=n)
-    return whole
 
 
 def read_prediction_chunks(path: str | Path, *, chunk_rows: int = 4096) -> Iterator[Predictions]:
-    """Read predictions in row order, at most `chunk_rows` at a time; errors as `read_predictions`.
+    """Read predictions in row order, at most `chunk_rows` at a time.
 
     qp divides each PDF by its integral, which is 1 but for the rounding of float32. One that cannot
     be (all zero, not finite) comes back as not finite.
+
+    Raises
+    ------
+    InputError
+        Names the file and what is wrong with it.
     """
-    grid, _ = _checked_layout(path)
+    grid = _checked_grid(path)
     with _input_errors(path):
         chunks = qp.iterator(str(path), chunk_size=chunk_rows)
     while True:
@@ -188,8 +164,8 @@ def _input_errors(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path}: not a qp file ({' '.join(str(error).split())})") from error
 
 
-def _checked_layout(path: str | Path) -> tuple[RedshiftGrid, int]:
-    """Grid and number of rows of a qp hist file with all of `COLUMNS`, else InputError."""
+def _checked_grid(path: str | Path) -> RedshiftGrid:
+    """Grid of a qp hist file that has all of `COLUMNS`, else InputError."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; expected predictions written by qp")
     with _input_errors(path), h5py.File(path, "r") as file:
@@ -205,7 +181,7 @@ def _checked_layout(path: str | Path) -> tuple[RedshiftGrid, int]:
             raise InputError(
                 f"{path}: expected {pdfs.shape[1] + 1} edges in meta/bins; received {bins.size}"
             )
-        return grid, len(pdfs)
+        return grid
 
 
 def _numbers(path: str | Path, file: h5py.File, name: str) -> h5py.Dataset:

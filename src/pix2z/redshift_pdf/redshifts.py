@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pix2z.redshift_pdf.calibration import Temperature, fit_temperature
+from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.residual import ResidualPdf, fit_residual_pdf, residual_density
+from pix2z.redshift_pdf.residual import ResidualPdf, residual_density
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -26,7 +26,7 @@ __all__ = [
     "Column",
     "Pdf",
     "Redshifts",
-    "fit_calibration",
+    "calibrated",
     "image_flags",
     "redshifts",
     "without_blank",
@@ -125,20 +125,17 @@ class Redshifts:
         return pd.DataFrame(self.columns(object_id))
 
 
-def fit_calibration(
-    outputs: NDArray[Any], z_spec: NDArray[Any], *, grid: RedshiftGrid, n_phot_bins: int | None
-) -> Calibration:
-    """Fit what turns a network's raw outputs into PDFs, to calibration galaxies alone.
+def calibrated(
+    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Turn raw outputs into PDFs (N, K) and point estimates (N,).
 
-    Parameters
-    ----------
-    outputs : densities (n, K), which get a temperature; or redshifts (n,), whose residuals become
-        PDFs in `n_phot_bins` bins.
-    z_spec : (n,) their redshifts.
+    raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
     """
-    if n_phot_bins is None:
-        return fit_temperature(outputs, z_spec, grid=grid)
-    return fit_residual_pdf(outputs, z_spec, grid=grid, n_phot_bins=n_phot_bins)
+    if isinstance(calibration, Temperature):
+        density = calibration.apply(raw, grid)
+        return density, median(density, grid)
+    return residual_density(calibration, raw), raw
 
 
 def redshifts(
@@ -149,18 +146,14 @@ def redshifts(
     flags: NDArray[np.int32],
 ) -> Redshifts:
     """Calibrate raw outputs and read the point estimates and intervals off the PDFs."""
-    if isinstance(calibration, Temperature):
-        density = calibration.apply(raw, grid)
-        z_phot = median(density, grid)
-    else:
-        density = np.asarray(residual_density(calibration, raw), np.float64)
-        z_phot = raw
-    low95, low68, high68, high95 = quantiles(density, grid, [0.025, 0.16, 0.84, 0.975]).T
+    density, z_phot = calibrated(raw, calibration, grid)
+    levels = [0.025, 0.16, 0.5, 0.84, 0.975]
+    low95, low68, z_median, high68, high95 = quantiles(density, grid, levels).T
     return Redshifts(
         grid=grid,
         density=density,
         z_phot=z_phot,
-        z_median=median(density, grid),
+        z_median=z_median,
         z_mean=mean(density, grid),
         z_mode=mode(density, grid),
         err68_low=low68,

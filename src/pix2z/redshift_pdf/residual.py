@@ -5,7 +5,7 @@ are cut into bins of z_phot with equal numbers of galaxies, and each bin keeps i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class ResidualPdf:
     @property
     def residuals(self) -> Array:
         """(M,) residuals from -(z_max - z_min) to z_max - z_min."""
-        return _residual_axis(self.grid)
+        return _residuals(self.grid)
 
 
 def fit_residual_pdf(
@@ -96,9 +96,8 @@ def residual_density(model: ResidualPdf, z_phot: ArrayLike) -> Array:
 
 def to_dict(model: ResidualPdf) -> dict[str, Any]:
     """Return the model as plain values for JSON."""
-    grid = model.grid
     return {
-        "grid": {"z_min": grid.z_min, "z_max": grid.z_max, "n_bins": grid.n_bins},
+        "grid": asdict(model.grid),
         "z_phot": model.z_phot.tolist(),
         "cdf": model.cdf.tolist(),
     }
@@ -113,14 +112,14 @@ def from_dict(values: Mapping[str, Any]) -> ResidualPdf:
     )
 
 
-def _residual_axis(grid: RedshiftGrid) -> Array:
+def _residuals(grid: RedshiftGrid) -> Array:
     reach = grid.z_max - grid.z_min
     return np.linspace(-reach, reach, 2 * STEPS_PER_BIN * grid.n_bins + 1)
 
 
 def _smooth_cdf(residuals: Array, grid: RedshiftGrid) -> Array:
     """CDF (M,) of residuals at the residual axis."""
-    axis = _residual_axis(grid)
+    axis = _residuals(grid)
     step = axis[1] - axis[0]
     counts = np.histogram(np.clip(residuals, axis[0], axis[-1]), bins=axis)[0].astype(np.float64)
     quarter, three_quarters = np.percentile(residuals, [25, 75])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, expit, logit, ndtri
 
+from pix2z.imaging import EFFECTIVE_WAVELENGTH
 from pix2z.sky.profiles import disc_radius_of_composite
 
 __all__ = [
@@ -41,9 +42,6 @@ _COLOUR_DIVIDE = 2.22
 
 DISC_THICKNESS = 0.2
 """Axis ratio of an edge-on disc (Hubble 1926; Unterborn & Ryden 2008 find 0.2 or so)."""
-
-_WAVELENGTH = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])
-"""Effective wavelengths of ugriz, Angstrom."""
 
 
 def draw_early(colour: Array, uniform: Array) -> Flags:
@@ -86,7 +84,8 @@ def band_bulge_fractions(fraction_r: Array, early: Flags, uniform: Array) -> Arr
     0.10 (early) or 0.35 (late) on average, with half of that as scatter.
     """
     redder = np.where(early, 0.10, 0.35) * (0.5 + uniform)
-    slope = np.log(_WAVELENGTH / _WAVELENGTH[2]) / np.log(_WAVELENGTH[3] / _WAVELENGTH[1])
+    wavelength = np.array(EFFECTIVE_WAVELENGTH)
+    slope = np.log(wavelength / wavelength[2]) / np.log(wavelength[3] / wavelength[1])
     shift = 0.4 * np.log(10) * redder[:, None] * slope
     result: Array = expit(logit(fraction_r)[:, None] + shift)
     return result

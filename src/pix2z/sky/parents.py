@@ -43,7 +43,7 @@ class Parents:
     index : (N,) row in the catalogue; ra, dec : deg; z : spectroscopic; ebv : E(B-V), SFD98.
     petro_r : dereddened Petrosian r, AB; flux : (N, 5) dereddened, smoothed, nanomaggies;
     coefficients : (N, 5); absolute_r : AB, z = 0 band; colour : rest-frame u - r.
-    cuts : what was left out, and why.
+    cuts : what was left out, and why. templates : through ugriz; faint_limit : on petro_r.
     """
 
     index: NDArray[np.int64]
@@ -57,6 +57,8 @@ class Parents:
     absolute_r: Array
     colour: Array
     cuts: dict[str, int]
+    templates: TemplateGrid
+    faint_limit: float
 
     def __len__(self) -> int:
         """Count the parents."""
@@ -68,9 +70,8 @@ def parents_path() -> Path:
     return Path(str(files("kcorrect"))) / "data" / "test" / "gst_tests_small.fits"
 
 
-def read_catalogue(path: Path | None = None) -> dict[str, NDArray[Any]]:
+def read_catalogue(path: Path) -> dict[str, NDArray[Any]]:
     """Read the catalogue's columns; raise IntegrityError where it is not the pinned file."""
-    path = parents_path() if path is None else path
     digest = file_digest(path)
     if digest != PARENTS_SHA256:
         raise IntegrityError(f"{path}: expected SHA-256 {PARENTS_SHA256}; got {digest}")
@@ -93,28 +94,26 @@ def _clean(
     return kept, {reason: int(rows.sum()) for reason, rows in fails.items()}
 
 
-def load_parents(grid: TemplateGrid, *, faint_limit: float, path: Path | None = None) -> Parents:
+def load_parents(templates: TemplateGrid, *, faint_limit: float) -> Parents:
     """Read, clean, deredden and fit the parents (about 1 s).
 
     Parameters
     ----------
-    grid : the templates through ugriz.
     faint_limit : dereddened Petrosian r limit, AB magnitudes.
-    path : the catalogue, if not where kcorrect keeps it.
     """
-    catalogue = read_catalogue(path)
+    catalogue = read_catalogue(parents_path())
     petro_flux = np.maximum(catalogue["PETROFLUX"][:, 2], 1e-3)
     petro_r = 22.5 - 2.5 * np.log10(petro_flux) - catalogue["EXTINCTION"][:, 2]
     kept, cuts = _clean(catalogue, petro_r, faint_limit)
     row = {name: column[kept] for name, column in catalogue.items()}
     brightening = 10 ** (0.4 * row["EXTINCTION"])
     coefficients = fit_templates(
-        grid,
+        templates,
         z=row["Z"],
         flux=row["MODELFLUX"] * brightening,
         inverse_variance=row["MODELFLUX_IVAR"] / brightening**2,
     )
-    rest = template_flux(grid, z=np.zeros(len(row["Z"])), coefficients=coefficients)
+    rest = template_flux(templates, z=np.zeros(len(row["Z"])), coefficients=coefficients)
     return Parents(
         index=np.flatnonzero(kept),
         ra=row["RA"],
@@ -122,9 +121,11 @@ def load_parents(grid: TemplateGrid, *, faint_limit: float, path: Path | None = 
         z=row["Z"],
         ebv=row["EXTINCTION"][:, 2] / EXTINCTION_PER_EBV[2],
         petro_r=petro_r[kept],
-        flux=template_flux(grid, z=row["Z"], coefficients=coefficients),
+        flux=template_flux(templates, z=row["Z"], coefficients=coefficients),
         coefficients=coefficients,
         absolute_r=22.5 - 2.5 * np.log10(rest[:, 2]) - distance_modulus(row["Z"]),
         colour=-2.5 * np.log10(rest[:, 0] / rest[:, 2]),
         cuts=cuts,
+        templates=templates,
+        faint_limit=faint_limit,
     )

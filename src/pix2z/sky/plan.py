@@ -10,7 +10,7 @@ from pix2z.errors import InputError
 from pix2z.partition import PARTS, partition
 from pix2z.sky.cosmology import distance_modulus, volume_per_redshift
 from pix2z.sky.parents import Z_RANGE, Parents
-from pix2z.sky.templates import TemplateGrid, template_flux
+from pix2z.sky.templates import template_flux
 
 __all__ = ["MAX_COPIES", "StampPlan", "flux_at", "moved_redshift", "plan_stamps"]
 
@@ -68,29 +68,19 @@ def plan_stamps(
 
 
 def moved_redshift(
-    parents: Parents,
-    grid: TemplateGrid,
-    *,
-    rows: NDArray[np.int64],
-    uniform: Array,
-    max_shift: float,
-    faint_limit: float,
+    parents: Parents, *, rows: NDArray[np.int64], uniform: Array, max_shift: float
 ) -> Array:
     """Redshifts (N,) near the parents' own, by the volume a survey would see them in.
 
     The density of z' is dV/dz within `max_shift` and `Z_RANGE`, where the K-corrected galaxy is
-    still brighter than `faint_limit` (dereddened Petrosian r): drawn by its inverse distribution,
-    constant within cells of a sixtieth of the range. A parent with no room stays where it is.
+    still brighter than the parents' limit (dereddened Petrosian r): drawn by its inverse
+    distribution, constant within cells of a sixtieth of the range. A parent with no room stays
+    where it is.
     """
     edges = np.linspace(-max_shift, max_shift, 61)
-    seen = np.stack(
-        [
-            _is_seen(parents, grid, rows=rows, z=parents.z[rows] + step, faint_limit=faint_limit)
-            for step in edges
-        ],
-        axis=1,
-    )
-    middle = np.maximum(parents.z[rows, None] + (edges[1:] + edges[:-1]) / 2, 0.0)
+    own = parents.z[rows]
+    seen = np.stack([_is_seen(parents, rows=rows, z=own + step) for step in edges], axis=1)
+    middle = np.maximum(own[:, None] + (edges[1:] + edges[:-1]) / 2, 0.0)
     density = np.where(seen[:, 1:] & seen[:, :-1], volume_per_redshift(middle), 0.0)
     cumulative = np.cumsum(density, axis=1)
     target = uniform * cumulative[:, -1]
@@ -100,29 +90,22 @@ def moved_redshift(
     shift = edges[cell + 1] - (edges[1] - edges[0]) * np.divide(
         above, density[each, cell], out=np.zeros(len(rows)), where=density[each, cell] > 0
     )
-    result: Array = parents.z[rows] + np.where(cumulative[:, -1] > 0, shift, 0.0)
+    result: Array = own + np.where(cumulative[:, -1] > 0, shift, 0.0)
     return result
 
 
-def _is_seen(
-    parents: Parents,
-    grid: TemplateGrid,
-    *,
-    rows: NDArray[np.int64],
-    z: Array,
-    faint_limit: float,
-) -> NDArray[np.bool_]:
+def _is_seen(parents: Parents, *, rows: NDArray[np.int64], z: Array) -> NDArray[np.bool_]:
     """Whether parents at redshift `z` are inside `Z_RANGE` and brighter than the limit."""
     inside = (z > Z_RANGE[0]) & (z < Z_RANGE[1])
-    flux_r = flux_at(parents, grid, rows=rows, z=np.clip(z, *Z_RANGE))[:, 2]
+    flux_r = flux_at(parents, rows=rows, z=np.clip(z, *Z_RANGE))[:, 2]
     petro_r = parents.petro_r[rows] - 2.5 * np.log10(flux_r / parents.flux[rows, 2])
-    result: NDArray[np.bool_] = inside & (petro_r <= faint_limit)
+    result: NDArray[np.bool_] = inside & (petro_r <= parents.faint_limit)
     return result
 
 
-def flux_at(parents: Parents, grid: TemplateGrid, *, rows: NDArray[np.int64], z: Array) -> Array:
+def flux_at(parents: Parents, *, rows: NDArray[np.int64], z: Array) -> Array:
     """Dereddened fluxes (N, 5) in nanomaggies of parents seen at redshift `z`."""
-    unit = template_flux(grid, z=z, coefficients=parents.coefficients[rows])
+    unit = template_flux(parents.templates, z=z, coefficients=parents.coefficients[rows])
     dimming = distance_modulus(z) - distance_modulus(parents.z[rows])
     result: Array = unit * 10 ** (-0.4 * dimming)[:, None]
     return result

@@ -4,6 +4,8 @@ The Spergel (2010) profile with nu = -0.6 is close to a de Vaucouleurs bulge (nu
 Sersic n = 4 there, fig. 3), and unlike it has a transform in closed form.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gamma, kv
@@ -25,6 +27,9 @@ SPERGEL_INDEX = -0.6
 DISC_SCALE = 1 / 1.6783469900166605
 """Scale length of an exponential disc over its half-light radius: 1 - (1 + x) exp(-x) = 1/2."""
 
+SPERGEL_SCALE = 1.8257706179762572
+"""Scale radius of the Spergel profile over its half-light radius: half the light is inside 1."""
+
 
 def enclosed_exponential(radius: Array) -> Array:
     """Share of the light inside `radius`, in half-light radii."""
@@ -33,29 +38,23 @@ def enclosed_exponential(radius: Array) -> Array:
     return result
 
 
-def _enclosed_spergel_scaled(u: Array) -> Array:
-    """Spergel (2010) eq. 8: 1 - 2 (1 + nu) f_{nu+1}(u), f_a(u) = (u/2)^a K_a(u) / Gamma(a + 1)."""
-    a = SPERGEL_INDEX + 1
+def enclosed_spergel(radius: Array) -> Array:
+    """Share of the light inside `radius`, in half-light radii.
+
+    Spergel (2010) eq. 8: 1 - 2 (1 + nu) f_{nu+1}(u), f_a(u) = (u/2)^a K_a(u) / Gamma(a + 1).
+    """
+    a, u = SPERGEL_INDEX + 1, np.maximum(radius, 1e-9) / SPERGEL_SCALE
     result: Array = 1 - 2 * a * (u / 2) ** a * kv(a, u) / gamma(a + 1)
     return result
 
 
-def _bisect(low: Array, high: Array, enclosed: object) -> Array:
+def _bisect(low: Array, high: Array, enclosed: Callable[[Array], Array]) -> Array:
     """Where an increasing function crosses one half, elementwise; 40 halvings."""
     for _ in range(40):
         middle = (low + high) / 2
-        above = enclosed(middle) > 0.5  # type: ignore[operator]
+        above = enclosed(middle) > 0.5
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return (low + high) / 2
-
-
-SPERGEL_SCALE = 1 / float(_bisect(np.array(1e-3), np.array(10.0), _enclosed_spergel_scaled))
-"""Scale radius of the Spergel profile over its half-light radius."""
-
-
-def enclosed_spergel(radius: Array) -> Array:
-    """Share of the light inside `radius`, in half-light radii."""
-    return _enclosed_spergel_scaled(np.maximum(radius, 1e-9) / SPERGEL_SCALE)
 
 
 def disc_radius_of_composite(bulge_fraction: Array, radius_ratio: Array) -> Array:
@@ -77,21 +76,13 @@ def disc_radius_of_composite(bulge_fraction: Array, radius_ratio: Array) -> Arra
     return 1 / _bisect(0.02 * ones, 20 * ones, enclosed)
 
 
-def _psf_components() -> tuple[tuple[float, float], ...]:
-    """(share of the light, sigma / FWHM) of core and wings.
+PSF_COMPONENTS = (
+    (0.7142857142857142, 0.40535565692262093),
+    (0.28571428571428575, 0.8107113138452419),
+)
+"""(share of the light, sigma / FWHM) of the PSF's two Gaussians, core and wings.
 
-    Wings twice as wide with a tenth of the core's peak: stars in ten SDSS frames (two fields, five
-    bands) fit ratios of 1.8 to 2.3 in width and 0.08 to 0.27, median 0.13, in peak.
-    """
-    width, peak = 2.0, 0.1
-    radius = 1.0
-    for _ in range(60):  # half maximum, in core sigmas: fixed-point iteration
-        wings = peak * np.exp(-0.5 * (radius / width) ** 2)
-        radius = np.sqrt(-2 * np.log((1 + peak) / 2 - wings))
-    core_sigma = 1 / (2 * radius)
-    wing_share = peak * width**2 / (1 + peak * width**2)
-    return (1 - wing_share, core_sigma), (wing_share, width * core_sigma)
-
-
-PSF_COMPONENTS = _psf_components()
-"""(share of the light, sigma / FWHM) of the PSF's two Gaussians."""
+Wings twice as wide with a tenth of the core's peak: stars in ten SDSS frames (two fields, five
+bands) fit ratios of 1.8 to 2.3 in width and 0.08 to 0.27, median 0.13, in peak. The FWHM is where
+exp(-r^2 / 2) + 0.1 exp(-r^2 / 8) = 1.1 / 2, with r in sigmas of the core.
+"""

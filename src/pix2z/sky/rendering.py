@@ -7,7 +7,7 @@ is periodic, so its side follows the galaxy's size, or light would wrap around.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -64,7 +64,7 @@ class Sources:
 
     def take(self, rows: NDArray[np.int64]) -> "Sources":
         """Return the sources of these rows."""
-        return Sources(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Sources(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def grid_side(sources: Sources) -> NDArray[np.int64]:

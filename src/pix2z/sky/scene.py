@@ -1,7 +1,7 @@
 """Draws -> the sources of each stamp: its galaxy, and now and then a neighbour."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, correlated_scatter
 from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
 from pix2z.sky.rendering import Sources
-from pix2z.sky.templates import TemplateGrid
 
 __all__ = ["Scene", "draw_scene"]
 
@@ -58,12 +57,10 @@ class Scene:
 
 def draw_scene(
     parents: Parents,
-    grid: TemplateGrid,
     plan: StampPlan,
     uniforms: Uniforms,
     *,
     max_shift: float,
-    faint_limit: float,
     size_depends_on_redshift: bool,
 ) -> Scene:
     """Turn the uniform draws of the stamps in `plan` into sources."""
@@ -71,11 +68,9 @@ def draw_scene(
     z = parents.z[plan.row].copy()
     z[moved] = moved_redshift(
         parents,
-        grid,
         rows=plan.row[moved],
         uniform=uniforms["redshift"][moved],
         max_shift=max_shift,
-        faint_limit=faint_limit,
     )
     # An unmoved stamp keeps its own line of sight; a moved one takes another parent's.
     elsewhere = parents.ebv[(uniforms["ebv"] * len(parents)).astype(np.int64)]
@@ -87,7 +82,7 @@ def draw_scene(
         parents,
         rows=plan.row,
         z=z,
-        flux=flux_at(parents, grid, rows=plan.row, z=z) * throughput,
+        flux=flux_at(parents, rows=plan.row, z=z) * throughput,
         psf_fwhm=psf_fwhm,
         uniforms={name: uniforms[f"galaxy_{name}"] for name in GALAXY_DRAWS},
         size_depends_on_redshift=size_depends_on_redshift,
@@ -163,10 +158,10 @@ def _neighbours(parents: Parents, host: Sources, throughput: Array, uniforms: Un
     """
     rows = (uniforms["neighbour_parent"] * len(parents)).astype(np.int64)
     star = uniforms["neighbour_kind"] < 0.5
-    colours = (
-        np.where(star[:, None], _star_flux(uniforms["neighbour_colour"]), parents.flux[rows])
-        * throughput
+    intrinsic = np.where(
+        star[:, None], _star_flux(uniforms["neighbour_colour"]), parents.flux[rows]
     )
+    colours = intrinsic * throughput
     fainter = 0.5 + 3.5 * uniforms["neighbour_magnitude"]
     flux = colours * (host.flux[:, 2] * 10 ** (-0.4 * fainter) / colours[:, 2])[:, None]
     galaxies = _galaxies(
@@ -181,17 +176,12 @@ def _neighbours(parents: Parents, host: Sources, throughput: Array, uniforms: Un
     # The same surface brightness at a fainter magnitude: a smaller radius.
     shrink = np.where(star, 0.0, np.sqrt(flux[:, 2] / parents.flux[rows, 2]))
     x, y = _around(uniforms["neighbour_x"], uniforms["neighbour_y"])
-    return Sources(
-        flux=flux,
-        bulge_fraction=galaxies.bulge_fraction,
+    return replace(
+        galaxies,
         disc_half_light_radius=galaxies.disc_half_light_radius * shrink,
         bulge_half_light_radius=galaxies.bulge_half_light_radius * shrink,
-        disc_axis_ratio=galaxies.disc_axis_ratio,
-        bulge_axis_ratio=galaxies.bulge_axis_ratio,
-        position_angle=galaxies.position_angle,
         offset_x=x,
         offset_y=y,
-        psf_fwhm=host.psf_fwhm,
     )
 
 

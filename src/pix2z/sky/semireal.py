@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,9 @@ from pix2z.sky.fisher import PARAMETERS, fisher_cholesky, marginal_sigma
 from pix2z.sky.observing import frame_edge_mask, pixel_variance
 from pix2z.sky.parents import PARENTS_SHA256, Parents, load_parents
 from pix2z.sky.plan import StampPlan, plan_stamps
-from pix2z.sky.rendering import Sources, render, render_shapes
+from pix2z.sky.rendering import render, render_shapes
 from pix2z.sky.scene import EDGE_SHARE, Scene, draw_scene
-from pix2z.sky.templates import TemplateGrid, load_template_grid
+from pix2z.sky.templates import load_template_grid
 
 __all__ = ["SOURCE", "render_block", "write_semireal"]
 
@@ -61,8 +60,7 @@ def write_semireal(
     fractions: Mapping[str, float],
 ) -> None:
     """Render the semi-real sky into `path` (seed layout, NERSC keys, group `truth`), atomically."""
-    grid = load_template_grid()
-    parents = load_parents(grid, faint_limit=faint_limit)
+    parents = load_parents(load_template_grid(), faint_limit=faint_limit)
     logger.info("%d parents; left out: %s", len(parents), parents.cuts)
     plan = plan_stamps(
         parents.index,
@@ -75,10 +73,8 @@ def write_semireal(
     draw_and_render = partial(
         render_block,
         parents,
-        grid,
         seed=seed,
         max_shift=max_shift,
-        faint_limit=faint_limit,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
@@ -119,12 +115,10 @@ def _in_order(
 
 def render_block(
     parents: Parents,
-    grid: TemplateGrid,
     plan: StampPlan,
     *,
     seed: int,
     max_shift: float,
-    faint_limit: float,
     size_depends_on_redshift: bool,
 ) -> Arrays:
     """Stamps, catalogue columns and truth of a block, by their names in the raw file."""
@@ -132,11 +126,9 @@ def render_block(
     uniforms = stamp_uniforms(generators)
     scene = draw_scene(
         parents,
-        grid,
         plan,
         uniforms,
         max_shift=max_shift,
-        faint_limit=faint_limit,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     cut = uniforms["edge"] < EDGE_SHARE
@@ -144,12 +136,14 @@ def render_block(
         STAMP_SIDE, uniforms["edge_side"], uniforms["edge_depth"], uniforms["edge_shift"]
     )
     images, factor = _observe(scene, generators, masked)
-    return (
-        {"images": images}
-        | _catalogue(parents, plan, scene)
-        | _truth(parents, plan, scene, cut)
-        | _errors(factor)
-    )
+    sigma = marginal_sigma(factor)
+    truth = _truth(parents, plan, scene, cut) | {
+        "sigma_cholesky": factor.astype(np.float32),
+        "sigma_flux": sigma[:, :5],
+        **{f"sigma_{name}": sigma[:, 5 + i] for i, name in enumerate(PARAMETERS[5:])},
+    }
+    named = {f"truth/{name}": values for name, values in truth.items()}
+    return {"images": images} | _catalogue(parents, plan, scene) | named
 
 
 def _observe(
@@ -189,8 +183,9 @@ def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
 
 
 def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]) -> Arrays:
+    """Return what was drawn of each stamp, and the source that was rendered."""
     n_neighbours = np.bincount(scene.neighbour_stamp, minlength=len(plan))
-    drawn: Arrays = {
+    return {
         "parent": parents.index[plan.row],
         "moved": (plan.copy > 0).astype(np.uint8),
         "z": scene.z,
@@ -200,22 +195,8 @@ def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool
         "n_neighbours": n_neighbours.astype(np.uint8),
         "edge": cut.astype(np.uint8),
         "template_coefficients": parents.coefficients[plan.row],
+        **vars(scene.galaxy),
     }
-    return {f"truth/{name}": value for name, value in (drawn | _columns(scene.galaxy)).items()}
-
-
-def _errors(factor: NDArray[np.float64]) -> Arrays:
-    """Covariance of `fisher.PARAMETERS` as its Cholesky factor, and each one's own error."""
-    sigma = marginal_sigma(factor)
-    return {
-        "truth/sigma_cholesky": factor.astype(np.float32),
-        "truth/sigma_flux": sigma[:, :5],
-        **{f"truth/sigma_{name}": sigma[:, 5 + i] for i, name in enumerate(PARAMETERS[5:])},
-    }
-
-
-def _columns(sources: Sources) -> Arrays:
-    return {field.name: getattr(sources, field.name) for field in fields(sources)}
 
 
 def _write_blocks(file: h5py.File, blocks: Iterator[Arrays], *, n_stamps: int) -> None:

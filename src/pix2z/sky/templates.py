@@ -8,6 +8,7 @@ that leaves this module is in nanomaggies of the SDSS system, as the frames are.
 import warnings
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import kcorrect.kcorrect
 import kcorrect.template
@@ -17,8 +18,12 @@ from numpy.typing import NDArray
 
 from pix2z.imaging import AB_MINUS_SDSS
 
+if TYPE_CHECKING:  # an edit of wavelengths renders no sky again
+    from pix2z.wavelengths import WavelengthGrid
+
 __all__ = [
     "TemplateGrid",
+    "TemplateSpectra",
     "fit_templates",
     "load_template_grid",
     "template_flux",
@@ -47,16 +52,16 @@ class TemplateGrid:
     projector: kcorrect.kcorrect.Kcorrect
 
 
-def load_template_grid(*, z_max: float = 0.45, n_redshift: int = 451) -> TemplateGrid:
-    """Project the templates on ugriz from z = 0 to `z_max` (about 2 s; linear between points)."""
+def load_template_grid() -> TemplateGrid:
+    """Project the templates on ugriz from z = 0 to 0.45 (about 2 s; linear between points)."""
     with warnings.catch_warnings():
         # kcorrect leaves the closing of its response files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         projector = kcorrect.kcorrect.Kcorrect(
             templates=_load_templates(),
             responses=[f"sdss_{band}0" for band in "ugriz"],
-            redshift_range=[0.0, z_max],
-            nredshift=n_redshift,
+            redshift_range=[0.0, 0.45],
+            nredshift=451,
         )
     redshift = np.asarray(projector.redshifts, np.float64)
     flux = np.asarray(projector.Amatrix.y, np.float64) * _MAGGY[None, :, None]
@@ -71,10 +76,10 @@ def _load_templates() -> kcorrect.template.SED:
         return kcorrect.template.SED(wave=table["wave"][0].copy(), flux=table["flux"][0].copy())
 
 
-def template_spectra(*, low: float = 1500.0, high: float = 12_000.0) -> tuple[Array, Array]:
+def template_spectra() -> tuple[Array, Array]:
     """Rest-frame spectra of the five templates: wavelengths (M,) in Angstrom and flux (5, M).
 
-    Flux per Angstrom, lines included, between `low` and `high` Angstrom, every 257 km/s. Lines have
+    Flux per Angstrom, lines included, between 1500 and 12,000 Angstrom, every 257 km/s. Lines have
     a sigma of about 210 km/s, broader than SDSS shows most of them (the spectrograph's is 70 km/s).
 
     Wavelengths are in **vacuum**, stars and lines alike, though the stellar models they are made of
@@ -85,7 +90,7 @@ def template_spectra(*, low: float = 1500.0, high: float = 12_000.0) -> tuple[Ar
     """
     templates = _load_templates()
     wavelength = np.asarray(templates.wave, np.float64)
-    within = (wavelength >= low) & (wavelength <= high)
+    within = (wavelength >= 1500.0) & (wavelength <= 12_000.0)
     return wavelength[within], np.asarray(templates.flux, np.float64)[:, within]
 
 
@@ -109,3 +114,38 @@ def template_flux(grid: TemplateGrid, *, z: Array, coefficients: Array) -> Array
     matrix = (1 - weight) * grid.flux[low] + weight * grid.flux[low + 1]
     result: Array = np.einsum("nbt,nt->nb", matrix, coefficients)
     return result
+
+
+class TemplateSpectra:
+    """The templates on the pixels of a grid, ready to be shifted: made once, used on blocks.
+
+    Parameters
+    ----------
+    grid : observed wavelengths.
+    z_max : highest redshift asked for.
+    """
+
+    def __init__(self, grid: "WavelengthGrid", *, z_max: float) -> None:
+        wavelength, flux = template_spectra()
+        self._grid = grid
+        self._shifts = int(np.ceil(np.log1p(z_max) / grid.step)) + 1
+        pixels = np.arange(-self._shifts, grid.n + 1)
+        rest = np.log(grid.low) + grid.step * pixels
+        self._templates = np.stack([np.interp(rest, np.log(wavelength), one) for one in flux])
+
+    def observed(self, coefficients: Array, z: Array) -> NDArray[np.float32]:
+        """Flux density (n, L) in erg / (s cm2 Angstrom) of galaxies at redshifts z (n,).
+
+        Parameters
+        ----------
+        coefficients : (n, 5), as `fit_templates` gives them.
+        """
+        n, step = self._grid.n, self._grid.step
+        observed = np.empty((len(z), n), np.float32)
+        for row, (weights, one) in enumerate(zip(coefficients, z, strict=True)):
+            place = self._shifts - np.log1p(one) / step
+            first = int(place)
+            rest = weights @ self._templates[:, first : first + n + 1]
+            share = place - first
+            observed[row] = ((1 - share) * rest[:-1] + share * rest[1:]) / (1 + one)
+        return observed

@@ -10,7 +10,7 @@ What trains is in `member`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,22 +21,12 @@ from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.dataset.spectra import Spectra
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
-from pix2z.files import atomic_path, text_digest
+from pix2z.files import atomic_path
 from pix2z.network.arm import Curve
 from pix2z.network.workers import RunTasks
 from pix2z.spectrum_network.shifts import ShiftGrid
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = [
-    "UNSEEN",
-    "LearnBasis",
-    "SpectrumTraining",
-    "folds",
-    "spectrum_training_key",
-    "train_spectrum_arm",
-]
+__all__ = ["UNSEEN", "LearnBasis", "Part", "SpectrumTraining", "folds", "train_spectrum_arm"]
 
 UNSEEN = "unseen.h5"
 """Groups train and validation: rows (n,), and flux (n, n_pixels) of `binned` reconstructions by
@@ -62,24 +52,29 @@ class SpectrumTraining:
     encoder: HybridConfig
     shifts: ShiftGrid
     learn_basis: LearnBasis
+    folder: Path
+    """Where the network is saved."""
     checkpoints: Path
     """Folder of this training's own key; a killed training goes on from what is there."""
+    record: Mapping[str, Any]
+    """JSON-able facts kept with the network (arm, selection, keys)."""
+    curve: Callable[[], Curve]
+    """Makes what is called after each epoch of the network on all rows, such as live tracking, in
+    the process that trains it."""
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One of the trainings of an arm, and what it leaves."""
 
     training: SpectrumTraining
     name: str
     """``all``, or the fold."""
-    arm: str
     train_rows: Rows
     unseen_rows: Rows
     """Rows that it reconstructs for the redshift readers."""
-    save: tuple[Path, Mapping[str, Any]] | None
-    """Folder and record of the network, where it is kept."""
-    curve: Callable[[], Curve] | None
+    kept: bool
+    """Whether the network is saved, and its curve told; folds are means to an end."""
 
     @property
     def unseen_path(self) -> Path:
@@ -87,58 +82,25 @@ class _Part:
         return self.training.checkpoints / f"unseen-{self.name}.h5"
 
 
-def spectrum_training_key(inputs: Mapping[str, str], how: tuple[Any, ...]) -> str:
-    """Digest over files, code and settings: what a checkpoint belongs to."""
-    return text_digest(*(f"{name}={value}" for name, value in sorted(inputs.items())), repr(how))
-
-
-def train_spectrum_arm(
-    training: SpectrumTraining,
-    folder: Path,
-    *,
-    name: str,
-    record: Mapping[str, Any],
-    curve: Callable[[], Curve],
-    run: RunTasks = map,
-) -> None:
+def train_spectrum_arm(training: SpectrumTraining, run: RunTasks = map) -> None:
     """Train, calibrate and save an arm's network, and the out-of-fold spectra of its rows.
 
     Every training goes on from its last epoch after a kill.
 
     Parameters
     ----------
-    record : JSON-able facts kept with the network.
-    curve : makes what is called after each epoch of the network on all rows, such as live tracking,
-        in the process that trains it.
     run : runs the trainings, see `workers.side_by_side`; together they are `settings.folds` times
         as long as that on all rows.
     """
     rows, n = training.split.train, training.settings.folds
     fold = folds(training.galaxies.column("group_id", rows), n=n, seed=training.arm.seed)
-    whole = _Part(
-        training=training,
-        name="all",
-        arm=name,
-        train_rows=rows,
-        unseen_rows=training.split.validation,
-        save=(folder, record),
-        curve=curve,
-    )
+    whole = Part(training, "all", rows, training.split.validation, kept=True)
     others = [
-        _Part(
-            training=training,
-            name=f"fold-{number}",
-            arm=name,
-            train_rows=rows[fold != number],
-            unseen_rows=rows[fold == number],
-            save=None,
-            curve=None,  # means to an end
-        )
-        for number in range(n)
+        Part(training, f"fold-{k}", rows[fold != k], rows[fold == k], kept=False) for k in range(n)
     ]
     for _ in run(_train, [whole, *others]):
         pass
-    with atomic_path(folder / UNSEEN) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(training.folder / UNSEEN) as partial, h5py.File(partial, "w") as file:
         _collect(file, "train", rows, others)
         _collect(file, "validation", training.split.validation, [whole])
 
@@ -149,22 +111,13 @@ def folds(group_id: Rows, *, n: int, seed: int) -> Rows:
     return np.random.default_rng([seed, n]).permutation(np.arange(len(groups)) % n)[index]
 
 
-def _train(part: _Part) -> None:
+def _train(part: Part) -> None:
     from pix2z.spectrum_network.member import train_network  # TensorFlow, where it is needed
 
-    train_network(
-        part.training,
-        name=part.name,
-        what=f"spectrum {part.arm}, {part.name}",
-        train_rows=part.train_rows,
-        unseen_rows=part.unseen_rows,
-        unseen_path=part.unseen_path,
-        save=part.save,
-        curve=part.curve() if part.curve else lambda _epoch, _record: None,
-    )
+    train_network(part)
 
 
-def _collect(file: h5py.File, name: str, rows: Rows, parts: list[_Part]) -> None:
+def _collect(file: h5py.File, name: str, rows: Rows, parts: list[Part]) -> None:
     """Bring what each part reconstructed into one group, in the order of `rows`, which rise."""
     file.create_dataset(f"{name}/rows", data=rows, track_times=False)
     n_pixels = parts[0].training.settings.boosting.n_pixels

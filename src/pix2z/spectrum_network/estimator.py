@@ -10,16 +10,18 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from scipy.special import softmax
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.section import first_fault
 from pix2z.config.spectrum import SpectrumConfig
 from pix2z.errors import IntegrityError
-from pix2z.files import atomic_path, file_digest, write_json
+from pix2z.files import atomic_path, file_digest
 from pix2z.network.estimator import checked_stamps
-from pix2z.network.saved_json import read_saved_spectrum, seal
+from pix2z.network.saved_json import read_network, write_sealed
 from pix2z.redshift_pdf.redshifts import image_flags
-from pix2z.spectrum_network.recipes import INFERENCE_BATCH, fresh_spectrum_model
+from pix2z.spectrum_network.architectures import fresh_spectrum_model
+from pix2z.spectrum_network.recipes import INFERENCE_BATCH
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.wavelengths import WavelengthGrid
 
@@ -129,25 +131,12 @@ class SpectrumEstimator:
             shares = np.empty((len(images), self.shifts.n), np.float32)
         for start in range(0, len(images), INFERENCE_BATCH):
             batch = slice(start, start + INFERENCE_BATCH)
-            outputs = raw_outputs(self.model, images[batch], ebv[batch])
-            flux[batch], variance[batch] = outputs["flux"], outputs["variance"]
+            outputs = self.model.predict_on_batch({"images": images[batch], "ebv": ebv[batch]})
+            flux[batch], variance[batch] = outputs["flux"], outputs.get("variance", 0.0)
             if shares is not None:
-                shares[batch] = outputs["shares"]
+                shares[batch] = softmax(outputs["logits"], axis=1)
         err68, err95 = self.band.half_widths(variance)
         return Reconstruction(flux, err68, err95, shares, image_flags(images, ebv))
-
-
-def raw_outputs(
-    model: keras.Model, images: NDArray[Any], ebv: NDArray[Any]
-) -> dict[str, NDArray[np.float32]]:
-    """Run the network once: flux and variance (n, L), 0 of a plain one; shares (n, K) if any."""
-    outputs = model.predict_on_batch({"images": images, "ebv": ebv})
-    found = {"flux": outputs["flux"], "variance": np.zeros_like(outputs["flux"])}
-    if "logits" in outputs:
-        shifted = np.exp(outputs["logits"] - outputs["logits"].max(axis=1, keepdims=True))
-        found["shares"] = shifted / shifted.sum(axis=1, keepdims=True)
-        found["variance"] = outputs["variance"]
-    return found
 
 
 def save_spectrum_estimator(
@@ -175,8 +164,7 @@ def save_spectrum_estimator(
         "weights_sha256": file_digest(weights),
         "basis_sha256": file_digest(folder / BASIS),
     }
-    description["digest"] = seal(description)
-    write_json(folder / "spectrum.json", description)
+    write_sealed(folder / "spectrum.json", description)
 
 
 def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
@@ -190,7 +178,7 @@ def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
         A file is missing, or its settings are those of another version of pix2z.
     """
     folder = Path(folder)
-    described = read_saved_spectrum(folder, schema=SCHEMA)
+    described = read_network(folder / "spectrum.json", SCHEMA)
     try:
         settings = SpectrumConfig.model_validate(described["settings"])
         encoder = HybridConfig.model_validate(described["encoder"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from scipy.fft import next_fast_len
 
 from pix2z.spectrum_network.shifts import shifted_length
 
@@ -12,7 +13,6 @@ __all__ = ["ShiftedBasis"]
 Tensor = Any
 
 
-@keras.saving.register_keras_serializable("pix2z")
 class ShiftedBasis(keras.layers.Layer):
     """Rest-frame spectra shifted by a redshift PDF: the mean spectrum, and its variance.
 
@@ -40,12 +40,7 @@ class ShiftedBasis(keras.layers.Layer):
         self.n_wavelengths, self.n_shifts, self.stride = n_wavelengths, n_shifts, stride
         self.n_templates = n_templates
         self._length = n_wavelengths // stride + n_shifts - 1
-        self._padded = _smooth_length(self._length)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds the layer."""
-        own = ("n_wavelengths", "n_shifts", "stride", "n_templates")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        self._padded = next_fast_len(self._length, real=True)  # a product of 2, 3 and 5
 
     def build(self, *_shapes: Any) -> None:
         """One weight: the rest-frame basis."""
@@ -84,15 +79,3 @@ class ShiftedBasis(keras.layers.Layer):
         # The gradient of split is one copy, that of a slice is twice as expensive as the transform.
         _, valid, _ = ops.split(full, (self.n_shifts - 1, self._length), axis=-1)
         return ops.reshape(ops.transpose(valid, (0, 2, 1)), (-1, self.n_wavelengths))
-
-
-def _smooth_length(length: int) -> int:
-    """Return the next length that is a product of 2, 3 and 5, which Fourier transforms like."""
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1

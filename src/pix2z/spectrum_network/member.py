@@ -1,42 +1,28 @@
 """The training of one network of a spectrum arm: what it starts from, and what it leaves."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
 import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.batches import sequential_batches
-from pix2z.dataset.store import Galaxies
 from pix2z.files import atomic_path, write_json
-from pix2z.network.arm import Curve
 from pix2z.network.checkpoint import fit_on_record, history_columns
-from pix2z.network.recipes import feature_moments
+from pix2z.network.recipes import feature_moments, output_batches
 from pix2z.network.training import TrainingState
 from pix2z.redshift_pdf.calibration import evenly_spread
-from pix2z.spectrum_network.arm import SpectrumTraining
+from pix2z.spectrum_network.architectures import fresh_spectrum_model
+from pix2z.spectrum_network.arm import Part, SpectrumTraining
 from pix2z.spectrum_network.estimator import (
     ErrorBand,
     SpectrumEstimator,
     fit_error_band,
-    raw_outputs,
     save_spectrum_estimator,
 )
-from pix2z.spectrum_network.recipes import (
-    INFERENCE_BATCH,
-    SpectrumNetwork,
-    spectrum_network,
-    spectrum_recipe,
-    start_physics,
-    start_plain,
-)
+from pix2z.spectrum_network.recipes import INFERENCE_BATCH, spectrum_recipe
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.wavelengths import binned
 
-__all__ = ["reconstructed", "train_network"]
+__all__ = ["train_network"]
 
 BASIS_ROWS = 600
 """Most training spectra behind the first basis; training goes on from there."""
@@ -49,57 +35,29 @@ Basis = tuple[Array, Array]
 """Rest-frame wavelengths (M,) and templates (J, M)."""
 
 
-def train_network(
-    training: SpectrumTraining,
-    *,
-    name: str,
-    what: str,
-    train_rows: Rows,
-    unseen_rows: Rows,
-    unseen_path: Path,
-    save: tuple[Path, Mapping[str, Any]] | None,
-    curve: Curve,
-) -> None:
-    """Train a network on some rows, with the arm's seed whatever the rows, and use it.
-
-    Parameters
-    ----------
-    name : of its checkpoint. what : of the training in the log.
-    unseen_rows : rows whose binned reconstructions are written to `unseen_path`.
-    save : folder and record to save it with, its error band and its history; None: it is not kept.
-    """
-    flux, z = _some(training, train_rows)
+def train_network(part: Part) -> None:
+    """Train a network on some rows, with the arm's seed whatever the rows, and use it."""
+    training = part.training
+    flux, z = _some(training, part.train_rows)
     basis = training.learn_basis(flux, z)
-    network = spectrum_network(
-        training.arm.decoder,
-        training.settings,
-        training.encoder,
-        training.shifts,
-        training.arm.seed,
+    keras.utils.set_random_seed(training.arm.seed)
+    model = fresh_spectrum_model(
+        training.arm.decoder, training.settings, training.encoder, training.shifts
     )
-    _start(training, network.model, train_rows, flux, z, basis)
-    recipe = spectrum_recipe(
-        network,
-        training.galaxies,
-        training.spectra,
-        train_rows=train_rows,
-        validation_rows=training.split.validation,
-        seed=training.arm.seed,
+    if training.arm.decoder == "plain":
+        _start_plain(model, flux)
+    else:
+        _start_physics(training, model, part.train_rows, flux, z, basis)
+    recipe = spectrum_recipe(training, model, part.train_rows)
+    state = fit_on_record(
+        recipe,
+        checkpoint=training.checkpoints / f"{part.name}.h5",
+        curve=training.curve() if part.kept else lambda _epoch, _record: None,
+        what=f"spectrum {training.record['arm']}, {part.name}",
     )
-    checkpoint = training.checkpoints / f"{name}.h5"
-    state = fit_on_record(recipe, checkpoint=checkpoint, curve=curve, what=what)
-    _write_unseen(training, network, unseen_rows, unseen_path)
-    if save:
-        _save(training, network, basis, state, *save)
-
-
-def reconstructed(
-    model: keras.Model, galaxies: Galaxies, rows: Rows
-) -> Iterator[tuple[dict[str, NDArray[np.float32]], Rows]]:
-    """Yield (`raw_outputs`, rows), batch by batch."""
-    ebv = galaxies.column("ebv")
-    for images, batch in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
-        yield raw_outputs(model, images, ebv[batch]), batch
+    _write_unseen(part, recipe.model)
+    if part.kept:
+        _save(training, model, basis, state)
 
 
 def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], Array]:
@@ -111,7 +69,14 @@ def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], 
     return flux[known], z[known]
 
 
-def _start(
+def _start_plain(model: keras.Model, flux: NDArray[np.float32]) -> None:
+    """Let the plain network begin at the mean of training spectra (n, L)."""
+    kernel, _ = model.get_layer("flux").get_weights()
+    mean = np.nan_to_num(np.nanmean(flux, axis=0), nan=1.0)
+    model.get_layer("flux").set_weights([kernel, mean])
+
+
+def _start_physics(
     training: SpectrumTraining,
     model: keras.Model,
     rows: Rows,
@@ -119,20 +84,17 @@ def _start(
     z: Array,
     basis: Basis,
 ) -> None:
-    """Put what these rows say at once into the network: moments, basis, mean."""
-    if training.arm.decoder == "plain":
-        start_plain(model, np.nan_to_num(np.nanmean(flux, axis=0), nan=1.0))
-        return
+    """Let the physical network begin with what training rows say at once: moments and basis."""
     wavelength, templates = basis
     wanted = training.shifts.rest_wavelengths
     scaled = np.stack([np.interp(wanted, wavelength, one) for one in templates])
     scaled /= np.sqrt((scaled**2).mean(axis=1, keepdims=True))
-    start_physics(
-        model,
-        moments=feature_moments(training.galaxies, rows),
-        basis=scaled,
-        coefficients=_coefficients(flux, z, scaled, training.shifts),
-    )
+    coefficients = _coefficients(flux, z, scaled, training.shifts)
+    model.get_layer("standardise").set_weights(feature_moments(training.galaxies, rows))
+    model.get_layer("basis").set_weights([scaled])
+    kernel, _ = model.get_layer("coefficients").get_weights()
+    spread, centre = coefficients.std(axis=0), coefficients.mean(axis=0)
+    model.get_layer("coefficients").set_weights([kernel * spread, centre])
 
 
 def _coefficients(flux: NDArray[np.float32], z: Array, basis: Array, shifts: ShiftGrid) -> Array:
@@ -149,35 +111,34 @@ def _coefficients(flux: NDArray[np.float32], z: Array, basis: Array, shifts: Shi
     return weights
 
 
-def _write_unseen(
-    training: SpectrumTraining, network: SpectrumNetwork, rows: Rows, path: Path
-) -> None:
-    """Write binned reconstructions (n, n_pixels) of the rows, batch by batch."""
-    n_pixels, done = training.settings.boosting.n_pixels, 0
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+def _write_unseen(part: Part, trained: keras.Model) -> None:
+    """Write binned reconstructions (n, n_pixels) of the part's unseen rows, batch by batch.
+
+    trained : the training form, whose first outputs are the flux; it spares the variance.
+    """
+    training, rows, done = part.training, part.unseen_rows, 0
+    n, n_pixels = training.shifts.wavelengths.n, training.settings.boosting.n_pixels
+    with atomic_path(part.unseen_path) as partial, h5py.File(partial, "w") as file:
         stored = file.create_dataset("flux", (len(rows), n_pixels), np.float32)
-        for flux in network.fluxes(training.galaxies, rows):
-            stored[done : done + len(flux)] = binned(flux, n_pixels)
-            done += len(flux)
+        batches = output_batches(trained, training.galaxies, rows, batch_size=INFERENCE_BATCH)
+        for output, batch in batches:
+            stored[done : done + len(batch)] = binned(output[:, :n], n_pixels)
+            done += len(batch)
 
 
 def _save(
-    training: SpectrumTraining,
-    network: SpectrumNetwork,
-    basis: Basis,
-    state: TrainingState,
-    folder: Path,
-    record: Mapping[str, Any],
+    training: SpectrumTraining, model: keras.Model, basis: Basis, state: TrainingState
 ) -> None:
+    folder = training.folder
     rest_wavelength, rest_basis = basis
     estimator = SpectrumEstimator(
         decoder=training.arm.decoder,
-        model=network.model,
+        model=model,
         shifts=training.shifts,
-        band=_error_band(training, network.model),
+        band=_error_band(training, model),
         rest_wavelength=rest_wavelength,
         rest_basis=rest_basis,
-        record=dict(record),
+        record=training.record,
     )
     save_spectrum_estimator(folder, estimator, settings=training.settings, encoder=training.encoder)
     history = history_columns(state, n_train=len(training.split.train))
@@ -188,7 +149,8 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     """Fit the error band on calibration rows, which trained nothing."""
     rows = evenly_spread(training.split.calibration, most=MOST_BAND_ROWS)
     errors, variances = [], []
-    for outputs, batch in reconstructed(model, training.galaxies, rows):
+    batches = output_batches(model, training.galaxies, rows, batch_size=INFERENCE_BATCH)
+    for outputs, batch in batches:
         errors.append(outputs["flux"] - training.spectra.flux(batch))
-        variances.append(outputs["variance"])
+        variances.append(outputs.get("variance", np.zeros_like(outputs["flux"])))
     return fit_error_band(np.concatenate(errors), np.concatenate(variances))

@@ -1,7 +1,6 @@
 """Reconstructions in physical units: scaled to the flux of the stamp in r."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
-    "PhysicalSpectra",
     "Stamps",
     "mean_flux_r",
     "physical_blocks",
@@ -41,36 +39,27 @@ FLUX_DENSITY_R = 0.28265836653714477
 """Mean flux density in r of one SDSS nanomaggy, in `FLUX_UNIT`: that of `sky.filters`."""
 
 
-@dataclass(frozen=True, eq=False)
-class PhysicalSpectra:
-    """Spectra of n galaxies at L wavelengths, in `FLUX_UNIT`, without Galactic extinction.
-
-    flux : (n, L). flux_error, flux_error95 : (n, L) half the 68 % band and half the 95 % band.
-    mean_flux_r : (n,) what the relative spectra were multiplied by. flags : (n,) those of the
-    reconstruction, and `ImageFlag.NO_R_FLUX`.
-    """
-
-    flux: NDArray[np.float32]
-    flux_error: NDArray[np.float32]
-    flux_error95: NDArray[np.float32]
-    mean_flux_r: NDArray[np.float32]
-    flags: NDArray[np.int32]
-
-
 def physical_spectra(
     found: "Reconstruction", images: NDArray[Any], ebv: NDArray[Any]
-) -> PhysicalSpectra:
-    """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies."""
+) -> dict[str, NDArray[Any]]:
+    """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies.
+
+    Returns
+    -------
+    flux (n, L) in `FLUX_UNIT`, without Galactic extinction; flux_error and flux_error95 (n, L),
+    half the 68 % band and half the 95 % band; mean_flux_r (n,), what the relative spectra were
+    multiplied by; flags (n,), those of the reconstruction, and `ImageFlag.NO_R_FLUX`.
+    """
     mean_flux = mean_flux_r(images, ebv)
     unknown = ~(mean_flux > 0)
     scale = np.where(unknown, 1.0, mean_flux)[:, None].astype(np.float32)
-    return PhysicalSpectra(
-        flux=found.flux * scale,
-        flux_error=found.err68 * scale,
-        flux_error95=found.err95 * scale,
-        mean_flux_r=scale[:, 0],
-        flags=found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
-    )
+    return {
+        "flux": found.flux * scale,
+        "flux_error": found.err68 * scale,
+        "flux_error95": found.err95 * scale,
+        "mean_flux_r": scale[:, 0],
+        "flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
+    }
 
 
 def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
@@ -102,10 +91,8 @@ def physical_blocks(
     """
     for images, ebv, columns in batches:
         reconstruction = estimator.reconstruct(images, ebv)
-        block: dict[str, NDArray[Any]] = {
-            **vars(physical_spectra(reconstruction, images, ebv)),
-            **redshift_columns(reconstruction, estimator.shifts),
-        }
+        block = physical_spectra(reconstruction, images, ebv)
+        block |= redshift_columns(reconstruction, estimator.shifts)
         blank = block["flags"] & ImageFlag.BLANK != 0
         for name, values in block.items():
             if name != "flags":

@@ -8,7 +8,8 @@ from pix2z.config.compute import ComputeConfig
 from pix2z.config.training import read_training
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.arm import train_arm, training_inputs
+from pix2z.network.arm import PoolTraining, train_arm, training_record
+from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.stages.runner import run
 from pix2z.tracking.live import live_curve
 
@@ -23,19 +24,22 @@ def main() -> None:
     name = sys.argv[1]
     training = read_training(name)
     rows = SPLITS / f"{training.arm.selection}.h5"
-    inputs = training_inputs(training, galaxies=GALAXIES, rows=rows)
+    record = training_record(training, galaxies=GALAXIES, rows=rows)
+    key = record["training_key"]
     with open_galaxies(GALAXIES) as galaxies:
-        train_arm(
-            galaxies,
-            read_split(rows),
-            architecture=training.arm.architecture,
+        pool = PoolTraining(
+            galaxies=galaxies,
+            split=read_split(rows),
             settings=training.settings,
-            seeds=training.arm.seeds,
-            grid=inputs.grid,
+            grid=RedshiftGrid(**training.pdf.model_dump()),
             models=Path("models") / name,
-            checkpoints=Path(".checkpoints") / inputs.key,
-            record=inputs.record,
-            curve=partial(live_curve, arm=name, training_key=inputs.key),
+            checkpoints=Path(".checkpoints") / key,
+            record=record,
+            curve=partial(live_curve, arm=name, training_key=key),
+        )
+        train_arm(
+            pool,
+            training.arm.seeds,
             processes=ComputeConfig.read().processes,
             predict=(Path("predictions") / name, read_split(SPLITS / "full.h5")),
         )

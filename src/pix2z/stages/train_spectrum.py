@@ -14,12 +14,12 @@ from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
-from pix2z.files import file_digest
+from pix2z.files import file_digest, text_digest
 from pix2z.network.arm import training_code
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.spectra.learned_basis import learn_basis
 from pix2z.spectra.reconstructions import write_reconstructions
-from pix2z.spectrum_network.arm import SpectrumTraining, spectrum_training_key, train_spectrum_arm
+from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.spectrum_network.units import physical_blocks, stamps_of
 from pix2z.stages.runner import run as run_stage
@@ -39,7 +39,8 @@ def main() -> None:
     digests = {f"{what}_sha256": file_digest(path) for what, path in files.items()}
     code = training_code("spectrum_network", "spectra/learned_basis.py", "wavelengths.py")
     inputs = {**digests, **code}
-    key = spectrum_training_key(inputs, (arm, settings, encoder, pdf))
+    named = [f"{what}={digest}" for what, digest in sorted(inputs.items())]
+    key = text_digest(*named, repr((arm, settings, encoder, pdf)))
     record = {
         "arm": name,
         "selection": arm.selection,
@@ -61,12 +62,8 @@ def main() -> None:
             encoder=encoder,
             shifts=ShiftGrid(spectra.grid, settings.stride, pdf.z_min, pdf.z_max),
             learn_basis=partial(learned, settings=settings, seed=arm.seed),
+            folder=Path("spectrum/models") / name,
             checkpoints=Path(".checkpoints") / key,
-        )
-        train_spectrum_arm(
-            training,
-            Path("spectrum/models") / name,
-            name=name,
             record={**record, "targets": spectra.kind},
             curve=partial(
                 live_curve,
@@ -76,8 +73,8 @@ def main() -> None:
                 stage="train_spectrum",
                 experiment=SPECTRA,
             ),
-            run=run,
         )
+        train_spectrum_arm(training, run)
         list(run(partial(reconstruct, training=training), [name]))
 
 

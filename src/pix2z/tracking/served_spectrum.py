@@ -65,11 +65,11 @@ class ServedSpectra(ServedModel):
         physical = physical_spectra(reconstruction, request.images, request.ebv)
         rows = pd.DataFrame({"wavelength": [self.estimator.wavelengths.values.tolist()] * n})
         for name in ("flux", "flux_error", "flux_error95"):
-            rows[name] = getattr(physical, name).tolist()
+            rows[name] = physical[name].tolist()
         if reconstruction.shares is not None:
             for name, values in redshift_columns(reconstruction, self.estimator.shifts).items():
                 rows[name.removeprefix("pix2z_")] = values
-        rows["flags"] = physical.flags
+        rows["flags"] = physical["flags"]
         return rows
 
 
