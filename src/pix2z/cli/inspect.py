@@ -119,8 +119,8 @@ def _params_section(
     """Section `ingest` of params.yaml for this file; None for what ingest itself wrote."""
     if inspection.layout == "galaxies":
         return None
-    used = mapping.model_dump(exclude_defaults=True) if inspection.layout == "hdf5" else {}
-    return {"ingest": {"source": str(file), "layout": inspection.layout, **limits, "hdf5": used}}
+    ingest = {"source": str(file), "layout": inspection.layout, **limits, "hdf5": mapping.given}
+    return {"ingest": ingest}
 
 
 def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:

@@ -83,7 +83,7 @@ EITHER_OR = {"unit": "zero_point", "zero_point": "unit"}
 
 
 def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
-    """Where a user's HDF5 file keeps things: `params`, with `entries` (KEY=VALUE) laid over.
+    """Where a file keeps things, what its pixels are: `params`, with `entries` (KEY=VALUE) over it.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
     """
     given = dict(_entry(text) for text in entries or [])
     path = params_file(params)
-    base = IngestConfig.read(path).hdf5.model_dump() if path else {}
+    base = IngestConfig.read(path).hdf5.given if path else {}
     for key, other in EITHER_OR.items():
         if given.get(key) is not None and other not in given:
             base.pop(other, None)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.imaging import BANDS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +47,7 @@ class RawTable:
     z_warning : (N,) integers, ZWARNING of SDSS, None where the file has none.
     spectral_class : (N,) bytes such as b"GALAXY", None where the file has none.
     has_redshifts, has_ids, has_positions : whether the file came with them.
+    has_unit_of_positions : whether it says the unit of right ascensions.
     origin : column -> where its values came from, in words.
     """
 
@@ -62,6 +64,7 @@ class RawTable:
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
+    has_unit_of_positions: bool = False
     z_warning: NDArray[np.integer[Any]] | None = None
     spectral_class: NDArray[np.bytes_] | None = None
 
@@ -84,7 +87,7 @@ class RawSurvey:
         pixel scale, crop.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
-    nanomaggies : the file's unit, in nanomaggies.
+    gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
     """
 
     path: Path
@@ -94,7 +97,8 @@ class RawSurvey:
     table: RawTable
     converted: Mapping[str, str]
     read_images: Callable[[int, int], NDArray[np.float32]]
-    nanomaggies: float = 1.0
+    gain: tuple[float, ...] = (1.0,) * len(BANDS)
+    level: tuple[float, ...] = (0.0,) * len(BANDS)
 
 
 Rows = TypeVar("Rows", bound="DataclassInstance")

@@ -37,7 +37,8 @@ def open_source(
     ----------
     layout : one of `LAYOUTS`, of which galaxies is what ingest writes; None: that of
         `detect_layout`.
-    mapping : where layout hdf5 keeps things, its defaults if None; other layouts take no notice.
+    mapping : where layout hdf5 keeps things and what its pixels are; entries that were set hold for
+        every layout.
     ebv_key : key or label column of E(B-V), whatever the layout.
 
     Raises
@@ -46,30 +47,33 @@ def open_source(
         Where what is there cannot be read in this layout, in one line.
     """
     files = files_of(path)
-    name = layout if layout is not None else detect_layout(files[0])
+    given = (mapping.given if mapping else {}) | ({"ebv": ebv_key} if ebv_key else {})
+    name = layout if layout is not None else detect_layout(files[0], images=given.get("images"))
     if name not in LAYOUTS:
         raise InputError(f"layout: expected one of {', '.join(LAYOUTS)}; received {name!r}")
 
     def open_one(file: Path) -> AbstractContextManager[RawSurvey]:
         if name == "pasquet":
-            return open_pasquet(file, ebv_key=ebv_key)
-        used = KNOWN[name] if name in KNOWN else mapping or Hdf5Mapping()
-        return open_mapped(file, layout=name, mapping=used, ebv_key=ebv_key)
+            return open_pasquet(file, given=given)
+        return open_mapped(file, layout=name, mapping=KNOWN.get(name, Hdf5Mapping()), given=given)
 
     return open_merged(path, files, open_one) if Path(path).is_dir() else open_one(files[0])
 
 
-def detect_layout(path: str | Path) -> str:
+def detect_layout(path: str | Path, *, images: str | None = None) -> str:
     """Layout of a file, or of the first one in a folder: by what it holds, not by its name.
 
-    A zip is ``pasquet``; HDF5 with a `schema_version` is ``galaxies``; with `images` of shape
-    (N, 5, 32, 32) ``sdss32``, (N, 5, 107, 107) ``nersc``; any other ``hdf5``.
+    A zip is ``pasquet``; HDF5 of which the user names another key of the `images` is ``hdf5``; else
+    HDF5 with a `schema_version` is ``galaxies``; with `images` of shape (N, 5, 32, 32) ``sdss32``,
+    (N, 5, 107, 107) ``nersc``; any other ``hdf5``.
     """
     file = files_of(path)[0]
     with reading(file):
         zipped = file.is_file() and zipfile.is_zipfile(file)
     if zipped or file.suffix.lower() == ".npz":
         return "pasquet"
+    if images not in (None, "images"):
+        return "hdf5"
     with open_hdf5(file) as opened:
         versioned = schema_version(opened, file) is not None
         if not has_key(opened, file, "images"):
