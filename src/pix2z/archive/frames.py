@@ -21,8 +21,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
-from pix2z.archive.sdss_spectra import FITS_DAMAGE
 from pix2z.errors import InputError
+from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]

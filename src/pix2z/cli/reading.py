@@ -39,7 +39,7 @@ def _new_name(layout: str | None) -> str | None:
 LayoutOption = Annotated[
     str | None,
     typer.Option(
-        help="Layout of the file: sdss32, nersc, pasquet, galaxies or hdf5.",
+        help="Layout of the file: sdss32, nersc, pasquet, galaxies, hdf5, fits, npz or npy.",
         show_default="found out",
         callback=_new_name,
     ),

@@ -18,12 +18,13 @@ BANDS = "ugriz"
 
 
 class Hdf5Mapping(Frozen):
-    """Where a user's HDF5 file keeps things, and what its pixels are; null: the file has none.
+    """Where a user's file keeps things, and what its pixels are; null: the file has none.
 
-    Keys may be nested (``cat/z``). `bands` is the order of the bands in the file; bands that it
-    leaves out are absent. `axes` is needed only where the shape of the images fits both. Of `unit`
-    (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude of a flux of 1)
-    at most one is given, and none only where the file names its unit in an attribute. Pixels of
+    Keys are datasets of HDF5, which may be nested (``cat/z``), arrays of an npz or .npy files; in
+    FITS, columns of a table or cards of a header. `bands` is the order of the bands in the file;
+    bands that it leaves out are absent. `axes` is needed only where the shape of the images fits
+    both. Of `unit` (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude
+    of a flux of 1) at most one is given, and none only where the file names its unit. Pixels of
     exactly `masked_value`, in the file's unit, are masked; NaN always is.
     """
 
@@ -76,7 +77,7 @@ class IngestConfig(RedshiftRange):
     key: ClassVar[str] = "ingest"
 
     source: str
-    layout: Literal["sdss32", "nersc", "hdf5", "pasquet"]
+    layout: Literal["sdss32", "nersc", "pasquet", "hdf5", "fits", "npz", "npy"]
     duplicate_radius_arcsec: PositiveFloat
     check_photometry: bool
     spectra: SpectraFilter
@@ -88,3 +89,13 @@ class IngestConfig(RedshiftRange):
         if isinstance(layout, str) and layout in OLD_LAYOUTS:
             raise ValueError(f"layout {layout!r} is now called {OLD_LAYOUTS[layout]!r}")
         return layout
+
+    @field_validator("source")
+    @classmethod
+    def _seen_by_dvc(cls, source: str) -> str:
+        if source.endswith(".npy"):
+            raise ValueError(
+                "expected the folder of the .npy files, so that dvc repro sees a change of any of "
+                f"them; received {source!r}"
+            )
+        return source

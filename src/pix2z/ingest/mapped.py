@@ -8,7 +8,7 @@ the pixels.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -22,18 +22,28 @@ from pix2z.ingest.attributes import Said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column
 from pix2z.ingest.conversion import Conversion, converted, in_words, plan_conversion
 from pix2z.ingest.layouts import KnownMapping
-from pix2z.ingest.npz import Member
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.ingest.units import flux_of, require_nanomaggies
 
-__all__ = ["StoredImages", "check_images", "open_mapped", "survey_of"]
+__all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
 
 BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-StoredImages: TypeAlias = "h5py.Dataset | Member"
-"""Stamps in a file: of shape and dtype, read by slices."""
+class StoredImages(Protocol):
+    """Stamps in a file, read by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of stamps, and the three axes of a stamp."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels, as stored."""
+
+    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
+        """Read a part."""
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def open_mapped(
         images = find_dataset(file, path, mapping.images)
         said = read_attributes(file, images, path)
         check_images(images, said, path, mapping)
-        keys = _keys(file, path, mapping) | ({"ebv": ebv_key} if ebv_key else {})
+        keys = _keys(file, path, mapping, ebv_key)
         columns = _read_columns(file, path, keys, n=len(images), bands=mapping.bands)
         yield survey_of(path, images, columns, said, layout=layout, mapping=mapping)
 
@@ -70,6 +80,7 @@ def survey_of(
     *,
     layout: str,
     mapping: Hdf5Mapping,
+    others: tuple[Path, ...] = (),
 ) -> RawSurvey:
     """Make a survey of the stamps and the columns (role -> column) of an open file.
 
@@ -78,6 +89,7 @@ def survey_of(
     images : checked before by `check_images`.
     said : what the file says of itself.
     mapping : axes, bands, unit and pixel scale of the stamps.
+    others : files beside it that its bands or columns are in.
 
     Raises
     ------
@@ -94,7 +106,7 @@ def survey_of(
     return RawSurvey(
         path=Path(path),
         layout=layout,
-        files=(RawFile(Path(path), n),),
+        files=(RawFile(Path(path), n, others),),
         source=said.source or Path(path).name,
         table=assemble(
             columns,
@@ -133,12 +145,20 @@ def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hd
         )
 
 
-def _keys(file: h5py.File, path: str | Path, mapping: Hdf5Mapping) -> dict[str, str]:
-    """Role -> key of the columns to be read: all, or of a known layout those that the file has."""
+def column_keys(mapping: Hdf5Mapping, ebv_key: str | None) -> dict[str, str]:
+    """Role -> key of the columns of a mapping; `ebv_key` before that of the mapping."""
     keys = {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
+    return keys | ({"ebv": ebv_key} if ebv_key else {})
+
+
+def _keys(
+    file: h5py.File, path: str | Path, mapping: Hdf5Mapping, ebv_key: str | None
+) -> dict[str, str]:
+    """Role -> key of the columns to be read: all, or of a known layout those that the file has."""
+    keys = column_keys(mapping, ebv_key)
     if not isinstance(mapping, KnownMapping) or mapping.schema_version is not None:
         return keys
-    return {role: key for role, key in keys.items() if has_key(file, path, key)}
+    return {k: key for k, key in keys.items() if key == ebv_key or has_key(file, path, key)}
 
 
 def _read_columns(

@@ -49,11 +49,6 @@ def open_pasquet(path: str | Path, *, ebv_key: str | None = None) -> Iterator[Ra
         another shape, or a size that it claims is not there.
     """
     with open_member(path, PASQUET.images) as cube:
-        if cube.fortran_order:
-            raise InputError(
-                f"{path}: cube: is in Fortran order, so that no galaxy lies together; save "
-                "np.ascontiguousarray(cube)"
-            )
         check_images(cube, NOTHING_SAID, path, PASQUET)
         with open_member(path, "labels") as labels:
             columns = _read_columns(labels, n=cube.shape[0], ebv_key=ebv_key)
