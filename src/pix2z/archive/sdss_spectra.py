@@ -21,6 +21,7 @@ from pix2z.fits import opened_fits, reading_fits
 
 __all__ = [
     "LOGLAM",
+    "NO_SPECTRUM",
     "SdssSpectrum",
     "Spectral",
     "on_common_grid",
@@ -45,6 +46,12 @@ TOLERANCE = 0.1
 
 Spectral = dict[str, NDArray[np.float32]]
 """flux, ivar and model, each (L,) on the grid."""
+
+NO_SPECTRUM: Spectral = {
+    name: np.full(len(LOGLAM), value, np.float32)
+    for name, value in (("flux", np.nan), ("ivar", 0.0), ("model", np.nan))
+}
+"""What stands for the spectrum of an object that has none."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,6 @@ def on_common_grid(spectrum: SdssSpectrum) -> Spectral:
     columns = {"flux": spectrum.flux, "ivar": spectrum.ivar, "model": spectrum.model}
     arrays = {}
     for name, values in columns.items():
-        arrays[name] = np.full(len(LOGLAM), 0.0 if name == "ivar" else np.nan, np.float32)
+        arrays[name] = NO_SPECTRUM[name].copy()
         arrays[name][pixel[inside] - FIRST] = values[inside]
     return arrays
