@@ -167,7 +167,7 @@ def open_images(
         open_source(path, layout=layout, mapping=where, ebv_key=ebv_key) as survey,
     ):
         for output in outputs:
-            refuse_input(output, (file.path for file in survey.files))
+            refuse_input(output, (path for file in survey.files for path in file.paths))
         problems = photometry_problems(usable_pixels(survey)) if check else ()
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)} (--no-check {verb} all the same)")
