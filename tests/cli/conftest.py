@@ -30,7 +30,7 @@ def write_hdf5(path, keys):
 
 
 def write_fits(folder, stamps, object_id, ebv):
-    """Write a cube of all galaxies in nanojansky, and a folder with a file of each, band by band."""
+    """Write a cube of all galaxies in nanojansky, and a folder with a file of bands of each."""
     cube = fits.ImageHDU(stamps * np.float32(3631))
     cube.header["BUNIT"] = "nJy"
     table = fits.BinTableHDU(np.rec.fromarrays([object_id, ebv], names="ID,EBV"))

@@ -9,6 +9,7 @@ from astropy.io import fits
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import file_digest, files_of, total_digest
+from pix2z.ingest.fits_headers import band_in
 from pix2z.ingest.source import detect_layout, open_source
 
 BANDS = "ugriz"
@@ -144,6 +145,35 @@ def test_bands_are_known_by_filter_and_chosen_by_extname(stored, galaxies, tmp_p
     with pytest.raises(InputError, match=r"mef.fits: expected one cube, or one image per band"):
         read(path)
     np.testing.assert_array_equal(read(path, images="SCI")[0], galaxies["stamps"][:1])
+
+
+def test_images_without_any_name_are_in_the_order_of_the_bands(stored, galaxies, tmp_path):
+    path = write(tmp_path / "mef.fits", *(image(stored[0, n], BUNIT="nmgy") for n in range(5)))
+    np.testing.assert_array_equal(read(path)[0], galaxies["stamps"][:1])
+    np.testing.assert_array_equal(read(path, bands="zirgu")[0][..., ::-1], galaxies["stamps"][:1])
+    named = [image(stored[0, n], f"LAYER{n}", BUNIT="nmgy") for n in range(5)]
+    with pytest.raises(InputError, match="received .*LAYER0 .* of no band named"):
+        read(write(tmp_path / "named.fits", *named))
+
+
+@pytest.mark.parametrize(
+    ("text", "band"),
+    [
+        ("SDSS-g", "g"),
+        ("r.MP9602", "r"),
+        ("zband", "z"),
+        ("g DECam SDSS c0001 4720.0 1520.0", "g"),
+        ("HSC-I", "i"),
+        ("SDSSu", "u"),
+        ("ngc1-r.fits", "r"),
+        ("IMAGE", None),
+        ("ur", None),
+        ("g-r", None),
+        ("Y", None),
+    ],
+)
+def test_a_band_is_a_letter_alone(text, band):
+    assert band_in(text) == band
 
 
 def test_an_absent_band_is_absent(stored, tmp_path):

@@ -66,8 +66,9 @@ def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
 
 
 def band_in(text: str) -> str | None:
-    """Return the band that a text names by a word of one letter, as in "SDSS-g" or "r.MP9602"."""
-    words = [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word in set(BANDS)]
+    """Return the band that a text names by a letter alone, as in "SDSS-g", "r.MP9602", "zband"."""
+    bare = re.sub("sdss|band|filter|image", " ", text.lower())
+    words = [word for word in re.split(r"[^a-z0-9]+", bare) if word in set(BANDS)]
     return words[0] if len(words) == 1 else None
 
 

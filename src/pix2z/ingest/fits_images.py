@@ -180,8 +180,9 @@ def _chosen(
     bands = [plane.header.band for plane in of_bands]
     if of_bands and len(set(bands)) == len(bands) and (len(bands) > 1 or len(planes) == 1):
         return of_bands, True
+    nameless = all(plane.hdu.name in ("", "PRIMARY") for plane in planes)
     flat = all(len(plane.hdu.shape) == 2 for plane in planes)
-    if not bands and flat and len(planes) == len(mapping.bands):
+    if not bands and nameless and flat and len(planes) == len(mapping.bands):
         return planes, True
     listed = ", ".join(
         f"{plane.header.name} {plane.hdu.shape} of {plane.header.band or 'no band named'}"
