@@ -25,6 +25,7 @@ __all__ = [
     "Claim",
     "Said",
     "agreed",
+    "band_in",
     "bands_of",
     "claims_in",
     "header_said",
@@ -146,14 +147,14 @@ def claims_in(held: Mapping[str, Any], where: Callable[[str], str]) -> Iterator[
             yield Claim(what, where(name), values)
 
 
-def header_said(header: Mapping[str, Any], what: str) -> Said:
-    """Read what the header of a FITS image says; `what` names the image in messages.
+def header_said(header: Mapping[str, Any]) -> Said:
+    """Read what the header of a FITS image says.
 
     Scale, offset and blank value are left out: astropy has applied them to the pixels.
     """
     held = {name: value for name, value in header.items() if name not in APPLIED and value != ""}
     plain = {n: v if isinstance(v, str | int | float) else None for n, v in held.items()}
-    return Said(tuple(claims_in(plain, lambda name: f"{name} of {what}")))
+    return Said(tuple(claims_in(plain, str)))
 
 
 def agreed(
@@ -279,8 +280,17 @@ def _bands(claim: Claim) -> str | None:
     letters = "".join(words) if len(words) == 1 or all(len(w) == 1 for w in words) else ""
     if sorted(letters.lower()) == sorted(BANDS):
         letters = letters.lower()  # alone, R and I are filters of another system
+    if not letters:
+        letters = "".join(band_in(str(value)) or "?" for value in claim.values or ())
     known = letters and set(letters) <= set(BANDS) and len(set(letters)) == len(letters)
     return letters if known else None
+
+
+def band_in(text: str) -> str | None:
+    """Return the band that a text names by a letter alone, as in "SDSS-g", "r.MP9602", "zband"."""
+    bare = re.sub("sdss|band|filter|image", " ", text.lower())
+    words = [word for word in re.split(r"[^a-z0-9]+", bare) if word in set(BANDS)]
+    return words[0] if len(words) == 1 else None
 
 
 def _arcsec(claim: Claim) -> float | None:

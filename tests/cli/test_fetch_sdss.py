@@ -83,7 +83,7 @@ def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(ru
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
+        ("ra,de\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
         (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
         (LISTED, ["--out", "x.csv"], "x.csv: expected a name ending in .h5 or .hdf5"),
     ],

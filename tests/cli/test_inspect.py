@@ -222,3 +222,21 @@ def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match=words):
         read_mapping(None, entries)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("cube.fits", (), ["layout fits, 40 galaxies", "nJy, as BUNIT says: times 0.000275406"]),
+        ("cutouts", ("-m", "ebv=EBV"), ["layout fits, 40 galaxies", "read as z i r g u", "and 28"]),
+        ("mine.npz", ("-m", "images=stamps", "-m", "unit=nmgy"), ["layout npz, 40 galaxies"]),
+        ("arrays/stamps.npy", ("-m", "unit=nmgy"), ["layout npy, 40 galaxies"]),
+        ("mine.npz", (), ["No layout fits: ", "--layout npz -m unit=nanomaggy -m images=stamps"]),
+        ("arrays/stamps.npy", (), ["No layout fits: ", "stamps  (40, 5, 32, 32)"]),
+    ],
+)
+def test_other_files_than_hdf5_are_told_of(images_folder, pix2z_in, name, options, words):
+    code, said, errors = pix2z_in(images_folder, "inspect", name, *options)
+    assert (code, errors) == (0, "")
+    for one in words:
+        assert one in said

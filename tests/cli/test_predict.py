@@ -19,12 +19,18 @@ from pix2z.network.estimator import load_pool
 N = 40
 HDF5_OPTIONS = ("-m", "images=pix/stamps", "-m", "bands=zirgu", "-m", "unit=nanomaggy")
 HDF5_COLUMNS = ("-m", "object_id=cat/id", "-m", "ebv=cat/ebv")
+ARRAYS = ("-m", "images=stamps", "-m", "unit=nanomaggy")
 LAYOUTS = {
     "sdss32.h5": (),
     "nersc.h5": (),
     "hdf5.h5": (*HDF5_OPTIONS, *HDF5_COLUMNS),
     "pasquet.npz": (),
     "galaxies.h5": (),
+    "cube.fits": ("-m", "object_id=id", "-m", "ebv=ebv"),
+    "cutouts": ("-m", "object_id=ID", "--ebv", "EBV"),
+    "mine.npz": (*ARRAYS, "-m", "object_id=id", "-m", "ebv=ebv"),
+    "arrays": (*ARRAYS, "-m", "object_id=id", "-m", "ebv=ebv"),
+    "arrays/stamps.npy": (*ARRAYS, "-m", "object_id=id", "--ebv", "ebv"),
 }
 
 

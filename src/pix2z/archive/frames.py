@@ -23,8 +23,8 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
-from pix2z.archive.sdss_spectra import FITS_DAMAGE
 from pix2z.errors import InputError
+from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.said import bands_of, header_said
 from pix2z.units import flux_of
@@ -111,13 +111,13 @@ def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
 
 def _checked(path: str | Path, header: fits.Header, wcs: WCS, band: str | None) -> np.float32:
     """Nanomaggies in the frame's unit; raise InputError where its header tells of no such frame."""
-    said = header_said(header, "the frame")
+    said = header_said(header)
     factor, _ = flux_of(said, path, assumed=True)
     # Corrected frames still name the bias of the counts that they were made of.
     if header.get("SOFTBIAS") and not said.of("unit", "zero_point"):
         raise InputError(
-            f"{path}: SOFTBIAS {header['SOFTBIAS']!r} without BUNIT: expected a corrected frame, in "
-            "nanomaggies; received counts"
+            f"{path}: SOFTBIAS {header['SOFTBIAS']!r} without BUNIT: expected a corrected frame, "
+            "in nanomaggies; received counts"
         )
     if band is not None:
         bands_of(said, path, given=band)

@@ -39,7 +39,7 @@ def _new_name(layout: str | None) -> str | None:
 LayoutOption = Annotated[
     str | None,
     typer.Option(
-        help="Layout of the file: sdss32, nersc, pasquet, galaxies or hdf5.",
+        help="Layout of the file: sdss32, nersc, pasquet, galaxies, hdf5, fits, npz or npy.",
         show_default="found out",
         callback=_new_name,
     ),
@@ -167,7 +167,7 @@ def open_images(
         open_source(path, layout=layout, mapping=where, ebv_key=ebv_key) as survey,
     ):
         for output in outputs:
-            refuse_input(output, (file.path for file in survey.files))
+            refuse_input(output, (path for file in survey.files for path in file.paths))
         problems = photometry_problems(usable_pixels(survey)) if check else ()
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)} (--no-check {verb} all the same)")

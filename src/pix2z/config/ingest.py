@@ -18,14 +18,15 @@ BANDS = "ugriz"
 
 
 class Hdf5Mapping(Frozen):
-    """Where a user's HDF5 file keeps things, and what its pixels are; null: the file has none.
+    """Where a user's file keeps things, and what its pixels are; null: the file has none.
 
-    Keys may be nested (``cat/z``). `bands` is the order of the bands in the file; bands that it
-    leaves out are absent. `axes` is needed only where the shape of the images fits both. Of `unit`
-    (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude of a flux of 1)
-    at most one is given. Bands, unit and pixel scale that are null are what the file says of
-    itself, else ugriz and 0.396 arcsec; a unit is never assumed, but of known layouts. Pixels of
-    exactly `masked_value`, a number as it is stored, are masked; NaN always is.
+    Keys are datasets of HDF5, which may be nested (``cat/z``), arrays of an npz or .npy files; in
+    FITS, columns of a table or cards of a header. `bands` is the order of the bands in the file;
+    bands that it leaves out are absent. `axes` is needed only where the shape of the images fits
+    both. Of `unit` (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude
+    of a flux of 1) at most one is given. Bands, unit and pixel scale that are null are what the
+    file says of itself, else ugriz and 0.396 arcsec; a unit is assumed of known layouts alone.
+    Pixels of exactly `masked_value`, a number as it is stored, are masked; NaN always is.
     """
 
     images: Key = "images"
@@ -87,7 +88,7 @@ class IngestConfig(RedshiftRange):
     key: ClassVar[str] = "ingest"
 
     source: str
-    layout: Literal["sdss32", "nersc", "hdf5", "pasquet"]
+    layout: Literal["sdss32", "nersc", "pasquet", "hdf5", "fits", "npz", "npy"]
     duplicate_radius_arcsec: PositiveFloat
     check_photometry: bool
     spectra: SpectraFilter
@@ -104,3 +105,13 @@ class IngestConfig(RedshiftRange):
     @classmethod
     def _defaults_are_not_given(cls, hdf5: Hdf5Mapping) -> Hdf5Mapping:
         return Hdf5Mapping(**hdf5.model_dump(exclude_defaults=True))
+
+    @field_validator("source")
+    @classmethod
+    def _seen_by_dvc(cls, source: str) -> str:
+        if source.endswith(".npy"):
+            raise ValueError(
+                "expected the folder of the .npy files, so that dvc repro sees a change of any of "
+                f"them; received {source!r}"
+            )
+        return source

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.store import write_galaxies
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, file_digest, total_digest
+from pix2z.files import atomic_path, file_digest, files_of, total_digest
 from pix2z.imaging import BANDS, LARGEST_PIXEL, SOFTENED_UNIT
 from pix2z.ingest.checks import (
     FLAG_MASKED,
@@ -94,8 +94,10 @@ def ingest(
     with open_source(raw_path, layout=layout, mapping=mapping) as survey:
         problems = _problems(survey, refuse=check_photometry)
         judged = _judge(survey, limits, duplicate_radius_arcsec, chunk_rows)
-        digests = [file_digest(file.path) for file in survey.files]
-        digest = total_digest([file.path for file in survey.files], digests)
+        source = files_of(raw_path)
+        others = [path for file in survey.files for path in file.paths if path not in source]
+        digests = {path: file_digest(path) for path in (*source, *others)}
+        digest = total_digest(source, [digests[path] for path in source])
         _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
         for problem in problems:
@@ -213,16 +215,19 @@ def _blocks(
             yield absent_as_nan(survey.read_images(start, stop)[rows[first:last] - start])
 
 
-def _raw_report(survey: RawSurvey, digests: Sequence[str], digest: str) -> dict[str, Any]:
-    files = zip(survey.files, digests, strict=True)
+def _raw_report(survey: RawSurvey, digests: Mapping[Path, str], digest: str) -> dict[str, Any]:
     return {
         "name": survey.path.name,
         "layout": survey.layout,
         "source": survey.source,
         "sha256": digest,
         "files": [
-            {"name": file.path.name, "rows": file.n_rows, "sha256": sha256}
-            for file, sha256 in files
+            {
+                "name": file.path.name,
+                "rows": file.n_rows,
+                "sha256": total_digest(file.paths, [digests[path] for path in file.paths]),
+            }
+            for file in survey.files
         ],
         "pixels": dict(survey.converted),
     }

@@ -8,7 +8,7 @@ the pixels.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -27,18 +27,28 @@ from pix2z.ingest.conversion import (
     plan_conversion,
 )
 from pix2z.ingest.layouts import KnownMapping
-from pix2z.ingest.npz import Member
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.said import Said
 
-__all__ = ["StoredImages", "check_images", "open_mapped", "survey_of"]
+__all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
 
 BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-StoredImages: TypeAlias = "h5py.Dataset | Member"
-"""Stamps in a file: of shape and dtype, read by slices."""
+class StoredImages(Protocol):
+    """Stamps in a file, read by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of stamps, and the three axes of a stamp."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels, as stored."""
+
+    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
+        """Read a part."""
 
 
 @contextmanager
@@ -64,8 +74,9 @@ def open_mapped(
         said = read_attributes(file, images, path)
         check_images(images, said, path, mapping)
         conversion = plan_conversion(images.shape, mapping, said, path)
-        keys = {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
-        columns = _read_columns(file, path, keys, n=len(images), bands=conversion.bands)
+        columns = _read_columns(
+            file, path, column_keys(mapping), n=len(images), bands=conversion.bands
+        )
         yield survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
 
 
@@ -78,6 +89,7 @@ def survey_of(
     *,
     layout: str,
     mapping: Hdf5Mapping,
+    others: tuple[Path, ...] = (),
 ) -> RawSurvey:
     """Make a survey of the stamps and the columns (role -> column) of an open file.
 
@@ -86,6 +98,7 @@ def survey_of(
     images : checked before by `check_images`.
     said : what the file says of itself.
     conversion : what becomes of the stamps.
+    others : files beside it that its bands or columns are in.
     """
     missing = f"key {mapping.redshift!r} is missing"
     unused = {"not used": ", ".join(said.unused)} if said.unused else {}
@@ -93,7 +106,7 @@ def survey_of(
     return RawSurvey(
         path=Path(path),
         layout=layout,
-        files=(RawFile(Path(path), n),),
+        files=(RawFile(Path(path), n, others),),
         source=said.source or Path(path).name,
         table=assemble(
             columns,
@@ -127,11 +140,16 @@ def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hd
         )
 
 
+def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
+    """Role -> key of the columns of a mapping."""
+    return {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
+
+
 def _present(file: h5py.File, path: str | Path, mapping: Hdf5Mapping) -> Hdf5Mapping:
     """Leave out of a known layout the columns that a file has not, if it may lack any."""
     if not isinstance(mapping, KnownMapping) or mapping.schema_version is not None:
         return mapping
-    keys = {role: getattr(mapping, role) for role in ROLES if getattr(mapping, role)}
+    keys = column_keys(mapping)
     absent = [role for role, key in keys.items() if not has_key(file, path, key)]
     return mapping.model_copy(update=dict.fromkeys(absent))
 

@@ -55,11 +55,6 @@ def open_pasquet(
     given = given or {}
     mapping = PASQUET.model_copy(update=given)
     with open_member(path, mapping.images) as cube:
-        if cube.fortran_order:
-            raise InputError(
-                f"{path}: {cube.name}: is in Fortran order, so that no galaxy lies together; save "
-                "np.ascontiguousarray(cube)"
-            )
         said = read_members(path)
         check_images(cube, said, path, mapping)
         conversion = plan_conversion(cube.shape, mapping, said, path)

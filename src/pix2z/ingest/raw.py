@@ -26,10 +26,16 @@ LISTED_TEXTS = 3
 
 @dataclass(frozen=True)
 class RawFile:
-    """One of the files of a survey."""
+    """One of the files of a survey, and `others` that belong to its rows: bands or columns."""
 
     path: Path
     n_rows: int
+    others: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file and the others."""
+        return (self.path, *self.others)
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,14 @@ class RawSurvey:
 Rows = TypeVar("Rows", bound="DataclassInstance")
 """A dataclass whose arrays have a row per galaxy."""
 
-Opener = Callable[[Path], AbstractContextManager[RawSurvey]]
+Opener = Callable[[Sequence[Path]], AbstractContextManager[RawSurvey]]
+"""Opens the files of some galaxies: one, or one per band."""
 
 
 @contextmanager
-def open_merged(folder: str | Path, paths: Sequence[Path], open_one: Opener) -> Iterator[RawSurvey]:
+def open_merged(
+    folder: str | Path, members: Sequence[Sequence[Path]], open_one: Opener
+) -> Iterator[RawSurvey]:
     """Open files of one layout, whose columns come from the same keys, as one survey.
 
     Each file is brought to nanomaggies and 32 x 32 pixels by itself. Ids stay as they are; files
@@ -119,16 +128,16 @@ def open_merged(folder: str | Path, paths: Sequence[Path], open_one: Opener) -> 
     InputError
         A file cannot be opened, or two differ in layout or in the origin of a column.
     """
-    merged = _merged(Path(folder), paths, open_one)
+    merged = _merged(Path(folder), members, open_one)
     with ExitStack() as opened:
         yield replace(merged, read_images=_reader(merged.files, open_one, opened))
 
 
-def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
+def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -> RawSurvey:
     """All but the pixels of the files; their tables are held twice no longer than this takes."""
     surveys: list[RawSurvey] = []
-    for path in paths:
-        with open_one(path) as survey:
+    for paths in members:
+        with open_one(paths) as survey:
             surveys.append(survey)
             _check_alike(surveys[0], survey)
     first = surveys[0]
@@ -196,7 +205,7 @@ def _reader(
         if index not in current:
             opened.close()
             current.clear()
-            survey = opened.enter_context(open_one(files[index].path))
+            survey = opened.enter_context(open_one(files[index].paths))
             if len(survey.table) != files[index].n_rows:
                 raise InputError(f"{files[index].path}: changed while it was read")
             current[index] = survey
