@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from pix2z.errors import InputError
+from pix2z.errors import InputError, Pix2zError
 from pix2z.hdf5 import DAMAGE, in_one_line
 
 __all__ = ["FITS_DAMAGE", "is_fits", "opened_fits", "reading_fits"]
@@ -35,7 +35,9 @@ def reading_fits(path: str | Path, what: str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except FITS_DAMAGE as error:
+        except Pix2zError:
+            raise
+        except Exception as error:  # of packed images astropy raises one that it does not export
             raise InputError(
                 f"{path}: damaged, or not {what} in FITS ({in_one_line(error)})"
             ) from error

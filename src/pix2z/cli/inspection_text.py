@@ -21,7 +21,7 @@ __all__ = ["show_contents", "show_inspection"]
 MOST_VALUES = 8
 """Different values of a column that are listed."""
 
-MOST_FILES = 12
+MOST_FILES = 5
 """Files of a folder that are named; the rest is counted."""
 
 MOST_ARRAYS = 40
