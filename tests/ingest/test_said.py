@@ -114,9 +114,8 @@ def test_fill_values_are_masked_before_numbers_are_scaled(write, stored, name):
 
 def test_what_hdf5_fills_unwritten_pixels_with_is_masked(stored, tmp_path):
     with h5py.File(tmp_path / "raw.h5", "w") as file:
-        images = file.create_dataset(
-            "images", stored.shape, "f4", fillvalue=-1, chunks=(1, 5, 8, 8)
-        )
+        chunks = (1, 5, 8, 8)
+        images = file.create_dataset("images", stored.shape, "f4", fillvalue=-1, chunks=chunks)
         images[..., :24] = stored[..., :24]
     found, survey = read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(found[:, :, :24], stored.transpose(0, 2, 3, 1)[:, :, :24])
@@ -147,12 +146,17 @@ REFUSED = [
     ({"unit": "nmgy"}, {}, {"unit": "uJy"}, "'unit' of the images 'nmgy' contradicts what is give"),
     ({"unit": "nmgy"}, {}, {"zero_point": 25}, "contradicts what is given, AB zero point 25"),
     ({"zero_point": "Vega"}, {}, {}, "attribute 'zero_point' of the images 'Vega': expected"),
-    ({"zero_point": np.zeros(3)}, {}, {}, "expected one number, or one for each of the bands 'ugr"),
+    (
+        {"zero_point": [22.0, 23.0, 24.0]},
+        {},
+        {},
+        "expected one number, or one for each of the bands 'ugr",
+    ),
     (
         {"bands": "ugrizy"},
         {},
         {},
-        "attribute 'bands' of the images 'ugrizy': expected letters of u",
+        "attribute 'bands' of the images 'ugrizy': expected letters",
     ),
     ({"bands": "gri"}, {}, {}, r"expected shape (N, 3, 32, 32) for the bands 'gri'"),
     ({"bands": "ugriz"}, {}, {"bands": "zirgu"}, "'ugriz' contradicts what is given, zirgu"),
@@ -161,7 +165,7 @@ REFUSED = [
         {"scale_factor": 0.0},
         {},
         {},
-        "attribute 'scale_factor' of the images 0.0: expected a number",
+        "attribute 'scale_factor' of the images 0.0: expected a nu",
     ),
     ({"pixel_scale": 0.2}, {}, {}, "= 6.4 arcsec, as attribute 'pixel_scale' of the images says"),
     ({"pixel_scale": 0.396}, {}, {"pixel_scale": 0.2}, "contradicts what is given, 0.2"),
@@ -170,7 +174,7 @@ REFUSED = [
         {"_FillValue": "none at all"},
         {},
         {},
-        "attribute '_FillValue' of the images 'none at all': e",
+        "attribute '_FillValue' of the images 'none at all': ",
     ),
     ({"unit": np.zeros(3, [("a", "f4")])}, {}, {}, "something else than texts or numbers"),
 ]
@@ -286,7 +290,5 @@ def test_cards_of_fits_say_the_same(stored, tmp_path):
     np.testing.assert_allclose(survey.table.ra, 15 * (np.arange(N) + 1.0))
     with fits.open(tmp_path / "mef.fits", mode="update") as opened:
         del opened[2].header["MAGZERO"]
-    with pytest.raises(
-        InputError, match=r"mef.fits: .*expected its zero_point, as other bands hav"
-    ):
+    with pytest.raises(InputError, match=r"mef.fits: .*expected its zero_point, as other"):
         read(tmp_path / "mef.fits")

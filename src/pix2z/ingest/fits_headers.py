@@ -107,7 +107,7 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     for what in OF_FLUX:
         claims += _of_each_band(what, headers)
     if bands is not None:
-        claims.append(Claim("bands", "EXTNAME, FILTER or the name of a file", (bands,)))
+        claims.append(Claim("bands", "EXTNAME or FILTER", (bands,)))
     return Said(tuple(claims))
 
 

@@ -113,6 +113,7 @@ class _Facts:
     border: Array
     tails: Array
     lowest: Array
+    n_pixels: NDArray[np.int64]
     mean: Array
     sd: Array
     largest: Array
@@ -147,7 +148,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     if n >= FEWEST:
         band = _reference_band(facts)
         problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
-        problems += [*_stretched(facts)]
+        problems += [] if problems else [*_stretched(facts)]
         problems += [] if problems else [*_scale(facts, band)]
     return tuple(problems)
 
@@ -193,6 +194,7 @@ def _stamp_facts(images: NDArray[np.float32]) -> _Facts:
             border=np.nanmedian(border, axis=1),
             tails=(nine_tenths - tenth) / (three_quarters - quarter),
             lowest=np.nanmin(border, axis=1),
+            n_pixels=np.isfinite(images).sum(axis=(1, 2)),
             mean=np.nanmean(images, axis=(1, 2)),
             sd=np.nanstd(images, axis=(1, 2)),
             largest=np.nanmax(images, axis=(1, 2)),
@@ -226,7 +228,8 @@ def _exact_values(facts: _Facts) -> Iterator[str]:
 def _made_the_same(facts: _Facts) -> Iterator[str]:
     """Find what was made the same in all stamps, or in all bands of them, by a normalisation."""
     power = facts.mean**2 + facts.sd**2
-    mean, total = np.nanmean(facts.mean, axis=1), np.nanmean(power, axis=1)
+    share = facts.n_pixels / facts.n_pixels.sum(axis=1, keepdims=True)
+    mean, total = (np.nansum(share * value, axis=1) for value in (facts.mean, power))
     of_bands = {"mean": facts.mean, "standard deviation": facts.sd, "sum of squares": power}
     of_stamps = {"mean": mean, "standard deviation": total - mean**2, "sum of squares": total}
     for of, values in (("band", of_bands), ("stamp", of_stamps)):
