@@ -192,7 +192,8 @@ def in_words(conversion: Conversion) -> dict[str, str]:
         "axes": "bands first, moved last" if first else "bands last, as they are",
         "bands": said["bands"] + (f"; absent: {absent}" if absent else ""),
         "unit": said["unit"],
-        "pixel scale": f"{said['pixel scale']}, as it is",
+        "pixel scale": said["pixel scale"]
+        + ("" if "says" in said["pixel scale"] else ", as it is"),
         "crop": "none",
     }
     if conversion.rows.weights is not None:
