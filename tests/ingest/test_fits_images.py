@@ -10,7 +10,7 @@ from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import file_digest, files_of, total_digest
 from pix2z.ingest.source import detect_layout, open_source
-from pix2z.said import band_in
+from pix2z.said.claims import band_in
 
 BANDS = "ugriz"
 

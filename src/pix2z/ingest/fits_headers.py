@@ -10,7 +10,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pix2z.errors import InputError
 from pix2z.ingest.resampling import SAME_SCALE
-from pix2z.said import Claim, Said, band_in, header_said, same
+from pix2z.said.claims import Claim, Said, band_in, header_said, same
 
 __all__ = ["Header", "read_header", "said_together"]
 

@@ -28,7 +28,7 @@ from pix2z.ingest.conversion import (
 )
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.raw import RawFile, RawSurvey
-from pix2z.said import Said
+from pix2z.said.claims import Said
 
 __all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
 

@@ -12,7 +12,7 @@ from astropy import units
 
 from pix2z.errors import InputError
 from pix2z.imaging import SOFTENED_UNIT
-from pix2z.said import Claim, Said, agreed, numbers, same
+from pix2z.said.claims import Claim, Said, agreed, numbers, same
 
 __all__ = ["Flux", "factor_to", "flux_of", "nanomaggies_in"]
 
