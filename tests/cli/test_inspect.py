@@ -228,7 +228,11 @@ def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
     ("name", "options", "words"),
     [
         ("cube.fits", (), ["layout fits, 40 galaxies", "nJy, as BUNIT says: times 0.000275406"]),
-        ("cutouts", ("-m", "ebv=EBV"), ["layout fits, 40 galaxies", "read as z i r g u", "and 35 more"]),
+        (
+            "cutouts",
+            ("-m", "ebv=EBV"),
+            ["layout fits, 40 galaxies", "read as z i r g u", "and 35 more"],
+        ),
         ("mine.npz", ("-m", "images=stamps", "-m", "unit=nmgy"), ["layout npz, 40 galaxies"]),
         ("arrays/stamps.npy", ("-m", "unit=nmgy"), ["layout npy, 40 galaxies"]),
         ("mine.npz", (), ["No layout fits: ", "--layout npz -m unit=nanomaggy -m images=stamps"]),

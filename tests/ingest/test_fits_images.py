@@ -131,7 +131,11 @@ def test_an_image_per_band_is_read_by_its_name_and_weights_are_left(stored, gala
     hdus = per_band(stored[0], "zirgu", BUNIT="nmgy")
     images, survey = read(write(tmp_path / "mef.fits", *weights, *hdus))
     np.testing.assert_array_equal(images, galaxies["stamps"][:1])
-    assert survey.converted["bands"] == "read as z i r g u"
+    assert (
+        survey.converted["bands"]
+        == "read as z i r g u, as EXTNAME, FILTER or the name of a file says"
+    )
+    assert survey.converted["not used"].startswith("image IVAR_U, image IVAR_G, ")
 
 
 def test_bands_are_known_by_filter_and_chosen_by_extname(stored, galaxies, tmp_path):
@@ -176,10 +180,26 @@ def test_a_band_is_a_letter_alone(text, band):
     assert band_in(text) == band
 
 
+def test_bands_may_have_a_unit_or_a_zero_point_each(stored, galaxies, tmp_path):
+    zero_points, factors = (25.0, 26.0, 27.5, 22.5, 30.0), []
+    hdus = [
+        image(stored[0, n], band, BUNIT="adu", MAGZERO=zero_points[n])
+        for n, band in enumerate(BANDS)
+    ]
+    images, _ = read(write(tmp_path / "zero.fits", *hdus))
+    factors = [10 ** (0.4 * (22.5 - zero_point)) for zero_point in zero_points]
+    np.testing.assert_allclose(images, galaxies["stamps"][:1] * np.float32(factors), rtol=1e-5)
+    hdus = [image(stored[0, 1], "g", BUNIT="nmgy"), image(stored[0, 2], "r", BUNIT="uJy")]
+    images, _ = read(write(tmp_path / "units.fits", *hdus))
+    expected = galaxies["stamps"][:1, :, :, 1:3] * np.float32([1, 1 / 3.631])
+    np.testing.assert_allclose(images[..., 1:3], expected, rtol=1e-5)
+
+
 def test_an_absent_band_is_absent(stored, tmp_path):
     images, survey = read(write(tmp_path / "gri.fits", *per_band(stored[0], "gri", BUNIT="nmgy")))
     assert np.isnan(images).all(axis=(0, 1, 2)).tolist() == [True, False, False, False, True]
-    assert survey.converted["bands"] == "read as g r i; absent: u z"
+    assert survey.converted["bands"].startswith("read as g r i, as EXTNAME")
+    assert survey.converted["bands"].endswith("; absent: u z")
 
 
 def test_five_files_of_a_galaxy_are_one_row(stored, galaxies, tmp_path, run_ingest):
@@ -205,8 +225,8 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
     path = write(tmp_path / "fine.fits", image(fine[0], BUNIT="nmgy", **sky(scale=0.198, side=64)))
     images, survey = read(path)
     np.testing.assert_allclose(images, galaxies["stamps"][:1], rtol=1e-5, atol=1e-6)
-    assert survey.converted["pixel scale"].startswith("0.198 arcsec, resampled")
-    with pytest.raises(InputError, match=r"the WCS says 0\.198 arcsec .* scale given, 0\.262"):
+    assert survey.converted["pixel scale"].startswith("0.198 arcsec, as the WCS says, resampled")
+    with pytest.raises(InputError, match=r"the WCS 0\.198\d* contradicts what is given, 0\.262"):
         read(path, pixel_scale=0.262)
 
 
@@ -214,19 +234,27 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
     ("hdus", "mapping", "words"),
     [
         (lambda s: [image(s)], {}, "the unit of the images is not known"),
-        (lambda s: [image(s, BUNIT="adu")], {}, "BUNIT: expected a flux density"),
-        (lambda s: [image(s, BUNIT="uJy")], {"unit": "nmgy"}, "BUNIT 'uJy' contradicts the unit"),
+        (
+            lambda s: [image(s, BUNIT="adu")],
+            {},
+            "BUNIT 'adu': expected a flux density",
+        ),
+        (
+            lambda s: [image(s, BUNIT="uJy")],
+            {"unit": "nmgy"},
+            "BUNIT 'uJy' contradicts what is given",
+        ),
         (lambda s: [image(s, BUNIT="nmgy")], {"ebv": "E"}, "key 'E' is missing; expected a column"),
         (lambda s: [image(s[:4], BUNIT="nmgy")], {}, r"expected shape \(N, H, W, 5\)"),
         (
             lambda s: [image(s, BUNIT="nmgy", BANDS="ugriz")],
             {"bands": "zirgu"},
-            "says bands 'ugriz', which contradicts the bands given, 'zirgu'",
+            "BANDS 'ugriz' contradicts what is given, zirgu",
         ),
         (
-            lambda s: [image(s[0], "g", BUNIT="nmgy"), image(s[1], "r", BUNIT="uJy")],
+            lambda s: [image(s[0], "g", BUNIT="nmgy"), image(s[1], "r")],
             {},
-            "expected one unit in all bands",
+            "R: expected its unit, as other bands have: BUNIT",
         ),
         (
             lambda s: [image(s[0], "g", BUNIT="nmgy"), image(s[1, :35], "r", BUNIT="nmgy")],

@@ -148,8 +148,8 @@ def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -
         source=_joined([survey.source for survey in surveys]),
         table=_one_table([survey.table for survey in surveys]),
         converted={
-            name: _joined([survey.converted[name] for survey in surveys])
-            for name in first.converted
+            name: _joined([s.converted[name] for s in surveys if name in s.converted])
+            for name in dict.fromkeys(name for survey in surveys for name in survey.converted)
         },
     )
 
