@@ -1,5 +1,6 @@
 """FITS cut-outs give the stamps that HDF5 gives, or one line that says why not."""
 
+import gc
 import gzip
 
 import numpy as np
@@ -218,6 +219,16 @@ def test_five_files_of_a_galaxy_are_one_row(stored, galaxies, tmp_path, run_inge
     )
     assert report["n_good"] == 3
     assert report["raw"]["sha256"] == total_digest(files_of(folder))
+
+
+def test_headers_of_many_files_are_not_kept(stored, tmp_path):
+    for number in range(12):
+        write(tmp_path / "many" / f"{number:02}.fits", image(stored[number], BUNIT="nmgy"))
+    with open_source(tmp_path / "many") as survey:
+        survey.read_images(0, 12)
+        gc.collect()
+        kept = [one for one in gc.get_objects() if type(one) is fits.ImageHDU]
+        assert len(kept) <= 1
 
 
 def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
