@@ -11,7 +11,7 @@ from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import file_digest, files_of, total_digest
 from pix2z.ingest.source import detect_layout, open_source
-from pix2z.said import band_in
+from pix2z.said.claims import band_in
 
 BANDS = "ugriz"
 
@@ -132,10 +132,7 @@ def test_an_image_per_band_is_read_by_its_name_and_weights_are_left(stored, gala
     hdus = per_band(stored[0], "zirgu", BUNIT="nmgy")
     images, survey = read(write(tmp_path / "mef.fits", *weights, *hdus))
     np.testing.assert_array_equal(images, galaxies["stamps"][:1])
-    assert (
-        survey.converted["bands"]
-        == "read as z i r g u, as EXTNAME, FILTER or the name of a file says"
-    )
+    assert survey.converted["bands"] == "read as z i r g u, as EXTNAME or FILTER says"
     assert survey.converted["not used"].startswith("image IVAR_U, image IVAR_G, ")
 
 
@@ -199,8 +196,7 @@ def test_bands_may_have_a_unit_or_a_zero_point_each(stored, galaxies, tmp_path):
 def test_an_absent_band_is_absent(stored, tmp_path):
     images, survey = read(write(tmp_path / "gri.fits", *per_band(stored[0], "gri", BUNIT="nmgy")))
     assert np.isnan(images).all(axis=(0, 1, 2)).tolist() == [True, False, False, False, True]
-    assert survey.converted["bands"].startswith("read as g r i, as EXTNAME")
-    assert survey.converted["bands"].endswith("; absent: u z")
+    assert survey.converted["bands"] == "read as g r i, as EXTNAME or FILTER says; absent: u z"
 
 
 def test_five_files_of_a_galaxy_are_one_row(stored, galaxies, tmp_path, run_ingest):
@@ -237,7 +233,7 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
     images, survey = read(path)
     np.testing.assert_allclose(images, galaxies["stamps"][:1], rtol=1e-5, atol=1e-6)
     assert survey.converted["pixel scale"].startswith("0.198 arcsec, as the WCS says, resampled")
-    with pytest.raises(InputError, match=r"the WCS 0\.198\d* contradicts what is given, 0\.262"):
+    with pytest.raises(InputError, match=r"the WCS 0\.198 contradicts what is given, 0\.262"):
         read(path, pixel_scale=0.262)
 
 
@@ -245,15 +241,11 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
     ("hdus", "mapping", "words"),
     [
         (lambda s: [image(s)], {}, "the unit of the images is not known"),
-        (
-            lambda s: [image(s, BUNIT="adu")],
-            {},
-            "BUNIT 'adu': expected a flux density",
-        ),
+        (lambda s: [image(s, BUNIT="adu")], {}, "BUNIT 'adu': expected a flux density"),
         (
             lambda s: [image(s, BUNIT="uJy")],
             {"unit": "nmgy"},
-            "BUNIT 'uJy' contradicts what is given",
+            "BUNIT 'uJy' contradicts what is given, nmgy",
         ),
         (lambda s: [image(s, BUNIT="nmgy")], {"ebv": "E"}, "key 'E' is missing; expected a column"),
         (lambda s: [image(s[:4], BUNIT="nmgy")], {}, r"expected shape \(N, H, W, 5\)"),
@@ -265,7 +257,7 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
         (
             lambda s: [image(s[0], "g", BUNIT="nmgy"), image(s[1], "r")],
             {},
-            "R: expected its unit, as other bands have: BUNIT",
+            "expected its unit, as other bands have: BUNIT 'nmgy'",
         ),
         (
             lambda s: [image(s[0], "g", BUNIT="nmgy"), image(s[1, :35], "r", BUNIT="nmgy")],

@@ -8,8 +8,8 @@ from astropy import units as u
 from pix2z.errors import InputError
 from pix2z.hdf5 import open_hdf5
 from pix2z.ingest.attributes import read_attributes
-from pix2z.said import Claim, Said
-from pix2z.units import flux_of, nanomaggies_in
+from pix2z.said.claims import Claim, Said
+from pix2z.said.units import flux_of, nanomaggies_in
 
 
 def said_unit(unit, where="attribute 'unit' of the images"):

@@ -26,8 +26,8 @@ from scipy.ndimage import fourier_shift
 from pix2z.errors import InputError
 from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.said import bands_of, header_said
-from pix2z.units import flux_of
+from pix2z.said.claims import bands_of, header_said
+from pix2z.said.units import flux_of
 
 __all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]
 

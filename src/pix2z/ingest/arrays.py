@@ -16,7 +16,7 @@ from pix2z.ingest.conversion import plan_conversion
 from pix2z.ingest.mapped import check_images, column_keys, survey_of
 from pix2z.ingest.npz import Member, open_member, open_npy
 from pix2z.ingest.raw import RawSurvey
-from pix2z.said import NOTHING_SAID
+from pix2z.said.claims import NOTHING_SAID
 
 __all__ = ["npy_beside", "open_arrays"]
 

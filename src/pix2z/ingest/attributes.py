@@ -24,7 +24,7 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
-from pix2z.said import Claim, Said, claims_in, what_is_called
+from pix2z.said.claims import Claim, Said, claims_in, what_is_called
 
 __all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
 

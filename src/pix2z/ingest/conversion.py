@@ -13,8 +13,8 @@ from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.resampling import Cut, plan_cut, resample
-from pix2z.said import Said, bands_of, numbers, pixel_scale_of, stored_as
-from pix2z.units import flux_of
+from pix2z.said.claims import Said, bands_of, numbers, pixel_scale_of, stored_as
+from pix2z.said.units import flux_of
 
 __all__ = ["Conversion", "converted", "in_our_order", "in_words", "plan_conversion"]
 
@@ -192,7 +192,8 @@ def in_words(conversion: Conversion) -> dict[str, str]:
         "axes": "bands first, moved last" if first else "bands last, as they are",
         "bands": said["bands"] + (f"; absent: {absent}" if absent else ""),
         "unit": said["unit"],
-        "pixel scale": f"{said['pixel scale']}, as it is",
+        "pixel scale": said["pixel scale"]
+        + ("" if "says" in said["pixel scale"] else ", as it is"),
         "crop": "none",
     }
     if conversion.rows.weights is not None:

@@ -10,7 +10,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pix2z.errors import InputError
 from pix2z.ingest.resampling import SAME_SCALE
-from pix2z.said import Claim, Said, band_in, header_said, same
+from pix2z.said.claims import Claim, Said, band_in, header_said, same
 
 __all__ = ["Header", "read_header", "said_together"]
 
@@ -107,7 +107,7 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     for what in OF_FLUX:
         claims += _of_each_band(what, headers)
     if bands is not None:
-        claims.append(Claim("bands", "EXTNAME, FILTER or the name of a file", (bands,)))
+        claims.append(Claim("bands", "EXTNAME or FILTER", (bands,)))
     return Said(tuple(claims))
 
 

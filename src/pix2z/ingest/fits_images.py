@@ -28,7 +28,7 @@ from pix2z.ingest.conversion import plan_conversion
 from pix2z.ingest.fits_headers import Header, read_header, said_together
 from pix2z.ingest.mapped import check_images, column_keys, survey_of
 from pix2z.ingest.raw import RawSurvey
-from pix2z.said import NOTHING_SAID, Said, band_in, claims_in
+from pix2z.said.claims import NOTHING_SAID, Said, band_in, claims_in
 
 __all__ = ["galaxies_by_band", "open_fits", "shown_name"]
 

@@ -28,7 +28,7 @@ from pix2z.ingest.conversion import (
 )
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.raw import RawFile, RawSurvey
-from pix2z.said import Said
+from pix2z.said.claims import Said
 
 __all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
 
@@ -69,14 +69,18 @@ def open_mapped(
         dtype is wrong; axes or unit are not known; or the stamps are too small.
     """
     with open_hdf5(path) as file:
-        mapping = _present(file, path, mapping).model_copy(update=given)
+        mapping = mapping.model_copy(update=given)
         images = find_dataset(file, path, mapping.images)
         said = read_attributes(file, images, path)
         check_images(images, said, path, mapping)
         conversion = plan_conversion(images.shape, mapping, said, path)
-        columns = _read_columns(
-            file, path, column_keys(mapping), n=len(images), bands=conversion.bands
-        )
+        may_lack = isinstance(mapping, KnownMapping) and mapping.schema_version is None
+        keys = {
+            role: key
+            for role, key in column_keys(mapping).items()
+            if not may_lack or role in (given or ()) or has_key(file, path, key)
+        }
+        columns = _read_columns(file, path, keys, n=len(images), bands=conversion.bands)
         yield survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
 
 
@@ -143,15 +147,6 @@ def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hd
 def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
     """Role -> key of the columns of a mapping."""
     return {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
-
-
-def _present(file: h5py.File, path: str | Path, mapping: Hdf5Mapping) -> Hdf5Mapping:
-    """Leave out of a known layout the columns that a file has not, if it may lack any."""
-    if not isinstance(mapping, KnownMapping) or mapping.schema_version is not None:
-        return mapping
-    keys = column_keys(mapping)
-    absent = [role for role, key in keys.items() if not has_key(file, path, key)]
-    return mapping.model_copy(update=dict.fromkeys(absent))
 
 
 def _read_columns(

@@ -10,21 +10,18 @@ pixels.
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
-from pix2z.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
+from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, magnitude
+from pix2z.imaging import BANDS, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
 from pix2z.ingest.checks import absent_as_nan
 from pix2z.ingest.raw import RawSurvey, concatenated
 from pix2z.ingest.sentinels import Repeated, repeated_values, sentinel_problems
+from pix2z.ingest.stamp_statistics import CORE, StampStatistics, measured_stamps
+from pix2z.ingest.stretches import FEWEST, made_the_same, rescaled, stretched
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]
-
-FEWEST = 20
-"""Galaxies that a median is taken of at the least; its error is then a quarter of the scatter."""
 
 BLOCK_ROWS = 64
 
@@ -58,75 +55,14 @@ BLUEST_OTHERS = -0.15
 """Median colours, AB, bluer than this contradict galaxies: even young stars are flat, 0, and only
 dust, age and redshift change that, all to the red. u - g alone is noisy enough for more."""
 
-CORE = APERTURE_RADII_ARCSEC.index(2.3)
-"""Aperture of the colours: most of the light of a galaxy, little of its neighbours and noise."""
+SUNKEN = -0.5
+"""Border over the sky noise below which nine stamps in ten lie only where a mean was subtracted."""
 
 CORE_NOISE = float(np.sqrt(np.pi) * APERTURE_RADII_ARCSEC[CORE] / PIXEL_SCALE)
 """Noise in that aperture over that of a pixel: the root of its area in pixels."""
 
 FAINTEST_OVER_ERROR = 10.0
 """Median fluxes below ten times their error from sky noise say nothing of colours."""
-
-TAILS = (0.1, 0.25, 0.75, 0.9)
-"""Quantiles of border pixels whose distances tell of the shape of the noise."""
-
-BORDER = 2
-"""Width in pixels of the border of a stamp."""
-
-DENSEST, FAINTEST_DISC, NOISE_AGREES = 19.7, 22.2, 2.5
-"""Median surface brightness within half of the light, r mag per square arcsec, that galaxies do not
-have (the semi-real ones 20.7, real ones 20 to 22, whatever the survey) where the sky noise, too,
-is more than 2.5 times or less than 1 / 2.5 of SDSS's in the same sense."""
-
-RESOLVED = 1.3
-"""Half-light radius, arcsec: smaller ones are those of the seeing, which thins the light."""
-
-SUNKEN = -0.5
-"""Border over the sky noise below which nine stamps in ten lie only where a mean was subtracted."""
-
-BLUER_INSIDE = -0.1
-"""Median g - z, or u - r, within 1.1 arcsec less that from 2.3 to 3.2: galaxies are redder inside
-(semi-real ones by 0.15), stretched ones are greyer where they are bright."""
-
-INNER, RING = 1, (3, 4)
-"""Apertures of this comparison."""
-
-NARROW_TAILS = 1.6
-"""Range of the middle 80 % of border pixels over that of the middle 50 %: 1.90 of normal noise; an
-evenly filled range has 1.6, a square root of normal noise 1.38."""
-
-NOISE_ONLY = 2.5
-"""Level of the border over the noise up to which it is noise that its pixels show."""
-
-ALIKE, DIFFERENT = 1e-4, 1e-2
-"""Relative range over all stamps of what was made the same in all, and of what was not."""
-
-Array = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Of each stamp and band, (n, 5), NaN where the band is absent."""
-
-    growth: Array  # (n, A, 5), fluxes in apertures
-    sigma: Array
-    border: Array
-    tails: Array
-    lowest: Array
-    mean: Array
-    sd: Array
-    largest: Array
-    whole: NDArray[np.bool_]
-
-    @property
-    def total(self) -> Array:
-        """Flux in the largest aperture."""
-        return self.growth[:, -1]
-
-    @property
-    def core(self) -> Array:
-        """Flux in the aperture of the colours."""
-        return self.growth[:, CORE]
 
 
 def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
@@ -139,7 +75,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     facts, repeated = _facts_of(survey)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
         return sentinels  # with which no flux means anything
-    facts = _rows(facts, np.asarray(np.isfinite(facts.total).any(axis=1)))
+    facts = facts.of_rows(np.isfinite(facts.total).any(axis=1))
     n = len(facts.total)
     if n == 0:
         return ()
@@ -147,8 +83,8 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     if n >= FEWEST:
         band = _reference_band(facts)
         problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
-        problems += [*_stretched(facts)]
-        problems += [] if problems else [*_scale(facts, band)]
+        problems += [] if problems else [*stretched(facts)]
+        problems += [] if problems else [*rescaled(facts, band)]
     return tuple(problems)
 
 
@@ -162,49 +98,17 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start in starts)
 
 
-def _facts_of(survey: RawSurvey) -> tuple[_Facts, list[Repeated]]:
+def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
         images = absent_as_nan(survey.read_images(rows.start, rows.stop))
         numbers = np.arange(rows.start, rows.stop)
-        blocks.append(_stamp_facts(images))
+        blocks.append(measured_stamps(images))
         repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)
     return concatenated(blocks), repeated
 
 
-@np.errstate(
-    invalid="ignore", divide="ignore", over="ignore"
-)  # damaged bytes may be signalling NaNs
-def _stamp_facts(images: NDArray[np.float32]) -> _Facts:
-    impossible = np.abs(images) > LARGEST_PIXEL
-    useless = np.asarray(impossible.any(axis=(1, 2)) | ~images.any(axis=(1, 2)))
-    images = np.where(useless[:, None, None, :], np.float32(np.nan), images)
-    flux, _, sigma = aperture_photometry(images)
-    middle = (slice(None), slice(BORDER, -BORDER), slice(BORDER, -BORDER))
-    outside = np.ones(images.shape[1:3], np.bool_)
-    outside[middle[1:]] = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of bands that are all NaN
-        border = images[:, outside, :]
-        tenth, quarter, three_quarters, nine_tenths = np.quantile(border, TAILS, axis=1)
-        return _Facts(
-            growth=flux,
-            sigma=sigma,
-            border=np.nanmedian(border, axis=1),
-            tails=(nine_tenths - tenth) / (three_quarters - quarter),
-            lowest=np.nanmin(border, axis=1),
-            mean=np.nanmean(images, axis=(1, 2)),
-            sd=np.nanstd(images, axis=(1, 2)),
-            largest=np.nanmax(images, axis=(1, 2)),
-            whole=np.all((images == np.rint(images)) | np.isnan(images), axis=(1, 2)),
-        )
-
-
-def _rows(facts: _Facts, rows: NDArray[np.bool_]) -> _Facts:
-    return _Facts(**{field.name: getattr(facts, field.name)[rows] for field in fields(_Facts)})
-
-
-def _exact_values(facts: _Facts) -> Iterator[str]:
+def _exact_values(facts: StampStatistics) -> Iterator[str]:
     measured = np.isfinite(facts.total)
     if facts.whole[measured].all():
         yield "all pixels are whole numbers: these look like counts or 8-bit pictures"
@@ -220,43 +124,17 @@ def _exact_values(facts: _Facts) -> Iterator[str]:
     elif np.isclose(largest.max(), 1.0, rtol=0, atol=1e-6):
         yield "the largest of all pixels is 1: these look divided by it or scaled to [0, 1]"
     else:
-        yield from _made_the_same(facts)
+        yield from made_the_same(facts)
 
 
-def _made_the_same(facts: _Facts) -> Iterator[str]:
-    """Find what was made the same in all stamps, or in all bands of them, by a normalisation."""
-    power = facts.mean**2 + facts.sd**2
-    mean, total = np.nanmean(facts.mean, axis=1), np.nanmean(power, axis=1)
-    of_bands = {"mean": facts.mean, "standard deviation": facts.sd, "sum of squares": power}
-    of_stamps = {"mean": mean, "standard deviation": total - mean**2, "sum of squares": total}
-    for of, values in (("band", of_bands), ("stamp", of_stamps)):
-        if len(mean) < 2 or not (values["standard deviation"] > 0).any():
-            continue
-        size = np.sqrt(values["sum of squares"])
-        if np.nanmax(np.abs(values["mean"]) / size) < ALIKE:
-            yield f"the mean of every {of} is 0: these look standardised, which moves the sky"
-            return
-        ranges = {
-            name: np.nanmax(np.ptp(value, axis=0) / np.abs(value).max(axis=0))
-            for name, value in values.items()
-        }
-        same = [name for name, spread in ranges.items() if spread < ALIKE]
-        if same and max(ranges.values()) > DIFFERENT:
-            yield (
-                f"the {same[0]} of every {of} is the same: these look divided by it, which takes "
-                "their brightness away"
-            )
-            return
-
-
-def _reference_band(facts: _Facts) -> int:
+def _reference_band(facts: StampStatistics) -> int:
     """r, or where most galaxies have none the band next to it: i, g, z, u."""
     present = np.isfinite(facts.total).mean(axis=0)
     order = [BANDS.index(band) for band in "rigzu"]
     return next((band for band in order if present[band] > 0.5), int(np.argmax(present)))
 
 
-def _brightness(facts: _Facts, band: int) -> Iterator[str]:
+def _brightness(facts: StampStatistics, band: int) -> Iterator[str]:
     name = BANDS[band]
     flux, noise = np.nanmedian(facts.total[:, band]), np.nanmedian(facts.sigma[:, band])
     if flux <= 0:
@@ -278,7 +156,7 @@ def _brightness(facts: _Facts, band: int) -> Iterator[str]:
         )
 
 
-def _sky_level(facts: _Facts, band: int) -> Iterator[str]:
+def _sky_level(facts: StampStatistics, band: int) -> Iterator[str]:
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of stamps without any band
         over_noise = facts.border[:, band] / facts.sigma[:, band]
@@ -300,63 +178,7 @@ def _sky_level(facts: _Facts, band: int) -> Iterator[str]:
         )
 
 
-def _scale(facts: _Facts, band: int) -> Iterator[str]:
-    """Surface brightness that galaxies do not have; sizes tell what brightness to expect."""
-    growth = facts.growth[:, :, band]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = growth / growth[:, -1:]
-        radius = np.array([np.interp(0.5, one, APERTURE_RADII_ARCSEC) for one in share])
-        brightness = magnitude(growth[:, -1]) + 2.5 * np.log10(2 * np.pi * radius**2)
-    seen = np.isfinite(brightness)
-    if seen.sum() < FEWEST:
-        return
-    mu, half_light = np.median(brightness[seen]), np.median(radius[seen])
-    ratio = float(np.nanmedian(facts.sigma[:, band]) / SKY_SIGMA[band])
-    faint = mu > FAINTEST_DISC and ratio < 1 / NOISE_AGREES and half_light > RESOLVED
-    if faint or (mu < DENSEST and ratio > NOISE_AGREES):
-        yield (
-            f"half of the light within {half_light:.1f} arcsec, median {mu:.1f} {BANDS[band]} mag "
-            f"per square arcsec there, where galaxies have 20 to 22; sky noise {ratio:.2g} times "
-            "that of SDSS: these look multiplied by a number, or in another unit (given "
-            "ingest.hdf5.unit or zero_point, it is converted)"
-        )
-
-
-def _stretched(facts: _Facts) -> Iterator[str]:
-    """Find what a stretch (asinh, logarithm, root) does to noise and to colours."""
-    noise_only = np.abs(facts.border) < NOISE_ONLY * facts.sigma
-    for b, name in enumerate(BANDS):
-        seen = noise_only[:, b] & np.isfinite(facts.lowest[:, b])
-        if seen.sum() < FEWEST:
-            continue
-        tails, never_negative = facts.tails[seen, b], (facts.lowest[seen, b] >= 0).mean() > 0.9
-        if never_negative or np.nanmedian(tails) < NARROW_TAILS:
-            how = "is never negative" if never_negative else "has no tails"
-            yield (
-                f"the {name}-band noise of the sky {how}: these look like a square root or another "
-                "stretch of fluxes; expected fluxes"
-            )
-            return
-    inner, ring = facts.growth[:, INNER], facts.growth[:, RING[1]] - facts.growth[:, RING[0]]
-    for blue, red in ((1, 4), (0, 2)):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = (inner[:, blue] / inner[:, red]) / (ring[:, blue] / ring[:, red])
-            bluer = -2.5 * np.log10(ratio)
-        bluer = bluer[np.isfinite(bluer)]
-        if len(bluer) < FEWEST:
-            continue
-        # 1.4826 * 1.2533 / sqrt(n): from the median absolute deviation to the median's error
-        error = 1.858 * np.median(np.abs(bluer - np.median(bluer))) / np.sqrt(len(bluer))
-        if np.median(bluer) < min(BLUER_INSIDE, -2 * error):
-            yield (
-                f"median {BANDS[blue]} - {BANDS[red]} is {-np.median(bluer):.2f} mag less in the "
-                "middle than around it, where galaxies are redder: these look stretched (asinh, "
-                "logarithm); expected fluxes"
-            )
-            return
-
-
-def _colours(facts: _Facts) -> Iterator[str]:
+def _colours(facts: StampStatistics) -> Iterator[str]:
     """Fluxes of galaxies rise from u to z; where their medians fall, the bands are mixed up."""
     flux, bands = np.zeros(len(BANDS)), []
     for b in range(len(BANDS)):

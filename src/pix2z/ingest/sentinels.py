@@ -32,6 +32,9 @@ ROUNDING = 1e-6
 FEWEST_PIXELS = 8
 """In which a value is found at the least."""
 
+FEWEST_PER_STAMP = 4
+"""Pixels of a value in the sky, for each stamp that has any: a normalisation leaves one in each."""
+
 OFTENER, NEIGHBOURS = 10.0, 4
 """A value in the sky is suspect where it is that many times as frequent as the next values below
 and above it: of pixels that are rounded, all are frequent."""
@@ -78,10 +81,12 @@ def repeated_values(
         # 1.4826: MAD of a normal distribution -> its sigma; nothing lies below a sky without noise
         noise = float(1.4826 * np.median(np.abs(there - sky))) or np.inf
         levels, counts = np.unique(there, return_counts=True)
-        suspect = _extreme(levels, sky, noise) | _frequent(levels, counts, sky, noise)
-        for k in np.flatnonzero(suspect & (counts >= 2)):
+        extreme, frequent = _extreme(levels, sky, noise), _frequent(levels, counts, sky, noise)
+        for k in np.flatnonzero((extreme | frequent) & (counts >= 2)):
             value = float(levels[k]) + 0.0  # no -0
             holders = rows[present][np.any(stored == levels[k], axis=1)]
+            if not extreme[k] and counts[k] < FEWEST_PER_STAMP * len(holders):
+                continue
             is_floor = k == 0 and value > sky - HIGHEST_OVER_NOISE * noise
             repeated.append(Repeated(value, band, int(counts[k]), holders, is_floor))
     return repeated

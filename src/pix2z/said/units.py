@@ -12,7 +12,7 @@ from astropy import units
 
 from pix2z.errors import InputError
 from pix2z.imaging import SOFTENED_UNIT
-from pix2z.said import Claim, Said, agreed, numbers, same
+from pix2z.said.claims import Claim, Said, agreed, numbers, same
 
 __all__ = ["Flux", "factor_to", "flux_of", "nanomaggies_in"]
 
@@ -159,7 +159,7 @@ def _parsed(text: str) -> units.UnitBase | None:
 def _spellings(text: str) -> Iterator[str]:
     """Yield a unit as it stands, in the singular, and with the capitals that astropy wants."""
     yield text
-    yield text.removesuffix("s")
+    yield re.sub(r"ies$", "y", text).removesuffix("s")
     if found := re.fullmatch(r"(micro|nano|milli)?janskys?", text, flags=re.IGNORECASE):
         yield (found[1] or "").lower() + "Jansky"
     if found := re.fullmatch(r"([nu]?)jy", text, flags=re.IGNORECASE):
