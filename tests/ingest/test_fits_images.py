@@ -1,5 +1,6 @@
 """FITS cut-outs give the stamps that HDF5 gives, or one line that says why not."""
 
+import gc
 import gzip
 
 import numpy as np
@@ -132,6 +133,7 @@ def test_an_image_per_band_is_read_by_its_name_and_weights_are_left(stored, gala
     images, survey = read(write(tmp_path / "mef.fits", *weights, *hdus))
     np.testing.assert_array_equal(images, galaxies["stamps"][:1])
     assert survey.converted["bands"] == "read as z i r g u, as EXTNAME or FILTER says"
+    assert survey.converted["not used"].startswith("image IVAR_U, image IVAR_G, ")
 
 
 def test_bands_are_known_by_filter_and_chosen_by_extname(stored, galaxies, tmp_path):
@@ -176,6 +178,21 @@ def test_a_band_is_a_letter_alone(text, band):
     assert band_in(text) == band
 
 
+def test_bands_may_have_a_unit_or_a_zero_point_each(stored, galaxies, tmp_path):
+    zero_points, factors = (25.0, 26.0, 27.5, 22.5, 30.0), []
+    hdus = [
+        image(stored[0, n], band, BUNIT="adu", MAGZERO=zero_points[n])
+        for n, band in enumerate(BANDS)
+    ]
+    images, _ = read(write(tmp_path / "zero.fits", *hdus))
+    factors = [10 ** (0.4 * (22.5 - zero_point)) for zero_point in zero_points]
+    np.testing.assert_allclose(images, galaxies["stamps"][:1] * np.float32(factors), rtol=1e-5)
+    hdus = [image(stored[0, 1], "g", BUNIT="nmgy"), image(stored[0, 2], "r", BUNIT="uJy")]
+    images, _ = read(write(tmp_path / "units.fits", *hdus))
+    expected = galaxies["stamps"][:1, :, :, 1:3] * np.float32([1, 1 / 3.631])
+    np.testing.assert_allclose(images[..., 1:3], expected, rtol=1e-5)
+
+
 def test_an_absent_band_is_absent(stored, tmp_path):
     images, survey = read(write(tmp_path / "gri.fits", *per_band(stored[0], "gri", BUNIT="nmgy")))
     assert np.isnan(images).all(axis=(0, 1, 2)).tolist() == [True, False, False, False, True]
@@ -198,6 +215,16 @@ def test_five_files_of_a_galaxy_are_one_row(stored, galaxies, tmp_path, run_inge
     )
     assert report["n_good"] == 3
     assert report["raw"]["sha256"] == total_digest(files_of(folder))
+
+
+def test_headers_of_many_files_are_not_kept(stored, tmp_path):
+    for number in range(12):
+        write(tmp_path / "many" / f"{number:02}.fits", image(stored[number], BUNIT="nmgy"))
+    with open_source(tmp_path / "many") as survey:
+        survey.read_images(0, 12)
+        gc.collect()
+        kept = [one for one in gc.get_objects() if type(one) is fits.ImageHDU]
+        assert len(kept) <= 1
 
 
 def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):

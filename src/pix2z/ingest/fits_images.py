@@ -108,6 +108,7 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
             named = by_band and all(plane.header.band for plane in chosen)
             bands = "".join(str(plane.header.band) for plane in chosen) if named else None
             said = said_together([plane.header for plane in chosen], bands=bands)
+            said = replace(said, unused=_unused(files, chosen))
         check_images(images, said, path, mapping)
         conversion = plan_conversion(images.shape, mapping, said, path)
         with reading_fits(path, "images"):
@@ -123,6 +124,17 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
         yield survey_of(
             path, images, columns, said, conversion, layout="fits", mapping=mapping, others=others
         )
+
+
+def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tuple[str, ...]:
+    """Images of the files that are not read, in words."""
+    used = [id(plane.hdu) for plane in chosen]
+    return tuple(
+        f"image {shown_name(number, hdu)}"
+        for hdus in files.values()
+        for number, hdu in enumerate(hdus)
+        if isinstance(hdu, IMAGES) and hdu.shape and id(hdu) not in used
+    )
 
 
 def _planes(path: Path, hdus: fits.HDUList, key: str) -> list[_Plane]:

@@ -138,7 +138,7 @@ def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -
     surveys: list[RawSurvey] = []
     for paths in members:
         with open_one(paths) as survey:
-            surveys.append(survey)
+            surveys.append(replace(survey, read_images=_closed))  # which holds headers in memory
             _check_alike(surveys[0], survey)
     first = surveys[0]
     return replace(
@@ -148,10 +148,14 @@ def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -
         source=_joined([survey.source for survey in surveys]),
         table=_one_table([survey.table for survey in surveys]),
         converted={
-            name: _joined([survey.converted[name] for survey in surveys])
-            for name in first.converted
+            name: _joined([s.converted[name] for s in surveys if name in s.converted])
+            for name in dict.fromkeys(name for survey in surveys for name in survey.converted)
         },
     )
+
+
+def _closed(start: int, stop: int) -> NDArray[np.float32]:
+    raise InputError(f"rows {start} to {stop}: expected an open file")
 
 
 def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
