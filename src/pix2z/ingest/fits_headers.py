@@ -120,9 +120,10 @@ def _of_each_band(what: str, headers: Sequence[Header]) -> list[Claim]:
         if not claims:
             other = next(claims[0] for claims in each if claims)
             raise InputError(f"{header.name}: expected its {what}, as other bands have: {other}")
-    values = [(claims[0].values or (None,))[0] for claims in each]
-    joined = tuple(values[:1] if len(set(values)) == 1 else values)
-    return [Claim(what, each[0][0].where, None if None in joined else joined)]
+    values = [claims[0].values for claims in each]
+    joined = tuple(value[0] for value in values if value)
+    joined = joined[:1] if len(set(joined)) == 1 else joined
+    return [Claim(what, each[0][0].where, joined if all(values) else None)]
 
 
 def _same_scale(one: float | None, other: float | None) -> bool:

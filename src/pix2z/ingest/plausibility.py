@@ -75,7 +75,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     facts, repeated = _facts_of(survey)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
         return sentinels  # with which no flux means anything
-    facts = facts.of_rows(np.isfinite(facts.total).any(axis=1))
+    facts = facts.of_rows(np.asarray(np.isfinite(facts.total).any(axis=1)))
     n = len(facts.total)
     if n == 0:
         return ()

@@ -77,7 +77,7 @@ def repeated_values(
         there = stored[np.isfinite(stored)]
         if not there.size:
             continue
-        sky = np.median(there)
+        sky = float(np.median(there))
         # 1.4826: MAD of a normal distribution -> its sigma; nothing lies below a sky without noise
         noise = float(1.4826 * np.median(np.abs(there - sky))) or np.inf
         levels, counts = np.unique(there, return_counts=True)
@@ -87,7 +87,7 @@ def repeated_values(
             holders = rows[present][np.any(stored == levels[k], axis=1)]
             if not extreme[k] and counts[k] < FEWEST_PER_STAMP * len(holders):
                 continue
-            is_floor = k == 0 and value > sky - HIGHEST_OVER_NOISE * noise
+            is_floor = bool(k == 0) and value > sky - HIGHEST_OVER_NOISE * noise
             repeated.append(Repeated(value, band, int(counts[k]), holders, is_floor))
     return repeated
 
@@ -109,8 +109,9 @@ def _frequent(
     """Which values in the sky or below it are much more frequent than those next to them."""
     frequent = np.zeros(len(levels), np.bool_)
     often = (counts >= FEWEST_PIXELS) & (levels <= sky + HIGHEST_OVER_NOISE * noise)
-    for k in np.flatnonzero(often):
-        around = np.delete(counts[max(k - NEIGHBOURS, 0) : k + NEIGHBOURS + 1], min(k, NEIGHBOURS))
+    for k in np.flatnonzero(often).tolist():
+        below, above = counts[max(k - NEIGHBOURS, 0) : k], counts[k + 1 : k + NEIGHBOURS + 1]
+        around = np.concatenate([below, above])
         frequent[k] = not around.size or counts[k] >= OFTENER * np.median(around)
     if frequent.any() and _are_counts(levels[~frequent]):
         frequent[:] = False

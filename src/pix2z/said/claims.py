@@ -76,7 +76,7 @@ APPLIED = frozenset({"BSCALE", "BZERO", "BLANK"})
 SAME = 1e-3
 """Relative difference up to which two numbers that a file says are the same."""
 
-Values = tuple[str, ...] | tuple[float, ...]
+Values = tuple[str | float, ...]
 T = TypeVar("T")
 
 
