@@ -80,7 +80,7 @@ def ingest(
     z_min, z_max, pdf_range, z_warnings, classes : as in `RowLimits`; without a `pdf_range` that of
         the PDFs is z_min to z_max.
     duplicate_radius_arcsec : rows of another group within it show the same galaxy.
-    mapping : where layout hdf5 keeps things.
+    mapping : as in `open_source`.
     check_photometry : refuse images that do not look like galaxies in nanomaggies, and positions
         that do not look like degrees.
 

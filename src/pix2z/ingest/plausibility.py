@@ -146,13 +146,13 @@ def _brightness(facts: StampStatistics, band: int) -> Iterator[str]:
     seen = f"median {name} = {mag:.1f} mag, sky noise {times} that of SDSS"
     if mag < BRIGHTEST or ratio > NOISIEST:
         yield (
-            f"{seen}: these look like counts, or a unit smaller than nanomaggies (layout hdf5 "
-            "converts, given ingest.hdf5.unit or zero_point)"
+            f"{seen}: these look like counts, or a unit smaller than nanomaggies "
+            "(given ingest.hdf5.unit or zero_point, they are converted)"
         )
     elif mag > FAINTEST or (ratio < QUIETEST and mag > FAINT_FOR_QUIETEST):
         yield (
             f"{seen}: these look divided by a number, such as 255, or a unit larger than "
-            "nanomaggies (layout hdf5 converts, given ingest.hdf5.unit or zero_point)"
+            "nanomaggies (given ingest.hdf5.unit or zero_point, they are converted)"
         )
 
 
@@ -201,6 +201,6 @@ def _colours(facts: StampStatistics) -> Iterator[str]:
     listed = ", ".join(f"{k[0]} - {k[1]} = {v:.2f}" for k, v in wrong.items())
     yield (
         f"the band order contradicts galaxy colours: median {listed}; what is read as "
-        f"{' '.join(read_as)} looks like {' '.join(looks_like)}{reversed_order} (layout hdf5 sorts "
-        "them, given ingest.hdf5.bands)"
+        f"{' '.join(read_as)} looks like {' '.join(looks_like)}{reversed_order} (given "
+        "ingest.hdf5.bands, they are sorted)"
     )
