@@ -105,7 +105,7 @@ def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
 
     contents = file_contents(file)  # raises where the file cannot be read at all
     layout = detect_layout(file)
-    guess = suggested_mapping(contents) if layout in ("hdf5", "npz") else None
+    guess = suggested_mapping(contents) if layout in ("hdf5", "npz", "npy") else None
     if as_json:
         arrays = [asdict(array) for array in contents]
         print_json({"fits": False, "why": why, "arrays": arrays, "suggested": guess})
