@@ -23,7 +23,13 @@ __all__ = [
     "write_json",
 ]
 
-SUFFIXES = (".h5", ".hdf5", ".npz")
+KINDS = {
+    "HDF5": (".h5", ".hdf5"),
+    "npz": (".npz",),
+    "npy": (".npy",),
+    "FITS": (".fits", ".fit", ".fts", ".fits.gz", ".fits.bz2", ".fits.fz"),
+}
+"""Kind of file -> how the names of raw files of that kind end."""
 
 
 @contextmanager
@@ -116,28 +122,31 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
     Raises
     ------
     InputError
-        There is nothing, or HDF5 and npz files stand side by side.
+        There is nothing, or files of several kinds stand side by side.
     """
     folder = Path(path)
     if not folder.is_dir():
         return (folder,)
     try:
-        found = sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        )
+        there = sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+        found = {one: kind for one in there if (kind := _kind(one)) and one.is_file()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not found:
-        raise InputError(f"{path}: expected a folder with files {', '.join(SUFFIXES)}; has none")
-    zipped = [file for file in found if file.suffix.lower() == ".npz"]
-    if 0 < len(zipped) < len(found):
-        other = next(file for file in found if file not in zipped)
-        raise InputError(
-            f"{path}: expected files of one layout; received {zipped[0].name} and {other.name}"
-        )
+        suffixes = ", ".join(suffix for kind in KINDS.values() for suffix in kind)
+        raise InputError(f"{path}: expected a folder with files {suffixes}; has none")
+    first, *others = found
+    for other in others:
+        if found[other] != found[first]:
+            raise InputError(
+                f"{path}: expected files of one layout; received {first.name} and {other.name}"
+            )
     return tuple(found)
+
+
+def _kind(file: Path) -> str | None:
+    name = file.name.lower()
+    return next((kind for kind, suffixes in KINDS.items() if name.endswith(suffixes)), None)
 
 
 def total_digest(files: Sequence[Path], digests: Sequence[str] | None = None) -> str:

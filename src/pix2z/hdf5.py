@@ -15,6 +15,7 @@ Nothing that a file says of itself is believed. Three things are done about that
 
 import atexit
 import json
+import math
 import os
 import signal
 import struct
@@ -24,7 +25,7 @@ import time
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -37,6 +38,10 @@ from pix2z.errors import InputError
 
 __all__ = [
     "DAMAGE",
+    "MOST_VALUES",
+    "attribute_names",
+    "attribute_values",
+    "dataset_values",
     "find_dataset",
     "has_key",
     "in_one_line",
@@ -67,6 +72,12 @@ DAMAGE = (
 
 LONGEST_TEXT = 1000
 """Characters of an attribute that are kept."""
+
+MOST_VALUES = 64
+"""Values of an attribute that are read."""
+
+STORED_TYPES = (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)
+"""Of attributes that are read."""
 
 LISTED_KEYS = 20
 
@@ -138,40 +149,75 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             file.close()
 
 
-def text_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> str | None:
-    """Text of an attribute, in one line; None where there is none or it is no text."""
-    value = _scalar_attribute(holder, name, path, h5py.h5t.TypeStringID)
-    if isinstance(value, bytes):
-        value = value.decode(errors="surrogateescape")
-    return plain(value)[:LONGEST_TEXT] or None if isinstance(value, str) else None
+def attribute_names(holder: h5py.HLObject, path: str | Path) -> list[str]:
+    """Names of all attributes of an object."""
+    with reading(path, "attributes"):
+        return [str(name) for name in holder.attrs]
 
 
-def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int | None:
-    """Value of an attribute; None where there is none or it is no whole number."""
-    value = _scalar_attribute(holder, name, path, h5py.h5t.TypeIntegerID)
-    return None if value is None else int(value)
+def attribute_values(
+    holder: h5py.HLObject, name: str, path: str | Path
+) -> tuple[str, ...] | tuple[float, ...] | None:
+    """Texts, each in one line, or numbers of an attribute; None where there is none or neither.
 
-
-def _scalar_attribute(
-    holder: h5py.HLObject, name: str, path: str | Path, stored_type: type[h5py.h5t.TypeID]
-) -> Any:
-    """Value of an attribute of one element of that type, else None; no other is ever read.
-
-    A damaged type can turn text into a sequence of variable length, on which HDF5 would crash.
+    No other type, and no more than `MOST_VALUES` values, are ever read: a damaged type can turn
+    text into a sequence of variable length, on which HDF5 would crash.
     """
     with reading(path, f"attribute {name!r}"):
         if name not in holder.attrs:
             return None
-        attribute = holder.attrs.get_id(name)
-        kind = attribute.get_type()
-        if not isinstance(kind, stored_type) or attribute.shape not in ((), (1,)):
-            return None
-        if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
-            answer = _ask_guard(path, str(holder.name), name)
-            if isinstance(answer, str):
-                return answer
-            raise OSError(answer["raised"])
-        return np.asarray(holder.attrs[name]).reshape(-1)[0]
+        stored = holder.attrs.get_id(name)
+        return _values(stored, lambda: holder.attrs[name], path, str(holder.name), name)
+
+
+def dataset_values(
+    dataset: h5py.Dataset, path: str | Path
+) -> tuple[str, ...] | tuple[float, ...] | None:
+    """Texts or numbers of a small dataset, as `attribute_values` of an attribute."""
+    with reading(path, str(dataset.name)):
+        return _values(dataset.id, lambda: dataset[...], path, str(dataset.name))
+
+
+def _values(
+    stored: Any, read: Callable[[], Any], path: str | Path, *place: str
+) -> tuple[str, ...] | tuple[float, ...] | None:
+    """Values of an attribute or dataset whose type and number are looked at first.
+
+    place : where it lies, for the guard.
+    """
+    kind, shape = stored.get_type(), stored.shape
+    if not isinstance(kind, STORED_TYPES) or shape is None:
+        return None
+    if not 1 <= math.prod(shape) <= MOST_VALUES:
+        return None
+    if not isinstance(kind, h5py.h5t.TypeStringID):
+        return tuple(np.asarray(read()).reshape(-1).tolist())
+    if kind.is_variable_str():
+        texts = _ask_guard(path, *place)
+        if not isinstance(texts, list):
+            raise OSError(texts["raised"])
+    else:
+        texts = np.asarray(read(), object).reshape(-1).tolist()
+    return tuple(
+        plain(v.decode(errors="surrogateescape") if isinstance(v, bytes) else str(v))[:LONGEST_TEXT]
+        for v in texts
+    )
+
+
+def text_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> str | None:
+    """Text of an attribute, in one line; None where there is none or it is not one text."""
+    value = _one(attribute_values(holder, name, path))
+    return value or None if isinstance(value, str) else None
+
+
+def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int | None:
+    """Value of an attribute; None where there is none or it is not one whole number."""
+    value = _one(attribute_values(holder, name, path))
+    return value if isinstance(value, int) else None
+
+
+def _one(values: tuple[Any, ...] | None) -> Any:
+    return values[0] if values is not None and len(values) == 1 else None
 
 
 def find_dataset(file: h5py.File, path: str | Path, key: str) -> h5py.Dataset:
@@ -251,16 +297,17 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> None:
         )
 
 
-# The guard. A question to it is a line of JSON, [path] or [path, object, attribute]; so is its
-# answer: null where all of the file was opened, else the attribute's text, or {"raised": why not}.
+# The guard. A question to it is a line of JSON, [path], [path, dataset] or [path, object,
+# attribute]; so is its answer: null where all of the file was opened, else the texts of the dataset
+# or attribute, or {"raised": why not}.
 
 _guard_lock = Lock()
 _guards: dict[int, subprocess.Popen[str]] = {}  # by the process that started it: forks start more
 
 
-def _ask_guard(path: str | Path, *attribute: str) -> Any:
+def _ask_guard(path: str | Path, *place: str) -> Any:
     """Answer of the guard; raise InputError where it ended on the question."""
-    question = json.dumps([str(Path(path).absolute()), *attribute])
+    question = json.dumps([str(Path(path).absolute()), *place])
     answer = ""
     with _guard_lock:
         guard = _guards.get(os.getpid())
@@ -316,11 +363,11 @@ def _guard() -> None:
     for number in (signal.SIGALRM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)  # ends the process even within a call of HDF5
     for line in sys.stdin:
-        path, *attribute = json.loads(line)
+        path, *place = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))
         answer = None
-        if attribute:
-            answer = _variable_text(path, *attribute)
+        if place:
+            answer = _variable_texts(path, *place)
         else:  # whatever is raised, the file's reader will meet and tell
             with suppress(Exception), h5py.File(path, "r") as file:
                 _open_members(file, seen=set(), until=time.monotonic() + LOOKING_SECONDS)
@@ -345,10 +392,11 @@ def _open_members(group: h5py.Group, *, seen: set[int], until: float) -> None:
                 return
 
 
-def _variable_text(path: str, place: str, name: str) -> Any:
+def _variable_texts(path: str, place: str, *name: str) -> Any:
     try:
         with h5py.File(path, "r") as file:
-            value = np.asarray(file[place].attrs[name], object).reshape(-1)[0]
-        return value if isinstance(value, str) else value.decode(errors="replace")
+            held = file[place].attrs[name[0]] if name else file[place][...]
+            values = np.asarray(held, object).reshape(-1)
+        return [v if isinstance(v, str) else v.decode(errors="replace") for v in values]
     except Exception as error:
         return {"raised": str(error) or type(error).__name__}

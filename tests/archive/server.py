@@ -41,11 +41,15 @@ class ServedFile:
 
 @dataclass
 class Archive:
-    """Files by path; `asked` are the paths of all requests, in order."""
+    """Files by path; `asked` are the paths of all requests, in order.
+
+    answers : path -> what is answered there to a query.
+    """
 
     url: str
     files: dict[str, ServedFile] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    answers: dict[str, Callable[[str], bytes]] = field(default_factory=dict)
     released: threading.Event = field(default_factory=threading.Event)
 
     def add(self, path: str, content: bytes) -> ServedFile:
@@ -63,6 +67,9 @@ class Handler(BaseHTTPRequestHandler):
         self.archive.asked.append(self.path)
         missing = ServedFile(b"", etag=None, script=[answer(404, b"<html>no such file</html>")])
         self.file = self.archive.files.get(self.path, missing)
+        path, _, query = self.path.partition("?")
+        if path in self.archive.answers:
+            self.file = ServedFile(self.archive.answers[path](query), etag=None)
         self.file.requests.append(self.seen)
         fault = self.file.script.pop(0) if self.file.script else serve
         try:

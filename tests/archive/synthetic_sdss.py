@@ -4,8 +4,10 @@ They are served under the paths of the Science Archive Server's data release 17.
 """
 
 import bz2
+import re
 from functools import cache
 from io import BytesIO
+from urllib.parse import parse_qs
 
 import numpy as np
 from astropy.io import fits
@@ -125,3 +127,32 @@ def add_field(archive: Archive, run: int, camcol: int, field: int, *, bands: str
 def add_spectrum(archive: Archive, plate: int, mjd: int, fiber: int, **options: object) -> None:
     run2d = str(options.pop("run2d", "26"))
     archive.add(spectrum_path(plate, mjd, fiber, run2d=run2d), spectrum_bytes(**options))
+
+
+SEARCH = "/dr17/SkyServerWS/SearchTools/SqlSearch"
+NEAREST = re.compile(r"SELECT (\d+) AS n,objID FROM dbo\.fGetNearestObjEq\(([^)]*)\)")
+ANSWERED = "n,objID,ra,dec,run,rerun,camcol,field,extinction_r,plate,mjd,fiberID,run2d"
+
+
+def add_search(archive: Archive, *objects: str) -> str:
+    """Answer as SkyServer does with the nearest of `objects`, each "objID,ra,..." to "run2d"."""
+
+    def answer(query: str) -> bytes:
+        (sql,) = parse_qs(query)["cmd"]
+        assert parse_qs(query)["format"] == ["csv"]
+        lines = ["#Table1", ANSWERED]
+        for number, asked in NEAREST.findall(sql):
+            ra, dec, radius = (float(value) for value in asked.split(","))
+            apart = {}
+            for one in objects:
+                _, own_ra, own_dec, *_ = one.split(",")
+                apart[one] = 60 * np.hypot(
+                    (float(own_ra) - ra) * np.cos(np.deg2rad(dec)), float(own_dec) - dec
+                )
+            nearest = min(apart, key=lambda one: apart[one])
+            if apart[nearest] <= radius:
+                lines.append(f"{number},{nearest}")
+        return "\n".join(lines).encode()
+
+    archive.answers[SEARCH] = answer
+    return archive.url + SEARCH

@@ -87,7 +87,10 @@ def test_a_row_that_names_no_spectrum_of_its_own_fails_alone(read, row, reason):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ra,dec\n1,2\n", "columns plate, mjd, fiberid missing; expected plate, mjd, fiberid and "),
+        (
+            "ra,de\n1,2\n",
+            "columns plate, mjd, fiberid missing; expected plate, mjd, fiberid, or ra",
+        ),
         ("plate,mjd,ra\n1,2,3\n", "column fiberid missing; .*; the file has plate, mjd, ra"),
         (f"{HEADER}\n", "expected rows below the header; has none"),
         ("#Table1\n", "not CSV"),
@@ -108,3 +111,34 @@ def test_ids_of_plates_beyond_8191_fit_as_people_write_them(read):
     assert spec_object_id(found) >= 2**63
     assert spec_object_id(found) >> 50 == 12547
     assert (spec_object_id(found) >> 10) % 2**14 == 1302
+
+
+def test_positions_are_enough_where_no_spectrum_is_named(read):
+    text = (
+        "ra,dec,plate,mjd,fiberid,run,camcol,field,objid,ebv\n"
+        "150.5,-2,,,,,,,,\n"
+        "0,0,0,0,0,1000,2,30,1237650000000000001,0.02\n"
+        "151,2,300,51000,1,,,,,\n"
+        "150.5,-2,,,,,,,,\n"
+        "12:30:00,2,,,,,,,,\n"
+        "150,91,,,,,,,,\n"
+    )
+    listed = read(text)
+    one, two, three = listed.objects
+    assert (one.ra, one.dec, one.has_spectrum, one.field, one.object_id) == (
+        150.5,
+        -2,
+        False,
+        None,
+        0,
+    )
+    assert (two.ra, two.dec, two.has_spectrum) == (0, 0, False)
+    assert two.field == Field(301, 1000, 2, 30)
+    assert (object_id(two), spec_object_id(two), object_id(one)) == (1237650000000000001, 0, 1)
+    assert str(one) == "150.50000-2.00000"
+    assert str(three) == "0300-51000-0001"
+    assert [(failure.row, failure.reason) for failure in listed.failures] == [
+        (4, "the same position as in row 1"),
+        (5, "ra: expected degrees from 0 to 360; received '12:30:00'"),
+        (6, "dec: expected degrees from -90 to 90; received '91'"),
+    ]

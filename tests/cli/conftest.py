@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pix2z import cli
 from pix2z.dataset.store import open_galaxies
@@ -26,6 +27,20 @@ def write_hdf5(path, keys):
     with h5py.File(path, "w") as file:
         for key, values in keys.items():
             file[key] = values
+
+
+def write_fits(folder, stamps, object_id, ebv):
+    """Write a cube of all galaxies in nanojansky, and a folder with a file of bands of each."""
+    cube = fits.ImageHDU(stamps * np.float32(3631))
+    cube.header["BUNIT"] = "nJy"
+    table = fits.BinTableHDU(np.rec.fromarrays([object_id, ebv], names="ID,EBV"))
+    fits.HDUList([fits.PrimaryHDU(), cube, table]).writeto(folder / "cube.fits")
+    (folder / "cutouts").mkdir()
+    for number, stamp in enumerate(stamps):
+        primary = fits.PrimaryHDU()
+        primary.header.update(BUNIT="nmgy", ID=int(object_id[number]), EBV=float(ebv[number]))
+        bands = [fits.ImageHDU(stamp[n], name=band) for n, band in enumerate("ugriz")]
+        fits.HDUList([primary, *bands[::-1]]).writeto(folder / f"cutouts/galaxy-{number:02}.fits")
 
 
 def write_layouts(folder: Path, galaxies_path: Path) -> None:
@@ -47,6 +62,12 @@ def write_layouts(folder: Path, galaxies_path: Path) -> None:
     labels["objID"], labels["EBV"] = object_id, ebv
     cube = framed(stamps, side=64, first=16)
     np.savez(folder / "pasquet.npz", cube=cube, labels=labels)
+    arrays = {"stamps": first, "id": object_id, "ebv": ebv}
+    np.savez_compressed(folder / "mine.npz", **arrays)
+    (folder / "arrays").mkdir()
+    for name, values in arrays.items():
+        np.save(folder / f"arrays/{name}.npy", values)
+    write_fits(folder, first, object_id, ebv)
     shutil.copy(galaxies_path, folder / "galaxies.h5")
     with h5py.File(folder / "galaxies.h5", "r+") as file:
         for name in list(file):

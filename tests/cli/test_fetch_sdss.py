@@ -11,7 +11,13 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
 from tests.archive.server import archive_serving, stall
-from tests.archive.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
+from tests.archive.synthetic_sdss import (
+    add_field,
+    add_search,
+    add_spectrum,
+    frame_path,
+    spectrum_path,
+)
 
 FRAME = frame_path("r", 1000, 2, 30)
 LISTED = "plate,mjd,fiberid\n300,51000,1\n300,51000,2\n"
@@ -71,6 +77,23 @@ def test_the_file_lies_beside_the_list_and_what_failed_is_named(run, folder, arc
     assert report[1].startswith("1,0300-51000-0001,http://127.0.0.1:")
 
 
+def test_positions_are_a_list_too_and_what_has_no_redshift_is_said(run, folder, archive):
+    with_spectrum = "1237650000000000001,150.0,2.0,1000,301,2,30,0.2751,300,51000,1,26"
+    without = "1237650000000000002,150.002,2.0,1000,301,2,30,0.2751,null,null,null,null"
+    query_url = add_search(archive, with_spectrum, without)
+    (folder / "lists/galaxies.csv").write_text("ra,dec\n150,2\n150.002,2\n")
+    code, said, errors = run("--query-url", query_url)
+    assert (code, errors) == (0, "")
+    assert said.splitlines()[:2] == [
+        "lists/sdss.h5: 2 of 2 galaxies, from 1 field",
+        "  without a spectrum, and so without a redshift: 1",
+    ]
+    assert "layout: sdss32" in said
+    (folder / "lists/galaxies.csv").write_text("ra,dec\n150.002,2\n")
+    _, said, _ = run("--query-url", query_url)
+    assert "Next:\n\npix2z predict lists/sdss.h5 --model full --out z.csv\n" in said
+
+
 def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(run, folder):
     rows = "".join(f"300,51000,{fiber}\n" for fiber in range(1, 31))
     (folder / "lists/galaxies.csv").write_text(f"plate,mjd,fiberid\n{rows}")
@@ -86,7 +109,7 @@ def test_names_of_files_can_be_given_and_only_some_of_many_failures_are_shown(ru
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("ra,dec\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
+        ("ra,de\n1,2\n", [], "lists/galaxies.csv: columns plate, mjd, fiberid missing"),
         (LISTED, ["--jobs", "9"], "--jobs: expected 1 to 8; received 9"),
         (LISTED, ["--out", "x.csv"], "x.csv: expected a name ending in .h5 or .hdf5"),
     ],

@@ -30,7 +30,7 @@ def run(images_folder, pix2z_in, tmp_path):
 
 ALIKE = [
     ("models/full/pool.json", (), "pool.json: cannot be opened: damaged or not HDF5"),
-    (SDSS, ("--layout", "fits"), "layout: expected one of "),
+    (SDSS, ("--layout", "zip"), "layout: expected one of "),
     (SDSS, ("--layout", "nersc"), "images"),  # another shape than the layout has
     (SDSS, ("--ebv", "dust"), "--ebv: 'dust' is no number, and "),
     (SDSS, ("--ebv", "-0.1"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received '-0.1'"),

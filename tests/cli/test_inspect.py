@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import h5py
@@ -222,3 +223,60 @@ def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match=words):
         read_mapping(None, entries)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("cube.fits", (), ["layout fits, 40 galaxies", "nJy, as BUNIT says: times 0.000275406"]),
+        (
+            "cutouts",
+            ("-m", "ebv=EBV"),
+            ["layout fits, 40 galaxies", "read as z i r g u", "and 35 more"],
+        ),
+        ("mine.npz", ("-m", "images=stamps", "-m", "unit=nmgy"), ["layout npz, 40 galaxies"]),
+        ("arrays/stamps.npy", ("-m", "unit=nmgy"), ["layout npy, 40 galaxies"]),
+        ("mine.npz", (), ["No layout fits: ", "--layout npz -m unit=nanomaggy -m images=stamps"]),
+        ("arrays/stamps.npy", (), ["No layout fits: ", "stamps  (40, 5, 32, 32)"]),
+    ],
+)
+def test_other_files_than_hdf5_are_told_of(images_folder, pix2z_in, name, options, words):
+    code, said, errors = pix2z_in(images_folder, "inspect", name, *options)
+    assert (code, errors) == (0, "")
+    for one in words:
+        assert one in said
+
+
+def test_what_a_file_says_and_what_of_it_is_not_used_is_shown(inspect, sdss32_file, tmp_path):
+    path = tmp_path / "said.h5"
+    shutil.copy(sdss32_file, path)
+    with h5py.File(path, "a") as file:
+        file["images"][...] = file["images"][...][:, ::-1] * 3.631 * 4
+        file["images"].attrs.update(BUNIT="uJy", scale_factor=0.25, bands="zirgu", _FillValue=-99.0)
+        file.attrs["telescope"] = "2.5 m"
+        for role in ("unit", "bands"):
+            file.attrs.pop(role, None)
+    code, said, errors = inspect(path)
+    assert (code, errors) == (0, "")
+    shown = " ".join(said.split())
+    for words in (
+        "bands read as z i r g u, as attribute 'bands' of the images says",
+        "unit uJy, as attribute 'BUNIT' of the images says: times 0.275406 to nanomaggies",
+        "stored numbers times 0.25, as attribute 'scale_factor' of the images says",
+        "masked pixels of -99, as attribute '_FillValue' of the images says",
+        "not used attribute 'telescope' of the file",
+        "No problem found",
+    ):
+        assert words in shown
+
+
+def test_positions_in_hours_and_tenfold_fluxes_are_problems(inspect, sdss32_file, tmp_path):
+    path = tmp_path / "wrong.h5"
+    shutil.copy(sdss32_file, path)
+    with h5py.File(path, "a") as file:
+        file["images"][...] *= 10
+        file["ra"] = np.linspace(0, 23.9, N)
+        file["dec"] = np.linspace(70, -10, N)
+    shown = " ".join(inspect(path)[1].split())
+    assert "these look multiplied by a number, or in another unit" in shown
+    assert "positions (ra, dec): right ascension from 0" in shown

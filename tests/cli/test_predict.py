@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,19 +13,27 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import qp
+import yaml
 
 from pix2z.files import file_digest
 from pix2z.network.estimator import load_pool
 
+ROOT = Path(__file__).parents[2]
 N = 40
 HDF5_OPTIONS = ("-m", "images=pix/stamps", "-m", "bands=zirgu", "-m", "unit=nanomaggy")
 HDF5_COLUMNS = ("-m", "object_id=cat/id", "-m", "ebv=cat/ebv")
+ARRAYS = ("-m", "images=stamps", "-m", "unit=nanomaggy")
 LAYOUTS = {
     "sdss32.h5": (),
     "nersc.h5": (),
     "hdf5.h5": (*HDF5_OPTIONS, *HDF5_COLUMNS),
     "pasquet.npz": (),
     "galaxies.h5": (),
+    "cube.fits": ("-m", "object_id=id", "-m", "ebv=ebv"),
+    "cutouts": ("-m", "object_id=ID", "--ebv", "EBV"),
+    "mine.npz": (*ARRAYS, "-m", "object_id=id", "-m", "ebv=ebv"),
+    "arrays": (*ARRAYS, "-m", "object_id=id", "-m", "ebv=ebv"),
+    "arrays/stamps.npy": (*ARRAYS, "-m", "object_id=id", "--ebv", "ebv"),
 }
 
 
@@ -67,6 +76,48 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     assert "1 flagged (pixels are masked or impossible: 1)\n" in said
     known = "Against 40 redshifts in the file, which may include training galaxies:\nMAE 0."
     assert (known in said) == (name in ("sdss32.h5", "galaxies.h5"))
+
+
+@pytest.mark.parametrize(
+    ("factor", "order", "attributes", "options"),
+    [
+        (3.631, 1, {"BUNIT": "uJy"}, ()),
+        (3.631, 1, {}, ("-m", "unit=uJy")),
+        (10.0, 1, {}, ("-m", "zero_point=25", "--layout", "sdss32")),
+        (4.0, 1, {"scale_factor": 0.25}, ()),
+        (1.0, -1, {"bands": "zirgu"}, ()),
+        (1.0, -1, {}, ("-m", "bands=zirgu")),
+    ],
+)
+def test_units_and_bands_said_or_given_change_no_redshift(
+    run, images_folder, pool, tmp_path, factor, order, attributes, options
+):
+    raw = tmp_path / "raw.h5"
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["images"][...] = file["images"][...][:, ::order] * factor
+        file["images"].attrs.update(attributes)
+    code, _, errors = run(raw, *options)
+    assert code == 0, errors
+    table = pq.read_table(tmp_path / "z.parquet").to_pandas()
+    object_id, direct = expected(images_folder, pool)
+    pd.testing.assert_frame_equal(table, direct.to_pandas(object_id), rtol=1e-3)
+
+
+def test_an_entry_of_params_yaml_holds_for_a_layout_that_is_recognised(
+    run, images_folder, pool, tmp_path
+):
+    raw, params = tmp_path / "raw.h5", tmp_path / "mine.yaml"
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["images"][...] *= 3.631
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["ingest"]["hdf5"]["unit"] = "uJy"
+    params.write_text(yaml.safe_dump(content))
+    code, _, errors = run(raw, "--params", params)
+    assert code == 0, errors
+    z = pq.read_table(tmp_path / "z.parquet")["pix2z_z_mean"].to_numpy()
+    np.testing.assert_allclose(z, expected(images_folder, pool)[1].z_mean, rtol=1e-3)
 
 
 def test_pdfs_lie_beside_and_metadata_names_model_and_input(run, tmp_path, images_folder, pool):

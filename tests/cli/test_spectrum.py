@@ -30,9 +30,13 @@ def read(path):
         return {key: file[key][...] for key in file if key != "basis"}, dict(file.attrs)
 
 
-def test_spectra_are_those_of_the_network_in_the_order_of_the_file(run, images_folder, tmp_path):
+@pytest.mark.parametrize("layout", ["sdss32.h5", "cube.fits"])
+def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
+    run, images_folder, tmp_path, layout
+):
     galaxies, _ = read(images_folder / "galaxies.h5")
-    code, said, errors = run("sdss32.h5")
+    keys = ("-m", "object_id=id", "-m", "ebv=ebv") if layout == "cube.fits" else ()
+    code, said, errors = run(layout, *keys)
     assert code == 0, errors
     found, attributes = read(tmp_path / "s.hdf5")
     network = load_spectrum_estimator(images_folder / "spectrum/models/full")
@@ -46,8 +50,8 @@ def test_spectra_are_those_of_the_network_in_the_order_of_the_file(run, images_f
     assert (found["flux_error95"] > found["flux_error"]).all()
     assert attributes["model_digest"] == network.digest
     assert attributes["arm"] == "full"
-    assert attributes["input"] == "sdss32.h5"
-    assert file_digest(images_folder / "sdss32.h5") in attributes["input_sha256"]
+    assert attributes["input"] == layout
+    assert file_digest(images_folder / layout) in attributes["input_sha256"]
     assert said.startswith("40 galaxies in ")
     assert said.endswith("\n1 flagged (pixels are masked or impossible: 1)\n")
 

@@ -52,7 +52,7 @@ WRONG = [
     ("promotion.no_loss", []),
     ("promotion.calibration.coverage_68", 1.5),
     ("ingest.source", 3),
-    ("ingest.layout", "npz"),
+    ("ingest.layout", "zip"),
     ("ingest.check_photometry", "perhaps"),
     ("ingest.z_max", math.inf),
     ("ingest.hdf5", None),

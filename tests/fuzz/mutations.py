@@ -18,7 +18,7 @@ def mutate(original: Path, target: Path, *, seed: int) -> None:
     """Write a damaged copy of a file, the same for the same seed."""
     rng = np.random.default_rng(seed)
     shutil.copyfile(original, target)
-    inner = damage_npz if original.suffix == ".npz" else damage_hdf5
+    inner = {".npz": damage_npz, ".fits": damage_bytes}.get(original.suffix, damage_hdf5)
     (damage_bytes if rng.random() < 0.5 else inner)(target, rng)
 
 

@@ -1,4 +1,4 @@
-"""Six whole files, one for each way in which galaxies are kept, before they are damaged."""
+"""Whole files, one for each way in which galaxies are kept, before they are damaged."""
 
 from functools import partial
 from pathlib import Path
@@ -30,4 +30,5 @@ LAYOUTS = {
     "pasquet.npz": (partial(write, layout="pasquet"), []),
     "compressed.npz": (partial(write, layout="pasquet", compressed=True), []),
     "galaxies.h5": (write_ingested, []),
+    "cube.fits": (partial(write, layout="fits"), ["-m", "redshift=z"]),
 }

@@ -84,7 +84,8 @@ def _layout_and_mapping(options: list[str]):
     from pix2z.cli.reading import read_mapping
 
     entries = [value for value in options if "=" in value]
-    return ("hdf5" if entries else None), read_mapping(None, entries)
+    layout = options[options.index("--layout") + 1] if "--layout" in options else None
+    return layout, read_mapping(None, entries)
 
 
 def _command(*arguments: str) -> dict:

@@ -86,6 +86,7 @@ def opened(written):
     def open_layout(layout, *, dropped=(), ebv_key=None):
         keys = {role: key for role, key in USER_KEYS.items() if key[4:] not in dropped}
         mapping = Hdf5Mapping(images="pix/stamps", unit="nanomaggy", **keys)
+        mapping = mapping if layout == "hdf5" else None
         path = written(layout, dropped=dropped)
         return open_source(path, layout=layout, mapping=mapping, ebv_key=ebv_key)
 

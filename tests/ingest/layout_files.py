@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from astropy.io import fits
 
 N_PARENTS = 40
 N_MOVED = 10
@@ -73,6 +74,12 @@ def write_layout(path: Path, layout: str, galaxies: Arrays, *, compressed: bool 
     if layout == "pasquet":
         save = np.savez_compressed if compressed else np.savez
         save(path, cube=_framed(stamps, side=64, first=16), labels=_labels(columns, len(stamps)))
+        return path
+    if layout == "fits":
+        cube = fits.ImageHDU(stamps.transpose(0, 3, 1, 2))
+        cube.header["BUNIT"] = "nmgy"
+        table = fits.BinTableHDU(np.rec.fromarrays(list(columns.values()), names=list(columns)))
+        fits.HDUList([fits.PrimaryHDU(), cube, table]).writeto(path)
         return path
     if layout == "hdf5":
         content = {"pix/stamps": stamps} | {f"cat/{k}": v for k, v in columns.items()}

@@ -130,7 +130,10 @@ def test_what_ingest_writes_can_be_read_again(galaxies_path):
             "expected schema_version 1, as ingest writes; received 99",
         ),
         (lambda file: file.pop("ebv"), "key 'ebv' is missing"),
-        (lambda file: file.attrs.update(unit="Jy"), "expected images in nanomaggies"),
+        (
+            lambda file: file.attrs.update(unit="adu"),
+            "attribute 'unit' of the file 'adu': expected",
+        ),
     ],
 )
 def test_a_galaxies_file_that_is_not_one_is_named(galaxies_path, change, words):

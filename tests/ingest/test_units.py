@@ -8,11 +8,18 @@ from astropy import units as u
 from pix2z.errors import InputError
 from pix2z.hdf5 import open_hdf5
 from pix2z.ingest.attributes import read_attributes
-from pix2z.ingest.units import flux_of, nanomaggies_in, require_nanomaggies
+from pix2z.said.claims import Claim, Said
+from pix2z.said.units import flux_of, nanomaggies_in
+
+
+def said_unit(unit, where="attribute 'unit' of the images"):
+    return Said((Claim("unit", where, (unit,)),))
 
 
 def flux(said=None, **given):
-    return flux_of(said or {}, "raw.h5", **{"unit": None, "zero_point": None} | given)
+    """One factor and its words."""
+    (factor,), words = flux_of(said or Said(), "raw.h5", **given)
+    return factor, words
 
 
 @pytest.mark.parametrize(
@@ -50,7 +57,7 @@ def test_an_attribute_that_parses_is_enough(tmp_path, name, holder):
         file[holder].attrs[name] = "uJy"
     with open_hdf5(path) as file:
         said = read_attributes(file, file["images"], path)
-    factor, words = flux(said.units)
+    factor, words = flux(said)
     assert factor == pytest.approx(1e3 / 3631)
     assert f"uJy, as attribute {name!r} of the " in words
     assert "times 0.275406 to nanomaggies" in words
@@ -58,7 +65,7 @@ def test_an_attribute_that_parses_is_enough(tmp_path, name, holder):
 
 @pytest.mark.parametrize("given", [{"unit": "Jy"}, {"zero_point": 22.5}])
 def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(given):
-    said = {"attribute 'unit' of the images": "nJy"}
+    said = said_unit("nJy")
     with pytest.raises(InputError, match="attribute 'unit' of the images 'nJy' contradicts"):
         flux(said, **given)
     assert flux(said, unit="1e-3 uJy")[0] == pytest.approx(1 / 3631)
@@ -68,18 +75,19 @@ def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(given):
     ("unit", "words"),
     [
         (None, "assumed nanomaggy: no attribute 'unit'"),
-        ("3.631e-6 Jy", "nanomaggy, as attribute 'unit' of the file says"),
+        ("3.631e-6 Jy", "3.631e-6 Jy, as attribute 'unit' of the file says"),
         ("softened to [0, 1], no flux", "softened to [0, 1], no flux"),
-        ("nJy", None),
         ("nanomaggy / arcsec2", None),
         ("ADU", None),
     ],
 )
-def test_a_known_layout_is_in_nanomaggies_or_softened(unit, words):
-    said = {"attribute 'unit' of the file": unit} if unit else {}
+def test_a_known_layout_is_in_nanomaggies_or_softened_where_it_says_nothing_else(unit, words):
+    said = said_unit(unit, "attribute 'unit' of the file") if unit else Said()
     if words:
-        assert require_nanomaggies(said, "raw.h5") == (1.0, words)
+        assert flux(said, assumed=True) == (1.0, words)
         return
-    expected = r"raw\.h5: expected images in nanomaggies; .* 'unit' of the file .*layout hdf5 with"
+    expected = (
+        r"raw\.h5: attribute 'unit' of the file .*: expected a flux density .*ingest.hdf5.unit"
+    )
     with pytest.raises(InputError, match=expected):
-        require_nanomaggies(said, "raw.h5")
+        flux(said, assumed=True)

@@ -21,6 +21,7 @@ __all__ = [
     "RELEASE",
     "SDSS_TERMS",
     "SDSS_URL",
+    "SKYSERVER_URL",
     "RemoteFile",
     "SdssArchive",
     "checked_base",
@@ -46,6 +47,8 @@ NERSC_TERMS = (
 SDSS_URL = "https://data.sdss.org"
 RELEASE = 17
 """Data release of SDSS whose paths are used."""
+
+SKYSERVER_URL = f"https://skyserver.sdss.org/dr{RELEASE}/SkyServerWS/SearchTools/SqlSearch"
 
 SDSS_TERMS = (
     "Acknowledge SDSS as https://www.sdss.org/collaboration/citing-sdss/ asks; for its data "
@@ -83,10 +86,14 @@ def checked_base(url: str) -> str:
 
 @dataclass(frozen=True)
 class SdssArchive:
-    """The Science Archive Server, or another with the same paths, and the cache of its files."""
+    """The Science Archive Server, or another with the same paths, and the cache of its files.
+
+    query_url : of SkyServer's search by SQL, or of a server that answers as it does.
+    """
 
     base_url: str
     cache: Path
+    query_url: str
 
     def spectrum(self, listed: SdssObject) -> RemoteFile:
         """Return where the spectrum of an object comes from, and where it is kept."""

@@ -2,7 +2,8 @@
 
 A corrected frame (``frame-[ugriz]-RRRRRR-C-FFFF.fits[.bz2]``) holds sky-subtracted nanomaggies in
 its primary HDU, 1489 x 2048, with a TAN projection; the five bands are shifted against each other
-by up to 12 pixels.
+by up to 12 pixels. What a header says (`said`) is held to that: another flux unit is converted,
+counts, another pixel scale or another band are refused.
 """
 
 import bz2
@@ -18,12 +19,15 @@ from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
-from pix2z.archive.sdss_spectra import FITS_DAMAGE
 from pix2z.errors import InputError
-from pix2z.imaging import BANDS, STAMP_SIDE
+from pix2z.fits import FITS_DAMAGE
+from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.said.claims import bands_of, header_said
+from pix2z.said.units import flux_of
 
 __all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]
 
@@ -35,6 +39,9 @@ LARGEST_FRAME = 2**28
 """Bytes, unpacked; SDSS's have 12 million."""
 
 CHUNK = 2**20
+
+SAME_SCALE = 0.01
+"""Relative difference of a pixel scale from SDSS's, which varies by 0.1 %."""
 
 MARGIN = 16
 """Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""
@@ -57,12 +64,13 @@ def read_frame(path: str | Path) -> Frame:
 def read_frames(paths: Mapping[str, Path]) -> dict[str, Frame]:
     """Read the frames of several bands, two at a time: unpacking one takes about a second.
 
-    paths : band -> file. Raises InputError as `read_frame` does.
+    paths : band -> file. Raises InputError as `read_frame` does, and where a frame is of another
+    band than it is taken for.
     """
     with ThreadPoolExecutor(UNPACKERS) as unpackers:
         contents = unpackers.map(_unpacked, paths.values())
         return {
-            band: _parsed(path, content)
+            band: _parsed(path, content, band)
             for (band, path), content in zip(paths.items(), contents, strict=True)
         }
 
@@ -84,7 +92,7 @@ def _unpacked(path: str | Path) -> bytes:
     return bytes(content)
 
 
-def _parsed(path: str | Path, content: bytes) -> Frame:
+def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)  # what is wrong ends in an error below
         try:
@@ -94,9 +102,32 @@ def _parsed(path: str | Path, content: bytes) -> Frame:
                 raise InputError(f"{path}: expected an image in the primary HDU")
             if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
                 raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
-            return Frame(Path(path), np.asarray(pixels, np.float32), WCS(header))
+            wcs = WCS(header)
+            factor = _checked(path, header, wcs, band)
+            return Frame(Path(path), np.asarray(pixels, np.float32) * factor, wcs)
         except FITS_DAMAGE as error:
             raise _no_frame(path, error) from error
+
+
+def _checked(path: str | Path, header: fits.Header, wcs: WCS, band: str | None) -> np.float32:
+    """Nanomaggies in the frame's unit; raise InputError where its header tells of no such frame."""
+    said = header_said(header)
+    factor, _ = flux_of(said, path, assumed=True)
+    # Corrected frames still name the bias of the counts that they were made of.
+    if header.get("SOFTBIAS") and not said.of("unit", "zero_point"):
+        raise InputError(
+            f"{path}: SOFTBIAS {header['SOFTBIAS']!r} without BUNIT: expected a corrected frame, "
+            "in nanomaggies; received counts"
+        )
+    if band is not None:
+        bands_of(said, path, given=band)
+    scales = proj_plane_pixel_scales(wcs) * 3600
+    if np.abs(scales / PIXEL_SCALE - 1).max() > SAME_SCALE:
+        raise InputError(
+            f"{path}: expected pixels of {PIXEL_SCALE} arcsec; received, by its WCS (CD or CDELT), "
+            f"{scales[0]:.3g} x {scales[1]:.3g}"
+        )
+    return np.float32(factor[0])
 
 
 def _no_frame(path: str | Path, error: Exception) -> InputError:

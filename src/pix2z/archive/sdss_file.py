@@ -1,7 +1,8 @@
 """Galaxies with stamps and spectra -> raw HDF5 in layout `sdss32`, appended field by field.
 
 Beside the keys of NERSC's files there are `zwarning`, `class` and the group `spectra`: `loglam`
-(L,), `flux`, `ivar` and `model` (N, L).
+(L,), `flux`, `ivar` and `model` (N, L). Galaxies without a spectrum have NaN, ZWARNING -1 and no
+class; a file of such galaxies alone has none of these keys, and no redshifts.
 """
 
 import re
@@ -27,7 +28,7 @@ __all__ = ["FetchedGalaxy", "object_id", "raw_writer", "soften", "spec_object_id
 
 SOURCE = (
     f"real SDSS galaxies, data release {RELEASE}: images cut from corrected frames at the "
-    "positions of the spectra, redshifts from the spectra"
+    "positions of the spectra or of the imaging's objects, redshifts from the spectra"
 )
 SOFTENED_SOURCE = f"{SOURCE}; pixels softened to [0, 1], no fluxes any more"
 
@@ -46,30 +47,41 @@ Append = Callable[[Sequence["FetchedGalaxy"]], None]
 class FetchedGalaxy:
     """A galaxy that is complete.
 
+    spectrum : None where it has none. arrays : flux, ivar and model (L,) on the common grid.
     stamp : (32, 32, 5) nanomaggies, NaN off a frame and where there is none.
-    arrays : flux, ivar and model (L,) on the common grid.
     """
 
     listed: SdssObject
-    spectrum: SdssSpectrum
-    stamp: NDArray[np.float32]
+    spectrum: SdssSpectrum | None
     arrays: Spectral
+    stamp: NDArray[np.float32]
+
+    @property
+    def position(self) -> tuple[float, float]:
+        """RA and Dec in degrees, at which it was cut."""
+        at = self.spectrum or self.listed
+        return at.ra, at.dec
 
 
 def object_id(listed: SdssObject) -> int:
     """Id that people can read, of 14 digits: plate, mjd (5), fiber (4).
 
-    SDSS's own 64-bit id of a spectrum leaves the range of an int64 at plate 8192.
+    SDSS's own 64-bit id of a spectrum leaves the range of an int64 at plate 8192. Without a
+    spectrum it is the id of SDSS's imaging, else the number of the row.
     """
+    if not listed.has_spectrum:
+        return listed.object_id or listed.row
     return listed.plate * 10**9 + listed.mjd * 10**4 + listed.fiber
 
 
 def spec_object_id(listed: SdssObject) -> int:
-    """SDSS's id of a spectrum (specObjID), as its data releases since the eighth make it.
+    """SDSS's id of a spectrum (specObjID), as its data releases since the eighth make it; or 0.
 
     From the highest bit down: plate (14), fiber (12), mjd - 50000 (14), run2d (14), 10 of zero;
     run2d vN_M_P counts as 10000 (N - 5) + 100 M + P.
     """
+    if not listed.has_spectrum:
+        return 0
     boss = BOSS_RUN2D.fullmatch(listed.run2d)
     if boss is None:
         run2d = int(listed.run2d)
@@ -81,7 +93,7 @@ def spec_object_id(listed: SdssObject) -> int:
 
 
 @contextmanager
-def raw_writer(path: Path, *, has_ebv: bool, softened: bool) -> Iterator[Append]:
+def raw_writer(path: Path, *, has_ebv: bool, has_spectra: bool, softened: bool) -> Iterator[Append]:
     """Yield a function that appends galaxies to the file, which has its name at the end.
 
     Raises
@@ -101,35 +113,50 @@ def raw_writer(path: Path, *, has_ebv: bool, softened: bool) -> Iterator[Append]
             bands=BANDS,
             pixel_scale=PIXEL_SCALE,
         )
-        file["spectra/loglam"] = LOGLAM
-        file["spectra/loglam"].attrs["unit"] = "log10(Angstrom), vacuum, observed"
+        if has_spectra:
+            file["spectra/loglam"] = LOGLAM
+            file["spectra/loglam"].attrs["unit"] = "log10(Angstrom), vacuum, observed"
 
         def append(galaxies: Sequence[FetchedGalaxy]) -> None:
-            _append(file, _rows(galaxies, has_ebv=has_ebv, softened=softened))
+            rows = _rows(galaxies, softened=softened)
+            rows |= _of_spectra(galaxies) if has_spectra else {}
+            if has_ebv:
+                rows["e_bv"] = np.array([one.listed.ebv for one in galaxies], np.float32)
+            _append(file, rows)
 
         yield append
 
 
-def _rows(galaxies: Sequence[FetchedGalaxy], *, has_ebv: bool, softened: bool) -> Arrays:
+def _rows(galaxies: Sequence[FetchedGalaxy], *, softened: bool) -> Arrays:
     stamps = np.array([galaxy.stamp for galaxy in galaxies])
-    spectra = [galaxy.spectrum for galaxy in galaxies]
-    objects = [galaxy.listed for galaxy in galaxies]
-    rows: Arrays = {
+    ra, dec = np.array([galaxy.position for galaxy in galaxies], np.float64).T
+    return {
         "images": np.moveaxis(soften(stamps) if softened else stamps, -1, 1),
-        "specz_redshift": np.array([one.z for one in spectra], np.float32),
-        "specz_redshift_err": np.array([one.z_error for one in spectra], np.float32),
-        "ra": np.array([one.ra for one in spectra], np.float64),
-        "dec": np.array([one.dec for one in spectra], np.float64),
-        "ObjID": np.array([object_id(one) for one in objects], np.int64),
-        "specObjID": np.array([spec_object_id(one) for one in objects], np.uint64),
-        "zwarning": np.array([one.z_warning for one in spectra], np.int32),
-        "class": np.array([one.spectral_class.encode() for one in spectra], CLASS_DTYPE),
+        "ra": ra,
+        "dec": dec,
+        "ObjID": np.array([object_id(galaxy.listed) for galaxy in galaxies], np.int64),
     }
-    if has_ebv:
-        rows["e_bv"] = np.array([one.ebv for one in objects], np.float32)
-    for name in galaxies[0].arrays:
-        rows[f"spectra/{name}"] = np.array([galaxy.arrays[name] for galaxy in galaxies])
-    return rows
+
+
+def _of_spectra(galaxies: Sequence[FetchedGalaxy]) -> Arrays:
+    said = [
+        (one.z, one.z_error, one.z_warning, one.spectral_class.encode())
+        if (one := galaxy.spectrum)
+        else (np.nan, np.nan, -1, b"")
+        for galaxy in galaxies
+    ]
+    z, z_error, z_warning, spectral_class = zip(*said, strict=True)
+    return {
+        "specz_redshift": np.array(z, np.float32),
+        "specz_redshift_err": np.array(z_error, np.float32),
+        "zwarning": np.array(z_warning, np.int32),
+        "class": np.array(spectral_class, CLASS_DTYPE),
+        "specObjID": np.array([spec_object_id(galaxy.listed) for galaxy in galaxies], np.uint64),
+        **{
+            f"spectra/{name}": np.array([galaxy.arrays[name] for galaxy in galaxies])
+            for name in galaxies[0].arrays
+        },
+    }
 
 
 def _append(file: h5py.File, rows: Arrays) -> None:

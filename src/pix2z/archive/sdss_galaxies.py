@@ -1,30 +1,34 @@
-"""From a list of SDSS objects to one raw HDF5 file: spectra, then frames, then stamps.
+"""From a list of SDSS objects to one raw HDF5 file: queries, spectra, then frames, then stamps.
 
-The spectrum names the field of the image where the list does not. Galaxies are cut field by field,
-so each frame is fetched and unpacked once, and no more than one field is in memory. Whatever came
-stays in the cache, stamps too, so that going on after an interruption neither fetches nor unpacks
-anything again.
+SkyServer is asked about objects of which only the position is known. The spectrum names the field
+of the image where the list does not. Galaxies are cut field by field, so each frame is fetched and
+unpacked once, and no more than one field is in memory. Whatever came stays in the cache, stamps
+too, so that going on after an interruption neither fetches nor unpacks anything again.
 """
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from urllib3 import Retry
 
-from pix2z.archive.addresses import SDSS_URL, SdssArchive, checked_base
+from pix2z.archive.addresses import SDSS_URL, SKYSERVER_URL, SdssArchive, checked_base
 from pix2z.archive.download import Report
 from pix2z.archive.http_answers import NotFoundError
 from pix2z.archive.many_downloads import PATIENCE_WITH_MANY, Download, downloads
 from pix2z.archive.sdss_file import FetchedGalaxy, raw_writer
 from pix2z.archive.sdss_list import Failure, Field, ObjectList, SdssObject
-from pix2z.archive.sdss_spectra import SdssSpectrum, Spectral, on_common_grid, read_sdss_spectrum
+from pix2z.archive.sdss_query import with_fields
+from pix2z.archive.sdss_spectra import NO_SPECTRUM, on_common_grid, read_sdss_spectrum
 from pix2z.archive.sdss_stamps import cut_field
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import atomic_path, named_write_errors
-from pix2z.imaging import BANDS
+from pix2z.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["Outcome", "failures_path", "fetch_galaxies"]
 
@@ -33,11 +37,12 @@ __all__ = ["Outcome", "failures_path", "fetch_galaxies"]
 class Outcome:
     """What came of a list; failures in its order.
 
-    n_fields : that galaxies were cut from.
+    n_spectra : of the galaxies, with a spectrum. n_fields : that galaxies were cut from.
     absent : band -> galaxies without a frame in it.
     """
 
     n_galaxies: int
+    n_spectra: int
     n_fields: int
     failures: tuple[Failure, ...]
     absent: Mapping[str, int]
@@ -54,6 +59,7 @@ def fetch_galaxies(
     *,
     cache: Path,
     base_url: str = SDSS_URL,
+    query_url: str = SKYSERVER_URL,
     jobs: int = 4,
     softened: bool = False,
     force: bool = False,
@@ -67,11 +73,12 @@ def fetch_galaxies(
 
     Parameters
     ----------
+    base_url, query_url : where files come from, and whom to ask about positions.
     jobs : files fetched at a time.
     softened : write `soften`ed pixels instead of nanomaggies.
     force : fetch again what is in the cache.
     patience : of each file, as for `download`.
-    progress : called after each file: "spectra" or "frames", files done, files in all.
+    progress : called after each file: "queries", "spectra" or "frames", files done, files in all.
 
     Raises
     ------
@@ -80,33 +87,49 @@ def fetch_galaxies(
     Pix2zError
         The server gives nothing any more; what has come is kept.
     """
-    archive = SdssArchive(checked_base(base_url), cache)
+    archive = SdssArchive(checked_base(base_url), cache, checked_base(query_url))
     failures, absent = [*objects.failures], dict.fromkeys(BANDS, 0)
-    n_galaxies = n_fields = 0
-    with (
-        raw_writer(out, has_ebv=objects.has_ebv, softened=softened) as append,
-        downloads(jobs=jobs, force=force, patience=patience, progress=progress) as fetch_all,
-    ):
-        try:
-            fields = _sorted_by_field(objects.objects, archive, fetch_all, failures)
-            for galaxies, bands in _cut_fields(fields, archive, fetch_all, failures):
-                append(galaxies)
-                n_galaxies += len(galaxies)
-                n_fields += 1
-                for band in set(BANDS) - bands:
-                    absent[band] += len(galaxies)
-        except Pix2zError as error:
-            kept = f"what has come is kept in {cache}, and the same command goes on from it"
-            raise Pix2zError(f"{error}; {kept}") from error
-        failures.sort(key=lambda failure: failure.row)
-        _write_failures(failures_path(out), failures)
-        if not n_galaxies:
-            raise InputError(
-                f"{objects.path}: none of {len(failures)} galaxies could be made, so {out} is not "
-                f"written; the first, {failures[0].name}: {failures[0].reason} (all reasons: "
-                f"{failures_path(out)})"
-            )
-    return Outcome(n_galaxies, n_fields, tuple(failures), absent)
+    n_galaxies = n_spectra = n_fields = 0
+    with downloads(jobs=jobs, force=force, patience=patience, progress=progress) as fetch_all:
+        with _what_came_is_kept(cache):
+            known = with_fields(objects.objects, archive, fetch_all, failures)
+        writer = raw_writer(
+            out,
+            has_ebv=objects.has_ebv or any(math.isfinite(one.ebv) for one in known),
+            has_spectra=any(one.has_spectrum for one in known),
+            softened=softened,
+        )
+        with writer as append:
+            with _what_came_is_kept(cache):
+                fields = _sorted_by_field(known, archive, fetch_all, failures)
+                for galaxies, bands in _cut_fields(fields, archive, fetch_all, failures):
+                    append(galaxies)
+                    n_galaxies += len(galaxies)
+                    n_spectra += sum(galaxy.spectrum is not None for galaxy in galaxies)
+                    n_fields += 1
+                    for band in set(BANDS) - bands:
+                        absent[band] += len(galaxies)
+            failures.sort(key=lambda failure: failure.row)
+            _write_failures(failures_path(out), failures)
+            if not n_galaxies:
+                raise InputError(
+                    f"{objects.path}: none of {len(failures)} galaxies could be made, so {out} is "
+                    f"not written; the first, {failures[0].name}: {failures[0].reason} (all "
+                    f"reasons: {failures_path(out)})"
+                )
+    return Outcome(n_galaxies, n_spectra, n_fields, tuple(failures), absent)
+
+
+@contextmanager
+def _what_came_is_kept(cache: Path) -> Iterator[None]:
+    """Say so where the server gives nothing any more."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Pix2zError as error:
+        kept = f"what has come is kept in {cache}, and the same command goes on from it"
+        raise Pix2zError(f"{error}; {kept}") from error
 
 
 def _sorted_by_field(
@@ -117,13 +140,18 @@ def _sorted_by_field(
 ) -> dict[Field, list[SdssObject]]:
     """Fetch the spectra, and sort the objects by the field of their image."""
     fields: dict[Field, list[SdssObject]] = {}
-    files = [archive.spectrum(listed) for listed in objects]
-    for listed, file, result in zip(objects, files, fetch_all(files, "spectra"), strict=True):
-        if isinstance(result, Pix2zError):
-            failures.append(_failure(listed, result))
-            continue
+    files = [archive.spectrum(listed) for listed in objects if listed.has_spectrum]
+    results = zip(files, fetch_all(files, "spectra"), strict=True)
+    for listed in objects:
         try:
-            fields.setdefault(listed.field or _field_of(file.path, listed), []).append(listed)
+            field = listed.field
+            if listed.has_spectrum:
+                file, result = next(results)
+                if isinstance(result, Pix2zError):
+                    raise InputError(str(result))
+                field = field or _field_of(file.path, listed)
+            if field is not None:
+                fields.setdefault(field, []).append(listed)
         except InputError as error:
             failures.append(_failure(listed, error))
     return fields
@@ -183,25 +211,28 @@ def _cut(
 
     digests : band -> SHA-256 of the frame that is in the cache.
     """
-    complete: list[tuple[SdssObject, SdssSpectrum, Spectral]] = []
+    complete: list[FetchedGalaxy] = []
+    blank = np.full((STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.nan, np.float32)
     for listed in members:
         try:
-            spectrum = read_sdss_spectrum(archive.spectrum(listed).path)
-            complete.append((listed, spectrum, on_common_grid(spectrum)))
+            spectrum, arrays = None, NO_SPECTRUM
+            if listed.has_spectrum:
+                spectrum = read_sdss_spectrum(archive.spectrum(listed).path)
+                arrays = on_common_grid(spectrum)
+            complete.append(FetchedGalaxy(listed, spectrum, arrays, blank))
         except InputError as error:
             failures.append(_failure(listed, error))
     if not complete:
         return []
     frame_paths = {band: archive.frame(field, band).path for band in digests}
-    positions = [(spectrum.ra, spectrum.dec) for _, spectrum, _ in complete]
+    positions = [galaxy.position for galaxy in complete]
     stamps, reasons = cut_field(archive.stamps_path(field), positions, frame_paths, digests=digests)
     galaxies = []
     for galaxy, stamp, reason in zip(complete, stamps, reasons, strict=True):
-        listed, spectrum, arrays = galaxy
         if reason:
-            failures.append(Failure(listed.row, str(listed), reason))
+            failures.append(Failure(galaxy.listed.row, str(galaxy.listed), reason))
         else:
-            galaxies.append(FetchedGalaxy(listed, spectrum, stamp, arrays))
+            galaxies.append(replace(galaxy, stamp=stamp))
     return galaxies
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 from pix2z.errors import InputError
 from pix2z.hdf5 import plain
 
-__all__ = ["Failure", "Field", "ObjectList", "SdssObject", "read_objects"]
+__all__ = [
+    "Failure",
+    "Field",
+    "ObjectList",
+    "SdssObject",
+    "object_of",
+    "read_objects",
+    "read_table",
+]
 
 DEFAULT_RUN2D = "26"
 """Reduction of the spectra of SDSS-I and II; 103 and 104 are SEGUE's, v5_... those of BOSS."""
@@ -18,6 +26,8 @@ DEFAULT_RERUN = 301
 """Processing of the images in every data release since the eighth."""
 
 RUN2D = re.compile(r"26|103|104|v5_\d{1,3}_\d{1,3}")
+
+OBJECT_ID = re.compile(r"\d{1,19}")
 
 WHOLE_NUMBER = re.compile(r"(\d{1,18})(?:\.0*)?")
 
@@ -28,6 +38,9 @@ NEEDED = {"plate": (1, 99_999), "mjd": (1, 99_999), "fiberid": (1, 9_999)}
 OF_IMAGE = {"run": (1, 999_999), "camcol": (1, 6), "field": (0, 9_999)}
 RERUN = (1, 9_999)
 """Column -> least and largest value."""
+
+POSITION = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
+"""Column -> least and largest value, degrees."""
 
 NO_VALUE = frozenset({"", "null", "nan", "none", "na", "-9999", "0"})
 """What stands for "none" in an optional column, in lower case."""
@@ -52,11 +65,14 @@ class Field:
 
 @dataclass(frozen=True)
 class SdssObject:
-    """An object with a spectrum.
+    """An object with a spectrum, or one of which the position is known.
 
     row : of the list, counted from 1 below the header.
+    plate, mjd, fiber, run2d : of the spectrum; 0 and empty where there is none.
     field : where its image is; None where the list does not say, but the spectrum may.
     ebv : E(B-V) in magnitudes, NaN where the list has none.
+    ra, dec : degrees; NaN where the spectrum is to say.
+    object_id : of SDSS's imaging, 0 where it is not known.
     """
 
     row: int
@@ -67,9 +83,19 @@ class SdssObject:
     rerun: int
     field: Field | None
     ebv: float
+    ra: float = math.nan
+    dec: float = math.nan
+    object_id: int = 0
+
+    @property
+    def has_spectrum(self) -> bool:
+        """Whether a spectrum is known."""
+        return self.plate > 0
 
     def __str__(self) -> str:
-        """Name it as spectra are named."""
+        """Name it as spectra are named, or by its position."""
+        if not self.has_spectrum:
+            return f"{self.ra:.5f}{self.dec:+.5f}"
         return f"{self.plate:04d}-{self.mjd:05d}-{self.fiber:04d}"
 
 
@@ -95,7 +121,7 @@ class ObjectList:
 def read_objects(path: str | Path) -> ObjectList:
     """Read a list of objects; ids may be quoted once or twice, or not at all.
 
-    A row that names no spectrum, or one named before, becomes a failure.
+    A row that names neither a spectrum nor a position, or one named before, becomes a failure.
 
     Raises
     ------
@@ -103,36 +129,39 @@ def read_objects(path: str | Path) -> ObjectList:
         The file cannot be read, is no CSV in text, lacks a column that is needed, or has no rows.
     """
     path = Path(path)
-    columns, rows = _read_table(path)
+    columns, rows = read_table(path)
     missing = [name for name in NEEDED if name not in columns]
-    if missing:
+    if missing and not POSITION.keys() <= set(columns):
         raise InputError(
             f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
-            f"expected {', '.join(NEEDED)} and optionally run2d, run, camcol, field, rerun, ebv; "
+            f"expected {', '.join(NEEDED)}, or ra, dec, and optionally run2d, run, camcol, field, "
+            f"rerun, ebv; "
             f"the file has {', '.join(plain(name)[:40] for name in columns[:MOST_NAMES])}"
         )
     if not rows:
         raise InputError(f"{path}: expected rows below the header; has none")
     objects: list[SdssObject] = []
     failures: list[Failure] = []
-    first: dict[tuple[int, int, int], int] = {}
+    first: dict[str, int] = {}
     for number, values in enumerate(rows, start=1):
         row = dict(zip(columns, values, strict=True))
         try:
-            listed = _object(row, number)
+            listed = object_of(row, number)
         except ValueError as error:
-            name = plain("-".join(row[key] for key in NEEDED))[:60]
+            keys = POSITION if missing else NEEDED
+            name = plain("-".join(row[key] for key in keys))[:60]
             failures.append(Failure(number, name, str(error)))
             continue
-        before = first.setdefault((listed.plate, listed.mjd, listed.fiber), number)
+        before = first.setdefault(str(listed), number)
         if before == number:
             objects.append(listed)
         else:
-            failures.append(Failure(number, str(listed), f"the same spectrum as in row {before}"))
+            what = "spectrum" if listed.has_spectrum else "position"
+            failures.append(Failure(number, str(listed), f"the same {what} as in row {before}"))
     return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in columns)
 
 
-def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return names of columns in lower case, and rows as text; quotes are taken off."""
     try:
         text = path.read_text("utf-8-sig")
@@ -167,18 +196,41 @@ def _unquoted(text: str) -> str:
     return text.strip().strip("'\"").strip()
 
 
-def _object(row: dict[str, str], number: int) -> SdssObject:
+def object_of(row: dict[str, str], number: int) -> SdssObject:
     """Make an object of a row; raise ValueError naming the column at fault."""
-    plate, mjd, fiber = (_number(row, name, bounds) for name, bounds in NEEDED.items())
-    run2d = row.get("run2d", "").removesuffix(".0")
-    run2d = DEFAULT_RUN2D if run2d.lower() in NO_VALUE else run2d
-    if not RUN2D.fullmatch(run2d):
-        raise ValueError(f"run2d: expected 26, 103, 104 or v5_...; received {plain(run2d)[:40]!r}")
+    plate = mjd = fiber = 0
+    run2d, ra, dec = "", math.nan, math.nan
+    positioned = POSITION.keys() <= row.keys()
+    if positioned and all(_none(row, name) for name in NEEDED):
+        ra, dec = (_degrees(row, name, bounds) for name, bounds in POSITION.items())
+    else:
+        plate, mjd, fiber = (_number(row, name, bounds) for name, bounds in NEEDED.items())
+        run2d = row.get("run2d", "").removesuffix(".0")
+        run2d = DEFAULT_RUN2D if run2d.lower() in NO_VALUE else run2d
+        if not RUN2D.fullmatch(run2d):
+            shown = plain(run2d)[:40]
+            raise ValueError(f"run2d: expected 26, 103, 104 or v5_...; received {shown!r}")
     rerun = DEFAULT_RERUN if _none(row, "rerun") else _number(row, "rerun", RERUN)
     field = None
     if not any(_none(row, name) for name in ("run", "camcol")) and row.get("field", ""):
         field = Field(rerun, *(_number(row, name, bounds) for name, bounds in OF_IMAGE.items()))
-    return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, _ebv(row.get("ebv", "")))
+    ebv, object_id = _ebv(row.get("ebv", "")), row.get("objid", "")
+    known = int(object_id) if OBJECT_ID.fullmatch(object_id) else 0
+    known = known if known < 2**63 else 0
+    return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, ebv, ra, dec, known)
+
+
+def _degrees(row: dict[str, str], name: str, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    try:
+        value = float(row[name])
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise ValueError(
+            f"{name}: expected degrees from {low:g} to {high:g}; received {plain(row[name])[:40]!r}"
+        )
+    return value
 
 
 def _none(row: dict[str, str], name: str) -> bool:

@@ -8,9 +8,6 @@ Every spectrum of SDSS is a stretch of one grid, steps of 1e-4 in log10 of the w
 `on_common_grid` puts them side by side without resampling.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import DAMAGE, in_one_line
+from pix2z.fits import opened_fits, reading_fits
 
 __all__ = [
-    "FITS_DAMAGE",
     "LOGLAM",
+    "NO_SPECTRUM",
     "SdssSpectrum",
     "Spectral",
     "on_common_grid",
@@ -33,9 +30,6 @@ __all__ = [
 
 _COADD = ("flux", "loglam", "ivar", "model")
 _SPECOBJ = ("Z", "Z_ERR", "ZWARNING", "CLASS", "PLUG_RA", "PLUG_DEC")
-
-FITS_DAMAGE = (*DAMAGE, AssertionError, fits.VerifyError)
-"""What astropy and numpy raise where bytes are not what they should be."""
 
 LARGEST_FILE = 1 << 28
 """Bytes; SDSS's have 0.2 to 3 MB. They are read whole."""
@@ -52,6 +46,12 @@ TOLERANCE = 0.1
 
 Spectral = dict[str, NDArray[np.float32]]
 """flux, ivar and model, each (L,) on the grid."""
+
+NO_SPECTRUM: Spectral = {
+    name: np.full(len(LOGLAM), value, np.float32)
+    for name, value in (("flux", np.nan), ("ivar", 0.0), ("model", np.nan))
+}
+"""What stands for the spectrum of an object that has none."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,10 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
     if not path.is_file():
         reason = "a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: not an SDSS spectrum ({reason})")
-    try:
-        with _quietly_opened(path) as hdus:
+    with reading_fits(path, "an SDSS spectrum"):
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise ValueError(f"{size} bytes; expected at most {LARGEST_FILE}")
+        with opened_fits(path) as hdus:
             coadd = _columns(path, hdus, 1, _COADD)
             specobj = {
                 name: values[0] for name, values in _columns(path, hdus, 2, _SPECOBJ).items()
@@ -99,10 +101,6 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
             numbers = {name: float(specobj[name]) for name in _SPECOBJ if name != "CLASS"}
             spectral_class = str(specobj["CLASS"]).strip()
             wavelength = _wavelength(path, coadd["loglam"])
-    except FITS_DAMAGE as error:
-        raise InputError(
-            f"{path}: damaged, or not an SDSS spectrum in FITS ({in_one_line(error)})"
-        ) from error
     flux, ivar = coadd["flux"].astype(np.float32), coadd["ivar"].astype(np.float32)
     good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
     return SdssSpectrum(
@@ -121,21 +119,6 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
         camcol=camcol,
         field=field,
     )
-
-
-@contextmanager
-def _quietly_opened(path: Path) -> Iterator[fits.HDUList]:
-    """HDUs of a file; astropy warns of one that was cut, and what it lacks is found when read.
-
-    Where a file is damaged astropy forgets to close it, so that it is opened here.
-    """
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise ValueError(f"{size} bytes; expected at most {LARGEST_FILE}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
-            yield hdus
 
 
 def _columns(
@@ -202,6 +185,6 @@ def on_common_grid(spectrum: SdssSpectrum) -> Spectral:
     columns = {"flux": spectrum.flux, "ivar": spectrum.ivar, "model": spectrum.model}
     arrays = {}
     for name, values in columns.items():
-        arrays[name] = np.full(len(LOGLAM), 0.0 if name == "ivar" else np.nan, np.float32)
+        arrays[name] = NO_SPECTRUM[name].copy()
         arrays[name][pixel[inside] - FIRST] = values[inside]
     return arrays

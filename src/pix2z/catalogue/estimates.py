@@ -117,7 +117,7 @@ def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str
         "input_columns_from": json.dumps(dict(survey.table.origin)),
         "ebv": survey.table.origin["ebv"] if ebv is None else f"{ebv:g} mag for every galaxy",
     }
-    paths = [file.path for file in survey.files]
+    paths = [path for file in survey.files for path in file.paths]
     if sum(path.stat().st_size for path in paths) <= MOST_DIGESTED_BYTES:
         digests = {path.name: file_digest(path) for path in paths}
         facts["input_sha256"] = json.dumps(digests)

@@ -36,6 +36,9 @@ def sdss(
     base_url: Annotated[
         str | None, typer.Option(help="Another server with the same paths; default: SDSS's.")
     ] = None,
+    query_url: Annotated[
+        str | None, typer.Option(help="Another search by SQL; default: that of SkyServer.")
+    ] = None,
     soften: Annotated[
         bool, typer.Option("--soften", help="Write softened pixels, which are no fluxes.")
     ] = False,
@@ -43,12 +46,14 @@ def sdss(
 ) -> None:
     """Fetch SDSS frames and spectra of a list of objects, and cut them into one HDF5 file.
 
-    The list needs the columns plate, mjd and fiberid; run2d, run, camcol,
-    field, rerun and ebv are used where it has them. A galaxy that fails is
-    named, with the reason also in NAME.failures.csv beside the file; the
-    others go on. Run again, the command fetches only what is missing.
+    The list needs the columns plate, mjd and fiberid of spectra, or ra and dec
+    in degrees: then SDSS's SkyServer is asked for the nearest object, its
+    E(B-V), and its spectrum where it has one. run2d, run, camcol, field, rerun
+    and ebv are used where the list has them. A galaxy that fails is named, with
+    the reason also in NAME.failures.csv beside the file; the others go on. Run
+    again, the command fetches only what is missing.
     """
-    from pix2z.archive.addresses import SDSS_TERMS, SDSS_URL
+    from pix2z.archive.addresses import SDSS_TERMS, SDSS_URL, SKYSERVER_URL
     from pix2z.archive.sdss_galaxies import fetch_galaxies
     from pix2z.archive.sdss_list import read_objects
     from pix2z.cli.display import FILES, progress, shown_log
@@ -70,13 +75,14 @@ def sdss(
             out,
             cache=cache,
             base_url=base_url or SDSS_URL,
+            query_url=query_url or SKYSERVER_URL,
             jobs=jobs,
             softened=soften,
             force=force,
             progress=report,
         )
     _say_outcome(outcome, out)
-    _say_next(out, layout="sdss32", terms=SDSS_TERMS)
+    _say_next(out, layout="sdss32" if outcome.n_spectra else None, terms=SDSS_TERMS)
 
 
 @fetch.command()
@@ -125,6 +131,8 @@ def _say_outcome(outcome: "Outcome", out: Path) -> None:
     n = outcome.n_galaxies + len(outcome.failures)
     fields = f"{outcome.n_fields} field{'s' if outcome.n_fields != 1 else ''}"
     typer.echo(f"{out}: {outcome.n_galaxies} of {n} galaxies, from {fields}")
+    if without := outcome.n_galaxies - outcome.n_spectra:
+        typer.echo(f"  without a spectrum, and so without a redshift: {without}")
     for band, count in outcome.absent.items():
         if count:
             typer.echo(f"  without a frame in {band}: {count}")
@@ -137,8 +145,11 @@ def _say_outcome(outcome: "Outcome", out: Path) -> None:
         typer.echo(f"  and {len(outcome.failures) - MOST_FAILURES_SHOWN} more")
 
 
-def _say_next(out: Path, *, layout: str, terms: tuple[str, ...]) -> None:
-    typer.echo("Next, in params.yaml:\n")
-    typer.echo(f"ingest:\n  source: {out}\n  layout: {layout}\n")
+def _say_next(out: Path, *, layout: str | None, terms: tuple[str, ...]) -> None:
+    if layout is None:
+        typer.echo(f"Next:\n\npix2z predict {out} --model full --out z.csv\n")
+    else:
+        typer.echo("Next, in params.yaml:\n")
+        typer.echo(f"ingest:\n  source: {out}\n  layout: {layout}\n")
     for sentence in terms:
         typer.echo(sentence)

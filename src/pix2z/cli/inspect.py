@@ -99,18 +99,18 @@ def inspect(
 
 def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
     """List what a file holds that fits no layout, with a mapping that may fit."""
-    from h5py import is_hdf5
-
     from pix2z.cli.inspection_text import show_contents
     from pix2z.ingest.contents import file_contents, suggested_mapping
+    from pix2z.ingest.source import detect_layout
 
     contents = file_contents(file)  # raises where the file cannot be read at all
-    guess = suggested_mapping(contents) if is_hdf5(file) else None
+    layout = detect_layout(file)
+    guess = suggested_mapping(contents) if layout in ("hdf5", "npz", "npy") else None
     if as_json:
         arrays = [asdict(array) for array in contents]
         print_json({"fits": False, "why": why, "arrays": arrays, "suggested": guess})
     else:
-        show_contents(file, contents, why=why, suggested=guess)
+        show_contents(file, contents, why=why, layout=layout, suggested=guess)
 
 
 def _params_section(
@@ -119,8 +119,8 @@ def _params_section(
     """Section `ingest` of params.yaml for this file; None for what ingest itself wrote."""
     if inspection.layout == "galaxies":
         return None
-    used = mapping.model_dump(exclude_defaults=True) if inspection.layout == "hdf5" else {}
-    return {"ingest": {"source": str(file), "layout": inspection.layout, **limits, "hdf5": used}}
+    ingest = {"source": str(file), "layout": inspection.layout, **limits, "hdf5": mapping.given}
+    return {"ingest": ingest}
 
 
 def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:

@@ -21,6 +21,9 @@ __all__ = ["show_contents", "show_inspection"]
 MOST_VALUES = 8
 """Different values of a column that are listed."""
 
+MOST_FILES = 5
+"""Files of a folder that are named; the rest is counted."""
+
 MOST_ARRAYS = 40
 """Arrays of a file that are listed; the rest is counted."""
 
@@ -55,7 +58,12 @@ def show_inspection(
 
 
 def show_contents(
-    path: Path, contents: Sequence[StoredArray], *, why: str, suggested: dict[str, Any] | None
+    path: Path,
+    contents: Sequence[StoredArray],
+    *,
+    why: str,
+    layout: str,
+    suggested: dict[str, Any] | None,
 ) -> None:
     """Print what a file holds that fits no layout, and a mapping that may fit."""
     with page() as console:
@@ -65,15 +73,16 @@ def show_contents(
         if len(contents) > MOST_ARRAYS:
             console.print(f"  and {len(contents) - MOST_ARRAYS} more")
         if suggested is None:
-            console.print("\nNone is known as stamps: an HDF5 array (N, bands, side, side) or")
-            console.print("(N, side, side, bands) of 32 pixels or more, or cube and labels in npz.")
+            if layout == "hdf5":
+                console.print("\nNone is known as stamps: an array (N, bands, side, side) or")
+                console.print("(N, side, side, bands) of 32 pixels or more.")
             return
         console.print("\nIn params.yaml, what may fit; check every line:\n", style="bold")
-        console.print(Text(_suggestion(suggested)), soft_wrap=True)
+        console.print(Text(_suggestion(suggested, layout)), soft_wrap=True)
         tried = {"unit": "nanomaggy", **suggested}
         entries = " ".join(f"-m {key}={shlex.quote(str(value))}" for key, value in tried.items())
         console.print("\nTo try it:\n", style="bold")
-        command = f"  pix2z inspect {shlex.quote(str(path))} --layout hdf5 {entries}"
+        command = f"  pix2z inspect {shlex.quote(str(path))} --layout {layout} {entries}"
         console.print(Text(command), soft_wrap=True)
 
 
@@ -89,8 +98,10 @@ def _rows(path: Path, seen: Inspection, arrays: Sequence[StoredArray]) -> Iterat
     if seen.source != path.name:
         yield "source", seen.source
     if len(seen.files) > 1:
-        for name, n in seen.files.items():
+        for name, n in list(seen.files.items())[:MOST_FILES]:
             yield "file", f"{Path(name).name}: {n:,}"
+        if len(seen.files) > MOST_FILES:
+            yield "file", f"and {len(seen.files) - MOST_FILES:,} more"
     if arrays:
         yield "largest array", f"{arrays[0].key} {_shape(arrays[0])} {arrays[0].dtype}"
     for what, words in seen.converted.items():
@@ -167,10 +178,10 @@ def _shape(array: StoredArray) -> str:
     return f"({', '.join(str(side) for side in array.shape)})"
 
 
-def _suggestion(mapping: dict[str, Any]) -> str:
+def _suggestion(mapping: dict[str, Any], layout: str) -> str:
     lines = yaml.safe_dump({"hdf5": mapping}, sort_keys=False).splitlines()
     if "unit" not in mapping:
         lines.append("  unit: nanomaggy  # or nJy, uJy, ...; or zero_point: its AB magnitude")
     if "bands" not in mapping:
         lines.append("  bands: gri  # those of the file, in its order")
-    return "\n".join(["ingest:", "  layout: hdf5", *(f"  {line}" for line in lines)])
+    return "\n".join(["ingest:", f"  layout: {layout}", *(f"  {line}" for line in lines)])

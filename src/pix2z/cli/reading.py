@@ -39,7 +39,7 @@ def _new_name(layout: str | None) -> str | None:
 LayoutOption = Annotated[
     str | None,
     typer.Option(
-        help="Layout of the file: sdss32, nersc, pasquet, galaxies or hdf5.",
+        help="Layout of the file: sdss32, nersc, pasquet, galaxies, hdf5, fits, npz or npy.",
         show_default="found out",
         callback=_new_name,
     ),
@@ -83,7 +83,7 @@ EITHER_OR = {"unit": "zero_point", "zero_point": "unit"}
 
 
 def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
-    """Where a user's HDF5 file keeps things: `params`, with `entries` (KEY=VALUE) laid over.
+    """Where a file keeps things, what its pixels are: `params`, with `entries` (KEY=VALUE) over it.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
     """
     given = dict(_entry(text) for text in entries or [])
     path = params_file(params)
-    base = IngestConfig.read(path).hdf5.model_dump() if path else {}
+    base = IngestConfig.read(path).hdf5.given if path else {}
     for key, other in EITHER_OR.items():
         if given.get(key) is not None and other not in given:
             base.pop(other, None)
@@ -167,7 +167,7 @@ def open_images(
         open_source(path, layout=layout, mapping=where, ebv_key=ebv_key) as survey,
     ):
         for output in outputs:
-            refuse_input(output, (file.path for file in survey.files))
+            refuse_input(output, (path for file in survey.files for path in file.paths))
         problems = photometry_problems(usable_pixels(survey)) if check else ()
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)} (--no-check {verb} all the same)")

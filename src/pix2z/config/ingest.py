@@ -1,6 +1,6 @@
 """Parameters of ingest."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat, PositiveFloat, field_validator, model_validator
 
@@ -18,18 +18,20 @@ BANDS = "ugriz"
 
 
 class Hdf5Mapping(Frozen):
-    """Where a user's HDF5 file keeps things, and what its pixels are; null: the file has none.
+    """Where a user's file keeps things, and what its pixels are; null: the file has none.
 
-    Keys may be nested (``cat/z``). `bands` is the order of the bands in the file; bands that it
-    leaves out are absent. `axes` is needed only where the shape of the images fits both. Of `unit`
-    (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude of a flux of 1)
-    at most one is given, and none only where the file names its unit in an attribute. Pixels of
-    exactly `masked_value`, in the file's unit, are masked; NaN always is.
+    Keys are datasets of HDF5, which may be nested (``cat/z``), arrays of an npz or .npy files; in
+    FITS, columns of a table or cards of a header. `bands` is the order of the bands in the file;
+    bands that it leaves out are absent. `axes` is needed only where the shape of the images fits
+    both. Of `unit` (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude
+    of a flux of 1) at most one is given. Bands, unit and pixel scale that are null are what the
+    file says of itself, else ugriz and 0.396 arcsec; a unit is assumed of known layouts alone.
+    Pixels of exactly `masked_value`, a number as it is stored, are masked; NaN always is.
     """
 
     images: Key = "images"
     axes: Literal["NHWC", "NCHW"] | None = None
-    bands: str = BANDS
+    bands: str | None = None
     redshift: Key | None = None
     redshift_error: Key | None = None
     object_id: Key | None = None
@@ -40,12 +42,14 @@ class Hdf5Mapping(Frozen):
     seeing: Key | None = None
     unit: Key | None = None
     zero_point: Annotated[float, Field(ge=-100, le=100)] | None = None
-    pixel_scale: PositiveFloat = 0.396
+    pixel_scale: PositiveFloat | None = None
     masked_value: FiniteFloat | None = None
 
     @field_validator("bands")
     @classmethod
-    def _known_and_once(cls, bands: str) -> str:
+    def _known_and_once(cls, bands: str | None) -> str | None:
+        if bands is None:
+            return None
         if not bands or not set(bands) <= set(BANDS) or len(set(bands)) < len(bands):
             raise ValueError(f"expected letters of {BANDS}, each at most once; received {bands!r}")
         return bands
@@ -57,6 +61,11 @@ class Hdf5Mapping(Frozen):
         if (self.ra is None) != (self.dec is None):
             raise ValueError("expected ra and dec, or neither")
         return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Entries that were set, null where one was set to null."""
+        return self.model_dump(exclude_unset=True)
 
 
 class SpectraFilter(Frozen):
@@ -71,12 +80,15 @@ class SpectraFilter(Frozen):
 
 
 class IngestConfig(RedshiftRange):
-    """Which raw file or folder of files is read, and what counts as a bad row or file."""
+    """Which raw file or folder of files is read, and what counts as a bad row or file.
+
+    Entries of `hdf5` that differ from their defaults hold for every layout.
+    """
 
     key: ClassVar[str] = "ingest"
 
     source: str
-    layout: Literal["sdss32", "nersc", "hdf5", "pasquet"]
+    layout: Literal["sdss32", "nersc", "pasquet", "hdf5", "fits", "npz", "npy"]
     duplicate_radius_arcsec: PositiveFloat
     check_photometry: bool
     spectra: SpectraFilter
@@ -88,3 +100,18 @@ class IngestConfig(RedshiftRange):
         if isinstance(layout, str) and layout in OLD_LAYOUTS:
             raise ValueError(f"layout {layout!r} is now called {OLD_LAYOUTS[layout]!r}")
         return layout
+
+    @field_validator("hdf5")
+    @classmethod
+    def _defaults_are_not_given(cls, hdf5: Hdf5Mapping) -> Hdf5Mapping:
+        return Hdf5Mapping(**hdf5.model_dump(exclude_defaults=True))
+
+    @field_validator("source")
+    @classmethod
+    def _seen_by_dvc(cls, source: str) -> str:
+        if source.endswith(".npy"):
+            raise ValueError(
+                "expected the folder of the .npy files, so that dvc repro sees a change of any of "
+                f"them; received {source!r}"
+            )
+        return source

@@ -1,58 +1,91 @@
-"""What an HDF5 file says of itself in attributes: read here, and nowhere else.
+"""What HDF5 and npz files say of themselves: where it is read, and nowhere else.
 
-Attributes are claims of whoever wrote the file. Here they are only read, as plain text and numbers;
-`units` and `mapped` say what they mean and whether they agree with what the user gave.
+In HDF5 it stands in attributes of the images, of their group and of the file, in the fill value of
+the images, and in small datasets beside them; in an npz in small arrays. `said` knows the names.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
+from numpy.lib import format as npy
 
-from pix2z.hdf5 import integer_attribute, text_attribute
+from pix2z.hdf5 import (
+    MOST_VALUES,
+    attribute_names,
+    attribute_values,
+    dataset_values,
+    find_dataset,
+    integer_attribute,
+    plain,
+    reading,
+    text_attribute,
+)
+from pix2z.said.claims import Claim, Said, claims_in, what_is_called
 
-__all__ = ["NOTHING_SAID", "Said", "read_attributes", "schema_version", "unit_shown"]
+__all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
 
-UNIT = ("unit", "units")
-"""Attributes of the images or the file that name the unit of the pixels."""
+OWN = frozenset(
+    {
+        *("source", "schema_version", "source_sha256", "parent_sha256", "seed", "data_release"),
+        *("CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST"),
+        *("_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties"),
+    }
+)
+"""Attributes that say nothing of pixels: pix2z's own and those of HDF5 and netCDF."""
 
-UNIT_SHOWN = (*UNIT, "bunit", "BUNIT", "UNIT")
-"""Attributes of any array that `pix2z inspect` shows as its unit."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a file says of its images and of itself.
-
-    Attributes
-    ----------
-    source : what the survey is, in the file's own words; None where there are none.
-    schema_version : of what ingest writes; None for all other files.
-    units : where it stands, as "attribute 'unit' of the images" -> the unit of the pixels.
-    """
-
-    source: str | None
-    schema_version: int | None
-    units: Mapping[str, str]
-
-
-NOTHING_SAID = Said(source=None, schema_version=None, units={})
-"""Of a file without attributes, such as an npz."""
+LARGEST_MEMBER = 4096
+"""Bytes of an array of an npz that can say something."""
 
 
 def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> Said:
     """Read what a file says; raise InputError where an attribute is damaged."""
+    with reading(path, "attributes"):
+        group = images.parent
+    holders = {"the images": images, f"{group.name}": group, "the file": file}
+    if group == file:
+        del holders[f"{group.name}"]
+    claims, unused = list(array_said(images, path, "the images").claims), []
+    for what, holder in holders.items():
+        if holder is not images:
+            claims += _attribute_claims(holder, path, what)
+        for name in attribute_names(holder, path):
+            if what_is_called(name) is None and name not in OWN:
+                unused.append(f"attribute {plain(name)!r} of {what}")
     return Said(
+        claims=(*claims, *_beside(group, path)),
         source=text_attribute(file, "source", path),
         schema_version=schema_version(file, path),
-        units={
-            f"attribute {name!r} of the {what}": text
-            for what, holder in (("images", images), ("file", file))
-            for name in UNIT
-            if (text := text_attribute(holder, name, path))
-        },
+        unused=tuple(unused),
     )
+
+
+def array_said(array: h5py.Dataset, path: str | Path, what: str) -> Said:
+    """Read what one array of an HDF5 file says of itself; `what` names it in messages."""
+    claims = list(_attribute_claims(array, path, what))
+    with reading(path, what):
+        fill = array.fillvalue if array.dtype.kind in "fiu" else 0
+    if fill != 0:
+        claims.append(Claim("masked", f"the fill value of {what}", (np.asarray(fill).item(),)))
+    return Said(claims=tuple(claims))
+
+
+def read_members(path: str | Path) -> Said:
+    """Read what small arrays of an npz say of it."""
+    held: dict[str, Any] = {}
+    with reading(path), zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if what_is_called(name) is None:
+                continue
+            held[name] = None
+            if info.file_size <= LARGEST_MEMBER:
+                with archive.open(info) as stream, reading(path, name):
+                    held[name] = _plain_values(npy.read_array(stream, allow_pickle=False))
+    return Said(claims=tuple(claims_in(held, lambda name: f"array {name!r}")))
 
 
 def schema_version(file: h5py.File, path: str | Path) -> int | None:
@@ -62,5 +95,32 @@ def schema_version(file: h5py.File, path: str | Path) -> int | None:
 
 def unit_shown(array: h5py.Dataset, path: str | Path) -> str | None:
     """Return the unit that any array of a file names, to be shown."""
-    texts = (text_attribute(array, name, path) for name in UNIT_SHOWN)
-    return next((text for text in texts if text), None)
+    units = Said(tuple(_attribute_claims(array, path, "it"))).of("unit")
+    return next((str(claim.values[0]) for claim in units if claim.values), None)
+
+
+def _attribute_claims(holder: h5py.HLObject, path: str | Path, what: str) -> Iterator[Claim]:
+    names = [name for name in attribute_names(holder, path) if what_is_called(name)]
+    held = {name: attribute_values(holder, name, path) for name in names}
+    return claims_in(held, lambda name: f"attribute {plain(name)!r} of {what}")
+
+
+def _beside(group: h5py.Group, path: str | Path) -> Iterator[Claim]:
+    """Read what small datasets beside the images say."""
+    with reading(path):
+        names = [str(name) for name in group if what_is_called(str(name))]
+        arrays = {
+            name: find_dataset(group.file, path, f"{group.name}/{name}")
+            for name in names
+            if isinstance(group.get(name, getlink=True), h5py.HardLink)
+            and isinstance(group[name], h5py.Dataset)
+        }
+    held = {name: dataset_values(array, path) for name, array in arrays.items()}
+    return claims_in(held, lambda name: f"dataset {plain(name)!r}")
+
+
+def _plain_values(array: np.ndarray[Any, Any]) -> tuple[Any, ...] | None:
+    if array.dtype.kind not in "SUfiu" or not 1 <= array.size <= MOST_VALUES:
+        return None
+    values = array.reshape(-1).tolist()
+    return tuple(v.decode(errors="replace") if isinstance(v, bytes) else v for v in values)

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy import units
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.ingest.raw import RawTable
+from pix2z.said.claims import Said, agreed, numbers, same, stored_as
+from pix2z.said.units import factor_to
 
-__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "sky_cell"]
+__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "physical", "sky_cell"]
 
 N_BANDS = len(BANDS)
 
@@ -32,6 +35,16 @@ ROLES = (
 OF_SPECTRA = ("z_warning", "spectral_class")
 """Roles of columns that are kept as they are, and only where a file has them."""
 
+UNITS: Mapping[str, units.UnitBase] = {
+    "ra": units.deg,
+    "dec": units.deg,
+    "seeing": units.arcsec,
+    "ebv": units.mag,
+    "redshift": units.dimensionless_unscaled,
+    "redshift_error": units.dimensionless_unscaled,
+}
+"""Role -> unit of its values in the table."""
+
 NO_COLUMN = "none in the file: NaN"
 
 CELL_DEG = 1.0
@@ -40,10 +53,11 @@ CELL_DEG = 1.0
 
 @dataclass(frozen=True)
 class Column:
-    """Values of a column and the key that they came from."""
+    """Values of a column, the key that they came from, and whether the file says their unit."""
 
     values: NDArray[Any]
     key: str
+    says_unit: bool = False
 
 
 def check_column(
@@ -81,6 +95,35 @@ def check_column(
         raise InputError(f"{path}: {key}: expected numbers; received dtype {dtype}")
     if role in (*ID_ROLES, "z_warning") and dtype.kind not in "iu":
         raise InputError(f"{path}: {key}: expected integers; received dtype {dtype}")
+
+
+def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
+    """Return a column as its array says that numbers are stored: scaled, masked, in a unit.
+
+    Ids and flags are numbers as they are. Raises InputError where what it says of numbers cannot be
+    read, or is a unit that this role cannot have.
+    """
+    if role not in UNITS or not said.claims:
+        return column
+    values, key = column.values.astype(np.float64), column.key
+    masked = {v for claim in said.of("masked") for v in numbers(claim.values) or ()}
+    values[np.isin(column.values, list(masked))] = np.nan
+    times, plus, words = stored_as(said, path)
+    if masked:
+        listed = " and ".join(f"{value:g}" for value in sorted(masked))
+        words += f"{'; ' if words else ''}{listed} masked, as the file says"
+    factor, unit = agreed(
+        None,
+        said.of("unit"),
+        lambda claim: factor_to(str((claim.values or ("",))[0]), UNITS[role]),
+        same,
+        path=path,
+        expected=f"a unit of {role}, such as {UNITS[role].to_string() or 'none'}",
+    )
+    values = (values * np.asarray(times) + np.asarray(plus)) * (factor or 1.0)
+    if factor is not None and factor != 1:
+        words += f"{'; ' if words else ''}times {factor:.6g} to {UNITS[role]}{unit}"
+    return Column(values, f"{key} ({words})" if words else key, says_unit=factor is not None)
 
 
 def assemble(
@@ -133,6 +176,7 @@ def assemble(
         has_redshifts="redshift" in columns,
         has_ids="object_id" in columns,
         has_positions="ra" in columns,
+        has_unit_of_positions="ra" in columns and columns["ra"].says_unit,
         origin=_origin(columns, z_spec=no_redshift, ebv=ebv_from, group_id=grouped_by),
         **{role: columns[role].values for role in OF_SPECTRA if role in columns},
     )

@@ -11,11 +11,13 @@ import h5py
 import numpy as np
 
 from pix2z.errors import InputError
+from pix2z.fits import is_fits, opened_fits, reading_fits
 from pix2z.hdf5 import open_hdf5, plain, reading
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import unit_shown
-from pix2z.ingest.npz import read_header
-from pix2z.ingest.units import nanomaggies_in
+from pix2z.ingest.fits_images import shown_name
+from pix2z.ingest.npz import is_npy, open_npy, read_header
+from pix2z.said.units import nanomaggies_in
 
 __all__ = ["StoredArray", "file_contents", "suggested_mapping"]
 
@@ -43,16 +45,21 @@ class StoredArray:
 
 
 def file_contents(path: str | Path) -> tuple[StoredArray, ...]:
-    """List the arrays of an HDF5 or npz file, the largest first; none of their values is read.
+    """List the arrays and columns of a file, the largest first; none of their values is read.
 
     Raises
     ------
     InputError
-        The file is missing, damaged, or neither HDF5 nor npz.
+        The file is missing or damaged, or none of HDF5, FITS, npz and npy.
     """
     path = Path(path)
     if path.is_file() and zipfile.is_zipfile(path):
         arrays = _npz_contents(path)
+    elif path.is_file() and is_npy(path):
+        with open_npy(path) as array:
+            arrays = [_stored(array.name, array.shape, array.dtype, unit=None)]
+    elif path.is_file() and is_fits(path):
+        arrays = _fits_contents(path)
     else:
         with open_hdf5(path) as file, reading(path):
             arrays = _hdf5_contents(file, path)
@@ -95,6 +102,23 @@ def _hdf5_contents(file: h5py.File, path: Path) -> list[StoredArray]:
             arrays.append(_stored(key, held.shape or (), held.dtype, unit=unit))
 
     file.visititems(visit)
+    return arrays
+
+
+def _fits_contents(path: Path) -> list[StoredArray]:
+    arrays = []
+    with reading_fits(path, "images"), opened_fits(path) as hdus:
+        for number, hdu in enumerate(hdus):
+            if hdu.is_image and hdu.shape:
+                unit, bits = hdu.header.get("BUNIT"), hdu.header["BITPIX"]
+                dtype = np.dtype(f"{'f' if bits < 0 else 'i'}{abs(bits) // 8}")
+                arrays.append(_stored(shown_name(number, hdu), hdu.shape, dtype, unit=unit))
+            elif not hdu.is_image:
+                n = (hdu.header["NAXIS2"],)
+                fields = [(name, hdu.columns.dtype[name]) for name in hdu.columns.names]
+                arrays += [
+                    _stored(name, (*n, *of.shape), of.base, unit=None) for name, of in fields
+                ]
     return arrays
 
 

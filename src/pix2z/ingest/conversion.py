@@ -1,6 +1,8 @@
 """How stamps of any axes, bands, unit, size and pixel scale become ours, and that in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -9,10 +11,12 @@ from numpy.typing import NDArray
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.resampling import Cut, plan_cut, resample
-from pix2z.ingest.units import Flux
+from pix2z.said.claims import Said, bands_of, numbers, pixel_scale_of, stored_as
+from pix2z.said.units import flux_of
 
-__all__ = ["Conversion", "converted", "in_words", "plan_conversion"]
+__all__ = ["Conversion", "converted", "in_our_order", "in_words", "plan_conversion"]
 
 Axes = Literal["NHWC", "NCHW"]
 
@@ -23,19 +27,22 @@ class Conversion:
 
     Attributes
     ----------
-    mapping : bands, pixel scale and masked value of the file.
-    axes : of the file; NHWC has the bands last.
-    nanomaggies, unit : the file's unit in nanomaggies, and in words how it is known.
+    bands, axes : of the file; NHWC has the bands last.
+    masked : stored numbers that stand for masked pixels.
+    gain, level : nanomaggies are ``gain * stored + level``; one number, or one per band.
     sides : height and width of stored stamps; `rows`, `columns` : what is made of them.
+    words : what was assumed or is done, and who says so.
     """
 
-    mapping: Hdf5Mapping
+    bands: str
     axes: Axes
-    nanomaggies: float
-    unit: str
+    masked: tuple[float, ...]
+    gain: NDArray[np.float64]
+    level: NDArray[np.float64]
     sides: tuple[int, int]
     rows: Cut
     columns: Cut
+    words: Mapping[str, str]
 
     @property
     def window(self) -> tuple[slice, slice, slice]:
@@ -47,20 +54,80 @@ class Conversion:
 
 
 def plan_conversion(
-    shape: tuple[int, ...], mapping: Hdf5Mapping, flux: Flux, where: str
+    shape: tuple[int, ...], mapping: Hdf5Mapping, said: Said, path: str | Path
 ) -> Conversion:
     """Find out how images of a shape (N, ., ., .) become stamps.
 
-    where : file and key, for errors. Raises InputError where the axes are not known, or the stamps
-    are too small or of a pixel scale that cannot be resampled.
+    Parameters
+    ----------
+    mapping : what is given, or known of the layout. said : what the file says of itself.
+
+    Raises
+    ------
+    InputError
+        Axes or unit are not known, what is given contradicts what the file says, or the stamps are
+        too small or of a pixel scale that cannot be resampled.
     """
-    axes = _axes_of(shape, mapping.axes, mapping.bands, where)
+    where = f"{path}: {mapping.images}"
+    bands, bands_said = bands_of(said, path, given=mapping.bands)
+    if isinstance(mapping, KnownMapping):
+        _check_known(shape, mapping, bands, where)
+    axes = _axes_of(shape, mapping.axes, bands, where)
     sides = (shape[1], shape[2]) if axes == "NHWC" else (shape[2], shape[3])
+    scale, scale_said = pixel_scale_of(said, path, given=mapping.pixel_scale)
+    scale = PIXEL_SCALE if scale is None else scale
     try:
-        rows, columns = (plan_cut(side, mapping.pixel_scale) for side in sides)
+        rows, columns = (plan_cut(side, scale) for side in sides)
     except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
-    return Conversion(mapping, axes, *flux, sides, rows, columns)
+        raise InputError(f"{where}: {error}{scale_said}") from error
+    factor, unit = flux_of(
+        said,
+        path,
+        unit=mapping.unit,
+        zero_point=mapping.zero_point,
+        assumed=isinstance(mapping, KnownMapping),
+    )
+    times, plus, stored = stored_as(said, path)
+    for values, of_what in ((factor, unit), (times, stored), (plus, stored)):
+        if len(values) not in (1, len(bands)):
+            raise InputError(
+                f"{where}: expected one number, or one for each of the bands {bands!r}; received "
+                f"{len(values)}: {of_what}"
+            )
+    masked, masked_words = _masked(said, path, given=mapping.masked_value)
+    words = {
+        "bands": f"read as {' '.join(bands)}{bands_said}",
+        "unit": unit,
+        "pixel scale": f"{scale:g} arcsec{scale_said}",
+        "stored numbers": stored,
+        "masked": masked_words,
+    }
+    gain, level = np.asarray(factor) * np.asarray(times), np.asarray(factor) * np.asarray(plus)
+    return Conversion(bands, axes, masked, gain, level, sides, rows, columns, words)
+
+
+def _check_known(shape: tuple[int, ...], known: KnownMapping, bands: str, where: str) -> None:
+    """Raise InputError where stamps are not of the size that the layout has."""
+    side, n_bands = known.side, len(bands)
+    stamp = (side, side, n_bands) if known.axes == "NHWC" else (n_bands, side, side)
+    if shape[1:] != stamp:
+        of_bands = "" if bands == BANDS else f" for the bands {bands!r}"
+        expected = f"(N, {', '.join(map(str, stamp))})"
+        raise InputError(f"{where}: expected shape {expected}{of_bands}; received {shape}")
+
+
+def _masked(said: Said, path: str | Path, *, given: float | None) -> tuple[tuple[float, ...], str]:
+    """Return stored numbers that stand for masked pixels, given or said, and in words whose."""
+    masked, words = ([], []) if given is None else ([given], [f"pixels of {given:g}"])
+    for claim in said.of("masked"):
+        for text in claim.values or (None,):
+            value = numbers((text,)) if text is not None else None
+            if value is None and str(text).lower() not in ("nan", "inf", "-inf"):
+                raise InputError(f"{path}: {claim}: expected a number")
+            if value is not None and value[0] not in masked:
+                masked += value
+                words.append(f"pixels of {value[0]:g}, as {claim.where} says")
+    return tuple(masked), "; ".join(words)
 
 
 def _axes_of(shape: tuple[int, ...], axes: Axes | None, bands: str, where: str) -> Axes:
@@ -90,21 +157,22 @@ def _axes_of(shape: tuple[int, ...], axes: Axes | None, bands: str, where: str) 
 
 def converted(stored: NDArray[np.generic], conversion: Conversion) -> NDArray[np.float32]:
     """Turn pixels of the window, in the file's axes, bands and unit, into stamps (n, 32, 32, 5)."""
-    mapping = conversion.mapping
+    bands, gain, level = conversion.bands, conversion.gain, conversion.level
     pixels: NDArray[Any] = stored if conversion.axes == "NHWC" else np.moveaxis(stored, 1, -1)
-    if mapping.masked_value is not None:
-        pixels = np.where(_equal(pixels, mapping.masked_value), np.nan, pixels)
+    if conversion.masked:
+        masked = np.any([_equal(pixels, value) for value in conversion.masked], axis=0)
+        pixels = np.where(masked, np.nan, pixels)
     weights = conversion.rows.weights, conversion.columns.weights
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond float32 becomes inf, which is a bad row; damaged bytes may be signalling NaNs.
-        if conversion.nanomaggies != 1 or weights[0] is not None:
-            pixels = pixels.astype(np.float64) * conversion.nanomaggies
+        if (gain != 1).any() or level.any() or weights[0] is not None:
+            pixels = pixels.astype(np.float64) * gain + level
         if weights[0] is not None and weights[1] is not None:
             pixels = resample(pixels, weights[0], weights[1])
-        if mapping.bands == BANDS:
+        if bands == BANDS:
             return np.ascontiguousarray(pixels, dtype=np.float32)
         stamps = np.full((*pixels.shape[:3], len(BANDS)), np.nan, np.float32)
-        stamps[..., [BANDS.index(band) for band in mapping.bands]] = pixels
+        stamps[..., [BANDS.index(band) for band in bands]] = pixels
         return stamps
 
 
@@ -118,19 +186,19 @@ def _equal(stored: NDArray[np.generic], value: float) -> NDArray[np.bool_]:
 
 def in_words(conversion: Conversion) -> dict[str, str]:
     """Say what was assumed of the pixels or done to them."""
-    mapping = conversion.mapping
-    absent = " ".join(band for band in BANDS if band not in mapping.bands)
-    first = conversion.axes == "NCHW"
+    said, first = conversion.words, conversion.axes == "NCHW"
+    absent = " ".join(band for band in BANDS if band not in conversion.bands)
     words = {
         "axes": "bands first, moved last" if first else "bands last, as they are",
-        "bands": f"read as {' '.join(mapping.bands)}" + (f"; absent: {absent}" if absent else ""),
-        "unit": conversion.unit,
-        "pixel scale": f"{mapping.pixel_scale:g} arcsec, as it is",
+        "bands": said["bands"] + (f"; absent: {absent}" if absent else ""),
+        "unit": said["unit"],
+        "pixel scale": said["pixel scale"]
+        + ("" if "says" in said["pixel scale"] else ", as it is"),
         "crop": "none",
     }
     if conversion.rows.weights is not None:
         words["pixel scale"] = (
-            f"{mapping.pixel_scale:g} arcsec, resampled to {PIXEL_SCALE} by area of overlap"
+            f"{said['pixel scale']}, resampled to {PIXEL_SCALE} by area of overlap"
         )
         words["crop"] = f"the central {STAMP_SIDE} pixels of {PIXEL_SCALE} arcsec"
     elif conversion.sides != (STAMP_SIDE, STAMP_SIDE):
@@ -138,6 +206,10 @@ def in_words(conversion: Conversion) -> dict[str, str]:
         words["crop"] = (
             f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
         )
-    if mapping.masked_value is not None:
-        words["masked"] = f"pixels of {mapping.masked_value:g}"
-    return words
+    return words | {name: said[name] for name in ("stored numbers", "masked") if said[name]}
+
+
+def in_our_order(values: NDArray[np.float64], bands: str) -> tuple[float, ...]:
+    """One number, or one per band of the file, as one per band u g r i z; of absent bands 1."""
+    each = np.broadcast_to(values, (len(bands),))
+    return tuple(float(each[bands.index(b)]) if b in bands else 1.0 for b in BANDS)

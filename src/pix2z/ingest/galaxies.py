@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.store import write_galaxies
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, file_digest, total_digest
+from pix2z.files import atomic_path, file_digest, files_of, total_digest
 from pix2z.imaging import BANDS, LARGEST_PIXEL, SOFTENED_UNIT
 from pix2z.ingest.checks import (
     FLAG_MASKED,
@@ -32,6 +32,7 @@ from pix2z.ingest.checks import (
 )
 from pix2z.ingest.duplicates import close_positions, repeated_between_groups, repeated_ids
 from pix2z.ingest.plausibility import photometry_problems
+from pix2z.ingest.positions import position_problems
 from pix2z.ingest.raw import RawSurvey, RawTable
 from pix2z.ingest.source import open_source
 
@@ -79,8 +80,9 @@ def ingest(
     z_min, z_max, pdf_range, z_warnings, classes : as in `RowLimits`; without a `pdf_range` that of
         the PDFs is z_min to z_max.
     duplicate_radius_arcsec : rows of another group within it show the same galaxy.
-    mapping : where layout hdf5 keeps things.
-    check_photometry : refuse images that do not look like galaxies in nanomaggies.
+    mapping : as in `open_source`.
+    check_photometry : refuse images that do not look like galaxies in nanomaggies, and positions
+        that do not look like degrees.
 
     Raises
     ------
@@ -90,14 +92,16 @@ def ingest(
     """
     limits = RowLimits(z_min, z_max, pdf_range or (z_min, z_max), z_warnings, classes)
     with open_source(raw_path, layout=layout, mapping=mapping) as survey:
-        problems = _photometry(survey, refuse=check_photometry)
+        problems = _problems(survey, refuse=check_photometry)
         judged = _judge(survey, limits, duplicate_radius_arcsec, chunk_rows)
-        digests = [file_digest(file.path) for file in survey.files]
-        digest = total_digest([file.path for file in survey.files], digests)
+        source = files_of(raw_path)
+        others = [path for file in survey.files for path in file.paths if path not in source]
+        digests = {path: file_digest(path) for path in (*source, *others)}
+        digest = total_digest(source, [digests[path] for path in source])
         _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
         for problem in problems:
-            logger.warning("%s: images: %s", survey.path, problem)
+            logger.warning("%s: %s", survey.path, problem)
         n_good, n = len(judged.good), len(survey.table)
         logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
         return {
@@ -108,17 +112,18 @@ def ingest(
         }
 
 
-def _photometry(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
+def _problems(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
     """Return what is wrong with a survey as a whole; raise InputError where it is of no use."""
     if not survey.table.has_redshifts:
         raise InputError(
             f"{survey.path}: no redshifts to learn from ({survey.table.origin['z_spec']}); "
             "expected spectroscopic redshifts"
         )
-    problems = photometry_problems(survey)
+    images = tuple(f"images: {problem}" for problem in photometry_problems(survey))
+    problems = (*images, *position_problems(survey.table))
     if problems and refuse:
         raise InputError(
-            f"{survey.path}: images: {'; '.join(problems)}; to take them as they are, set "
+            f"{survey.path}: {'; '.join(problems)}; to take them as they are, set "
             "ingest.check_photometry: false"
         )
     return problems
@@ -210,16 +215,19 @@ def _blocks(
             yield absent_as_nan(survey.read_images(start, stop)[rows[first:last] - start])
 
 
-def _raw_report(survey: RawSurvey, digests: Sequence[str], digest: str) -> dict[str, Any]:
-    files = zip(survey.files, digests, strict=True)
+def _raw_report(survey: RawSurvey, digests: Mapping[Path, str], digest: str) -> dict[str, Any]:
     return {
         "name": survey.path.name,
         "layout": survey.layout,
         "source": survey.source,
         "sha256": digest,
         "files": [
-            {"name": file.path.name, "rows": file.n_rows, "sha256": sha256}
-            for file, sha256 in files
+            {
+                "name": file.path.name,
+                "rows": file.n_rows,
+                "sha256": total_digest(file.paths, [digests[path] for path in file.paths]),
+            }
+            for file in survey.files
         ],
         "pixels": dict(survey.converted),
     }

@@ -14,6 +14,7 @@ from pix2z.imaging import BANDS
 from pix2z.ingest.checks import RowLimits, column_faults, first_faults, usable_pixels
 from pix2z.ingest.duplicates import repeated_ids
 from pix2z.ingest.plausibility import photometry_problems, sample_rows
+from pix2z.ingest.positions import position_problems
 from pix2z.ingest.raw import RawSurvey, RawTable
 
 __all__ = ["Inspection", "Range", "StampSample", "inspect_survey", "sample_stamps", "spread_out"]
@@ -55,7 +56,7 @@ class Inspection:
         that are there), absent_share (of stamps without the band), n_blank (stamps without any).
     z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
-    problems : what makes the pixels implausible as nanomaggies in ugriz.
+    problems : what makes the pixels implausible as nanomaggies in ugriz, or positions as degrees.
     """
 
     layout: str
@@ -128,7 +129,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         absent_share=dict(zip(BANDS, absent.mean(axis=0).tolist(), strict=True)),
         n_blank=int(absent.all(axis=1).sum()),
         bad_rows=_bad_rows(table, limits),
-        problems=photometry_problems(usable_pixels(survey)),
+        problems=(*photometry_problems(usable_pixels(survey)), *position_problems(table)),
     )
 
 

@@ -9,7 +9,7 @@ __all__ = ["GALAXIES", "NERSC", "PASQUET", "SDSS32", "KnownMapping"]
 class KnownMapping(Hdf5Mapping):
     """Where a layout keeps things that many files share, whose size and unit are known.
 
-    Stamps are `side` pixels wide, in nanomaggies, which no attribute may contradict. Files with a
+    Stamps are `side` pixels wide, in nanomaggies where nothing else is said. Files with a
     `schema_version` have all columns, others may lack any of them.
     """
 

@@ -8,7 +8,7 @@ the pixels.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -17,35 +17,50 @@ from numpy.typing import NDArray
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
-from pix2z.imaging import BANDS
-from pix2z.ingest.attributes import Said, read_attributes
-from pix2z.ingest.columns import ROLES, Column, assemble, check_column
-from pix2z.ingest.conversion import Conversion, converted, in_words, plan_conversion
+from pix2z.ingest.attributes import array_said, read_attributes
+from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
+from pix2z.ingest.conversion import (
+    Conversion,
+    converted,
+    in_our_order,
+    in_words,
+    plan_conversion,
+)
 from pix2z.ingest.layouts import KnownMapping
-from pix2z.ingest.npz import Member
 from pix2z.ingest.raw import RawFile, RawSurvey
-from pix2z.ingest.units import flux_of, require_nanomaggies
+from pix2z.said.claims import Said
 
-__all__ = ["StoredImages", "check_images", "open_mapped", "survey_of"]
+__all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
 
 BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-StoredImages: TypeAlias = "h5py.Dataset | Member"
-"""Stamps in a file: of shape and dtype, read by slices."""
+class StoredImages(Protocol):
+    """Stamps in a file, read by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of stamps, and the three axes of a stamp."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels, as stored."""
+
+    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
+        """Read a part."""
 
 
 @contextmanager
 def open_mapped(
-    path: str | Path, *, layout: str, mapping: Hdf5Mapping, ebv_key: str | None = None
+    path: str | Path, *, layout: str, mapping: Hdf5Mapping, given: Mapping[str, Any] | None = None
 ) -> Iterator[RawSurvey]:
     """Open an HDF5 file that keeps things where `mapping` says, read-only.
 
     Parameters
     ----------
     layout : name of the mapping.
-    ebv_key : key of E(B-V), before that of the mapping.
+    given : entries of a mapping that the user gives, before those of a known layout.
 
     Raises
     ------
@@ -54,12 +69,20 @@ def open_mapped(
         dtype is wrong; axes or unit are not known; or the stamps are too small.
     """
     with open_hdf5(path) as file:
+        mapping = mapping.model_copy(update=given)
         images = find_dataset(file, path, mapping.images)
         said = read_attributes(file, images, path)
         check_images(images, said, path, mapping)
-        keys = _keys(file, path, mapping) | ({"ebv": ebv_key} if ebv_key else {})
-        columns = _read_columns(file, path, keys, n=len(images), bands=mapping.bands)
-        yield survey_of(path, images, columns, said, layout=layout, mapping=mapping)
+        conversion = plan_conversion(images.shape, mapping, said, path)
+        may_lack = isinstance(mapping, KnownMapping) and mapping.schema_version is None
+        keys = {
+            role: key
+            for role, key in column_keys(mapping).items()
+            if not may_lack or role in (given or ()) or has_key(file, path, key)
+        }
+        _check_moved(path, mapping, keys)
+        columns = _read_columns(file, path, keys, n=len(images), bands=conversion.bands)
+        yield survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
 
 
 def survey_of(
@@ -67,9 +90,11 @@ def survey_of(
     images: StoredImages,
     columns: Mapping[str, Column],
     said: Said,
+    conversion: Conversion,
     *,
     layout: str,
     mapping: Hdf5Mapping,
+    others: tuple[Path, ...] = (),
 ) -> RawSurvey:
     """Make a survey of the stamps and the columns (role -> column) of an open file.
 
@@ -77,40 +102,33 @@ def survey_of(
     ----------
     images : checked before by `check_images`.
     said : what the file says of itself.
-    mapping : axes, bands, unit and pixel scale of the stamps.
-
-    Raises
-    ------
-    InputError
-        Axes or unit are not known, or the stamps are too small.
+    conversion : what becomes of the stamps.
+    others : files beside it that its bands or columns are in.
     """
-    if isinstance(mapping, KnownMapping):
-        flux = require_nanomaggies(said.units, path)
-    else:
-        flux = flux_of(said.units, path, unit=mapping.unit, zero_point=mapping.zero_point)
-    conversion = plan_conversion(images.shape, mapping, flux, f"{path}: {mapping.images}")
     missing = f"key {mapping.redshift!r} is missing"
+    unused = {"not used": ", ".join(said.unused)} if said.unused else {}
     n = images.shape[0]
     return RawSurvey(
         path=Path(path),
         layout=layout,
-        files=(RawFile(Path(path), n),),
+        files=(RawFile(Path(path), n, others),),
         source=said.source or Path(path).name,
         table=assemble(
             columns,
             n=n,
             path=path,
             no_redshift=f"none: {missing if mapping.redshift else 'ingest.hdf5.redshift is null'}",
-            bands=mapping.bands,
+            bands=conversion.bands,
         ),
-        converted=in_words(conversion),
-        read_images=_block_reader(images, path, conversion),
-        nanomaggies=conversion.nanomaggies,
+        converted=in_words(conversion) | unused,
+        read_images=_block_reader(images, path, mapping.images, conversion),
+        gain=in_our_order(conversion.gain, conversion.bands),
+        level=in_our_order(conversion.level, conversion.bands),
     )
 
 
 def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hdf5Mapping) -> None:
-    """Raise InputError where the stamps, or a file of ingest, are not as the layout has them."""
+    """Raise InputError where images are no stamps, or a file of ingest has another version."""
     where = f"{path}: {mapping.images}"
     if len(images.shape or ()) != 4 or images.shape[0] == 0:
         raise InputError(
@@ -119,32 +137,27 @@ def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hd
         )
     if images.dtype.kind not in "fiu":
         raise InputError(f"{where}: expected numbers; received dtype {images.dtype}")
-    if not isinstance(mapping, KnownMapping):
-        return
-    side = mapping.side
-    stamp = (side, side, len(BANDS)) if mapping.axes == "NHWC" else (len(BANDS), side, side)
-    if images.shape[1:] != stamp:
-        expected = f"(N, {', '.join(map(str, stamp))})"
-        raise InputError(f"{where}: expected shape {expected}; received {images.shape}")
-    if mapping.schema_version not in (None, said.schema_version):
+    known_version = mapping.schema_version if isinstance(mapping, KnownMapping) else None
+    if known_version not in (None, said.schema_version):
         raise InputError(
-            f"{path}: expected schema_version {mapping.schema_version}, as ingest writes; "
+            f"{path}: expected schema_version {known_version}, as ingest writes; "
             f"received {said.schema_version}"
         )
 
 
-def _keys(file: h5py.File, path: str | Path, mapping: Hdf5Mapping) -> dict[str, str]:
-    """Role -> key of the columns to be read: all, or of a known layout those that the file has."""
-    keys = {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
-    if not isinstance(mapping, KnownMapping) or mapping.schema_version is not None:
-        return keys
-    there = {role: key for role, key in keys.items() if has_key(file, path, key)}
-    if "group_id" in there and "moved" in keys and "moved" not in there:
+def _check_moved(path: str | Path, mapping: Hdf5Mapping, keys: Mapping[str, str]) -> None:
+    """Raise InputError where a file of the renderer tells parents, but not which stamps moved."""
+    moved = getattr(mapping, "moved", None)
+    if moved and "group_id" in keys and "moved" not in keys:
         raise InputError(
-            f"{path}: has {keys['group_id']!r} and lacks {keys['moved']!r}, without which moved "
-            "copies of a galaxy would be taken for galaxies of their own"
+            f"{path}: has {keys['group_id']!r} and lacks {moved!r}, without which moved copies of "
+            "a galaxy would be taken for galaxies of their own"
         )
-    return there
+
+
+def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
+    """Role -> key of the columns of a mapping."""
+    return {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
 
 
 def _read_columns(
@@ -158,12 +171,14 @@ def _read_columns(
             shape, dtype = dataset.shape, dataset.dtype
         check_column(path, key, role, shape=shape, dtype=dtype, n=n, bands=bands)
         with reading(path, key):
-            columns[role] = Column(dataset[...], key)
+            values = dataset[...]
+        said = array_said(dataset, path, key)
+        columns[role] = physical(Column(values, key), role, said, path)
     return columns
 
 
 def _block_reader(
-    images: StoredImages, path: str | Path, conversion: Conversion
+    images: StoredImages, path: str | Path, key: str, conversion: Conversion
 ) -> Callable[[int, int], NDArray[np.float32]]:
     """``read_images`` of a dataset, of which only the window of the cuts is read."""
 
@@ -171,7 +186,7 @@ def _block_reader(
         blocks = []
         for first in range(start, stop, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, stop)
-            with reading(path, f"{conversion.mapping.images}: rows {first} to {last}"):
+            with reading(path, f"{key}: rows {first} to {last}"):
                 stored = images[(slice(first, last), *conversion.window)]
             blocks.append(converted(stored, conversion))
         return np.concatenate(blocks)

@@ -1,4 +1,4 @@
-"""Arrays inside a zip of .npy files, read by range of rows without holding more than the range.
+"""Arrays of .npy files and of zips of them, read by range of rows, no more held than the range.
 
 A member that is stored as it is lies in the file like any array and is read where it lies, its
 checksum unread; a compressed one is a stream, read forwards, and again from its start where an
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pix2z.errors import InputError
 from pix2z.hdf5 import DAMAGE, in_one_line, plain, reading
 
-__all__ = ["Member", "open_member", "read_header"]
+__all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "read_header"]
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
@@ -46,13 +46,12 @@ ENCRYPTED = 1
 
 @dataclass(frozen=True)
 class Member:
-    """An array of an npz file: `shape[0]` rows, from byte `offset` of `stream` on."""
+    """An array of an npy or npz file: `shape[0]` rows, from byte `offset` of `stream` on."""
 
     path: Path
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    fortran_order: bool
     stream: IO[bytes]
     offset: int
 
@@ -88,12 +87,48 @@ def open_member(path: str | Path, name: str) -> Iterator[Member]:
         with _bytes_of(archive, info, path) as stream:
             with reading(path, name):
                 start = _start_of(info, stream) if stored else 0
-                stream.seek(start)
-                shape, fortran_order, dtype = read_header(stream)
-                offset = stream.tell()
-            size = info.file_size - (offset - start)
-            _check_header(f"{path}: {name}", shape, dtype, size=size)
-            yield Member(Path(path), name, shape, dtype, fortran_order, stream, offset)
+            yield _member(path, name, stream, start=start, size=info.file_size)
+
+
+@contextmanager
+def open_npy(path: str | Path) -> Iterator[Member]:
+    """Open the array of a .npy file; raise InputError where it is missing or not what it claims."""
+    path = Path(path)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+    with stream:
+        yield _member(path, path.stem, stream, start=0, size=path.stat().st_size)
+
+
+def is_npy(path: str | Path) -> bool:
+    """Whether a file begins as .npy files do."""
+    with Path(path).open("rb") as file:
+        return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+
+
+def members_of(path: str | Path) -> tuple[str, ...]:
+    """Names of the arrays of an npz file."""
+    with _open_zip(path) as archive, reading(path):
+        names = archive.namelist()
+    return tuple(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
+
+
+def _member(path: str | Path, name: str, stream: IO[bytes], *, start: int, size: int) -> Member:
+    """Make the array whose .npy file is the `size` bytes from `start` on."""
+    with reading(path, name):
+        stream.seek(start)
+        shape, fortran_order, dtype = read_header(stream)
+        offset = stream.tell()
+    where = f"{path}: {name}"
+    _check_header(where, shape, dtype, size=size - (offset - start))
+    if fortran_order:
+        raise InputError(
+            f"{where}: is in Fortran order, so that no galaxy lies together; save "
+            f"np.ascontiguousarray({name})"
+        )
+    return Member(Path(path), name, shape, dtype, stream, offset)
 
 
 @contextmanager

@@ -3,16 +3,18 @@
 The central 32 x 32 pixels, 16 to 47, are read, in the flux unit of the file, taken as nanomaggies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import plain
-from pix2z.ingest.attributes import NOTHING_SAID
-from pix2z.ingest.columns import ID_ROLES, Column, check_column
+from pix2z.ingest.attributes import read_members
+from pix2z.ingest.columns import ID_ROLES, ROLES, Column, check_column
+from pix2z.ingest.conversion import plan_conversion
 from pix2z.ingest.layouts import PASQUET
 from pix2z.ingest.mapped import check_images, survey_of
 from pix2z.ingest.npz import Member, open_member
@@ -35,12 +37,14 @@ BLOCK_ROWS = 4096
 
 
 @contextmanager
-def open_pasquet(path: str | Path, *, ebv_key: str | None = None) -> Iterator[RawSurvey]:
+def open_pasquet(
+    path: str | Path, *, given: Mapping[str, Any] | None = None
+) -> Iterator[RawSurvey]:
     """Open a file in the layout of Pasquet et al., read-only.
 
     Parameters
     ----------
-    ebv_key : label column of E(B-V), where it is not `EBV`.
+    given : entries of a mapping that the user gives, keys being arrays and label columns.
 
     Raises
     ------
@@ -48,19 +52,20 @@ def open_pasquet(path: str | Path, *, ebv_key: str | None = None) -> Iterator[Ra
         The file is missing, damaged or no npz, an array is missing, holds Python objects or has
         another shape, or a size that it claims is not there.
     """
-    with open_member(path, PASQUET.images) as cube:
-        if cube.fortran_order:
-            raise InputError(
-                f"{path}: cube: is in Fortran order, so that no galaxy lies together; save "
-                "np.ascontiguousarray(cube)"
-            )
-        check_images(cube, NOTHING_SAID, path, PASQUET)
+    given = given or {}
+    mapping = PASQUET.model_copy(update=given)
+    with open_member(path, mapping.images) as cube:
+        said = read_members(path)
+        check_images(cube, said, path, mapping)
+        conversion = plan_conversion(cube.shape, mapping, said, path)
         with open_member(path, "labels") as labels:
-            columns = _read_columns(labels, n=cube.shape[0], ebv_key=ebv_key)
-        yield survey_of(path, cube, columns, NOTHING_SAID, layout="pasquet", mapping=PASQUET)
+            columns = _read_columns(labels, n=cube.shape[0], given=given, bands=conversion.bands)
+        yield survey_of(path, cube, columns, said, conversion, layout="pasquet", mapping=mapping)
 
 
-def _read_columns(labels: Member, *, n: int, ebv_key: str | None) -> dict[str, Column]:
+def _read_columns(
+    labels: Member, *, n: int, given: Mapping[str, Any], bands: str
+) -> dict[str, Column]:
     """Role -> column of the labels, which are read once and in blocks."""
     names = labels.dtype.names
     if names is None or labels.shape != (n,):
@@ -68,11 +73,12 @@ def _read_columns(labels: Member, *, n: int, ebv_key: str | None) -> dict[str, C
             f"{labels.path}: labels: expected a structured array of shape ({n},); received shape "
             f"{labels.shape} of {labels.dtype if names is None else 'columns'}"
         )
-    used = _used_fields(labels, names, ebv_key=ebv_key)
+    used = _used_fields(labels, names, given)
     for role, field in used.items():
         dtype = labels.dtype[field]
         shape = (n, *dtype.shape)
-        check_column(labels.path, f"labels[{field!r}]", role, shape=shape, dtype=dtype.base, n=n)
+        key = f"labels[{field!r}]"
+        check_column(labels.path, key, role, shape=shape, dtype=dtype.base, n=n, bands=bands)
     blocks = []
     for start in range(0, n, BLOCK_ROWS):
         rows = labels[start : start + BLOCK_ROWS,]
@@ -83,8 +89,10 @@ def _read_columns(labels: Member, *, n: int, ebv_key: str | None) -> dict[str, C
     }
 
 
-def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None) -> dict[str, str]:
-    """Role -> the label column that plays it."""
+def _used_fields(
+    labels: Member, names: tuple[str, ...], given: Mapping[str, Any]
+) -> dict[str, str]:
+    """Role -> the label column that plays it, given or found by its name."""
     used = {}
     for role, candidates in FIELDS.items():
         there = [f for name in candidates if (f := _field(labels, names, name)) is not None]
@@ -92,14 +100,17 @@ def _used_fields(labels: Member, names: tuple[str, ...], *, ebv_key: str | None)
             there = [field for field in there if labels.dtype[field].kind in "iu"]
         if there:
             used[role] = there[0]
-    if ebv_key:
-        field = _field(labels, names, ebv_key)
-        if field is None:
+    for role in set(ROLES) & set(given):
+        used.pop(role, None)
+        wanted = given[role]
+        field = None if wanted is None else _field(labels, names, wanted)
+        if field is not None:
+            used[role] = field
+        elif wanted is not None:
             raise InputError(
-                f"{labels.path}: label column {ebv_key!r} is missing; the file has "
+                f"{labels.path}: label column {wanted!r} is missing; the file has "
                 f"{plain(', '.join(names[:80]))}"
             )
-        used["ebv"] = field
     return used
 
 

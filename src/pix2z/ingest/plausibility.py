@@ -1,27 +1,27 @@
 """Whether the images of a file look like galaxies in nanomaggies, bands u g r i z in this order.
 
 What is judged is a sample of galaxies, never one of them: medians of magnitude, colours, noise and
-sky level. A file of fewer than `FEWEST` galaxies is judged only by what no image in nanomaggies
-shows: whole numbers throughout, a largest pixel of exactly 1 in every stamp, or a number that
-stands for masked pixels.
+sky level; surface brightness, which does not change with distance and so tells of a wrong scale;
+and what only a stretch does to light and noise. A file of fewer than `FEWEST` galaxies is judged
+only by what no image in nanomaggies shows: whole numbers throughout, a largest pixel of exactly 1
+in every stamp, the same standard deviation or sum in all, or a number that stands for masked
+pixels.
 """
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, magnitude
-from pix2z.imaging import BANDS, LARGEST_PIXEL, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
+from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, magnitude
+from pix2z.imaging import BANDS, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
+from pix2z.ingest.checks import absent_as_nan
 from pix2z.ingest.raw import RawSurvey, concatenated
-from pix2z.ingest.sentinels import Repeated, repeated_extremes, sentinel_problems
+from pix2z.ingest.sentinels import Repeated, repeated_values, sentinel_problems
+from pix2z.ingest.stamp_statistics import CORE, StampStatistics, measured_stamps
+from pix2z.ingest.stretches import FEWEST, made_the_same, rescaled, stretched
 
 __all__ = ["FEWEST", "photometry_problems", "sample_rows"]
-
-FEWEST = 20
-"""Galaxies that a median is taken of at the least; its error is then a quarter of the scatter."""
 
 BLOCK_ROWS = 64
 
@@ -55,31 +55,14 @@ BLUEST_OTHERS = -0.15
 """Median colours, AB, bluer than this contradict galaxies: even young stars are flat, 0, and only
 dust, age and redshift change that, all to the red. u - g alone is noisy enough for more."""
 
-CORE = APERTURE_RADII_ARCSEC.index(2.3)
-"""Aperture of the colours: most of the light of a galaxy, little of its neighbours and noise."""
+SUNKEN = -0.5
+"""Border over the sky noise below which nine stamps in ten lie only where a mean was subtracted."""
 
 CORE_NOISE = float(np.sqrt(np.pi) * APERTURE_RADII_ARCSEC[CORE] / PIXEL_SCALE)
 """Noise in that aperture over that of a pixel: the root of its area in pixels."""
 
 FAINTEST_OVER_ERROR = 10.0
 """Median fluxes below ten times their error from sky noise say nothing of colours."""
-
-BORDER = 2
-"""Width in pixels of the border of a stamp."""
-
-Array = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Of each stamp and band, (n, 5), NaN where the band is absent."""
-
-    total: Array
-    core: Array
-    sigma: Array
-    border: Array
-    largest: Array
-    whole: NDArray[np.bool_]
 
 
 def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
@@ -92,7 +75,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     facts, repeated = _facts_of(survey)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
         return sentinels  # with which no flux means anything
-    facts = _rows(facts, np.asarray(np.isfinite(facts.total).any(axis=1)))
+    facts = facts.of_rows(np.asarray(np.isfinite(facts.total).any(axis=1)))
     n = len(facts.total)
     if n == 0:
         return ()
@@ -100,6 +83,8 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     if n >= FEWEST:
         band = _reference_band(facts)
         problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
+        problems += [] if problems else [*stretched(facts)]
+        problems += [] if problems else [*rescaled(facts, band)]
     return tuple(problems)
 
 
@@ -113,42 +98,17 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start in starts)
 
 
-def _facts_of(survey: RawSurvey) -> tuple[_Facts, list[Repeated]]:
+def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
-        images = survey.read_images(rows.start, rows.stop)
+        images = absent_as_nan(survey.read_images(rows.start, rows.stop))
         numbers = np.arange(rows.start, rows.stop)
-        blocks.append(_stamp_facts(images))
-        repeated += repeated_extremes(images, numbers, nanomaggies=survey.nanomaggies)
+        blocks.append(measured_stamps(images))
+        repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)
     return concatenated(blocks), repeated
 
 
-@np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs
-def _stamp_facts(images: NDArray[np.float32]) -> _Facts:
-    impossible = np.abs(images) > LARGEST_PIXEL
-    useless = np.asarray(impossible.any(axis=(1, 2)) | ~images.any(axis=(1, 2)))
-    images = np.where(useless[:, None, None, :], np.float32(np.nan), images)
-    flux, _, sigma = aperture_photometry(images)
-    middle = (slice(None), slice(BORDER, -BORDER), slice(BORDER, -BORDER))
-    outside = np.ones(images.shape[1:3], np.bool_)
-    outside[middle[1:]] = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of bands that are all NaN
-        return _Facts(
-            total=flux[:, -1],
-            core=flux[:, CORE],
-            sigma=sigma,
-            border=np.nanmedian(images[:, outside, :], axis=1),
-            largest=np.nanmax(images, axis=(1, 2)),
-            whole=np.all((images == np.rint(images)) | np.isnan(images), axis=(1, 2)),
-        )
-
-
-def _rows(facts: _Facts, rows: NDArray[np.bool_]) -> _Facts:
-    return _Facts(**{field.name: getattr(facts, field.name)[rows] for field in fields(_Facts)})
-
-
-def _exact_values(facts: _Facts) -> Iterator[str]:
+def _exact_values(facts: StampStatistics) -> Iterator[str]:
     measured = np.isfinite(facts.total)
     if facts.whole[measured].all():
         yield "all pixels are whole numbers: these look like counts or 8-bit pictures"
@@ -163,16 +123,18 @@ def _exact_values(facts: _Facts) -> Iterator[str]:
         )
     elif np.isclose(largest.max(), 1.0, rtol=0, atol=1e-6):
         yield "the largest of all pixels is 1: these look divided by it or scaled to [0, 1]"
+    else:
+        yield from made_the_same(facts)
 
 
-def _reference_band(facts: _Facts) -> int:
+def _reference_band(facts: StampStatistics) -> int:
     """r, or where most galaxies have none the band next to it: i, g, z, u."""
     present = np.isfinite(facts.total).mean(axis=0)
     order = [BANDS.index(band) for band in "rigzu"]
     return next((band for band in order if present[band] > 0.5), int(np.argmax(present)))
 
 
-def _brightness(facts: _Facts, band: int) -> Iterator[str]:
+def _brightness(facts: StampStatistics, band: int) -> Iterator[str]:
     name = BANDS[band]
     flux, noise = np.nanmedian(facts.total[:, band]), np.nanmedian(facts.sigma[:, band])
     if flux <= 0:
@@ -184,21 +146,27 @@ def _brightness(facts: _Facts, band: int) -> Iterator[str]:
     seen = f"median {name} = {mag:.1f} mag, sky noise {times} that of SDSS"
     if mag < BRIGHTEST or ratio > NOISIEST:
         yield (
-            f"{seen}: these look like counts, or a unit smaller than nanomaggies (layout hdf5 "
-            "converts, given ingest.hdf5.unit or zero_point)"
+            f"{seen}: these look like counts, or a unit smaller than nanomaggies "
+            "(given ingest.hdf5.unit or zero_point, they are converted)"
         )
     elif mag > FAINTEST or (ratio < QUIETEST and mag > FAINT_FOR_QUIETEST):
         yield (
             f"{seen}: these look divided by a number, such as 255, or a unit larger than "
-            "nanomaggies (layout hdf5 converts, given ingest.hdf5.unit or zero_point)"
+            "nanomaggies (given ingest.hdf5.unit or zero_point, they are converted)"
         )
 
 
-def _sky_level(facts: _Facts, band: int) -> Iterator[str]:
+def _sky_level(facts: StampStatistics, band: int) -> Iterator[str]:
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of stamps without any band
         over_noise = facts.border[:, band] / facts.sigma[:, band]
+        noisy = over_noise[np.isfinite(over_noise)]
         over_peak = np.nanmax(facts.border / facts.largest, axis=1)
+    if len(noisy) >= FEWEST and (noisy < SUNKEN).mean() > 0.9:
+        yield (
+            f"the {BANDS[band]}-band border of the stamps lies {-np.median(noisy):.2g} times the "
+            "noise below 0: these look standardised, or a mean was subtracted"
+        )
     seen = np.isfinite(over_noise) & np.isfinite(over_peak)
     if seen.sum() < FEWEST:
         return
@@ -210,7 +178,7 @@ def _sky_level(facts: _Facts, band: int) -> Iterator[str]:
         )
 
 
-def _colours(facts: _Facts) -> Iterator[str]:
+def _colours(facts: StampStatistics) -> Iterator[str]:
     """Fluxes of galaxies rise from u to z; where their medians fall, the bands are mixed up."""
     flux, bands = np.zeros(len(BANDS)), []
     for b in range(len(BANDS)):
@@ -233,6 +201,6 @@ def _colours(facts: _Facts) -> Iterator[str]:
     listed = ", ".join(f"{k[0]} - {k[1]} = {v:.2f}" for k, v in wrong.items())
     yield (
         f"the band order contradicts galaxy colours: median {listed}; what is read as "
-        f"{' '.join(read_as)} looks like {' '.join(looks_like)}{reversed_order} (layout hdf5 sorts "
-        "them, given ingest.hdf5.bands)"
+        f"{' '.join(read_as)} looks like {' '.join(looks_like)}{reversed_order} (given "
+        "ingest.hdf5.bands, they are sorted)"
     )

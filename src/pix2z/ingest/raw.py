@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.imaging import BANDS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,10 +26,16 @@ LISTED_TEXTS = 3
 
 @dataclass(frozen=True)
 class RawFile:
-    """One of the files of a survey."""
+    """One of the files of a survey, and `others` that belong to its rows: bands or columns."""
 
     path: Path
     n_rows: int
+    others: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file and the others."""
+        return (self.path, *self.others)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class RawTable:
     z_warning : (N,) integers, ZWARNING of SDSS, None where the file has none.
     spectral_class : (N,) bytes such as b"GALAXY", None where the file has none.
     has_redshifts, has_ids, has_positions : whether the file came with them.
+    has_unit_of_positions : whether it says the unit of right ascensions.
     origin : column -> where its values came from, in words.
     """
 
@@ -62,6 +70,7 @@ class RawTable:
     has_ids: bool
     has_positions: bool
     origin: Mapping[str, str]
+    has_unit_of_positions: bool = False
     z_warning: NDArray[np.integer[Any]] | None = None
     spectral_class: NDArray[np.bytes_] | None = None
 
@@ -84,7 +93,7 @@ class RawSurvey:
         pixel scale, crop.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
-    nanomaggies : the file's unit, in nanomaggies.
+    gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
     """
 
     path: Path
@@ -94,17 +103,21 @@ class RawSurvey:
     table: RawTable
     converted: Mapping[str, str]
     read_images: Callable[[int, int], NDArray[np.float32]]
-    nanomaggies: float = 1.0
+    gain: tuple[float, ...] = (1.0,) * len(BANDS)
+    level: tuple[float, ...] = (0.0,) * len(BANDS)
 
 
 Rows = TypeVar("Rows", bound="DataclassInstance")
 """A dataclass whose arrays have a row per galaxy."""
 
-Opener = Callable[[Path], AbstractContextManager[RawSurvey]]
+Opener = Callable[[Sequence[Path]], AbstractContextManager[RawSurvey]]
+"""Opens the files of some galaxies: one, or one per band."""
 
 
 @contextmanager
-def open_merged(folder: str | Path, paths: Sequence[Path], open_one: Opener) -> Iterator[RawSurvey]:
+def open_merged(
+    folder: str | Path, members: Sequence[Sequence[Path]], open_one: Opener
+) -> Iterator[RawSurvey]:
     """Open files of one layout, whose columns come from the same keys, as one survey.
 
     Each file is brought to nanomaggies and 32 x 32 pixels by itself. Ids stay as they are; files
@@ -115,17 +128,17 @@ def open_merged(folder: str | Path, paths: Sequence[Path], open_one: Opener) -> 
     InputError
         A file cannot be opened, or two differ in layout or in the origin of a column.
     """
-    merged = _merged(Path(folder), paths, open_one)
+    merged = _merged(Path(folder), members, open_one)
     with ExitStack() as opened:
         yield replace(merged, read_images=_reader(merged.files, open_one, opened))
 
 
-def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
+def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -> RawSurvey:
     """All but the pixels of the files; their tables are held twice no longer than this takes."""
     surveys: list[RawSurvey] = []
-    for path in paths:
-        with open_one(path) as survey:
-            surveys.append(survey)
+    for paths in members:
+        with open_one(paths) as survey:
+            surveys.append(replace(survey, read_images=_closed))  # which holds headers in memory
             _check_alike(surveys[0], survey)
     first = surveys[0]
     return replace(
@@ -135,10 +148,14 @@ def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
         source=_joined([survey.source for survey in surveys]),
         table=_one_table([survey.table for survey in surveys]),
         converted={
-            name: _joined([survey.converted[name] for survey in surveys])
-            for name in first.converted
+            name: _joined([s.converted[name] for s in surveys if name in s.converted])
+            for name in dict.fromkeys(name for survey in surveys for name in survey.converted)
         },
     )
+
+
+def _closed(start: int, stop: int) -> NDArray[np.float32]:
+    raise InputError(f"rows {start} to {stop}: expected an open file")
 
 
 def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
@@ -192,7 +209,7 @@ def _reader(
         if index not in current:
             opened.close()
             current.clear()
-            survey = opened.enter_context(open_one(files[index].path))
+            survey = opened.enter_context(open_one(files[index].paths))
             if len(survey.table) != files[index].n_rows:
                 raise InputError(f"{files[index].path}: changed while it was read")
             current[index] = survey

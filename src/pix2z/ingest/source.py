@@ -1,27 +1,35 @@
 """Any file with galaxy images, or a folder of such files, opened as one raw survey."""
 
 import zipfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import files_of
+from pix2z.fits import is_fits
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
+from pix2z.ingest.arrays import npy_beside, open_arrays
 from pix2z.ingest.attributes import schema_version
-from pix2z.ingest.layouts import GALAXIES, NERSC, SDSS32
+from pix2z.ingest.fits_images import galaxies_by_band, open_fits
+from pix2z.ingest.layouts import GALAXIES, NERSC, PASQUET, SDSS32
 from pix2z.ingest.mapped import open_mapped
+from pix2z.ingest.npz import is_npy, members_of
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
-__all__ = ["LAYOUTS", "detect_layout", "open_source"]
+__all__ = ["LAYOUTS", "MAPPED", "detect_layout", "open_source"]
+
+MAPPED = ("fits", "hdf5", "npy", "npz")
+"""Layouts that a user's own mapping says more of."""
 
 KNOWN = {"galaxies": GALAXIES, "nersc": NERSC, "sdss32": SDSS32}
 """Layouts that are one mapping each."""
 
-LAYOUTS = ("galaxies", "hdf5", "nersc", "pasquet", "sdss32")
-"""All layouts: also a user's own mapping, and npz."""
+LAYOUTS = ("fits", "galaxies", "hdf5", "nersc", "npy", "npz", "pasquet", "sdss32")
+"""All layouts."""
 
 
 def open_source(
@@ -37,7 +45,8 @@ def open_source(
     ----------
     layout : one of `LAYOUTS`, of which galaxies is what ingest writes; None: that of
         `detect_layout`.
-    mapping : where layout hdf5 keeps things, its defaults if None; other layouts take no notice.
+    mapping : where layouts of `MAPPED` keep things and what their pixels are; entries that were set
+        hold for every layout.
     ebv_key : key or label column of E(B-V), whatever the layout.
 
     Raises
@@ -46,30 +55,49 @@ def open_source(
         Where what is there cannot be read in this layout, in one line.
     """
     files = files_of(path)
-    name = layout if layout is not None else detect_layout(files[0])
+    given = (mapping.given if mapping else {}) | ({"ebv": ebv_key} if ebv_key else {})
+    name = layout if layout is not None else detect_layout(files[0], images=given.get("images"))
     if name not in LAYOUTS:
         raise InputError(f"layout: expected one of {', '.join(LAYOUTS)}; received {name!r}")
+    used = Hdf5Mapping().model_copy(update=given)
 
-    def open_one(file: Path) -> AbstractContextManager[RawSurvey]:
+    def open_one(paths: Sequence[Path]) -> AbstractContextManager[RawSurvey]:
+        if name == "fits":
+            return open_fits(paths, mapping=used)
         if name == "pasquet":
-            return open_pasquet(file, ebv_key=ebv_key)
-        used = KNOWN[name] if name in KNOWN else mapping or Hdf5Mapping()
-        return open_mapped(file, layout=name, mapping=used, ebv_key=ebv_key)
+            return open_pasquet(paths[0], given=given)
+        if name in ("npy", "npz"):
+            return open_arrays(paths[0], layout=name, mapping=used)
+        return open_mapped(paths[0], layout=name, mapping=KNOWN.get(name, used), given=given)
 
-    return open_merged(path, files, open_one) if Path(path).is_dir() else open_one(files[0])
+    if not Path(path).is_dir():
+        return open_one(files)
+    if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
+        return open_one([images])
+    members = galaxies_by_band(files) if name == "fits" else [(file,) for file in files]
+    return open_merged(path, members, open_one)
 
 
-def detect_layout(path: str | Path) -> str:
+def detect_layout(path: str | Path, *, images: str | None = None) -> str:
     """Layout of a file, or of the first one in a folder: by what it holds, not by its name.
 
-    A zip is ``pasquet``; HDF5 with a `schema_version` is ``galaxies``; with `images` of shape
-    (N, 5, 32, 32) ``sdss32``, (N, 5, 107, 107) ``nersc``; any other ``hdf5``.
+    A zip is ``pasquet`` where it has a `cube`, else ``npz``; FITS, packed or not, is ``fits``, a
+    .npy ``npy``. HDF5 with a `schema_version` is ``galaxies``; with `images` of shape
+    (N, 5, 32, 32) ``sdss32``, (N, 5, 107, 107) ``nersc``; any other ``hdf5``, also where the user
+    names another key of the `images`.
     """
     file = files_of(path)[0]
     with reading(file):
-        zipped = file.is_file() and zipfile.is_zipfile(file)
-    if zipped or file.suffix.lower() == ".npz":
-        return "pasquet"
+        known = file.is_file()
+        if known and (zipfile.is_zipfile(file) or file.suffix.lower() == ".npz"):
+            usual = images in (None, PASQUET.images) and PASQUET.images in members_of(file)
+            return "pasquet" if usual else "npz"
+        if known and is_fits(file):
+            return "fits"
+        if known and is_npy(file):
+            return "npy"
+    if images not in (None, "images"):
+        return "hdf5"
     with open_hdf5(file) as opened:
         versioned = schema_version(opened, file) is not None
         if not has_key(opened, file, "images"):
@@ -77,7 +105,7 @@ def detect_layout(path: str | Path) -> str:
         shape = find_dataset(opened, file, "images").shape or ()
     if versioned:
         return "galaxies"
-    for name, known in (("sdss32", SDSS32), ("nersc", NERSC)):
-        if len(shape) == 4 and shape[1:] == (len(BANDS), known.side, known.side):
+    for name, known_layout in (("sdss32", SDSS32), ("nersc", NERSC)):
+        if len(shape) == 4 and shape[1:] == (len(BANDS), known_layout.side, known_layout.side):
             return name
     return "hdf5"

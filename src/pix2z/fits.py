@@ -1,0 +1,50 @@
+"""The boundary to FITS files that others wrote: whatever is wrong with one is one clear line."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from astropy.io import fits
+
+from pix2z.errors import InputError, Pix2zError
+from pix2z.hdf5 import DAMAGE, in_one_line
+
+__all__ = ["FITS_DAMAGE", "is_fits", "opened_fits", "reading_fits"]
+
+FITS_DAMAGE = (*DAMAGE, AssertionError, fits.VerifyError)
+"""What astropy and numpy raise where bytes are not what they should be."""
+
+SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
+"""What a file begins with: FITS as it is, or packed by gzip or bzip2."""
+
+
+def is_fits(path: str | Path) -> bool:
+    """Whether a file begins as FITS does, packed or not."""
+    with Path(path).open("rb") as file:
+        return file.read(len(SIGNATURES[0])).startswith(SIGNATURES)
+
+
+@contextmanager
+def reading_fits(path: str | Path, what: str) -> Iterator[None]:
+    """Turn an error of reading a damaged file into InputError; astropy's warnings are not shown.
+
+    what : that the file is not, as "an SDSS spectrum".
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Pix2zError:
+            raise
+        except Exception as error:  # of packed images astropy raises one that it does not export
+            raise InputError(
+                f"{path}: damaged, or not {what} in FITS ({in_one_line(error)})"
+            ) from error
+
+
+@contextmanager
+def opened_fits(path: str | Path) -> Iterator[fits.HDUList]:
+    """Open a file; where it is damaged astropy forgets to close it, so that it is opened here."""
+    with Path(path).open("rb") as file, fits.open(file, memmap=False) as hdus:
+        yield hdus

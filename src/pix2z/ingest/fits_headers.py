@@ -1,0 +1,141 @@
+"""What the header of a FITS image says of it: band, unit, pixel scale and place on the sky."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from pix2z.errors import InputError
+from pix2z.ingest.resampling import SAME_SCALE
+from pix2z.said.claims import Claim, Said, band_in, header_said, same
+
+__all__ = ["Header", "read_header", "said_together"]
+
+BAND_CARDS = ("EXTNAME", "FILTER", "BAND", "FILTNAM")
+"""Cards that may name the band of an image."""
+
+OF_FLUX = ("unit", "zero_point", "magnitude_0_flux")
+"""What the first HDU says of all others that say none of it."""
+
+MOST_APART = 1.0
+"""Pixels that the middles of two bands of one galaxy may be apart on the sky."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image says of itself.
+
+    band : of an image of one band, None where it does not say.
+    said : the rest; the pixel scale is that of the WCS, where there is one.
+    pixel_scale, middle : arcsec, and RA and Dec of the geometric centre in degrees, of the WCS.
+    """
+
+    name: str
+    band: str | None
+    said: Said
+    pixel_scale: float | None
+    middle: tuple[float, float] | None
+
+
+def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
+    """Read what a header says.
+
+    Parameters
+    ----------
+    name : file and HDU, for messages.
+    primary : header of the file's first HDU.
+    """
+    said, first = header_said(header), header_said(primary)
+    if not said.of(*OF_FLUX):
+        said = Said((*said.claims, *first.of(*OF_FLUX)))
+    if not said.of("bands"):
+        said = Said((*said.claims, *first.of("bands")))
+    scale, middle = _on_the_sky(name, header)
+    if scale is not None:
+        rest = [one for one in said.claims if one.what not in ("pixel_scale", "pixel_degrees")]
+        said = Said((*rest, Claim("pixel_scale", "the WCS", (scale,))))
+    named = (band_in(str(header[card])) for card in BAND_CARDS if card in header)
+    return Header(name, next((band for band in named if band), None), said, scale, middle)
+
+
+def _on_the_sky(name: str, header: fits.Header) -> tuple[float | None, tuple[float, float] | None]:
+    """Pixel scale and middle of an image; None without a WCS of RA and Dec on its last two axes."""
+    if {str(header.get(f"CTYPE{axis}", ""))[:3] for axis in (1, 2)} != {"RA-", "DEC"}:
+        return None, None
+    wcs = WCS(header, naxis=2)
+    scales = proj_plane_pixel_scales(wcs) * 3600
+    if abs(scales[0] / scales[1] - 1) > SAME_SCALE:
+        raise InputError(
+            f"{name}: expected square pixels; the WCS says {scales[0]:g} x {scales[1]:g} arcsec"
+        )
+    place = wcs.all_pix2world([[(header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2]], 0)[0]
+    return float(scales.mean()), (float(place[wcs.wcs.lng]), float(place[wcs.wcs.lat]))
+
+
+def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
+    """Return what the images of one band each, or a cube, say together.
+
+    Units and zero points that differ between the bands are those of each band.
+
+    Parameters
+    ----------
+    bands : that the images are of, in their order, where each says its own.
+
+    Raises
+    ------
+    InputError
+        Some bands say their unit and others do not, or they differ in pixel scale or place.
+    """
+    first = headers[0]
+    for other in headers[1:]:
+        if not _same_scale(other.pixel_scale, first.pixel_scale):
+            raise InputError(
+                f"{other.name}: expected one pixel scale in all bands; the WCS says "
+                f"{other.pixel_scale} arcsec, in {first.name} {first.pixel_scale}"
+            )
+        if _apart(first, other) > MOST_APART:
+            raise InputError(
+                f"{other.name}: expected all bands cut at one position; its middle is "
+                f"{_apart(first, other):.1f} pixels from that of {first.name}"
+            )
+    if len(headers) == 1 and bands is None:
+        return first.said
+    claims = [claim for claim in first.said.claims if claim.what not in (*OF_FLUX, "bands")]
+    for what in OF_FLUX:
+        claims += _of_each_band(what, headers)
+    if bands is not None:
+        claims.append(Claim("bands", "EXTNAME or FILTER", (bands,)))
+    return Said(tuple(claims))
+
+
+def _of_each_band(what: str, headers: Sequence[Header]) -> list[Claim]:
+    """Join what the images say of one thing, each for its band."""
+    each = [header.said.of(what)[:1] for header in headers]
+    if not any(each):
+        return []
+    for header, claims in zip(headers, each, strict=True):
+        if not claims:
+            other = next(claims[0] for claims in each if claims)
+            raise InputError(f"{header.name}: expected its {what}, as other bands have: {other}")
+    values = [claims[0].values for claims in each]
+    joined = tuple(value[0] for value in values if value)
+    joined = joined[:1] if len(set(joined)) == 1 else joined
+    return [Claim(what, each[0][0].where, joined if all(values) else None)]
+
+
+def _same_scale(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one == other
+    return same(one, other)
+
+
+def _apart(one: Header, other: Header) -> float:
+    """Pixels between the middles of two bands."""
+    if one.middle is None or other.middle is None or one.pixel_scale is None:
+        return 0.0
+    (ra, dec), (other_ra, other_dec) = one.middle, other.middle
+    across = ((ra - other_ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec))
+    return float(np.hypot(across, dec - other_dec) * 3600 / one.pixel_scale)

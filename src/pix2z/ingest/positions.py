@@ -1,0 +1,51 @@
+"""Whether right ascension and declination are degrees of galaxies all over a part of the sky.
+
+They keep galaxies of one place in one part of the sample, so that positions in another unit, or
+all alike, take the test set's independence away.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pix2z.ingest.raw import RawTable
+
+__all__ = ["position_problems"]
+
+FEWEST = 20
+"""Positions that are judged, at the least."""
+
+TALL, TALLEST = 2.5, 30.0
+"""Hours of right ascension span a fifteenth of their degrees: a survey that is that many times as
+high as it is wide, and at least 30 degrees high, is no usual one."""
+
+NEAR_0_H, EMPTY_HOURS = 1.0, 6.0
+"""Right ascensions within an hour of 0 and of 24, with such a gap between, are around 0 h."""
+
+
+def position_problems(table: RawTable) -> Iterator[str]:
+    """Yield what makes positions implausible as degrees; nothing where the file says their unit."""
+    known = np.isfinite(table.ra) & np.isfinite(table.dec)
+    ra, dec = table.ra[known], table.dec[known]
+    if len(ra) < FEWEST or table.has_unit_of_positions:
+        return
+    where = table.origin["position"]
+    advice = (
+        "the attribute 'unit' of the columns can say which (hourangle, rad, deg), or -m ra=null "
+        "-m dec=null leaves them unread"
+    )
+    if np.ptp(ra) == 0 and (ra[0] == 0 or np.ptp(dec) == 0):
+        yield f"positions ({where}): the right ascension of all {len(ra)} is {ra[0]:g}; {advice}"
+        return
+    if ra.min() < 0:
+        return
+    width, height = np.ptp(ra), np.ptp(dec)
+    around_0_h = ra.min() < NEAR_0_H and ra.max() > 24 - NEAR_0_H
+    around_0_h &= bool(np.diff(np.sort(ra)).max() > EMPTY_HOURS)
+    if ra.max() <= 2 * np.pi and np.abs(dec).max() <= np.pi / 2 and width > 1:
+        yield f"positions ({where}): all within 2 pi and pi / 2, as in radians; {advice}"
+    elif ra.max() < 24 and (height > max(TALL * width, TALLEST) or around_0_h):
+        yield (
+            f"positions ({where}): right ascension from {ra.min():.3g} to {ra.max():.3g}, "
+            f"declination over {height:.0f} degrees, as in hours or radians; {advice}"
+        )

@@ -1,0 +1,168 @@
+"""Flux units, as factors to nanomaggies.
+
+A nanomaggy is the flux density of AB magnitude 22.5, 3631 Jy x 1e-9.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from astropy import units
+
+from pix2z.errors import InputError
+from pix2z.imaging import SOFTENED_UNIT
+from pix2z.said.claims import Claim, Said, agreed, numbers, same
+
+__all__ = ["Flux", "factor_to", "flux_of", "nanomaggies_in"]
+
+NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
+"""Spellings of the unit, in lower case."""
+
+NANOMAGGY_ZERO_POINT = 22.5
+
+Flux = tuple[tuple[float, ...], str]
+"""Nanomaggies in the file's unit, one number or one per band, and in words where that is from."""
+
+
+def nanomaggies_in(unit: str) -> float | None:
+    """Nanomaggies in one `unit`; None where it is no flux density that astropy can read."""
+    unit = re.sub(r"\s*(/|per)\s*pix(el)?s?$", "", unit.strip())
+    if unit.lower() in NANOMAGGY_WORDS:
+        return 1.0
+    parsed = _parsed(unit)
+    if parsed is None or isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude
+        return None
+    try:
+        factor = float(parsed.to(units.nmgy, equivalencies=units.zero_point_flux(3631 * units.Jy)))
+    except (units.UnitsError, ArithmeticError):
+        return None
+    return factor if 0 < factor < float("inf") else None
+
+
+def flux_of(
+    said: Said,
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    zero_point: float | None = None,
+    assumed: bool = False,
+) -> Flux:
+    """Nanomaggies in the file's unit, as given (`unit`, or the AB `zero_point`) or as it says.
+
+    Beside a zero point a unit such as counts is no contradiction. Pixels that the file calls
+    softened are `SOFTENED_UNIT`: they have no other unit.
+
+    Parameters
+    ----------
+    assumed : that pixels are nanomaggies where nothing says anything else.
+
+    Raises
+    ------
+    InputError
+        Nothing says the unit, it is no flux density, or what the file says contradicts what is
+        given, or itself.
+    """
+    zero_points, named = said.of("zero_point", "magnitude_0_flux"), said.of("unit")
+    given: tuple[float, ...] | None = None
+    words = ""
+    if zero_point is not None:
+        given, words = (_of_zero_point(zero_point),), f"AB zero point {zero_point:g}"
+    elif unit is not None:
+        given, words = (_factor(unit, path),), unit
+    elif named and all(claim.values == (SOFTENED_UNIT,) for claim in named):
+        return (1.0,), SOFTENED_UNIT
+    if zero_point is not None or zero_points:
+        named = [claim for claim in named if _factors(claim) is not None]
+    factors, says = agreed(
+        given,
+        zero_points + named,
+        _factors if unit is None else _factors_or_other,
+        same,
+        path=path,
+        given_as=words,
+        expected="a flux density per unit frequency that astropy reads, such as nanomaggy, nJy or "
+        "erg / (s cm2 Hz), or an AB magnitude; or give ingest.hdf5.unit or zero_point",
+    )
+    if factors is None:
+        if assumed:
+            return (1.0,), "assumed nanomaggy: no attribute 'unit'"
+        raise InputError(
+            f"{path}: the unit of the images is not known: give ingest.hdf5.unit, such as "
+            "nanomaggy or nJy, or ingest.hdf5.zero_point, the AB magnitude of a flux of 1"
+        )
+    if says:
+        first = (zero_points + named)[0]
+        listed = ", ".join(str(value) for value in first.values or ())
+        words = f"{'AB zero point ' if first.what == 'zero_point' else ''}{listed}{says}"
+    if same(factors, 1.0):
+        return (1.0,), words
+    times = ", ".join(f"{factor:.6g}" for factor in factors)
+    return factors, f"{words}: times {times} to nanomaggies"
+
+
+def factor_to(unit: str, target: units.UnitBase) -> float | None:
+    """How much of `target` one `unit` is; None where astropy reads no such unit in it."""
+    hours = re.fullmatch(r"h|hrs?|hours?", unit.strip(), flags=re.IGNORECASE)
+    parsed = units.hourangle if hours and target == units.deg else _parsed(unit)
+    parsed = parsed or _parsed(unit.split()[-1])  # such as "decimal degrees"
+    try:
+        return None if parsed is None else float(parsed.to(target))
+    except (units.UnitsError, TypeError, ArithmeticError):
+        return None
+
+
+def _factors(claim: Claim) -> tuple[float, ...] | None:
+    """Nanomaggies in one of what a claim says; None where it cannot be read."""
+    if claim.what == "unit":
+        factors = [nanomaggies_in(str(value)) for value in claim.values or ()]
+        return numbers([factor if factor else math.nan for factor in factors])
+    values = numbers(claim.values)
+    if claim.what == "magnitude_0_flux":
+        values = values and tuple(2.5 * math.log10(v) if v > 0 else math.inf for v in values)
+    if values is None or not all(-100 <= value <= 100 for value in values):
+        return None
+    return tuple(_of_zero_point(value) for value in values)
+
+
+def _factors_or_other(claim: Claim) -> tuple[float, ...] | None:
+    """Like `_factors`, but a unit that is no flux density is not the same as any that is."""
+    factors = _factors(claim)
+    if factors is None and claim.what == "unit" and _parsed(str((claim.values or ("",))[0])):
+        return (math.nan,)
+    return factors
+
+
+def _of_zero_point(zero_point: float) -> float:
+    return float(10 ** (0.4 * (NANOMAGGY_ZERO_POINT - zero_point)))
+
+
+def _factor(unit: str, path: str | Path) -> float:
+    factor = nanomaggies_in(unit)
+    if factor is None:
+        raise InputError(
+            f"{path}: ingest.hdf5.unit: expected a flux density per unit frequency that astropy "
+            f"reads, such as nanomaggy, nJy or erg / (s cm2 Hz); received {unit!r}"
+        )
+    return factor
+
+
+def _parsed(text: str) -> units.UnitBase | None:
+    for spelled in _spellings(text.strip()):
+        try:
+            return units.Unit(spelled)
+        except (ValueError, TypeError, ArithmeticError):
+            continue
+    return None
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Yield a unit as it stands, in the singular, and with the capitals that astropy wants."""
+    yield text
+    yield re.sub(r"ies$", "y", text).removesuffix("s")
+    if found := re.fullmatch(r"(micro|nano|milli)?janskys?", text, flags=re.IGNORECASE):
+        yield (found[1] or "").lower() + "Jansky"
+    if found := re.fullmatch(r"([nu]?)jy", text, flags=re.IGNORECASE):
+        yield found[1].lower() + "Jy"
+    if text.lower() in ("magnitude", "magnitudes"):
+        yield "mag"

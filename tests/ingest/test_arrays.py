@@ -1,0 +1,83 @@
+"""Arrays of numpy, by themselves or in an npz, give the stamps that HDF5 gives."""
+
+import numpy as np
+import pytest
+
+from pix2z.config.ingest import Hdf5Mapping
+from pix2z.errors import InputError
+from pix2z.files import file_digest, files_of, total_digest
+from pix2z.ingest.source import detect_layout, open_source
+
+COLUMNS = {"redshift": "z", "ebv": "ebv", "object_id": "object_id"}
+
+
+def read(path, **mapping):
+    with open_source(path, mapping=Hdf5Mapping(unit="nanomaggy", **mapping)) as survey:
+        return survey.read_images(0, len(survey.table)), survey
+
+
+def save(folder, arrays):
+    folder.mkdir()
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["npz", "folder", "npy"])
+def test_columns_are_other_arrays(galaxies, tmp_path, write_npz, how):
+    arrays = {name: galaxies[name] for name in ("stamps", *COLUMNS.values())}
+    path = write_npz(arrays) if how == "npz" else save(tmp_path / "arrays", arrays)
+    path = path / "stamps.npy" if how == "npy" else path
+    images, survey = read(path, images="stamps", **COLUMNS)
+    np.testing.assert_array_equal(images, galaxies["stamps"])
+    np.testing.assert_array_equal(survey.table.z_spec, galaxies["z"])
+    np.testing.assert_array_equal(survey.table.ebv, galaxies["ebv"])
+    np.testing.assert_array_equal(survey.table.object_id, galaxies["object_id"])
+    assert survey.layout == ("npz" if how == "npz" else "npy")
+    with pytest.raises(InputError, match=r"none\.npy|'none' is missing"):
+        read(path, images="stamps", ebv="none")
+
+
+def test_ingest_records_every_file_of_a_folder(galaxies, tmp_path, run_ingest):
+    folder = save(tmp_path / "arrays", {name: galaxies[name] for name in ("stamps", "z")})
+    mapping = Hdf5Mapping(images="stamps", redshift="z", unit="nanomaggy")
+    _, report = run_ingest(folder, layout=None, mapping=mapping)
+    assert report["n_good"] == 12
+    assert report["raw"]["sha256"] == total_digest(files_of(folder))
+    digests = [file_digest(folder / name) for name in ("stamps.npy", "z.npy")]
+    paths = [folder / "stamps.npy", folder / "z.npy"]
+    assert report["raw"]["files"][0]["sha256"] == total_digest(paths, digests)
+
+
+def test_one_galaxy_and_many_files_of_stamps(galaxies, tmp_path):
+    stamps = galaxies["stamps"].transpose(0, 3, 1, 2)
+    folder = save(tmp_path / "each", {"a": stamps[0], "b": stamps[1:]})
+    np.testing.assert_array_equal(read(folder)[0], galaxies["stamps"])
+    np.testing.assert_array_equal(read(folder / "a.npy")[0], galaxies["stamps"][:1])
+    assert detect_layout(folder) == "npy"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.zeros((4, 40, 40)), r"expected shape \(N, H, W, 5\)"),
+        (np.zeros((1, 5, 40, 40), "U3"), "expected numbers"),
+        (np.asfortranarray(np.zeros((2, 5, 40, 40))), "is in Fortran order"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(tmp_path, values, words):
+    np.save(tmp_path / "x.npy", values)
+    with pytest.raises(InputError, match=words):
+        read(tmp_path / "x.npy")
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"x\.npy: x: header claims"):
+        read(tmp_path / "x.npy")
+
+
+def test_the_unit_is_asked_for(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 5, 40, 40)))
+    with (
+        pytest.raises(InputError, match=r"x\.npy: the unit of the images is not known"),
+        open_source(tmp_path / "x.npy"),
+    ):
+        pass
