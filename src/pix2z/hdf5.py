@@ -51,6 +51,7 @@ __all__ = [
     "plain",
     "reading",
     "text_attribute",
+    "watch",
 ]
 
 DAMAGE = (
@@ -131,7 +132,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        The file is missing, damaged or no HDF5, or HDF5 hangs or crashes on what is in it.
+        The file is missing, damaged or no HDF5, HDF5 hangs or crashes on what is in it, or it was
+        altered while it was open.
     """
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
@@ -142,11 +144,29 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"
         ) from error
     try:
+        check_unchanged = watch(file, path)
         _ask_guard(path)
         yield file
+        check_unchanged()
     finally:
         with reading(path):
             file.close()
+
+
+def watch(file: h5py.File, path: str | Path) -> Callable[[], None]:
+    """Return what raises InputError once an open file is no longer as it is now.
+
+    Where it ends earlier than when it was opened, HDF5 reads zeros, and says nothing.
+    """
+    descriptor = file.id.get_vfd_handle()
+    before = os.fstat(descriptor)
+
+    def check_unchanged() -> None:
+        now = os.fstat(descriptor)
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise InputError(f"{path}: changed while it was read; expected a file that stays")
+
+    return check_unchanged
 
 
 def attribute_names(holder: h5py.HLObject, path: str | Path) -> list[str]:

@@ -32,10 +32,11 @@ AB_MINUS_SDSS = (-0.036, 0.012, 0.010, 0.028, 0.040)
 SKY_SIGMA = (0.043, 0.017, 0.027, 0.044, 0.175)
 """Sky noise in ugriz, nanomaggies per pixel rms, measured on six real frames."""
 
-LARGEST_PIXEL = 1e12
-"""Nanomaggies: a star of magnitude -7.5 in one pixel; beyond is a program's sign for "none".
+LARGEST_PIXEL = 1e10
+"""Nanomaggies: a star of magnitude -2.5 in one pixel; beyond is a program's sign for "none".
 
-Sums and squares of it fit a float32.
+The square of a stamp of such pixels, dereddened by `dataset.stamps.LARGEST_EBV` and over the noise
+of the sky, fits a float32, so that no such galaxy can spoil the answers of its whole file.
 """
 
 SOFTENED_UNIT = "softened to [0, 1], no flux"

@@ -9,6 +9,7 @@ import pytest
 
 from pix2z.catalogue.estimates import predict_survey
 from pix2z.catalogue.tables import write_catalogue
+from pix2z.dataset.stamps import clean_stamps
 from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -24,8 +25,8 @@ class PixelReader:
         self.seen_ebv = []
 
     def estimate(self, images, ebv=None):
+        images, ebv = clean_stamps(images, ebv)
         self.seen_ebv.append(ebv)
-        images = np.where(np.isfinite(images), images, np.nan)
         measured = ~np.isnan(images)
         total = np.where(measured, images, 0).sum(axis=(1, 2, 3))
         z = total / np.maximum(measured.sum(axis=(1, 2, 3)), 1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+from pix2z.dataset.stamps import clean_stamps
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.sky.filters import flux_density_per_nanomaggy
@@ -15,7 +16,7 @@ from pix2z.spectra.reconstructions import SPECTRUM_COLUMNS, write_reconstruction
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectrum_network.estimator import Reconstruction
 from pix2z.spectrum_network.shifts import ShiftGrid
-from pix2z.spectrum_network.units import physical_blocks, redshift_columns
+from pix2z.spectrum_network.units import mean_flux_r, physical_blocks, redshift_columns
 from pix2z.wavelengths import WavelengthGrid
 from tests.catalogue.conftest import make_survey, redshift_of
 
@@ -32,12 +33,14 @@ class PixelsAreShapes:
     shifts = SHIFTS
 
     def reconstruct(self, images, ebv=None):
+        images, ebv = clean_stamps(images, ebv)
         x = np.nan_to_num(np.nanmedian(np.nan_to_num(images), axis=(1, 2, 3)))
         flux = (1 + x[:, None] * SHIFTS.wavelengths.values / 6000.0).astype(np.float32)
         shares = np.zeros((len(x), SHIFTS.n), np.float32)
         shares[np.arange(len(x)), np.arange(len(x)) % SHIFTS.n] = 1.0
         half = np.full_like(flux, 0.1)
-        return Reconstruction(flux, half, 2 * half, shares, image_flags(images, ebv))
+        mean_flux, flags = mean_flux_r(images, ebv), image_flags(images, ebv)
+        return Reconstruction(flux, half, 2 * half, shares, mean_flux, flags)
 
 
 def write(path, survey, *, ebv=None):
@@ -116,6 +119,17 @@ def test_flags_are_counted_and_blank_galaxies_have_no_spectrum(survey, tmp_path)
         for name in ("flux", "flux_error", "flux_error95", "pix2z_z_median", "mean_flux_r"):
             missing = np.isnan(file[name][...]).reshape(5, -1).all(axis=1)
             assert missing.tolist() == [True, False, False, False, False]
+
+
+def test_an_impossible_ebv_is_unknown_in_the_file_and_flagged(survey, tmp_path):
+    """Once, its spectra were NaN, and none was flagged."""
+    wild = np.array([0.1, 99, -99, np.inf, 3.0], np.float32)
+    found = write(tmp_path / "s.hdf5", survey(5, ebv=wild))
+    assert found.n_by_flag[4] == found.n_flagged == 3
+    with h5py.File(tmp_path / "s.hdf5") as file:
+        np.testing.assert_array_equal(file["ebv"], np.array([0.1, *[np.nan] * 3, 3.0], np.float32))
+        for name in ("flux", "flux_error", "flux_error95", "mean_flux_r"):
+            assert np.isfinite(file[name]).all()
 
 
 def test_very_many_files_fit_the_attributes(survey, tmp_path, monkeypatch):

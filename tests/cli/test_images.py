@@ -1,10 +1,14 @@
 """What ``pix2z predict`` and ``pix2z spectrum`` refuse alike, in one line."""
 
+import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+
+from pix2z.ingest import plausibility
 
 SDSS = "sdss32.h5"
 
@@ -108,6 +112,26 @@ def test_counts_are_refused_unless_they_are_wanted(run, images_folder, tmp_path,
     code, _, errors = run(command, tmp_path / "counts.h5", "--no-check")
     assert code == 0, errors
     assert (tmp_path / out).exists()
+
+
+def test_a_file_cut_short_while_it_is_read_is_one_line(
+    run, images_folder, tmp_path, command, monkeypatch
+):
+    """Once, the rows beyond its end came out as NaN, with exit code 0."""
+    raw = Path(shutil.copy(images_folder / SDSS, tmp_path / "raw.h5"))
+    look = plausibility.photometry_problems
+
+    def look_and_cut(survey):
+        problems = look(survey)
+        os.truncate(raw, raw.stat().st_size // 2)
+        return problems
+
+    monkeypatch.setattr(plausibility, "photometry_problems", look_and_cut)
+    code, _, errors = run(command, raw)
+    assert code == 2
+    assert f"{raw}: changed while it was read" in errors
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.h5"]
 
 
 def test_an_output_is_replaced_by_success_only(run, images_folder, tmp_path, command):

@@ -160,6 +160,24 @@ def test_ebv_is_one_value_or_another_column(run, tmp_path, images_folder, pool, 
     assert (table["pix2z_flags"] & 4 == (0 if given else 4)).all()
 
 
+def test_what_was_never_measured_has_the_answer_of_the_pool(run, images_folder, pool, tmp_path):
+    """Bands of zeros, and E(B-V) that cannot be: one galaxy has one answer, whoever is asked."""
+    with h5py.File(images_folder / "sdss32.h5") as file:
+        images, ebv = file["images"][...], file["e_bv"][...]
+    images[0, 0], images[1], images[2, 3, 4, 4], ebv[4:8] = 0, 0, 1e30, (99, -99, 3.5, np.inf)
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file["images"], file["e_bv"] = images, ebv
+    code, said, errors = run(tmp_path / "raw.h5")
+    assert code == 0, errors
+    assert "E(B-V) is unknown: 4" in said
+    table = pq.read_table(tmp_path / "z.parquet").to_pandas()
+    direct = pool.estimate(images.transpose(0, 2, 3, 1), ebv)
+    np.testing.assert_array_equal(table["pix2z_flags"], direct.flags)
+    np.testing.assert_allclose(table["pix2z_z_median"], direct.z_median, rtol=1e-6)
+    assert table["pix2z_flags"][:9].tolist() == [1, 9, 2, 2, 4, 4, 4, 4, 0]
+    assert np.isnan(table["pix2z_z_median"]).tolist() == [row == 1 for row in range(N)]
+
+
 @pytest.mark.parametrize("option", ["--out", "--pdf"])
 def test_the_input_is_never_replaced_whatever_it_is_called(run, images_folder, tmp_path, option):
     suffix = {"--out": "csv", "--pdf": "hdf5"}[option]
@@ -180,11 +198,11 @@ import sys
 from pix2z import cli
 from pix2z.catalogue import estimates
 
-def wait(survey):
+def wait(survey, **_):
     print("in the middle", flush=True)
     sys.stdin.read()
 
-estimates.usable_pixels = wait
+estimates.stamps_in_batches = wait
 cli.main()
 """
 

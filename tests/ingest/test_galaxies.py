@@ -95,7 +95,7 @@ def test_bad_pixels_are_left_out_masked_ones_kept(raw, write_raw, run_ingest):
     raw["images"][5] = 0.0
     raw["images"][6, :, :, 20:] = np.nan
     path, report = run_ingest(write_raw(raw))
-    assert count(report, "a pixel is infinite or beyond 1e+12 nanomaggies")["rows"] == [2, 3]
+    assert count(report, "a pixel is infinite or beyond 1e+10 nanomaggies")["rows"] == [2, 3]
     assert count(report, "all bands are blank")["rows"] == [4, 5]
     with open_galaxies(path) as galaxies:
         row = int(np.flatnonzero(galaxies.column("row_origin") == 6)[0])
@@ -246,6 +246,18 @@ def test_implausible_images_are_refused_in_one_line_with_the_way_on(
     assert all(problem in message for problem in report["photometry"]["problems"])
     assert "look like counts" in caplog.text
     assert report["n_good"] == 50
+
+
+def test_an_impossible_ebv_is_unknown_and_counted(raw, write_raw, run_ingest, caplog):
+    """Once, one in a hundred of them stopped a fine-tuning."""
+    expected = raw["e_bv"].copy()
+    raw["e_bv"][:5] = (99, -99, np.inf, 3.01, np.nan)
+    expected[:5] = np.nan
+    path, report = run_ingest(write_raw(raw))
+    with open_galaxies(path) as galaxies:
+        np.testing.assert_array_equal(galaxies.column("ebv"), expected)
+    assert report["good_with"]["impossible E(B-V)"] == 4
+    assert "4 of 50 rows: E(B-V) is negative or above 3 mag" in caplog.text
 
 
 def test_spectra_that_are_not_trusted_are_left_out_by_reason(raw, write_raw, run_ingest):

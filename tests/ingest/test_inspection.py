@@ -31,6 +31,14 @@ def test_columns_are_judged_whole_and_pixels_on_a_sample(raw, write_raw):
     np.testing.assert_array_equal(sample.images, raw["images"].transpose(0, 2, 3, 1)[sample.rows])
 
 
+def test_an_impossible_ebv_is_a_problem_with_its_number(raw, write_raw):
+    raw["e_bv"][:3] = (99, -99, np.nan)
+    found, _ = look(write_raw(raw))
+    assert (found.ebv.n, found.ebv.high) == (47, pytest.approx(raw["e_bv"][3:].max()))
+    sentence = "2 of 50 rows: E(B-V) is negative or above 3 mag, and taken as unknown"
+    assert found.problems == (sentence,)
+
+
 def test_masks_and_absent_bands_are_shares_of_the_stamps_looked_at(raw, write_raw):
     raw["images"][:10, 0] = 0.0  # u was never measured
     raw["images"][10:20, 2, :16] = np.nan  # half of r is masked

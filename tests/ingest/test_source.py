@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,43 @@ from pix2z.ingest.raw import RawFile
 from pix2z.ingest.source import detect_layout, open_source
 
 N = 50
+
+
+def cut_short(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def overwritten(path):
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        file.write(content[::-1])
+
+
+def read_while(change, path):
+    """Read the first stamps, have the file changed, and read the last ones."""
+    with open_source(path) as survey:
+        assert len(survey.read_images(0, 2)) == 2
+        change(path)
+        return survey.read_images(40, 50)
+
+
+@pytest.mark.parametrize("change", [cut_short, overwritten])
+@pytest.mark.parametrize("chunks", [None, (8, 5, 32, 32)])
+def test_a_file_that_changes_while_it_is_read_is_refused(raw, tmp_path, chunks, change):
+    """Beyond an end that comes early HDF5 reads zeros, which would be absent bands."""
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", data=raw["images"], chunks=chunks)
+    with pytest.raises(InputError, match=r"raw\.h5: (changed while it was read|images: rows)"):
+        read_while(change, path)
+
+
+def test_a_file_that_another_takes_the_place_of_is_read_to_its_end(raw, write_raw, tmp_path):
+    path = write_raw(raw)
+    with open_source(path) as survey:
+        first = survey.read_images(0, 2)
+        write_raw({**raw, "images": raw["images"] + 1}, name="new.h5").replace(path)
+        np.testing.assert_array_equal(survey.read_images(0, 2), first)
 
 
 def part(raw, rows):

@@ -4,7 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
+from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import InputError, IntegrityError
+from pix2z.imaging import LARGEST_PIXEL
 from pix2z.network import arm
 from pix2z.network.arm import train_arm
 from pix2z.network.estimator import load_member, load_pool, save_pool
@@ -55,8 +57,37 @@ def test_flags_and_missing_values(trained_pool, sample):
     assert np.isfinite(estimate.density).all()
     assert len(pool.estimate(images[:0]).z_phot) == 0
     for shape in ((3, 32, 32, 4), (3, 5, 32, 32), (32, 32, 5)):
-        with pytest.raises(InputError, match=r"images must have shape \(n, 32, 32, 5\)"):
+        with pytest.raises(InputError, match=r"images: expected shape \(N, 32, 32, 5\)"):
             pool.estimate(np.zeros(shape))
+
+
+def test_what_was_never_measured_is_unknown_and_a_blank_galaxy_has_no_redshift(
+    trained_pool, sample
+):
+    """Once, only some of those who ask had it cleaned: a band of zeros had two redshifts."""
+    pool = load_pool(trained_pool)
+    rows = np.arange(6)
+    images, ebv = sample.images(rows), sample.column("ebv", rows)
+    dirty, dirty_ebv = images.copy(), ebv.copy()
+    images[0, ..., 0], dirty[0, ..., 0] = np.nan, 0
+    images[1, 3, 3, 2], dirty[1, 3, 3, 2] = np.nan, 1e30
+    ebv[[2, 3, 4]], dirty_ebv[[2, 3, 4]] = np.nan, (99, -99, np.inf)
+    images[5], dirty[5] = np.nan, 0
+    expected, found = pool.estimate(images, ebv), pool.estimate(dirty, dirty_ebv)
+    assert found.flags.tolist() == [1, 2, 4, 4, 4, 9]
+    np.testing.assert_array_equal(found.density, expected.density)
+    np.testing.assert_array_equal(found.flags, expected.flags)
+    assert np.isnan(found.z_median).tolist() == [False] * 5 + [True]
+
+
+def test_the_brightest_and_reddest_spoil_no_other(trained_pool, sample):
+    """What would overflow in the network is masked before."""
+    pool = load_pool(trained_pool)
+    images = np.concatenate([np.full((2, 32, 32, 5), LARGEST_PIXEL), sample.images([0])])
+    images[1] *= -1
+    found = pool.estimate(images, np.full(3, LARGEST_EBV))
+    assert np.isfinite(found.density).all()
+    assert not found.flags.any()
 
 
 def test_temperatures_are_those_of_a_bounded_number_of_calibration_rows(

@@ -40,8 +40,9 @@ def test_without_flux_in_r_a_spectrum_stays_relative():
     images = np.stack([gaussian(100.0), gaussian(-5.0), np.full((32, 32, 5), np.nan, np.float32)])
     relative = np.ones((3, 7), np.float32)
     flags = np.array([0, 2, 3], np.int32)
-    found = Reconstruction(relative, 0.1 * relative, 0.2 * relative, None, flags)
-    physical = physical_spectra(found, images, np.zeros(3))
+    mean_flux = mean_flux_r(images, np.zeros(3))
+    found = Reconstruction(relative, 0.1 * relative, 0.2 * relative, None, mean_flux, flags)
+    physical = physical_spectra(found)
     assert list(physical["flags"]) == [0, 2 + ImageFlag.NO_R_FLUX, 3 + ImageFlag.NO_R_FLUX]
     np.testing.assert_array_equal(physical["flux"][1:], relative[1:])
     np.testing.assert_allclose(physical["flux_error95"] / physical["flux"], 0.2, rtol=1e-6)

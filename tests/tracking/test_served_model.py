@@ -1,5 +1,6 @@
 """A version of a trained pool, loaded back as anybody would."""
 
+import io
 import json
 import pickle
 import shutil
@@ -13,8 +14,9 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 
+from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import IntegrityError, Pix2zError
-from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, LARGEST_EBV, RequestError
+from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, RequestError
 from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
@@ -85,8 +87,30 @@ def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
     blank = np.full_like(images[:1], np.inf)
     beside = model.predict(np.concatenate([images[[0, 3]], blank]))
     assert list(beside["flags"]) == [4, 4, 1 + 4 + 8]
-    np.testing.assert_allclose(beside["z_median"][:2], alone["z_median"], rtol=1e-5)
-    assert np.isfinite(beside["z_median"]).all()
+    np.testing.assert_allclose(beside["z_median"][:2].astype(float), alone["z_median"], rtol=1e-5)
+    assert beside["z_median"][2] is None  # null in JSON, which has no NaN
+
+
+def test_what_was_never_measured_has_the_answer_of_the_pool(model, images, trained_pool):
+    from pix2z.network.estimator import load_pool
+
+    dirty, ebv = images.copy(), [0.1, 99.0, -99.0, np.inf, 0.1]
+    dirty[0, ..., 0], dirty[4, 2, 2, 2] = 0, 1e30
+    expected = load_pool(trained_pool).estimate(dirty, ebv)
+    rows = model.predict({"images": dirty, "ebv": ebv})
+    assert list(rows["flags"]) == list(expected.flags) == [1, 5, 6, 4, 2]
+    np.testing.assert_allclose(rows["z_median"], expected.z_median, rtol=1e-5)
+
+
+def test_a_blank_galaxy_is_null_in_json(model, images):
+    from mlflow.pyfunc.scoring_server import predictions_to_json
+
+    asked, sent = {"images": images.copy(), "pdf": True}, io.StringIO()
+    asked["images"][1] = 0
+    predictions_to_json(model.predict(asked), sent)
+    rows = json.loads(sent.getvalue(), parse_constant=pytest.fail)["predictions"]
+    assert rows[1]["z_median"] is rows[1]["pdf"] is None
+    assert (rows[1]["flags"], len(rows[1]["pdf_z"])) == (13, len(rows[0]["pdf"]))
 
 
 def test_the_brightest_and_reddest_that_are_taken_have_redshifts(model):

@@ -7,61 +7,46 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.files import file_digest
-from pix2z.ingest.checks import usable_pixels
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
-from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
+from pix2z.redshift_pdf.redshifts import Redshifts
 
 if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator
 
 __all__ = [
-    "LARGEST_EBV",
     "MOST_DIGESTED_BYTES",
     "input_facts",
-    "known_ebv",
     "predict_survey",
+    "stamps_in_batches",
     "table_facts",
-    "usable_stamps",
 ]
-
-LARGEST_EBV = 3.0
-"""Mag; SDSS looked away from the Galactic plane, where E(B-V) is larger."""
 
 MOST_DIGESTED_BYTES = 2**30
 """An input of at most this size gets a digest: it is read in a second or two."""
 
 
-def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:
-    """E(B-V) in mag; NaN, which is unknown, where it is negative or above `LARGEST_EBV`."""
-    possible = (ebv >= 0) & (ebv <= LARGEST_EBV)
-    return np.where(possible, ebv, np.nan).astype(np.float32)
-
-
-def usable_stamps(
+def stamps_in_batches(
     survey: RawSurvey, *, ebv: float | None = None, batch_rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield (rows, images, E(B-V)) in the file's order, every row once.
-
-    Impossible pixels (`ingest.checks.usable_pixels`) are NaN, as masked ones are.
+    """Yield (rows, images, E(B-V)) as the file has them, in its order, every row once.
 
     Parameters
     ----------
-    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file. What
-        cannot be is NaN: see `known_ebv`.
+    ebv : E(B-V) in magnitudes of all galaxies; None takes each galaxy's own from the file.
     batch_rows : stamps in memory at a time.
     """
-    n, read_images = len(survey.table), usable_pixels(survey).read_images
-    known = known_ebv(survey.table.ebv if ebv is None else np.full(n, ebv, np.float32))
+    n = len(survey.table)
+    of_all = survey.table.ebv if ebv is None else np.full(n, ebv, np.float32)
     for start in range(0, n, batch_rows):
-        rows = np.arange(start, min(start + batch_rows, n))
-        yield rows, read_images(start, int(rows[-1]) + 1), known[rows]
+        stop = min(start + batch_rows, n)
+        yield np.arange(start, stop), survey.read_images(start, stop), of_all[start:stop]
 
 
 def predict_survey(
@@ -71,17 +56,13 @@ def predict_survey(
     ebv: float | None = None,
     batch_rows: int = 1024,
 ) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
-    """Yield (rows, their redshifts) in the file's order, every row once.
+    """Yield (rows, their redshifts) in the file's order; options as `stamps_in_batches` has them.
 
     A galaxy without a pixel left in any band gets NaN for PDF and redshifts, and
     `ImageFlag.BLANK`.
-
-    Parameters
-    ----------
-    ebv, batch_rows : as `usable_stamps` has them.
     """
-    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=batch_rows):
-        yield rows, without_blank(estimator.estimate(images, known))
+    for rows, images, of_rows in stamps_in_batches(survey, ebv=ebv, batch_rows=batch_rows):
+        yield rows, estimator.estimate(images, of_rows)
 
 
 def table_facts(

@@ -1,16 +1,12 @@
 """What ``import pix2z`` offers: a trained model by its name, which turns images into redshifts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pix2z.catalogue.estimates import known_ebv
-from pix2z.errors import InputError
-from pix2z.ingest.checks import absent_as_nan
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import Redshifts, without_blank
+from pix2z.redshift_pdf.redshifts import Redshifts
 
 if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator as Pool
@@ -40,25 +36,18 @@ class Estimator:
 
         Parameters
         ----------
-        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN marks a masked pixel; a
-            band that is absent is all NaN, or all 0.
-        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, or None, where unknown. One
-            that is negative or above 3 mag counts as unknown.
+        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN, or the mask of a masked
+            array, marks a masked pixel; a band that is absent is all NaN, or all 0. What carries
+            another unit, as astropy's Quantity does, is converted.
+        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, masked or None where unknown.
+            One that is negative or above 3 mag counts as unknown.
 
         Raises
         ------
         InputError
-            An array has another shape, or holds no real numbers.
+            An array has another shape, a unit of another quantity, or holds no real numbers.
         """
-        pixels = _numbers("images", images)
-        if pixels.ndim != 4 or pixels.shape[1:] != (32, 32, 5):
-            raise InputError(f"images: expected shape (N, 32, 32, 5); received {pixels.shape}")
-        known = np.full(len(pixels), np.nan) if ebv is None else _numbers("ebv", ebv)
-        if known.shape not in ((), (len(pixels),)):
-            raise InputError(f"ebv: expected shape ({len(pixels)},); received {known.shape}")
-        known = np.broadcast_to(known_ebv(known), len(pixels))
-        pixels = absent_as_nan(pixels.astype(np.float32, copy=False))
-        return without_blank(self._pool.estimate(pixels, known))
+        return self._pool.estimate(images, ebv)
 
 
 def load(model: str | Path) -> Estimator:
@@ -81,10 +70,3 @@ def load(model: str | Path) -> Estimator:
     from pix2z.tracking.versions import resolve_pool
 
     return Estimator(load_pool(resolve_pool(str(model))))
-
-
-def _numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name}: expected real numbers; received an array of {array.dtype}")
-    return array

@@ -8,13 +8,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.estimates import input_facts, usable_stamps
+from pix2z.catalogue.estimates import input_facts, stamps_in_batches
 from pix2z.dataset.sdss_models import (
     has_sdss_models,
     relative_to_r,
     sdss_model,
     without_extinction,
 )
+from pix2z.dataset.stamps import known_ebv
 from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_spectra
 from pix2z.files import text_digest
 from pix2z.hdf5 import open_hdf5
@@ -56,8 +57,9 @@ def stamps_of_survey(survey: RawSurvey, *, ebv: float | None = None) -> Iterator
     ----------
     ebv : E(B-V) of all galaxies, or None where each has its own.
     """
-    for rows, images, known in usable_stamps(survey, ebv=ebv, batch_rows=BATCH):
-        yield images, known, {"object_id": survey.table.object_id[rows], "ebv": known}
+    for rows, images, of_rows in stamps_in_batches(survey, ebv=ebv, batch_rows=BATCH):
+        object_id, known = survey.table.object_id[rows], known_ebv(of_rows)
+        yield images, known, {"object_id": object_id, "ebv": known}
 
 
 def spectrum_attributes(

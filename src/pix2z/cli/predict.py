@@ -47,8 +47,8 @@ def predict(
     _err95_high (float32), then pix2z_flags (int32), a sum of bits:
 
     1  a band is absent
-    2  pixels are masked or impossible (infinite, beyond 1e12 nanomaggies)
-    4  E(B-V) is unknown (missing, negative or not finite)
+    2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
+    4  E(B-V) is unknown (missing, negative or above 3 mag)
     8  every band is blank, so there is no redshift: NaN
 
     A Parquet file tells in its metadata the model, the input and the meaning

@@ -195,7 +195,7 @@ def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:
         value = float(ebv)
     except ValueError:
         return None, ebv
-    from pix2z.catalogue.estimates import LARGEST_EBV
+    from pix2z.dataset.stamps import LARGEST_EBV
 
     if not 0 <= value <= LARGEST_EBV:
         raise InputError(

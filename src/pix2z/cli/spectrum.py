@@ -51,8 +51,8 @@ def spectrum(
     (pix2z_z_median, _err68_low and _err68_high), ebv, and flags, a sum of bits:
 
      1  a band is absent
-     2  pixels are masked or impossible (infinite, beyond 1e12 nanomaggies)
-     4  E(B-V) is unknown (missing, negative or not finite)
+     2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
+     4  E(B-V) is unknown (missing, negative or above 3 mag)
      8  every band is blank, so there is no spectrum: NaN
     16  the r flux is unknown or not positive: relative to its mean in r
 

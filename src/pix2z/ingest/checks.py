@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude
+from pix2z.dataset.stamps import LARGEST_EBV, clean_images, impossible_ebv
 from pix2z.imaging import BANDS, LARGEST_PIXEL
 from pix2z.ingest.raw import RawSurvey, RawTable, concatenated
 
@@ -21,8 +22,8 @@ __all__ = [
     "FLAG_NO_FLUX",
     "RowLimits",
     "StampFacts",
-    "absent_as_nan",
     "column_faults",
+    "ebv_problems",
     "first_faults",
     "row_ranges",
     "stamp_facts",
@@ -117,42 +118,23 @@ def first_faults(faults: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[n
     return first
 
 
-# Damaged bytes may be signalling NaNs, of which numpy warns wherever they are touched.
-_quietly = np.errstate(invalid="ignore")
-
-
-@_quietly
-def absent_as_nan(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Make an absent band all NaN: one filled with zeros throughout was never measured.
-
-    Parameters
-    ----------
-    images : (N, 32, 32, 5).
-    """
-    empty = ~np.asarray(images.any(axis=(1, 2)))  # NaN counts as something
-    if empty.any():
-        images = np.where(empty[:, None, None, :], np.float32(np.nan), images)
-    return images
+def ebv_problems(table: RawTable) -> list[str]:
+    """Say of how many rows E(B-V) cannot be, if of any."""
+    n = int(impossible_ebv(table.ebv).sum())
+    sentence = f"E(B-V) is negative or above {LARGEST_EBV:g} mag, and taken as unknown"
+    return [f"{n} of {len(table)} rows: {sentence}"] if n else []
 
 
 def usable_pixels(survey: RawSurvey) -> RawSurvey:
-    """Return the survey with NaN for absent bands and for pixels beyond `LARGEST_PIXEL`."""
-
-    def read_images(start: int, stop: int) -> NDArray[np.float32]:
-        images = survey.read_images(start, stop)
-        usable = np.abs(images) <= LARGEST_PIXEL
-        if not usable.all():
-            images = np.where(usable, images, np.float32(np.nan))
-        return absent_as_nan(images)
-
-    return replace(survey, read_images=read_images)
+    """Return the survey with its stamps as `clean_images` makes them."""
+    return replace(survey, read_images=lambda *rows: clean_images(survey.read_images(*rows)))
 
 
-@_quietly
+@np.errstate(invalid="ignore")  # damaged bytes may be signalling NaNs
 def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
-    """Look at stamps (N, 32, 32, 5) whose absent bands are NaN."""
+    """Look at stamps (N, 32, 32, 5) as they are in a file."""
     impossible = np.abs(images) > LARGEST_PIXEL
-    measured = np.where(impossible, np.float32(np.nan), images)
+    measured = clean_images(images)
     masked = np.isnan(measured)
     absent = np.asarray(masked.all(axis=(1, 2)))
     flux, _, _ = aperture_photometry(measured[..., R_BAND : R_BAND + 1])
@@ -165,16 +147,14 @@ def stamp_facts(images: NDArray[np.float32]) -> StampFacts:
         blank=np.asarray(absent.all(axis=1)),
         flags=flags.astype(np.int32),
         mag_r=mag_r,
-        digest=_digests(images),
+        digest=_digests(measured),
     )
 
 
 def survey_facts(survey: RawSurvey, *, chunk_rows: int) -> StampFacts:
     """`stamp_facts` of a whole raw file, `chunk_rows` stamps in memory at a time."""
     ranges = row_ranges(len(survey.table), chunk_rows=chunk_rows, doing="checked")
-    return concatenated(
-        [stamp_facts(absent_as_nan(survey.read_images(start, stop))) for start, stop in ranges]
-    )
+    return concatenated([stamp_facts(survey.read_images(start, stop)) for start, stop in ranges])
 
 
 def _digests(images: NDArray[np.float32]) -> NDArray[np.uint64]:

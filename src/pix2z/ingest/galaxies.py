@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.ingest import Hdf5Mapping
+from pix2z.dataset.stamps import clean_images, impossible_ebv, known_ebv
 from pix2z.dataset.store import write_galaxies
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest, files_of, total_digest
@@ -24,8 +25,8 @@ from pix2z.ingest.checks import (
     FLAG_NO_FLUX,
     RowLimits,
     StampFacts,
-    absent_as_nan,
     column_faults,
+    ebv_problems,
     first_faults,
     row_ranges,
     survey_facts,
@@ -101,6 +102,8 @@ def ingest(
         _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
         for problem in problems:
+            logger.warning("%s: %s", survey.path, problem)
+        for problem in ebv_problems(survey.table):
             logger.warning("%s: %s", survey.path, problem)
         n_good, n = len(judged.good), len(survey.table)
         logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
@@ -184,7 +187,7 @@ def _write(
         "group_id": table.group_id,
         "ra": table.ra,
         "dec": table.dec,
-        "ebv": table.ebv,
+        "ebv": known_ebv(table.ebv),
         "mag_r": facts.mag_r,
         "seeing": table.seeing,
         "row_origin": np.arange(len(table)),
@@ -212,7 +215,7 @@ def _blocks(
     for start, stop in row_ranges(n, chunk_rows=chunk_rows, doing="copied"):
         first, last = np.searchsorted(rows, [start, stop])
         if first < last:
-            yield absent_as_nan(survey.read_images(start, stop)[rows[first:last] - start])
+            yield clean_images(survey.read_images(start, stop)[rows[first:last] - start])
 
 
 def _raw_report(survey: RawSurvey, digests: Mapping[Path, str], digest: str) -> dict[str, Any]:
@@ -259,5 +262,6 @@ def _rows_report(table: RawTable, judged: _Judged) -> dict[str, Any]:
             },
             "masked pixels": int((flags & FLAG_MASKED != 0).sum()),
             "no positive r flux": int((flags & FLAG_NO_FLUX != 0).sum()),
+            "impossible E(B-V)": int(impossible_ebv(table.ebv[rows]).sum()),
         },
     }

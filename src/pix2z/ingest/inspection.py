@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import aperture_photometry, magnitude, sky_sigma
+from pix2z.dataset.stamps import known_ebv
 from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS
-from pix2z.ingest.checks import RowLimits, column_faults, first_faults, usable_pixels
+from pix2z.ingest.checks import (
+    RowLimits,
+    column_faults,
+    ebv_problems,
+    first_faults,
+    usable_pixels,
+)
 from pix2z.ingest.duplicates import repeated_ids
 from pix2z.ingest.plausibility import photometry_problems, sample_rows
 from pix2z.ingest.positions import position_problems
@@ -50,13 +57,14 @@ class Inspection:
     Attributes
     ----------
     converted, columns_from : as in `RawSurvey` and `RawTable.origin`.
-    redshift, ebv, ra, dec : over all rows.
+    redshift, ebv, ra, dec : over all rows; of E(B-V), over those that can be.
     n_looked_at : stamps behind what the pixels say: mag_r (AB magnitude in the largest aperture),
         sky_noise (median over stamps, nanomaggies per pixel), masked_share (of the pixels of bands
         that are there), absent_share (of stamps without the band), n_blank (stamps without any).
     z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
-    problems : what makes the pixels implausible as nanomaggies in ugriz, or positions as degrees.
+    problems : E(B-V) that cannot be; what makes the pixels implausible as nanomaggies in ugriz, or
+        positions as degrees.
     """
 
     layout: str
@@ -117,7 +125,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         converted=dict(survey.converted),
         columns_from=dict(table.origin),
         redshift=_range(table.z_spec),
-        ebv=_range(table.ebv),
+        ebv=_range(known_ebv(table.ebv)),
         ra=_range(table.ra),
         dec=_range(table.dec),
         z_warnings=_counts(table.z_warning),
@@ -129,7 +137,11 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         absent_share=dict(zip(BANDS, absent.mean(axis=0).tolist(), strict=True)),
         n_blank=int(absent.all(axis=1).sum()),
         bad_rows=_bad_rows(table, limits),
-        problems=(*photometry_problems(usable_pixels(survey)), *position_problems(table)),
+        problems=(
+            *ebv_problems(table),
+            *photometry_problems(usable_pixels(survey)),
+            *position_problems(table),
+        ),
     )
 
 

@@ -7,6 +7,7 @@ the pixels.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
+from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, watch
 from pix2z.ingest.attributes import array_said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
 from pix2z.ingest.conversion import (
@@ -66,9 +67,11 @@ def open_mapped(
     ------
     InputError
         The file is missing, damaged or no HDF5; a key that must be there is missing; a shape or
-        dtype is wrong; axes or unit are not known; or the stamps are too small.
+        dtype is wrong; axes or unit are not known; the stamps are too small; or the file changes
+        while it is read.
     """
     with open_hdf5(path) as file:
+        check_unchanged = watch(file, path)
         mapping = mapping.model_copy(update=given)
         images = find_dataset(file, path, mapping.images)
         said = read_attributes(file, images, path)
@@ -82,7 +85,14 @@ def open_mapped(
         }
         _check_moved(path, mapping, keys)
         columns = _read_columns(file, path, keys, n=len(images), bands=conversion.bands)
-        yield survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
+        survey = survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
+
+        def read_images(start: int, stop: int) -> NDArray[np.float32]:
+            stamps = survey.read_images(start, stop)
+            check_unchanged()
+            return stamps
+
+        yield replace(survey, read_images=read_images)
 
 
 def survey_of(

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, magnitude
+from pix2z.dataset.stamps import clean_images
 from pix2z.imaging import BANDS, PIXEL_SCALE, SKY_SIGMA, SOFTENED_UNIT
-from pix2z.ingest.checks import absent_as_nan
 from pix2z.ingest.raw import RawSurvey, concatenated
 from pix2z.ingest.sentinels import Repeated, repeated_values, sentinel_problems
 from pix2z.ingest.stamp_statistics import CORE, StampStatistics, measured_stamps
@@ -101,7 +101,7 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
 def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
-        images = absent_as_nan(survey.read_images(rows.start, rows.stop))
+        images = clean_images(survey.read_images(rows.start, rows.stop))
         numbers = np.arange(rows.start, rows.stop)
         blocks.append(measured_stamps(images))
         repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.networks import HybridConfig
-from pix2z.errors import InputError
+from pix2z.dataset.stamps import clean_stamps
 from pix2z.files import atomic_path, file_digest
-from pix2z.imaging import LARGEST_PIXEL
 from pix2z.network.architectures import build_published_cnn, hybrid_model
 from pix2z.network.recipes import uncalibrated
 from pix2z.network.saved_json import (
@@ -38,7 +37,6 @@ from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, re
 __all__ = [
     "Estimator",
     "Member",
-    "checked_stamps",
     "fresh_model",
     "load_member",
     "load_pool",
@@ -79,12 +77,13 @@ class Estimator:
         """The redshift bins of its PDFs."""
         return self.members[0].grid
 
-    def estimate(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Redshifts:
+    def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
         """Redshifts of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
 
-        NaN marks masked pixels, absent bands and unknown E(B-V).
+        NaN marks masked pixels, absent bands and unknown E(B-V): see `clean_stamps` for what else
+        is taken, and for the errors.
         """
-        images, ebv = checked_stamps(images, ebv)
+        images, ebv = clean_stamps(images, ebv)
         batches = [slice(i, i + BATCH) for i in range(0, len(images), BATCH)]
         raw = [
             mix([member.raw(images[batch], ebv[batch]) for member in self.members])
@@ -143,24 +142,3 @@ def load_pool(folder: str | Path) -> Estimator:
     members = tuple(load_member(folder / name) for name in description["members"])
     calibration = calibration_of(description["calibration"])
     return Estimator(members, calibration, description["digest"])
-
-
-def checked_stamps(
-    images: NDArray[Any], ebv: NDArray[Any] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return images and E(B-V) as float32, impossible pixels and unknown values as NaN.
-
-    Raises
-    ------
-    InputError
-        A shape is not (n, 32, 32, 5), or not (n,).
-    """
-    images = np.asarray(images, np.float32)
-    if images.ndim != 4 or images.shape[1:] != (32, 32, 5):
-        raise InputError(f"images must have shape (n, 32, 32, 5); got {images.shape}")
-    ebv = np.asarray(np.full(len(images), np.nan) if ebv is None else ebv, np.float32)
-    # A pixel that no sky has is as good as a masked one, and would spoil its whole batch.
-    images = np.where(np.abs(images) <= LARGEST_PIXEL, images, np.float32(np.nan))
-    if ebv.shape != (len(images),):
-        raise InputError(f"ebv must have shape ({len(images)},); got {ebv.shape}")
-    return images, ebv

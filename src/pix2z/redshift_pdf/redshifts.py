@@ -5,7 +5,7 @@ wherever it becomes a table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,6 @@ __all__ = [
     "calibrated",
     "image_flags",
     "redshifts",
-    "without_blank",
 ]
 
 Calibration = Temperature | ResidualPdf
@@ -145,23 +144,30 @@ def redshifts(
     grid: RedshiftGrid,
     flags: NDArray[np.int32],
 ) -> Redshifts:
-    """Calibrate raw outputs and read the point estimates and intervals off the PDFs."""
+    """Calibrate raw outputs and read the point estimates and intervals off the PDFs.
+
+    Where every band is blank, all of them are NaN: the networks only know their training sample.
+    """
     density, z_phot = calibrated(raw, calibration, grid)
     levels = [0.025, 0.16, 0.5, 0.84, 0.975]
     low95, low68, z_median, high68, high95 = quantiles(density, grid, levels).T
-    return Redshifts(
-        grid=grid,
-        density=density,
-        z_phot=z_phot,
-        z_median=z_median,
-        z_mean=mean(density, grid),
-        z_mode=mode(density, grid),
-        err68_low=low68,
-        err68_high=high68,
-        err95_low=low95,
-        err95_high=high95,
-        flags=flags,
-    )
+    values = {
+        "density": density,
+        "z_phot": z_phot,
+        "z_median": z_median,
+        "z_mean": mean(density, grid),
+        "z_mode": mode(density, grid),
+        "err68_low": low68,
+        "err68_high": high68,
+        "err95_low": low95,
+        "err95_high": high95,
+    }
+    blank = flags & ImageFlag.BLANK != 0
+    if blank.any():
+        values = {name: value.astype(np.float64) for name, value in values.items()}
+        for value in values.values():
+            value[blank] = np.nan
+    return Redshifts(grid=grid, **values, flags=flags)
 
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
@@ -172,19 +178,3 @@ def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
     flags = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
     flags = flags + ImageFlag.BLANK * absent.all(axis=1)
     return np.asarray(flags + ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
-
-
-def without_blank(estimates: Redshifts) -> Redshifts:
-    """Put NaN in place of PDF and redshifts where every band is blank.
-
-    What a network says of them tells of its training sample only.
-    """
-    blank = estimates.flags & ImageFlag.BLANK != 0
-    if not blank.any():
-        return estimates
-    emptied: dict[str, Any] = {}
-    for one in fields(estimates):
-        if one.name not in ("grid", "flags"):
-            emptied[one.name] = getattr(estimates, one.name).astype(np.float64)
-            emptied[one.name][blank] = np.nan
-    return replace(estimates, **emptied)

@@ -15,14 +15,15 @@ from scipy.special import softmax
 from pix2z.config.networks import HybridConfig
 from pix2z.config.section import first_fault
 from pix2z.config.spectrum import SpectrumConfig
+from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
-from pix2z.network.estimator import checked_stamps
 from pix2z.network.saved_json import read_network, write_sealed
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
 from pix2z.spectrum_network.recipes import INFERENCE_BATCH
 from pix2z.spectrum_network.shifts import ShiftGrid
+from pix2z.spectrum_network.units import mean_flux_r
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
@@ -49,13 +50,15 @@ class Reconstruction:
 
     flux : (n, L). err68, err95 : (n, L) half widths of bands that hold the true flux of 68 and 95 %
     of galaxies at a wavelength. shares : (n, K) PDF over bins of ln(1 + z), None of a plain
-    network. flags : (n,) as in `redshifts.Redshifts`.
+    network. mean_flux_r : (n,) that mean in `wavelengths.FLUX_UNIT`, without Galactic extinction,
+    NaN where unknown. flags : (n,) as in `redshifts.Redshifts`.
     """
 
     flux: Flux
     err68: Flux
     err95: Flux
     shares: Flux | None
+    mean_flux_r: Array
     flags: NDArray[np.int32]
 
 
@@ -118,12 +121,13 @@ class SpectrumEstimator:
         """Of its spectra."""
         return self.shifts.wavelengths
 
-    def reconstruct(self, images: NDArray[Any], ebv: NDArray[Any] | None = None) -> Reconstruction:
+    def reconstruct(self, images: Any, ebv: Any = None) -> Reconstruction:
         """Spectra of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
 
-        NaN marks masked pixels, absent bands and unknown E(B-V). About 100 kB per galaxy are held.
+        NaN marks masked pixels, absent bands and unknown E(B-V): see `clean_stamps` for what else
+        is taken, and for the errors. About 100 kB per galaxy are held.
         """
-        images, ebv = checked_stamps(images, ebv)
+        images, ebv = clean_stamps(images, ebv)
         flux = np.empty((len(images), self.wavelengths.n), np.float32)
         variance = np.empty_like(flux)
         shares = None
@@ -136,7 +140,8 @@ class SpectrumEstimator:
             if shares is not None:
                 shares[batch] = softmax(outputs["logits"], axis=1)
         err68, err95 = self.band.half_widths(variance)
-        return Reconstruction(flux, err68, err95, shares, image_flags(images, ebv))
+        mean_flux, flags = mean_flux_r(images, ebv), image_flags(images, ebv)
+        return Reconstruction(flux, err68, err95, shares, mean_flux, flags)
 
 
 def save_spectrum_estimator(

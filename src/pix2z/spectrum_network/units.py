@@ -22,6 +22,7 @@ __all__ = [
     "BATCH",
     "Stamps",
     "mean_flux_r",
+    "physical_answer",
     "physical_blocks",
     "physical_spectra",
     "redshift_columns",
@@ -39,10 +40,22 @@ FLUX_DENSITY_R = 0.28265836653714477
 """Mean flux density in r of one SDSS nanomaggy, in `FLUX_UNIT`: that of `sky.filters`."""
 
 
-def physical_spectra(
-    found: "Reconstruction", images: NDArray[Any], ebv: NDArray[Any]
-) -> dict[str, NDArray[Any]]:
-    """Scale what was reconstructed of images (n, 32, 32, 5) and E(B-V) (n,), in nanomaggies.
+def physical_answer(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[Any]]:
+    """Return the columns of `physical_spectra` and of `redshift_columns`.
+
+    A blank stamp has NaN for all that its pixels would tell, and `ImageFlag.BLANK`.
+    """
+    columns = physical_spectra(found) | redshift_columns(found, shifts)
+    blank = columns["flags"] & ImageFlag.BLANK != 0
+    for name, values in columns.items():
+        if name != "flags":
+            values[blank] = np.nan
+    columns["flags"][blank] &= ~ImageFlag.NO_R_FLUX
+    return columns
+
+
+def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
+    """Scale what was reconstructed of n galaxies.
 
     Returns
     -------
@@ -50,9 +63,8 @@ def physical_spectra(
     half the 68 % band and half the 95 % band; mean_flux_r (n,), what the relative spectra were
     multiplied by; flags (n,), those of the reconstruction, and `ImageFlag.NO_R_FLUX`.
     """
-    mean_flux = mean_flux_r(images, ebv)
-    unknown = ~(mean_flux > 0)
-    scale = np.where(unknown, 1.0, mean_flux)[:, None].astype(np.float32)
+    unknown = ~(found.mean_flux_r > 0)
+    scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
     return {
         "flux": found.flux * scale,
         "flux_error": found.err68 * scale,
@@ -85,20 +97,10 @@ def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, ND
 def physical_blocks(
     estimator: "SpectrumEstimator", batches: Iterable[Stamps]
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """Yield what `spectra.reconstructions` writes of each batch: spectra in `FLUX_UNIT`, columns.
-
-    A blank stamp has NaN for all that its pixels would tell, and `ImageFlag.BLANK`.
-    """
+    """Yield what `spectra.reconstructions` writes of each batch: `physical_answer` and columns."""
     for images, ebv, columns in batches:
-        reconstruction = estimator.reconstruct(images, ebv)
-        block = physical_spectra(reconstruction, images, ebv)
-        block |= redshift_columns(reconstruction, estimator.shifts)
-        blank = block["flags"] & ImageFlag.BLANK != 0
-        for name, values in block.items():
-            if name != "flags":
-                values[blank] = np.nan
-        block["flags"][blank] &= ~ImageFlag.NO_R_FLUX
-        yield {**block, **columns}
+        found = physical_answer(estimator.reconstruct(images, ebv), estimator.shifts)
+        yield {**found, **columns}
 
 
 def stamps_of(galaxies: Galaxies, rows: NDArray[np.int64]) -> Iterator[Stamps]:

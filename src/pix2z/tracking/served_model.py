@@ -10,7 +10,8 @@ images
     band absent; n from 1 to 1024. Nested lists of numbers, or, read many times faster, one base64
     text of the same as little-endian float32, 20,480 bytes per galaxy.
 ebv
-    E(B-V) of the n galaxies in magnitudes, up to 3; null, NaN or negative where unknown. Optional.
+    E(B-V) of the n galaxies in magnitudes; null or NaN where unknown, as what is negative or above
+    3 counts. Optional.
 pdf
     true asks for the PDFs too.
 
@@ -19,7 +20,7 @@ IMAGES, alone with ``params`` or in a mapping.
 
 The answer is a row per galaxy: redshifts, limits of the central 68 and 95 % intervals, and flags,
 a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown) and 8 (every band is
-blank, so that the redshift only tells of the training sample). With ``pdf``, each row also has
+blank, so that all else is null). With ``pdf``, each row also has
 ``pdf``, the density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
 """
 

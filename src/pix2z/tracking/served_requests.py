@@ -20,13 +20,14 @@ from mlflow.protos.databricks_pb2 import ErrorCode
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from pix2z.errors import IntegrityError
+from pix2z.dataset.stamps import STAMP_SHAPE, clean_stamps
+from pix2z.errors import InputError, IntegrityError
+from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
     "BRIGHTEST_PIXEL",
     "LARGEST_BATCH",
-    "LARGEST_EBV",
     "ModelFailure",
     "Request",
     "RequestError",
@@ -42,20 +43,16 @@ LARGEST_BATCH = 1024
 BRIGHTEST_PIXEL = 1e6
 """Nanomaggies, magnitude 7.5 in one pixel, far above any galaxy: more is refused as another unit.
 
-`imaging.LARGEST_PIXEL` only tells numbers from signs for "none": the unit of a file is judged by
-all of its galaxies, and not by its brightest pixel.
+What is beyond `imaging.LARGEST_PIXEL` is no flux but a sign for "none", and masked. The unit of a
+file is judged by all of its galaxies, and not by its brightest pixel.
 """
 
-LARGEST_EBV = 3.0
-"""Magnitudes; dereddening by more overflows together with `BRIGHTEST_PIXEL`."""
-
-SHAPE = (32, 32, 5)
 BYTES_OF_ONE = 4 * 32 * 32 * 5
 """Of a galaxy in base64 form, float32."""
 
 _KEYS = ("images", "ebv", "pdf")
 _NUMBERS = (float, int, np.floating, np.integer, type(None))
-_EXPECTED = f"numbers of shape (n, {', '.join(map(str, SHAPE))})"
+_EXPECTED = f"numbers of shape (n, {', '.join(map(str, STAMP_SHAPE))})"
 
 
 class _Answer(MlflowException):  # type: ignore[misc]
@@ -89,10 +86,10 @@ class ModelFailure(_Answer):
 
 @dataclass(frozen=True)
 class Request:
-    """Galaxies as the estimator takes them."""
+    """Galaxies as `clean_stamps` gives them."""
 
     images: NDArray[np.float32]
-    """(n, 32, 32, 5) nanomaggies, n at least 1, NaN where masked; infinite counts as masked."""
+    """(n, 32, 32, 5) nanomaggies, n at least 1, NaN where masked."""
     ebv: NDArray[np.float32]
     """(n,) magnitudes, NaN where unknown."""
     pdf: bool = False
@@ -132,7 +129,7 @@ class ServedModel(PythonModel):  # type: ignore[misc]
                 f"{folder}: not the {self.form.artifact} that was registered, {registered}"
             )
         for n in (1, 2):
-            self.answer(Request(np.zeros((n, *SHAPE), np.float32), np.zeros(n, np.float32)))
+            self.answer(Request(np.zeros((n, *STAMP_SHAPE), np.float32), np.zeros(n, np.float32)))
 
     def predict(
         self,
@@ -142,12 +139,21 @@ class ServedModel(PythonModel):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """Answer for images (n, 32, 32, 5), a row each; RequestError says what is amiss."""
         try:
-            return self.answer(read_request(model_input, params))
+            return _null_where_blank(self.answer(read_request(model_input, params)))
         except RequestError:
             raise
         except Exception as error:  # MLflow would send the traceback to the client
             LOG.exception("a request failed")
             raise ModelFailure("The model failed; the server's log says why.") from error
+
+
+def _null_where_blank(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put null, which JSON has, in place of the NaN of galaxies without a pixel in any band."""
+    blank = rows["flags"].to_numpy() & ImageFlag.BLANK != 0
+    if not blank.any():
+        return rows
+    of_galaxy = rows.columns.difference(["wavelength", "pdf_z", "flags"])
+    return rows.assign(**{name: rows[name].astype(object).mask(blank, None) for name in of_galaxy})
 
 
 def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:
@@ -156,7 +162,8 @@ def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:
     Parameters
     ----------
     model_input : images, or a mapping with `images` and, as wanted, `ebv` and `pdf`. Images are an
-        array, nested lists, or base64 text of little-endian float32, each (n, 32, 32, 5).
+        array as `clean_stamps` takes it, nested lists, or base64 text of little-endian float32,
+        each (n, 32, 32, 5).
     params : `ebv` and `pdf` where they are not in the mapping; an empty `ebv` is none.
 
     Raises
@@ -165,14 +172,18 @@ def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:
         Anything else was sent.
     """
     asked = _merged(model_input, params or {})
-    images = _read_images(asked["images"])
-    if not len(images):
+    given = _read_images(asked["images"])
+    if given.shape[:1] == (0,):
         raise RequestError("images holds no galaxy; expected at least one.")
+    try:
+        images, ebv = clean_stamps(given, _read_ebv(asked.get("ebv")))
+    except InputError as error:
+        raise RequestError(f"{error}.") from None
     _refuse_brighter(images)
     pdf = asked.get("pdf", False)
     if not isinstance(pdf, bool | np.bool_):
         raise RequestError(f"pdf is {_kind(pdf)}; expected true or false.")
-    return Request(images, _read_ebv(asked.get("ebv"), len(images)), bool(pdf))
+    return Request(images, ebv, bool(pdf))
 
 
 def _merged(model_input: Any, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,23 +206,18 @@ def _is_default(value: Any) -> bool:
     return value is None or value is False or (hasattr(value, "__len__") and len(value) == 0)
 
 
-def _read_images(value: Any) -> NDArray[np.float32]:
-    """Read images in any of their three forms, (n, 32, 32, 5)."""
+def _read_images(value: Any) -> Any:
+    """Read text and lists; an array stays as it is."""
     if isinstance(value, str):
         return _from_base64(value)
     if isinstance(value, list):
         _refuse_larger(len(value))
-        value = _numbers(value, "images")
-    if not isinstance(value, np.ndarray):
+        return _numbers(value, "images")
+    if not hasattr(value, "__array__"):
         raise RequestError(
             f"images is {_kind(value)}; expected {_EXPECTED}, or base64 text of them."
         )
-    if value.dtype.kind not in "fiu":
-        raise RequestError(f"images is an array of {value.dtype}; expected {_EXPECTED}.")
-    if value.shape != (0,) and value.shape[1:] != SHAPE:
-        raise RequestError(f"images has shape {value.shape}; expected {_EXPECTED}.")
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, which counts as masked
-        return value.astype(np.float32, copy=False)
+    return value
 
 
 def _from_base64(text: str) -> NDArray[np.float32]:
@@ -223,10 +229,10 @@ def _from_base64(text: str) -> NDArray[np.float32]:
     if rest:
         raise RequestError(
             f"images is base64 of {len(content)} bytes; expected a multiple of {BYTES_OF_ONE}, "
-            f"little-endian float32 of shape (n, {', '.join(map(str, SHAPE))})."
+            f"little-endian float32 of shape (n, {', '.join(map(str, STAMP_SHAPE))})."
         )
     _refuse_larger(n)
-    return np.frombuffer(content, "<f4").reshape(-1, *SHAPE)
+    return np.frombuffer(content, "<f4").reshape(-1, *STAMP_SHAPE)
 
 
 def _refuse_larger(n: int) -> None:
@@ -237,7 +243,7 @@ def _refuse_larger(n: int) -> None:
 
 
 def _refuse_brighter(images: NDArray[np.float32]) -> None:
-    beyond = (np.abs(images) > BRIGHTEST_PIXEL) & np.isfinite(images)
+    beyond = np.abs(images) > BRIGHTEST_PIXEL
     if beyond.any():
         first = np.argmax(beyond.any(axis=(1, 2, 3)))
         raise RequestError(
@@ -246,22 +252,16 @@ def _refuse_brighter(images: NDArray[np.float32]) -> None:
         )
 
 
-def _read_ebv(value: Any, n: int) -> NDArray[np.float32]:
-    """Read E(B-V), (n,); missing, negative and infinite values are unknown, NaN."""
-    if value is None:
-        return np.full(n, np.nan, np.float32)
-    if not isinstance(value, list | tuple | np.ndarray):
-        raise RequestError(f"ebv is {_kind(value)}; expected a list of {n} numbers.")
-    ebv = _numbers(value, "ebv")
-    if ebv.shape != (n,):
-        raise RequestError(f"ebv has shape {ebv.shape}; expected one number per galaxy, {n}.")
-    ebv = np.where(np.isfinite(ebv) & (ebv >= 0), ebv, np.float32(np.nan))
-    if (ebv > LARGEST_EBV).any():
-        raise RequestError(f"ebv has a value above {LARGEST_EBV}; expected magnitudes.")
-    return ebv
+def _read_ebv(value: Any) -> Any:
+    """Read a list, as `_read_images` does."""
+    if isinstance(value, list | tuple):
+        return _numbers(value, "ebv")
+    if value is not None and not hasattr(value, "__array__"):
+        raise RequestError(f"ebv is {_kind(value)}; expected a list of numbers, one per galaxy.")
+    return value
 
 
-def _numbers(values: Sequence[Any] | NDArray[Any], name: str) -> NDArray[np.float32]:
+def _numbers(values: Sequence[Any], name: str) -> NDArray[np.float32]:
     """Convert nested lists of numbers and null.
 
     numpy alone would take "1.5" for a number and null for an object.

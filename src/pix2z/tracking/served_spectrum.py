@@ -19,7 +19,8 @@ z_median, z_err68_low, z_err68_high
     Of the network's own redshift PDF, where it has one.
 flags
     A sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown), 8 (every band is
-    blank) and 16 (no positive flux in r: the spectrum is relative to its mean there).
+    blank, so that all else is null) and 16 (no positive flux in r: the spectrum is relative to its
+    mean there).
 """
 
 from pathlib import Path
@@ -51,7 +52,7 @@ class ServedSpectra(ServedModel):
 
     def answer(self, request: Request) -> pd.DataFrame:
         """Return spectra, and redshifts where the network has a PDF."""
-        from pix2z.spectrum_network.units import physical_spectra, redshift_columns
+        from pix2z.spectrum_network.units import physical_answer
 
         n = len(request.images)
         if request.pdf:
@@ -62,14 +63,14 @@ class ServedSpectra(ServedModel):
                 "for spectra."
             )
         reconstruction = self.estimator.reconstruct(request.images, request.ebv)
-        physical = physical_spectra(reconstruction, request.images, request.ebv)
+        found = physical_answer(reconstruction, self.estimator.shifts)
         rows = pd.DataFrame({"wavelength": [self.estimator.wavelengths.values.tolist()] * n})
         for name in ("flux", "flux_error", "flux_error95"):
-            rows[name] = physical[name].tolist()
+            rows[name] = found[name].tolist()
         if reconstruction.shares is not None:
-            for name, values in redshift_columns(reconstruction, self.estimator.shifts).items():
-                rows[name.removeprefix("pix2z_")] = values
-        rows["flags"] = physical["flags"]
+            for name in ("z_median", "z_err68_low", "z_err68_high"):
+                rows[name] = found[f"pix2z_{name}"]
+        rows["flags"] = found["flags"]
         return rows
 
 

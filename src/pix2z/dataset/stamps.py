@@ -1,0 +1,133 @@
+"""Galaxies as estimators take them: the one place where images and E(B-V) are read and cleaned.
+
+Every estimator passes what it is given through `clean_stamps`, so that a galaxy has one answer,
+whoever asks: a command, a notebook or a service. Ingest stores what the same functions make of it.
+"""
+
+from contextlib import suppress
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.errors import InputError
+from pix2z.imaging import BANDS, LARGEST_PIXEL, STAMP_SIDE
+
+__all__ = [
+    "LARGEST_EBV",
+    "STAMP_SHAPE",
+    "clean_images",
+    "clean_stamps",
+    "impossible_ebv",
+    "known_ebv",
+]
+
+LARGEST_EBV = 3.0
+"""Mag; SDSS looked away from the Galactic plane, where E(B-V) is larger."""
+
+STAMP_SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
+
+
+def clean_stamps(images: Any, ebv: Any = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return images (n, 32, 32, 5) in nanomaggies and E(B-V) (n,) in mag, NaN where not known.
+
+    Parameters
+    ----------
+    images : an array or list, masked or not; converted where it says a unit, of a flux density.
+        What was not measured becomes NaN: see `clean_images`.
+    ebv : (n,), or one value for all, likewise; None where unknown. See `known_ebv`.
+
+    Raises
+    ------
+    InputError
+        An array has another shape or unit, or holds no real numbers.
+    """
+    pixels = _plain("images", images, "nanomaggy")
+    if pixels.ndim != 4 or pixels.shape[1:] != STAMP_SHAPE:
+        shape = ", ".join(map(str, STAMP_SHAPE))
+        raise InputError(f"images: expected shape (N, {shape}); received {pixels.shape}")
+    known = _plain("ebv", ebv, "mag")
+    if known.shape not in ((), (len(pixels),)):
+        raise InputError(f"ebv: expected shape ({len(pixels)},); received {known.shape}")
+    return clean_images(pixels), known_ebv(np.broadcast_to(known, len(pixels)))
+
+
+@np.errstate(invalid="ignore", over="ignore")  # damaged bytes may be signalling NaNs
+def clean_images(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return images (n, 32, 32, 5) as float32 with NaN for what was not measured.
+
+    That is a pixel beyond `LARGEST_PIXEL`, and a band whose pixels all are 0 or not measured.
+    """
+    images = images.astype(np.float32, copy=False)
+    measured = np.abs(images) <= LARGEST_PIXEL
+    measured &= (measured & (images != 0)).any(axis=(1, 2), keepdims=True)
+    return images if measured.all() else np.where(measured, images, np.float32(np.nan))
+
+
+def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:
+    """E(B-V) in mag as float32; NaN, which is unknown, where it is `impossible_ebv`."""
+    return np.where(impossible_ebv(ebv), np.nan, ebv).astype(np.float32)
+
+
+def impossible_ebv(ebv: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where E(B-V) is given, but negative or above `LARGEST_EBV`."""
+    return np.asarray((ebv < 0) | (ebv > LARGEST_EBV))
+
+
+def _plain(name: str, values: Any, unit: str) -> NDArray[Any]:
+    """Return an array of any library as a plain one of real numbers, in `unit`, NaN where masked.
+
+    Masks are those of numpy, astropy and pandas. The unit that an array says it has, as those of
+    astropy, pint, xarray and h5py do, is converted; one that says none is in ours.
+    """
+    if isinstance(values, list | tuple) and not all(isinstance(one, Real) for one in values):
+        parts = [_plain(name, one, unit) for one in values]
+        if len({part.shape for part in parts}) > 1:
+            raise InputError(f"{name}: expected parts of one shape; received several")
+        return np.stack(parts)
+    array = _unmasked(values)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name}: expected real numbers; received an array of {array.dtype}")
+    said = _unit_of(values)
+    factor = 1.0 if said is None else _factor(said, unit)
+    if factor is None:
+        raise InputError(f"{name}: expected numbers in {unit}; received {str(said)!r:.60}")
+    return array if factor == 1 else array.astype(np.float64) * factor
+
+
+def _factor(unit: Any, ours: str) -> float | None:
+    """How many of ours are in one unit; None where it is no flux density, or no magnitude."""
+    from astropy import units  # only where there is a unit: a served model does without
+
+    text = str(unit).strip()
+    if ours == "mag" and not text:  # E(B-V) is the difference of two
+        return 1.0
+    try:
+        parsed = units.Unit("nmgy" if text.lower() == "nanomaggies" else unit)
+        if isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude of a flux
+            return None
+        equal = units.zero_point_flux(3631 * units.Jy)  # a maggy
+        return float(parsed.to(ours, equivalencies=equal))
+    except (ValueError, TypeError, ArithmeticError):  # also UnitsError
+        return None
+
+
+def _unmasked(values: Any) -> NDArray[Any]:
+    """Values as a plain array, NaN in place of what a mask hides."""
+    if values is None:
+        return np.array(np.nan)
+    if hasattr(getattr(values, "dtype", None), "na_value"):  # pandas keeps such a mask to itself
+        with suppress(ValueError, TypeError):  # text, which is refused as such
+            return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+    array, mask = np.asarray(values), getattr(values, "mask", None)
+    if isinstance(mask, np.ndarray | bool | np.bool_) and np.any(mask):
+        array = np.where(mask, np.nan, array)
+    return array
+
+
+def _unit_of(values: Any) -> Any:
+    """Return the unit that an array says it has, None where it says none."""
+    said = [getattr(values, "unit", None), getattr(values, "units", None)]
+    said += [getattr(values, "attrs", {}).get(key) for key in ("unit", "units")]
+    return next((one for one in said if one is not None), None)
