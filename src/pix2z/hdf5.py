@@ -37,6 +37,7 @@ from pix2z.errors import InputError
 
 __all__ = [
     "DAMAGE",
+    "attribute_texts",
     "find_dataset",
     "has_key",
     "in_one_line",
@@ -141,9 +142,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
 def text_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> str | None:
     """Text of an attribute, in one line; None where there is none or it is no text."""
     value = _scalar_attribute(holder, name, path, h5py.h5t.TypeStringID)
-    if isinstance(value, bytes):
-        value = value.decode(errors="surrogateescape")
-    return plain(value)[:LONGEST_TEXT] or None if isinstance(value, str) else None
+    return _as_text(value) or None if isinstance(value, str | bytes) else None
 
 
 def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int | None:
@@ -152,10 +151,36 @@ def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int
     return None if value is None else int(value)
 
 
+def attribute_texts(file: h5py.File, path: str | Path, key: str) -> dict[str, str]:
+    """Text of the attributes of a file, by their names, and of a dataset, as "key name".
+
+    Those of one element that is text, a whole number or a truth value; of these the text is "True"
+    or "False".
+    """
+    kinds = (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeEnumID)
+    texts = {}
+    for holder, before in ((file, ""), (find_dataset(file, path, key), f"{key} ")):
+        with reading(path, "attributes"):
+            names = list(holder.attrs)
+        for name in names:
+            value = _scalar_attribute(holder, name, path, kinds)
+            if value is not None:
+                texts[before + plain(name)] = _as_text(value)
+    return texts
+
+
+def _as_text(value: Any) -> str:
+    text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
+    return plain(text)[:LONGEST_TEXT]
+
+
 def _scalar_attribute(
-    holder: h5py.HLObject, name: str, path: str | Path, stored_type: type[h5py.h5t.TypeID]
+    holder: h5py.HLObject,
+    name: str,
+    path: str | Path,
+    stored_type: type[h5py.h5t.TypeID] | tuple[type[h5py.h5t.TypeID], ...],
 ) -> Any:
-    """Value of an attribute of one element of that type, else None; no other is ever read.
+    """Value of an attribute of one element of these types, else None; no other is ever read.
 
     A damaged type can turn text into a sequence of variable length, on which HDF5 would crash.
     """
