@@ -74,7 +74,8 @@ def _search(
                 )
         search = of_network if with_own else Search(first, last)
     try:
-        return replace(search, **asked)
+        first, last = asked.get("z_min", search.z_min), asked.get("z_max", search.z_max)
+        return replace(search, z_min=first, z_max=last)
     except ValueError as error:
         raise InputError(f"{path}: --z-min, --z-max: {error}") from error
 
