@@ -40,6 +40,7 @@ __all__ = [
     "DAMAGE",
     "MOST_VALUES",
     "attribute_names",
+    "attribute_texts",
     "attribute_values",
     "dataset_values",
     "find_dataset",
@@ -77,8 +78,13 @@ LONGEST_TEXT = 1000
 MOST_VALUES = 64
 """Values of an attribute that are read."""
 
-STORED_TYPES = (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)
-"""Of attributes that are read."""
+STORED_TYPES = (
+    h5py.h5t.TypeStringID,
+    h5py.h5t.TypeIntegerID,
+    h5py.h5t.TypeFloatID,
+    h5py.h5t.TypeEnumID,
+)
+"""Of attributes that are read; a truth value is an enumeration."""
 
 LISTED_KEYS = 20
 
@@ -234,6 +240,21 @@ def integer_attribute(holder: h5py.HLObject, name: str, path: str | Path) -> int
     """Value of an attribute; None where there is none or it is not one whole number."""
     value = _one(attribute_values(holder, name, path))
     return value if isinstance(value, int) else None
+
+
+def attribute_texts(file: h5py.File, path: str | Path, key: str) -> dict[str, str]:
+    """Text of the attributes of a file, by their names, and of a dataset, as "key name".
+
+    Those of one element that is text, a whole number or a truth value; of these the text is "True"
+    or "False".
+    """
+    texts = {}
+    for holder, before in ((file, ""), (find_dataset(file, path, key), f"{key} ")):
+        for name in attribute_names(holder, path):
+            value = _one(attribute_values(holder, name, path))
+            if isinstance(value, str | int):
+                texts[before + plain(name)] = str(value)
+    return texts
 
 
 def _one(values: tuple[Any, ...] | None) -> Any:

@@ -1,12 +1,19 @@
-"""Wavelengths at equal steps of their logarithm: on such a grid a redshift is a shift."""
+"""Wavelengths at equal steps of their logarithm: on such a grid a redshift is a shift.
 
+All are in vacuum. What a file says of the air that its own were measured in is read here alone.
+"""
+
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FLUX_UNIT", "WavelengthGrid", "binned", "wavelength_grid"]
+from pix2z.errors import InputError
+
+__all__ = ["FLUX_UNIT", "WavelengthGrid", "binned", "in_vacuum", "said_to_be_in", "wavelength_grid"]
 
 TOLERANCE = 0.1
 """How far a wavelength may lie from its place on a grid, in pixels."""
@@ -74,6 +81,77 @@ def wavelength_grid(wavelength: ArrayLike) -> WavelengthGrid:
             f"one is {worst:.2g} pixels from its place"
         )
     return grid
+
+
+MEDIA = {"air": "air", "awav": "air", "vac": "vacuum", "vacuum": "vacuum"}
+"""Words for where wavelengths are measured; AWAV begins CTYPE of air wavelengths in FITS."""
+
+TRUTH = {
+    **dict.fromkeys(("true", "t", "yes", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "0"), False),
+}
+
+OF_WAVELENGTHS = re.compile("wave|lam|ctyp|medium|airorvac")
+"""What is in the name of an attribute that speaks of wavelengths."""
+
+LEAST_IN_AIR = 2000.0
+"""Angstrom; shorter wavelengths are in vacuum by custom, since air absorbs them."""
+
+
+def said_to_be_in(said: Mapping[str, str], where: str) -> str | None:
+    """Find out whether wavelengths are in "air" or "vacuum"; None where a file says neither.
+
+    Understood are words (``unit: Angstrom (air)``, ``AIRORVAC: vac``, ``CTYPE1: AWAV-LOG``) in
+    attributes of wavelengths, and truth values (``VACUUM: F``, ``in_air: 1``), in any spelling. Of
+    "air to vacuum" the last counts.
+
+    Parameters
+    ----------
+    said : name -> text of attributes or FITS cards.
+    where : file and key, for the message.
+
+    Raises
+    ------
+    InputError
+        Both are said.
+    """
+    found: dict[str, str] = {}
+    for name, text in said.items():
+        in_name, in_text = _media(name), _media(text)
+        truth = TRUTH.get(text.strip().lower())
+        if truth is None:
+            media = in_text if in_name or OF_WAVELENGTHS.search(name.lower()) else set()
+        else:
+            media = in_name if truth or not in_name else {"air", "vacuum"} - in_name
+        found |= dict.fromkeys(media, name)
+    if len(found) == 2:
+        raise InputError(
+            f"{where}: expected wavelengths in air or in vacuum; received both, as attribute "
+            f"{found['air']!r} says air and {found['vacuum']!r} vacuum"
+        )
+    return next(iter(found), None)
+
+
+def _media(text: str) -> set[str]:
+    words = re.sub("[^a-z0-9]+", " ", text.lower())
+    return {MEDIA[word] for word in re.findall(rf"\b({'|'.join(MEDIA)})\b(?! to\b)", words)}
+
+
+def in_vacuum(wavelength: ArrayLike, said: Mapping[str, str], where: str) -> NDArray[np.float64]:
+    """Convert wavelengths (L,) in Angstrom to vacuum, where a file says that its own are in air.
+
+    The refractive index of dry air at 15 C is Ciddor's (1996, https://doi.org/10.1364/AO.35.001566),
+    which SDSS uses too. `said`, `where`: see `said_to_be_in`.
+    """
+    values = np.asarray(wavelength, np.float64)
+    if said_to_be_in(said, where) != "air":
+        return values
+    vacuum = values
+    for _ in range(3):  # the index is a function of the wavelength in vacuum
+        squared = (1e4 / np.maximum(vacuum, LEAST_IN_AIR)) ** 2
+        index = 1 + 0.05792105 / (238.0185 - squared) + 0.00167917 / (57.362 - squared)
+        vacuum = np.where(values >= LEAST_IN_AIR, values * index, values)
+    return vacuum
 
 
 def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.floating]:

@@ -50,6 +50,39 @@ def test_columns_of_any_case_in_a_compressed_file(spectrum, path, tmp_path):
     assert read_sdss_spectrum(tmp_path / "spec.fits.gz").run == 752
 
 
+@pytest.mark.parametrize(
+    ("hdu", "card", "value", "in_air"),
+    [
+        (0, "VACUUM", False, True),
+        (0, "AIRORVAC", "air", True),
+        (1, "CTYPE1", "AWAV-LOG", True),
+        (1, "TUNIT2", "log10(Angstrom in air)", True),
+        (1, "TTYPE2", ("loglam", "log10 of the air wavelength"), True),
+        (0, "VACUUM", True, False),
+        (0, "AIRMASS", 1, False),
+        (0, "COMMENT", "Wavelength calibration: the Air Force's", False),
+    ],
+)
+def test_wavelengths_that_a_header_says_are_in_air_are_converted(
+    spectrum, path, hdu, card, value, in_air
+):
+    spectrum(count=L, loglam=LOGLAM)
+    with fits.open(path, mode="update") as hdus:
+        assert hdus[1].columns.names[1] == "loglam"
+        hdus[hdu].header[card] = value
+    ratio = read_sdss_spectrum(path).wavelength / 10.0 ** LOGLAM.astype(np.float64)
+    expected = [1.0002840, 1.0002743] if in_air else [1.0, 1.0]
+    np.testing.assert_allclose(ratio[[0, -1]], expected, rtol=0, atol=3e-7)
+
+
+def test_a_header_that_says_both_is_refused(spectrum, path):
+    spectrum(count=L, loglam=LOGLAM)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["VACUUM"], hdus[1].header["CTYPE1"] = True, "AWAV"
+    with pytest.raises(InputError, match=f"{path}: loglam: expected .*'CTYPE1' says air"):
+        read_sdss_spectrum(path)
+
+
 def test_bad_pixels_have_no_weight_and_no_flux(spectrum):
     flux, ivar = FLUX.copy(), np.full(L, 4.0, np.float32)
     flux[:2] = np.nan, np.inf

@@ -9,7 +9,9 @@ import pytest
 from astropy.io import fits
 
 from pix2z.redshift_pdf.flags import FIT_FLAG_MEANINGS
+from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
+from pix2z.spectra.template_redshift import fit_redshifts
 from tests.spectra.galaxies import STEP, WAVELENGTH, galaxy, templates
 
 Z = np.array([0.05, 0.12, 0.3, 0.2])
@@ -32,7 +34,7 @@ def noisy(z, *, seed=1):
     return np.stack([galaxy(one) for one in z]) + rng.normal(0, SIGMA, (len(z), len(WAVELENGTH)))
 
 
-def write_many(path, *, basis=True, with_errors=True, bad=None, redshift_range=None):
+def write_many(path, *, basis=True, with_errors=True, bad=None, search=None):
     flux = noisy(Z)
     if bad is not None:
         flux[bad] = np.nan
@@ -43,18 +45,18 @@ def write_many(path, *, basis=True, with_errors=True, bad=None, redshift_range=N
         unit="",
         with_errors=with_errors,
         basis=templates() if basis else None,
-        redshift_range=redshift_range,
+        search=search,
     ) as writer:
         errors = {"flux_error": np.full(flux.shape, SIGMA)} if with_errors else {}
         writer.append(flux=flux, **errors)
 
 
-def write_sdss(path, *, ivar=None, z=0.15):
+def write_sdss(path, *, ivar=None, z=0.15, air=False):
     n = len(WAVELENGTH)
     weight = np.full(n, SIGMA**-2) if ivar is None else ivar
     coadd = [
         fits.Column("flux", "E", array=noisy([z], seed=2)[0]),
-        fits.Column("loglam", "E", array=np.log10(WAVELENGTH)),
+        fits.Column("loglam", "E", array=np.log10(WAVELENGTH / (1.000278 if air else 1))),
         fits.Column("ivar", "E", array=weight),
         fits.Column("model", "E", array=galaxy(z)),
     ]
@@ -67,7 +69,9 @@ def write_sdss(path, *, ivar=None, z=0.15):
         fits.Column("PLUG_DEC", "D", array=[2.0]),
     ]
     tables = [fits.BinTableHDU.from_columns(columns) for columns in (coadd, specobj)]
-    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path)
+    primary = fits.PrimaryHDU()
+    primary.header["VACUUM"] = not air
+    fits.HDUList([primary, *tables]).writeto(path)
 
 
 def rows(path):
@@ -112,22 +116,57 @@ def test_kcorrects_templates_are_taken_where_there_is_no_basis_or_they_are_asked
 
 
 def test_reconstructions_have_redshifts_of_their_network_and_no_error(run, tmp_path):
-    write_many(tmp_path / "many.h5", redshift_range=(0.0, 0.25))
+    """The third lies at 0.3, where the network has no redshifts: its own are doubtful."""
+    write_many(tmp_path / "many.h5", search=Search(0.0, 0.299, n_templates=3, n_pixels=2000))
     code, said, _ = run("many.h5")
     assert code == 0
-    assert "4 flagged (reconstructed from images: 4)" in said
+    assert "\n1 flagged (doubtful: 1)\n" in said
     found = rows(tmp_path / "z.csv")
     z = np.array([float(row["z"]) for row in found])
     np.testing.assert_allclose(z[[0, 1, 3]], Z[[0, 1, 3]], atol=0.2 * STEP)
-    assert z[2] <= 0.25  # it lies at 0.3, where the network has no redshifts
+    assert 0.0 <= z[2] <= 0.299
+    assert [row["flags"] for row in found] == ["0", "0", "32", "0"]
     assert {row["z_err"] for row in found} == {"nan"}
-    assert run("many.h5", "--z-max", 0.4)[0] == 0
-    assert float(rows(tmp_path / "z.csv")[2]["z"]) == pytest.approx(Z[2], abs=0.2 * STEP)
-    code, _, errors = run("many.h5", "--z-min", 0.3, out="none.csv")
-    assert (code, errors) == (
-        2,
-        "error: many.h5: no redshifts are left between 0.3 and 0.25\n",
+    assert run("many.h5", "--z-max", 0.15)[0] == 0
+    z = np.array([float(row["z"]) for row in rows(tmp_path / "z.csv")])
+    assert ((z >= 0.0) & (z <= 0.15)).all()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--z-max", 0.4), ("--z-min", -0.1)])
+def test_redshifts_that_the_network_has_not_are_refused(run, tmp_path, option, value):
+    write_many(tmp_path / "many.h5", search=Search(0.0, 0.25, n_templates=3, n_pixels=2000))
+    code, _, errors = run("many.h5", option, value)
+    assert code == 2
+    assert errors == (
+        f"error: many.h5: {option} {value}: expected a redshift within redshift_range of the "
+        "file, 0 to 0.25: its network has no others\n"
     )
+
+
+def test_the_search_of_the_file_is_taken_and_kcorrects_has_its_own(run, tmp_path):
+    """A polynomial of degree 6 and means over four pixels fit other redshifts a little worse."""
+    write_many(tmp_path / "many.h5", search=Search(0.0, 0.4, degree=6, n_pixels=500, n_templates=3))
+    assert run("many.h5")[0] == 0
+    settings = {"z_min": 0.0, "z_max": 0.4, "degree": 6}
+    flux = noisy(Z).astype(np.float32).reshape(4, 500, 4).mean(axis=2)
+    wavelength = np.exp(np.log(WAVELENGTH).reshape(500, 4).mean(axis=1))
+    ivar = np.full(flux.shape, SIGMA**-2)
+    expected = fit_redshifts(wavelength, flux, ivar, templates(non_negative=False), **settings)
+    found = rows(tmp_path / "z.csv")
+    np.testing.assert_allclose([float(row["z"]) for row in found], expected.z, atol=2e-6)
+    chi2 = expected.chi2 / expected.n_dof
+    np.testing.assert_allclose([float(row["reduced_chi2"]) for row in found], chi2, rtol=1e-3)
+    assert run("many.h5", "--templates", "kcorrect")[0] == 0
+    z = [float(row["z"]) for row in rows(tmp_path / "z.csv")]
+    assert all(0.0 <= value <= 0.4 for value in z)
+
+
+def test_a_spectrum_in_air_has_the_redshift_of_the_same_in_vacuum(run, tmp_path):
+    write_sdss(tmp_path / "air.fits", air=True)
+    write_sdss(tmp_path / "vacuum.fits")
+    assert run("vacuum.fits", "air.fits")[0] == 0
+    vacuum, air = (float(row["z"]) for row in rows(tmp_path / "z.csv"))
+    assert air == pytest.approx(vacuum, abs=5e-6)  # 3e-4 where air is taken for vacuum
 
 
 def test_a_spectrum_without_good_pixels_is_a_row_with_its_flag(run, tmp_path):
@@ -174,7 +213,7 @@ def test_where_no_file_is_read_nothing_is_written_and_an_old_table_stays(run, tm
         ((), "no/way.csv", "way.csv: cannot be written"),
         (("--z-min", 0.5, "--z-max", 0.1), "z.csv", "received 0.5, 0.1"),
         (("--z-max", "inf"), "z.csv", "--z-min, --z-max: expected"),
-        (("--coarse", 1000), "z.csv", "many.h5: expected 16000 pixels or more; received 2000"),
+        (("--coarse", 1000), "z.csv", "many.h5: --coarse: expected 16000 pixels or more"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line(run, tmp_path, options, out, said):

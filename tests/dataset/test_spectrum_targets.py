@@ -167,6 +167,16 @@ def test_what_a_spectrum_does_not_cover_is_nan_and_without_r_all_is(sdss, tmp_pa
     assert (report["n"], report["without_spectrum"]) == (38, 2)
 
 
+def test_spectra_in_air_are_refused(sdss, run_ingest, tmp_path):
+    path, _, _ = sdss()
+    with h5py.File(path, "r+") as file:
+        file["spectra/loglam"].attrs["unit"] = "log10(Angstrom), air"
+    galaxies_path = run_ingest(path)[0]
+    said = "spectra/loglam: expected wavelengths in vacuum, as SDSS's are; received"
+    with pytest.raises(InputError, match=said):
+        targets(path, galaxies_path, tmp_path / "s.h5")
+
+
 @pytest.mark.parametrize(
     ("alter", "words"),
     [

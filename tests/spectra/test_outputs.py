@@ -8,17 +8,20 @@ import h5py
 import numpy as np
 import pytest
 
+from pix2z.catalogue.spectrum_redshifts import fit_file
 from pix2z.config.spectrum import (
     BoostingConfig,
     SpectrumArm,
     SpectrumConfig,
-    TemplateSearchConfig,
     WavelengthRange,
 )
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import write_split
+from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.outputs import AssessmentInputs, write_assessment
+from pix2z.spectra.search import Search
+from pix2z.spectra.spectrum_files import spectrum_writer
 from tests.evaluation.conftest import GRID, make_predictions
 from tests.prediction_files import write_predictions
 from tests.spectra.galaxies import shape, templates
@@ -26,7 +29,6 @@ from tests.spectra.galaxies import shape, templates
 WAVELENGTHS = WavelengthRange(low=3800.0, high=9200.0, n=512)
 SETTINGS = SpectrumConfig.model_construct(
     wavelength=WAVELENGTHS,
-    templates=TemplateSearchConfig(n_templates=3, degree=1, n_pixels=256),
     boosting=BoostingConfig(
         max_depth=3,
         learning_rate=0.3,
@@ -43,6 +45,7 @@ ARMS = {
     "plain": SpectrumArm(selection="full", decoder="plain", seed=1),
 }
 NOISE = {"full": 0.02, "plain": 0.06}
+SEARCH = Search(GRID.z_min, GRID.z_max, degree=1, n_templates=3, n_pixels=256)
 
 
 def spectra_at(z):
@@ -55,15 +58,31 @@ def spectra_at(z):
 def write_reconstruction(path, arm, rows, z, targets):
     noise = np.random.default_rng(len(arm)).normal(0, NOISE[arm], (len(rows), WAVELENGTHS.n))
     scale = np.linspace(1.0, 3.0, len(rows), dtype=np.float32)
-    with h5py.File(path, "w") as file:
-        file.attrs.update(model_digest=arm * 3, unit="erg")
-        file["row"], file["mean_flux_r"] = rows, scale
-        file["wavelength"] = WAVELENGTHS.grid.values
-        file["flux"] = ((targets + noise) * scale[:, None]).astype(np.float32)
-        for name, width in (("flux_error", 1.0), ("flux_error95", 1.96)):
-            file[name] = np.full(targets.shape, width * NOISE[arm], np.float32) * scale[:, None]
-        file["pix2z_z_median"] = z + 0.004 if arm == "full" else np.full(len(z), np.nan)
-        file["basis/wavelength"], file["basis/flux"] = templates().wavelength, templates().flux
+    physical = {
+        name: (values * scale[:, None]).astype(np.float32)
+        for name, values in (
+            ("flux", targets + noise),
+            ("flux_error", np.full(targets.shape, NOISE[arm])),
+            ("flux_error95", np.full(targets.shape, 1.96 * NOISE[arm])),
+        )
+    }
+    columns = {
+        "row": rows,
+        "mean_flux_r": scale,
+        "pix2z_z_median": z + 0.004 if arm == "full" else np.full(len(z), np.nan),
+    }
+    with spectrum_writer(
+        path,
+        WAVELENGTHS.grid.values,
+        n=len(rows),
+        unit="erg",
+        spectra=("flux_error95",),
+        columns={name: values.dtype for name, values in columns.items()},
+        basis=templates(),
+        search=SEARCH,
+        attributes={"model_digest": arm * 3},
+    ) as writer:
+        writer.append(**physical, **columns)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +157,23 @@ def test_every_way_to_a_redshift_is_set_against_the_direct_network(numbers):
     assert mae["boosted"] < 0.03
     assert mae["direct"] == pytest.approx(0.008, rel=0.3)
     assert all(entry["b"] == "direct" for entry in full["contrasts"])
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_command_reads_the_redshifts_that_the_report_scores(report, numbers, arm):
+    with h5py.File(report.parent / "data/galaxies.h5") as file:
+        z_spec = file["specz_redshift"][...]
+    path = report.parent / f"spectrum/reconstructed/{arm}.hdf5"
+    with h5py.File(path) as file:
+        z_spec = z_spec[file["row"][-100:]]
+    found = fit_file(path, z_min=None, z_max=None, coarse=1, own_basis=True)
+    z, doubtful = found.z[-100:], found.flags[-100:] == FitFlag.DOUBTFUL
+    scored = numbers["redshifts"][arm]
+    assert np.abs(z - z_spec).mean() == pytest.approx(
+        scored["ways"]["templates"]["whole"]["mae"]["value"], rel=1e-6
+    )
+    assert doubtful.mean() == scored["templates_flagged"]["doubtful"]
+    assert ((z >= GRID.z_min) & (z <= GRID.z_max)).all()
 
 
 def test_figures_lie_beside_the_numbers(report):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
+from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import SCHEMA, open_spectra, spectrum_writer
 from tests.spectra.galaxies import templates
 
@@ -12,6 +13,7 @@ RNG = np.random.default_rng(0)
 FLUX = RNG.normal(1, 1, (N, L)).astype(np.float32)
 ERROR = RNG.uniform(0.1, 0.2, (N, L)).astype(np.float32)
 IDS = np.arange(N) + 2**60
+SEARCH = Search(0.0, 0.4, degree=1, n_templates=3, n_pixels=25)
 
 
 def write(path, **options):
@@ -24,7 +26,7 @@ def write(path, **options):
 
 @pytest.fixture
 def path(tmp_path):
-    options = {"basis": templates(), "redshift_range": (0.0, 0.4)}
+    options = {"basis": templates(), "search": SEARCH}
     write(tmp_path / "spectra.h5", attributes={"source": "artificial"}, **options)
     return tmp_path / "spectra.h5"
 
@@ -39,7 +41,7 @@ def test_what_is_written_is_read(path):
         np.testing.assert_array_equal(spectra.basis.flux, templates().flux)
         np.testing.assert_array_equal(spectra.basis.wavelength, templates().wavelength)
         assert not spectra.basis.non_negative
-        assert spectra.redshift_range == (0.0, 0.4)
+        assert spectra.search == SEARCH
     with h5py.File(path) as file:
         expected = {"schema": SCHEMA, "unit": "nanomaggy", "source": "artificial"}
         assert dict(file.attrs) == expected
@@ -59,7 +61,7 @@ def test_errors_ids_and_basis_may_be_absent(tmp_path):
         np.testing.assert_array_equal(flux, FLUX)
         assert len(spectra) == N
         assert spectra.basis is None
-        assert spectra.redshift_range is None
+        assert spectra.search is None
 
 
 def test_an_error_that_is_none_is_no_weight(path):
@@ -118,11 +120,58 @@ def change(path, name, value):
         ("wavelength", np.linspace(4000, 9000, L), "wavelength: .*equal steps"),
         ("basis/flux", np.ones((3, 8)), "basis: templates: expected flux"),
         ("redshift_range", [0.1], r"redshift_range: expected 2 numbers; received \(1,\)"),
-        ("redshift_range", [0.4, 0.1], "redshift_range: expected -1 < first < last"),
     ],
 )
 def test_what_is_not_as_expected_is_named(path, name, value, said):
     change(path, name, value)
+    with pytest.raises(InputError, match=f"{path}: {said}"), open_spectra(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.write_direct(np.array([0.4, 0.1])), "expected -1 < first < last redshift"),
+        (lambda d: d.attrs.pop("n_pixels"), "expected attribute 'n_pixels'.*`pix2z spectrum`"),
+        (lambda d: d.attrs.update(degree="one"), "expected attribute 'degree', a whole number"),
+        (lambda d: d.attrs.update(n_templates=0), "expected n_templates of 1 or more; received 0"),
+        (lambda d: d.attrs.update(n_pixels=24), "expected n_pixels to divide 50 wavelengths"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_named(path, change, said):
+    with h5py.File(path, "r+") as file:
+        change(file["redshift_range"])
+    with pytest.raises(InputError, match=f"{path}: redshift_range: {said}"), open_spectra(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_wavelength"),
+    [
+        ({}, {"unit": "Angstrom (air)"}),
+        ({}, {"medium": np.bytes_("AIR")}),
+        ({}, {"CTYPE1": "AWAV-LOG"}),
+        ({}, {"air": True}),
+        ({}, {"vacuum": np.array([0])}),
+        ({"AIRORVAC": "air"}, {}),
+        ({"wavelength": "air"}, {"unit": "Angstrom"}),
+        ({"VACUUM": "F"}, {}),
+    ],
+)
+def test_wavelengths_that_the_file_says_are_in_air_are_converted(path, of_file, of_wavelength):
+    with h5py.File(path, "r+") as file:
+        file.attrs.update(of_file)
+        file["wavelength"].attrs.update(of_wavelength)
+    with open_spectra(path) as spectra:
+        ratio = spectra.wavelength / WAVELENGTH
+    np.testing.assert_allclose(ratio[[0, -1]], [1.0002825, 1.0002745], rtol=0, atol=3e-7)
+
+
+def test_a_file_that_says_both_air_and_vacuum_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["VACUUM"] = True
+        file["wavelength"].attrs["CTYPE"] = "AWAV"
+    said = "wavelength: expected wavelengths in air or in vacuum; received both.*CTYPE.*VACUUM"
     with pytest.raises(InputError, match=f"{path}: {said}"), open_spectra(path):
         pass
 

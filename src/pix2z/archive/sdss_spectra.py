@@ -1,13 +1,15 @@
 """SDSS spectra: ``spec-PPPPP-MMMMM-FFFF.fits`` (or ``spec-PPPP-...``), as SDSS serves them.
 
 HDU 1 holds flux, ivar and best-fit model against log10 of the vacuum wavelength, in the frame of
-the observer (heliocentric); HDU 2 the redshift, its warnings, the class, and the photometric object
-that was observed. Spectra are not corrected for Galactic extinction.
+the observer (heliocentric); where a header says air, they are converted. HDU 2 holds the redshift,
+its warnings, the class, and the photometric object that was observed. Spectra are not corrected
+for Galactic extinction.
 
 Every spectrum of SDSS is a stretch of one grid, steps of 1e-4 in log10 of the wavelength, so that
 `on_common_grid` puts them side by side without resampling.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.fits import opened_fits, reading_fits
+from pix2z.wavelengths import in_vacuum
 
 __all__ = [
     "LOGLAM",
@@ -30,6 +33,8 @@ __all__ = [
 
 _COADD = ("flux", "loglam", "ivar", "model")
 _SPECOBJ = ("Z", "Z_ERR", "ZWARNING", "CLASS", "PLUG_RA", "PLUG_DEC")
+
+_FREE_TEXT = ("COMMENT", "HISTORY", "")
 
 LARGEST_FILE = 1 << 28
 """Bytes; SDSS's have 0.2 to 3 MB. They are read whole."""
@@ -100,7 +105,9 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
             run, camcol, field = _photometric_object(hdus[2].data)
             numbers = {name: float(specobj[name]) for name in _SPECOBJ if name != "CLASS"}
             spectral_class = str(specobj["CLASS"]).strip()
-            wavelength = _wavelength(path, coadd["loglam"])
+            wavelength = in_vacuum(
+                _wavelength(path, coadd["loglam"]), _said_of_wavelengths(hdus), f"{path}: loglam"
+            )
     flux, ivar = coadd["flux"].astype(np.float32), coadd["ivar"].astype(np.float32)
     good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
     return SdssSpectrum(
@@ -153,6 +160,17 @@ def _wavelength(path: Path, loglam: NDArray[Any]) -> NDArray[np.float64]:
         )
     wavelength: NDArray[np.float64] = 10.0**values
     return wavelength
+
+
+def _said_of_wavelengths(hdus: fits.HDUList) -> dict[str, str]:
+    """Cards of the file and of its first table, those of column loglam with their comments."""
+    cards = [*hdus[0].header.cards, *hdus[1].header.cards]
+    said = {card.keyword: str(card.value) for card in cards if card.keyword not in _FREE_TEXT}
+    column = 1 + [name.lower() for name in hdus[1].columns.names].index("loglam")
+    for card in hdus[1].header.cards:
+        if re.fullmatch(rf"[A-Z]+{column}", card.keyword):
+            said[f"wavelength {card.keyword}"] = f"{card.value} {card.comment}"
+    return said
 
 
 def _photometric_object(table: fits.FITS_rec) -> tuple[int, int, int]:

@@ -2,9 +2,9 @@
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -14,20 +14,15 @@ from numpy.typing import NDArray
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, named_write_errors
-from pix2z.redshift_pdf.flags import FitFlag
+from pix2z.spectra.search import Search, file_redshifts, search_redshifts
 from pix2z.spectra.spectrum_files import open_spectra
-from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
+from pix2z.spectra.template_redshift import SpectrumRedshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
 from pix2z.wavelengths import wavelength_grid
 
 __all__ = ["HEADER", "fit_file", "write_table"]
 
-BLOCK_ROWS = 256
-
 HEADER = ("file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "delta_chi2")
-
-Z_RANGE = (-0.005, 0.6)
-"""First and last redshift that are tried, where neither file nor user says others."""
 
 
 def fit_file(
@@ -38,62 +33,60 @@ def fit_file(
     Parameters
     ----------
     z_min, z_max : the redshifts that are tried; None: those that reconstructions can have, else
-        `Z_RANGE`.
+        those of `Search`.
     own_basis : whether templates in the file go before kcorrect's.
 
     Raises
     ------
     InputError
-        The file is neither, is damaged, or has too few pixels for `coarse`.
+        The file is neither, is damaged, or does not go with `coarse`, `z_min` or `z_max`.
     """
-    asked = (z_min, z_max)
+    asked = {k: value for k, value in (("z_min", z_min), ("z_max", z_max)) if value is not None}
     if path.is_file() and h5py.is_hdf5(path):
-        return _fit_many(path, asked, coarse=coarse, own_basis=own_basis)
+        with open_spectra(path) as spectra:
+            own = spectra.basis if own_basis else None
+            search = _search(path, spectra.search, asked, with_own=own is not None)
+            _check_pixels(path, search, spectra.wavelength, coarse)
+            return file_redshifts(spectra, own or _galaxy_templates(), search, coarse=coarse)
     spectrum = read_sdss_spectrum(path)
-    fit = _fitter(path, spectrum.wavelength, asked, Z_RANGE, coarse=coarse)
-    return fit(spectrum.flux[None], spectrum.ivar[None], _galaxy_templates())
+    search = _search(path, None, asked, with_own=False)
+    _check_pixels(path, search, spectrum.wavelength, coarse)
+    flux, ivar = spectrum.flux[None], spectrum.ivar[None]
+    templates = _galaxy_templates()
+    return search_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
 
 
-def _fit_many(
-    path: Path, asked: tuple[float | None, float | None], *, coarse: int, own_basis: bool
-) -> SpectrumRedshifts:
-    with open_spectra(path) as spectra:
-        otherwise = spectra.redshift_range or Z_RANGE
-        fit = _fitter(path, spectra.wavelength, asked, otherwise, coarse=coarse)
-        templates = spectra.basis if own_basis and spectra.basis else _galaxy_templates()
-        starts = range(0, len(spectra), BLOCK_ROWS)
-        blocks = (spectra.read(k, min(k + BLOCK_ROWS, len(spectra))) for k in starts)
-        joined = join_redshifts([fit(flux, ivar, templates) for flux, ivar in blocks])
-        return _of_images(joined) if spectra.redshift_range else joined
+def _search(
+    path: Path, of_network: Search | None, asked: Mapping[str, float], *, with_own: bool
+) -> Search:
+    """Take the settings of the file, if it has any, and the redshifts that the user asks for.
 
-
-def _fitter(
-    path: Path,
-    wavelength: NDArray[np.float64],
-    asked: tuple[float | None, float | None],
-    otherwise: tuple[float, float],
-    *,
-    coarse: int,
-) -> Callable[..., SpectrumRedshifts]:
-    """Check what the file and the options have in common; return (flux, ivar, templates) -> fit."""
+    `with_own`: whether the templates are the file's, whose settings are for these alone.
+    """
+    search = Search()
+    if of_network is not None:
+        first, last = of_network.z_min, of_network.z_max
+        for name, value in asked.items():
+            if not first <= value <= last:
+                raise InputError(
+                    f"{path}: --{name.replace('_', '-')} {value:g}: expected a redshift within "
+                    f"redshift_range of the file, {first:g} to {last:g}: its network has no others"
+                )
+        search = of_network if with_own else Search(first, last)
     try:
-        grid = wavelength_grid(wavelength)
+        first, last = asked.get("z_min", search.z_min), asked.get("z_max", search.z_max)
+        return replace(search, z_min=first, z_max=last)
+    except ValueError as error:
+        raise InputError(f"{path}: --z-min, --z-max: {error}") from error
+
+
+def _check_pixels(path: Path, search: Search, wavelength: NDArray[np.float64], coarse: int) -> None:
+    try:
+        n = search.n_pixels or wavelength_grid(wavelength).n
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    if grid.n < 16 * coarse:
-        raise InputError(f"{path}: expected {16 * coarse} pixels or more; received {grid.n}")
-    first, last = (
-        default if value is None else value for value, default in zip(asked, otherwise, strict=True)
-    )
-    if not first < last:
-        raise InputError(f"{path}: no redshifts are left between {first:g} and {last:g}")
-    return partial(fit_redshifts, wavelength, z_min=first, z_max=last, coarse=coarse)
-
-
-def _of_images(fit: SpectrumRedshifts) -> SpectrumRedshifts:
-    """Take the errors away that hold for independent pixels only, and say so."""
-    flags = (fit.flags | FitFlag.RECONSTRUCTED).astype(np.int32)
-    return replace(fit, z_err=np.full(len(fit), np.nan), flags=flags)
+    if n < 16 * coarse:
+        raise InputError(f"{path}: --coarse: expected {16 * coarse} pixels or more; received {n}")
 
 
 @cache

@@ -33,10 +33,11 @@ def redshift(
     out: Annotated[Path, typer.Option(help="Table to write, .csv.")],
     z_min: Annotated[
         float | None,
-        typer.Option(help="First redshift tried; else that of the file, or -0.005."),
+        typer.Option(help="First redshift tried; else that of the file's network, or -0.005."),
     ] = None,
     z_max: Annotated[
-        float | None, typer.Option(help="Last redshift tried; else that of the file, or 0.6.")
+        float | None,
+        typer.Option(help="Last redshift tried; else that of the file's network, or 0.6."),
     ] = None,
     templates: Annotated[
         TemplateChoice,
@@ -58,7 +59,12 @@ def redshift(
      4  another redshift fits nearly as well (less than 3 sigma apart)
      8  the best redshift is the first or last that was tried: no error
     16  the mean flux is not positive
-    32  reconstructed from images: errors of its pixels go together, so no error
+    32  doubtful: reconstructed from images, and another redshift fits nearly as
+        well, or an end of the network's range fits best
+
+    Spectra that `pix2z spectrum` made of images are searched with the settings
+    and in the range of redshifts that their file names. Their pixels have
+    errors that go together, so that z_err is nan.
 
     A file that cannot be read gets one line on stderr and no rows; the others
     are read all the same, and the exit code is 2. Where none can be read,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import reading
+from pix2z.hdf5 import attribute_texts, reading
 from pix2z.imaging import EFFECTIVE_WAVELENGTH, EXTINCTION_PER_EBV
+from pix2z.wavelengths import said_to_be_in
 
 __all__ = [
     "SDSS_MODEL",
@@ -41,6 +42,12 @@ def has_sdss_models(file: h5py.File) -> bool:
         raise InputError(
             f"{file.filename}: {SDSS_MODEL}: expected (N, L) of {len(images)} images and "
             f"{loglam} wavelengths; received {model}"
+        )
+    said = attribute_texts(file, file.filename, SDSS_LOGLAM)
+    if said_to_be_in(said, f"{file.filename}: {SDSS_LOGLAM}") == "air":
+        raise InputError(
+            f"{file.filename}: {SDSS_LOGLAM}: expected wavelengths in vacuum, as SDSS's are; "
+            "received attributes that say air"
         )
     return True
 

@@ -56,7 +56,7 @@ class FitFlag(IntFlag):
     AMBIGUOUS = 4
     AT_END = 8
     NEGATIVE_FLUX = 16
-    RECONSTRUCTED = 32
+    DOUBTFUL = 32
 
 
 FIT_FLAG_MEANINGS: Mapping[int, str] = {
@@ -66,8 +66,8 @@ FIT_FLAG_MEANINGS: Mapping[int, str] = {
     FitFlag.AMBIGUOUS: "another redshift fits nearly as well (less than 3 sigma apart)",
     FitFlag.AT_END: "the best redshift is the first or last that was tried: no error",
     FitFlag.NEGATIVE_FLUX: "the mean flux is not positive",
-    FitFlag.RECONSTRUCTED: "reconstructed from images: errors of its pixels go together, so no "
-    "error",
+    FitFlag.DOUBTFUL: "doubtful: reconstructed from images, and another redshift fits nearly as "
+    "well, or an end of the network's range fits best",
 }
 """Bit -> what it says of a redshift read off a spectrum."""
 

@@ -34,7 +34,14 @@ from pix2z.spectra.reconstructed import (
 )
 from pix2z.spectra.scores import ScoredSpectra
 from pix2z.spectra.summary import compare_spectra, spectrum_summary
-from pix2z.spectra.ways import boosted_way, compare_ways, network_way, template_way, way_terms
+from pix2z.spectra.ways import (
+    boosted_way,
+    compare_ways,
+    doubtful_shares,
+    network_way,
+    template_fit,
+    way_terms,
+)
 
 __all__ = ["AssessmentInputs", "write_assessment"]
 
@@ -95,12 +102,12 @@ def write_assessment(
             scores[name] = reconstruction_scores(reconstructed, given.spectra, given.galaxies)
             facts[name] = _facts(arm, models, str(file.attrs["model_digest"]))
             logger.info("%s: redshifts", name)
-            ways = _ways(given, name, reconstructed, split, models)
+            ways, doubtful = _ways(given, name, reconstructed, split, models)
             if name == drawn:
                 _draw_spectra(given, reconstructed, scores[name], reports / "spectrum/spectra.png")
         redshifts[name] = compare_ways(
             ways, reference="direct", clip_window=full.clip_window, **resampling
-        )
+        ) | {"templates_flagged": doubtful}
         if name == drawn:
             plot_redshift_density(
                 {way: (terms.z_phot, terms.z_spec) for way, terms in ways.items()},
@@ -150,18 +157,17 @@ def _report(
 
 def _ways(
     given: AssessmentInputs, name: str, reconstructed: Reconstructed, split: Split, models: Path
-) -> dict[str, GalaxyTerms]:
-    """Every way to a redshift, the direct network of the same selection first."""
+) -> tuple[dict[str, GalaxyTerms], Json]:
+    """Every way to a redshift, the direct network of the same selection first; doubtful ones."""
     galaxies, grid, settings = given.galaxies, given.grid, given.settings
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
+    fit, first = template_fit(reconstructed), reconstructed.n_calibration
     points = {
         "network": network_way(reconstructed),
         "boosted": boosted_way(
             reconstructed, models / "unseen.h5", z_spec, settings=settings.boosting
         ),
-        "templates": template_way(
-            reconstructed, z_range=(grid.z_min, grid.z_max), search=settings.templates
-        ),
+        "templates": (fit.z[:first], fit.z[first:]),
     }
     direct = name if (Path("predictions") / name).is_dir() else "full"
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
@@ -169,7 +175,7 @@ def _ways(
     for way, values in points.items():
         if np.isfinite(values[0]).any():  # a plain network has no redshift inside
             ways[way] = way_terms(values, z_spec[split.calibration], columns, grid=grid)
-    return ways
+    return ways, doubtful_shares(fit.z[first:], fit.flags[first:], z_spec[split.test])
 
 
 def _facts(arm: SpectrumArm, models: Path, model_digest: str) -> Json:

@@ -18,7 +18,6 @@ from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
-from pix2z.spectra.templates import Templates
 
 __all__ = [
     "Reconstructed",
@@ -49,11 +48,6 @@ class Reconstructed:
     def __len__(self) -> int:
         """Count the galaxies."""
         return int(self.file["flux"].shape[0])
-
-    def templates(self, n: int) -> Templates:
-        """Return the first n vectors of the rest-frame basis learned on training spectra."""
-        group = self.file["basis"]
-        return Templates(group["wavelength"][...], group["flux"][:n], non_negative=False)
 
     def relative(self, name: str, block: slice) -> Flux:
         """Flux or an error of the galaxies at these places, relative to r, (b, L)."""

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.config.spectrum import TemplateSearchConfig
 from pix2z.files import named_write_errors
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
+from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 from pix2z.wavelengths import FLUX_UNIT
@@ -50,6 +52,10 @@ class SpectrumNetwork(Protocol):
     def shifts(self) -> Any:
         """Bins of ln(1 + z), on the wavelengths of the spectra."""
 
+    @property
+    def search(self) -> TemplateSearchConfig:
+        """How redshifts are searched with `rest_basis`."""
+
 
 def write_reconstructions(
     path: str | Path,
@@ -79,18 +85,20 @@ def write_reconstructions(
     """
     counts = FlagCounts(SPECTRUM_FLAG_MEANINGS)
     basis = Templates(network.rest_wavelength, network.rest_basis, non_negative=False)
+    shifts = network.shifts
+    search = Search(shifts.z_min, shifts.z_max, **network.search.model_dump())
     with ExitStack() as opened:
         with named_write_errors(path):
             writer = opened.enter_context(
                 spectrum_writer(
                     path,
-                    network.shifts.wavelengths.values,
+                    shifts.wavelengths.values,
                     n=n,
                     unit=FLUX_UNIT,
                     columns={**SPECTRUM_COLUMNS, **columns},
                     spectra=("flux_error95",),
                     basis=basis,
-                    redshift_range=(network.shifts.z_min, network.shifts.z_max),
+                    search=search,
                     attributes={"model_digest": network.digest, **attributes},
                 )
             )

@@ -2,18 +2,20 @@
 
 ::
 
-    wavelength      (L,)    float64  Angstrom in vacuum, as observed, log-spaced
+    wavelength      (L,)    float64  Angstrom in vacuum, as observed, log-spaced; converted when
+                                     read, where an attribute of it or of the file says air
     flux            (N, L)  float32  per Angstrom; NaN marks a bad pixel
     flux_error      (N, L)  float32  1 sigma; may be absent
     object_id, ...  (N,)             any columns; may be absent
     basis/wavelength (M,), basis/flux (T, M)   rest-frame spectra, sums of which the galaxies are;
                                      may be absent
-    redshift_range  (2,)    float64  of spectra reconstructed from images: what is between the
-                                     first and the last redshift of their network; else absent
+    redshift_range  (2,)    float64  of spectra that a network made of images: the first and the
+                                     last redshift it has; attributes n_templates (of the basis,
+                                     from the first), degree and n_pixels: see `search.Search`; else
+                                     absent
     attributes      schema "pix2z-spectra 1", unit
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,9 +27,18 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, reserve
-from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, text_attribute
+from pix2z.hdf5 import (
+    attribute_texts,
+    find_dataset,
+    has_key,
+    integer_attribute,
+    open_hdf5,
+    reading,
+    text_attribute,
+)
+from pix2z.spectra.search import Search
 from pix2z.spectra.templates import Templates
-from pix2z.wavelengths import wavelength_grid
+from pix2z.wavelengths import in_vacuum, wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
 
@@ -36,6 +47,9 @@ SCHEMA = "pix2z-spectra 1"
 CHUNK_ROWS = 16
 
 Dtypes = Mapping[str, DTypeLike]
+
+SEARCH_NUMBERS = ("degree", "n_templates", "n_pixels")
+"""Attributes of redshift_range, fields of `Search`."""
 
 LEAST_BYTES = 1 << 20
 """What a file of spectra has room for beside the flux, before it is begun."""
@@ -47,13 +61,13 @@ class SpectrumFile:
 
     wavelength : (L,) Angstrom.
     basis : the templates in the file, or None.
-    redshift_range : first and last redshift of reconstructions, or None of other spectra.
+    search : how redshifts of reconstructions are searched; None of other spectra.
     """
 
     path: Path
     wavelength: NDArray[np.float64]
     basis: Templates | None
-    redshift_range: tuple[float, float] | None
+    search: Search | None
     _flux: h5py.Dataset
     _flux_error: h5py.Dataset | None
 
@@ -86,12 +100,8 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
         schema = text_attribute(file, "schema", path)
         if schema != SCHEMA:
             raise InputError(f"{path}: expected attribute schema {SCHEMA!r}; received {schema!r}")
-        values = _array(file, path, "wavelength", dimensions=1)
+        values = _wavelength(file, path)
         flux = _numbers(file, path, "flux", dimensions=2)
-        try:
-            wavelength_grid(values)
-        except ValueError as error:
-            raise InputError(f"{path}: wavelength: {error}") from error
         if flux.shape[1] != len(values):
             raise InputError(f"{path}: flux: expected (N, {len(values)}); received {flux.shape}")
         flux_error = None
@@ -105,10 +115,22 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
             path=path,
             wavelength=values,
             basis=_basis(file, path),
-            redshift_range=_redshift_range(file, path),
+            search=_search(file, path, len(values)),
             _flux=flux,
             _flux_error=flux_error,
         )
+
+
+def _wavelength(file: h5py.File, path: Path) -> NDArray[np.float64]:
+    """Angstrom in vacuum, log-spaced."""
+    values = _array(file, path, "wavelength", dimensions=1)
+    said = attribute_texts(file, path, "wavelength")
+    values = in_vacuum(values, said, f"{path}: wavelength")
+    try:
+        wavelength_grid(values)
+    except ValueError as error:
+        raise InputError(f"{path}: wavelength: {error}") from error
+    return values
 
 
 def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
@@ -139,19 +161,35 @@ def _basis(file: h5py.File, path: Path) -> Templates | None:
         raise InputError(f"{path}: basis: {error}") from error
 
 
-def _redshift_range(file: h5py.File, path: Path) -> tuple[float, float] | None:
+def _search(file: h5py.File, path: Path, n_wavelengths: int) -> Search | None:
     if not has_key(file, path, "redshift_range"):
         return None
+    where = f"{path}: redshift_range"
     dataset = _numbers(file, path, "redshift_range", dimensions=1)
     if dataset.shape != (2,):
-        raise InputError(f"{path}: redshift_range: expected 2 numbers; received {dataset.shape}")
+        raise InputError(f"{where}: expected 2 numbers; received {dataset.shape}")
     with reading(path, "redshift_range"):
         first, last = (float(value) for value in dataset[...])
-    if not -1 < first < last < math.inf:
+    degree, n_templates, n_pixels = (_number(dataset, name, path) for name in SEARCH_NUMBERS)
+    try:
+        search = Search(first, last, degree, n_templates, n_pixels)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+    if n_wavelengths % n_pixels:
         raise InputError(
-            f"{path}: redshift_range: expected -1 < first < last; received {first}, {last}"
+            f"{where}: expected n_pixels to divide {n_wavelengths} wavelengths; received {n_pixels}"
         )
-    return first, last
+    return search
+
+
+def _number(dataset: h5py.Dataset, name: str, path: Path) -> int:
+    value = integer_attribute(dataset, name, path)
+    if value is None:
+        raise InputError(
+            f"{path}: redshift_range: expected attribute {name!r}, a whole number; files of older "
+            "versions have none: write it again with `pix2z spectrum`"
+        )
+    return value
 
 
 class SpectrumWriter:
@@ -209,7 +247,7 @@ def spectrum_writer(
     spectra: Sequence[str] = (),
     columns: Dtypes | None = None,
     basis: Templates | None = None,
-    redshift_range: tuple[float, float] | None = None,
+    search: Search | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> Iterator[SpectrumWriter]:
     """Write n spectra in blocks, atomically: nothing is left where the block fails.
@@ -222,7 +260,7 @@ def spectrum_writer(
     spectra : names of further arrays of the shape of flux.
     columns : name -> dtype of what there is per galaxy, as object_id.
     basis : templates for `pix2z redshift`, kept in the file.
-    redshift_range : of reconstructions, the first and last redshift of their network.
+    search : of reconstructions, how their redshifts are searched.
     attributes : further attributes of the file, as where the spectra come from.
 
     Raises
@@ -237,8 +275,8 @@ def spectrum_writer(
     arrays: dict[str, ArrayLike] = {}
     if basis is not None:
         arrays |= {"basis/wavelength": basis.wavelength, "basis/flux": basis.flux}
-    if redshift_range is not None:
-        arrays["redshift_range"] = redshift_range
+    if search is not None:
+        arrays["redshift_range"] = search.z_min, search.z_max
     arrays["wavelength"] = values
     with atomic_path(path) as partial:
         with partial.open("wb") as whole:  # before HDF5 has anything to write at all
@@ -247,6 +285,9 @@ def spectrum_writer(
             file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, track_times=False)
+            if search is not None:
+                numbers = {name: getattr(search, name) for name in SEARCH_NUMBERS}
+                file["redshift_range"].attrs.update(numbers)
             names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
             writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
             yield writer

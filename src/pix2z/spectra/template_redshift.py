@@ -48,7 +48,8 @@ SCAN_BYTES = 100_000_000
 class SpectrumRedshifts:
     """Redshifts of N spectra; every array is (N,).
 
-    z, z_err : redshift and its 1 sigma error, NaN where there is none.
+    z, z_err : redshift, from the first to the last that was tried, and its 1 sigma error; NaN where
+    there is none.
     chi2 : at the best redshift. n_dof : good pixels less fitted numbers.
     z_second, delta_chi2 : the best redshift more than 1,500 km/s away, and how much its chi-square
     is larger; NaN and infinity where there is no other minimum.
@@ -113,6 +114,7 @@ def fit_redshifts(
         non_negative=templates.non_negative,
         coarse=coarse,
         errors_known=ivar is not None,
+        z_range=(z_min, z_max),
     )
     blocks = [_fit_block(flux[rows], weight[rows], fit) for rows in _blocks(len(flux), fit)]
     return join_redshifts(blocks)
@@ -135,6 +137,7 @@ class _Fit:
     non_negative: bool
     coarse: int
     errors_known: bool
+    z_range: tuple[float, float]
 
     @property
     def n_fitted(self) -> int:
@@ -281,6 +284,7 @@ def _collect(
     scale = _scale(chi2, n_dof, fit)
     first = PHASES * fit.coarse
     at_end = (place <= first) | (place >= fit.lattice.n_places - 1 - first)
+    at_end |= z >= fit.z_range[1]  # the lattice's own end lies up to a step beyond
     z_err = np.where(at_end, np.nan, (1 + z) * sigma * fit.lattice.step)
     flags = np.zeros(len(z), np.int32)
     flags |= np.where(np.isnan(z), FitFlag.NO_DATA, 0)
@@ -299,5 +303,6 @@ def _scale(chi2: Any, n_dof: Any, fit: _Fit) -> Any:
 
 
 def _redshift(place: Array, fit: _Fit) -> Array:
-    result: Array = np.expm1(fit.lattice.ln_first - place * fit.lattice.step)
-    return result
+    """Redshifts of places; those of the margins beyond the range are its ends."""
+    z: Array = np.expm1(fit.lattice.ln_first - place * fit.lattice.step)
+    return np.clip(z, *fit.z_range)

@@ -14,24 +14,29 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from pix2z.config.spectrum import BoostingConfig, TemplateSearchConfig
+from pix2z.config.spectrum import BoostingConfig
+from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import measure, with_interval
+from pix2z.evaluation.point_metrics import THRESHOLDS
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
 from pix2z.spectra.reconstructed import Reconstructed
-from pix2z.spectra.template_redshift import fit_redshifts
+from pix2z.spectra.search import file_redshifts
+from pix2z.spectra.spectrum_files import open_spectra
+from pix2z.spectra.template_redshift import SpectrumRedshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
     "Way",
     "boosted_way",
     "compare_ways",
+    "doubtful_shares",
     "fit_boosted",
     "network_way",
-    "template_way",
+    "template_fit",
     "way_terms",
 ]
 
@@ -39,9 +44,6 @@ WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005", "coverage_68",
 
 CHUNK = 4096
 """Galaxies whose PDFs are in memory at a time."""
-
-LEAST_ERROR = 1e-4
-"""Relative to r: no reconstruction is better."""
 
 N_PHOT_BINS = 8
 """Bins of z_phot that residuals are gathered in."""
@@ -57,33 +59,32 @@ def network_way(reconstructed: Reconstructed) -> Way:
     return _way(reconstructed, reconstructed.file["pix2z_z_median"][...])
 
 
-def template_way(
-    reconstructed: Reconstructed, *, z_range: tuple[float, float], search: TemplateSearchConfig
-) -> Way:
-    """Read redshifts with the learned basis, which is not what the targets were made of.
+def template_fit(reconstructed: Reconstructed) -> SpectrumRedshifts:
+    """Read all redshifts as `pix2z redshift` does, with the basis and the search of the file.
 
-    Reconstructions are smooth, so means over some wavelengths say as much as all of them. A best
-    redshift at an end of the range is none: the second best is taken.
+    That basis was learned on training spectra; it is not what the targets were made of.
     """
-    n = search.n_pixels
-    ln_wavelength = np.log(reconstructed.file["wavelength"][...])[None, :]
-    wavelength = np.exp(binned(ln_wavelength, n)[0])
-    templates = reconstructed.templates(search.n_templates)
-    z = []
-    for block in reconstructed.blocks():
-        flux, error = (binned(reconstructed.relative(k, block), n) for k in ("flux", "flux_error"))
-        fit = fit_redshifts(
-            wavelength,
-            flux,
-            1 / np.maximum(error, LEAST_ERROR) ** 2,
-            templates,
-            z_min=z_range[0],
-            z_max=z_range[1],
-            degree=search.degree,
-        )
-        at_end = (fit.flags & FitFlag.AT_END) > 0
-        z.append(np.where(at_end, fit.z_second, fit.z))
-    return _way(reconstructed, np.concatenate(z))
+    with open_spectra(reconstructed.file.filename) as spectra:
+        if spectra.basis is None or spectra.search is None:
+            raise InputError(f"{spectra.path}: expected a basis and redshift_range in the file")
+        return file_redshifts(spectra, spectra.basis, spectra.search)
+
+
+def doubtful_shares(z: Array, flags: NDArray[np.int32], z_spec: Array) -> Json:
+    """Say how many redshifts are flagged as doubtful, and how many of these and of others are off.
+
+    Returns
+    -------
+    {"doubtful", "outlier_005_of_doubtful", "outlier_005_of_others"}, shares of galaxies; no
+    redshift at all counts as off, and a share of none is 0.
+    """
+    doubtful = (flags & FitFlag.DOUBTFUL) > 0
+    off = ~(np.abs(z - z_spec) <= THRESHOLDS["005"] * (1 + z_spec))
+    return {
+        "doubtful": float(doubtful.mean()),
+        "outlier_005_of_doubtful": float((off & doubtful).sum() / max(doubtful.sum(), 1)),
+        "outlier_005_of_others": float((off & ~doubtful).sum() / max((~doubtful).sum(), 1)),
+    }
 
 
 def boosted_way(

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.section import first_fault
-from pix2z.config.spectrum import SpectrumConfig
+from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
@@ -113,6 +113,8 @@ class SpectrumEstimator:
     rest_wavelength: Array
     """(M,) Angstrom, of `rest_basis` (J, M): rest-frame spectra learned from training spectra."""
     rest_basis: Array
+    search: TemplateSearchConfig
+    """How redshifts are read off its spectra with `rest_basis`."""
     record: Mapping[str, Any]
     digest: str = ""
 
@@ -203,6 +205,7 @@ def load_spectrum_estimator(folder: str | Path) -> SpectrumEstimator:
         band=ErrorBand(**{k: np.array(v) for k, v in described["error_band"].items()}),
         rest_wavelength=rest_wavelength,
         rest_basis=rest_basis,
+        search=settings.templates,
         record=described["record"],
         digest=described["digest"],
     )

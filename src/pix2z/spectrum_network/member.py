@@ -138,6 +138,7 @@ def _save(
         band=_error_band(training, model),
         rest_wavelength=rest_wavelength,
         rest_basis=rest_basis,
+        search=training.settings.templates,
         record=training.record,
     )
     save_spectrum_estimator(folder, estimator, settings=training.settings, encoder=training.encoder)

@@ -83,7 +83,10 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
-    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z)."""
+    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z).
+
+    Of the first and the last bin, half lies outside the range of redshifts, and counts as its end.
+    """
     names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
     if found.shares is None:
         return {name: np.full(len(found.flux), np.nan) for name in names}
@@ -91,7 +94,10 @@ def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, ND
     grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
     density = found.shares / grid.width
     low, high = quantiles(density, grid, [0.16, 0.84]).T
-    return dict(zip(names, (np.expm1(v) for v in (median(density, grid), low, high)), strict=True))
+    values = (np.expm1(v) for v in (median(density, grid), low, high))
+    return {
+        name: np.clip(z, shifts.z_min, shifts.z_max) for name, z in zip(names, values, strict=True)
+    }
 
 
 def physical_blocks(
