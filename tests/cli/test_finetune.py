@@ -176,7 +176,7 @@ def test_the_saved_model_is_that_of_the_report(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.versions import resolve_pool
+    from pix2z.tracking.model_names import resolve_pool
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")

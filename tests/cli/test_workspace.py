@@ -52,6 +52,9 @@ def test_a_new_folder_becomes_a_dvc_project(root, tmp_path, monkeypatch):
     folder = tmp_path / "new" / "small"
     done = CliRunner().invoke(app, ["workspace", str(folder), "--preset", "small"])
     assert done.exit_code == 0, done.output
+    assert done.output == (
+        f"{folder} is a workspace with the preset small.\nNext: cd {folder} && dvc repro\n"
+    )
     assert (folder / MARKER).read_text() == "small\n"
     params = yaml.safe_load((folder / "params.yaml").read_text())
     shipped = yaml.safe_load((root / "params.yaml").read_text())
@@ -109,6 +112,13 @@ def test_an_unknown_preset_is_named_and_makes_nothing(root, tmp_path):
     with pytest.raises(InputError, match=r"huge\.yaml: no such preset; .* large, small"):
         make_workspace(root, tmp_path / "new", preset="huge")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("dvc_init")
+def test_a_workspace_makes_no_workspaces(root, tmp_path):
+    make_workspace(root, tmp_path / "small", preset="small")
+    with pytest.raises(InputError, match="small: is a workspace itself; make another in its check"):
+        make_workspace(tmp_path / "small", tmp_path / "other", preset="small")
 
 
 def test_a_failing_dvc_init_is_one_line_and_can_be_repeated(root, tmp_path, dvc_init):

@@ -19,25 +19,11 @@ from pix2z.tracking.store import (
     existing_store,
     locked,
     open_store,
-    repository_root,
     shown_uri,
     tracking_uri,
 )
 
 PROCESSES = Path(__file__).with_name("processes.py")
-
-
-def test_the_root_is_the_nearest_folder_upwards_with_the_pipeline(tmp_path, monkeypatch):
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    below = tmp_path / "a" / "b"
-    below.mkdir(parents=True)
-    with pytest.raises(InputError, match=r"params\.yaml and dvc\.yaml"):
-        repository_root(below)
-    for name in ("params.yaml", "dvc.yaml"):
-        (tmp_path / name).touch()
-    assert repository_root(below) == tmp_path
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "a"))
-    assert repository_root(below) == tmp_path / "a"
 
 
 def test_a_given_uri_wins_over_the_root(tmp_path, monkeypatch):

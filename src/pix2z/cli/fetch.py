@@ -21,7 +21,7 @@ fetch = typer.Typer(
 )
 
 
-@fetch.command()
+@fetch.command(epilog="Example: pix2z fetch sdss galaxies.csv --out sdss.h5")
 def sdss(
     objects: Annotated[Path, typer.Argument(help="CSV of objects, as SkyServer writes it.")],
     out: Annotated[
@@ -79,7 +79,7 @@ def sdss(
     _say_next(out, layout="sdss32", terms=SDSS_TERMS)
 
 
-@fetch.command()
+@fetch.command(epilog="Example: pix2z fetch nersc --out nersc.h5")
 def nersc(
     out: Annotated[Path, typer.Option(help="File to write.")] = Path(
         "data/raw/sdss_w_specz_valid.h5"

@@ -1,5 +1,6 @@
 """``pix2z inspect``: what a file holds, and how to use it."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,7 +95,11 @@ def inspect(
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
         show_inspection(file, inspection, arrays, params_lines=lines)
     if plot is not None:
-        _plot(plot, sample, table)
+        n = _plot(plot, sample, table)
+        options = [part for entry in mapping or () for part in ("-m", entry)]
+        options += ["--layout", layout] if layout else []
+        command = shlex.join(["pix2z", "predict", str(file), *options, "--out", "z.parquet"])
+        typer.echo(f"\n{n} galaxies are drawn in {plot}. Next: {command}", err=as_json)
 
 
 def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
@@ -123,8 +128,11 @@ def _params_section(
     return {"ingest": {"source": str(file), "layout": inspection.layout, **limits, "hdf5": used}}
 
 
-def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
-    """Draw a few galaxies from all over the file, nearest first; the middle one band by band."""
+def _plot(path: Path, sample: "StampSample", table: "RawTable") -> int:
+    """Draw a few galaxies from all over the file, nearest first, and return how many.
+
+    The middle one is drawn band by band.
+    """
     import numpy as np
 
     from pix2z.evaluation.figures.stamps import plot_stamps
@@ -144,3 +152,4 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
         labels.append(", ".join(parts))
     with named_write_errors(path):
         plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
+    return len(shown)

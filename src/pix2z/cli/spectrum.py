@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
@@ -15,9 +15,10 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_output,
+    done,
     open_images,
-    say_galaxies,
 )
+from pix2z.cli.which_model import chosen_model
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
@@ -28,10 +29,14 @@ __all__ = ["spectrum"]
 
 def spectrum(
     images: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
-    model: Annotated[
-        str, typer.Option(help="A spectrum arm as full, or a folder with spectrum.json.")
-    ],
     out: Annotated[Path, typer.Option(help="File of spectra to write, .hdf5 or .h5.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A spectrum arm as full, a folder of one, or a version as pix2z-spectrum/3.",
+            show_default="the champion, else full",
+        ),
+    ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
     params: ParamsOption = None,
@@ -61,9 +66,9 @@ def spectrum(
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
 
-    from pix2z.tracking.spectrum_networks import resolve_spectrum_model
+    from pix2z.tracking.model_names import SPECTRA, resolve_model
 
-    folder = resolve_spectrum_model(model)
+    folder = resolve_model(chosen_model(model, SPECTRA), SPECTRA)
     with (
         ended_by_sigterm(),
         open_images(
@@ -80,7 +85,8 @@ def spectrum(
     ):
         flags, seconds = _write(survey, folder, everywhere, out)
         drawn = _draw(survey, out, plot, seed=seed)
-        say_galaxies(len(survey.table), seconds, flags, f"spectra in {out}{drawn}")
+        say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
+        say(str(flags))
 
 
 def _write(

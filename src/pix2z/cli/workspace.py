@@ -1,5 +1,6 @@
 """``pix2z workspace``: the same pipeline in a folder of its own, with a preset's parameters."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from pix2z.cli.display import say
 from pix2z.errors import InputError, ParamsError, Pix2zError
 from pix2z.files import atomic_path, write_json
 from pix2z.tracking.commits import WORKSPACE_CODE, code_tags
@@ -24,7 +26,11 @@ def workspace(
     preset: Annotated[str, typer.Option(help="Name of a file in presets/, such as quick.")],
 ) -> None:
     """Copy code, dvc.yaml and params.yaml with a preset into a folder; run dvc repro there."""
-    make_workspace(Path.cwd(), folder, preset=preset)
+    from pix2z.tracking.checkout import repository_root
+
+    make_workspace(repository_root(), folder, preset=preset)
+    say(f"{folder} is a workspace with the preset {preset}.")
+    say(f"Next: cd {shlex.quote(str(folder))} && dvc repro")
 
 
 def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
@@ -35,10 +41,12 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     Raises
     ------
     InputError
-        No such preset, or `folder` holds something that no run of this made.
+        No such preset, `root` is a workspace, or `folder` holds what no run of this made.
     Pix2zError
         ``dvc init`` fails.
     """
+    if (root / MARKER).is_file():
+        raise InputError(f"{root}: is a workspace itself; make another in its checkout, or --repo")
     params = preset_params(root, preset)
     _refuse_foreign(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
