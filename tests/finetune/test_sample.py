@@ -59,6 +59,15 @@ def test_seen_galaxies_are_named_where_they_leave_too_few(galaxies):
         split_of(galaxies, seen=np.ones(50, bool))
 
 
+def test_galaxies_of_one_place_are_named_where_enough_of_them_are_there(galaxies, monkeypatch):
+    column = galaxies.column
+    one_place = lambda name: column(name) * (name != "group_id")  # noqa: E731
+    monkeypatch.setattr(type(galaxies), "column", lambda _, name: one_place(name))
+    words = r"too few .*; its 50 are in 1 groups \(one group_id, or one place on the sky\)"
+    with pytest.raises(InputError, match=words):
+        split_of(galaxies)
+
+
 def test_moved_stamps_outside_the_training_part_are_refused(galaxies_path):
     with open_galaxies(galaxies_path) as galaxies:
         few = {"train": 0.1, "validation": 0.1, "calibration": 0.1, "test": 0.7}
