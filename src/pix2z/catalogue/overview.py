@@ -69,7 +69,7 @@ class Overview:
         out_of = "" if known.all() else f" of {n:,} galaxies"
         words = (
             f"{int(known.sum()):,} redshifts{out_of} with a typical error of "
-            f"{np.median(self.error[known]):.3g} (half of the central 68 %); {doubtful}."
+            f"{np.median(self.error[known]):.2g} (half of the central 68 %); {doubtful}."
         )
         if self.counts.n_by_flag[ImageFlag.EBV_UNKNOWN] == n:
             words += " --ebv gives E(B-V), which the file has for none."
