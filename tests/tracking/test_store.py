@@ -186,7 +186,7 @@ def test_a_missing_file_is_said_and_not_made(root):
     database = root / "mlflow.db"
     database.unlink()
     message = opened_error(InputError)
-    assert message.startswith(f"{database}: no such store of MLflow; run `make repro`")
+    assert message.startswith(f"{database}: no such store of MLflow; run `dvc repro`")
     assert not database.exists()
 
 

@@ -20,7 +20,8 @@ def plot_overview(overview: Overview, z_spec: NDArray[Any], path: str | Path) ->
     z_spec : (N,) spectroscopic redshifts, NaN where unknown.
     """
     with figure_file(path, width=9.0, height=7.6) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=(1.1, 1.0))
+        halves: Any = figure.subfigures(2, 1, height_ratios=(1.1, 1.0))
+        above, below = halves
         left, right = above.subplots(1, 2)
         _spread(left, overview, z_spec)
         if np.isfinite(z_spec).any():

@@ -160,19 +160,22 @@ def resolve_model(spec: str, kind: Kind, *, root: Path | None = None) -> Path:
     folder = _folder(spec, kind, home)
     if folder is not None:
         return folder
-    other = POOLS if kind is SPECTRA else SPECTRA
-    of_spectra = kind is POOLS and re.match(rf"({_URI})?{SPECTRUM_MODEL}[/@]", spec)
-    if of_spectra or _folder(spec, other, home):
-        raise InputError(
-            f"{kind.noun} {spec!r}: is a {other.noun}, which {other.command} takes; "
-            f"{_expected(kind, home)}"
-        )
-    if _PINNED.fullmatch(spec):
+    if _PINNED.fullmatch(spec) and not _is_of_spectra(spec, kind):
         return _registered_folder(spec, kind)
     if _NAME.fullmatch(spec) and _has_store():
         with suppress(InputError):
             return _registered_folder(spec, kind)
-    raise InputError(f"{kind.noun} {spec!r}: not found; {_expected(kind, home)}")
+    other = POOLS if kind is SPECTRA else SPECTRA
+    if _is_of_spectra(spec, kind) or _folder(spec, other, home):
+        fault = f"is a {other.noun}, which {other.command} takes"
+    else:
+        fault = "not found"
+    raise InputError(f"{kind.noun} {spec!r}: {fault}; {_expected(kind, home)}")
+
+
+def _is_of_spectra(spec: str, kind: Kind) -> bool:
+    """Whether a version of the spectrum networks is named where another kind is wanted."""
+    return kind is not SPECTRA and bool(re.match(rf"({_URI})?{SPECTRUM_MODEL}[/@]", spec))
 
 
 def _folder(spec: str, kind: Kind, home: Path) -> Path | None:
