@@ -9,7 +9,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -112,7 +112,7 @@ def print_table(
     ----------
     columns, rows : headings, and as many cells in each row.
     right : columns of numbers.
-    spare : columns that may be left out, the first ones first; a line says which were.
+    spare : columns that may be left out, the least important first; a line says which were.
     prose : a column whose sentences may go on in the next line.
     wide : leave none out, whatever the width.
     """
@@ -124,25 +124,24 @@ def print_table(
         words = " ".join(text.plain for text in cells[prose]).split()
         narrow = max(LEAST_PROSE, *map(cell_len, words), cell_len(prose))
         widths[prose] = min(widths[prose], narrow)
-    left_out: list[str] = []
-    for name in () if is_whole else spare:
-        if _table_width(widths) <= out.width:
-            break
-        left_out.append(name)
-        del widths[name]
-    shown = table(*widths, right=tuple(right))
+    kept = set(columns) if is_whole else set(columns) - set(spare)
+    for name in reversed(spare):
+        if _table_width(widths, kept | {name}) <= out.width:
+            kept.add(name)
+    left_out = [name for name in columns if name not in kept]
+    shown = table(*(name for name in columns if name in kept), right=tuple(right))
     for column in shown.columns:
         column.no_wrap = column.header != prose
-    for row in zip(*(cells[name] for name in widths), strict=True):
+    for row in zip(*(cells[name] for name in columns if name in kept), strict=True):
         shown.add_row(*row)
-    out.width = max(out.width, _table_width(widths))
+    out.width = max(out.width, _table_width(widths, kept))
     out.print(shown)
     if left_out:
         out.print(f"Left out for want of width: {', '.join(left_out)} (--wide).", style="dim")
 
 
-def _table_width(widths: Mapping[str, int]) -> int:
-    return sum(widths.values()) + 2 * (len(widths) - 1)
+def _table_width(widths: Mapping[str, int], kept: Collection[str]) -> int:
+    return sum(widths[name] for name in kept) + 2 * (len(kept) - 1)
 
 
 def plain(text: str) -> Text:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.measure import Measurement
 from rich.text import Text
 
 from pix2z.cli.display import console, plain, print_json, print_table, spinner, table
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from pix2z.tracking.store import Store
 
 __all__ = ["history", "models", "promote", "rollback"]
+
+NUMBERS = ("limits", "calibration")
+"""Kinds of lines of the gate that hold intervals on both sides."""
 
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
@@ -192,6 +196,11 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
             shown.add_row()
         verdict = Text(check.verdict, style="green" if check.passed else "bold red")
         shown.add_row(plain(check.name), plain(check.measured), plain(check.limit), verdict)
+    if Measurement.get(out, out.options.update(max_width=1000), shown).maximum > out.width:
+        # Words may go on in the next line, an interval may not.
+        numbers = [(c.measured, c.limit) for c in decision.checks if c.kind in NUMBERS]
+        for column, texts in zip(shown.columns[1:3], zip(*numbers, strict=True), strict=False):
+            column.width = max(map(len, texts))
     out.print(shown)
 
 
