@@ -12,7 +12,7 @@ import typer
 
 from pix2z.cli.display import plain
 from pix2z.cli.registry_session import session
-from pix2z.cli.which_model import ModelOption, chosen_model
+from pix2z.cli.which_model import ModelOption
 from pix2z.errors import Pix2zError
 
 __all__ = ["serve"]
@@ -51,10 +51,13 @@ def _serve(model: str | None, scratch: Path, *, host: str, port: int, workers: i
         )
     port = free_port(host, port)
     with session() as store:
-        from pix2z.tracking.model_names import POOLS, download, find_registered
+        from pix2z.tracking.model_names import DEFAULT_ARM, default_model, download, find_registered
         from pix2z.tracking.versions import read_versions
 
-        version = find_registered(read_versions(store.client), chosen_model(model, POOLS))
+        name, words = (model, "") if model else default_model()
+        if not model and name == DEFAULT_ARM:  # of the champion the line below tells
+            sys.stderr.write(f"{words}\n")
+        version = find_registered(read_versions(store.client), name)
         folder = download(store, version, scratch)
     also = f" (from {version.source})" if version.source != version.label else ""
     try:
