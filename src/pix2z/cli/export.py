@@ -1,6 +1,7 @@
 """``pix2z export``: a trained network as a Keras file."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +29,14 @@ def export(
     with quiet_import():
         from pix2z.network.estimator import load_member
 
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras advises against .h5
     member = load_member(folder)
     with atomic_path(out) as partial:
         member.model.save(partial)
     say(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
     say("import keras, pix2z.network.layers")
     say(f"model = keras.models.load_model({json.dumps(str(out))}, compile=False)")
-    say("Its PDFs are those of one network, not calibrated; pix2z.load gives the model's own.")
+    say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
 
 
 def _network(spec: str) -> Path:

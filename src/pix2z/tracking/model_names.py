@@ -55,9 +55,10 @@ DEFAULT_ARM = "full"
 """What commands take where no model is named and none is champion."""
 
 _URI = "models:/"
-_PINNED = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?(/\d+|@[^/]+)")
+_VERSION = r"(/\d+|/latest|@[^/@]+)"
+_PINNED = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?{_VERSION}")
 _ARM = re.compile(r"[^/@]+")
-_NAME = re.compile(rf"({FINETUNED}/)?[^/@]+(/\d+|@[^/@]+)?")
+_NAME = re.compile(rf"({FINETUNED}/)?[^/@]+{_VERSION}?")
 
 
 @dataclass(frozen=True)
