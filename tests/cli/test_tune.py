@@ -202,3 +202,14 @@ def test_without_rows_it_says_what_makes_them(tune, project):
     code, _, errors = tune()
     assert code == 2
     assert errors == "error: data/splits/full.h5: missing; `dvc repro split` makes it\n"
+
+
+def test_it_works_in_the_named_checkout_wherever_one_stands(pix2z_in, project, tmp_path_factory):
+    (project / "data/splits/full.h5").unlink()
+    here = tmp_path_factory.mktemp("elsewhere")
+    code, _, errors = pix2z_in(here, "tune")
+    assert code == 2
+    assert errors.endswith("name one with --repo or PIX2Z_HOME\n")
+    code, _, errors = pix2z_in(here, "tune", "--repo", project)
+    assert errors == "error: data/splits/full.h5: missing; `dvc repro split` makes it\n"
+    assert list(here.iterdir()) == []

@@ -153,9 +153,7 @@ def test_a_version_that_does_not_hold_its_own_pool_is_not_downloaded(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "spec", ["pix2z-full", "full/1", "full", "finetuned/full", "pix2z-full/latest"]
-)
+@pytest.mark.parametrize("spec", ["pix2z-full", "full/1", "full", "finetuned/full", "full/latest"])
 def test_a_name_that_is_in_no_folder_here_is_looked_up_in_the_registry(
     both, monkeypatch, tmp_path, spec
 ):

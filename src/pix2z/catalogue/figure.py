@@ -34,6 +34,7 @@ def plot_overview(overview: Overview, z_spec: NDArray[Any], path: str | Path) ->
             _pdf(axes, overview, row, density, float(z_spec[row]))
         for spare in panels[len(drawn) :]:
             spare.set_visible(False)
+        below.suptitle("galaxies from all over the file; dashed: the known redshift", fontsize=9)
         below.supxlabel("redshift", fontsize=9)
         below.supylabel("probability per unit redshift", fontsize=9)
 
