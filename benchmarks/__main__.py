@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME ...]``: one after the other, each side by side in one run.
 
 ``python -m benchmarks scale --work FOLDER [--sizes N ...]`` runs only when it is named: for its
-largest size it needs 9 GB in FOLDER.
+largest size it needs 17 GB in FOLDER.
 """
 
 import argparse

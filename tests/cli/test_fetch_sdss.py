@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from pix2z.dataset.store import open_galaxies
+from pix2z.errors import InputError
+from pix2z.ingest.galaxies import ingest
 from tests.archive.server import archive_serving, stall
 from tests.archive.synthetic_sdss import add_field, add_spectrum, frame_path, spectrum_path
 
@@ -124,3 +127,13 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, arch
     assert run()[0] == 0
     assert archive.asked == [FRAME]
     assert archive.files[FRAME].starts == [0, 900]
+
+
+def test_softened_pixels_are_refused_by_name_where_photometry_is_checked(run, folder):
+    assert run("--soften")[0] == 0
+    limits = {"layout": "sdss32", "z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    with pytest.raises(InputError, match="its pixels are softened to .0, 1., no flux"):
+        ingest("lists/sdss.h5", "g.h5", **limits)
+    assert ingest("lists/sdss.h5", "g.h5", check_photometry=False, **limits)["n_good"] == 2
+    with open_galaxies("g.h5") as galaxies:
+        assert galaxies.attribute("unit") == "softened to [0, 1], no flux"

@@ -18,7 +18,7 @@ def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
         controls or {},
         clip_window=window,
         test_digest="abc",
-        seed_view={"full": None, "clipped": None, "note": ""},
+        published_view={"full": None, "clipped": None, "note": ""},
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
@@ -46,7 +46,7 @@ def find(comparison, a, b, subset, metric):
 
 
 def test_the_layout_is_the_agreed_one(comparison):
-    assert list(comparison) == ["test", "arms", "controls", "contrasts", "seed_view"]
+    assert list(comparison) == ["test", "arms", "controls", "contrasts", "published_view"]
     assert set(comparison["test"]) == {"digest", "n", "n_inside", "clip_window"}
     for entry in (*comparison["arms"].values(), *comparison["controls"].values()):
         assert set(entry) == {

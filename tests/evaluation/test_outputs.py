@@ -64,8 +64,8 @@ def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, compa
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
 
 
-def test_the_seed_view_shows_the_artefact_of_scaling_by_the_range(comparison):
-    view = comparison["seed_view"]
+def test_the_published_view_shows_the_artefact_of_scaling_by_the_range(comparison):
+    view = comparison["published_view"]
     assert view["clipped"]["n_own_test"] == comparison["test"]["n_inside"]
     assert view["full"]["n_own_test"] == comparison["test"]["n"] == 120
     assert view["clipped"]["z_high"] <= 0.224 < view["full"]["z_high"]
@@ -109,7 +109,7 @@ def test_two_arms_are_enough_and_other_rows_than_the_splits_are_refused(tmp_path
     evaluate.main()
     comparison = json.loads((tmp_path / "reports/compare.json").read_text())
     assert list(comparison["controls"]) == ["full_told_window"]
-    assert comparison["seed_view"]["full"] is None
+    assert comparison["published_view"]["full"] is None
     assert "normalised view" not in (tmp_path / "reports/report.md").read_text(encoding="utf-8")
     for path in (tmp_path / "predictions/clipped").glob("*.hdf5"):
         write_predictions(path, select(read_predictions(path), np.arange(10)))

@@ -44,7 +44,7 @@ def comparison(difference=0.0, p_holm=0.9, *others, controls=(), n=2000, pit_ks=
             contrast("full", "clipped", "outside", "mae", -0.03),
             *others,
         ],
-        "seed_view": {"full": None, "clipped": None, "note": ""},
+        "published_view": {"full": None, "clipped": None, "note": ""},
     }
 
 

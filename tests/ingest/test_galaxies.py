@@ -259,3 +259,9 @@ def test_spectra_that_are_not_trusted_are_left_out_by_reason(raw, write_raw, run
     assert count(report, "ZWARNING is not 0 or 16")["rows"] == [2, 4]
     assert count(report, "spectral class is not GALAXY")["rows"] == [3]
     assert run_ingest(path)[1]["n_good"] == n
+
+
+def test_parents_without_a_word_on_moved_copies_are_refused(raw, write_raw, run_ingest):
+    del raw["truth/moved"]
+    with pytest.raises(InputError, match="has 'truth/parent' and lacks 'truth/moved'"):
+        run_ingest(write_raw(raw))

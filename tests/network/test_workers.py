@@ -123,6 +123,29 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
+def test_a_killed_training_of_the_published_network_ends_in_the_same_weights(
+    published_cnn, sample, sample_split, tmp_path
+):
+    def killed(_seed):
+        def on_epoch(_epoch, _losses):
+            raise KeyboardInterrupt
+
+        return on_epoch
+
+    weights = []
+    for folder, curves in ((tmp_path / "once", ()), (tmp_path / "twice", (killed,))):
+        for curve in curves:
+            stopped = pool_training(
+                sample, sample_split, folder, settings=published_cnn, curve=curve
+            )
+            with pytest.raises(KeyboardInterrupt):
+                train_arm(stopped, (1,))
+        training = pool_training(sample, sample_split, folder, settings=published_cnn)
+        train_arm(training, (1,))
+        weights.append((training.models / "seed-1/weights.weights.h5").read_bytes())
+    assert weights[0] == weights[1]
+
+
 def test_an_error_of_one_process_ends_them_all(tmp_path):
     start = time.monotonic()
     with (

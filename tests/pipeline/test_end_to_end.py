@@ -72,7 +72,7 @@ def test_the_comparison_has_the_documented_form(compare):
         assert contrast["metric"] in ("crps", "mae")
     assert all("p_holm" not in c for c in compare["contrasts"] if not c["primary"])
     assert all(contrast["verdict"] for contrast in compare["contrasts"])
-    assert {"full", "clipped", "note"} <= set(compare["seed_view"])
+    assert {"full", "clipped", "note"} <= set(compare["published_view"])
 
 
 def test_all_arms_and_controls_predict_the_same_unclipped_test_galaxies(finished, compare):

@@ -117,7 +117,7 @@ def write_reports(reports: Path) -> None:
         "arms": {arm: {**subsets, "outside": {}} for arm in ARMS},
         "controls": {"trainz": {**subsets, "outside": {}}},
         "contrasts": [contrast],
-        "seed_view": {},
+        "published_view": {},
     }
     write(reports / "compare.json", comparison)
     write(reports / "report.html", b"<h1>report</h1>")

@@ -94,6 +94,24 @@ def test_a_killed_training_ends_as_killed_with_the_next_and_runs_again_when_take
     assert client.get_run(killed.info.run_id).info.status == "RUNNING"
 
 
+def test_a_registration_ends_a_killed_training_as_killed_and_leaves_others(root, arms, client):
+    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
+    (killed,) = training_runs(client)
+    live_curve(1, arm="clipped", training_key="under way")
+    register(root, arms)
+    assert client.get_run(killed.info.run_id).info.status == "KILLED"
+    assert [run.info.status for run in training_runs(client)].count("RUNNING") == 1
+
+
+def test_a_live_run_says_which_commit_made_it_and_keeps_that(root, arms, client, monkeypatch):
+    made_by = {"git_commit": "a" * 40, "git_dirty": "false"}
+    monkeypatch.setattr("pix2z.tracking.live.code_tags", lambda _: made_by)
+    live_curve(1, arm="full", training_key="inputs")
+    register(root, arms)
+    (adopted,) = (run for run in training_runs(client) if run.data.tags.get("live") == "adopted")
+    assert made_by.items() <= adopted.data.tags.items()
+
+
 def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms, client):
     """Nobody knows here whether a process on another machine lives."""
     for seed, later in ((1, 100.0), (2, -100.0)):

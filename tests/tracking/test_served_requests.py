@@ -91,6 +91,11 @@ BAD = {
     "lists of another shape": (nested(0.1, 2, 16, 32, 5), r"has shape \(2, 16, 32, 5\)"),
     "channels first": (nested(0.1, 1, 5, 32, 32), r"has shape \(1, 5, 32, 32\)"),
     "too deep": (nested(0.1, 1, 32, 32, 5, 2), r"has shape \(1, 32, 32, 5, 2\)"),
+    "deeper than numpy goes": (nested(0.1, *[1] * 40), "dimensions; expected numbers of shape"),
+    "ragged ebv": (
+        {"images": IMAGES, "ebv": [[0.1], [0.2, 0.3]]},
+        "ebv has lists of unequal lengths; expected one number per galaxy",
+    ),
     "ragged": ([*IMAGES.tolist(), IMAGES[0, :5].tolist()], "unequal lengths"),
     "words": (nested("a", 1, 32, 32, 5), "images has text in it; expected numbers, or null"),
     "numbers as text": (nested("1.5", 1, 32, 32, 5), "images has text in it"),

@@ -4,6 +4,7 @@ An answer ends in one of three ways: bytes; `Interrupted`, where trying again ma
 of pix2z, where it does not, such as InputError where the URL leads to no such file.
 """
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ TRY_AGAIN = frozenset({408, 425, 429})
 """Status codes, beside 5xx, that may pass."""
 
 NO_SUCH_FILE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class NotFoundError(InputError):
@@ -182,13 +186,19 @@ def _status(response: requests.Response) -> str:
 def _continues(response: requests.Response, start: int, version: Version) -> bool:
     """Tell whether an answer holds the bytes of `version` from `start` on.
 
-    Some servers send a range of a new version in spite of If-Range, so that ETag and total are
-    compared.
+    Some servers send a range of a new version in spite of If-Range, so that it is compared; headers
+    that either side lacks say nothing.
     """
-    last = (version.total or 0) - 1
-    answered = response.headers.get("Content-Range"), response.headers.get("ETag")
-    expected = f"bytes {start}-{last}/{version.total}", version.etag
-    return response.status_code == HTTPStatus.PARTIAL_CONTENT and answered == expected
+    headers = response.headers
+    sent = CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT or sent is None or int(sent[1]) != start:
+        return False
+    pairs = [
+        (headers.get("ETag"), version.etag),
+        (headers.get("Last-Modified"), version.last_modified),
+        (None if sent[2] == "*" else int(sent[2]), version.total),
+    ]
+    return all(theirs == ours for theirs, ours in pairs if None not in (theirs, ours))
 
 
 def _chunks(url: str, response: requests.Response) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def compare(
     *,
     clip_window: tuple[float, float],
     test_digest: str,
-    seed_view: Json,
+    published_view: Json,
     n_bootstrap: int,
     seed: int,
 ) -> Json:
@@ -75,7 +75,7 @@ def compare(
         "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
         "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},
         "contrasts": _contrasts(everyone, measured, where, seed=seed),
-        "seed_view": seed_view,
+        "published_view": published_view,
     }
 
 

@@ -83,7 +83,7 @@ def write_evaluation(
         controls,
         clip_window=full.clip_window,
         test_digest=full.test_digest,
-        seed_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
+        published_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
         **resampling,
     )
     write_json(folder / "compare.json", comparison)

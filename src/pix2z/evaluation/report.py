@@ -62,7 +62,7 @@ def report_text(
     with_histories : whether training curves were drawn.
     n_bootstrap : resamples behind the intervals.
     """
-    test, view = comparison["test"], comparison["seed_view"]
+    test, view = comparison["test"], comparison["published_view"]
     lowest = min(float(pool.z_spec.min()) for pool in pools.values())
     text = (
         _environment(comparison)

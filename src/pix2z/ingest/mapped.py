@@ -138,7 +138,13 @@ def _keys(file: h5py.File, path: str | Path, mapping: Hdf5Mapping) -> dict[str, 
     keys = {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
     if not isinstance(mapping, KnownMapping) or mapping.schema_version is not None:
         return keys
-    return {role: key for role, key in keys.items() if has_key(file, path, key)}
+    there = {role: key for role, key in keys.items() if has_key(file, path, key)}
+    if "group_id" in there and "moved" in keys and "moved" not in there:
+        raise InputError(
+            f"{path}: has {keys['group_id']!r} and lacks {keys['moved']!r}, without which moved "
+            "copies of a galaxy would be taken for galaxies of their own"
+        )
+    return there
 
 
 def _read_columns(

@@ -57,8 +57,11 @@ def _has_gpu() -> bool:
     """Whether TensorFlow will find a GPU: it needs a driver, and the libraries of `make gpu`."""
     if not GPU_DRIVER.exists() or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    installed = any(Path(folder, "nvidia", "cudnn").is_dir() for folder in sys.path)
-    return installed or find_library("cudnn") is not None
+    if any(Path(folder, "nvidia", "cudnn").is_dir() for folder in sys.path):
+        return True
+    folders = [f"{sys.prefix}/lib", *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
+    found = (any(Path(folder).glob("libcudnn*")) for folder in folders if folder)
+    return any(found) or find_library("cudnn") is not None
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def write_semireal(
     split_seed: int,
     fractions: Mapping[str, float],
 ) -> None:
-    """Render the semi-real sky into `path` (seed layout, NERSC keys, group `truth`), atomically."""
+    """Render the semi-real sky into `path` (layout sdss32, NERSC keys, group `truth`)."""
     parents = load_parents(load_template_grid(), faint_limit=faint_limit)
     logger.info("%d parents; left out: %s", len(parents), parents.cuts)
     plan = plan_stamps(

@@ -1,4 +1,4 @@
-"""What the scores of reconstructed spectra add up to, with intervals over groups of scored."""
+"""What the scores of reconstructed spectra add up to, with intervals from resampling groups."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -60,7 +60,7 @@ def compare_spectra(
     n_bootstrap: int,
     seed: int,
 ) -> list[Json]:
-    """Paired differences, a minus b, of the mean error of spectra, on subsets of the scored."""
+    """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies."""
     entries = []
     for a, b in pairs:
         if a not in scores or b not in scores:

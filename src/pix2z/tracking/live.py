@@ -14,9 +14,10 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
+from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
-from pix2z.tracking.store import Store, open_store
+from pix2z.tracking.store import Store, open_store, repository_root
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
 __all__ = ["end_abandoned", "live_curve"]
@@ -121,6 +122,7 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
         run_name=name,
         tags={
             **tags,
+            **code_tags(repository_root()),
             "kind": "training",
             **source_tags(tags["stage"]),
             LIVE_TAG: "true",

@@ -270,9 +270,12 @@ def _numbers(values: Sequence[Any] | NDArray[Any], name: str) -> NDArray[np.floa
         objects = np.array(values, dtype=object)
     except ValueError:  # arrays in a list
         raise RequestError(f"{name} has arrays of unequal shapes in it.") from None
+    expected = _EXPECTED if name == "images" else "one number per galaxy"
+    if objects.ndim > 8:  # far beyond that, numpy cannot walk through them
+        raise RequestError(f"{name} has {objects.ndim} dimensions; expected {expected}.")
     for kind in set(map(type, objects.flat)):
         if kind is list:
-            raise RequestError(f"{name} has lists of unequal lengths; expected {_EXPECTED}.")
+            raise RequestError(f"{name} has lists of unequal lengths; expected {expected}.")
         if kind is bool or not issubclass(kind, _NUMBERS):
             other = next(value for value in objects.flat if type(value) is kind)
             raise RequestError(f"{name} has {_kind(other)} in it; expected numbers, or null.")

@@ -69,7 +69,10 @@ def shown_uri(uri: str) -> str:
     """Return the URI of a store without the password that it may hold."""
     if uri.startswith(_SQLITE) or "://" not in uri:
         return uri
-    return make_url(uri).difference_update_query(["password"]).render_as_string()
+    try:
+        return make_url(uri).difference_update_query(["password"]).render_as_string()
+    except ValueError:  # a port that is no number
+        return f"{uri.partition('://')[0]}://{uri.rpartition('@')[2]}"
 
 
 def open_store() -> Store:

@@ -139,8 +139,8 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
         name, _, alias = rest.rpartition("@")
         if rest == f"{PRODUCTION}@{CHAMPION}" and with_alias(versions, CHAMPION) is None:
             raise InputError(
-                f"model {spec!r}: there is no champion yet; `pix2z promote` makes one, and an arm "
-                "can be named without"
+                f"model {spec!r}: there is no champion yet; `pix2z promote` makes one, or name an "
+                "arm, such as full"
             )
         version = with_alias(versions, alias, _model(versions, name, spec))
     elif "/" in rest:
