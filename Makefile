@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
-unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE PIX2Z_HOME
 
 .PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock clean purge
 help:
