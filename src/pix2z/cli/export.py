@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.process import quiet_import
 from pix2z.cli.reading import check_output
 
 __all__ = ["export"]
@@ -18,10 +17,8 @@ def export(
     """Write one trained network as .keras or .h5; load it with compile=False."""
     check_output(out, ".keras", ".h5")
     from pix2z.files import atomic_path
-
-    with quiet_import():
-        from pix2z.network.estimator import load_member
+    from pix2z.network.estimator import load_member
 
     model = load_member(member).model
-    with atomic_path(out) as partial:
+    with atomic_path(out, n_bytes=4 * model.count_params()) as partial:
         model.save(partial)

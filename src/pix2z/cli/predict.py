@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import galaxies_progress, say
-from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -60,20 +59,17 @@ def predict(
     from pix2z.tracking.versions import resolve_pool
 
     pool = resolve_pool(model)
-    with (
-        ended_by_sigterm(),
-        open_images(
-            file,
-            out,
-            pdf,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            ebv=ebv,
-            check=check,
-            verb="predicts",
-        ) as (survey, everywhere),
-    ):
+    with open_images(
+        file,
+        out,
+        pdf,
+        layout=layout,
+        params=params,
+        mapping=mapping,
+        ebv=ebv,
+        check=check,
+        verb="predicts",
+    ) as (survey, everywhere):
         z_phot = _write(survey, pool, everywhere, out=out, pdf=pdf)
         _compare(survey.table.z_spec, z_phot)
 
@@ -84,9 +80,7 @@ def _write(
     """Load the pool, write its redshifts and say so; return point estimates (N,)."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.tables import write_catalogue
-
-    with quiet_import():
-        from pix2z.network.estimator import load_pool
+    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()

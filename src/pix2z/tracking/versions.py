@@ -5,7 +5,6 @@ Every command finds models through this module. `find_version` looks a name up i
 that an arm in models/ is found at once.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json, text_digest
+from pix2z.files import cache_folder, read_json, text_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -227,8 +226,8 @@ def resolve_pool(spec: str, *, root: Path = Path()) -> Path:
 
 
 def pool_cache() -> Path:
-    """Return where downloaded pools are kept: pix2z/pools in the user's folder of caches."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pix2z/pools"
+    """Return where downloaded pools are kept."""
+    return cache_folder() / "pools"
 
 
 def _registered_pool(spec: str) -> Path:
