@@ -147,6 +147,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
+    if not Path(path).is_file():  # opening a pipe would wait for ever
+        raise InputError(f"{path}: expected a file; it is a folder, a pipe or a device")
     try:
         file = h5py.File(path, "r")
     except DAMAGE as error:

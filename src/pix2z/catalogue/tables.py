@@ -61,14 +61,12 @@ def write_catalogue(
     overview = Overview(n, grid)
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
-        with named_write_errors(out):
-            partial = renames.enter_context(atomic_path(out))
-            append = writers.enter_context(table_writer(partial, metadata=metadata))
+        partial = renames.enter_context(atomic_path(out))
+        append = writers.enter_context(table_writer(partial, metadata=metadata))
         if pdf is not None:
-            with named_write_errors(pdf):
-                partial = renames.enter_context(atomic_path(pdf))
-                dtypes = {name: column.dtype for name, column in COLUMNS.items()}
-                pdfs = writers.enter_context(pdf_writer(partial, grid, n=n, columns=dtypes))
+            partial = renames.enter_context(atomic_path(pdf))
+            dtypes = {name: column.dtype for name, column in COLUMNS.items()}
+            pdfs = writers.enter_context(pdf_writer(partial, grid, n=n, columns=dtypes))
         for rows, estimate in estimates:
             values = estimate.columns(object_id[rows])
             with named_write_errors(out):
@@ -81,8 +79,7 @@ def write_catalogue(
             advance(len(rows))
         with named_write_errors(pdf or out):
             writers.close()
-        with named_write_errors(out):
-            renames.close()
+        renames.close()
     return overview
 
 

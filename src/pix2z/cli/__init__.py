@@ -1,8 +1,5 @@
 """The command line: ``pix2z ...``; heavy imports happen inside commands."""
 
-import logging
-import os
-import sys
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -20,7 +17,7 @@ from pix2z.cli.spectrum import spectrum
 from pix2z.cli.tune import tune
 from pix2z.cli.which_model import RepoOption, in_repository
 from pix2z.cli.workspace import workspace
-from pix2z.errors import Pix2zError
+from pix2z.process import run
 
 __all__ = ["app", "main"]
 
@@ -75,16 +72,5 @@ app.add_typer(fetch, name="fetch", rich_help_panel=_FILES)
 
 
 def main() -> None:
-    """Run a command; a Pix2zError becomes one line on stderr and its exit code."""
-    _quiet_tensorflow()
-    try:
-        app()
-    except Pix2zError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
-
-
-def _quiet_tensorflow() -> None:
-    """Keep what TensorFlow says of processors and retracing off the terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    """Run a command; what a person can mend becomes one line on stderr and its exit code."""
+    run(app)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pix2z.cli.display import say
-from pix2z.cli.process import quiet_import
 from pix2z.cli.reading import check_output
 from pix2z.errors import InputError
 
@@ -25,13 +24,11 @@ def export(
     check_output(out, ".keras", ".h5")
     folder = _network(network)
     from pix2z.files import atomic_path
-
-    with quiet_import():
-        from pix2z.network.estimator import load_member
+    from pix2z.network.estimator import load_member
 
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras advises against .h5
     member = load_member(folder)
-    with atomic_path(out) as partial:
+    with atomic_path(out, n_bytes=4 * member.model.count_params()) as partial:
         member.model.save(partial)
     say(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
     say("import keras, pix2z.network.layers")

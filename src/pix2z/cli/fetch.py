@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.cli.reading import check_output
+from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
     from pix2z.archive.sdss_galaxies import Outcome
@@ -61,7 +61,6 @@ def sdss(
         one_line_if_interrupted(
             lambda: f"what has come is kept in {cache}, and the same command goes on from it"
         ),
-        ended_by_sigterm(),
         shown_log(),
         progress(FILES) as report,
     ):

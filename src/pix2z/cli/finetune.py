@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import EPOCHS, page, plain, progress, say, table
-from pix2z.cli.process import quiet_import
 from pix2z.cli.reading import CheckOption, LayoutOption, MapOption, ParamsOption, read_mapping
 from pix2z.cli.which_model import MODEL_HELP
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
@@ -60,11 +59,10 @@ def finetune(
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
 
-    with quiet_import():
-        from pix2z.finetune.base import BasePool, check_base
-        from pix2z.finetune.report import write_report
-        from pix2z.finetune.sample import make_sample
-        from pix2z.network.estimator import load_pool
+    from pix2z.finetune.base import BasePool, check_base
+    from pix2z.finetune.report import write_report
+    from pix2z.finetune.sample import make_sample
+    from pix2z.network.estimator import load_pool
 
     base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder), root=root)
     check_base(base.pool, model=model)

@@ -136,7 +136,6 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> int:
     import numpy as np
 
     from pix2z.evaluation.figures.stamps import plot_stamps
-    from pix2z.files import named_write_errors
     from pix2z.ingest.inspection import spread_out
 
     shown = spread_out(sample, most=SHOWN)
@@ -150,6 +149,5 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> int:
         parts = [f"z {z:.3f}"] if np.isfinite(z) else []
         parts += [f"r {mag_r:.2f}"] if np.isfinite(mag_r) else ["no r flux"]
         labels.append(", ".join(parts))
-    with named_write_errors(path):
-        plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
+    plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
     return len(shown)

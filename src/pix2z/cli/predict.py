@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import galaxies_progress, say
-from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -19,7 +18,6 @@ from pix2z.cli.reading import (
     open_images,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
-from pix2z.files import named_write_errors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,21 +63,18 @@ def predict(
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
-    with (
-        ended_by_sigterm(),
-        open_images(
-            file,
-            out,
-            pdf,
-            plot,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            ebv=ebv,
-            check=check,
-            verb="predicts",
-        ) as (survey, everywhere),
-    ):
+    with open_images(
+        file,
+        out,
+        pdf,
+        plot,
+        layout=layout,
+        params=params,
+        mapping=mapping,
+        ebv=ebv,
+        check=check,
+        verb="predicts",
+    ) as (survey, everywhere):
         overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
@@ -92,8 +87,7 @@ def predict(
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
     from pix2z.catalogue.figure import plot_overview
 
-    with named_write_errors(plot):
-        plot_overview(overview, z_spec, plot)
+    plot_overview(overview, z_spec, plot)
     say(f"{plot} shows n(z), errors and six PDFs.")
 
 
@@ -103,9 +97,7 @@ def _write(
     """Load the pool and write its redshifts; return what is said of them, and the seconds."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.tables import write_catalogue
-
-    with quiet_import():
-        from pix2z.network.estimator import load_pool
+    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()

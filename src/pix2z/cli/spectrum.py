@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pix2z.cli.display import galaxies_progress, say
-from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -69,20 +68,17 @@ def spectrum(
     from pix2z.tracking.model_names import SPECTRA, resolve_model
 
     folder = resolve_model(chosen_model(model, SPECTRA), SPECTRA)
-    with (
-        ended_by_sigterm(),
-        open_images(
-            images,
-            out,
-            plot,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            ebv=ebv,
-            check=check,
-            verb="reconstructs",
-        ) as (survey, everywhere),
-    ):
+    with open_images(
+        images,
+        out,
+        plot,
+        layout=layout,
+        params=params,
+        mapping=mapping,
+        ebv=ebv,
+        check=check,
+        verb="reconstructs",
+    ) as (survey, everywhere):
         flags, seconds = _write(survey, folder, everywhere, out)
         drawn = _draw(survey, out, plot, seed=seed)
         say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
@@ -93,11 +89,10 @@ def _write(
     survey: "RawSurvey", folder: Path, ebv: float | None, out: Path
 ) -> tuple["FlagCounts", float]:
     """Load the network and write its spectra; return their flags, and the seconds it took."""
-    with quiet_import():
-        from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
-        from pix2z.spectra.reconstructions import write_reconstructions
-        from pix2z.spectrum_network.estimator import load_spectrum_estimator
-        from pix2z.spectrum_network.units import physical_blocks
+    from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+    from pix2z.spectra.reconstructions import write_reconstructions
+    from pix2z.spectrum_network.estimator import load_spectrum_estimator
+    from pix2z.spectrum_network.units import physical_blocks
 
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()
@@ -119,8 +114,6 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
     if plot is None:
         return ""
     from pix2z.catalogue.spectra import draw_some_spectra
-    from pix2z.files import named_write_errors
 
-    with named_write_errors(plot):
-        n = draw_some_spectra(out, plot, survey, seed=seed)
+    n = draw_some_spectra(out, plot, survey, seed=seed)
     return f", {n} of them in {plot}" if n else "; no figure, since no galaxy has a spectrum"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import console, plain, say, table
-from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.errors import InputError, Pix2zError
+from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
     from pix2z.config.networks import HybridConfig
@@ -62,7 +62,7 @@ def _search(study: "_Study") -> None:
     trials = study.tune.n_trials
     say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
     kept = "finished trials are kept, the same command goes on"
-    with one_line_if_interrupted(lambda: kept), ended_by_sigterm():
+    with one_line_if_interrupted(lambda: kept):
         result = _run(study)
     write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
+from pix2z.files import as_text
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.attributes import Said, read_attributes
@@ -95,7 +96,7 @@ def survey_of(
         path=Path(path),
         layout=layout,
         files=(RawFile(Path(path), n),),
-        source=said.source or Path(path).name,
+        source=said.source or as_text(Path(path).name),
         table=assemble(
             columns,
             n=n,

@@ -4,6 +4,7 @@ A folder of files is read as one such survey, rows in the order of the files' na
 held, files are not: one file at a time is open, so any number can be merged.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
@@ -14,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.files import left_out_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = ["RawFile", "RawSurvey", "RawTable", "concatenated", "open_merged"]
+
+LOG = logging.getLogger(__name__)
 
 LISTED_TEXTS = 3
 
@@ -81,7 +85,7 @@ class RawSurvey:
     files : every file with its number of rows, in the order of the rows.
     source : what the survey is, in the file's own words, else its name.
     converted : what was assumed of the pixels or done to them, in words: axes, bands, unit,
-        pixel scale, crop.
+        pixel scale, crop; of a folder also what in it was left out.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
     nanomaggies : the file's unit, in nanomaggies.
@@ -128,6 +132,9 @@ def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
             surveys.append(survey)
             _check_alike(surveys[0], survey)
     first = surveys[0]
+    left_out = left_out_of(folder)
+    if left_out:
+        LOG.warning("%s: left out, not being files of galaxies: %s", folder, left_out)
     return replace(
         first,
         path=folder,
@@ -137,7 +144,8 @@ def _merged(folder: Path, paths: Sequence[Path], open_one: Opener) -> RawSurvey:
         converted={
             name: _joined([survey.converted[name] for survey in surveys])
             for name in first.converted
-        },
+        }
+        | ({"left out": left_out} if left_out else {}),
     )
 
 

@@ -37,9 +37,6 @@ CHUNK_ROWS = 16
 
 Dtypes = Mapping[str, DTypeLike]
 
-LEAST_BYTES = 1 << 20
-"""What a file of spectra has room for beside the flux, before it is begun."""
-
 
 @dataclass(frozen=True, eq=False)
 class SpectrumFile:
@@ -240,14 +237,14 @@ def spectrum_writer(
     if redshift_range is not None:
         arrays["redshift_range"] = redshift_range
     arrays["wavelength"] = values
-    with atomic_path(path) as partial:
-        with partial.open("wb") as whole:  # before HDF5 has anything to write at all
-            reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
-        with h5py.File(partial, "w") as file:
-            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array, track_times=False)
-            names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
-            writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
-            yield writer
-            writer.finish()
+    with (
+        atomic_path(path, n_bytes=4 * n * len(values)) as partial,
+        h5py.File(partial, "w") as file,
+    ):
+        file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, track_times=False)
+        names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
+        writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
+        yield writer
+        writer.finish()

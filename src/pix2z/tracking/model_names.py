@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json, text_digest
+from pix2z.files import cache_folder, read_json, text_digest
 from pix2z.tracking.checkout import HOME, find_root, models_home
 from pix2z.tracking.versions import (
     CHAMPION,
@@ -199,8 +199,8 @@ def _expected(kind: Kind, home: Path) -> str:
 
 
 def pool_cache() -> Path:
-    """Return where downloaded models are kept: pix2z/pools in the user's folder of caches."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pix2z/pools"
+    """Return where downloaded models are kept."""
+    return cache_folder() / "pools"
 
 
 def _registered_folder(spec: str, kind: Kind) -> Path:

@@ -23,7 +23,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path, text_digest
+from pix2z.files import atomic_path, cache_folder, text_digest
 from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.experiments import EXPERIMENTS, ensure_experiments
 
@@ -199,8 +199,7 @@ def _lock_file(uri: str) -> Path:
     if uri.startswith(_SQLITE):
         database = _sqlite_file(uri)
         return database.with_name(f"{database.name}.lock")
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "pix2z/locks" / f"{text_digest(shown_uri(uri))}.lock"
+    return cache_folder() / "locks" / f"{text_digest(shown_uri(uri))}.lock"
 
 
 def _make_sqlite(uri: str) -> None:
