@@ -15,10 +15,11 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
 from pix2z.files import is_alive
+from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
-from pix2z.tracking.store import Store, open_store, repository_root
+from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
 __all__ = ["end_abandoned", "live_curve"]
