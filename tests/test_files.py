@@ -71,6 +71,9 @@ def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_else(tmp_pat
     with atomic_path(final) as running:
         running.write_text("new")
         assert not left.exists()
+        with atomic_path(running) as within:  # of a writer that does the same
+            within.write_text("new")
+            assert within.name.count("partial") == 1
         with atomic_path(final) as partial:
             partial.write_text("new")
     assert {path.name for path in tmp_path.iterdir()} == {

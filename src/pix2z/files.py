@@ -43,6 +43,9 @@ PARTIAL = ".partial-"
 LISTED_NAMES = 10
 """Names that are told of what is left out of a folder."""
 
+_OF_PROCESS = r"(\d{1,9})-[0-9a-f]{8}-"
+"""In temporary names: number of the process, which it catches, and a random part."""
+
 LEAST_BYTES = 1 << 20
 """More than an HDF5 file takes besides its numbers."""
 
@@ -100,7 +103,11 @@ def destination(path: str | Path) -> Path:
 
 
 def _end_of_name(name: str) -> str:
-    """As much of a file's name as leaves a temporary one below the 255 bytes of file systems."""
+    """As much of a file's name as leaves a temporary one below the 255 bytes of file systems.
+
+    A writer may get a temporary name itself: of that, what it is for.
+    """
+    name = re.sub(rf"^{_prefix()}{_OF_PROCESS}", "", name)
     return os.fsencode(name)[-LONGEST_END:].decode(errors="ignore")
 
 
@@ -119,7 +126,7 @@ def _prefix() -> str:
 
 def _remove_leftovers(folder: Path, end: str) -> None:
     """Remove temporary files of processes of this machine that have ended, for names ending so."""
-    temporary = re.compile(rf"{_prefix()}(\d{{1,9}})-[0-9a-f]{{8}}-{re.escape(end)}")
+    temporary = re.compile(rf"{_prefix()}{_OF_PROCESS}{re.escape(end)}")
     with suppress(OSError):  # a folder may take files and show none
         for path in folder.iterdir():
             match = temporary.fullmatch(path.name)

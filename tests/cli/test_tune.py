@@ -177,6 +177,7 @@ def test_a_store_out_of_reach_costs_no_trial(tune, trained, project, monkeypatch
 
 HOLD = """
 import sys
+from filelock import FileLock
 
 lock = FileLock(sys.argv[1])
 lock.acquire()

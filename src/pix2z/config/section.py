@@ -106,7 +106,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except InputError as error:
         raise ParamsError(str(error)) from error
     if not isinstance(values, dict):
-        raise ParamsError(f"{path}: expected sections with values, as in params.yaml")
+        raise ParamsError(f"{path}: expected the sections {', '.join(SECTIONS)}")
     return values
 
 
