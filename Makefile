@@ -6,9 +6,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
-unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE PIX2Z_HOME
 
-.PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock clean
+.PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock clean purge
 help:
 	@echo "make repro     the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
@@ -19,7 +19,9 @@ help:
 	@echo "make check     lint, types and import contract only"
 	@echo "make bench     speed, side by side, into benchmarks/results.json"
 	@echo "make ui        mlflow ui on this machine"
-	@echo "make lock      resolve requirements anew; make clean: remove what was made"
+	@echo "make lock      resolve requirements anew"
+	@echo "make clean     remove the environment and what tools left; models and registry stay"
+	@echo "make purge     remove all that was made: models, registry, data and workspaces, too"
 
 # pip and uv find their certificates and index in different places. pip's are handed to uv, which
 # also trusts the system's certificates; pip gets the system's, where its own are not enough; and
@@ -119,5 +121,12 @@ lock: .venv/.core
 	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --extra postgres -o requirements-postgres.txt
 	echo uv | $(COMPILE) - -o requirements-uv.txt
 
+# Only what comes again by itself: models, the registry, studies, data and workspaces stay.
 clean:
-	rm -rf .venv build data models predictions spectrum .checkpoints .studies .dvc/cache .dvc/tmp mlruns mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .checkpoints .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
+	find . \( -path ./.git -o -path ./build \) -prune -o \( -name __pycache__ -o -name '.partial-*' \) -prune -exec rm -rf {} +
+
+# promotions.json stays where git has it.
+purge: clean
+	rm -rf build data models finetuned predictions spectrum .studies .dvc/cache mlruns mlflow.db* reports/report.html
+	git ls-files --error-unmatch promotions.json >/dev/null 2>&1 || rm -f promotions.json

@@ -18,6 +18,7 @@ settings.load_profile("pix2z")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.pop("PIX2Z_HOME", None)  # a developer's own checkout
 # One thread each: trainings then give the weights that they give in a process of their own.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 

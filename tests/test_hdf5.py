@@ -98,6 +98,24 @@ print(json.dumps(said))
 """
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"SIMPLE  =                    T" + b" " * 2850, "expected HDF5; received a FITS file"),
+        (b"\x1f\x8b\x08\x00", "expected HDF5; received a gzip file; unpack it first"),
+        (b"<!DOCTYPE html>", "expected HDF5; received a page of HTML or XML"),
+        (b"version https://git-lfs.github.com/", "expected HDF5; received a pointer of Git LFS"),
+        (b"\x89HDF\r\n\x1a\n", "cannot be opened: damaged or not HDF5"),
+        (b"", "cannot be opened: damaged or not HDF5"),
+    ],
+)
+def test_another_format_is_told_from_damage(tmp_path, content, words):
+    path = tmp_path / "cubes.h5"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"cubes.h5: {words}"), open_hdf5(path):
+        pass
+
+
 def test_where_hdf5_hangs_one_line_says_so(tmp_path):
     """In a process with a limit: should the remedy fail, it is ended instead of hanging too."""
     whole, damaged = [tmp_path / "texts.h5", tmp_path / "virtual.h5"], []

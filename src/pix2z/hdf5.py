@@ -100,6 +100,22 @@ UNCHECKED_BYTES = 1 << 26
 LARGEST_CHUNK = 1 << 30
 """Bytes; a chunk is read whole."""
 
+OTHER_FORMATS = {
+    b"SIMPLE  =": "a FITS file",
+    b"\x93NUMPY": "a numpy array (.npy)",
+    b"PK\x03\x04": "a zip file, as npz is",
+    b"\x1f\x8b": "a gzip file; unpack it first",
+    b"BZh": "a bzip2 file; unpack it first",
+    b"\xfd7zXZ": "an xz file; unpack it first",
+    b"CDF": "a netCDF file of the classic format",
+    b"PAR1": "a Parquet table",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"<": "a page of HTML or XML",
+    b"version https://git-lfs": "a pointer of Git LFS; git lfs pull brings the file",
+}
+"""First bytes of files that people take for HDF5, and what they are."""
+
 GUARD_SECONDS = 10.0
 """For one answer, which takes some milliseconds, and longer only where a disk is slow."""
 
@@ -131,6 +147,13 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def _other_format(path: str | Path) -> str:
+    """Name the format of a file by its first bytes; empty where it is none of `OTHER_FORMATS`."""
+    with reading(path), Path(path).open("rb") as file:
+        first = file.read(max(map(len, OTHER_FORMATS)))
+    return next((name for start, name in OTHER_FORMATS.items() if first.startswith(start)), "")
+
+
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file read-only.
@@ -143,9 +166,13 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
+    if not Path(path).is_file():  # opening a pipe would wait for ever
+        raise InputError(f"{path}: expected a file; it is a folder, a pipe or a device")
     try:
         file = h5py.File(path, "r")
     except DAMAGE as error:
+        if other := _other_format(path):
+            raise InputError(f"{path}: expected HDF5; received {other}") from error
         raise InputError(
             f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"
         ) from error

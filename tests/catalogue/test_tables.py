@@ -57,7 +57,7 @@ def blank_every_tenth(rows, images):
 def test_the_table_holds_one_row_per_galaxy_in_order(tmp_path, suffix):
     out = tmp_path / f"z{suffix}"
     done = []
-    z_phot, flags = predict_and_write(out, n=100, alter=blank_every_tenth, advance=done.append)
+    overview = predict_and_write(out, n=100, alter=blank_every_tenth, advance=done.append)
     table = read(out)
     assert list(table) == NAMES
     assert [table[name].dtype for name in NAMES] == DTYPES
@@ -69,9 +69,9 @@ def test_the_table_holds_one_row_per_galaxy_in_order(tmp_path, suffix):
     np.testing.assert_allclose(
         table["pix2z_z_median"][~blank], redshift_of(rows[~blank]), atol=1e-4
     )
-    np.testing.assert_array_equal(z_phot, table["pix2z_z_median"])
-    assert flags.n_flagged == 10
-    assert flags.n_by_flag == {1: 10, 2: 0, 4: 0, 8: 10}
+    np.testing.assert_array_equal(overview.z_phot, table["pix2z_z_median"])
+    assert overview.counts.n_flagged == 10
+    assert overview.counts.n_by_flag == {1: 10, 2: 0, 4: 0, 8: 10}
     assert done == [32, 32, 32, 4]
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 

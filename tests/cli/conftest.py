@@ -1,6 +1,7 @@
 """Galaxies in every layout beside trained networks, and commands that are run there."""
 
 import io
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -91,6 +92,7 @@ def run_pix2z(folder: Path, *arguments: object) -> tuple[int, str, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
+        patch.setenv("PIX2Z_HOME", os.environ.get("PIX2Z_HOME", ""))  # which --repo sets
         patch.setattr("sys.argv", ["pix2z", *map(str, arguments)])
         try:
             cli.main()

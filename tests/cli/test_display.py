@@ -1,3 +1,6 @@
+import io
+import re
+
 import pytest
 from rich.progress import Progress as Bar
 
@@ -118,6 +121,52 @@ def test_a_pipe_gets_a_line_per_epoch(pipe, capsys):
 def test_text_of_others_is_shown_without_markup_and_control_characters(pipe, capsys):
     display.console().print(display.plain("[red]a\x1b[0m\nb"))
     assert capsys.readouterr().out == "[red]a [0m b\n"
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """Return what gives the lines that a terminal of some width, or a pipe (None), is shown."""
+
+    def of(width, **options):
+        out = io.StringIO()
+        out.isatty = lambda: width is not None
+        monkeypatch.setattr("sys.stdout", out)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(width or 80))
+        rows = [
+            [f"pix2z-published_clipped/{n}", "champion", "0.01234", "2026-11-27 10:00", WHY]
+            for n in (1, 22)
+        ]
+        display.print_table(COLUMNS, rows, right=("CRPS",), spare=("when", "alias"), **options)
+        return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+
+    return of
+
+
+COLUMNS = ("version", "alias", "CRPS", "when", "why")
+WHY = "it is sharper at redshifts above 0.2 than what we had before"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_narrow_terminal_gets_fewer_columns_and_no_name_or_number_cut(printed, width):
+    lines = printed(width, prose="why")
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for cell in ("pix2z-published_clipped/1 ", "pix2z-published_clipped/22 ", " 0.01234 "):
+        assert cell in text
+    assert sum(word in text for word in WHY.split()) == len(WHY.split())
+    left_out = {60: "alias, when", 80: "when"}.get(width)
+    words = f"Left out for want of width: {left_out} (--wide)."
+    assert (lines[-1] == words) == (left_out is not None)
+    assert ("2026-11-27 10:00" in text) == (left_out is None)
+
+
+@pytest.mark.parametrize(("width", "wide"), [(40, True), (None, False)])
+def test_all_columns_are_printed_on_demand_and_in_a_pipe(printed, width, wide):
+    heading, first, second = printed(width, prose="why", wide=wide)
+    assert heading.split() == list(COLUMNS)
+    assert first.rstrip().endswith(WHY)
+    assert second.split()[:3] == ["pix2z-published_clipped/22", "champion", "0.01234"]
 
 
 def test_a_page_in_a_pipe_has_no_spaces_at_line_ends(pipe, capsys):

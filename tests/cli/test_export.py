@@ -9,9 +9,12 @@ from pix2z.network.estimator import load_member
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_the_exported_network_answers_as_the_member_does(pix2z_in, trained_pool, tmp_path, suffix):
     folder, out = trained_pool / "seed-1", tmp_path / f"network{suffix}"
-    code, _, errors = pix2z_in(tmp_path, "export", folder, "--out", out)
+    code, said, errors = pix2z_in(tmp_path, "export", folder, "--out", out)
     assert code == 0, errors
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert said.startswith(f"{out}: the hybrid network of {folder}. Next, in Python:\n")
+    assert errors == ""
+    assert f'keras.models.load_model("{out}", compile=False)' in said
     images = np.random.default_rng(4).normal(1, 1, (3, 32, 32, 5)).astype(np.float32)
     inputs = {"images": images, "ebv": np.full(3, 0.02, np.float32)}
     loaded = keras.models.load_model(out, compile=False)
@@ -26,7 +29,8 @@ def test_the_exported_network_answers_as_the_member_does(pix2z_in, trained_pool,
     ("member", "out", "words"),
     [
         ("seed-1", "network.onnx", "network.onnx: expected a name ending in .keras or .h5\n"),
-        (".", "network.keras", "estimator.json: cannot be read"),
+        (".", "network.keras", "holds 2 networks, and one is exported at a time; expected one of"),
+        ("..", "network.keras", "no trained network; expected one as full/seed-1, or its folder"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(
@@ -37,3 +41,23 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert words in errors
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_is_named_as_models_are_and_the_networks_of_a_model_are_listed(
+    images_folder, pix2z_in, tmp_path
+):
+    out = tmp_path / "network.keras"
+    code, said, errors = pix2z_in(images_folder, "export", "full/seed-1", "--out", out)
+    assert (code, errors) == (0, "")
+    assert f"network of {'models/full/seed-1'}" in said
+    code, _, errors = pix2z_in(images_folder, "export", "full", "--out", out)
+    assert (code, errors) == (
+        2,
+        "error: models/full: holds 2 networks, and one is exported at a time; expected one of "
+        "full/seed-1, full/seed-2\n",
+    )
+    spectrum = images_folder / "spectrum/models/full"
+    code, _, errors = pix2z_in(images_folder, "export", spectrum, "--out", out)
+    assert (code, errors) == (
+        2, f"error: {spectrum}: is a spectrum model; expected a redshift network\n",
+    )  # fmt: skip

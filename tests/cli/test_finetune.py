@@ -176,7 +176,7 @@ def test_the_saved_model_is_that_of_the_report(tuned):
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.versions import resolve_pool
+    from pix2z.tracking.model_names import resolve_pool
 
     folder = tuned / "finetuned/mine"
     report, split = read(folder / "report.json"), read_split(folder / "split.h5")
@@ -260,7 +260,11 @@ def test_a_killed_run_goes_on_to_the_same_files_even_where_the_store_is_out_of_r
 @pytest.mark.parametrize(
     ("name", "model", "message"),
     [
-        ("other", "mine", "validation 0 of at least 30, .*, [0-9]+ of them seen by the base"),
+        (
+            "other",
+            "mine",
+            "validation 0 of at least 30, .*; [0-9]+ of its 800 lie at galaxies",
+        ),
         ("mine", "finetuned/mine", "is finetuned/mine itself; expected another --name"),
     ],
 )

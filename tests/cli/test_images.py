@@ -55,7 +55,7 @@ OF_ONE = [
     ("spectrum", ("--plot", "p.pdf"), "p.pdf: expected a name ending in .png"),
     ("spectrum", ("--out", SDSS), f"{SDSS}: is the input itself; expected another name"),
     ("spectrum", ("--out", f"{SDSS}/s.h5"), f"{SDSS}/s.h5: cannot be written ("),
-    ("spectrum", ("--model", "models:/pix2z-spectrum@full"), "not found; expected one of full"),
+    ("spectrum", ("--model", "models:/pix2z-spectrum@full"), "name one with --repo or PIX2Z"),
 ]
 
 

@@ -187,8 +187,16 @@ def test_a_file_that_fits_no_layout_is_listed_and_the_suggestion_works(
 
 
 def test_the_picture_is_a_png(inspect, write, sdss32_file, tmp_path):
-    code, _, errors = inspect(sdss32_file, "--plot", tmp_path / "p" / "stamps.png")
+    plot = tmp_path / "p" / "stamps.png"
+    code, said, errors = inspect(sdss32_file, "--plot", plot)
     assert code == 0, errors
+    next_step = (
+        f"12 galaxies are drawn in {plot}. Next: pix2z predict {sdss32_file} --out z.parquet"
+    )
+    assert said.endswith(f"\n{next_step}\n")
+    _, said, errors = inspect(sdss32_file, "--plot", plot, "--json")
+    assert json.loads(said)["fits"]
+    assert next_step in errors
     with Image.open(tmp_path / "p" / "stamps.png") as image:
         assert image.format == "PNG"
         assert image.width > 800

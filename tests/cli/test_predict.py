@@ -73,7 +73,9 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     pd.testing.assert_frame_equal(table, direct.to_pandas(object_id), rtol=1e-5)
     np.testing.assert_array_equal(table["pix2z_flags"], np.where(np.arange(N) == 3, 2, 0))
     assert said.startswith("40 galaxies in ")
-    assert "1 flagged (pixels are masked or impossible: 1)\n" in said
+    typical = np.median((direct.err68_high - direct.err68_low) / 2)
+    assert f"\n40 redshifts with a typical error of {typical:.2g} (half of the central" in said
+    assert "doubtful: 1 flagged (pixels are masked or impossible: 1)" in said
     known = "Against 40 redshifts in the file, which may include training galaxies:\nMAE 0."
     assert (known in said) == (name in ("sdss32.h5", "galaxies.h5"))
 
@@ -191,6 +193,68 @@ def test_the_input_is_never_replaced_whatever_it_is_called(run, images_folder, t
         code, _, errors = run(raw, option, out)
         assert (code, errors) == (2, f"error: {out}: is the input itself; expected another name\n")
     assert raw.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["sdss32.h5", "nersc.h5"])
+def test_a_figure_is_drawn_with_and_without_known_redshifts(run, tmp_path, name):
+    plot = tmp_path / "z.png"
+    code, said, errors = run(name, "--plot", plot)
+    assert code == 0, errors
+    assert said.endswith(f"{plot} shows n(z), errors and six PDFs.\n")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_that_cannot_be_written_leaves_a_whole_table(run, images_folder, tmp_path):
+    plot = images_folder / "sdss32.h5/z.png"  # below a file
+    code, said, errors = run("sdss32.h5", "--plot", plot)
+    assert code == 2
+    assert said.startswith("40 galaxies in ")
+    assert errors.startswith(f"error: {plot}: cannot be written (")
+    assert len(pq.read_table(tmp_path / "z.parquet")) == N
+
+
+@pytest.fixture
+def checkout(images_folder, tmp_path, monkeypatch):
+    """A checkout with the trained networks, nobody standing in it."""
+    monkeypatch.setenv("DVC_ROOT", "")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = tmp_path / "checkout"
+    shutil.copytree(images_folder / "models", root / "models")
+    for name in ("params.yaml", "dvc.yaml"):
+        (root / name).touch()
+    (tmp_path / "mine").mkdir()
+    shutil.copy(images_folder / "sdss32.h5", tmp_path / "mine")
+    return root
+
+
+@pytest.mark.parametrize("option", ["before", "after", "PIX2Z_HOME", "in it"])
+def test_without_model_full_of_the_named_checkout_is_taken_and_said(
+    checkout, pix2z_in, tmp_path, images_folder, pool, monkeypatch, option
+):
+    here, repo = tmp_path / "mine", ("--repo", checkout)
+    if option == "PIX2Z_HOME":
+        monkeypatch.setenv("PIX2Z_HOME", str(checkout))
+    if option == "in it":
+        here = checkout / "mine"
+        shutil.move(tmp_path / "mine", here)
+    first, last = repo if option == "before" else (), repo if option == "after" else ()
+    code, said, errors = pix2z_in(here, *first, "predict", "sdss32.h5", "--out", "z.csv", *last)
+    assert code == 0, errors
+    assert said.splitlines()[0] == ("No --model given, and there is no champion: full is taken.")
+    _, direct = expected(images_folder, pool)
+    table = pd.read_csv(here / "z.csv")
+    np.testing.assert_allclose(table["pix2z_z_mean"], direct.z_mean, rtol=1e-5)
+
+
+def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, pix2z_in, tmp_path):
+    code, _, errors = pix2z_in(tmp_path / "mine", "predict", "sdss32.h5", "--out", "z.csv")
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert "model 'full': not found; expected a folder with pool.json" in errors
+    assert "--repo or PIX2Z_HOME names one" in errors
+    code, _, errors = pix2z_in(tmp_path / "mine", "models")
+    assert code == 2
+    assert "--repo or PIX2Z_HOME" in errors
 
 
 RUN = """

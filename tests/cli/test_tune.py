@@ -5,12 +5,13 @@ import math
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
-from filelock import FileLock
 from mlflow import MlflowClient
 
 from pix2z.tracking.store import create_database
@@ -174,11 +175,25 @@ def test_a_store_out_of_reach_costs_no_trial(tune, trained, project, monkeypatch
     assert len(json.loads(report.read_text())["trials"]) == 3
 
 
-def test_two_at_once_on_one_file_are_told_apart(tune, project):
+HOLD = """
+import sys
+from filelock import FileLock
+
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_at_once_are_told_apart_and_a_killed_one_keeps_nobody_out(tune, project):
     tune("--trials", "1")
     (lock,) = project.glob(".studies/*/lock")
-    with FileLock(lock):
+    command = [sys.executable, "-c", HOLD, str(lock.relative_to(project))]
+    with subprocess.Popen(command, cwd=project, stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "held\n"
         code, _, errors = tune("--trials", "2")
+        other.kill()
     assert code == 1
     assert re.fullmatch(r"error: .*another pix2z tune works on this study.*--storage\)\n", errors)
     assert tune("--trials", "2")[0] == 0
@@ -202,3 +217,21 @@ def test_without_rows_it_says_what_makes_them(tune, project):
     code, _, errors = tune()
     assert code == 2
     assert errors == "error: data/splits/full.h5: missing; `dvc repro split` makes it\n"
+
+
+def test_it_works_in_the_named_checkout_wherever_one_stands(pix2z_in, project, tmp_path_factory):
+    (project / "data/splits/full.h5").unlink()
+    here = tmp_path_factory.mktemp("elsewhere")
+    code, _, errors = pix2z_in(here, "tune")
+    assert code == 2
+    assert errors.endswith("name one with --repo or PIX2Z_HOME\n")
+    code, _, errors = pix2z_in(here, "tune", "--repo", project)
+    assert errors == "error: data/splits/full.h5: missing; `dvc repro split` makes it\n"
+    assert list(here.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_study_is_one_line(tune, project):
+    (project / ".studies").write_text("no folder")
+    code, _, errors = tune("--trials", "1")
+    assert code == 2
+    assert re.fullmatch(r"error: \.studies/\w+: .+\n", errors)

@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from typer.testing import CliRunner
 
 from pix2z.cli import app
 from pix2z.cli.workspace import MARKER, make_workspace, merge
-from pix2z.errors import InputError, ParamsError, Pix2zError
+from pix2z.errors import InputError, ParamsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,23 +27,6 @@ def root(tmp_path):
     return folder
 
 
-@pytest.fixture
-def dvc_init(monkeypatch):
-    """Stand in for `dvc init`; a test may change how it ends."""
-    ends = {"code": 0, "stderr": ""}
-    real_run = subprocess.run
-
-    def run(command, *, cwd, **options):
-        if "dvc" not in command:  # git, asked for the state of the code
-            return real_run(command, cwd=cwd, **options)
-        if ends["code"] == 0:
-            (cwd / ".dvc").mkdir()
-        return subprocess.CompletedProcess(command, ends["code"], "", ends["stderr"])
-
-    monkeypatch.setattr(subprocess, "run", run)
-    return ends
-
-
 def tree(folder):
     return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
@@ -52,6 +36,9 @@ def test_a_new_folder_becomes_a_dvc_project(root, tmp_path, monkeypatch):
     folder = tmp_path / "new" / "small"
     done = CliRunner().invoke(app, ["workspace", str(folder), "--preset", "small"])
     assert done.exit_code == 0, done.output
+    assert done.output == (
+        f"{folder} is a workspace with the preset small.\nNext: cd {folder} && dvc repro\n"
+    )
     assert (folder / MARKER).read_text() == "small\n"
     params = yaml.safe_load((folder / "params.yaml").read_text())
     shipped = yaml.safe_load((root / "params.yaml").read_text())
@@ -59,11 +46,17 @@ def test_a_new_folder_becomes_a_dvc_project(root, tmp_path, monkeypatch):
     assert list(params) == list(shipped)
     assert (folder / "src/pix2z/code.py").read_text() == "VERSION = 1\n"
     assert "no_scm = true" in (folder / ".dvc/config").read_text()
-    assert (folder / ".dvc/tmp").is_dir()  # the real dvc init made it
-    assert not list(folder.glob(".partial-*"))
+    assert not list(folder.rglob(".partial-*"))
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list", "--name-only"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.split()[:2] == ["semireal", "ingest"]
 
 
-@pytest.mark.usefixtures("dvc_init")
 def test_a_second_run_renews_code_and_parameters_and_keeps_results(root, tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
@@ -78,7 +71,6 @@ def test_a_second_run_renews_code_and_parameters_and_keeps_results(root, tmp_pat
     assert (folder / "models/weights").read_text() == "trained"
 
 
-@pytest.mark.usefixtures("dvc_init")
 def test_a_folder_inside_the_repository_may_be_a_workspace(root):
     make_workspace(root, root / "build/small", preset="small")
     assert (root / "build/small" / MARKER).is_file()
@@ -105,20 +97,38 @@ def test_a_folder_of_something_else_is_refused_and_kept(root, tmp_path):
         make_workspace(root, folder / "src/chapter.tex", preset="small")
 
 
+def test_a_preset_with_a_key_twice_is_refused(root, tmp_path):
+    (root / "presets/small.yaml").write_text("sky: {n_stamps: 480}\nsky: {n_stamps: 960}\n")
+    with pytest.raises(ParamsError, match=r"small\.yaml: not valid YAML \(.*duplicate key .sky"):
+        make_workspace(root, tmp_path / "new", preset="small")
+
+
 def test_an_unknown_preset_is_named_and_makes_nothing(root, tmp_path):
     with pytest.raises(InputError, match=r"huge\.yaml: no such preset; .* large, small"):
         make_workspace(root, tmp_path / "new", preset="huge")
     assert not (tmp_path / "new").exists()
 
 
-def test_a_failing_dvc_init_is_one_line_and_can_be_repeated(root, tmp_path, dvc_init):
+def test_a_workspace_makes_no_workspaces(root, tmp_path):
+    make_workspace(root, tmp_path / "small", preset="small")
+    with pytest.raises(InputError, match="small: is a workspace itself; make another in its check"):
+        make_workspace(tmp_path / "small", tmp_path / "other", preset="small")
+
+
+@pytest.mark.parametrize("half_made", [(), ("config",), ("config", "tmp/lock", "cache/files")])
+def test_a_half_made_dvc_project_is_made_whole_and_keeps_its_cache(root, tmp_path, half_made):
     folder = tmp_path / "small"
-    dvc_init |= {"code": 1, "stderr": "ERROR: no space\nleft on device\n"}
-    with pytest.raises(Pix2zError, match="dvc init failed: ERROR: no space left on device"):
-        make_workspace(root, folder, preset="small")
-    dvc_init |= {"code": 0, "stderr": ""}
+    (folder / ".dvc").mkdir(parents=True)
+    (folder / MARKER).write_text("small\n")
+    for name in half_made:
+        (folder / ".dvc" / name).parent.mkdir(exist_ok=True)
+        (folder / ".dvc" / name).write_text("")
     make_workspace(root, folder, preset="small")
-    assert (folder / ".dvc/config").is_file()
+    assert "no_scm = true" in (folder / ".dvc/config").read_text()
+    assert all((folder / ".dvc" / name).exists() for name in half_made)
+    again = tree(folder)
+    make_workspace(root, folder, preset="small")
+    assert tree(folder) == again
 
 
 def test_an_overlay_changes_what_it_names_alone_and_null_leaves_an_arm_out():

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from functools import reduce
 from pathlib import Path
 
@@ -328,3 +329,29 @@ def test_a_spectrum_arm_is_an_alias_in_the_registry(write, name):
     message = fault(write(renamed("spectrum_arms", name)), "spectrum_arms")
     assert "expected a name of letters" in message
     assert "v2b" in read_spectrum_arms(write(renamed("spectrum_arms", "v2b")))
+
+
+@pytest.mark.parametrize(
+    ("addition", "words"),
+    [
+        (b"sky: {n_stamps: 480}\n", "not valid YAML .*duplicate key .sky"),
+        (b"# pr\xe9f\xe9rences\n", "expected text in UTF-8 .*0xe9"),
+        (b"a: b: c\n", "not valid YAML"),
+        (b"%\n", "not valid YAML"),
+        (b"\0", "not valid YAML"),
+    ],
+)
+def test_a_file_that_dvc_would_refuse_is_refused_in_one_line(tmp_path, addition, words):
+    """PyYAML takes the last of two values of one key."""
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes() + addition)
+    message = fault(path, "sky")
+    assert message.startswith(f"{path}: ")
+    assert re.search(words, message)
+
+
+def test_a_key_twice_within_a_section_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    shipped = (ROOT / "params.yaml").read_text()
+    path.write_text(re.sub("^sky:.*\n", r"\g<0>  seed: 5\n  seed: 6\n", shipped, flags=re.M))
+    assert "duplicate key" in fault(path, "sky")

@@ -1,5 +1,6 @@
 """What every figure has in common, and what each must show."""
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -35,6 +36,17 @@ def test_the_same_arrays_give_the_same_bytes_and_nothing_else_is_left(tmp_path):
         plot_redshift_histogram(samples, clip_window=WINDOW, z_max=0.4, path=file)
     assert files[0].read_bytes() == files[1].read_bytes()
     assert len(list(files[0].parent.iterdir())) == 2
+
+
+def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
+    """TeX may not even be installed."""
+    plain, styled = tmp_path / "plain.png", tmp_path / "styled.png"
+    plot_training_curves({"full": {1: HISTORY}}, plain)
+    theirs = {"text.usetex": True, "savefig.bbox": "tight", "axes.facecolor": "black"}
+    with mpl.rc_context(theirs):
+        plot_training_curves({"full": {1: HISTORY}}, styled)
+        assert theirs.items() <= mpl.rcParams.items()
+    assert plain.read_bytes() == styled.read_bytes()
 
 
 def test_spectra_are_drawn_with_labels_whatever_is_unknown(tmp_path, monkeypatch):

@@ -50,13 +50,22 @@ def test_a_part_that_is_too_small_is_one_line_with_the_numbers_needed(galaxies):
         split_of(galaxies, fewest={"train": 1, "validation": 1, "calibration": 1, "test": 60})
     assert str(caught.value) == (
         f"mine.h5: too few galaxies to fine-tune: test {n_test} of at least 60; expected about 300 "
-        "or more in many groups, which are never cut in two; received 50 good ones in 40 groups"
+        "good ones or more; received 50"
     )
 
 
 def test_seen_galaxies_are_named_where_they_leave_too_few(galaxies):
-    with pytest.raises(InputError, match="validation 0 .*, test 0 .*, 50 of them seen by the base"):
+    with pytest.raises(InputError, match="validation 0 .*, test 0 .*; 50 of its 50 lie at"):
         split_of(galaxies, seen=np.ones(50, bool))
+
+
+def test_galaxies_of_one_place_are_named_where_enough_of_them_are_there(galaxies, monkeypatch):
+    column = galaxies.column
+    one_place = lambda name: column(name) * (name != "group_id")  # noqa: E731
+    monkeypatch.setattr(type(galaxies), "column", lambda _, name: one_place(name))
+    words = r"too few .*; its 50 are in 1 groups \(one group_id, or one place on the sky\)"
+    with pytest.raises(InputError, match=words):
+        split_of(galaxies)
 
 
 def test_moved_stamps_outside_the_training_part_are_refused(galaxies_path):

@@ -23,6 +23,7 @@ BYSTANDERS = (
     "pix2z.tracking",  # records what happened
     "pix2z.cli",  # shows it
     "pix2z.errors",
+    "pix2z.process",  # ends it
     "pix2z.stages.runner",
     "pix2z.config.compute",  # weights do not depend on the number of processes
 )

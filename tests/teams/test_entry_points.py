@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,50 @@ def test_servers_listen_on_this_machine_unless_told_otherwise():
     ]
     assert any("mlflow ui" in line for line in starts)
     assert all(f"--host {LOOPBACK}" in line for line in starts)
+
+
+MADE = {
+    "clean": [".venv", ".checkpoints", ".dvc/tmp", ".pytest_cache", ".import_linter_cache"],
+    "purge": [
+        *("models/full", "finetuned/mine", "spectrum/models", "predictions", "data/raw"),
+        *("mlruns", "build/quick/models", ".studies", ".dvc/cache"),
+    ],
+}
+FILES = {
+    "clean": ["src/pix2z/__pycache__/a.pyc", "reports/.partial-x.json", "src/pix2z.egg-info/PKG"],
+    "purge": ["mlflow.db", "mlflow.db-wal", "mlflow.db.lock", "promotions.json"],
+}
+
+
+@pytest.fixture
+def folder_after_a_run(tmp_path):
+    """A folder outside of git with what runs leave; a file is a file, the rest are folders."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in (name for names in MADE.values() for name in names):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "content").touch()
+    for name in (name for names in FILES.values() for name in names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "reports/compare.json").touch()
+    return tmp_path
+
+
+def test_clean_keeps_models_and_the_registry_and_purge_leaves_nothing(folder_after_a_run):
+    there = lambda names: [name for name in names if (folder_after_a_run / name).exists()]  # noqa: E731
+    kept = [*MADE["purge"], *FILES["purge"]]
+    subprocess.run(["make", "clean"], cwd=folder_after_a_run, check=True, capture_output=True)
+    assert there([*MADE["clean"], *FILES["clean"]]) == []
+    assert there(kept) == kept
+    subprocess.run(["make", "purge"], cwd=folder_after_a_run, check=True, capture_output=True)
+    assert there(kept) == []
+    left = {path.name for path in folder_after_a_run.rglob("*") if path.is_file()}
+    assert left == {"Makefile", "compare.json"}
+
+
+def test_purge_takes_all_that_git_is_told_to_ignore():
+    recipe = subprocess.run(
+        ["make", "-n", "purge"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for line in (ROOT / ".gitignore").read_text().splitlines():
+        assert line.strip("/").removesuffix("*") in recipe, line

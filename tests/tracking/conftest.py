@@ -286,3 +286,11 @@ def networks(root: Path) -> dict[str, str]:
     digests = {name: write_network(root, name, name.encode()) for name in SPECTRUM_ARMS}
     write_assessment(root, digests)
     return digests
+
+
+@pytest.fixture
+def both(root, registered, client):
+    """Both arms in the registry, and `full` there as champion, though not of production."""
+    shutil.copy(registered / "mlflow.db", root / "mlflow.db")
+    client.set_registered_model_alias("pix2z-full", "champion", "1")
+    return root

@@ -170,16 +170,16 @@ def command(*options: str):
     return CliRunner().invoke(app, ["serve", *options])
 
 
-def test_without_a_champion_one_line_says_so(client):
+def test_without_a_champion_full_is_meant_and_one_line_says_so(client):
     done = command("--port", "0")
+    assert done.output == "No --model given, and there is no champion: full is taken.\n"
     assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith(
-        "model 'models:/pix2z@champion': there is no champion yet"
-    )
-    assert done.output == ""
+    assert str(done.exception).startswith("model 'full': no models are registered yet")
+    done = command("--port", "0", "--model", "models:/pix2z@champion")
+    assert "'models:/pix2z@champion': there is no champion yet" in str(done.exception)
 
 
 def test_a_host_that_others_reach_is_warned_of_in_one_line(client):
-    done = command("--host", "0.0.0.0", "--port", "0")
+    done = command("--host", "0.0.0.0", "--port", "0", "--model", "full")
     assert done.output.count("\n") == 1
     assert done.output.startswith("warning: on 0.0.0.0, everyone who reaches this machine may ask")

@@ -1,5 +1,7 @@
 import json
 
+import matplotlib as mpl
+
 from pix2z.tuning.report import write_study
 from pix2z.tuning.trials import StudyResult, Trial
 
@@ -29,3 +31,13 @@ def test_figures_are_byte_stable_and_survive_an_empty_study(tmp_path):
             content = [(tmp_path / f"{name}{kind}" / figure).read_bytes() for name in "ab"]
             assert content[0] == content[1]
         assert (tmp_path / "a" / figure).read_bytes() != (tmp_path / "a-full" / figure).read_bytes()
+
+
+def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
+    study = StudyResult(SETTINGS, 1, TRIALS, {"dropout": 1.0})
+    write_study(tmp_path / "plain", study)
+    with mpl.rc_context({"text.usetex": True, "savefig.bbox": "tight", "lines.linewidth": 5}):
+        write_study(tmp_path / "styled", study)
+    for figure in ("history.png", "importance.png"):
+        plain, styled = (tmp_path / name / figure for name in ("plain", "styled"))
+        assert plain.read_bytes() == styled.read_bytes()

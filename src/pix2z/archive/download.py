@@ -29,7 +29,7 @@ from pix2z.archive.http_answers import (
 )
 from pix2z.archive.partial_file import Partial, open_partial, partial_path, what_is_kept
 from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json, write_json
+from pix2z.files import destination, read_json, write_json
 
 __all__ = ["PATIENCE", "Provenance", "Report", "download"]
 
@@ -108,7 +108,7 @@ def download(
     check_url(url)
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise InputError(f"sha256: expected 64 hexadecimal digits; received {sha256!r}")
-    path, sha256 = Path(path), sha256 and sha256.lower()
+    path, sha256 = destination(path), sha256 and sha256.lower()
     try:
         if path.exists() and not force:
             return _verified(path, url=url, sha256=sha256, report=progress)

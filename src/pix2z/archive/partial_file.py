@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pix2z.archive.http_answers import Version
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import read_json, write_json
+from pix2z.files import PARTIAL, read_json, write_json
 
 __all__ = ["Partial", "open_partial", "partial_path", "what_is_kept"]
 
@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 def partial_path(path: Path) -> Path:
     """Return where the bytes of `path` lie until they are whole."""
-    return path.with_name(f".partial-{path.name}")
+    return path.with_name(f"{PARTIAL}{path.name}")
 
 
 def _version_path(path: Path) -> Path:
-    return path.with_name(f".partial-{path.name}.version.json")
+    return path.with_name(f"{PARTIAL}{path.name}.version.json")
 
 
 def what_is_kept(path: Path) -> str:

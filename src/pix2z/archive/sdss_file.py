@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter
 from pix2z.archive.addresses import RELEASE
 from pix2z.archive.sdss_list import SdssObject
 from pix2z.archive.sdss_spectra import LOGLAM, SdssSpectrum, Spectral
-from pix2z.files import atomic_path, named_write_errors
+from pix2z.files import atomic_path
 from pix2z.imaging import BANDS, PIXEL_SCALE, SOFTENED_UNIT
 from pix2z.wavelengths import FLUX_UNIT
 
@@ -101,11 +101,7 @@ def raw_writer(path: Path, *, has_ebv: bool, has_spectra: bool, softened: bool) 
     InputError
         The file cannot be written.
     """
-    with (
-        named_write_errors(path),
-        atomic_path(path) as unfinished,
-        h5py.File(unfinished, "w") as file,
-    ):
+    with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs.update(
             source=SOFTENED_SOURCE if softened else SOURCE,
             data_release=RELEASE,

@@ -27,7 +27,7 @@ from pix2z.archive.sdss_query import with_fields
 from pix2z.archive.sdss_spectra import NO_SPECTRUM, on_common_grid, read_sdss_spectrum
 from pix2z.archive.sdss_stamps import cut_field
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path, named_write_errors
+from pix2z.files import atomic_path
 from pix2z.imaging import BANDS, STAMP_SIDE
 
 __all__ = ["Outcome", "failures_path", "fetch_galaxies"]
@@ -243,7 +243,6 @@ def _failure(listed: SdssObject, error: Exception) -> Failure:
 def _write_failures(path: Path, failures: Iterable[Failure]) -> None:
     """Write columns row, object and reason; only the header where nothing failed."""
     with (
-        named_write_errors(path),
         atomic_path(path) as partial,
         partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):

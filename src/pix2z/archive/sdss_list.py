@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2z.errors import InputError
+from pix2z.files import read_text
 from pix2z.hdf5 import plain
 
 __all__ = [
@@ -163,12 +164,7 @@ def read_objects(path: str | Path) -> ObjectList:
 
 def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return names of columns in lower case, and rows as text; quotes are taken off."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected CSV, text in UTF-8 ({error})") from error
+    text = read_text(path)
     if "\0" in text:
         raise InputError(f"{path}: not text; expected CSV")
     # SkyServer writes the name of the table, "#Table1", above the header.

@@ -92,7 +92,8 @@ def read_sdss_spectrum(path: str | Path) -> SdssSpectrum:
     """
     path = Path(path)
     if not path.is_file():
-        reason = "a folder" if path.is_dir() else "no such file"
+        other = "a folder" if path.is_dir() else "a pipe or a device"
+        reason = other if path.exists() else "no such file"
         raise InputError(f"{path}: not an SDSS spectrum ({reason})")
     with reading_fits(path, "an SDSS spectrum"):
         if (size := path.stat().st_size) > LARGEST_FILE:

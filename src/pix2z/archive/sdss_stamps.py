@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pix2z.archive.frames import cut_stamps, read_frames
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, named_write_errors, source_digest, text_digest
+from pix2z.files import atomic_path, source_digest, text_digest
 from pix2z.hdf5 import DAMAGE
 from pix2z.imaging import BANDS, STAMP_SIDE
 
@@ -63,7 +63,7 @@ def cut_field(
             reasons.append(f"position {ra}, {dec} has no pixel ({' '.join(str(error).split())})")
         else:
             reasons.append("")
-    with named_write_errors(path), atomic_path(path) as partial:
+    with atomic_path(path) as partial:
         np.savez(partial, key=key, stamps=stamps, reasons=np.array(reasons, np.str_))
     return stamps, reasons
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.files import file_digest
+from pix2z.files import as_text, file_digest
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.redshifts import Redshifts
@@ -91,7 +91,7 @@ def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str
     """Version of pix2z, and what is known of the file that was read; as `table_facts`."""
     facts = {
         "version": version("pix2z"),
-        "input": survey.path.name,
+        "input": as_text(survey.path.name),
         "input_source": survey.source,
         "input_layout": survey.layout,
         "input_converted": json.dumps(dict(survey.converted)),

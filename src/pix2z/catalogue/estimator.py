@@ -55,7 +55,7 @@ def load(model: str | Path) -> Estimator:
 
     Parameters
     ----------
-    model : the name of an arm (``full``: models/full in the working folder) or of a fine-tuned
+    model : the name of an arm (``full``: models/full in the checkout) or of a fine-tuned
         model, a folder with pool.json, or a version in MLflow's registry, as
         ``models:/pix2z@champion``.
 
@@ -67,6 +67,6 @@ def load(model: str | Path) -> Estimator:
         A saved file does not match its digest.
     """
     from pix2z.network.estimator import load_pool
-    from pix2z.tracking.versions import resolve_pool
+    from pix2z.tracking.model_names import resolve_pool
 
     return Estimator(load_pool(resolve_pool(str(model))))

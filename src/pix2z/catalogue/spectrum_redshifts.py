@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.errors import InputError
-from pix2z.files import atomic_path, named_write_errors
+from pix2z.files import as_text, atomic_path
 from pix2z.spectra.search import Search, file_redshifts, search_redshifts
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts
@@ -101,7 +101,6 @@ def _galaxy_templates() -> Templates:
 def write_table(out: Path, fits: list[tuple[Path, SpectrumRedshifts]]) -> None:
     """Write redshifts as CSV, atomically; columns `HEADER`, ``nan`` for no value."""
     with (
-        named_write_errors(out),
         atomic_path(out) as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
@@ -115,7 +114,7 @@ def _rows(path: Path, fitted: SpectrumRedshifts) -> list[list[str | int]]:
     reduced = fitted.chi2 / np.maximum(fitted.n_dof, 1)
     return [
         [
-            str(path),
+            as_text(path),
             row,
             f"{fitted.z[row]:.6f}",
             f"{fitted.z_err[row]:.2g}",

@@ -16,8 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from pix2z.catalogue.overview import Overview
 from pix2z.files import atomic_path, named_write_errors
-from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import COLUMNS, Redshifts
@@ -39,10 +39,10 @@ def write_catalogue(
     pdf: Path | None,
     metadata: Mapping[str, str],
     advance: Callable[[int], None],
-) -> tuple[NDArray[np.float32], FlagCounts]:
+) -> Overview:
     """Write estimates as they come; both files are put in place when both are whole, or neither.
 
-    Returns point estimates (N,), NaN where there is none, and how many galaxies are flagged.
+    Returns what is to be said of them.
 
     Parameters
     ----------
@@ -58,18 +58,15 @@ def write_catalogue(
         A file cannot be written.
     """
     n = len(object_id)
-    z_phot = np.full(n, np.nan, np.float32)
-    counts = FlagCounts(IMAGE_FLAG_MEANINGS)
+    overview = Overview(n, grid)
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
-        with named_write_errors(out):
-            partial = renames.enter_context(atomic_path(out))
-            append = writers.enter_context(table_writer(partial, metadata=metadata))
+        partial = renames.enter_context(atomic_path(out))
+        append = writers.enter_context(table_writer(partial, metadata=metadata))
         if pdf is not None:
-            with named_write_errors(pdf):
-                partial = renames.enter_context(atomic_path(pdf))
-                dtypes = {name: column.dtype for name, column in COLUMNS.items()}
-                pdfs = writers.enter_context(pdf_writer(partial, grid, n=n, columns=dtypes))
+            partial = renames.enter_context(atomic_path(pdf))
+            dtypes = {name: column.dtype for name, column in COLUMNS.items()}
+            pdfs = writers.enter_context(pdf_writer(partial, grid, n=n, columns=dtypes))
         for rows, estimate in estimates:
             values = estimate.columns(object_id[rows])
             with named_write_errors(out):
@@ -78,14 +75,12 @@ def write_catalogue(
                 with named_write_errors(pdf), warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message=".*non-finite")  # blank stamps
                     pdfs.append(estimate.density, values)
-            z_phot[rows] = estimate.z_phot
-            counts.add(estimate.flags)
+            overview.add(rows, estimate)
             advance(len(rows))
         with named_write_errors(pdf or out):
             writers.close()
-        with named_write_errors(out):
-            renames.close()
-    return z_phot, counts
+        renames.close()
+    return overview
 
 
 @contextmanager

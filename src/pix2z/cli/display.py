@@ -9,13 +9,14 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Protocol
 
 from rich import progress as bars
+from rich.cells import cell_len
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
@@ -34,6 +35,7 @@ __all__ = [
     "page",
     "plain",
     "print_json",
+    "print_table",
     "progress",
     "report_on",
     "say",
@@ -46,6 +48,9 @@ PIPE_WIDTH = 150
 """Of tables, whose lines shall not be broken."""
 
 PAGE_WIDTH = 80
+
+LEAST_PROSE = 20
+"""Columns of a terminal that a sentence in a table has at least."""
 
 MOST_SECONDS_LEFT = 120
 """Longer times are said in minutes."""
@@ -90,6 +95,53 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     for column in columns:
         headed.add_column(column, justify="right" if column in right else "left")
     return headed
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    prose: str = "",
+    wide: bool = False,
+) -> None:
+    """Print a table that cuts no cell: where a terminal is too narrow, whole columns are left out.
+
+    Parameters
+    ----------
+    columns, rows : headings, and as many cells in each row.
+    right : columns of numbers.
+    spare : columns that may be left out, the least important first; a line says which were.
+    prose : a column whose sentences may go on in the next line.
+    wide : leave none out, whatever the width.
+    """
+    cells = {name: [plain(row[i]) for row in rows] for i, name in enumerate(columns)}
+    widths = {n: max(cell_len(n), *(text.cell_len for text in cells[n])) for n in columns}
+    out = console()
+    is_whole = wide or not out.is_terminal
+    if prose and not is_whole:
+        words = " ".join(text.plain for text in cells[prose]).split()
+        narrow = max(LEAST_PROSE, *map(cell_len, words), cell_len(prose))
+        widths[prose] = min(widths[prose], narrow)
+    kept = set(columns) if is_whole else set(columns) - set(spare)
+    for name in reversed(spare):
+        if _table_width(widths, kept | {name}) <= out.width:
+            kept.add(name)
+    left_out = [name for name in columns if name not in kept]
+    shown = table(*(name for name in columns if name in kept), right=tuple(right))
+    for column in shown.columns:
+        column.no_wrap = column.header != prose
+    for row in zip(*(cells[name] for name in columns if name in kept), strict=True):
+        shown.add_row(*row)
+    out.width = max(out.width, _table_width(widths, kept))
+    out.print(shown)
+    if left_out:
+        out.print(f"Left out for want of width: {', '.join(left_out)} (--wide).", style="dim")
+
+
+def _table_width(widths: Mapping[str, int], kept: Collection[str]) -> int:
+    return sum(widths[name] for name in kept) + 2 * (len(kept) - 1)
 
 
 def plain(text: str) -> Text:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.cli.reading import check_output
+from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
     from pix2z.archive.sdss_galaxies import Outcome
@@ -21,7 +21,7 @@ fetch = typer.Typer(
 )
 
 
-@fetch.command()
+@fetch.command(epilog="Example: pix2z fetch sdss galaxies.csv --out sdss.h5")
 def sdss(
     objects: Annotated[Path, typer.Argument(help="CSV of objects, as SkyServer writes it.")],
     out: Annotated[
@@ -66,7 +66,6 @@ def sdss(
         one_line_if_interrupted(
             lambda: f"what has come is kept in {cache}, and the same command goes on from it"
         ),
-        ended_by_sigterm(),
         shown_log(),
         progress(FILES) as report,
     ):
@@ -85,7 +84,7 @@ def sdss(
     _say_next(out, layout="sdss32" if outcome.n_spectra else None, terms=SDSS_TERMS)
 
 
-@fetch.command()
+@fetch.command(epilog="Example: pix2z fetch nersc --out nersc.h5")
 def nersc(
     out: Annotated[Path, typer.Option(help="File to write.")] = Path(
         "data/raw/sdss_w_specz_valid.h5"

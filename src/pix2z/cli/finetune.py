@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import EPOCHS, page, plain, progress, say, table
-from pix2z.cli.process import quiet_import
 from pix2z.cli.reading import CheckOption, LayoutOption, MapOption, ParamsOption, read_mapping
+from pix2z.cli.which_model import MODEL_HELP
 from pix2z.config.arms import SPECTRUM_MODEL, is_reserved, read_arms
 from pix2z.config.finetune import FinetuneConfig, FinetuneSettings
 from pix2z.errors import InputError, Pix2zError
@@ -33,10 +33,7 @@ def finetune(
         Path, typer.Argument(help="Stamps with redshifts: a file, or a folder of such files.")
     ],
     name: Annotated[str, typer.Option(help="Of the new model: letters a to z, digits, _ and -.")],
-    model: Annotated[
-        str,
-        typer.Option(help="What to start from: an arm, a folder, or models:/NAME/VERSION."),
-    ] = "full",
+    model: Annotated[str, typer.Option(help=f"What to start from. {MODEL_HELP}")] = "full",
     layout: LayoutOption = None,
     params: ParamsOption = None,
     mapping: MapOption = None,
@@ -44,35 +41,36 @@ def finetune(
 ) -> None:
     """Go on training a model on your own few thousand galaxies, and say what that gained.
 
-    The galaxies are split into parts that train, choose the epoch, calibrate and test. Writes
-    finetuned/NAME (weights, predictions and report.json), tracks every training in MLflow and
-    registers the result as pix2z-NAME. A run that was stopped goes on where it was; the same
-    command twice makes nothing new.
+    The galaxies are split into parts that train, choose the epoch, calibrate
+    and test. Writes finetuned/NAME (weights, predictions and report.json),
+    tracks every training in MLflow and registers the result as pix2z-NAME.
+    A run that was stopped goes on where it was; the same command twice makes
+    nothing new.
     """
-    settings_path = params or PARAMS
+    from pix2z.tracking.checkout import models_home
+    from pix2z.tracking.model_names import FINETUNED, resolve_pool
+
+    root = models_home()
+    settings_path = params or root / PARAMS
     _check_name(name, settings_path)
     chosen = read_mapping(params, mapping)
-
-    from pix2z.tracking.versions import FINETUNED, resolve_pool
-
     settings = FinetuneSettings.read(settings_path)
-    folder, base_folder = Path(FINETUNED) / name, resolve_pool(model)
+    folder, base_folder = root / FINETUNED / name, resolve_pool(model)
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
 
-    with quiet_import():
-        from pix2z.finetune.base import BasePool, check_base
-        from pix2z.finetune.report import write_report
-        from pix2z.finetune.sample import make_sample
-        from pix2z.network.estimator import load_pool
+    from pix2z.finetune.base import BasePool, check_base
+    from pix2z.finetune.report import write_report
+    from pix2z.finetune.sample import make_sample
+    from pix2z.network.estimator import load_pool
 
-    base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder))
+    base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder), root=root)
     check_base(base.pool, model=model)
     ingested, seen = make_sample(
         file, folder, base, settings, layout=layout, mapping=chosen, check=check
     )
     say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
-    record = _train(folder, base, settings.finetune)
+    record = _train(folder, base, settings.finetune, root / CHECKPOINTS)
     report = write_report(
         folder, base, file, record=record, ingested=ingested, seen=seen, settings=settings.evaluate
     )
@@ -81,7 +79,7 @@ def finetune(
     from pix2z.tracking.register import register_finetuned
 
     try:
-        uri = register_finetuned(folder, root=Path())
+        uri = register_finetuned(folder, root=root)
     except Pix2zError as error:
         again = shlex.join(["pix2z", *sys.argv[1:]])
         raise Pix2zError(
@@ -105,7 +103,9 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(f"--name: {name!r} is an arm of {params}; expected another name")
 
 
-def _train(folder: Path, base: "BasePool", settings: FinetuneConfig) -> dict[str, Any]:
+def _train(
+    folder: Path, base: "BasePool", settings: FinetuneConfig, checkpoints: Path
+) -> dict[str, Any]:
     """Let the base go on training, shown on the terminal and in MLflow; return its record."""
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
@@ -134,7 +134,7 @@ def _train(folder: Path, base: "BasePool", settings: FinetuneConfig) -> dict[str
             read_split(folder / "split.h5"),
             settings=settings,
             folder=folder,
-            checkpoints=CHECKPOINTS / key,
+            checkpoints=checkpoints / key,
             record=record,
             curve=curve,
         )

@@ -1,5 +1,6 @@
 """``pix2z inspect``: what a file holds, and how to use it."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,7 +95,11 @@ def inspect(
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
         show_inspection(file, inspection, arrays, params_lines=lines)
     if plot is not None:
-        _plot(plot, sample, table)
+        n = _plot(plot, sample, table)
+        options = [part for entry in mapping or () for part in ("-m", entry)]
+        options += ["--layout", layout] if layout else []
+        command = shlex.join(["pix2z", "predict", str(file), *options, "--out", "z.parquet"])
+        typer.echo(f"\n{n} galaxies are drawn in {plot}. Next: {command}", err=as_json)
 
 
 def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:
@@ -123,12 +128,14 @@ def _params_section(
     return {"ingest": ingest}
 
 
-def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
-    """Draw a few galaxies from all over the file, nearest first; the middle one band by band."""
+def _plot(path: Path, sample: "StampSample", table: "RawTable") -> int:
+    """Draw a few galaxies from all over the file, nearest first, and return how many.
+
+    The middle one is drawn band by band.
+    """
     import numpy as np
 
     from pix2z.evaluation.figures.stamps import plot_stamps
-    from pix2z.files import named_write_errors
     from pix2z.ingest.inspection import spread_out
 
     shown = spread_out(sample, most=SHOWN)
@@ -142,5 +149,5 @@ def _plot(path: Path, sample: "StampSample", table: "RawTable") -> None:
         parts = [f"z {z:.3f}"] if np.isfinite(z) else []
         parts += [f"r {mag_r:.2f}"] if np.isfinite(mag_r) else ["no r flux"]
         labels.append(", ".join(parts))
-    with named_write_errors(path):
-        plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
+    plot_stamps(sample.images[shown], labels, strip=len(shown) // 2, path=path)
+    return len(shown)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import galaxies_progress, say
-from pix2z.cli.process import ended_by_sigterm, quiet_import
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -15,13 +14,15 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_output,
+    done,
     open_images,
-    say_galaxies,
 )
+from pix2z.cli.which_model import ModelOption, chosen_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pix2z.catalogue.overview import Overview
     from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["predict"]
@@ -29,11 +30,12 @@ __all__ = ["predict"]
 
 def predict(
     file: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
-    model: Annotated[
-        str, typer.Option(help="An arm as full, a folder with pool.json, or models:/NAME/VERSION.")
-    ],
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
+    model: ModelOption = None,
     pdf: Annotated[Path | None, typer.Option(help="PDFs to write in qp's format, .hdf5.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
+    ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
     params: ParamsOption = None,
@@ -56,42 +58,51 @@ def predict(
     """
     check_output(out, ".parquet", ".csv")
     check_output(pdf, ".hdf5")
+    check_output(plot, ".png")
 
-    from pix2z.tracking.versions import resolve_pool
+    from pix2z.tracking.model_names import POOLS, resolve_model
 
-    pool = resolve_pool(model)
-    with (
-        ended_by_sigterm(),
-        open_images(
-            file,
-            out,
-            pdf,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            ebv=ebv,
-            check=check,
-            verb="predicts",
-        ) as (survey, everywhere),
-    ):
-        z_phot = _write(survey, pool, everywhere, out=out, pdf=pdf)
-        _compare(survey.table.z_spec, z_phot)
+    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    with open_images(
+        file,
+        out,
+        pdf,
+        plot,
+        layout=layout,
+        params=params,
+        mapping=mapping,
+        ebv=ebv,
+        check=check,
+        verb="predicts",
+    ) as (survey, everywhere):
+        overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
+        z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
+        say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
+        say(str(overview))
+        _compare(z_spec, overview.z_phot)
+        if plot:
+            _draw(plot, overview, z_spec)
+
+
+def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
+    from pix2z.catalogue.figure import plot_overview
+
+    plot_overview(overview, z_spec, plot)
+    say(f"{plot} shows n(z), errors and six PDFs.")
 
 
 def _write(
     survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
-) -> "NDArray[Any]":
-    """Load the pool, write its redshifts and say so; return point estimates (N,)."""
+) -> "tuple[Overview, float]":
+    """Load the pool and write its redshifts; return what is said of them, and the seconds."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.tables import write_catalogue
-
-    with quiet_import():
-        from pix2z.network.estimator import load_pool
+    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()
     with galaxies_progress(len(survey.table)) as advance:
-        z_phot, flags = write_catalogue(
+        overview = write_catalogue(
             predict_survey(estimator, survey, ebv=ebv),
             object_id=survey.table.object_id,
             grid=estimator.grid,
@@ -100,9 +111,7 @@ def _write(
             metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )
-    also = f", PDFs in {pdf}" if pdf else ""
-    say_galaxies(len(z_phot), time.monotonic() - start, flags, f"redshifts in {out}{also}")
-    return z_phot
+    return overview, time.monotonic() - start
 
 
 def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:

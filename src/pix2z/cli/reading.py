@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from pix2z.cli.display import say
 from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping, IngestConfig
 from pix2z.config.section import first_fault
 from pix2z.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
-    from pix2z.redshift_pdf.flags import FlagCounts
 
 __all__ = [
     "CheckOption",
@@ -24,11 +22,11 @@ __all__ = [
     "MapOption",
     "ParamsOption",
     "check_output",
+    "done",
     "open_images",
     "params_file",
     "read_mapping",
     "refuse_input",
-    "say_galaxies",
 ]
 
 
@@ -181,10 +179,10 @@ def refuse_input(output: Path | None, inputs: Iterable[Path]) -> None:
             raise InputError(f"{output}: is the input itself; expected another name")
 
 
-def say_galaxies(n: int, seconds: float, flags: "FlagCounts", where: str) -> None:
-    """Say what was done for n galaxies, where it is, and how many of them are flagged."""
-    say(f"{n:,} galaxies in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s); {where}")
-    say(str(flags))
+def done(n: int, seconds: float) -> str:
+    """Say how many galaxies took how long."""
+    galaxies = "1 galaxy" if n == 1 else f"{n:,} galaxies"
+    return f"{galaxies} in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s)"
 
 
 def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:

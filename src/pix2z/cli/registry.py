@@ -4,10 +4,12 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.measure import Measurement
 from rich.text import Text
 
-from pix2z.cli.display import console, plain, print_json, spinner, table
+from pix2z.cli.display import console, plain, print_json, print_table, spinner, table
 from pix2z.cli.registry_session import session
+from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
@@ -22,8 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "models", "promote", "rollback"]
 
+NUMBERS = ("limits", "calibration")
+"""Kinds of lines of the gate that hold intervals on both sides."""
+
+WideOption = Annotated[
+    bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
+]
+
 
 def models(
+    wide: WideOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")] = False,
 ) -> None:
     """List the versions of all registered models: in production, of arms, fine-tuned.
@@ -43,12 +53,11 @@ def models(
         print_json(versions)
         return
     if not versions:
-        raise InputError("no models are registered yet; run `make repro`")
+        raise InputError("no models are registered yet; run `dvc repro`")
     labels = tuple(METRICS[name].label for name in SHOWN)
     columns = ("version", "alias", *labels, "pool", "test", "registered", "from")
-    shown = table(*columns, right=labels)
-    for version in versions:
-        cells = [
+    rows = [
+        [
             f"{version['model']}/{version['version']}",
             ", ".join(version["aliases"]),
             *(format_value(name, version["metrics"][name]) for name in SHOWN),
@@ -57,8 +66,11 @@ def models(
             _minute(version["registered_at"]),
             version["source"] or "",
         ]
-        shown.add_row(*map(plain, cells))
-    console().print(shown)
+        for version in versions
+    ]
+    _, mae, nmad, outliers, *coverage = labels
+    spare = ("pool", "registered", *coverage, outliers, nmad, "from", "test", mae)
+    print_table(columns, rows, right=labels, spare=spare, wide=wide)
 
 
 def _minute(time: str) -> str:
@@ -69,7 +81,7 @@ def _minute(time: str) -> str:
 def promote(
     model: Annotated[
         str | None,
-        typer.Argument(help="An arm as full, or a version as models:/pix2z-full/3. [the best arm]"),
+        typer.Argument(help=MODEL_HELP, show_default="the best arm"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
@@ -95,9 +107,9 @@ def promote(
     Exit code 0: promoted, or the champion already. 3: refused, nothing changed.
     """
     with session() as store:
+        from pix2z.tracking.checkout import repository_root
         from pix2z.tracking.promotion.production import checked_reason, record_trail
         from pix2z.tracking.promotion.production import promote as make_champion
-        from pix2z.tracking.store import repository_root
 
         words, root, out = checked_reason(reason), repository_root(), console()
         with spinner() as tell:
@@ -122,6 +134,9 @@ def promote(
         plain(f"Promoted: {event.source} is now the champion, as {event.to_version}{before}.")
     )
     out.print('Load it:  mlflow.pyfunc.load_model("models:/pix2z@champion")', markup=False)
+    if not store.is_shared:
+        where = f"          in another folder after: export MLFLOW_TRACKING_URI={store.uri}"
+        out.print(plain(where), soft_wrap=True)
     out.print("Serve it: pix2z serve")
     out.print('Keep it:  git add promotions.json && git commit -m "Promotion"', markup=False)
 
@@ -130,17 +145,18 @@ def _decide(
     store: "Store", model: str | None, tell: Any, *, new_test_set: bool
 ) -> "tuple[Choice | None, Decision]":
     """Find the candidate, and put it through the gate; nothing is written."""
+    from pix2z.tracking.checkout import repository_root
+    from pix2z.tracking.model_names import find_registered
     from pix2z.tracking.promotion.candidate import choose_arm
     from pix2z.tracking.promotion.judgement import judge, open_gate
-    from pix2z.tracking.store import repository_root
-    from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
+    from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
     gate = open_gate(store, repository_root(), tell)
     versions = read_versions(store.client)
     if not versions:
-        raise InputError("no models are registered yet; run `make repro`")
+        raise InputError("no models are registered yet; run `dvc repro`")
     choice = choose_arm(gate, versions) if model is None else None
-    candidate = choice.version if choice else find_version(versions, model or "")
+    candidate = choice.version if choice else find_registered(versions, model or "")
     champion = with_alias(versions, CHAMPION)
     return choice, judge(gate, candidate, champion, new_test_set=new_test_set)
 
@@ -180,6 +196,11 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
             shown.add_row()
         verdict = Text(check.verdict, style="green" if check.passed else "bold red")
         shown.add_row(plain(check.name), plain(check.measured), plain(check.limit), verdict)
+    if Measurement.get(out, out.options.update(max_width=1000), shown).maximum > out.width:
+        # Words may go on in the next line, an interval may not.
+        numbers = [(c.measured, c.limit) for c in decision.checks if c.kind in NUMBERS]
+        for column, texts in zip(shown.columns[1:3], zip(*numbers, strict=True), strict=False):
+            column.width = max(map(len, texts))
     out.print(shown)
 
 
@@ -193,9 +214,9 @@ def rollback(
     Exit code 3: there is no previous champion, its artifacts are gone, or somebody else was first.
     """
     with session() as store:
+        from pix2z.tracking.checkout import repository_root
         from pix2z.tracking.promotion.production import checked_reason
         from pix2z.tracking.promotion.production import rollback as return_to_previous
-        from pix2z.tracking.store import repository_root
 
         words = checked_reason(reason)
         event = return_to_previous(store, repository_root(), reason=words)
@@ -217,6 +238,7 @@ def history(
             "2026-11-27T09:30; UTC.",
         ),
     ] = None,
+    wide: WideOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every promotion and rollback of the model in production, the oldest first.
@@ -227,8 +249,8 @@ def history(
     """
     moment = None if at is None else _moment(at)
     with session() as store:
+        from pix2z.tracking.checkout import repository_root
         from pix2z.tracking.promotion.trail import champion_names, outcomes, read_trail
-        from pix2z.tracking.store import repository_root
 
         root = repository_root()
         events = read_trail(store.client, root)
@@ -244,7 +266,7 @@ def history(
             ]
         )
     elif events:
-        _show_events(events, became)
+        _show_events(events, became, wide=wide)
     else:
         console().print("Nothing was promoted yet; `pix2z promote` makes the best arm champion.")
 
@@ -283,11 +305,11 @@ def _show_champion_then(
     console().print(plain(f"{words} ({how})."), soft_wrap=True)
 
 
-def _show_events(events: "Sequence[Event]", became: "Sequence[str]") -> None:
+def _show_events(events: "Sequence[Event]", became: "Sequence[str]", *, wide: bool) -> None:
     from pix2z.evaluation.metric_names import format_value
 
     columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")
-    shown = table(*columns, right=("CRPS",))
+    rows = []
     for event, outcome in zip(events, became, strict=True):
         reason = f"{event.reason} (new test set)" if event.new_test_set else event.reason
         cells = [
@@ -301,5 +323,6 @@ def _show_events(events: "Sequence[Event]", became: "Sequence[str]") -> None:
             outcome,
             reason.strip() or "–",
         ]
-        shown.add_row(*map(plain, cells))
-    console().print(shown)
+        rows.append(cells)
+    spare = ("from", "by", "CRPS", "what", "copy of")
+    print_table(columns, rows, right=("CRPS",), spare=spare, prose="why", wide=wide)

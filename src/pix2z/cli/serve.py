@@ -12,15 +12,14 @@ import typer
 
 from pix2z.cli.display import plain
 from pix2z.cli.registry_session import session
+from pix2z.cli.which_model import ModelOption
 from pix2z.errors import Pix2zError
 
 __all__ = ["serve"]
 
 
 def serve(
-    model: Annotated[
-        str, typer.Option(help="An arm as full, or a version as pix2z-full/3 or pix2z@previous.")
-    ] = "models:/pix2z@champion",
+    model: ModelOption = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines ask.")
     ] = "127.0.0.1",
@@ -29,10 +28,11 @@ def serve(
 ) -> None:
     """Serve redshifts over HTTP until Ctrl-C: POST JSON to /invocations.
 
-    {"inputs": {"images": IMAGES, "ebv": [0.03], "pdf": true}}, where IMAGES is (n, 32, 32, 5) in
-    nanomaggies, bands u g r i z last, null where masked: nested lists, or base64 text of
-    little-endian float32; n is 1024 at most. ebv and pdf may be left out. A row per galaxy comes
-    back: z_median, z_mean, z_mode, limits of the central 68 and 95 % intervals, flags. The version
+    {"inputs": {"images": IMAGES, "ebv": [0.03], "pdf": true}}, where IMAGES is
+    (n, 32, 32, 5) in nanomaggies, bands u g r i z last, null where masked:
+    nested lists, or base64 text of little-endian float32; n is 1024 at most.
+    ebv and pdf may be left out. A row per galaxy comes back: z_median, z_mean,
+    z_mode, limits of the central 68 and 95 % intervals, flags. The version
     runs the code that was registered with it.
     """
     with _ended_by_signals(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
@@ -42,7 +42,7 @@ def serve(
             return
 
 
-def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> None:
+def _serve(model: str | None, scratch: Path, *, host: str, port: int, workers: int) -> None:
     from pix2z.tracking.serving import free_port, is_loopback, running
 
     if not is_loopback(host):
@@ -51,9 +51,13 @@ def _serve(model: str, scratch: Path, *, host: str, port: int, workers: int) -> 
         )
     port = free_port(host, port)
     with session() as store:
-        from pix2z.tracking.versions import download, find_version, read_versions
+        from pix2z.tracking.model_names import DEFAULT_ARM, default_model, download, find_registered
+        from pix2z.tracking.versions import read_versions
 
-        version = find_version(read_versions(store.client), model)
+        name, words = (model, "") if model else default_model()
+        if not model and name == DEFAULT_ARM:  # of the champion the line below tells
+            sys.stderr.write(f"{words}\n")
+        version = find_registered(read_versions(store.client), name)
         folder = download(store, version, scratch)
     also = f" (from {version.source})" if version.source != version.label else ""
     try:

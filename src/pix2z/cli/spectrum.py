@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress
-from pix2z.cli.process import ended_by_sigterm, quiet_import
+from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -15,9 +14,10 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_output,
+    done,
     open_images,
-    say_galaxies,
 )
+from pix2z.cli.which_model import chosen_model
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
@@ -28,10 +28,14 @@ __all__ = ["spectrum"]
 
 def spectrum(
     images: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
-    model: Annotated[
-        str, typer.Option(help="A spectrum arm as full, or a folder with spectrum.json.")
-    ],
     out: Annotated[Path, typer.Option(help="File of spectra to write, .hdf5 or .h5.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A spectrum arm as full, a folder of one, or a version as pix2z-spectrum/3.",
+            show_default="the champion, else full",
+        ),
+    ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
     params: ParamsOption = None,
@@ -61,37 +65,34 @@ def spectrum(
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
 
-    from pix2z.tracking.spectrum_networks import resolve_spectrum_model
+    from pix2z.tracking.model_names import SPECTRA, resolve_model
 
-    folder = resolve_spectrum_model(model)
-    with (
-        ended_by_sigterm(),
-        open_images(
-            images,
-            out,
-            plot,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            ebv=ebv,
-            check=check,
-            verb="reconstructs",
-        ) as (survey, everywhere),
-    ):
+    folder = resolve_model(chosen_model(model, SPECTRA), SPECTRA)
+    with open_images(
+        images,
+        out,
+        plot,
+        layout=layout,
+        params=params,
+        mapping=mapping,
+        ebv=ebv,
+        check=check,
+        verb="reconstructs",
+    ) as (survey, everywhere):
         flags, seconds = _write(survey, folder, everywhere, out)
         drawn = _draw(survey, out, plot, seed=seed)
-        say_galaxies(len(survey.table), seconds, flags, f"spectra in {out}{drawn}")
+        say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
+        say(str(flags))
 
 
 def _write(
     survey: "RawSurvey", folder: Path, ebv: float | None, out: Path
 ) -> tuple["FlagCounts", float]:
     """Load the network and write its spectra; return their flags, and the seconds it took."""
-    with quiet_import():
-        from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
-        from pix2z.spectra.reconstructions import write_reconstructions
-        from pix2z.spectrum_network.estimator import load_spectrum_estimator
-        from pix2z.spectrum_network.units import physical_blocks
+    from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
+    from pix2z.spectra.reconstructions import write_reconstructions
+    from pix2z.spectrum_network.estimator import load_spectrum_estimator
+    from pix2z.spectrum_network.units import physical_blocks
 
     estimator = load_spectrum_estimator(folder)
     start = time.monotonic()
@@ -113,8 +114,6 @@ def _draw(survey: "RawSurvey", out: Path, plot: Path | None, *, seed: int) -> st
     if plot is None:
         return ""
     from pix2z.catalogue.spectra import draw_some_spectra
-    from pix2z.files import named_write_errors
 
-    with named_write_errors(plot):
-        n = draw_some_spectra(out, plot, survey, seed=seed)
+    n = draw_some_spectra(out, plot, survey, seed=seed)
     return f", {n} of them in {plot}" if n else "; no figure, since no galaxy has a spectrum"

@@ -3,7 +3,7 @@
 import logging
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2z.cli.display import console, plain, say, table
-from pix2z.cli.process import ended_by_sigterm, one_line_if_interrupted
 from pix2z.errors import InputError, Pix2zError
+from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
     from pix2z.config.networks import HybridConfig
@@ -44,16 +44,25 @@ def tune(
 ) -> None:
     """Search longer for the hybrid's settings, on training and validation galaxies alone.
 
-    The study begins with the settings of params.yaml. MLflow shows it as it grows. What was
-    interrupted goes on with the same command, also with more trials. Nothing of the pipeline
-    changes; in the end the command that would use the best settings is printed.
+    The study begins with the settings of params.yaml. MLflow shows it as it
+    grows. What was interrupted goes on with the same command, also with more
+    trials. Nothing of the pipeline changes; in the end the command that would
+    use the best settings is printed.
     """
+    from pix2z.tracking.checkout import repository_root
+
+    with chdir(repository_root()):
+        _search(_study(trials, epochs, storage))
+
+
+def _search(study: "_Study") -> None:
+    """Search, and show what came of it."""
     from pix2z.tuning.report import write_study
 
-    study = _study(trials, epochs, storage)
+    trials = study.tune.n_trials
     say(f"study {study.name}, {trials} trials of at most {study.tune.epochs} epochs")
     kept = "finished trials are kept, the same command goes on"
-    with one_line_if_interrupted(lambda: kept), ended_by_sigterm():
+    with one_line_if_interrupted(lambda: kept):
         result = _run(study)
     write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())

@@ -1,15 +1,15 @@
 """``pix2z workspace``: the same pipeline in a folder of its own, with a preset's parameters."""
 
+import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
-from pix2z.errors import InputError, ParamsError, Pix2zError
+from pix2z.cli.display import say
+from pix2z.errors import InputError, ParamsError
 from pix2z.files import atomic_path, write_json
 from pix2z.tracking.commits import WORKSPACE_CODE, code_tags
 
@@ -24,7 +24,11 @@ def workspace(
     preset: Annotated[str, typer.Option(help="Name of a file in presets/, such as quick.")],
 ) -> None:
     """Copy code, dvc.yaml and params.yaml with a preset into a folder; run dvc repro there."""
-    make_workspace(Path.cwd(), folder, preset=preset)
+    from pix2z.tracking.checkout import repository_root
+
+    make_workspace(repository_root(), folder, preset=preset)
+    say(f"{folder} is a workspace with the preset {preset}.")
+    say(f"Next: cd {shlex.quote(str(folder))} && dvc repro")
 
 
 def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
@@ -35,10 +39,10 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     Raises
     ------
     InputError
-        No such preset, or `folder` holds something that no run of this made.
-    Pix2zError
-        ``dvc init`` fails.
+        No such preset, `root` is a workspace, or `folder` holds what no run of this made.
     """
+    if (root / MARKER).is_file():
+        raise InputError(f"{root}: is a workspace itself; make another in its checkout, or --repo")
     params = preset_params(root, preset)
     _refuse_foreign(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,23 +55,22 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     with atomic_path(folder / "params.yaml") as partial:
         partial.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    if not (folder / ".dvc").exists():
-        _init_dvc(folder)
+    # All that DVC needs to call the folder a project of its own; it makes the rest.
     config = (root / ".dvc" / "config").read_text(encoding="utf-8")
-    config = config.replace("[core]", "[core]\n    no_scm = true", 1)
-    (folder / ".dvc" / "config").write_text(config, encoding="utf-8")
+    with atomic_path(folder / ".dvc" / "config") as partial:
+        text = config.replace("[core]", "[core]\n    no_scm = true", 1)
+        partial.write_text(text, encoding="utf-8")
 
 
 def preset_params(root: Path, preset: str) -> dict[str, Any]:
     """Return params.yaml of the checkout at `root` with a preset laid over it."""
-    from pix2z.config.section import read_params
+    from pix2z.config.section import read_params, read_yaml
 
     path = root / "presets" / f"{preset}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in (root / "presets").glob("*.yaml")))
         raise InputError(f"{path}: no such preset; expected one of {known or 'none'}")
-    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return merge(read_params(root / "params.yaml"), overlay, path=str(path))
+    return merge(read_params(root / "params.yaml"), read_yaml(path), path=str(path))
 
 
 def _refuse_foreign(root: Path, folder: Path) -> None:
@@ -78,14 +81,6 @@ def _refuse_foreign(root: Path, folder: Path) -> None:
         raise InputError(f"{folder}: expected a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise InputError(f"{folder}: neither empty nor a workspace; it has no {MARKER}")
-
-
-def _init_dvc(folder: Path) -> None:
-    command = [sys.executable, "-m", "dvc", "init", "-q", "--no-scm", "-f"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise Pix2zError(f"{folder}: dvc init failed: {reason}")
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any], *, path: str) -> dict[str, Any]:

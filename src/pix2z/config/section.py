@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,8 +13,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from pix2z.errors import ParamsError
+from pix2z.errors import InputError, ParamsError
+from pix2z.files import read_text
 
 T = TypeVar("T")
 
@@ -31,6 +33,7 @@ __all__ = [
     "one_of",
     "read_by_name",
     "read_params",
+    "read_yaml",
 ]
 
 SECTIONS = (
@@ -76,14 +79,7 @@ def above(lower: str) -> AfterValidator:
 
 def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
     """Read params.yaml; raise ParamsError naming an unknown or missing top-level key."""
-    try:
-        params = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(params, dict):
-        raise ParamsError(f"{path}: expected the sections {', '.join(SECTIONS)}")
+    params = read_yaml(path)
     for key in params:
         if key in RENAMED:
             raise ParamsError(f"{path}: section {key!r} is now called {RENAMED[key]!r}")
@@ -93,6 +89,25 @@ def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
         if key not in params:
             raise ParamsError(f"{path}: section {key!r} is missing")
     return params
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a mapping as DVC reads it, which refuses a key that stands twice.
+
+    Raises
+    ------
+    ParamsError
+        The file cannot be read, or is no YAML, or no mapping.
+    """
+    try:
+        values = YAML(typ="safe").load(read_text(path))
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    except InputError as error:
+        raise ParamsError(str(error)) from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: expected the sections {', '.join(SECTIONS)}")
+    return values
 
 
 def first_fault(error: ValidationError, *, path: str | Path, key: str) -> ParamsError:

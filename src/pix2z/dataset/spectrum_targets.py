@@ -60,7 +60,11 @@ def write_target_spectra(
     if total_digest(files) != galaxies.attribute("source_sha256"):
         raise IntegrityError(f"{raw_path}: changed since ingest; expected what galaxies.h5 is of")
     n = len(galaxies)
-    with _opened(files) as raw, atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    with (
+        _opened(files) as raw,
+        atomic_path(path, n_bytes=4 * n * grid.n) as partial,
+        h5py.File(partial, "w") as file,
+    ):
         kind = _kind(raw)
         file.attrs.update(
             schema_version=SCHEMA_VERSION,

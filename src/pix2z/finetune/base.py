@@ -28,6 +28,8 @@ class BasePool:
     """What the user called it."""
     folder: Path
     pool: Estimator
+    root: Path = Path()
+    """The checkout, whose data/ may be what trained it."""
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -62,7 +64,7 @@ def seen_by_base(
     selection = records[-1].get("selection", "full")
     seen, compared, n_known = np.zeros(len(galaxies), np.bool_), [], 0
     for path, split in (
-        (Path("data/galaxies.h5"), Path(f"data/splits/{selection}.h5")),
+        (base.root / "data/galaxies.h5", base.root / f"data/splits/{selection}.h5"),
         (base.folder / "galaxies.h5", base.folder / "split.h5"),
     ):
         if not (path.is_file() and split.is_file()):

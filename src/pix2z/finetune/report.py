@@ -21,7 +21,7 @@ from pix2z.evaluation.arm_metrics import (
     with_interval,
 )
 from pix2z.evaluation.metric_names import METRICS, format_value
-from pix2z.files import read_json, write_json
+from pix2z.files import as_text, read_json, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.training import recalibrate
 from pix2z.network.estimator import load_pool
@@ -148,7 +148,7 @@ def write_report(
         "training_key": record["training_key"],
         "base": {"model": base.model, "pool_digest": base.pool.digest},
         "data": {
-            "file": file.name,
+            "file": as_text(file.name),
             "source": ingested["raw"]["source"],
             "sha256": ingested["raw"]["sha256"],
             "galaxies_digest": f"sha256:{record['tuned_on']['galaxies_sha256']}",
@@ -169,7 +169,9 @@ def write_report(
             for name, history in histories.items()
         },
         **measured,
-        "verdict": verdict(measured, sample=file.name, n=measured["n"]["test"], all_kept=all(kept)),
+        "verdict": verdict(
+            measured, sample=as_text(file.name), n=measured["n"]["test"], all_kept=all(kept)
+        ),
     }
     write_json(folder / "report.json", report)
     return report

@@ -143,11 +143,18 @@ def _enough(
     lacking = ", ".join(
         f"{name} {len(rows[name])} of at least {fewest_rows[name]}" for name in short
     )
+    n, n_groups, n_seen = len(group_id), len(np.unique(group_id)), int(seen.sum())
     wanted = max(math.ceil(fewest_rows[name] / fractions[name]) for name in PARTS)
-    n_groups = len(np.unique(group_id))
-    known = f", {int(seen.sum())} of them seen by the base" if seen.any() else ""
-    raise InputError(
-        f"{path}: too few galaxies to fine-tune: {lacking}; expected about {wanted} or more in "
-        f"many groups, which are never cut in two; received {len(group_id)} good ones in "
-        f"{n_groups} groups{known}"
-    )
+    if n < wanted:
+        why = f"expected about {wanted} good ones or more; received {n}"
+    elif n - n_seen < wanted:
+        why = (
+            f"{n_seen} of its {n} lie at galaxies that may have trained the base, and can only "
+            f"train again; expected about {wanted} others"
+        )
+    else:
+        why = (
+            f"its {n} are in {n_groups} groups (one group_id, or one place on the sky), which are "
+            "never cut in two; expected many groups"
+        )
+    raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {why}")

@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 LISTED_ROWS = 100
 """Bad rows listed per reason; all are counted."""
 
+BYTES_OF_GALAXY = 4 * 32 * 32 * 5 + 128
+"""A stamp in float32, and about what its columns take."""
+
 
 @dataclass(frozen=True)
 class _Judged:
@@ -194,7 +197,7 @@ def _write(
         "moved": table.moved,
         "flags": facts.flags,
     }
-    with atomic_path(output_path) as partial:
+    with atomic_path(output_path, n_bytes=len(rows) * BYTES_OF_GALAXY) as partial:
         write_galaxies(
             partial,
             columns={name: values[rows] for name, values in columns.items()},

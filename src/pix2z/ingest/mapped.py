@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
+from pix2z.files import as_text
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, watch
 from pix2z.ingest.attributes import array_said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
@@ -122,7 +123,7 @@ def survey_of(
         path=Path(path),
         layout=layout,
         files=(RawFile(Path(path), n, others),),
-        source=said.source or Path(path).name,
+        source=said.source or as_text(Path(path).name),
         table=assemble(
             columns,
             n=n,

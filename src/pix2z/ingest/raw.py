@@ -4,6 +4,7 @@ A folder of files is read as one such survey, rows in the order of the files' na
 held, files are not: one file at a time is open, so any number can be merged.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
@@ -14,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.files import left_out_of
 from pix2z.imaging import BANDS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = ["RawFile", "RawSurvey", "RawTable", "concatenated", "open_merged"]
+
+LOG = logging.getLogger(__name__)
 
 LISTED_TEXTS = 3
 
@@ -90,7 +94,7 @@ class RawSurvey:
     files : every file with its number of rows, in the order of the rows.
     source : what the survey is, in the file's own words, else its name.
     converted : what was assumed of the pixels or done to them, in words: axes, bands, unit,
-        pixel scale, crop.
+        pixel scale, crop; of a folder also what in it was left out.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
     gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
@@ -141,6 +145,9 @@ def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -
             surveys.append(replace(survey, read_images=_closed))  # which holds headers in memory
             _check_alike(surveys[0], survey)
     first = surveys[0]
+    left_out = left_out_of(folder)
+    if left_out:
+        LOG.warning("%s: left out, not being files of galaxies: %s", folder, left_out)
     return replace(
         first,
         path=folder,
@@ -150,7 +157,8 @@ def _merged(folder: Path, members: Sequence[Sequence[Path]], open_one: Opener) -
         converted={
             name: _joined([s.converted[name] for s in surveys if name in s.converted])
             for name in dict.fromkeys(name for survey in surveys for name in survey.converted)
-        },
+        }
+        | ({"left out": left_out} if left_out else {}),
     )
 
 

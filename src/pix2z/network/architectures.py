@@ -7,10 +7,8 @@ digest.
 
 from typing import Any
 
-import keras
-from keras import layers
-
 from pix2z.config.networks import HybridConfig
+from pix2z.network.backend import keras, keras_defaults, layers
 from pix2z.network.layers import (
     AperturePhotometry,
     ForgetEbv,
@@ -40,6 +38,7 @@ def image_inputs() -> dict[str, keras.KerasTensor]:
     }
 
 
+@keras_defaults()
 def build_published_cnn(*, z_low: float, z_high: float, precision: str) -> keras.Model:
     """Build the published CNN: images / 255 -> redshift, the min-max scaling of z inside.
 
@@ -60,6 +59,7 @@ def build_published_cnn(*, z_low: float, z_high: float, precision: str) -> keras
     return keras.Model(inputs, layers.Reshape((), name="redshift")(x), name="published_cnn")
 
 
+@keras_defaults()
 def photometry_model() -> keras.Model:
     """Images and E(B-V) -> (features, mask), each (B, F): the frozen front of the hybrid."""
     inputs = image_inputs()
@@ -68,6 +68,7 @@ def photometry_model() -> keras.Model:
     return keras.Model(inputs, [features, mask], name="photometry")
 
 
+@keras_defaults()
 def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
     """In-network photometry beside a convolutional trunk -> logits over redshift bins, (B, K).
 

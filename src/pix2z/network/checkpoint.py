@@ -56,7 +56,8 @@ def fit_on_record(
 
 def save_state(path: Path, state: TrainingState) -> None:
     """Write the state; a kill at any moment leaves the former file or the new one."""
-    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+    n_bytes = sum(array.nbytes for array in (*state.variables, *state.best))
+    with atomic_path(path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         file.attrs["epoch"] = state.epoch
         file.attrs["history"] = json.dumps(state.history)
         for name, arrays in (("variables", state.variables), ("best", state.best)):

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from pix2z.config.networks import HybridConfig
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.files import atomic_path, file_digest
 from pix2z.network.architectures import build_published_cnn, hybrid_model
+from pix2z.network.backend import keras
 from pix2z.network.recipes import uncalibrated
 from pix2z.network.saved_json import (
     SCHEMA,
@@ -104,7 +104,8 @@ def fresh_model(
 
 def save_member(folder: Path, member: Member) -> None:
     """Write one member; estimator.json comes last, so that a folder with it is whole."""
-    with atomic_path(folder / "weights.weights.h5") as partial:
+    n_bytes = 4 * member.model.count_params()
+    with atomic_path(folder / "weights.weights.h5", n_bytes=n_bytes) as partial:
         member.model.save_weights(partial)
     description = {
         "schema": SCHEMA,

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.network.backend import keras
 from pix2z.network.estimator import Estimator, Member
 from pix2z.network.recipes import uncalibrated
 from pix2z.redshift_pdf.density import mix

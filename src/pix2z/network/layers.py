@@ -7,12 +7,11 @@ is absent; E(B-V) as (B,), NaN where unknown. What leaves is finite. The arithme
 
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from pix2z.dataset import photometry
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
+from pix2z.network.backend import keras, ops
 
 __all__ = [
     "AperturePhotometry",

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
@@ -13,6 +12,7 @@ from pix2z.dataset.batches import sequential_batches, training_batches
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.network.architectures import build_published_cnn, hybrid_model, photometry_model
+from pix2z.network.backend import keras
 from pix2z.network.training import Batch, Recipe, TrainingState, cosine_rate, fit
 from pix2z.redshift_pdf.density import density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid

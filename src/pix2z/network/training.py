@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import Pix2zError
+from pix2z.network.backend import keras
 
 __all__ = ["DivergedError", "Recipe", "StopTraining", "TrainingState", "cosine_rate", "fit"]
 

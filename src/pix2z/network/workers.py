@@ -126,8 +126,6 @@ def _begin(log: Any, level: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this one
     logging.getLogger().addHandler(QueueHandler(log))
     logging.getLogger().setLevel(level)
-    # Its warnings of retraced functions count every model of a study or pool as one.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,7 +1,6 @@
 """Files of spectra that were reconstructed from images, written as they come."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.spectrum import TemplateSearchConfig
-from pix2z.files import named_write_errors
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
@@ -86,27 +84,19 @@ def write_reconstructions(
     counts = FlagCounts(SPECTRUM_FLAG_MEANINGS)
     basis = Templates(network.rest_wavelength, network.rest_basis, non_negative=False)
     shifts = network.shifts
-    search = Search(shifts.z_min, shifts.z_max, **network.search.model_dump())
-    with ExitStack() as opened:
-        with named_write_errors(path):
-            writer = opened.enter_context(
-                spectrum_writer(
-                    path,
-                    shifts.wavelengths.values,
-                    n=n,
-                    unit=FLUX_UNIT,
-                    columns={**SPECTRUM_COLUMNS, **columns},
-                    spectra=("flux_error95",),
-                    basis=basis,
-                    search=search,
-                    attributes={"model_digest": network.digest, **attributes},
-                )
-            )
+    with spectrum_writer(
+        path,
+        shifts.wavelengths.values,
+        n=n,
+        unit=FLUX_UNIT,
+        columns={**SPECTRUM_COLUMNS, **columns},
+        spectra=("flux_error95",),
+        basis=basis,
+        search=Search(shifts.z_min, shifts.z_max, **network.search.model_dump()),
+        attributes={"model_digest": network.digest, **attributes},
+    ) as writer:
         for block in blocks:
-            with named_write_errors(path):
-                writer.append(**block)
+            writer.append(**block)
             counts.add(block["flags"])
             advance(len(block["flags"]))
-        with named_write_errors(path):
-            opened.close()
     return counts

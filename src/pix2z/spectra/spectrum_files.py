@@ -51,9 +51,6 @@ Dtypes = Mapping[str, DTypeLike]
 SEARCH_NUMBERS = ("degree", "n_templates", "n_pixels")
 """Attributes of redshift_range, fields of `Search`."""
 
-LEAST_BYTES = 1 << 20
-"""What a file of spectra has room for beside the flux, before it is begun."""
-
 
 @dataclass(frozen=True, eq=False)
 class SpectrumFile:
@@ -278,17 +275,17 @@ def spectrum_writer(
     if search is not None:
         arrays["redshift_range"] = search.z_min, search.z_max
     arrays["wavelength"] = values
-    with atomic_path(path) as partial:
-        with partial.open("wb") as whole:  # before HDF5 has anything to write at all
-            reserve(whole.fileno(), 4 * n * len(values) + LEAST_BYTES)
-        with h5py.File(partial, "w") as file:
-            file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array, track_times=False)
-            if search is not None:
-                numbers = {name: getattr(search, name) for name in SEARCH_NUMBERS}
-                file["redshift_range"].attrs.update(numbers)
-            names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
-            writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
-            yield writer
-            writer.finish()
+    with (
+        atomic_path(path, n_bytes=4 * n * len(values)) as partial,
+        h5py.File(partial, "w") as file,
+    ):
+        file.attrs.update({**(attributes or {}), "schema": SCHEMA, "unit": unit})
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, track_times=False)
+        if search is not None:
+            numbers = {name: getattr(search, name) for name in SEARCH_NUMBERS}
+            file["redshift_range"].attrs.update(numbers)
+        names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
+        writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
+        yield writer
+        writer.finish()

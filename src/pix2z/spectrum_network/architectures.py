@@ -4,12 +4,10 @@ Both give `flux` (B, L), relative to the r band. The physical decoder also gives
 over bins of ln(1 + z), and `variance` (B, L), what the width of that PDF leaves open of the flux.
 """
 
-import keras
-from keras import layers
-
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumConfig
 from pix2z.network.architectures import dense_layers, encoded, image_inputs, strided_convolutions
+from pix2z.network.backend import keras, keras_defaults, layers
 from pix2z.network.layers import ReflectMasked, ScalePixels
 from pix2z.spectrum_network.layers import ShiftedBasis
 from pix2z.spectrum_network.shifts import ShiftGrid
@@ -17,6 +15,7 @@ from pix2z.spectrum_network.shifts import ShiftGrid
 __all__ = ["fresh_spectrum_model", "training_model"]
 
 
+@keras_defaults()
 def fresh_spectrum_model(
     decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid
 ) -> keras.Model:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
+from pix2z.network.backend import keras
 from pix2z.network.saved_json import read_network, write_sealed
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
@@ -155,9 +155,13 @@ def save_spectrum_estimator(
 ) -> None:
     """Write weights and spectrum.json, which comes last: a folder with it is whole."""
     weights = folder / "weights.weights.h5"
-    with atomic_path(weights) as partial:
+    with atomic_path(weights, n_bytes=4 * estimator.model.count_params()) as partial:
         estimator.model.save_weights(partial)
-    with atomic_path(folder / BASIS) as partial, h5py.File(partial, "w") as file:
+    n_bytes = 8 * (estimator.rest_basis.size + estimator.rest_wavelength.size)
+    with (
+        atomic_path(folder / BASIS, n_bytes=n_bytes) as partial,
+        h5py.File(partial, "w") as file,
+    ):
         file.create_dataset("wavelength", data=estimator.rest_wavelength, track_times=False)
         file.create_dataset("flux", data=estimator.rest_basis, track_times=False)
     description = {

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import keras
-from keras import ops
 from scipy.fft import next_fast_len
 
+from pix2z.network.backend import keras, ops
 from pix2z.spectrum_network.shifts import shifted_length
 
 __all__ = ["ShiftedBasis"]

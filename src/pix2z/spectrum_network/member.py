@@ -1,11 +1,11 @@
 """The training of one network of a spectrum arm: what it starts from, and what it leaves."""
 
 import h5py
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.files import atomic_path, write_json
+from pix2z.network.backend import keras
 from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.recipes import feature_moments, output_batches
 from pix2z.network.training import TrainingState
@@ -118,7 +118,8 @@ def _write_unseen(part: Part, trained: keras.Model) -> None:
     """
     training, rows, done = part.training, part.unseen_rows, 0
     n, n_pixels = training.shifts.wavelengths.n, training.settings.boosting.n_pixels
-    with atomic_path(part.unseen_path) as partial, h5py.File(partial, "w") as file:
+    n_bytes = 4 * len(rows) * n_pixels
+    with atomic_path(part.unseen_path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         stored = file.create_dataset("flux", (len(rows), n_pixels), np.float32)
         batches = output_batches(trained, training.galaxies, rows, batch_size=INFERENCE_BATCH)
         for output, batch in batches:

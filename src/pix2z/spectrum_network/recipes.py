@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from pix2z.network.backend import keras, ops
 from pix2z.network.recipes import augmented_batches, output_batches
 from pix2z.network.training import Recipe, cosine_rate
 from pix2z.spectrum_network.architectures import training_model

@@ -1,28 +1,20 @@
 """What every stage does around its main: logging, and errors as one line with an exit code."""
 
 import logging
-import sys
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pix2z.errors import Pix2zError
+from pix2z import process
 
 __all__ = ["run"]
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's main; a Pix2zError becomes one line on stderr and its exit code.
-
-    Errors that are not ours keep their stack trace: they are defects, to be seen.
-    """
+    """Run a stage's main; what a person can mend becomes one line on stderr and its exit code."""
     _log_for_people()
-    try:
-        main()
-    except Pix2zError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
+    process.run(main)
 
 
 def _log_for_people() -> None:
@@ -34,6 +26,4 @@ def _log_for_people() -> None:
     else:
         layout = "%(asctime)s %(name)s: %(message)s"
         logging.basicConfig(level=logging.INFO, format=layout, datefmt="%H:%M:%S")
-    # Its warnings of retraced functions count every model of a study or pool as one.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("numexpr").setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from pix2z.files import read_json
+from pix2z.files import PARTIAL, read_json
 
 __all__ = [
     "WORKSPACE_CODE",
@@ -78,7 +78,7 @@ def output_digest(output: Path) -> str:
     listed = [
         {"md5": _md5(path.read_bytes()), "relpath": name}
         for name, path in sorted(files.items())
-        if path.is_file() and not path.name.startswith(".partial-")
+        if path.is_file() and not path.name.startswith(PARTIAL)
     ]
     return f"{_md5(json.dumps(listed, sort_keys=True).encode())}.dir"
 

@@ -14,10 +14,12 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
+from pix2z.files import is_alive
+from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
-from pix2z.tracking.store import Store, open_store, repository_root
+from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
 __all__ = ["end_abandoned", "live_curve"]
@@ -175,10 +177,4 @@ def _is_dead(run: Run) -> bool:
     tags = run.data.tags
     if tags.get(_HOST_TAG) != socket.gethostname() or not tags.get(_PID_TAG, "").isdigit():
         return False
-    try:
-        os.kill(int(tags[_PID_TAG]), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it lives, and is another user's
-        return False
-    return False
+    return not is_alive(int(tags[_PID_TAG]))

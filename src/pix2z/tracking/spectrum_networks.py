@@ -1,4 +1,4 @@
-"""Trained spectrum networks: found by name, and read from their files as what the store says.
+"""Trained spectrum networks, read from their files as what the store says.
 
 spectrum/models/ARM and the assessment in reports/spectrum.json become a `trainings.TrainedModel`: a
 single run with its learning curves, which owns a version of the registered model `pix2z-spectrum`.
@@ -28,7 +28,6 @@ __all__ = [
     "SPECTRUM_MODELS",
     "known_spectrum_models",
     "read_spectrum_network",
-    "resolve_spectrum_model",
 ]
 
 SPECTRUM_MODELS = "spectrum/models"
@@ -61,29 +60,8 @@ one; flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown, 8: eve
 16: no flux in r, the spectrum is relative to its mean there)."""
 
 
-def resolve_spectrum_model(spec: str, *, root: Path = Path()) -> Path:
-    """Return the folder that `spec` names, which `spectrum_network.estimator` loads.
-
-    Parameters
-    ----------
-    spec : the name of a spectrum arm (``full``: spectrum/models/full), or a folder with
-        spectrum.json.
-    root : folder with spectrum/models.
-
-    Raises
-    ------
-    InputError
-        Nothing of that name; the message lists what there is.
-    """
-    for folder in (root / SPECTRUM_MODELS / spec, root / spec, Path(spec)):
-        if spec and (folder / _SAVED).is_file():
-            return folder
-    expected = ", ".join([*known_spectrum_models(root), f"a folder with {_SAVED}"])
-    raise InputError(f"spectrum model {spec!r}: not found; expected one of {expected}")
-
-
 def known_spectrum_models(root: Path) -> list[str]:
-    """Names of the arms under spectrum/models that `resolve_spectrum_model` takes."""
+    """Names of the arms under spectrum/models that are whole."""
     return [path.parent.name for path in sorted((root / SPECTRUM_MODELS).glob(f"*/{_SAVED}"))]
 
 

@@ -23,7 +23,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path, text_digest
+from pix2z.files import atomic_path, cache_folder, text_digest
+from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.experiments import EXPERIMENTS, ensure_experiments
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "locked",
     "open_store",
     "reason",
-    "repository_root",
     "shown_uri",
     "tracking_uri",
 ]
@@ -58,23 +58,6 @@ class Store:
     def is_shared(self) -> bool:
         """Whether other machines may write to it too: it is no SQLite file."""
         return not self.uri.startswith(_SQLITE)
-
-
-def repository_root(start: Path | None = None) -> Path:
-    """Return `DVC_ROOT`, else the nearest folder from `start` upwards that holds the pipeline.
-
-    Raises
-    ------
-    InputError
-        Neither `start` nor a folder above it holds params.yaml and dvc.yaml.
-    """
-    if "DVC_ROOT" in os.environ:
-        return Path(os.environ["DVC_ROOT"]).resolve()
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
-            return folder
-    raise InputError(f"{here}: neither here nor above is a folder with params.yaml and dvc.yaml")
 
 
 def tracking_uri() -> str:
@@ -134,7 +117,7 @@ def existing_store() -> Iterator[Store]:
     uri = tracking_uri()
     if uri.startswith(_SQLITE) and not _sqlite_file(uri).is_file():
         raise InputError(
-            f"{_sqlite_file(uri)}: no such store of MLflow; run `make repro`, or set "
+            f"{_sqlite_file(uri)}: no such store of MLflow; run `dvc repro`, or set "
             "MLFLOW_TRACKING_URI"
         )
     _check_reachable(uri)
@@ -216,8 +199,7 @@ def _lock_file(uri: str) -> Path:
     if uri.startswith(_SQLITE):
         database = _sqlite_file(uri)
         return database.with_name(f"{database.name}.lock")
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "pix2z/locks" / f"{text_digest(shown_uri(uri))}.lock"
+    return cache_folder() / "locks" / f"{text_digest(shown_uri(uri))}.lock"
 
 
 def _make_sqlite(uri: str) -> None:

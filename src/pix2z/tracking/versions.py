@@ -1,46 +1,28 @@
-"""What a person calls a model -> a version in MLflow's registry, or the folder of its pool.
+"""Versions in MLflow's registry: read, found by what a person calls them, and listed.
 
-Every command finds models through this module. `find_version` looks a name up in the registry,
-`resolve_pool` among the folders here too. MLflow is imported only where the registry is asked, so
-that an arm in models/ is found at once.
+`model_names` finds models among the folders here too.
 """
 
-import os
-import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from pix2z.errors import InputError, IntegrityError, Pix2zError
-from pix2z.files import read_json, text_digest
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from pix2z.tracking.store import Store
-
 __all__ = [
     "CHAMPION",
-    "FINETUNED",
-    "MODELS",
-    "POOL_FILES",
     "PREVIOUS",
     "PRODUCTION",
     "SHOWN",
     "Version",
-    "download",
     "find_version",
     "listed_versions",
     "newest",
-    "pool_cache",
     "read_versions",
-    "resolve_pool",
     "with_alias",
 ]
 
@@ -50,20 +32,13 @@ PRODUCTION = "pix2z"
 CHAMPION, PREVIOUS = "champion", "previous"
 """Aliases of `PRODUCTION`: what is served, and what a rollback returns to."""
 
-MODELS, FINETUNED = "models", "finetuned"
-"""Folders of trained arms and of fine-tuned models, in the root of the repository."""
-
-POOL_FILES = "artifacts/pool"
-"""Folder of the pool among the files of a version."""
-
 SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_68", "coverage_95")
 """Metrics on the test galaxies of each version; those of versions of different test digests are of
 different galaxies."""
 
-_DIGESTS = ("pool_digest", "test_digest", "split_digest", "galaxies_digest", "base_pool_digest")
+_POOL = "pool_digest"
+_DIGESTS = (_POOL, "test_digest", "split_digest", "galaxies_digest", "base_pool_digest")
 _URI = "models:/"
-_IN_REGISTRY = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?(/\d+|@[^/]+)")
-_EXPECTED = f"a folder with pool.json, or {_URI}NAME/VERSION or {_URI}NAME@ALIAS of MLflow"
 _PAGE = 1000
 _RUNS_AT_ONCE = 100
 
@@ -93,7 +68,7 @@ class Version:
     @property
     def pool_digest(self) -> str:
         """Digest of its networks and their calibration."""
-        return self.tags["pool_digest"]
+        return self.tags[_POOL]
 
     @property
     def test_digest(self) -> str:
@@ -106,8 +81,8 @@ class Version:
         return self.tags.get("source", self.label)
 
 
-def read_versions(client: "MlflowClient") -> list[Version]:
-    """Every version that holds a pool, by name, the newest first."""
+def read_versions(client: "MlflowClient", *, digest_tag: str = _POOL) -> list[Version]:
+    """Every version that has a digest of this name, of a pool if none is said, newest first."""
     from mlflow.utils import get_results_from_paginated_fn
 
     def every(search: Any, matching: str) -> list[Any]:
@@ -126,7 +101,7 @@ def read_versions(client: "MlflowClient") -> list[Version]:
             tags=dict(version.tags),
             aliases=_aliases(aliases.get(version.name, {}), version.version),
         )
-        for version in every(client.search_model_versions, "tags.pool_digest LIKE '%'")
+        for version in every(client.search_model_versions, f"tags.{digest_tag} LIKE '%'")
     ]
     return sorted(versions, key=lambda version: (version.name, -version.number))
 
@@ -159,7 +134,7 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
     InputError
         There is none; the message says what there is.
     """
-    rest = spec.removeprefix(_URI).removeprefix(f"{FINETUNED}/")
+    rest = spec.removeprefix(_URI).removeprefix("finetuned/")
     if "@" in rest:
         name, _, alias = rest.rpartition("@")
         if rest == f"{PRODUCTION}@{CHAMPION}" and with_alias(versions, CHAMPION) is None:
@@ -172,6 +147,7 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
         name, _, number = rest.partition("/")
         model = _model(versions, name, spec)
         version = next((v for v in versions if v.label == f"{model}/{number}"), None)
+        version = newest(versions, model) if number == "latest" else version
     else:
         version = newest(versions, _model(versions, rest, spec))
     if version is None:
@@ -186,7 +162,7 @@ def _model(versions: Iterable[Version], name: str, spec: str) -> str:
     """Return the registered model that `name` stands for; `spec` is what the user wrote."""
     models = {version.name for version in versions}
     if not models:
-        raise InputError(f"model {spec!r}: no models are registered yet; run `make repro`")
+        raise InputError(f"model {spec!r}: no models are registered yet; run `dvc repro`")
     for model in (f"{PRODUCTION}-{name}", name):
         if model in models:
             return model
@@ -195,104 +171,6 @@ def _model(versions: Iterable[Version], name: str, spec: str) -> str:
         f"model {spec!r}: not registered; expected one of {', '.join(known)}, or a version as "
         f"{PRODUCTION}-{known[0] if known else 'full'}/1"
     )
-
-
-def resolve_pool(spec: str, *, root: Path = Path()) -> Path:
-    """Return the folder of the pool that `spec` names, for `network.estimator.load_pool`.
-
-    Parameters
-    ----------
-    spec : the name of an arm (``full``: models/full) or of a fine-tuned model (``myfield`` or
-        ``finetuned/myfield``), a folder with pool.json, or a version in MLflow's registry
-        (``models:/pix2z-full/3``, ``pix2z@champion``), which is downloaded once into `pool_cache`.
-    root : folder with models/ and finetuned/.
-
-    Raises
-    ------
-    InputError
-        Nothing of that name; the message lists what there is.
-    Pix2zError
-        The store of MLflow cannot be reached, or the pool is gone from it.
-    """
-    for folder in (root / MODELS / spec, root / FINETUNED / spec, root / spec, Path(spec)):
-        if spec and (folder / "pool.json").is_file():
-            return folder
-    if _IN_REGISTRY.fullmatch(spec):
-        return _registered_pool(spec)
-    models, finetuned = (sorted((root / at).glob("*/pool.json")) for at in (MODELS, FINETUNED))
-    known = [path.parent.name for path in models]
-    known += [f"{FINETUNED}/{path.parent.name}" for path in finetuned]
-    expected = ", ".join([*known, _EXPECTED])
-    raise InputError(f"model {spec!r}: not found; expected {'one of ' if known else ''}{expected}")
-
-
-def pool_cache() -> Path:
-    """Return where downloaded pools are kept: pix2z/pools in the user's folder of caches."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pix2z/pools"
-
-
-def _registered_pool(spec: str) -> Path:
-    """Download the pool of a registered version, unless the cache holds it by its digest."""
-    from pix2z.tracking.store import existing_store
-
-    with existing_store() as store:
-        version = find_version(read_versions(store.client), spec)
-        # A folder name, whatever the tag holds.
-        folder: Path = pool_cache() / text_digest(version.pool_digest)
-        if not (folder / "pool.json").is_file():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_name(f"{folder.name}.lock")):
-                _download_pool(store, version, folder)
-    if read_json(folder / "pool.json").get("digest") != version.pool_digest:
-        raise Pix2zError(f"{folder}: not the pool of {spec}; delete the folder and try again")
-    return folder
-
-
-def _download_pool(store: "Store", version: Version, folder: Path) -> None:
-    """Make `folder` the pool of a version, unless another process did so while this one waited."""
-    if (folder / "pool.json").is_file():
-        return
-    with TemporaryDirectory(dir=folder.parent, prefix=".partial-") as scratch:
-        pool = download(store, version, Path(scratch), part=POOL_FILES)
-        shutil.rmtree(folder, ignore_errors=True)  # without pool.json it is no pool
-        pool.replace(folder)
-
-
-def download(store: "Store", version: Version, folder: Path, *, part: str = "") -> Path:
-    """Copy the files of a version into `folder`, and return where they lie.
-
-    Weights are held against their digests when they are loaded: this needs no TensorFlow.
-
-    Parameters
-    ----------
-    part : `POOL_FILES`, or the whole model as MLflow saved it.
-
-    Raises
-    ------
-    IntegrityError
-        They are gone from the registry, or hold another pool than was registered.
-    """
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
-    from pix2z.tracking.store import reason
-
-    try:
-        model = store.client.get_model_version_download_uri(version.name, str(version.number))
-        source = f"{model}/{part}" if part else model
-        copied = Path(download_artifacts(source, dst_path=str(folder), tracking_uri=store.uri))
-        described = read_json((copied if part else copied / POOL_FILES) / "pool.json")
-    except (MlflowException, OSError, InputError) as error:
-        raise IntegrityError(
-            f"{version.label}: its artifacts are gone ({reason(error)})"
-        ) from error
-    digest = described.get("digest") if isinstance(described, dict) else None
-    if digest != version.pool_digest:
-        raise IntegrityError(
-            f"{version.label}: its files hold the pool {digest}, not {version.pool_digest}, which "
-            "was registered"
-        )
-    return copied
 
 
 def listed_versions(client: "MlflowClient") -> list[dict[str, Any]]:

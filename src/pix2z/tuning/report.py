@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -29,8 +30,9 @@ def write_study(folder: str | Path, result: StudyResult) -> None:
         "trials": [asdict(trial) for trial in result.trials],
     }
     write_json(folder / "trials.json", trials)
-    _plot_history(result.trials, result.best_trial, folder / "history.png")
-    _plot_importances(result.importances, folder / "importance.png")
+    with style.context("default"):  # of a user's matplotlibrc, nothing
+        _plot_history(result.trials, result.best_trial, folder / "history.png")
+        _plot_importances(result.importances, folder / "importance.png")
 
 
 def _plot_history(trials: Sequence[Trial], best_trial: int | None, path: Path) -> None:

@@ -35,6 +35,7 @@ def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
     assert "\npix2z-full/1:\n" in out
     assert "answers as predicted, whole and in order" in lines(out)["Served model"]
     assert "Promoted: pix2z-full/1 is now the champion, as pix2z/1." in out
+    assert f"after: export MLFLOW_TRACKING_URI=sqlite:///{world}/mlflow.db\n" in out
     assert champion() == "pix2z-full/1"
     (event,) = read_trail(open_store().client, world)
     assert event.reason == "lowest CRPS of 2 arms"
@@ -146,7 +147,7 @@ def test_missing_galaxies_are_one_line_and_exit_code_2(world, run, name, argumen
     code, out, err = run("promote", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {world / name}: no such file")
-    assert "`make repro`" in err
+    assert "`dvc repro`" in err
     assert err.count("\n") == 1
 
 
@@ -159,15 +160,13 @@ def test_nothing_registered_and_unknown_models_are_one_line(world, run, empty_da
     for command in ("promote", "models"):
         assert run(command)[::2] == (
             2,
-            "error: no models are registered yet; run `make repro`\n",
+            "error: no models are registered yet; run `dvc repro`\n",
         )
     (world / "mlflow.db").unlink()
     for command in ("promote", "models", "history", "rollback"):
         code, out, err = run(command)
         assert (code, out) == (2, "")
-        assert err.startswith(
-            f"error: {world}/mlflow.db: no such store of MLflow; run `make repro`"
-        )
+        assert err.startswith(f"error: {world}/mlflow.db: no such store of MLflow; run `dvc repro`")
         assert err.count("\n") == 1
     assert not (world / "mlflow.db").exists()
 

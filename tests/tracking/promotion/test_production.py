@@ -122,10 +122,11 @@ def test_what_did_not_pass_changes_nothing(store, root, promoted, decide, dump):
     assert dump() == before
 
 
-def test_a_refusal_names_the_first_lines_and_counts_the_rest(store, decide):
+def test_a_refusal_names_every_line_that_failed(store, decide):
     lines = tuple(Check("limits", name, "2", "at most 1", False) for name in "abcd")
     assert replace(decide(store, "full"), checks=lines).refusal == (
-        "pix2z-full/1 is refused: a: 2, expected at most 1; b: 2, expected at most 1; and 2 more"
+        "pix2z-full/1 is refused: a: 2, expected at most 1; b: 2, expected at most 1; "
+        "c: 2, expected at most 1; d: 2, expected at most 1"
     )
 
 

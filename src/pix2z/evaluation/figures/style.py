@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -73,7 +74,7 @@ def figure_file(path: str | Path, *, width: float, height: float) -> Iterator[Fi
 
     Nothing of time or software goes into the file: the same arrays give the same bytes.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.style.context(["default", _STYLE]):  # of a user's matplotlibrc, nothing
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

@@ -19,9 +19,6 @@ from pix2z.tracking.versions import Version
 
 __all__ = ["Decision", "Gate", "judge", "open_gate"]
 
-MOST_NAMED = 2
-"""Lines of the gate that a refusal gives in full; the table has them all."""
-
 _HELD_OUT = "here, not trained on"
 
 
@@ -72,10 +69,9 @@ class Decision:
 
     @property
     def refusal(self) -> str:
-        """The lines that failed, in one line: the first ones in full."""
-        failed = [check.sentence for check in self.checks if not check.passed]
-        more = [f"and {len(failed) - MOST_NAMED} more"] if len(failed) > MOST_NAMED else []
-        return f"{self.candidate.label} is refused: {'; '.join(failed[:MOST_NAMED] + more)}"
+        """The lines that failed, all of them, in one line."""
+        failed = "; ".join(check.sentence for check in self.checks if not check.passed)
+        return f"{self.candidate.label} is refused: {failed}"
 
 
 def judge(

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
+from pix2z.tracking.model_names import download
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
     Event,
@@ -27,11 +28,9 @@ from pix2z.tracking.promotion.trail import (
 from pix2z.tracking.store import Store, default_store, locked
 from pix2z.tracking.versions import (
     CHAMPION,
-    POOL_FILES,
     PREVIOUS,
     PRODUCTION,
     Version,
-    download,
     read_versions,
     with_alias,
 )
@@ -265,6 +264,6 @@ def _require_whole(store: Store, version: Version) -> None:
     """Raise RefusedError where the pool of a version is gone or not its own."""
     with TemporaryDirectory() as scratch:
         try:
-            download(store, version, Path(scratch), part=POOL_FILES)
+            download(store, version, Path(scratch), whole=False)
         except IntegrityError as error:
             raise RefusedError(f"{version.label} cannot be served: {error}") from error

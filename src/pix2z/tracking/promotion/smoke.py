@@ -21,10 +21,11 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.redshift_pdf.density import mean, median, quantiles
 from pix2z.redshift_pdf.predictions import select
+from pix2z.tracking.model_names import FINETUNED
 from pix2z.tracking.promotion.evidence import fetched_parts, part_chunks
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import FINETUNED, Version
+from pix2z.tracking.versions import Version
 
 __all__ = [
     "GALAXIES",
@@ -103,7 +104,7 @@ def read_held_out(galaxies: Path, split_path: Path) -> HeldOut:
         if not path.is_file():
             raise InputError(
                 f"{path}: no such file; versions are judged on the test galaxies in it: run "
-                "`make repro`, or `dvc pull` where somebody pushed it"
+                "`dvc repro`, or `dvc pull` where somebody pushed it"
             )
     split = read_split(split_path)
     with open_galaxies(galaxies) as file:

@@ -1,0 +1,86 @@
+"""What commands that take a trained model share: --model, its default, and --repo."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pix2z.cli.display import say
+
+if TYPE_CHECKING:
+    from pix2z.tracking.model_names import Kind
+
+__all__ = ["MODEL_HELP", "ModelOption", "RepoOption", "chosen_model", "in_repository"]
+
+MODEL_HELP = (
+    "An arm or a fine-tuned model as full, a folder of one, or a version as models:/pix2z-full/3 "
+    "or pix2z@champion."
+)
+
+
+def _known_names(incomplete: str) -> list[str]:
+    """Names of models here, for the shell to complete."""
+    from pix2z.tracking.checkout import models_home
+    from pix2z.tracking.model_names import POOLS
+
+    found = (models_home().glob(f"{at}/*/{POOLS.saved}") for at in POOLS.folders)
+    names = sorted(path.parent.name for paths in found for path in paths)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help=MODEL_HELP, show_default="the champion, else full", autocompletion=_known_names
+    ),
+]
+
+
+def _use(folder: Path | None) -> None:
+    if folder is not None:
+        from pix2z.tracking.checkout import use_repository
+
+        use_repository(folder)
+
+
+RepoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--repo",
+        callback=_use,
+        is_eager=True,
+        help="Checkout whose models and registry are meant.",
+        show_default="PIX2Z_HOME, else found upwards from here",
+    ),
+]
+
+
+def in_repository(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option --repo, which takes effect before the command runs."""
+
+    @wraps(command)
+    def run(*arguments: Any, repo: Path | None = None, **options: Any) -> None:  # noqa: ARG001
+        command(*arguments, **options)
+
+    signature = inspect.signature(command)
+    repo = inspect.Parameter(
+        "repo", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=RepoOption
+    )
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), repo]
+    )
+    return run
+
+
+def chosen_model(model: str | None, kind: "Kind") -> str:
+    """Return what --model says, else the model that is taken without it; that is said."""
+    if model is not None:
+        return model
+    from pix2z.tracking.model_names import default_model
+
+    name, words = default_model(kind)
+    say(words)
+    return name

@@ -1,0 +1,136 @@
+"""What a command or a stage does to its process: its surroundings, its signals, and how it ends."""
+
+import io
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from pix2z.errors import InputError, Pix2zError
+
+__all__ = ["ended_by_signals", "one_line_if_interrupted", "run"]
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""Exit codes after Ctrl-C, and where nobody reads stdout any more: 128 + SIGINT, + SIGPIPE."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a command or a stage; what a person can mend ends it with one line and an exit code.
+
+    That is what pix2z raises, and whatever library meets a file, a folder, a text or a terminal
+    that is not what it needs. Other errors keep their stack trace: they are defects, to be seen.
+    """
+    _open_closed_streams()
+    # A notebook hands the commands that it starts its own, which they may not have.
+    os.environ["MPLBACKEND"] = "agg"
+    try:
+        _check_folder()
+        _find_home()
+        with ended_by_signals():
+            try:
+                main()
+            finally:
+                sys.stdout.flush()
+    except Pix2zError as error:
+        _end(str(error), error.exit_code)
+    except BrokenPipeError as error:  # `| head` has what it wanted, but there are other pipes
+        _end("" if _nobody_reads_stdout() else _words(error), BROKEN_PIPE)
+    except (OSError, UnicodeError) as error:
+        _end(_words(error), InputError.exit_code)
+
+
+def _open_closed_streams() -> None:
+    """Let every stream take any text, and open those that a shell closed (``>&-``) on nothing.
+
+    Else the next file that is opened would have the number of stdout, and be printed into.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(
+            f"the current folder: {error.strerror}; change into one that exists"
+        ) from error
+
+
+def _find_home() -> None:
+    """Give a user without a home one, as in a container: astropy looks for settings in it."""
+    try:
+        Path.home()
+    except RuntimeError:
+        home = Path(gettempdir(), f"pix2z-{os.getuid()}")
+        home.mkdir(exist_ok=True)
+        os.environ["HOME"] = str(home)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let a batch system's SIGTERM, and a closed terminal, end the block as an error does.
+
+    What is half-written is removed then. Not where SIGHUP is ignored: `nohup` asks for that.
+    """
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, end)
+        for number in wanted
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def one_line_if_interrupted(what_is_kept: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C end the command with one line, which says what goes on from where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(f"interrupted: {what_is_kept()}", INTERRUPTED, begin="")
+
+
+def _nobody_reads_stdout() -> bool:
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    return bool(asked.poll(0))
+
+
+def _words(error: OSError | UnicodeError) -> str:
+    """Say what failed in one line: the file, if it is one, and why."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if error.filename is None:
+        return error.strerror
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
+
+
+def _end(words: str, exit_code: int, *, begin: str = "error: ") -> None:
+    """End the process with a line on stderr: these words, or that stdout took nothing."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again
+        words = words and f"stdout: cannot be written ({error.strerror})"
+    with suppress(OSError):
+        sys.stderr.write(f"{begin}{words}\n" if words else "")
+    sys.exit(exit_code)

@@ -1,0 +1,85 @@
+"""What is said of a table of redshifts, and drawn of it."""
+
+import numpy as np
+import pytest
+
+from pix2z.catalogue.figure import plot_overview
+from pix2z.catalogue.overview import Overview
+from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import redshifts, without_blank
+
+GRID = RedshiftGrid(0.0, 0.4, 400)
+
+
+def estimates(z, sigma, flags=0):
+    """Redshifts (n,) whose PDFs are normal distributions."""
+    z, sigma = (np.broadcast_to(value, len(z))[:, None] for value in (z, sigma))
+    density = np.exp(-((GRID.centres - z) ** 2) / (2 * sigma**2)) + 1e-12
+    density /= density.sum(axis=1, keepdims=True) * GRID.width
+    flags = np.broadcast_to(flags, len(z)).astype(np.int32)
+    return without_blank(redshifts(density, Temperature(1.0), grid=GRID, flags=flags))
+
+
+def overview_of(*blocks):
+    found = Overview(sum(map(len, blocks)), GRID)
+    start = 0
+    for block in blocks:
+        found.add(np.arange(start, start + len(block)), block)
+        start += len(block)
+    return found
+
+
+Z = np.full(100, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (
+            [estimates(Z, 0.01)],
+            "100 redshifts with a typical error of 0.0099 (half of the central 68 %); none is "
+            "doubtful.",
+        ),
+        (
+            [estimates(Z, 0.01), estimates(Z[:3], 0.07), estimates(Z[:2], 0.01, 9)],
+            "103 redshifts of 105 galaxies with a typical error of 0.0099 (half of the central "
+            "68 %); doubtful: 2 flagged (a band is absent: 2, every band is blank: 2), and 3 with "
+            "an error above 0.05 (1 + z).",
+        ),
+        (
+            [estimates(Z, 0.01, 4)],
+            "100 redshifts with a typical error of 0.0099 (half of the central 68 %); doubtful: "
+            "100 flagged (E(B-V) is unknown: 100). --ebv gives E(B-V), which the file has for n",
+        ),
+        ([estimates(Z[:2], 0.01, 8)], "None of 2 galaxies has a redshift: 2 flagged (every band"),
+    ],
+)
+def test_one_sentence_says_how_many_how_good_and_what_is_doubtful(blocks, words):
+    assert str(overview_of(*blocks)).startswith(words)
+
+
+def test_the_mean_pdf_is_how_galaxies_are_spread_and_blank_ones_count_nothing():
+    found = overview_of(estimates(np.array([0.1, 0.1, 0.3]), 0.01), estimates(Z[:5], 0.01, 8))
+    low, high = found.mean_density[:200], found.mean_density[200:]
+    assert low.sum() * GRID.width == pytest.approx(2 / 3, abs=1e-6)
+    assert high.sum() * GRID.width == pytest.approx(1 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 4, 1000])
+def test_the_pdfs_that_are_shown_come_from_all_over_the_file(n):
+    z = np.linspace(0.05, 0.35, n)
+    found = overview_of(estimates(z[: n // 2], 0.01), estimates(z[n // 2 :], 0.01))
+    assert len(found.shown) == min(n, 6)
+    assert {0, n - 1} <= found.shown.keys()
+    for row, density in found.shown.items():
+        assert GRID.centres[density.argmax()] == pytest.approx(z[row], abs=GRID.width)
+
+
+@pytest.mark.parametrize("case", ["known", "unknown", "blank", "beyond the grid"])
+def test_a_figure_is_drawn_of_anything(tmp_path, case):
+    found = overview_of(estimates(Z, 0.01, 8 if case == "blank" else 0))
+    z_spec = np.full(100, {"known": 0.21, "beyond the grid": 0.9}.get(case, np.nan))
+    for name in ("a.png", "b.png"):
+        plot_overview(found, z_spec, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

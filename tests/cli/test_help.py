@@ -1,0 +1,53 @@
+"""What ``pix2z -h`` says, in a terminal of 80 columns."""
+
+import shlex
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pix2z.cli import app
+
+GROUP = typer.main.get_command(app)
+COMMANDS = [*GROUP.commands, "fetch sdss", "fetch nersc"]
+
+
+def shown(*words):
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_commands_are_listed_in_groups_with_a_first_step():
+    text = shown("-h")
+    assert text == shown("--help")
+    panels = ["Your files: look, estimate, fetch", "Train", "Models that are registered"]
+    assert [text.index(panel) for panel in panels] == sorted(text.index(p) for p in panels)
+    assert "Begin with: pix2z inspect FILE, then pix2z predict FILE --out z.parquet" in text
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"fetch"}))
+def test_each_command_has_an_example_that_can_be_typed_and_fits(command):
+    text = shown(*command.split(), "-h")
+    (example,) = [line.strip() for line in text.splitlines() if "Example: " in line]
+    assert example.startswith(f"Example: pix2z {command} ")
+    assert max(map(len, text.splitlines())) <= 80
+    words = shlex.split(example.removeprefix("Example: pix2z "))
+    found = GROUP
+    for name in command.split():
+        found = found.commands[name]
+    found.make_context(command, words[len(command.split()) :])  # an unknown option would raise
+
+
+def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypatch):
+    assert "--install-completion" in shown("-h")
+    (tmp_path / "models/fuller").mkdir(parents=True)
+    (tmp_path / "models/fuller/pool.json").touch()
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "_PIX2Z_COMPLETE": "complete_bash",
+        "COMP_WORDS": "pix2z predict a.h5 --model fu",
+        "COMP_CWORD": "4",
+    }
+    done = CliRunner().invoke(app, [], prog_name="pix2z", env=environment)
+    assert done.output.split() == ["fuller"]

@@ -1,0 +1,162 @@
+"""How a process ends, seen from outside: its exit code and what it leaves on its streams."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+BEGIN = "import os, sys, time; from pathlib import Path; from pix2z.process import run\n"
+
+
+def command(main: str) -> list[str]:
+    return [sys.executable, "-c", f"{BEGIN}def main():\n    {main}\nrun(main)\n"]
+
+
+def in_shell(main: str, rest: str, **environment: str) -> tuple[int, str, str]:
+    """Run it with redirections as a shell makes them: exit code, stdout, stderr."""
+    line = f"{shlex.join(command(main))} {rest}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        capture_output=True,
+        env=os.environ | {"PYTHONUNBUFFERED": ""} | environment,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("main", "line"),
+    [
+        ("Path('there/not').read_text()", "there/not: No such file or directory"),
+        ("os.read(99, 1)", "Bad file descriptor"),
+        ("raise OSError('Unable to open\\n  the file')", "OSError: Unable to open the file"),
+        ("b'\\xff'.decode()", "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in .*"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_line(main, line):
+    code, out, err = in_shell(main.replace("\n", "\\n"), "")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"error: {line.removesuffix('.*')}")
+
+
+def test_a_defect_keeps_its_stack_trace():
+    code, _, err = in_shell("raise KeyError('specz')", "")
+    assert code == 1
+    assert "Traceback" in err
+
+
+def test_a_full_stdout_is_one_line():
+    full = "error: stdout: cannot be written (No space left on device)\n"
+    assert in_shell("print('a table')", "> /dev/full") == (2, "", full)
+    for main in ("print('a' * 100_000)", "print('a', flush=True)"):
+        code, out, err = in_shell(main, "> /dev/full")
+        assert (code, out) == (2, "")
+        assert err in (full, "error: No space left on device\n")
+    code, *said = in_shell("print('a')", "> /dev/full 2> /dev/full")
+    assert code != 0
+    assert said == ["", ""]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    for unbuffered in ("", "1"):
+        seen = in_shell(
+            "[print('a' * 80) for _ in range(10_000)]", "| head -n 1", PYTHONUNBUFFERED=unbuffered
+        )
+        assert seen == (141, "a" * 80 + "\n", "")
+    code, _, err = in_shell("raise BrokenPipeError(32, 'Broken pipe')", "| cat")
+    assert (code, err) == (141, "error: Broken pipe\n")
+
+
+def test_a_closed_stream_takes_no_file(tmp_path):
+    """The number of a closed stdout would else be that of the next file that is opened."""
+    path = tmp_path / "out.txt"
+    main = (
+        f"f = open({str(path)!r}, 'w'); print('words'); print('more', file=sys.stderr); f.close()"
+    )
+    out, err = "words\n", "more\n"
+    assert in_shell(main, ">&-") == (0, "", err)
+    assert in_shell(main, "2>&-") == (0, out, "")
+    assert in_shell(main, "<&-") == (0, out, err)
+    assert in_shell(main, "<&- >&- 2>&-") == (0, "", "")
+    assert path.read_text() == ""
+
+
+def test_any_text_can_be_said_in_any_terminal(tmp_path):
+    for encoding in ("latin-1", "ascii", "utf-8"):
+        code, out, err = in_shell("print('σ café \\udcff')", "", PYTHONIOENCODING=encoding)
+        assert (code, err) == (0, "")
+        assert out.endswith("\\udcff\n")
+    assert in_shell("print('σ')", "", PYTHONIOENCODING="latin-1") == (0, "\\u03c3\n", "")
+
+
+def test_a_deleted_folder_is_one_line(tmp_path):
+    (tmp_path / "gone").mkdir()
+    line = f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && {shlex.join(command('pass'))}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    said = "error: the current folder: No such file or directory; change into one that exists\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+WRITE_SLOWLY = """
+    from pix2z.files import atomic_path
+    with atomic_path("out.csv") as partial:
+        partial.write_text("half")
+        print("in the middle", flush=True)
+        time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_batch_system_or_a_closed_terminal_leaves_nothing_half_written(tmp_path, number):
+    process = subprocess.Popen(
+        [*command(WRITE_SLOWLY), "60"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "in the middle\n"
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nohup_is_not_ended_by_a_closed_terminal(tmp_path):
+    process = subprocess.Popen(
+        ["nohup", *command(WRITE_SLOWLY), "0.5"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "in the middle\n"
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 0
+    assert (tmp_path / "out.csv").read_text() == "half"
+
+
+def test_a_notebook_does_not_choose_how_figures_are_drawn():
+    """matplotlib refuses a backend that it does not know, whatever it shall draw."""
+    drawn = in_shell(
+        "import matplotlib.pyplot as plt; print(plt.get_backend())",
+        "",
+        MPLBACKEND="module://matplotlib_inline.nowhere",
+    )
+    assert drawn == (0, "agg\n", "")
+
+
+NOBODY = """
+    import pwd
+    def unknown(uid): raise KeyError(uid)
+    pwd.getpwuid = unknown
+    os.environ.pop("HOME")
+    import pix2z.process
+    pix2z.process.run(find)
+
+def find():
+    import astropy.units
+    print(Path.home().is_dir())
+"""
+
+
+def test_a_user_whom_the_system_does_not_know_has_a_home_all_the_same(tmp_path):
+    """Astropy cannot be imported without one."""
+    assert in_shell(NOBODY, "", TMPDIR=str(tmp_path)) == (0, "True\n", "")
