@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
@@ -17,7 +18,7 @@ from pix2z.errors import Pix2zError
 from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
-from pix2z.tracking.store import Store, open_store, repository_root
+from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
 __all__ = ["end_abandoned", "live_curve"]
@@ -122,7 +123,7 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
         run_name=name,
         tags={
             **tags,
-            **code_tags(repository_root()),
+            **code_tags(Path()),
             "kind": "training",
             **source_tags(tags["stage"]),
             LIVE_TAG: "true",
