@@ -40,6 +40,8 @@ def test_a_given_uri_wins_over_the_root(tmp_path, monkeypatch):
         ("sqlite:////a/mlflow.db", "sqlite:////a/mlflow.db"),
         ("postgresql://ann:secret@db:5432/mlflow", "postgresql://ann:***@db:5432/mlflow"),
         ("postgresql://db/m?user=ann&password=secret", "postgresql://db/m?user=ann"),
+        ("http://ann:secret@host:port?password=secret", "http://host:port"),
+        ("my-store://ann:secret@host", "my-store://host"),
     ],
 )
 def test_a_password_is_not_shown(uri, shown):

@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
@@ -124,7 +125,7 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
         run_name=name,
         tags={
             **tags,
-            **code_tags(repository_root()),
+            **code_tags(Path()),
             "kind": "training",
             **source_tags(tags["stage"]),
             LIVE_TAG: "true",

@@ -165,10 +165,14 @@ def running(model: Path, *, host: str, port: int, workers: int) -> Iterator[Serv
             log.join()
 
 
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+"""Loaded here: between fork and exec nothing may be that takes a lock."""
+
+
 def _end_with_parent() -> None:
     """Ask Linux to end the server where this process is killed and cannot do so itself."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _start(model: Path, host: str, port: int, workers: int) -> subprocess.Popen[str]:

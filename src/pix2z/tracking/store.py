@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import atomic_path, cache_folder, text_digest
@@ -71,8 +71,8 @@ def shown_uri(uri: str) -> str:
         return uri
     try:
         return make_url(uri).difference_update_query(["password"]).render_as_string()
-    except ValueError:  # a port that is no number
-        return f"{uri.partition('://')[0]}://{uri.rpartition('@')[2]}"
+    except (ValueError, ArgumentError):  # a port that is no number, a scheme that is no word
+        return f"{uri.partition('://')[0]}://{uri.rpartition('@')[2].partition('?')[0]}"
 
 
 def open_store() -> Store:

@@ -138,9 +138,8 @@ def _without_test_galaxies(digest: str) -> Check:
 def _without_predictions(gate: Gate, version: Version, error: Exception) -> str:
     """Say why a version has no predictions that can be read, and how it gets them."""
     return (
-        f"{error}; `dvc repro register` adds them where the pool is here with what it predicted; "
-        f"what it predicted, only a training writes; if the pool is not here, "
-        f"{way_back(gate.root, place(version))}"
+        f"{error}; `dvc repro register` adds them where the pool and its predictions, which only a "
+        f"training writes, are here; if they are not, {way_back(gate.root, place(version))}"
     )
 
 
