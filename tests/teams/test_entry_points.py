@@ -117,3 +117,23 @@ def test_purge_takes_all_that_git_is_told_to_ignore():
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     for line in (line for line in ignored if not line.startswith("!")):
         assert line.strip("/*") in recipe, line
+
+
+def test_reference_takes_the_reports_as_files_of_its_own(tmp_path):
+    """DVC's are write-protected, and links into its cache."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    names = ("report.md", "compare.json", "spectrum.json", "figures/a.png", "spectrum/b.png")
+    for run in ("first run", "second run"):
+        for name in names:
+            cached, report = tmp_path / "cache" / run / name, tmp_path / "reports" / name
+            for path in (cached, report):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            cached.write_text(run)
+            cached.chmod(0o444)
+            report.unlink(missing_ok=True)
+            report.symlink_to(cached)
+        subprocess.run(["make", "reference"], cwd=tmp_path, check=True, capture_output=True)
+    for path in (tmp_path / "docs/reference" / name for name in names):
+        assert (path.read_text(), path.is_symlink()) == ("second run", False)
+        assert path.stat().st_mode & 0o200

@@ -16,7 +16,6 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
 from pix2z.files import is_alive
-from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
