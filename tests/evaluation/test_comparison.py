@@ -47,7 +47,9 @@ def find(comparison, a, b, subset, metric):
 
 def test_the_layout_is_the_agreed_one(comparison):
     assert list(comparison) == ["test", "arms", "controls", "contrasts", "published_view"]
-    assert set(comparison["test"]) == {"digest", "n", "n_inside", "clip_window"}
+    assert set(comparison["test"]) == {
+        *("digest", "n", "n_inside", "clip_window", "outside_is_high")
+    }
     for entry in (*comparison["arms"].values(), *comparison["controls"].values()):
         assert set(entry) == {
             *("whole", "inside", "outside"),
