@@ -2,18 +2,22 @@
 
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
 import nbformat
 import numpy as np
 import pytest
+import typer
 import yaml
 from nbclient import NotebookClient
 
+from pix2z.cli import app
 from pix2z.cli.workspace import make_workspace, merge, preset_params
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
@@ -198,9 +202,36 @@ def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch)
 
     pictures = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
     assert len(pictures) == 2
-    said = "".join(out.get("text", "") for cell in code for out in cell.outputs)
+    said = texts(notebook)
     assert "galaxies: mean |dz|" in said
     assert "uJy" in said
+    assert_no_log(notebook)
+
+
+def texts(notebook) -> str:
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    return "".join(out.get("text", "") for out in outputs)
+
+
+def assert_no_log(notebook) -> None:
+    streams = {out.get("name", "") for cell in notebook.cells for out in cell.get("outputs", [])}
+    assert streams <= {"", "stdout"}
+    assert not re.search("tensorflow|oneDNN|cuda|WARNING", texts(notebook))
+
+
+def test_the_notebook_as_committed_holds_no_log_and_its_commands_can_be_pasted():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert_no_log(notebook)
+    assert texts(notebook)
+    words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    blocks = re.findall(r"^```\n(.*?)^```$", words, re.M | re.S)
+    assert blocks
+    for line in "".join(blocks).replace("\\\n", " ").splitlines():
+        program, name, *given = shlex.split(line)
+        assert program == "pix2z"
+        read = typer.main.get_command(app).commands[name].make_context(name, list(given))
+        mapping = [word for option, word in pairwise(given) if option == "-m"]
+        assert read.params["mapping"] == mapping  # nothing of the command was left on another line
 
 
 def write_nersc_file(path: Path, raw: Path) -> None:
