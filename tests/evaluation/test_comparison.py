@@ -85,7 +85,7 @@ def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
     assert null["p_holm"] > 0.05
     assert "no significant difference" in null["verdict"]
     outside = find(comparison, "full", "clipped", "outside", "mae")
-    assert outside["verdict"].startswith("High z only, n = ")
+    assert outside["verdict"].startswith("Outside the clip window, all at higher ")
     assert "full is better" in outside["verdict"]
 
 

@@ -96,7 +96,10 @@ def test_both_reports_say_the_same_and_hold_what_they_promise(reports, page, com
         assert (reports / link).is_file()
     assert page.count("data:image/png;base64,") == 9
     n_outside = comparison["test"]["n"] - comparison["test"]["n_inside"]
-    said = [f"High z only, n = {n_outside}.", "redshift outside the range"]
+    said = [
+        f"Outside the clip window, all at higher redshift, n = {n_outside}.",
+        "redshift outside the range",
+    ]
     said += [known.label for known in METRICS.values()]
     said += [entry["verdict"] for entry in comparison["contrasts"][:4]]
     shown = " ".join(unescape(page).split())

@@ -87,7 +87,7 @@ def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
     names = {
         "whole": "Whole test set",
         "inside": "Inside the clip window",
-        "outside": "High z only" if high_only else "Outside the clip window",
+        "outside": "Outside the clip window" + ", all at higher redshift" * high_only,
     }
     return f"{names[subset]}, n = {n:,}"
 
