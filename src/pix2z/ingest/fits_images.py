@@ -35,11 +35,15 @@ __all__ = ["galaxies_by_band", "open_fits", "shown_name"]
 NO_FLUX = frozenset(
     {"err", "error", "errors", "ivar", "invvar", "var", "variance", "rms", "sigma", "wht", "weight"}
     | {"mask", "dq", "maskbits", "bitmask", "psf", "model", "resid", "exp", "exptime", "nexp"}
+    | {"uncert", "uncertainty", "std", "stddev", "noise", "weights", "wt", "flag", "flags", "seg"}
 )
 """Words in the name of an HDU that holds no fluxes."""
 
 UNCHECKED_BYTES = 1 << 26
 """An image that claims to be no larger than this may be packed as it likes."""
+
+JOHNSON = frozenset({"b", "v"})
+"""Filters beside which R and I are not those of SDSS."""
 
 MOST_COMPRESSION = 4096
 """Claimed over stored bytes of a packed image."""
@@ -190,6 +194,13 @@ def _chosen(
     if len(planes) == 1 and len(planes[0].hdu.shape) > 2:
         return planes, False
     of_bands = [plane for plane in planes if plane.header.band]
+    for plane in planes:
+        filters = f"{plane.hdu.name} {plane.hdu.header.get('FILTER', '')}"
+        if not plane.header.band and JOHNSON & set(_words(filters)):
+            raise InputError(
+                f"{plane.header.name}: a filter of Johnson's; expected images in ugriz: "
+                "ingest.hdf5.images chooses by EXTNAME or number"
+            )
     bands = [plane.header.band for plane in of_bands]
     if of_bands and len(set(bands)) == len(bands) and (len(bands) > 1 or len(planes) == 1):
         return of_bands, True

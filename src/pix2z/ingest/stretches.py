@@ -49,8 +49,10 @@ def made_the_same(facts: StampStatistics) -> Iterator[str]:
     mean, total = (np.nansum(share * value, axis=1) for value in (facts.mean, power))
     of_bands = {"mean": facts.mean, "standard deviation": facts.sd, "sum of squares": power}
     of_stamps = {"mean": mean, "standard deviation": total - mean**2, "sum of squares": total}
+    if len(mean) == 1:
+        of_bands = {name: values.T for name, values in of_bands.items()}  # of one galaxy, compared
     for of, values in (("band", of_bands), ("stamp", of_stamps)):
-        if len(mean) < 2 or not (values["standard deviation"] > 0).any():
+        if not (values["standard deviation"] > 0).any():
             continue
         size = np.sqrt(values["sum of squares"])
         if np.nanmax(np.abs(values["mean"]) / size) < ALIKE:
