@@ -313,6 +313,7 @@ def test_each_band_may_have_its_number_for_masked_pixels(stored, tmp_path):
         ),
         (lambda s: [image(s, BUNIT="nmgy"), image(s, BUNIT="nmgy")], {}, "expected one cube"),
         (lambda s: [image(s, BUNIT="nmgy")], {"images": "DATA"}, "image 'DATA' is missing"),
+        (lambda s: [image(s, BUNIT="nmgy")], {"images": "images"}, "image 'images' is missing"),
     ],
 )
 def test_what_does_not_fit_is_one_line(stored, tmp_path, hdus, mapping, words):

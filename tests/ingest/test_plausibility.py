@@ -173,6 +173,18 @@ def test_other_surveys_pass(stamps, noise):
     assert problems(seen + sky * (noise if noise < 1 else noise - 1)) == ()
 
 
+def test_stars_and_faint_galaxies_seen_through_another_seeing_in_each_band_pass():
+    """As in SDSS, where g is blurred more than z: points look bluer around than in the middle."""
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[:32, :32] - 15.5
+    widths = np.array([1.6, 1.5, 1.4, 1.25, 1.2])  # pixels, sigma
+    spread = np.exp(-(x**2 + y**2)[..., None] / (2 * widths**2)) / (2 * np.pi * widths**2)
+    points = spread * np.array([0.2, 0.6, 1.0, 1.2, 1.4]) * SKY_SIGMA[2]
+    for flux in (1e3, 1e4, 1e5):
+        sky = rng.normal(size=(60, 32, 32, 5)) * SKY_SIGMA
+        assert problems(flux * rng.uniform(0.5, 2, (60, 1, 1, 1)) * points + sky) == ()
+
+
 def test_rounded_pixels_pass(stamps):
     for rounded in (np.round(stamps, 3), stamps.astype(np.float16)):
         assert problems(rounded) == ()

@@ -106,7 +106,7 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
     with ExitStack() as stack:
         with reading_fits(path, "images"):
             files = {one: stack.enter_context(opened_fits(one)) for one in paths}
-            planes = [plane for one in paths for plane in _planes(one, files[one], mapping.images)]
+            planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
             chosen, by_band = _chosen(path, planes, mapping)
             images = _stacked(path, chosen, by_band=by_band)
             named = by_band and all(plane.header.band for plane in chosen)
@@ -141,8 +141,9 @@ def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tup
     )
 
 
-def _planes(path: Path, hdus: fits.HDUList, key: str) -> list[_Plane]:
-    """Return the images of a file that `key` names, or where none is named so all with fluxes."""
+def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane]:
+    """Return the images of a file that are named in `mapping`, else all with fluxes."""
+    key, is_given = mapping.images, "images" in mapping.model_fields_set
     found: list[tuple[str, Image]] = []
     named: list[tuple[str, Image]] = []
     for number, hdu in enumerate(hdus):
@@ -150,7 +151,7 @@ def _planes(path: Path, hdus: fits.HDUList, key: str) -> list[_Plane]:
             found.append((shown_name(number, hdu), hdu))
             if key.lower() in (hdu.name.lower(), str(number)):
                 named.append(found[-1])
-    if not named and key != Hdf5Mapping().images:
+    if not named and is_given:
         raise InputError(f"{path}: image {key!r} is missing; the file has {_listed(found)}")
     fluxes = [(name, hdu) for name, hdu in found if not NO_FLUX & set(_words(name))]
     if not (named or fluxes):

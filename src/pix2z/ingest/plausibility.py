@@ -87,7 +87,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     if n >= FEWEST:
         band = _reference_band(facts)
         problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
-        problems += [] if problems else [*stretched(facts)]
+        problems += [] if problems else [*stretched(facts, band)]
         problems += [] if problems else [*rescaled(facts, band)]
     return tuple(problems)
 
