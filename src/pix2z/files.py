@@ -165,7 +165,9 @@ def named_write_errors(path: str | Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if not _is_of_writing(error, path):
             raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        told = re.search(r"errno = (\d+)", str(error))  # by HDF5, among much else
+        number = int(told[1]) if told else getattr(error, "errno", None)
+        reason = os.strerror(number) if number else " ".join(str(error).split())
         raise InputError(f"{path}: cannot be written ({reason})") from error
 
 
