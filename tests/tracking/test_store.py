@@ -244,6 +244,15 @@ def test_what_is_no_address_of_a_store_is_not_called_out_of_reach(monkeypatch, u
     assert re.match(words, opened_error(InputError))
 
 
+def test_a_folder_whose_name_is_no_text_holds_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    for opened in (open_store, lambda: existing_store().__enter__()):
+        with pytest.raises(
+            InputError, match=r"/caf\\xe9/mlflow.db: MLflow's store cannot be where"
+        ):
+            opened()
+
+
 def test_what_fails_within_is_one_line(root):
     def fail():
         with existing_store():

@@ -51,7 +51,8 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
         (folder / MARKER).write_text(f"{preset}\n", encoding="utf-8")
     write_json(folder / WORKSPACE_CODE, {**code_tags(root), "workspace_preset": preset})
     for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copy2(root / name, folder / name)
+        with atomic_path(folder / name) as partial:
+            shutil.copy2(root / name, partial)
     shutil.rmtree(folder / "src", ignore_errors=True)
     try:
         shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))

@@ -23,7 +23,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path, cache_folder, text_digest
+from pix2z.files import as_text, atomic_path, cache_folder, text_digest
 from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.experiments import EXPERIMENTS, ensure_experiments
 
@@ -64,8 +64,17 @@ class Store:
 
 
 def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+    """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository.
+
+    Raises
+    ------
+    InputError
+        It is no text, as databases want it: bytes of a folder's name are no UTF-8.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+    if uri != as_text(uri):
+        raise InputError(f"{as_text(uri)}: MLflow's store cannot be where a name is no UTF-8")
+    return uri
 
 
 def shown_uri(uri: str) -> str:
