@@ -12,12 +12,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from pix2z.cli.reading import read_mapping
+from pix2z.cli.reading import open_images, read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
 from pix2z.imaging import SKY_SIGMA
 from pix2z.ingest.galaxies import ingest
+from tests import conftest
 from tests.cli.conftest import write_hdf5
 
 N = 100
@@ -147,6 +148,31 @@ def test_problems_are_listed(inspect, galaxies, write):
     assert "1 of 100 rows: redshift is not finite" in said
     assert "2 of 100 rows: redshift outside [0, 0.4)" in said
     assert "2 of 100 rows: object id seen before" in said  # rows 3 and 4; 0 to 2 are bad already
+
+
+@pytest.mark.parametrize("times", [6, 0.1])
+def test_the_noise_of_another_survey_is_named_with_figures_and_refuses_nothing(
+    inspect, write, galaxies, monkeypatch, times
+):
+    monkeypatch.setattr(conftest, "SKY", times * np.array(SKY_SIGMA, np.float32))
+    stamps = conftest.artificial_stamps(galaxies["specz_redshift"], seed=3)
+    path = write({"images": stamps.transpose(0, 3, 1, 2)})
+    code, said, errors = inspect(path)
+    assert (code, errors) == (0, "")
+    assert "No problem found" not in said
+    found = re.search(
+        r"the sky noise in u g r i z is (\S+), (\S+), (\S+), (\S+), (\S+) times that of SDSS, "
+        r"whose noise the models are trained on \(r: (\S+) for 0.027 nanomaggies per pixel\): "
+        r"fine-tune one on such galaxies with redshifts \(pix2z finetune\)",
+        " ".join(said.split()),
+    )
+    *ratios, r_noise = map(float, found.groups())
+    np.testing.assert_allclose(ratios, times, rtol=0.1)
+    np.testing.assert_allclose(r_noise, times * 0.027, rtol=0.1)
+    with open_images(
+        path, layout=None, params=None, mapping=None, ebv=None, check=True, verb="predicts"
+    ) as (survey, _):
+        assert len(survey.table) == N
 
 
 def test_what_ingest_cannot_or_need_not_read_has_no_params_lines(

@@ -109,6 +109,28 @@ def test_an_unknown_preset_is_named_and_makes_nothing(root, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("dvc.yaml", r"new/dvc\.yaml: cannot be written \(No space left on device\)$"),
+        ("code.py", r"new/src/pix2z/code\.py: cannot be copied \(.*No space left on device.*\)$"),
+    ],
+)
+def test_a_copy_that_finds_no_room_is_one_line_that_names_it(
+    root, tmp_path, monkeypatch, file, words
+):
+    def full(source, copy, **_):
+        if Path(source).name == file:
+            raise OSError(28, "No space left on device", str(source), None, str(copy))
+
+    monkeypatch.setattr("shutil.copystat", full)
+    with pytest.raises(InputError, match=words):
+        make_workspace(root, tmp_path / "new", preset="small")
+    monkeypatch.undo()
+    make_workspace(root, tmp_path / "new", preset="small")
+    assert (tmp_path / "new/src/pix2z/code.py").is_file()
+
+
 def test_a_workspace_makes_no_workspaces(root, tmp_path):
     make_workspace(root, tmp_path / "small", preset="small")
     with pytest.raises(InputError, match="small: is a workspace itself; make another in its check"):

@@ -179,6 +179,6 @@ def test_a_file_that_says_both_air_and_vacuum_is_refused(path):
 def test_another_schema_is_named(path):
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = "pix2z-spectra 2"
-    said = "schema 'pix2z-spectra 1'; received 'pix2z-spectra 2'"
+    said = r"schema 'pix2z-spectra 1'\); received schema 'pix2z-spectra 2'"
     with pytest.raises(InputError, match=said), open_spectra(path):
         pass

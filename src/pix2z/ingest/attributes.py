@@ -4,7 +4,6 @@ In HDF5 it stands in attributes of the images, of their group and of the file, i
 the images, and in small datasets beside them; in an npz in small arrays. `said` knows the names.
 """
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
+from pix2z.ingest.npz import open_zip
 from pix2z.said.claims import Claim, Said, claims_in
 from pix2z.said.names import what_is_called
 
@@ -79,7 +79,7 @@ def array_said(array: h5py.Dataset, path: str | Path, what: str) -> Said:
 def read_members(path: str | Path) -> Said:
     """Read what small arrays of an npz say of it."""
     held: dict[str, Any] = {}
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive, reading(path):
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             if what_is_called(name) is None:

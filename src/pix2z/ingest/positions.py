@@ -34,8 +34,8 @@ def position_problems(table: RawTable) -> Iterator[str]:
         return
     where = table.origin["position"]
     advice = (
-        "the attribute 'unit' of the columns can say which (hourangle, rad, deg), or -m ra=null "
-        "-m dec=null leaves them unread"
+        "their unit (attribute 'unit' in HDF5, TUNIT in FITS) can say which (hourangle, rad, deg), "
+        "or -m ra=null -m dec=null leaves them unread"
     )
     if np.ptp(ra) == 0:
         yield f"positions ({where}): the right ascension of all {len(ra)} is {ra[0]:g}; {advice}"

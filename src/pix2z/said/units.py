@@ -108,7 +108,7 @@ def flux_of(
     )
     if factors is None:
         if assumed:
-            return (1.0,), "assumed nanomaggy: no attribute 'unit'"
+            return (1.0,), "assumed nanomaggy: the file names no unit"
         raise InputError(
             f"{path}: the unit of the images is not known: give ingest.hdf5.unit, such as "
             "nanomaggy or nJy, or ingest.hdf5.zero_point, the AB magnitude of a flux of 1"
