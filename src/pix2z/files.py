@@ -163,7 +163,8 @@ def named_write_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if not _is_of_writing(error, path):
+        is_partial = Path(path).name.startswith(PARTIAL)  # of a writer that names its own file
+        if is_partial or not _is_of_writing(error, path):
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"{path}: cannot be written ({reason})") from error
