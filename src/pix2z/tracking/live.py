@@ -9,14 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pix2z.errors import Pix2zError
 from pix2z.files import is_alive
-from pix2z.tracking.checkout import repository_root
+from pix2z.tracking.checkout import models_home
 from pix2z.tracking.commits import code_tags
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
@@ -125,7 +124,7 @@ def _live_run(store: Store, experiment_id: str, name: str, tags: Mapping[str, st
         run_name=name,
         tags={
             **tags,
-            **code_tags(Path()),
+            **code_tags(models_home()),
             "kind": "training",
             **source_tags(tags["stage"]),
             LIVE_TAG: "true",
