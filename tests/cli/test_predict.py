@@ -85,11 +85,8 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     ("factor", "order", "attributes", "options"),
     [
         (3.631, 1, {"BUNIT": "uJy"}, ()),
-        (3.631, 1, {}, ("-m", "unit=uJy")),
-        (10.0, 1, {}, ("-m", "zero_point=25", "--layout", "sdss32")),
-        (4.0, 1, {"scale_factor": 0.25}, ()),
-        (1.0, -1, {"bands": "zirgu"}, ()),
-        (1.0, -1, {}, ("-m", "bands=zirgu")),
+        (14.524, -1, {"scale_factor": 0.25, "bands": "zirgu"}, ("-m", "unit=uJy")),
+        (10.0, -1, {}, ("-m", "zero_point=25", "-m", "bands=zirgu", "--layout", "sdss32")),
     ],
 )
 def test_units_and_bands_said_or_given_change_no_redshift(
