@@ -22,18 +22,18 @@ from pix2z.network.workers import side_by_side
 def settings(_):
     from pix2z.network.backend import keras, ops
     assert ops.sum([1.0, 2.0]) == 3
-    config = keras.config
-    return config.backend(), config.floatx(), config.image_data_format(), config.epsilon()
+    config, theirs = keras.config, (os.environ["KERAS_BACKEND"], "KERAS_HOME" in os.environ)
+    ours = config.backend(), config.floatx(), config.image_data_format(), config.epsilon()
+    return *ours, *theirs
 
 if __name__ == "__main__":
     with side_by_side(2) as run:
-        print(settings(0), *run(settings, range(2)), sep="\\n")
-    print(os.environ["KERAS_BACKEND"], "KERAS_HOME" in os.environ)
+        print(*run(settings, range(1)))
 """
 
 
 def test_settings_of_others_are_left_out_and_alone_and_nothing_is_written(tmp_path):
-    """Neither here nor in processes that train."""
+    """In a process that trains, which is imported as a command is."""
     (tmp_path / ".keras").mkdir()
     config = {"backend": "jax", "floatx": "float64", "image_data_format": "channels_first"}
     (tmp_path / ".keras/keras.json").write_text(json.dumps({**config, "epsilon": 0.1}))
@@ -44,8 +44,8 @@ def test_settings_of_others_are_left_out_and_alone_and_nothing_is_written(tmp_pa
     done = subprocess.run(
         [sys.executable, "theirs.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    ours = "('tensorflow', 'float32', 'channels_last', 1e-07)\n"
-    assert (done.stderr, done.stdout) == ("", 3 * ours + "torch False\n")
+    said = "('tensorflow', 'float32', 'channels_last', 1e-07, 'torch', False)\n"
+    assert (done.stderr, done.stdout) == ("", said)
 
 
 @pytest.fixture
