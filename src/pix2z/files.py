@@ -167,7 +167,8 @@ def named_write_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if not _is_of_writing(error, path):
+        is_partial = Path(path).name.startswith(PARTIAL)  # of a writer that names its own file
+        if is_partial or not _is_of_writing(error, path):
             raise
         told = re.search(r"errno = (\d+)", str(error))  # by HDF5, among much else
         number = int(told[1]) if told else getattr(error, "errno", None)

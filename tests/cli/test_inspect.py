@@ -271,11 +271,16 @@ def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
         ),
         ("mine.npz", ("-m", "images=stamps", "-m", "unit=nmgy"), ["layout npz, 40 galaxies"]),
         ("arrays/stamps.npy", ("-m", "unit=nmgy"), ["layout npy, 40 galaxies"]),
+        (
+            "sdss32.h5",
+            ("-m", "unit=uJy", "-m", "bands=zirgu"),
+            ["layout sdss32, 40 galaxies", "uJy: times 0.275406", "read as z i r g u"],
+        ),
         ("mine.npz", (), ["No layout fits: ", "--layout npz -m unit=nanomaggy -m images=stamps"]),
         ("arrays/stamps.npy", (), ["No layout fits: ", "stamps  (40, 5, 32, 32)"]),
     ],
 )
-def test_other_files_than_hdf5_are_told_of(images_folder, pix2z_in, name, options, words):
+def test_what_is_read_in_every_layout_is_told(images_folder, pix2z_in, name, options, words):
     code, said, errors = pix2z_in(images_folder, "inspect", name, *options)
     assert (code, errors) == (0, "")
     for one in words:

@@ -137,6 +137,20 @@ def test_a_workspace_makes_no_workspaces(root, tmp_path):
         make_workspace(tmp_path / "small", tmp_path / "other", preset="small")
 
 
+def test_a_killed_run_leaves_nothing_that_dvc_takes_for_a_project(root, tmp_path, monkeypatch):
+    write = Path.write_text
+
+    def killed_at_the_end(path, *content, **options):
+        if path.name.endswith("config"):
+            raise KeyboardInterrupt
+        return write(path, *content, **options)
+
+    monkeypatch.setattr(Path, "write_text", killed_at_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        make_workspace(root, tmp_path / "small", preset="small")
+    assert not (tmp_path / "small/.dvc/config").exists()
+
+
 @pytest.mark.parametrize("half_made", [(), ("config",), ("config", "tmp/lock", "cache/files")])
 def test_a_half_made_dvc_project_is_made_whole_and_keeps_its_cache(root, tmp_path, half_made):
     folder = tmp_path / "small"

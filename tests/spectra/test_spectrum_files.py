@@ -150,12 +150,9 @@ def test_a_search_that_makes_no_sense_is_named(path, change, said):
     [
         ({}, {"unit": "Angstrom (air)"}),
         ({}, {"medium": np.bytes_("AIR")}),
-        ({}, {"CTYPE1": "AWAV-LOG"}),
-        ({}, {"air": True}),
         ({}, {"vacuum": np.array([0])}),
         ({"AIRORVAC": "air"}, {}),
         ({"wavelength": "air"}, {"unit": "Angstrom"}),
-        ({"VACUUM": "F"}, {}),
     ],
 )
 def test_wavelengths_that_the_file_says_are_in_air_are_converted(path, of_file, of_wavelength):

@@ -105,9 +105,9 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
 def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
-        images = clean_images(survey.read_images(rows.start, rows.stop))
+        images = survey.read_images(rows.start, rows.stop)
         numbers = np.arange(rows.start, rows.stop)
-        blocks.append(measured_stamps(images))
+        blocks.append(measured_stamps(clean_images(images)))
         repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)
     return concatenated(blocks), repeated
 
