@@ -39,6 +39,8 @@ def reading_fits(path: str | Path, what: str) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Of a file that was cut, what is left of it would be read.
+        warnings.filterwarnings("error", "(?s).*(may have been truncated|the file is corrupted)")
         try:
             yield
         except Pix2zError:

@@ -46,7 +46,7 @@ def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
     assert len(np.unique(relative[:, 60])) == N  # else any order of rows would pass
     np.testing.assert_array_equal(found["object_id"], galaxies["object_id"])
     np.testing.assert_allclose(found["ebv"], galaxies["ebv"], rtol=1e-6)
-    np.testing.assert_array_equal(found["flags"], np.where(np.arange(N) == 3, 2, 0))
+    np.testing.assert_array_equal(found["pix2z_flags"], np.where(np.arange(N) == 3, 2, 0))
     assert (found["flux_error95"] > found["flux_error"]).all()
     assert attributes["model_digest"] == network.digest
     assert attributes["arm"] == "full"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 import sys
@@ -40,6 +41,30 @@ def compare(finished) -> dict:
 def test_nothing_half_written_is_left(finished):
     left = [p for p in finished.folder.rglob("*partial-*") if ".dvc" not in p.parts]
     assert left == []
+
+
+def test_git_is_told_of_the_lock_and_of_one_flat_file_of_metrics(finished, compare, tmp_path):
+    """All else that a run writes is in DVC's cache."""
+    git = ("git", f"--git-dir={tmp_path / 'git'}", f"--work-tree={finished.folder}")
+    finished.run(*git, "init", "-q")
+    ignoring = ("-c", f"core.excludesFile={ROOT / '.gitignore'}")
+    seen = finished.run(*git, *ignoring, "status", "--porcelain", "-uall").splitlines()
+    copied = ("src/", ".dvc", ".pix2z-workspace", "dvc.yaml", "params.yaml", "killed.log")
+    written = {line[3:] for line in seen if not line[3:].startswith(copied)}
+    assert written == {"dvc.lock", "reports/metrics.json"}
+
+    shown = json.loads(finished.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert list(shown) == ["reports/metrics.json"]
+    values = shown["reports/metrics.json"]["data"]
+    arms = [*ARMS, "trees", "knn", "trainz"]
+    metrics = ("crps", "mae", "nmad", "outlier_005", "coverage_95")
+    of_spectra = [f"spectrum.{arm}" for arm in (*SPECTRUM_ARMS, "mean_spectrum")]
+    assert list(values) == [
+        *(f"{arm}.{metric}" for arm in arms for metric in metrics),
+        *(f"{arm}.{m}" for arm in of_spectra for m in ("mae", "coverage_68", "coverage_95")),
+    ]
+    full = compare["arms"]["full"]["whole"]["crps"]["value"]
+    assert values["full.crps"] == pytest.approx(full, abs=1e-6)
 
 
 def test_the_killed_training_has_the_weights_of_an_uninterrupted_one(finished, tmp_path):
@@ -183,6 +208,20 @@ def test_a_damaged_input_is_one_line_and_exit_code_2(finished, tmp_path, damage,
     assert len(output.strip().splitlines()) == 1
 
 
+def test_the_committed_notebook_holds_no_log_in_any_cell_and_its_commands_can_be_pasted():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    assert {out.get("name", "") for out in outputs} == {"", "stdout"}
+    said = "".join(out.get("text", "") for out in outputs)
+    assert "galaxies: mean |dz|" in said
+    assert not re.search("tensorflow|oneDNN|cuda|warning", said, re.IGNORECASE)
+    words = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    commands = re.findall(r"^```\n(.*?)^```$", words, re.MULTILINE | re.DOTALL)
+    typed = [shlex.split(command.replace("\\\n", " ")) for command in commands]
+    assert [words[:2] for words in typed] == [["pix2z", "predict"]]
+    assert not [word for words in typed for word in words if not word.strip("\\\n ")]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch):
     for name in ("PATH", "TF_CPP_MIN_LOG_LEVEL"):
@@ -201,10 +240,11 @@ def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch)
     said = "".join(out.get("text", "") for cell in code for out in cell.outputs)
     assert "galaxies: mean |dz|" in said
     assert "uJy" in said
+    assert [out for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
 
 
 def write_nersc_file(path: Path, raw: Path) -> None:
-    """Semi-real stamps in the middle of 107 x 107 pixels of sky, with the keys of NERSC's file."""
+    """Semi-real stamps in 107 x 107 pixels of sky, masked ones 0, with the keys of NERSC's file."""
     rng = np.random.default_rng(7)
     with h5py.File(raw) as real, h5py.File(path, "w") as file:
         unmoved = np.flatnonzero(real["truth/moved"][...] == 0)

@@ -97,16 +97,22 @@ def test_both_forms_get_the_answers_of_the_estimator(post, estimator):
     ):
         status, content = post(asked)
         assert status == 200, content
-        assert column(content, "flags") == [0, 4, 0]
+        assert column(content, "pix2z_flags") == [0, 4, 0]
         np.testing.assert_allclose(column(content, "z_median"), expected.z_median, rtol=1e-5)
         np.testing.assert_allclose(column(content, "z_err95_low"), expected.err95_low, rtol=1e-5)
         assert "pdf" not in content["predictions"][0]
 
 
 FAULTS = [
-    ({"inputs": IMAGES[:1, :16].tolist()}, "images has shape (1, 16, 32, 5); expected"),
+    (
+        {"inputs": IMAGES[:1, :16].tolist()},
+        "images: expected shape (N, 32, 32, 5); received (1, 16, 32, 5)",
+    ),
     ({"inputs": [[[["a"] * 5] * 32] * 32]}, "images has text in it; expected numbers"),
-    ({"inputs": text_of(IMAGES[:2]), "params": {"ebv": [1]}}, "ebv has shape (1,)"),
+    (
+        {"inputs": text_of(IMAGES[:2]), "params": {"ebv": [1]}},
+        "ebv: expected shape (2,); received (1,)",
+    ),
 ]
 
 
