@@ -181,8 +181,8 @@ def _is_of_writing(error: OSError | RuntimeError, path: str | Path) -> bool:
     if not isinstance(error, OSError):
         return "errno" in str(error)  # HDF5, where a disk is full
     name = error.filename2 or error.filename  # of a copy, the second
-    if name is None:
-        return True
+    if name is None:  # of a system's call, or told by HDF5 in its text
+        return error.errno is not None or "errno" in str(error)
     other, final = Path(os.fsdecode(name)), destination(path)
     return other.name.startswith(PARTIAL) or other in (Path(path), final, *final.parents)
 
