@@ -1,13 +1,16 @@
 """What is said of a table of redshifts, and drawn of it."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from pix2z.catalogue.figure import plot_overview
 from pix2z.catalogue.overview import Overview
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import redshifts, without_blank
+from pix2z.redshift_pdf.redshifts import redshifts
 
 GRID = RedshiftGrid(0.0, 0.4, 400)
 
@@ -18,7 +21,7 @@ def estimates(z, sigma, flags=0):
     density = np.exp(-((GRID.centres - z) ** 2) / (2 * sigma**2)) + 1e-12
     density /= density.sum(axis=1, keepdims=True) * GRID.width
     flags = np.broadcast_to(flags, len(z)).astype(np.int32)
-    return without_blank(redshifts(density, Temperature(1.0), grid=GRID, flags=flags))
+    return redshifts(density, Temperature(1.0), grid=GRID, flags=flags)
 
 
 def overview_of(*blocks):
@@ -83,3 +86,20 @@ def test_a_figure_is_drawn_of_anything(tmp_path, case):
     for name in ("a.png", "b.png"):
         plot_overview(found, z_spec, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("n", [3, 1000])
+def test_few_galaxies_are_points_and_every_panel_has_its_numbers(monkeypatch, n):
+    drawn = Figure()
+
+    @contextmanager
+    def kept(*_, **__):
+        yield drawn
+
+    monkeypatch.setattr("pix2z.catalogue.figure.figure_file", kept)
+    plot_overview(overview_of(estimates(np.linspace(0.1, 0.3, n), 0.01)), np.full(n, np.nan), "z")
+    visible = [axes for axes in drawn.get_axes() if axes.get_visible()]
+    assert ("galaxies per cell" in [axes.get_ylabel() for axes in visible]) == (n == 1000)
+    pdfs = [axes for axes in visible if axes.get_title().startswith("row ")]
+    assert len(pdfs) == min(n, 6)
+    assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in pdfs)

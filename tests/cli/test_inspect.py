@@ -194,6 +194,10 @@ def test_the_picture_is_a_png(inspect, write, sdss32_file, tmp_path):
         f"12 galaxies are drawn in {plot}. Next: pix2z predict {sdss32_file} --out z.parquet"
     )
     assert said.endswith(f"\n{next_step}\n")
+    options = ("-m", "unit=nmgy", "--layout", "sdss32")
+    said = inspect(sdss32_file, *options)[1]
+    predict = f"pix2z predict {sdss32_file} {' '.join(options)} --out z.parquet"
+    assert said.endswith(f"\n\nNext: {predict}\n")
     _, said, errors = inspect(sdss32_file, "--plot", plot, "--json")
     assert json.loads(said)["fits"]
     assert next_step in errors

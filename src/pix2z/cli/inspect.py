@@ -94,12 +94,13 @@ def inspect(
     else:
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
         show_inspection(file, inspection, arrays, params_lines=lines)
-    if plot is not None:
-        n = _plot(plot, sample, table)
+    drawn = f"{_plot(plot, sample, table)} galaxies are drawn in {plot}. " if plot else ""
+    if drawn or not as_json:
         options = [part for entry in mapping or () for part in ("-m", entry)]
         options += ["--layout", layout] if layout else []
+        options += ["--params", str(params)] if params else []
         command = shlex.join(["pix2z", "predict", str(file), *options, "--out", "z.parquet"])
-        typer.echo(f"\n{n} galaxies are drawn in {plot}. Next: {command}", err=as_json)
+        typer.echo(f"\n{drawn}Next: {command}", err=as_json)
 
 
 def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:

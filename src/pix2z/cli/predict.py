@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import galaxies_progress, say
+from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -15,6 +15,7 @@ from pix2z.cli.reading import (
     ParamsOption,
     check_output,
     done,
+    galaxies,
     open_images,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
@@ -78,17 +79,20 @@ def predict(
         overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
-        say(str(overview))
+        say_in_words(str(overview))
         _compare(z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, z_spec)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
+    import numpy as np
+
     from pix2z.catalogue.figure import plot_overview
 
     plot_overview(overview, z_spec, plot)
-    say(f"{plot} shows n(z), errors and six PDFs.")
+    among = "the estimates against known redshifts" if np.isfinite(z_spec).any() else "errors"
+    say(f"{plot} shows n(z), {among}, and PDFs of {galaxies(len(overview.shown))}.")
 
 
 def _write(

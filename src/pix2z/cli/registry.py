@@ -27,6 +27,9 @@ __all__ = ["history", "models", "promote", "rollback"]
 NUMBERS = ("limits", "calibration")
 """Kinds of lines of the gate that hold intervals on both sides."""
 
+KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
+"""What is to be done after each change of the champion."""
+
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
 ]
@@ -138,7 +141,7 @@ def promote(
         where = f"          in another folder after: export MLFLOW_TRACKING_URI={store.uri}"
         out.print(plain(where), soft_wrap=True)
     out.print("Serve it: pix2z serve")
-    out.print('Keep it:  git add promotions.json && git commit -m "Promotion"', markup=False)
+    out.print(f"Keep it:  {KEEP_TRAIL}", markup=False)
 
 
 def _decide(
@@ -227,6 +230,7 @@ def rollback(
         ),
         soft_wrap=True,
     )
+    console().print(f"Keep it:  {KEEP_TRAIL}", markup=False)
 
 
 def history(

@@ -1,5 +1,6 @@
 """``pix2z spectrum``: the spectrum of every galaxy of a file of images."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,6 +84,8 @@ def spectrum(
         drawn = _draw(survey, out, plot, seed=seed)
         say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
         say(str(flags))
+        table = out.with_suffix(".csv")
+        say(f"Next: {shlex.join(['pix2z', 'redshift', str(out), '--out', str(table)])}")
 
 
 def _write(
