@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from pix2z.catalogue.overview import DOUBTFUL_ERROR, Overview
+from pix2z.catalogue.overview import DOUBTFUL_ERROR, N_SHOWN, Overview
 from pix2z.evaluation.figures.style import BLUE, NEUTRAL, VERMILLION, columns_for, figure_file
 
 __all__ = ["plot_overview"]
@@ -32,7 +32,7 @@ def plot_overview(overview: Overview, z_spec: NDArray[Any], path: str | Path) ->
         else:
             _errors(right, overview)
         drawn = sorted(overview.shown.items())
-        panels = below.subplots(*columns_for(len(drawn)), squeeze=False).ravel()
+        panels = below.subplots(*columns_for(len(drawn) or N_SHOWN), squeeze=False).ravel()
         for axes, (row, density) in zip(panels, drawn, strict=False):
             _pdf(axes, overview, row, density, float(z_spec[row]))
         for spare in panels[len(drawn) :]:
