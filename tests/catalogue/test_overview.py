@@ -55,6 +55,7 @@ Z = np.full(100, 0.2)
             "100 redshifts with a typical error of 0.0099 (half of the central 68 %); doubtful: "
             "100 flagged (E(B-V) is unknown: 100). --ebv gives E(B-V), which the file has for n",
         ),
+        ([estimates(Z[:1], 0.01)], "1 redshift with a typical error of 0.0099 (half of the cen"),
         ([estimates(Z[:2], 0.01, 8)], "None of 2 galaxies has a redshift: 2 flagged (every band"),
     ],
 )

@@ -100,7 +100,7 @@ def _cells(
     """Draw points, or many as cells coloured by how many; those outside are put on the edge."""
     x, y = np.clip(x, *x_span), np.clip(y, *y_span)
     if len(x) <= MOST_POINTS:
-        axes.plot(x, y, "o", color=BLUE, alpha=0.6, clip_on=False)
+        axes.plot(x, y, "o", color=BLUE, alpha=0.6)
         return
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=60, range=(x_span, y_span))
     shown = np.ma.masked_equal(counts.T, 0)

@@ -128,8 +128,9 @@ def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:
     if not both.any():
         return
     metrics = point_metrics(z_phot[both], z_spec[both])
+    number = "1 redshift" if both.sum() == 1 else f"{both.sum():,} redshifts"
     say(
-        f"Against {both.sum():,} redshifts in the file, which may include training galaxies:\n"
+        f"Against {number} in the file, which may include training galaxies:\n"
         f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
         f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

@@ -190,7 +190,8 @@ def galaxies(n: int) -> str:
 
 def done(n: int, seconds: float) -> str:
     """Say how many galaxies took how long."""
-    return f"{galaxies(n)} in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s)"
+    rate = n / max(seconds, 1e-9)
+    return f"{galaxies(n)} in {seconds:.1f} s" + (f" ({rate:,.0f} per s)" if rate >= 1 else "")
 
 
 def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:

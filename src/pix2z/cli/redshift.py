@@ -110,5 +110,6 @@ def _report(fits: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: fl
         counts.add(fitted.flags)
     n = sum(len(fitted) for _, fitted in fits)
     files = "1 file" if len(fits) == 1 else f"{len(fits):,} files"
-    say(f"{n:,} spectra of {files} in {seconds:.1f} s; redshifts in {out}")
+    spectra = "1 spectrum" if n == 1 else f"{n:,} spectra"
+    say(f"{spectra} of {files} in {seconds:.1f} s; redshifts in {out}")
     say(str(counts))
