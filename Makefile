@@ -86,9 +86,18 @@ check: .venv/.test
 	mypy
 	lint-imports
 
-# Two processes, since most tests keep one core busy; the pipeline, which takes longest, begins.
+# Each room is a process of its own, since TensorFlow gives no memory back; two at a time, since most
+# tests keep one core busy; those that take longest begin.
+FIRST := tests/pipeline tests/tracking tests/cli
+ROOMS := $(FIRST) $(filter-out $(FIRST) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/pipeline tests
+	@$(MAKE) -k -j 2 -O --no-print-directory $(ROOMS) test-files
+
+.PHONY: $(ROOMS) test-files
+$(ROOMS):
+	$(BIN)/python -m pytest $@
+test-files:
+	$(BIN)/python -m pytest tests/test_*.py
 
 test-long: .venv/.test
 	$(BIN)/python -m pytest -m "long and not service"

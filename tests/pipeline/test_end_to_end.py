@@ -204,7 +204,7 @@ def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch)
 
 
 def write_nersc_file(path: Path, raw: Path) -> None:
-    """Semi-real stamps in the middle of 107 x 107 pixels of sky, with the keys of NERSC's file."""
+    """Semi-real stamps in 107 x 107 pixels of sky, masked ones 0, with the keys of NERSC's file."""
     rng = np.random.default_rng(7)
     with h5py.File(raw) as real, h5py.File(path, "w") as file:
         unmoved = np.flatnonzero(real["truth/moved"][...] == 0)

@@ -104,9 +104,15 @@ def test_both_forms_get_the_answers_of_the_estimator(post, estimator):
 
 
 FAULTS = [
-    ({"inputs": IMAGES[:1, :16].tolist()}, "images has shape (1, 16, 32, 5); expected"),
+    (
+        {"inputs": IMAGES[:1, :16].tolist()},
+        "images: expected shape (N, 32, 32, 5); received (1, 16, 32, 5)",
+    ),
     ({"inputs": [[[["a"] * 5] * 32] * 32]}, "images has text in it; expected numbers"),
-    ({"inputs": text_of(IMAGES[:2]), "params": {"ebv": [1]}}, "ebv has shape (1,)"),
+    (
+        {"inputs": text_of(IMAGES[:2]), "params": {"ebv": [1]}},
+        "ebv: expected shape (2,); received (1,)",
+    ),
 ]
 
 

@@ -37,9 +37,10 @@ SDSS32 = KnownMapping(
 )
 """The published experiment's stamps with NERSC's keys, and what semi-real files know besides."""
 
-NERSC = SDSS32.model_copy(update={"side": 107})
-"""NERSC's files; 107 is odd and 32 even, so no crop is centred exactly. Pixels 37 to 68 of each
-axis are kept: the middle one, 53, becomes pixel 16, half a pixel above the crop's centre, 15.5."""
+NERSC = SDSS32.model_copy(update={"side": 107, "masked_value": 0.0})
+"""NERSC's files. Noise is never exactly 0, so a pixel of 0 was not measured. 107 is odd and 32
+even, so no crop is centred exactly. Pixels 37 to 68 of each axis are kept: the middle one, 53,
+becomes pixel 16, half a pixel above the crop's centre, 15.5."""
 
 GALAXIES = KnownMapping(
     side=32,
