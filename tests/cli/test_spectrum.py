@@ -108,6 +108,13 @@ def test_some_galaxies_are_drawn_the_same_for_the_same_seed(run, tmp_path):
     assert a != c
 
 
+def test_a_seed_of_no_figure_is_refused(run, tmp_path):
+    code, said, errors = run("sdss32.h5", "--seed", "5")
+    assert (code, said) == (2, "")
+    assert errors == "error: --seed: says which galaxies --plot draws; expected both, or none\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lines_are_drawn_at_the_redshift_of_the_file_where_it_has_one(
     run, images_folder, tmp_path, monkeypatch
 ):
