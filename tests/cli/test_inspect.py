@@ -144,6 +144,7 @@ def test_problems_are_listed(inspect, galaxies, write):
     code, said, _ = inspect(write(keys))
     assert code == 0
     assert "the band order contradicts galaxy colours" in said
+    assert "Next: " not in said  # predict would refuse it
     assert "1 of 100 rows: redshift is not finite" in said
     assert "2 of 100 rows: redshift outside [0, 0.4)" in said
     assert "2 of 100 rows: object id seen before" in said  # rows 3 and 4; 0 to 2 are bad already
