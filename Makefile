@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE PIX2Z_HOME
 
-.PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock clean purge
+.PHONY: help repro quick study nersc gpu postgres test test-all test-long test-services check format bench ui lock reference clean purge
 help:
 	@echo "make repro     the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench     speed, side by side, into benchmarks/results.json"
 	@echo "make ui        mlflow ui on this machine"
 	@echo "make lock      resolve requirements anew"
+	@echo "make reference take the reports of this run as those that README cites"
 	@echo "make clean     remove the environment and what tools left; models and registry stay"
 	@echo "make purge     remove all that was made: models, registry, data and workspaces, too"
 
@@ -130,12 +131,19 @@ lock: .venv/.core
 	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --extra postgres -o requirements-postgres.txt
 	echo uv | $(COMPILE) - -o requirements-uv.txt
 
+# As files of their own: those in reports/ are links into DVC's cache, or write-protected as it is.
+reference:
+	rm -rf docs/reference/figures docs/reference/spectrum
+	cd reports && cp -rfL report.md figures spectrum compare.json spectrum.json ../docs/reference
+	chmod -R u+w docs/reference
+
 # Only what comes again by itself: models, the registry, studies, data and workspaces stay.
 clean:
 	rm -rf .venv .checkpoints .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
 	find . \( -path ./.git -o -path ./build \) -prune -o \( -name __pycache__ -o -name '.partial-*' \) -prune -exec rm -rf {} +
 
-# promotions.json stays where git has it.
+# reports/metrics.json, and promotions.json where git has it, stay.
 purge: clean
-	rm -rf build data models finetuned predictions spectrum .studies .dvc/cache mlruns mlflow.db* reports/report.html
+	rm -rf build data models finetuned predictions spectrum .studies .dvc/cache mlruns mlflow.db*
+	find . -maxdepth 2 -path './reports/*' ! -path ./reports/metrics.json -exec rm -rf {} +
 	git ls-files --error-unmatch promotions.json >/dev/null 2>&1 || rm -f promotions.json

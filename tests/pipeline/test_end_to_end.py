@@ -42,6 +42,30 @@ def test_nothing_half_written_is_left(finished):
     assert left == []
 
 
+def test_git_is_told_of_the_lock_and_of_one_flat_file_of_metrics(finished, compare, tmp_path):
+    """All else that a run writes is in DVC's cache."""
+    git = ("git", f"--git-dir={tmp_path / 'git'}", f"--work-tree={finished.folder}")
+    finished.run(*git, "init", "-q")
+    ignoring = ("-c", f"core.excludesFile={ROOT / '.gitignore'}")
+    seen = finished.run(*git, *ignoring, "status", "--porcelain", "-uall").splitlines()
+    copied = ("src/", ".dvc", ".pix2z-workspace", "dvc.yaml", "params.yaml", "killed.log")
+    written = {line[3:] for line in seen if not line[3:].startswith(copied)}
+    assert written == {"dvc.lock", "reports/metrics.json"}
+
+    shown = json.loads(finished.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert list(shown) == ["reports/metrics.json"]
+    values = shown["reports/metrics.json"]["data"]
+    arms = [*ARMS, "trees", "knn", "trainz"]
+    metrics = ("crps", "mae", "nmad", "outlier_005", "coverage_95")
+    of_spectra = [f"spectrum.{arm}" for arm in (*SPECTRUM_ARMS, "mean_spectrum")]
+    assert list(values) == [
+        *(f"{arm}.{metric}" for arm in arms for metric in metrics),
+        *(f"{arm}.{m}" for arm in of_spectra for m in ("mae", "coverage_68", "coverage_95")),
+    ]
+    full = compare["arms"]["full"]["whole"]["crps"]["value"]
+    assert values["full.crps"] == pytest.approx(full, abs=1e-6)
+
+
 def test_the_killed_training_has_the_weights_of_an_uninterrupted_one(finished, tmp_path):
     copy = tmp_path / "again"
     shutil.copytree(

@@ -89,6 +89,15 @@ def test_a_stage_depends_on_the_rooms_that_it_imports_and_on_no_others(name):
     assert rooms_listed(stage) == {room(module) for module in needed_modules(stage_module(stage))}
 
 
+def test_git_keeps_one_small_file_of_what_stages_write_and_dvc_all_else():
+    """So that `git status` after a run names it and dvc.lock, and `dvc metrics` a few numbers."""
+    written = [out for s in stages().values() for out in s.get("outs", []) + s.get("metrics", [])]
+    assert [out for out in written if isinstance(out, dict)] == [
+        {"reports/metrics.json": {"cache": False}}
+    ]
+    assert [s["metrics"] for s in stages().values() if "metrics" in s] == [written[-1:]]
+
+
 def test_dvc_yaml_stays_short():
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) < 230
 

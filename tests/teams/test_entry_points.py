@@ -69,12 +69,18 @@ MADE = {
     "clean": [".venv", ".checkpoints", ".dvc/tmp", ".pytest_cache", ".import_linter_cache"],
     "purge": [
         *("models/full", "finetuned/mine", "spectrum/models", "predictions", "data/raw"),
-        *("mlruns", "build/quick/models", ".studies", ".dvc/cache"),
+        *("mlruns", "build/quick/models", ".studies", ".dvc/cache", "reports/figures"),
     ],
 }
 FILES = {
     "clean": ["src/pix2z/__pycache__/a.pyc", "reports/.partial-x.json", "src/pix2z.egg-info/PKG"],
-    "purge": ["mlflow.db", "mlflow.db-wal", "mlflow.db.lock", "promotions.json"],
+    "purge": [
+        "mlflow.db",
+        "mlflow.db-wal",
+        "mlflow.db.lock",
+        "promotions.json",
+        "reports/compare.json",
+    ],
 }
 
 
@@ -88,7 +94,7 @@ def folder_after_a_run(tmp_path):
     for name in (name for names in FILES.values() for name in names):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / "reports/compare.json").touch()
+    (tmp_path / "reports/metrics.json").touch()
     return tmp_path
 
 
@@ -101,12 +107,33 @@ def test_clean_keeps_models_and_the_registry_and_purge_leaves_nothing(folder_aft
     subprocess.run(["make", "purge"], cwd=folder_after_a_run, check=True, capture_output=True)
     assert there(kept) == []
     left = {path.name for path in folder_after_a_run.rglob("*") if path.is_file()}
-    assert left == {"Makefile", "compare.json"}
+    assert left == {"Makefile", "metrics.json"}
 
 
 def test_purge_takes_all_that_git_is_told_to_ignore():
     recipe = subprocess.run(
         ["make", "-n", "purge"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    for line in (ROOT / ".gitignore").read_text().splitlines():
-        assert line.strip("/").removesuffix("*") in recipe, line
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    for line in (line for line in ignored if not line.startswith("!")):
+        assert line.strip("/*") in recipe, line
+
+
+def test_reference_takes_the_reports_as_files_of_its_own(tmp_path):
+    """DVC's are write-protected, and links into its cache."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    names = ("report.md", "compare.json", "spectrum.json", "figures/a.png", "spectrum/b.png")
+    for run in ("first run", "second run"):
+        for name in names:
+            cached, report = tmp_path / "cache" / run / name, tmp_path / "reports" / name
+            for path in (cached, report):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            cached.write_text(run)
+            cached.chmod(0o444)
+            report.unlink(missing_ok=True)
+            report.symlink_to(cached)
+        subprocess.run(["make", "reference"], cwd=tmp_path, check=True, capture_output=True)
+    for path in (tmp_path / "docs/reference" / name for name in names):
+        assert (path.read_text(), path.is_symlink()) == ("second run", False)
+        assert path.stat().st_mode & 0o200

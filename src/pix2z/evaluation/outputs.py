@@ -25,6 +25,7 @@ from pix2z.evaluation.figures.redshifts import (
     plot_redshift_histogram,
 )
 from pix2z.evaluation.figures.stamps import SheetRow, plot_contact_sheet
+from pix2z.evaluation.headline import headline_metrics
 from pix2z.evaluation.normalised_view import published_view
 from pix2z.evaluation.report import report_text, write_report
 from pix2z.files import write_json
@@ -56,7 +57,7 @@ def write_evaluation(
     n_bootstrap: int,
     seed: int,
 ) -> None:
-    """Measure every arm, compare them, and write metrics/*.json, compare.json, figures, reports.
+    """Measure every arm, compare all, and write the JSON files, the figures and the reports.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def write_evaluation(
         **resampling,
     )
     write_json(folder / "compare.json", comparison)
+    write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))
     pools = {name: arm.pool for name, arm in everyone.items()}
     rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
     _draw_figures(

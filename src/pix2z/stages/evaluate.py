@@ -1,4 +1,4 @@
-"""Stage: all arms and controls on the test galaxies -> reports: metrics, compare.json, report.
+"""Stage: all arms and controls on the test galaxies -> reports: JSON, figures, report.
 
 Every arm is measured by itself, and all are compared; one process reads each prediction once.
 """

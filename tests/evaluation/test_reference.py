@@ -1,0 +1,48 @@
+"""README shows the run in docs/reference, to the digit."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SHOWN = {"crps": (5, 1), "mae": (4, 1), "nmad": (4, 1), "outlier_005": (1, 100)}
+"""Metric -> digits and factor."""
+
+
+def row(metrics: dict) -> str:
+    cells = []
+    for metric, (digits, factor) in SHOWN.items():
+        value, low, high = (
+            f"{factor * metrics[metric][limit]:.{digits}f}" for limit in ("value", "low", "high")
+        )
+        cells.append(f"{value} ({low} to {high})")
+    return " | ".join(cells)
+
+
+def rows_of_readme() -> dict[str, str]:
+    cells = r"^\| `(\w+)`: [^|]*\| ((?:[^|]*\| ){3}[^|]*\))"
+    return dict(re.findall(cells, (ROOT / "README.md").read_text(), re.M))
+
+
+def test_readme_shows_the_numbers_of_the_reference_run():
+    compared = json.loads((ROOT / "docs/reference/compare.json").read_text())
+    arms = compared["arms"] | {
+        name: compared["controls"][name] for name in ("trees", "knn", "trainz")
+    }
+    spectrum = json.loads((ROOT / "docs/reference/spectrum.json").read_text())
+    ways = spectrum["redshifts"]["full"]["ways"]
+    expected = {name: row(of["whole"]) for name, of in (arms | ways).items()}
+    shown = rows_of_readme()
+    assert set(arms) < set(shown)
+    assert shown == {name: expected[name] for name in shown}
+
+
+def test_the_pages_show_pictures_that_are_there():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    pictures = [
+        page.parent / picture
+        for page in pages
+        for picture in re.findall(r"\]\(([\w/.-]+\.(?:png|md))[)#]", page.read_text())
+    ]
+    assert len(pictures) > 20
+    assert [str(path) for path in pictures if not path.is_file()] == []
