@@ -230,10 +230,6 @@ def test_entries_come_from_params_yaml_and_then_from_the_command_line(tmp_path, 
         (["unit=nJy", "zero_point=31.4"], "expected unit or zero_point, not both"),
         (["seing=fwhm"], "option -m: expected one of images, .*seeing, .*; received 'seing'"),
         (["images"], "option -m: expected KEY=VALUE; received 'images'"),
-        (
-            ["unit=nJy", "unit=uJy"],
-            "option -m: expected each entry once; received unit=nJy, unit=u",
-        ),
     ],
 )
 def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):

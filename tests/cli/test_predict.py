@@ -162,13 +162,6 @@ def test_ebv_is_one_value_or_another_column(run, tmp_path, images_folder, pool, 
     assert (table["pix2z_flags"] & 4 == (0 if given else 4)).all()
 
 
-def test_ebv_that_is_said_twice_is_refused(run, tmp_path):
-    code, said, errors = run("sdss32.h5", "--ebv", "0.1", "-m", "ebv=e_bv")
-    assert (code, said) == (2, "")
-    assert errors == "error: --ebv 0.1, -m ebv=e_bv: expected one of them; both say E(B-V)\n"
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_was_never_measured_has_the_answer_of_the_pool(run, images_folder, pool, tmp_path):
     """Bands of zeros, and E(B-V) that cannot be: one galaxy has one answer, whoever is asked."""
     with h5py.File(images_folder / "sdss32.h5") as file:

@@ -94,12 +94,7 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
     ParamsError
         One line naming the file or entry, the key and what was expected.
     """
-    pairs = [_entry(text) for text in entries or []]
-    given = dict(pairs)
-    if len(given) < len(pairs):
-        raise ParamsError(
-            f"option -m: expected each entry once; received {', '.join(entries or [])}"
-        )
+    given = dict(_entry(text) for text in entries or [])
     path = params_file(params)
     base = IngestConfig.read(path).hdf5.given if path else {}
     for key, other in EITHER_OR.items():
@@ -168,8 +163,6 @@ def open_images(
     from pix2z.ingest.source import open_source
 
     everywhere, ebv_key = _number_or_key(ebv)
-    if ebv is not None and (other := [text for text in mapping or () if _entry(text)[0] == "ebv"]):
-        raise InputError(f"--ebv {ebv}, -m {other[0]}: expected one of them; both say E(B-V)")
     where = read_mapping(params, mapping)
     with (
         _explained(ebv_key),
