@@ -7,7 +7,7 @@ import typer
 from rich.measure import Measurement
 from rich.text import Text
 
-from pix2z.cli.display import console, plain, print_json, print_table, spinner, table
+from pix2z.cli.display import console, plain, print_json, print_table, say_in_words, spinner, table
 from pix2z.cli.registry_session import session
 from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
@@ -223,12 +223,9 @@ def rollback(
 
         words = checked_reason(reason)
         event = return_to_previous(store, repository_root(), reason=words)
-    console().print(
-        plain(
-            f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
-            f"{event.from_version} is now the previous one."
-        ),
-        soft_wrap=True,
+    say_in_words(
+        f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
+        f"{event.from_version} is now the previous one."
     )
     console().print(f"Keep it:  {KEEP_TRAIL}", markup=False)
 
@@ -306,7 +303,7 @@ def _show_champion_then(
     reason = f": {event.reason}" if event.reason.strip() else ""
     how = f"{event.action} of {_minute(event.time)} by {event.user}{reason}"
     words = f"{event.to_version} was champion at {when} UTC, a copy of {event.source}, pool {pool}"
-    console().print(plain(f"{words} ({how})."), soft_wrap=True)
+    say_in_words(f"{words} ({how}).")
 
 
 def _show_events(events: "Sequence[Event]", became: "Sequence[str]", *, wide: bool) -> None:
