@@ -101,6 +101,15 @@ def test_a_link_is_written_through_unless_it_leads_to_a_protected_file(tmp_path)
     assert {path.name for path in (tmp_path / "disk").iterdir()} == {"there", "not_yet", "cached"}
 
 
+def test_a_link_that_leads_in_a_circle_is_refused_and_kept(tmp_path):
+    for name, target in (("one", "other"), ("other", "one"), ("itself", "itself")):
+        (tmp_path / name).symlink_to(target)
+    for name in ("one", "itself"):
+        with pytest.raises(InputError, match=f"{name}: expected .*; it is a link that leads in a"):
+            write_json(tmp_path / name, 1)
+        assert (tmp_path / name).is_symlink()
+
+
 def test_the_longest_name_that_a_file_may_have_can_be_written(tmp_path):
     for name in ("z" * 250 + ".csv", "ζ" * 125 + ".csv"):
         with atomic_path(tmp_path / name) as partial:
@@ -117,6 +126,23 @@ def test_what_cannot_be_written_is_named(tmp_path):
     for name in ("", "pipe.json"):
         with pytest.raises(InputError, match=f"{name}: expected the name of a file"):
             write_json(tmp_path / name, 1)
+
+
+HDF5_SAYS = (
+    "Unable to synchronously create file (file write failed: time = Fri Nov 27 22:47:26 2026\n, "
+    "filename = 'a', errno = 28, error message = 'No space left on device', buf = 0x56)"
+)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, HDF5_SAYS), OSError(HDF5_SAYS), RuntimeError(HDF5_SAYS)]
+)
+def test_what_hdf5_says_of_a_full_disk_is_told_as_the_system_does(tmp_path, error):
+    with (
+        pytest.raises(InputError, match=r"/a\.h5: cannot be written \(No space left on device\)$"),
+        atomic_path(tmp_path / "a.h5"),
+    ):
+        raise error
 
 
 def test_a_file_that_is_read_meanwhile_is_not_blamed_on_the_one_that_is_written(tmp_path):

@@ -106,7 +106,8 @@ print(json.dumps(said))
         (b"<!DOCTYPE html>", "expected HDF5; received a page of HTML or XML"),
         (b"version https://git-lfs.github.com/", "expected HDF5; received a pointer of Git LFS"),
         (b"\x89HDF\r\n\x1a\n", "cannot be opened: damaged or not HDF5"),
-        (b"", "cannot be opened: damaged or not HDF5"),
+        (b"", "expected HDF5; received an empty file"),
+        (b"ra,dec\r\n1.5,2\n", "expected HDF5; received text"),
     ],
 )
 def test_another_format_is_told_from_damage(tmp_path, content, words):

@@ -104,6 +104,10 @@ def destination(path: str | Path) -> Path:
     A link to a write-protected file, as in DVC's cache, is replaced: what it points to is shared.
     """
     path, target = Path(path), Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise InputError(
+            f"{path}: expected the name of a file; it is a link that leads in a circle"
+        )
     is_protected = target.is_file() and not target.stat().st_mode & 0o222
     return target if path.is_symlink() and not is_protected else path
 
@@ -163,9 +167,12 @@ def named_write_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if not _is_of_writing(error, path):
+        is_partial = Path(path).name.startswith(PARTIAL)  # of a writer that names its own file
+        if is_partial or not _is_of_writing(error, path):
             raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        told = re.search(r"errno = (\d+)", str(error))  # by HDF5, among much else
+        number = int(told[1]) if told else getattr(error, "errno", None)
+        reason = os.strerror(number) if number else " ".join(str(error).split())
         raise InputError(f"{path}: cannot be written ({reason})") from error
 
 
@@ -173,9 +180,10 @@ def _is_of_writing(error: OSError | RuntimeError, path: str | Path) -> bool:
     """Whether an error is of the file to be written, not of another that is read meanwhile."""
     if not isinstance(error, OSError):
         return "errno" in str(error)  # HDF5, where a disk is full
-    if error.filename is None:
+    name = error.filename2 or error.filename  # of a copy, the second
+    if name is None:
         return True
-    other, final = Path(os.fsdecode(error.filename)), destination(path)
+    other, final = Path(os.fsdecode(name)), destination(path)
     return other.name.startswith(PARTIAL) or other in (Path(path), final, *final.parents)
 
 

@@ -1,28 +1,34 @@
 """The boundary to FITS files that others wrote: whatever is wrong with one is one clear line."""
 
+import bz2
+import gzip
 import warnings
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from astropy.io import fits
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.hdf5 import DAMAGE, in_one_line
+from pix2z.hdf5 import DAMAGE, in_one_line, other_format
 
 __all__ = ["FITS_DAMAGE", "is_fits", "opened_fits", "reading_fits"]
 
 FITS_DAMAGE = (*DAMAGE, AssertionError, fits.VerifyError)
 """What astropy and numpy raise where bytes are not what they should be."""
 
-SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh")
-"""What a file begins with: FITS as it is, or packed by gzip or bzip2."""
+FITS, PACKED = b"SIMPLE  =", (b"\x1f\x8b", b"BZh")
+"""What FITS begins with, and what a file does that is packed by gzip or bzip2."""
 
 
 def is_fits(path: str | Path) -> bool:
     """Whether a file begins as FITS does, packed or not."""
-    with Path(path).open("rb") as file:
-        return file.read(len(SIGNATURES[0])).startswith(SIGNATURES)
+    for opened in (open, gzip.open, bz2.open):
+        with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
+            if file.read(len(FITS)) == FITS:
+                return True
+    return False
 
 
 @contextmanager
@@ -33,6 +39,8 @@ def reading_fits(path: str | Path, what: str) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Of a file that was cut, what is left of it would be read.
+        warnings.filterwarnings("error", "(?s).*(may have been truncated|the file is corrupted)")
         try:
             yield
         except Pix2zError:
@@ -45,6 +53,11 @@ def reading_fits(path: str | Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def opened_fits(path: str | Path) -> Iterator[fits.HDUList]:
-    """Open a file; where it is damaged astropy forgets to close it, so that it is opened here."""
+    """Open a file; where it is damaged astropy forgets to close it, so that it is opened here.
+
+    Raises InputError where it is a file of another format.
+    """
+    if other := other_format(path, FITS, *PACKED):
+        raise InputError(f"{path}: expected FITS; received {other}")
     with Path(path).open("rb") as file, fits.open(file, memmap=False) as hdus:
         yield hdus

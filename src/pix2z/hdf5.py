@@ -49,6 +49,7 @@ __all__ = [
     "integer_attribute",
     "keys_of",
     "open_hdf5",
+    "other_format",
     "plain",
     "reading",
     "text_attribute",
@@ -100,7 +101,8 @@ UNCHECKED_BYTES = 1 << 26
 LARGEST_CHUNK = 1 << 30
 """Bytes; a chunk is read whole."""
 
-OTHER_FORMATS = {
+FORMATS = {
+    b"\x89HDF": "an HDF5 file",
     b"SIMPLE  =": "a FITS file",
     b"\x93NUMPY": "a numpy array (.npy)",
     b"PK\x03\x04": "a zip file, as npz is",
@@ -114,7 +116,9 @@ OTHER_FORMATS = {
     b"<": "a page of HTML or XML",
     b"version https://git-lfs": "a pointer of Git LFS; git lfs pull brings the file",
 }
-"""First bytes of files that people take for HDF5, and what they are."""
+"""First bytes of files that people take for another format, and what they are."""
+
+FIRST_BYTES = 64
 
 GUARD_SECONDS = 10.0
 """For one answer, which takes some milliseconds, and longer only where a disk is slow."""
@@ -147,11 +151,17 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _other_format(path: str | Path) -> str:
-    """Name the format of a file by its first bytes; empty where it is none of `OTHER_FORMATS`."""
+def other_format(path: str | Path, *expected: bytes) -> str:
+    """Say what a file is by its first bytes; empty where they are `expected`, or not known."""
     with reading(path), Path(path).open("rb") as file:
-        first = file.read(max(map(len, OTHER_FORMATS)))
-    return next((name for start, name in OTHER_FORMATS.items() if first.startswith(start)), "")
+        first = file.read(FIRST_BYTES)
+    if first.startswith(expected):
+        return ""
+    if not first:
+        return "an empty file"
+    is_text = first.isascii() and all(c.isprintable() or c.isspace() for c in first.decode())
+    known = (name for start, name in FORMATS.items() if first.startswith(start))
+    return next(known, "text" if is_text else "")
 
 
 @contextmanager
@@ -171,7 +181,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except DAMAGE as error:
-        if other := _other_format(path):
+        if other := other_format(path, b"\x89HDF"):
             raise InputError(f"{path}: expected HDF5; received {other}") from error
         raise InputError(
             f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"

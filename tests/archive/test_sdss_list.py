@@ -95,7 +95,9 @@ def test_a_row_that_names_no_spectrum_of_its_own_fails_alone(read, row, reason):
         (f"{HEADER}\n", "expected rows below the header; has none"),
         ("#Table1\n", "not CSV"),
         ("plate,mjd,fiberid\n1,2,3\n1,2,3,4,5\n", "not CSV"),
-        (b"\x89HDF\r\n\x1a\n\0\0\0", "expected text in UTF-8"),
+        (b"\x89HDF\r\n\x1a\n\0\0\0", "expected CSV; received an HDF5 file"),
+        (b"SIMPLE  =                    T", "expected CSV; received a FITS file"),
+        (b"plate,mjd,fiberid,caf\xe9", "expected text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_list_is_named_in_one_line(read, tmp_path, text, words):

@@ -59,7 +59,6 @@ def test_columns_of_any_case_in_a_compressed_file(spectrum, path, tmp_path):
         (1, "TUNIT2", "log10(Angstrom in air)", True),
         (1, "TTYPE2", ("loglam", "log10 of the air wavelength"), True),
         (0, "VACUUM", True, False),
-        (0, "AIRMASS", 1, False),
         (0, "COMMENT", "Wavelength calibration: the Air Force's", False),
     ],
 )

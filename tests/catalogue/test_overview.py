@@ -80,10 +80,10 @@ def test_the_pdfs_that_are_shown_come_from_all_over_the_file(n):
         assert GRID.centres[density.argmax()] == pytest.approx(z[row], abs=GRID.width)
 
 
-@pytest.mark.parametrize("case", ["known", "unknown", "blank", "beyond the grid"])
+@pytest.mark.parametrize("case", ["known", "blank"])
 def test_a_figure_is_drawn_of_anything(tmp_path, case):
     found = overview_of(estimates(Z, 0.01, 8 if case == "blank" else 0))
-    z_spec = np.full(100, {"known": 0.21, "beyond the grid": 0.9}.get(case, np.nan))
+    z_spec = np.resize([0.21, 0.9, np.nan] if case == "known" else np.nan, 100)  # 0.9: no bin
     for name in ("a.png", "b.png"):
         plot_overview(found, z_spec, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

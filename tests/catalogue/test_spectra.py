@@ -87,7 +87,7 @@ def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, tmp_path, ebv)
         np.testing.assert_array_equal(file["object_id"][...], 10**18 + 7 * np.arange(300))
         assert set(SPECTRUM_COLUMNS) <= set(file)
         assert file.attrs["arm"] == "virtual"
-        assert "8: every band is blank, so there is no spectrum" in file.attrs["flags"]
+        assert "8: every band is blank, so there is no spectrum" in file.attrs["pix2z_flags"]
         assert file.attrs["input_sha256"].startswith("{")
     with open_spectra(tmp_path / "s.hdf5") as spectra:
         assert len(spectra) == 300
@@ -119,7 +119,7 @@ def test_flags_are_counted_and_blank_galaxies_have_no_spectrum(survey, tmp_path)
     assert found.n_flagged == 3
     assert set(SPECTRUM_FLAG_MEANINGS) == set(found.n_by_flag)
     with h5py.File(tmp_path / "s.hdf5", "r") as file:
-        assert file["flags"][...].tolist() == [9, 17, 2, 0, 0]
+        assert file["pix2z_flags"][...].tolist() == [9, 17, 2, 0, 0]
         assert file["mean_flux_r"][1] == 1  # its spectrum stays relative to r
         for name in ("flux", "flux_error", "flux_error95", "pix2z_z_median", "mean_flux_r"):
             missing = np.isnan(file[name][...]).reshape(5, -1).all(axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.catalogue.conftest import largest_file
 from tests.cli.conftest import run_pix2z
 
 ROOT = Path(__file__).parents[2]
@@ -297,21 +298,36 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(root, file, arguments, me
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "entry", "message"),
     [
-        ({"n": 60}, "too few galaxies to fine-tune: train "),
-        ({"leave_out": "specz_redshift"}, "redshift"),
+        ({"n": 60}, (), "too few galaxies to fine-tune: train "),
+        ({"leave_out": "specz_redshift"}, (), "redshift"),
+        ({"n": 60}, ("-m", "redshift=z"), "key 'z' is missing"),
     ],
 )
 def test_a_file_that_cannot_tune_is_one_line_and_leaves_nothing(
-    root, sample_path, tmp_path, content, message
+    root, sample_path, tmp_path, content, entry, message
 ):
-    code, out, err = run(write_file(tmp_path / "few.h5", sample_path, **content), "--name", "mine")
+    few = write_file(tmp_path / "few.h5", sample_path, **content)
+    code, out, err = run(few, "--name", "mine", *entry)
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith(f"error: {tmp_path}/few.h5: ")
     assert message in err
     assert not (root / "finetuned/mine").exists()
+
+
+def test_a_folder_or_a_disk_that_takes_no_model_is_one_line(root, file):
+    (root / "finetuned").write_text("no folder")
+    code, _, err = run(file, "--name", "mine")
+    assert code == 2
+    assert re.fullmatch(r"error: finetuned/mine.*: .+\n", err)
+    (root / "finetuned").unlink()
+    with largest_file(20_000):
+        code, _, err = run(file, "--name", "mine")
+    assert code == 2
+    assert re.fullmatch(r"error: finetuned/mine/galaxies.h5: cannot be written \(.+\)\n", err)
+    assert [path.name for path in (root / "finetuned").rglob("*") if path.is_file()] == []
 
 
 def test_a_refused_file_leaves_the_former_model_whole(tuned, sample_path, tmp_path):

@@ -9,7 +9,13 @@ from pix2z.cli.registry import _show_decision
 from pix2z.tracking.promotion.gate import Check
 
 CHECKS = (
-    Check("served", "Served model", "64 answers as predicted, whole and in order", "finite", True),
+    Check(
+        "served",
+        "Served model",
+        "64 answers as predicted, whole and in order",
+        "finite, ordered, as predicted",
+        True,
+    ),
     Check("limits", "mean bias", "-0.00088 (-0.00160 to -0.00014)", "-0.00300 to 0.00300", True),
     Check("calibration", "95 % coverage", "91.2 % (89.9 % to 92.5 %)", "92.5 % to 97.5 %", False),
 )

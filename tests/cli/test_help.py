@@ -1,6 +1,9 @@
-"""What ``pix2z -h`` says, in a terminal of 80 columns."""
+"""What ``pix2z -h`` says, in a terminal of 80 columns, and commands that the documents show."""
 
+import json
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,6 +12,8 @@ from typer.testing import CliRunner
 from pix2z.cli import app
 
 GROUP = typer.main.get_command(app)
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = json.loads((ROOT / "docs/examples/walkthrough.ipynb").read_text())
 COMMANDS = [*GROUP.commands, "fetch sdss", "fetch nersc"]
 
 
@@ -16,6 +21,15 @@ def shown(*words):
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def parse(line):
+    """Read a line as the shell and the command would; what is unknown or too much raises."""
+    _, *words = shlex.split(line, comments=True)
+    found = GROUP
+    while hasattr(found, "commands"):
+        found = found.commands[words.pop(0)]
+    found.make_context(found.name, words)
 
 
 def test_commands_are_listed_in_groups_with_a_first_step():
@@ -32,11 +46,7 @@ def test_each_command_has_an_example_that_can_be_typed_and_fits(command):
     (example,) = [line.strip() for line in text.splitlines() if "Example: " in line]
     assert example.startswith(f"Example: pix2z {command} ")
     assert max(map(len, text.splitlines())) <= 80
-    words = shlex.split(example.removeprefix("Example: pix2z "))
-    found = GROUP
-    for name in command.split():
-        found = found.commands[name]
-    found.make_context(command, words[len(command.split()) :])  # an unknown option would raise
+    parse(example.removeprefix("Example: "))
 
 
 def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypatch):
@@ -51,3 +61,17 @@ def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypat
     }
     done = CliRunner().invoke(app, [], prog_name="pix2z", env=environment)
     assert done.output.split() == ["fuller"]
+
+
+def documented():
+    """Every line with a command of pix2z in a block of README, guide or notebook."""
+    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/guide.md")]
+    texts += ["".join(cell["source"]) for cell in NOTEBOOK["cells"]]
+    blocks = re.findall(r"^```(.*?)\n(.*?)^```", "\n".join(texts), flags=re.MULTILINE | re.DOTALL)
+    whole = "".join(lines for language, lines in blocks if not language).replace("\\\n", " ")
+    return re.findall(r"^(?:\$ )?(pix2z .*)", whole, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", documented())
+def test_each_command_in_readme_guide_and_notebook_can_be_typed(line):
+    parse(line)

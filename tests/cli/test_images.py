@@ -39,6 +39,7 @@ ALIKE = [
     (SDSS, ("--ebv", "dust"), "--ebv: 'dust' is no number, and "),
     (SDSS, ("--ebv", "-0.1"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received '-0.1'"),
     (SDSS, ("--ebv", "nan"), "--ebv: expected E(B-V) of 0 to 3 mag, or a key; received 'nan'"),
+    (SDSS, ("--ebv", "0.1", "-m", "ebv=e_bv"), "--ebv 0.1 or an entry -m ebv, not both"),
     (SDSS, ("--model", "none"), "model 'none': not found; expected one of full"),
     (SDSS, ("--params", "no.yaml"), "no.yaml: cannot be read"),
     ("hdf5.h5", ("-m", "stamps=pix"), "option -m: expected one of images, axes, "),

@@ -12,12 +12,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from pix2z.cli.reading import read_mapping
+from pix2z.cli.reading import open_images, read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
 from pix2z.imaging import SKY_SIGMA
 from pix2z.ingest.galaxies import ingest
+from tests import conftest
 from tests.cli.conftest import write_hdf5
 
 N = 100
@@ -150,6 +151,31 @@ def test_problems_are_listed(inspect, galaxies, write):
     assert "2 of 100 rows: object id seen before" in said  # rows 3 and 4; 0 to 2 are bad already
 
 
+@pytest.mark.parametrize("times", [6, 0.1])
+def test_the_noise_of_another_survey_is_named_with_figures_and_refuses_nothing(
+    inspect, write, galaxies, monkeypatch, times
+):
+    monkeypatch.setattr(conftest, "SKY", times * np.array(SKY_SIGMA, np.float32))
+    stamps = conftest.artificial_stamps(galaxies["specz_redshift"], seed=3)
+    path = write({"images": stamps.transpose(0, 3, 1, 2)})
+    code, said, errors = inspect(path)
+    assert (code, errors) == (0, "")
+    assert "No problem found" not in said
+    found = re.search(
+        r"the sky noise in u g r i z is (\S+), (\S+), (\S+), (\S+), (\S+) times that of SDSS, "
+        r"whose noise the models are trained on \(r: (\S+) for 0.027 nanomaggies per pixel\): "
+        r"fine-tune one on such galaxies with redshifts \(pix2z finetune\)",
+        " ".join(said.split()),
+    )
+    *ratios, r_noise = map(float, found.groups())
+    np.testing.assert_allclose(ratios, times, rtol=0.1)
+    np.testing.assert_allclose(r_noise, times * 0.027, rtol=0.1)
+    with open_images(
+        path, layout=None, params=None, mapping=None, ebv=None, check=True, verb="predicts"
+    ) as (survey, _):
+        assert len(survey.table) == N
+
+
 def test_what_ingest_cannot_or_need_not_read_has_no_params_lines(
     inspect, galaxies, write, sample_path
 ):
@@ -230,6 +256,7 @@ def test_entries_come_from_params_yaml_and_then_from_the_command_line(tmp_path, 
         (["unit=nJy", "zero_point=31.4"], "expected unit or zero_point, not both"),
         (["seing=fwhm"], "option -m: expected one of images, .*seeing, .*; received 'seing'"),
         (["images"], "option -m: expected KEY=VALUE; received 'images'"),
+        (["unit=nmgy", "unit=uJy"], "option -m: expected one unit; received nmgy and uJy"),
     ],
 )
 def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
@@ -249,11 +276,16 @@ def test_wrong_entries_are_named(entries, words, tmp_path, monkeypatch):
         ),
         ("mine.npz", ("-m", "images=stamps", "-m", "unit=nmgy"), ["layout npz, 40 galaxies"]),
         ("arrays/stamps.npy", ("-m", "unit=nmgy"), ["layout npy, 40 galaxies"]),
+        (
+            "sdss32.h5",
+            ("-m", "unit=uJy", "-m", "bands=zirgu"),
+            ["layout sdss32, 40 galaxies", "uJy: times 0.275406", "read as z i r g u"],
+        ),
         ("mine.npz", (), ["No layout fits: ", "--layout npz -m unit=nanomaggy -m images=stamps"]),
         ("arrays/stamps.npy", (), ["No layout fits: ", "stamps  (40, 5, 32, 32)"]),
     ],
 )
-def test_other_files_than_hdf5_are_told_of(images_folder, pix2z_in, name, options, words):
+def test_what_is_read_in_every_layout_is_told(images_folder, pix2z_in, name, options, words):
     code, said, errors = pix2z_in(images_folder, "inspect", name, *options)
     assert (code, errors) == (0, "")
     for one in words:

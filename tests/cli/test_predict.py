@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -84,11 +85,8 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     ("factor", "order", "attributes", "options"),
     [
         (3.631, 1, {"BUNIT": "uJy"}, ()),
-        (3.631, 1, {}, ("-m", "unit=uJy")),
-        (10.0, 1, {}, ("-m", "zero_point=25", "--layout", "sdss32")),
-        (4.0, 1, {"scale_factor": 0.25}, ()),
-        (1.0, -1, {"bands": "zirgu"}, ()),
-        (1.0, -1, {}, ("-m", "bands=zirgu")),
+        (14.524, -1, {"scale_factor": 0.25, "bands": "zirgu"}, ("-m", "unit=uJy")),
+        (10.0, -1, {}, ("-m", "zero_point=25", "-m", "bands=zirgu", "--layout", "sdss32")),
     ],
 )
 def test_units_and_bands_said_or_given_change_no_redshift(
@@ -277,6 +275,27 @@ def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, p
     code, _, errors = pix2z_in(tmp_path / "mine", "models")
     assert code == 2
     assert "--repo or PIX2Z_HOME" in errors
+
+
+def test_two_commands_with_one_output_never_meet(run, tmp_path, monkeypatch):
+    """Once, one reported success over the table of the other."""
+    codes = []
+
+    @contextmanager
+    def with_another_in_the_middle(_):
+        def advance(_):
+            if not codes:
+                codes.append("of the other")
+                codes[0] = run("nersc.h5")[0]
+
+        yield advance
+
+    module = sys.modules["pix2z.cli.predict"]
+    monkeypatch.setattr(module, "galaxies_progress", with_another_in_the_middle)
+    codes.append(run("sdss32.h5")[0])
+    assert codes == [0, 0]
+    assert pq.read_schema(tmp_path / "z.parquet").metadata[b"pix2z.input"] == b"sdss32.h5"
+    assert [path.name for path in tmp_path.iterdir()] == ["z.parquet"]
 
 
 RUN = """

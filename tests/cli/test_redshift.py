@@ -16,7 +16,7 @@ from tests.spectra.galaxies import STEP, WAVELENGTH, galaxy, templates
 
 Z = np.array([0.05, 0.12, 0.3, 0.2])
 SIGMA = 0.02
-HEADER = ["file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "delta_chi2"]
+HEADER = ["file", "row", "z", "z_err", "pix2z_flags", "reduced_chi2", "z_second", "delta_chi2"]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_file_of_many_is_read_with_its_own_basis(run, tmp_path):
     assert [row["row"] for row in found] == ["0", "1", "2", "3"]
     z = np.array([float(row["z"]) for row in found])
     np.testing.assert_allclose(z[[0, 1, 3]], Z[[0, 1, 3]], atol=0.2 * STEP)
-    assert [row["flags"] for row in found] == ["0", "0", "3", "0"]
+    assert [row["pix2z_flags"] for row in found] == ["0", "0", "3", "0"]
     assert (found[2]["z"], found[2]["z_err"], found[2]["reduced_chi2"]) == ("nan", "nan", "nan")
     assert said.startswith("4 spectra of 1 file in ")
     assert "\n1 flagged (no redshift: 1, fewer than half of the pixels are good: 1)\n" in said
@@ -125,7 +125,7 @@ def test_reconstructions_have_redshifts_of_their_network_and_no_error(run, tmp_p
     z = np.array([float(row["z"]) for row in found])
     np.testing.assert_allclose(z[[0, 1, 3]], Z[[0, 1, 3]], atol=0.2 * STEP)
     assert 0.0 <= z[2] <= 0.299
-    assert [row["flags"] for row in found] == ["0", "0", "32", "0"]
+    assert [row["pix2z_flags"] for row in found] == ["0", "0", "32", "0"]
     assert {row["z_err"] for row in found} == {"nan"}
     assert run("many.h5", "--z-max", 0.15)[0] == 0
     z = np.array([float(row["z"]) for row in rows(tmp_path / "z.csv")])
@@ -175,7 +175,7 @@ def test_a_spectrum_without_good_pixels_is_a_row_with_its_flag(run, tmp_path):
     code, _, errors = run("blank.fits", "good.fits")
     assert (code, errors) == (0, "")
     blank, good = rows(tmp_path / "z.csv")
-    assert (blank["z"], blank["z_err"], blank["flags"]) == ("nan", "nan", "3")
+    assert (blank["z"], blank["z_err"], blank["pix2z_flags"]) == ("nan", "nan", "3")
     assert float(good["z"]) == pytest.approx(0.15, abs=3 * STEP)  # these templates are not its own
 
 

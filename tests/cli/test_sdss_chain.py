@@ -47,7 +47,7 @@ def test_galaxies_of_a_list_have_spectra_and_sdss_s_own_beside_them(
     assert pix2z_in(tmp_path, "spectrum", "sdss.h5", "--model", trained_spectrum, *out)[0] == 0
     with h5py.File(tmp_path / "spectra.hdf5", "r") as file:
         assert (file["object_id"][...] % 10**4).tolist() == [GOOD, NO_IVAR, NO_U]
-        assert file["flags"][...].tolist() == [0, 0, 1]
+        assert file["pix2z_flags"][...].tolist() == [0, 0, 1]
         assert np.isfinite(file["flux"][...]).all()
         np.testing.assert_allclose(file["ebv"][...], 0.03)
     assert len(drawn) == 3

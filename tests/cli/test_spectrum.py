@@ -52,7 +52,7 @@ def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
     assert len(np.unique(relative[:, 60])) == N  # else any order of rows would pass
     np.testing.assert_array_equal(found["object_id"], galaxies["object_id"])
     np.testing.assert_allclose(found["ebv"], galaxies["ebv"], rtol=1e-6)
-    np.testing.assert_array_equal(found["flags"], np.where(np.arange(N) == 3, 2, 0))
+    np.testing.assert_array_equal(found["pix2z_flags"], np.where(np.arange(N) == 3, 2, 0))
     assert (found["flux_error95"] > found["flux_error"]).all()
     assert attributes["model_digest"] == network.digest
     assert attributes["arm"] == "full"
@@ -173,3 +173,26 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path):
     assert "s.hdf5: cannot be written (" in errors
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_entries_of_m_hold_for_a_layout_that_is_recognised(run, images_folder, tmp_path):
+    raw = tmp_path / "raw.h5"
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["images"][...] = file["images"][...][:, ::-1] * 3.631
+    for file, entries, out in (
+        ("sdss32.h5", (), "plain.h5"),
+        (raw, ("-m", "unit=uJy", "-m", "bands=zirgu"), "given.h5"),
+    ):
+        code, _, errors = run(file, *entries, out=out)
+        assert code == 0, errors
+    plain, given = (read(tmp_path / name)[0]["flux"] for name in ("plain.h5", "given.h5"))
+    np.testing.assert_allclose(given, plain, rtol=1e-3)
+
+
+def test_without_a_model_full_is_taken_and_said(images_folder, pix2z_in, tmp_path):
+    out = tmp_path / "s.hdf5"
+    code, said, errors = pix2z_in(images_folder, "spectrum", "sdss32.h5", "--out", out)
+    assert (code, errors) == (0, "")
+    assert said.startswith("No --model given, and there is no champion: full is taken.\n")
+    assert read(out)[1]["arm"] == "full"

@@ -89,11 +89,11 @@ def test_what_a_folder_holds_besides_galaxies_is_named(images_folder, predicted,
     folder = tmp_path / "night"
     (folder / "more").mkdir(parents=True)
     (folder / "a.h5").write_bytes((images_folder / "sdss32.h5").read_bytes())
-    (folder / "a.fits.gz").write_bytes(b"of another telescope")
+    (folder / "a.cat.gz").write_bytes(b"of another telescope")
     out = tmp_path / "z.parquet"
     assert predicted(folder, out)[0] == 0
     converted = json.loads(pq.read_schema(out).metadata[b"pix2z.input_converted"])
-    assert converted["left out"] == "a.fits.gz, more"
+    assert converted["left out"] == "a.cat.gz, more"
 
 
 def test_an_output_that_is_a_link_is_written_through(predicted, tmp_path):

@@ -15,6 +15,7 @@ import yaml
 from mlflow import MlflowClient
 
 from pix2z.tracking.store import create_database
+from tests.catalogue.conftest import largest_file
 from tests.tuning.worker import trained as trained_in_no_time
 
 ROOT = Path(__file__).parents[2]
@@ -235,3 +236,11 @@ def test_a_folder_that_takes_no_study_is_one_line(tune, project):
     code, _, errors = tune("--trials", "1")
     assert code == 2
     assert re.fullmatch(r"error: \.studies/\w+: .+\n", errors)
+
+
+def test_a_full_disk_is_one_line(tune):
+    with largest_file(100):
+        code, _, errors = tune("--trials", "1")
+    assert code == 2
+    last = errors.splitlines()[-1]
+    assert re.fullmatch(r"error: \.studies/\w+/journal\.json: cannot be written \(.+\)", last)

@@ -109,10 +109,46 @@ def test_an_unknown_preset_is_named_and_makes_nothing(root, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("dvc.yaml", r"new/dvc\.yaml: cannot be written \(No space left on device\)$"),
+        ("code.py", r"new/src/pix2z/code\.py: cannot be copied \(.*No space left on device.*\)$"),
+    ],
+)
+def test_a_copy_that_finds_no_room_is_one_line_that_names_it(
+    root, tmp_path, monkeypatch, file, words
+):
+    def full(source, copy, **_):
+        if Path(source).name == file:
+            raise OSError(28, "No space left on device", str(source), None, str(copy))
+
+    monkeypatch.setattr("shutil.copystat", full)
+    with pytest.raises(InputError, match=words):
+        make_workspace(root, tmp_path / "new", preset="small")
+    monkeypatch.undo()
+    make_workspace(root, tmp_path / "new", preset="small")
+    assert (tmp_path / "new/src/pix2z/code.py").is_file()
+
+
 def test_a_workspace_makes_no_workspaces(root, tmp_path):
     make_workspace(root, tmp_path / "small", preset="small")
     with pytest.raises(InputError, match="small: is a workspace itself; make another in its check"):
         make_workspace(tmp_path / "small", tmp_path / "other", preset="small")
+
+
+def test_a_killed_run_leaves_nothing_that_dvc_takes_for_a_project(root, tmp_path, monkeypatch):
+    write = Path.write_text
+
+    def killed_at_the_end(path, *content, **options):
+        if path.name.endswith("config"):
+            raise KeyboardInterrupt
+        return write(path, *content, **options)
+
+    monkeypatch.setattr(Path, "write_text", killed_at_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        make_workspace(root, tmp_path / "small", preset="small")
+    assert not (tmp_path / "small/.dvc/config").exists()
 
 
 @pytest.mark.parametrize("half_made", [(), ("config",), ("config", "tmp/lock", "cache/files")])

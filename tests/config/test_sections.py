@@ -334,9 +334,12 @@ def test_a_spectrum_arm_is_an_alias_in_the_registry(write, name):
 @pytest.mark.parametrize(
     ("addition", "words"),
     [
-        (b"sky: {n_stamps: 480}\n", "not valid YAML .*duplicate key .sky"),
+        (
+            b"sky: {n_stamps: 480}\n",
+            r"not valid YAML \(line \d+: found duplicate key .sky. .*\)\)$",
+        ),
         (b"# pr\xe9f\xe9rences\n", "expected text in UTF-8 .*0xe9"),
-        (b"a: b: c\n", "not valid YAML"),
+        (b"a: b: c\n", r"not valid YAML \(line \d+: mapping values are not allowed here\)$"),
         (b"%\n", "not valid YAML"),
         (b"\0", "not valid YAML"),
     ],

@@ -97,10 +97,22 @@ def test_a_unit_is_converted(tmp_path):
         file["images"] = microjansky
         file["images"].attrs["unit"] = "uJy"
         forms = [microjansky * u.uJy, list(microjansky * u.uJy), file["images"]]
+        for name in ("BUNIT", "Flux Unit"):
+            forms.append(file.create_dataset(name, data=microjansky))
+            forms[-1].attrs[name] = np.array([b"uJy"])
         for form in (*forms, IMAGES * u.nmgy, IMAGES / 1e9 * u.maggy):
             np.testing.assert_allclose(clean_stamps(form)[0], IMAGES, rtol=1e-6)
     for ebv in (EBV * u.mag, EBV * 1000 * u.mmag, EBV * u.dimensionless_unscaled):
         np.testing.assert_allclose(clean_stamps(IMAGES, ebv)[1], EBV, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["scale_factor", "add_offset", "_FillValue", "ZP", "MAGZERO"])
+def test_an_array_in_a_file_that_is_stored_otherwise_is_refused(tmp_path, name):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = IMAGES
+        file["images"].attrs[name] = 2.0
+        with pytest.raises(InputError, match=f"images: attribute '{name}': expected numbers that"):
+            clean_stamps(file["images"])
 
 
 @pytest.mark.parametrize(

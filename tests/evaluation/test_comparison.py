@@ -47,7 +47,9 @@ def find(comparison, a, b, subset, metric):
 
 def test_the_layout_is_the_agreed_one(comparison):
     assert list(comparison) == ["test", "arms", "controls", "contrasts", "published_view"]
-    assert set(comparison["test"]) == {"digest", "n", "n_inside", "clip_window"}
+    assert set(comparison["test"]) == {
+        *("digest", "n", "n_inside", "clip_window", "outside_is_high")
+    }
     for entry in (*comparison["arms"].values(), *comparison["controls"].values()):
         assert set(entry) == {
             *("whole", "inside", "outside"),
@@ -83,7 +85,7 @@ def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
     assert null["p_holm"] > 0.05
     assert "no significant difference" in null["verdict"]
     outside = find(comparison, "full", "clipped", "outside", "mae")
-    assert outside["verdict"].startswith("High z only, n = ")
+    assert outside["verdict"].startswith("Outside the clip window, all at higher ")
     assert "full is better" in outside["verdict"]
 
 

@@ -23,14 +23,14 @@ def say(contrast, single_seed=()):
     [
         (
             PRIMARY,
-            "Inside the clip window, n = 1,900: MAE of full is 0.00200 in redshift below that of"
-            " clipped (95 % interval -0.00300 to -0.00100, Holm-corrected p = 0.004): full is"
-            " better.",
+            "Inside the clip window, n = 1,900: full is better. MAE of full is 0.00200 in redshift"
+            " below that of clipped (95 % interval -0.00300 to -0.00100, Holm-corrected p ="
+            " 0.004).",
         ),
         (
             EXPLORATORY,
-            "Inside the clip window, n = 1,900: outliers > 0.05 of full is 1.00 percentage points"
-            " above that of trees (95 % interval 0.40 % to 1.60 %): trees is better.",
+            "Inside the clip window, n = 1,900: trees is better. Outliers > 0.05 of full is 1.00"
+            " percentage points above that of trees (95 % interval 0.40 % to 1.60 %).",
         ),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_verdict_names_the_better_one_where_there_is_one(contrast, words):
 
 
 def test_an_arm_trained_once_is_named():
-    assert say(PRIMARY, ["full"]).endswith("; the scatter of trainings of full is not known.")
+    assert say(PRIMARY, ["full"]).endswith(" The scatter of trainings of full is not known.")
 
 
 @pytest.mark.parametrize(

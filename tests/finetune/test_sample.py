@@ -63,9 +63,19 @@ def test_galaxies_of_one_place_are_named_where_enough_of_them_are_there(galaxies
     column = galaxies.column
     one_place = lambda name: column(name) * (name != "group_id")  # noqa: E731
     monkeypatch.setattr(type(galaxies), "column", lambda _, name: one_place(name))
-    words = r"too few .*; its 50 are in 1 groups \(one group_id, or one place on the sky\)"
+    words = r"too few .*; its 50 are in 1 groups \(one group_id, .*; expected about 9 groups"
     with pytest.raises(InputError, match=words):
         split_of(galaxies)
+
+
+def test_chance_is_named_where_galaxies_and_groups_are_enough(galaxies):
+    """For 8 galaxies 40 are enough on average, with a share of a fifth; its 50 are more."""
+    n_test = len(split_of(galaxies).test)
+    needed = NONE | {"test": n_test + 1}
+    assert (n_test + 1) / FRACTIONS["test"] <= 40
+    words = f"test {n_test} of at least {n_test + 1}; {5 * n_test + 5} do on average, and of these"
+    with pytest.raises(InputError, match=f"{words} 50 chance took others; expected more"):
+        split_of(galaxies, fewest=needed)
 
 
 def test_moved_stamps_outside_the_training_part_are_refused(galaxies_path):

@@ -55,6 +55,8 @@ def test_one_galaxy_and_many_files_of_stamps(galaxies, tmp_path):
     np.testing.assert_array_equal(read(folder)[0], galaxies["stamps"])
     np.testing.assert_array_equal(read(folder / "a.npy")[0], galaxies["stamps"][:1])
     assert detect_layout(folder) == "npy"
+    with pytest.raises(InputError, match=r"a\.npy: expected the images 'b'; received 'a'"):
+        read(folder / "a.npy", images="b")
 
 
 @pytest.mark.parametrize(

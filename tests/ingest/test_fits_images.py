@@ -237,9 +237,48 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
         read(path, pixel_scale=0.262)
 
 
+def test_what_the_first_hdu_says_is_said_of_all(galaxies, tmp_path):
+    fine = np.repeat(np.repeat(galaxies["stamps"][0].transpose(2, 0, 1) / 4, 2, 1), 2, 2)
+    zero_points = {f"ZP_{band}": 22.5 + number for number, band in enumerate(BANDS)}
+    factors = 10 ** (0.4 * np.arange(5))
+    bands = [image(fine[n] * factors[n], band, BUNIT="adu") for n, band in enumerate(BANDS)]
+    for number, cards in enumerate(
+        ({"PIXSCALE": 0.198}, sky(scale=0.198), {"SECPIX1": 0.198}, galactic(0.198))
+    ):
+        first = image(None, kind=fits.PrimaryHDU, **zero_points, **cards)
+        images, _ = read(write(tmp_path / f"{number}.fits", first, *bands))
+        np.testing.assert_allclose(images, galaxies["stamps"][:1], rtol=1e-4, atol=1e-6)
+
+
+def galactic(scale):
+    return sky(scale=scale) | {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}
+
+
+def test_each_band_may_have_its_number_for_masked_pixels(stored, tmp_path):
+    hdus = []
+    for number, band in enumerate(BANDS):
+        hdus.append(image(stored[0, number].copy(), band, BUNIT="nmgy", NODATA=-900.0 - number))
+        hdus[-1].data[6, 7] = -900 - number
+    images, _ = read(write(tmp_path / "mef.fits", *hdus))
+    assert np.isnan(images[0, 2, 3]).all()
+    assert np.isnan(images).sum() == 5
+
+
 @pytest.mark.parametrize(
     ("hdus", "mapping", "words"),
     [
+        (
+            lambda s: [image(s[n], "SCI", FILTER=f, BUNIT="nmgy") for n, f in enumerate("BVRI")],
+            {},
+            "SCI: a filter of Johnson's; expected images in ugriz",
+        ),
+        (
+            lambda s: [
+                image(s[n], BANDS[n], BUNIT="nmgy", PIXSCALE=(0.396, 0.2)[n]) for n in range(2)
+            ],
+            {},
+            r"PIXSCALE 0\.2 contradicts PIXSCALE",
+        ),
         (lambda s: [image(s)], {}, "the unit of the images is not known"),
         (lambda s: [image(s, BUNIT="adu")], {}, "BUNIT 'adu': expected a flux density"),
         (
@@ -274,12 +313,22 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
         ),
         (lambda s: [image(s, BUNIT="nmgy"), image(s, BUNIT="nmgy")], {}, "expected one cube"),
         (lambda s: [image(s, BUNIT="nmgy")], {"images": "DATA"}, "image 'DATA' is missing"),
+        (lambda s: [image(s, BUNIT="nmgy")], {"images": "images"}, "image 'images' is missing"),
     ],
 )
 def test_what_does_not_fit_is_one_line(stored, tmp_path, hdus, mapping, words):
     path = write(tmp_path / "bad.fits", *hdus(stored[0]))
     with pytest.raises(InputError, match=words):
         read(path, **mapping)
+
+
+@pytest.mark.parametrize("missing", [1, 7000, 8700, 10000])
+def test_a_file_whose_last_band_was_cut_is_refused(stored, tmp_path, missing):
+    hdus = [image(stored[0, n, :32, :32], band, BUNIT="nmgy") for n, band in enumerate(BANDS)]
+    path = write(tmp_path / "mef.fits", *hdus)  # 8640 bytes each, 1664 of them at its end unused
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(InputError, match=r"mef\.fits: damaged"):
+        read(path)
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])

@@ -218,7 +218,7 @@ def test_the_report_says_what_was_read_and_assumed(raw, write_raw, run_ingest):
         "pixels": {
             "axes": "bands first, moved last",
             "bands": "read as u g r i z",
-            "unit": "assumed nanomaggy: no attribute 'unit'",
+            "unit": "assumed nanomaggy: the file names no unit",
             "pixel scale": "0.396 arcsec, as it is",
             "crop": "none",
         },

@@ -36,7 +36,7 @@ def test_an_impossible_ebv_is_a_problem_with_its_number(raw, write_raw):
     found, _ = look(write_raw(raw))
     assert (found.ebv.n, found.ebv.high) == (47, pytest.approx(raw["e_bv"][3:].max()))
     sentence = "2 of 50 rows: E(B-V) is negative or above 3 mag, and taken as unknown"
-    assert found.problems == (sentence,)
+    assert found.problems[0] == sentence
 
 
 def test_masks_and_absent_bands_are_shares_of_the_stamps_looked_at(raw, write_raw):

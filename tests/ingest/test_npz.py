@@ -114,7 +114,7 @@ def test_a_zip_bomb_is_refused_unread(path):
 
 def test_a_missing_array_and_a_missing_file_are_named(path):
     save(path, {"y.npy": npy_bytes(np.ones(2))})
-    with pytest.raises(InputError, match=r"array 'x' is missing; the file has y\.npy"):
+    with pytest.raises(InputError, match=r"array 'x' is missing; the file has y$"):
         open_member(path, "x").__enter__()
     path.unlink()
     with pytest.raises(InputError, match="no such file"):

@@ -99,6 +99,10 @@ FAULTS = {
         lambda x: standardised(x, axis=(0, 1, 2, 3)),
         "-band border of the stamps lies .* times the noise below 0",
     ),
+    "each band divided by its scatter in the file": (
+        lambda x: x / np.nanstd(x, axis=(0, 1, 2)),
+        "median g - z is 0.* mag, where galaxies have 0.5 or more: these look divided by a number",
+    ),
     "divided by their standard deviation": (
         lambda x: x / per_stamp(np.nanstd, x),
         "the standard deviation of every stamp is the same",
@@ -169,6 +173,18 @@ def test_other_surveys_pass(stamps, noise):
     assert problems(seen + sky * (noise if noise < 1 else noise - 1)) == ()
 
 
+def test_stars_and_faint_galaxies_seen_through_another_seeing_in_each_band_pass():
+    """As in SDSS, where g is blurred more than z: points look bluer around than in the middle."""
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[:32, :32] - 15.5
+    widths = np.array([1.6, 1.5, 1.4, 1.25, 1.2])  # pixels, sigma
+    spread = np.exp(-(x**2 + y**2)[..., None] / (2 * widths**2)) / (2 * np.pi * widths**2)
+    points = spread * np.array([0.2, 0.6, 1.0, 1.2, 1.4]) * SKY_SIGMA[2]
+    for flux in (1e3, 1e4, 1e5):
+        sky = rng.normal(size=(60, 32, 32, 5)) * SKY_SIGMA
+        assert problems(flux * rng.uniform(0.5, 2, (60, 1, 1, 1)) * points + sky) == ()
+
+
 def test_rounded_pixels_pass(stamps):
     for rounded in (np.round(stamps, 3), stamps.astype(np.float16)):
         assert problems(rounded) == ()
@@ -182,6 +198,8 @@ def test_few_galaxies_are_judged_by_exact_values_only(stamps, n):
     assert problems(few) == ()
     assert problems(FAULTS["whole numbers"][0](few))
     assert problems(FAULTS["divided by each band's maximum"][0](few))
+    assert problems(standardised(few))
+    assert problems(few / per_stamp(np.nanstd, few, (1, 2)))
     assert problems(FAULTS["counts"][0](stamps[:FEWEST]))
 
 
@@ -199,7 +217,7 @@ def test_bad_stamps_do_not_disturb(stamps):
 
 
 @pytest.mark.parametrize(
-    ("value", "n"), [(-9999.0, 80), (-99.0, 5), (1e30, 5), (65535.0, 80), (0.0, 80), (-1.0, 5)]
+    ("value", "n"), [(-9999.0, 80), (-99.0, 5), (1e9, 5), (65535.0, 80), (0.0, 80), (-1.0, 5)]
 )
 def test_a_number_that_stands_for_masked_pixels_is_named(stamps, value, n):
     images = stamps[:n].copy()
@@ -219,6 +237,10 @@ def test_absent_bands_that_are_a_number_are_named_too_and_different_numbers_are_
     images[0, 0, 0, 0] = -9999.0  # one alone stands for nothing
     images[5:9, :2, :, 1] = -9999.0 * np.random.default_rng(4).uniform(1, 2, (4, 2, 32))
     assert not any("exactly" in line for line in problems(images))
+    flat = images.copy()
+    flat[3, :, :, 1] = 5.0
+    (problem,) = problems(flat)
+    assert f"1024 pixels are exactly 5, in 1 of {N} galaxies (bands g, first in row 3)" in problem
     images[:, :, :, 4] = -999.0
     (problem,) = problems(images)
     assert f"{N * 1024} pixels are exactly -999, in {N} of {N} galaxies (bands z," in problem

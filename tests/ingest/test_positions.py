@@ -41,6 +41,8 @@ def test_surveys_pass(survey):
         (np.deg2rad(SKY[0]), SKY[1], "as in hours or radians"),
         (NO_PLACE, SKY[1], "the right ascension of all 200 is 0"),
         (NO_PLACE, NO_PLACE, "the right ascension of all 200 is 0"),
+        (NO_PLACE - 999, SKY[1], "the right ascension of all 200 is -999"),
+        (SKY[0] * (RNG.uniform(size=N) > 0.2), SKY[1] * 0, "are exactly 0, 0, a sign for none"),
         (NO_PLACE + 180, NO_PLACE + 2, "the right ascension of all 200 is 180"),
     ],
 )

@@ -55,6 +55,12 @@ UNITS = [
     (10, {"FLUXMAG0": 1e10}, {}),
     (3.631, {"unit": "uJy", "zero_point": 23.9}, {}),
     (EACH, {"zero_point": EACH_ZERO_POINT}, {}),
+    (3.631, {"Flux density units": b"uJy / pixel"}, {}),
+    (3.631, {}, {"unit_of_images": np.array([b"uJy pix-1"])}),
+    (10, {"photometric_zeropoint": "25.0 mag (AB)"}, {"MAGSYS": "AB", "units": "e-/s"}),
+    (10, {}, {"ZPTMAG": 25.0}),
+    (EACH, {f"zp_{band}": zp for band, zp in zip("ugriz", EACH_ZERO_POINT, strict=True)}, {}),
+    (EACH, {}, {f"SDSS {b} MAGZERO": zp for b, zp in zip("ugriz", EACH_ZERO_POINT, strict=True)}),
 ]
 
 
@@ -90,6 +96,8 @@ def test_stored_numbers_are_scaled(write, stored, change, attributes, words):
         ({"Bands": "ZIRGU"}, {"n_bands": 5}, None),
         ({}, {}, list("zirgu")),
         ({"bands": 5}, {}, [b"z", b"i", b"r", b"g", b"u"]),
+        ({"channels": [f"{band}_sdss" for band in "zirgu"]}, {}, None),
+        ({f"BAND{number}": f"SDSS-{band}" for number, band in enumerate("zirgu")}, {}, None),
     ],
 )
 def test_bands_are_sorted(write, stored, of_images, of_file, dataset):
@@ -129,6 +137,10 @@ def test_what_hdf5_fills_unwritten_pixels_with_is_masked(stored, tmp_path):
         {"pixel_scale": 0.198},
         {"PIXSCALE": "0.198 arcsec/pixel"},
         {"CDELT1": -0.198 / 3600, "CDELT2": 0.198 / 3600},
+        {"CD1_1": 0.0, "CD1_2": 0.198 / 3600, "CD2_1": -0.198 / 3600},
+        {"PC1_1": -0.198 / 3600, "PC2_2": 0.198 / 3600, "CDELT1": 1.0, "CDELT2": 1.0},
+        {"SECPIX1": 0.198, "SECPIX2": 0.198},
+        {"pixel_scale_deg": 0.198 / 3600},
     ],
 )
 def test_pixels_of_the_scale_that_is_said_are_resampled(write, stored, attributes):
@@ -176,6 +188,22 @@ REFUSED = [
         {},
         "attribute '_FillValue' of the images 'none at all': ",
     ),
+    ({"unit": "dimensionless"}, {}, {}, "'unit' of the images 'dimensionless': expected a flux"),
+    ({"unit": "mag", "zp": 25.0}, {}, {}, "attribute 'unit' of the images 'mag': expected a flux"),
+    ({"zero_point": "25 Vega"}, {}, {}, "attribute 'zero_point' of the images '25 Vega': exp"),
+    ({"zp": 25, "MAGSYS": "Vega"}, {}, {}, "'MAGSYS' of the images 'Vega': expected AB magnitudes"),
+    (
+        {"zp_u": 25, "zp_g": 24},
+        {},
+        {},
+        "'zp_g' of the images 24: expected the same of the bands r ",
+    ),
+    (
+        {"unit": "softened to [0, 1], no flux"},
+        {},
+        {"unit": "uJy"},
+        "no flux' contradicts what is given, uJy",
+    ),
     ({"unit": np.zeros(3, [("a", "f4")])}, {}, {}, "something else than texts or numbers"),
 ]
 
@@ -197,7 +225,8 @@ def test_what_nobody_can_read_is_what_the_user_gives(write, stored):
 
 
 def test_what_says_nothing_of_pixels_is_named_and_no_matter(write, stored):
-    path = write(stored, {"observer": "me", "unit": ""}, {"note": "hello", "source": "a test"})
+    nothing = {"observer": "me", "unit": "", "CDELT1": 1.0}
+    path = write(stored, nothing, {"note": "hello", "source": "a test", "z_unit": "none"})
     images, survey = read(path)
     np.testing.assert_array_equal(images.transpose(0, 3, 1, 2), stored)
     assert survey.converted["not used"] == (
@@ -252,6 +281,16 @@ def test_columns_are_what_they_say(write, stored, column, values, attributes, ex
         return
     _, survey = read(path)
     np.testing.assert_allclose(getattr(survey.table, column)[:2], expected, rtol=1e-6)
+
+
+def test_what_stands_above_the_images_is_said_of_them(stored, tmp_path):
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file["a/b/images"] = stored[:, ::-1] * 3.631
+        file["filters"] = list("zirgu")
+        file["a"].attrs["unit"] = "uJy"
+    images, survey = read(tmp_path / "raw.h5", images="a/b/images")
+    np.testing.assert_allclose(images.transpose(0, 3, 1, 2), stored, rtol=1e-4)
+    assert survey.converted["unit"].startswith("uJy, as attribute 'unit' of /a says")
 
 
 def test_arrays_of_an_npz_say_the_same(galaxies, tmp_path):

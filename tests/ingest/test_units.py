@@ -74,7 +74,7 @@ def test_a_contradicting_attribute_is_refused_and_an_agreeing_one_is_not(given):
 @pytest.mark.parametrize(
     ("unit", "words"),
     [
-        (None, "assumed nanomaggy: no attribute 'unit'"),
+        (None, "assumed nanomaggy: the file names no unit"),
         ("3.631e-6 Jy", "3.631e-6 Jy, as attribute 'unit' of the file says"),
         ("softened to [0, 1], no flux", "softened to [0, 1], no flux"),
         ("nanomaggy / arcsec2", None),

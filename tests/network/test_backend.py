@@ -15,52 +15,37 @@ from pix2z.network.estimator import load_pool
 
 ROOT = Path(__file__).parents[2]
 
-IMPORT = """
+THEIRS = """
 import os
-from pix2z.network.backend import keras
-settings = keras.config
-print(settings.backend(), settings.floatx(), settings.image_data_format(), settings.epsilon())
-print(os.environ["KERAS_BACKEND"], "KERAS_HOME" in os.environ)
-"""
-
-IN_WORKERS = """
-import numpy as np
 from pix2z.network.workers import side_by_side
 
-def task(_):
-    from pix2z.network.backend import ops
-    return float(ops.sum(np.ones(3, np.float32)))
+def settings(_):
+    from pix2z.network.backend import keras, ops
+    assert ops.sum([1.0, 2.0]) == 3
+    config, theirs = keras.config, (os.environ["KERAS_BACKEND"], "KERAS_HOME" in os.environ)
+    ours = config.backend(), config.floatx(), config.image_data_format(), config.epsilon()
+    return *ours, *theirs
 
 if __name__ == "__main__":
     with side_by_side(2) as run:
-        print(list(run(task, range(2))))
+        print(*run(settings, range(1)))
 """
 
 
-def run_python(folder: Path, code: str) -> tuple[str, str]:
-    """Run code with a home of other settings: what it writes on stdout and on stderr."""
-    (folder / ".keras").mkdir()
+def test_settings_of_others_are_left_out_and_alone_and_nothing_is_written(tmp_path):
+    """In a process that trains, which is imported as a command is."""
+    (tmp_path / ".keras").mkdir()
     config = {"backend": "jax", "floatx": "float64", "image_data_format": "channels_first"}
-    (folder / ".keras/keras.json").write_text(json.dumps({**config, "epsilon": 0.1}))
-    (folder / "theirs.py").write_text(code)
-    environment = {**os.environ, "HOME": str(folder), "KERAS_BACKEND": "torch"}
+    (tmp_path / ".keras/keras.json").write_text(json.dumps({**config, "epsilon": 0.1}))
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    environment = {**os.environ, "HOME": str(tmp_path), "KERAS_BACKEND": "torch"}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     environment["PYTHONPATH"] = str(ROOT / "src")
     done = subprocess.run(
-        [sys.executable, "theirs.py"], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "theirs.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
-
-
-def test_settings_of_other_networks_are_left_out_and_left_alone(tmp_path):
-    out, err = run_python(tmp_path, IMPORT)
-    assert out == "tensorflow float32 channels_last 1e-07\ntorch False\n"
-    assert err == ""
-
-
-def test_nothing_is_written_by_processes_that_train(tmp_path):
-    assert run_python(tmp_path, IN_WORKERS) == ("[3.0, 3.0]\n", "")
+    said = "('tensorflow', 'float32', 'channels_last', 1e-07, 'torch', False)\n"
+    assert (done.stderr, done.stdout) == ("", said)
 
 
 @pytest.fixture

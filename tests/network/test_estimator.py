@@ -3,6 +3,8 @@ import shutil
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.utils.masked import Masked
 
 from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import InputError, IntegrityError
@@ -78,6 +80,19 @@ def test_what_was_never_measured_is_unknown_and_a_blank_galaxy_has_no_redshift(
     np.testing.assert_array_equal(found.density, expected.density)
     np.testing.assert_array_equal(found.flags, expected.flags)
     assert np.isnan(found.z_median).tolist() == [False] * 5 + [True]
+
+
+def test_a_mask_and_a_unit_of_an_array_count(trained_pool, sample):
+    """A nanomaggy is 3.631 microjansky."""
+    pool, images = load_pool(trained_pool), sample.images([0, 1])
+    hidden = np.zeros(images.shape, bool)
+    hidden[0, 10:20, 14:18, 2] = hidden[1, ..., 0] = True
+    expected = pool.estimate(np.where(hidden, np.nan, images), np.array([np.nan, 0.02]))
+    ebv = np.ma.masked_array([0.3, 0.02], [True, False])
+    for form in (np.ma.masked_array(images, hidden), Masked(images * 3.631 * u.uJy, mask=hidden)):
+        found = pool.estimate(form, ebv)
+        np.testing.assert_allclose(found.z_median, expected.z_median, rtol=1e-4)
+        assert found.flags.tolist() == [6, 1]
 
 
 def test_the_brightest_and_reddest_spoil_no_other(trained_pool, sample):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 import sys
@@ -207,10 +208,24 @@ def test_a_damaged_input_is_one_line_and_exit_code_2(finished, tmp_path, damage,
     assert len(output.strip().splitlines()) == 1
 
 
+def test_the_committed_notebook_holds_no_log_in_any_cell_and_its_commands_can_be_pasted():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    assert {out.get("name", "") for out in outputs} == {"", "stdout"}
+    said = "".join(out.get("text", "") for out in outputs)
+    assert "galaxies: mean |dz|" in said
+    assert not re.search("tensorflow|oneDNN|cuda|warning", said, re.IGNORECASE)
+    words = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    commands = re.findall(r"^```\n(.*?)^```$", words, re.MULTILINE | re.DOTALL)
+    typed = [shlex.split(command.replace("\\\n", " ")) for command in commands]
+    assert [words[:2] for words in typed] == [["pix2z", "predict"]]
+    assert not [word for words in typed for word in words if not word.strip("\\\n ")]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch):
-    for name in ("PATH", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, finished.environment()[name])
+    monkeypatch.setenv("PATH", finished.environment()["PATH"])
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")  # the notebook is silent by itself
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in code:
@@ -225,6 +240,7 @@ def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch)
     said = "".join(out.get("text", "") for cell in code for out in cell.outputs)
     assert "galaxies: mean |dz|" in said
     assert "uJy" in said
+    assert [out for cell in code for out in cell.outputs if out.get("name") == "stderr"] == []
 
 
 def write_nersc_file(path: Path, raw: Path) -> None:

@@ -170,7 +170,7 @@ def test_the_redshift_is_found_within_what_a_small_network_can_do(reconstructed)
     (row,) = csv.DictReader(reconstructed.with_name("z.csv").read_text().splitlines())
     for found in (z, float(row["z"])):
         assert abs(found - 0.0403) < 0.03
-    assert int(row["flags"]) & 1 == 0  # it has a redshift
+    assert int(row["pix2z_flags"]) & 1 == 0  # it has a redshift
 
 
 def test_the_figure_shows_spectrum_and_reconstruction(reconstructed):

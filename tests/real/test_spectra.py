@@ -47,7 +47,7 @@ def test_the_redshift_is_sdsss(table, paths, index):
     offset = (float(row["z"]) - sdss.z) / (1 + sdss.z)
     assert abs(offset) < 1e-4  # a third of what taking air for vacuum would shift it by
     assert 0 < float(row["z_err"]) < 1e-4
-    assert row["flags"] == "0"
+    assert row["pix2z_flags"] == "0"
     assert abs(float(row["z_second"]) - sdss.z) > 0.004
 
 

@@ -134,6 +134,20 @@ def test_an_arm_learns_is_saved_and_reads_back(decoder, request, sample, sample_
         assert reconstruction.shares is None
 
 
+def test_what_was_never_measured_is_unknown_as_it_is_to_other_networks(trained_spectrum, sample):
+    """A band of zeros is absent, and E(B-V) that cannot be is unknown; both are flagged."""
+    images, ebv = sample.images([0, 1, 2]), sample.column("ebv", [0, 1, 2])
+    dirty, dirty_ebv = images.copy(), ebv.copy()
+    images[0, ..., 0], dirty[0, ..., 0] = np.nan, 0
+    ebv[1:], dirty_ebv[1:] = np.nan, (99, -99)
+    estimator = load_spectrum_estimator(trained_spectrum)
+    expected, found = (estimator.reconstruct(*one) for one in ((images, ebv), (dirty, dirty_ebv)))
+    assert found.flags.tolist() == [1, 4, 4]
+    assert np.isfinite(found.flux).all()
+    for name in ("flux", "err68", "shares"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
 def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training_of):
     training = training_of("physics", 1)
     parts = []

@@ -43,7 +43,7 @@ def test_without_flux_in_r_a_spectrum_stays_relative():
     mean_flux = mean_flux_r(images, np.zeros(3))
     found = Reconstruction(relative, 0.1 * relative, 0.2 * relative, None, mean_flux, flags)
     physical = physical_spectra(found)
-    assert list(physical["flags"]) == [0, 2 + ImageFlag.NO_R_FLUX, 3 + ImageFlag.NO_R_FLUX]
+    assert list(physical["pix2z_flags"]) == [0, 2 + ImageFlag.NO_R_FLUX, 3 + ImageFlag.NO_R_FLUX]
     np.testing.assert_array_equal(physical["flux"][1:], relative[1:])
     np.testing.assert_allclose(physical["flux_error95"] / physical["flux"], 0.2, rtol=1e-6)
     assert physical["flux"][0, 0] == physical["mean_flux_r"][0] > 20

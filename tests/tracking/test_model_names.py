@@ -227,3 +227,9 @@ def test_a_store_that_does_not_answer_is_not_taken_for_one_without_a_champion(mo
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(Pix2zError, match="cannot be reached"):
         default_model()
+
+
+@pytest.mark.parametrize("spec", ["pix2z-spectrum/1", "models:/pix2z-spectrum@full"])
+def test_a_spectrum_network_is_not_called_unregistered(root, spec):
+    with pytest.raises(InputError, match="is a spectrum model; expected a redshift network, as fu"):
+        find_registered([], spec)

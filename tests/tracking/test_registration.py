@@ -10,7 +10,7 @@ from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import read_versions
-from tests.tracking.conftest import take_over_store, write_predictions
+from tests.tracking.conftest import git, take_over_store, write, write_predictions
 
 
 def runs(client, name: str):
@@ -63,6 +63,30 @@ def test_everything_appears_once_however_often_it_is_registered_and_in_a_store_m
     register(root, arms, networks)
     assert {name: set(by_name(client, name)) for name in EXPERIMENTS} == names
     assert len(census(client)["versions"]) == counts["versions"]
+
+
+def test_comparisons_are_named_after_the_experiment_or_the_commit_that_made_them(
+    root, client, networks, monkeypatch
+):
+    """And keep that name: the experiment may be applied, and registered again without its name."""
+    git(root, "init")
+    git(root, "commit", "--allow-empty", "-m", "first")
+    commit = git(root, "rev-parse", "HEAD")[:7]
+    compared, path = [], root / "reports/compare.json"
+    for number, experiment in enumerate(["puffy-sock", None]):
+        monkeypatch.setenv("DVC_EXP_NAME", experiment or "")
+        write(path, json.loads(path.read_text()) | {"number": number})
+        register(root, {})
+        compared.append(f"{experiment or commit}: 2 arms and 1 controls")
+        assert set(by_name(client, "pix2z-compare")) == set(compared)
+    write(root / "reports/report.html", b"<h1>changed</h1>")
+    register(root, {})
+    assert set(by_name(client, "pix2z-compare")) == set(compared)
+    assert "puffy-sock: assessment of 3 arms" in by_name(client, "pix2z-spectrum")
+    (root / "params.yaml").touch()
+    write(path, json.loads(path.read_text()) | {"number": 2})
+    register(root, {})
+    assert f"{commit}-dirty: 2 arms and 1 controls" in by_name(client, "pix2z-compare")
 
 
 def test_a_training_shows_settings_curves_metrics_and_where_it_comes_from(root, registered_client):

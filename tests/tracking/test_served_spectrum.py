@@ -63,7 +63,7 @@ def test_the_loaded_version_answers_as_the_network_does(model, images, expected)
     np.testing.assert_array_equal(np.stack(rows["wavelength"]), [estimator.wavelengths.values] * 5)
     for name in ("z_median", "z_err68_low", "z_err68_high"):
         np.testing.assert_allclose(rows[name], answer[f"pix2z_{name}"], rtol=1e-5)
-    assert list(rows["flags"]) == [0, 1, 2, 4, ImageFlag.NO_R_FLUX]
+    assert list(rows["pix2z_flags"]) == [0, 1, 2, 4, ImageFlag.NO_R_FLUX]
 
 
 def test_a_network_without_a_redshift_pdf_gives_spectra_alone(model, images, monkeypatch):
@@ -77,7 +77,7 @@ def test_a_network_without_a_redshift_pdf_gives_spectra_alone(model, images, mon
 
     monkeypatch.setattr(model.unwrap_python_model(), "estimator", Plain())
     rows = model.predict(images)
-    assert list(rows.columns) == ["wavelength", "flux", "flux_error", "flux_error95", "flags"]
+    assert list(rows.columns) == ["wavelength", "flux", "flux_error", "flux_error95", "pix2z_flags"]
 
 
 def test_the_answer_is_json(model, images):
@@ -97,7 +97,7 @@ def test_the_brightest_and_reddest_have_spectra_and_a_blank_one_none(model, imag
     for name in ("flux", "flux_error", "flux_error95", "z_median"):
         assert np.isfinite(np.stack(rows[name][:3]).astype(float)).all()
         assert rows[name][3] is None
-    assert list(rows["flags"]) == [0, 0, ImageFlag.NO_R_FLUX, 1 + 8]
+    assert list(rows["pix2z_flags"]) == [0, 0, ImageFlag.NO_R_FLUX, 1 + 8]
 
 
 def test_requests_that_are_not_answered_are_told_why(model, images):

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -70,10 +71,23 @@ def test_an_experiment_that_somebody_else_made_meanwhile_is_taken(root, monkeypa
     assert open_store().experiments == first.experiments
 
 
-def test_the_run_of_mlflow_run_is_not_ours(root, monkeypatch):
-    monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
-    open_store()
-    assert "MLFLOW_RUN_ID" not in os.environ
+@pytest.mark.parametrize("opened", [open_store, lambda: existing_store().__enter__()])
+def test_the_run_of_mlflow_run_is_not_ours_and_is_named(root, client, monkeypatch, opened):
+    """MLflow makes it in the experiment Default, with a name at random, which a person may change.
+
+    It may be in another store.
+    """
+    tags = {"mlflow.project.entryPoint": "promote"}
+    made, named = client.create_run("0", tags=tags), client.create_run("0", tags=tags, run_name="A")
+    of_others = client.create_run("0")
+    for run_id in (made.info.run_id, named.info.run_id, of_others.info.run_id, "0123"):
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        opened()
+        assert "MLFLOW_RUN_ID" not in os.environ
+    now = [client.get_run(run.info.run_id) for run in (made, named, of_others)]
+    names = ["mlflow run -e promote", "A", of_others.info.run_name]
+    assert [run.info.run_name for run in now] == names
+    assert "`pix2z history` lists promotions" in now[0].data.tags["mlflow.note.content"]
 
 
 def test_a_store_in_a_copied_folder_is_refused_before_it_writes_into_the_original(
@@ -215,6 +229,28 @@ def test_a_database_that_does_not_answer_is_one_line_at_once(monkeypatch, closed
     message = opened()
     assert "cannot be reached" in message or "needs" in message
     assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("./mlruns", r"MLFLOW_TRACKING_URI: expected a store as sqlite:.*; received '\./mlruns'"),
+        ("mongo://db/mlflow", r"MLFLOW_TRACKING_URI: expected .*; received 'mongo://db/mlflow'"),
+        ("mysql://db/mlflow", r"mysql://db/mlflow: needs the package \w+$"),
+    ],
+)
+def test_what_is_no_address_of_a_store_is_not_called_out_of_reach(monkeypatch, uri, words):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert re.match(words, opened_error(InputError))
+
+
+def test_a_folder_whose_name_is_no_text_holds_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    for opened in (open_store, lambda: existing_store().__enter__()):
+        with pytest.raises(
+            InputError, match=r"/caf\\xe9/mlflow.db: MLflow's store cannot be where"
+        ):
+            opened()
 
 
 def test_what_fails_within_is_one_line(root):

@@ -28,7 +28,8 @@ from scipy.sparse.linalg import LinearOperator, cg
 from pix2z.errors import InputError
 from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.said.claims import bands_of, header_said
+from pix2z.said.agreement import bands_of
+from pix2z.said.claims import header_said
 from pix2z.said.units import flux_of
 
 __all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]

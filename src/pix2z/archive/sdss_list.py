@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pix2z.errors import InputError
 from pix2z.files import read_text
-from pix2z.hdf5 import plain
+from pix2z.hdf5 import other_format, plain
 
 __all__ = [
     "Failure",
@@ -164,6 +164,8 @@ def read_objects(path: str | Path) -> ObjectList:
 
 def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return names of columns in lower case, and rows as text; quotes are taken off."""
+    if path.is_file() and (other := other_format(path)) not in ("", "text", "an empty file"):
+        raise InputError(f"{path}: expected CSV; received {other}")
     text = read_text(path)
     if "\0" in text:
         raise InputError(f"{path}: not text; expected CSV")

@@ -76,7 +76,7 @@ def spectrum_attributes(
         "arm": str(estimator.record.get("arm", "unknown")),
         "targets": str(estimator.record.get("targets", "unknown")),
         **input_facts(survey, ebv=ebv),
-        "flags": in_words(SPECTRUM_FLAG_MEANINGS),
+        "pix2z_flags": in_words(SPECTRUM_FLAG_MEANINGS),
     }
     too_long = {k: v for k, v in facts.items() if len(v) > LONGEST_ATTRIBUTE}
     return facts | {k: f"SHA-256 of this text: {text_digest(v)}" for k, v in too_long.items()}
@@ -121,7 +121,7 @@ def _shown(
     above = str(file["object_id"][row])
     above += rf": $z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else ""
     below = [rf"$z_\mathrm{{images}}$ = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
-    below += ["relative to r"] if file["flags"][row] & ImageFlag.NO_R_FLUX else []
+    below += ["relative to r"] if file["pix2z_flags"][row] & ImageFlag.NO_R_FLUX else []
     return ShownSpectrum(
         title="\n".join([above, ", ".join(below)]).strip(),
         z=z_spec if np.isfinite(z_spec) else z,

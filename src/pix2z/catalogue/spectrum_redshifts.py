@@ -22,7 +22,7 @@ from pix2z.wavelengths import wavelength_grid
 
 __all__ = ["HEADER", "fit_file", "write_table"]
 
-HEADER = ("file", "row", "z", "z_err", "flags", "reduced_chi2", "z_second", "delta_chi2")
+HEADER = ("file", "row", "z", "z_err", "pix2z_flags", "reduced_chi2", "z_second", "delta_chi2")
 
 
 def fit_file(

@@ -94,7 +94,10 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
     ParamsError
         One line naming the file or entry, the key and what was expected.
     """
-    given = dict(_entry(text) for text in entries or [])
+    given: dict[str, str | None] = {}
+    for key, value in map(_entry, entries or []):
+        if given.setdefault(key, value) != value:
+            raise ParamsError(f"option -m: expected one {key}; received {given[key]} and {value}")
     path = params_file(params)
     base = IngestConfig.read(path).hdf5.given if path else {}
     for key, other in EITHER_OR.items():
@@ -163,6 +166,8 @@ def open_images(
     from pix2z.ingest.source import open_source
 
     everywhere, ebv_key = _number_or_key(ebv)
+    if ebv is not None and any(_entry(text)[0] == "ebv" for text in mapping or []):
+        raise InputError(f"expected --ebv {ebv} or an entry -m ebv, not both")
     where = read_mapping(params, mapping)
     with (
         _explained(ebv_key),

@@ -50,8 +50,8 @@ def redshift(
     """Read redshifts off spectra: the smallest chi-square against galaxy templates.
 
     One row per spectrum, in the order given: file, row in the file, z, z_err
-    (1 sigma), flags, reduced_chi2, z_second (the next best redshift) and
-    delta_chi2 (how much worse it fits). Flags are a sum of bits:
+    (1 sigma), pix2z_flags, reduced_chi2, z_second (the next best redshift)
+    and delta_chi2 (how much worse it fits). The flags are a sum of bits:
 
      1  no redshift (nan): no good pixels, too few for a fit, or out of the
         templates' reach

@@ -57,7 +57,8 @@ def spectrum(
     flux_error95 (half of the 68 and of the 95 % band) at the wavelengths in
     wavelength, in 1e-17 erg / (s cm2 Angstrom), without Galactic extinction
     where E(B-V) is known; object_id, mean_flux_r, the network's own redshift
-    (pix2z_z_median, _err68_low and _err68_high), ebv, and flags, a sum of bits:
+    (pix2z_z_median, _err68_low and _err68_high), ebv, and pix2z_flags, a sum of
+    bits:
 
      1  a band is absent
      2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)

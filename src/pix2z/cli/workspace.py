@@ -10,7 +10,7 @@ import yaml
 
 from pix2z.cli.display import say
 from pix2z.errors import InputError, ParamsError
-from pix2z.files import atomic_path, write_json
+from pix2z.files import atomic_path, named_write_errors, write_json
 from pix2z.tracking.commits import WORKSPACE_CODE, code_tags
 
 __all__ = ["MARKER", "make_workspace", "merge", "preset_params", "workspace"]
@@ -47,12 +47,18 @@ def make_workspace(root: Path, folder: Path, *, preset: str) -> None:
     _refuse_foreign(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
     # First of all and in one go: its presence alone lets a killed run be repeated.
-    (folder / MARKER).write_text(f"{preset}\n", encoding="utf-8")
+    with named_write_errors(folder / MARKER):
+        (folder / MARKER).write_text(f"{preset}\n", encoding="utf-8")
     write_json(folder / WORKSPACE_CODE, {**code_tags(root), "workspace_preset": preset})
     for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copy2(root / name, folder / name)
+        with atomic_path(folder / name) as partial:
+            shutil.copy2(root / name, partial)
     shutil.rmtree(folder / "src", ignore_errors=True)
-    shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    except shutil.Error as error:  # of all files
+        _, copy, why = error.args[0][0]
+        raise InputError(f"{copy}: cannot be copied ({why})") from error
     with atomic_path(folder / "params.yaml") as partial:
         partial.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     # All that DVC needs to call the folder a project of its own; it makes the rest.

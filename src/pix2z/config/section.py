@@ -102,7 +102,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         values = YAML(typ="safe").load(read_text(path))
     except YAMLError as error:
-        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+        mark, problem = (getattr(error, name, None) for name in ("problem_mark", "problem"))
+        where = f"line {mark.line + 1}: {problem}" if mark else " ".join(str(error).split())
+        raise ParamsError(f"{path}: not valid YAML ({where})") from error
     except InputError as error:
         raise ParamsError(str(error)) from error
     if not isinstance(values, dict):

@@ -4,6 +4,7 @@ Every estimator passes what it is given through `clean_stamps`, so that a galaxy
 whoever asks: a command, a notebook or a service. Ingest stores what the same functions make of it.
 """
 
+import re
 from contextlib import suppress
 from numbers import Real
 from typing import Any
@@ -25,6 +26,14 @@ __all__ = [
 
 LARGEST_EBV = 3.0
 """Mag; SDSS looked away from the Galactic plane, where E(B-V) is larger."""
+
+UNIT = "(?:flux|image|pixel|data)?b?units?"
+STORED_OTHERWISE = (
+    "scal(?:e|ing)factor|bscale|addoffset|bzero|(?:mag|phot|ab)*(?:zp|zero|zpt|zeropoint)"
+    "|(?:fill|missing|mask|masked)value|nodata|blank"
+)
+"""Names of attributes, in lower case and bare, that arrays in files say their unit with, and that
+their numbers are not what is stored."""
 
 STAMP_SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
 
@@ -89,7 +98,7 @@ def _plain(name: str, values: Any, unit: str) -> NDArray[Any]:
     array = _unmasked(values)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name}: expected real numbers; received an array of {array.dtype}")
-    said = _unit_of(values)
+    said = _unit_of(name, values)
     factor = 1.0 if said is None else _factor(said, unit)
     if factor is None:
         raise InputError(f"{name}: expected numbers in {unit}; received {str(said)!r:.60}")
@@ -104,7 +113,7 @@ def _factor(unit: Any, ours: str) -> float | None:
     if ours == "mag" and not text:  # E(B-V) is the difference of two
         return 1.0
     try:
-        parsed = units.Unit("nmgy" if text.lower() == "nanomaggies" else unit)
+        parsed = units.Unit("nmgy" if text.lower() in ("nanomaggies", "nmgy") else unit)
         if isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude of a flux
             return None
         equal = units.zero_point_flux(3631 * units.Jy)  # a maggy
@@ -126,8 +135,20 @@ def _unmasked(values: Any) -> NDArray[Any]:
     return array
 
 
-def _unit_of(values: Any) -> Any:
-    """Return the unit that an array says it has, None where it says none."""
+def _unit_of(name: str, values: Any) -> Any:
+    """Return the unit that an array says it has, None where it says none.
+
+    Raises InputError where an array in a file says that its numbers are not what is stored.
+    """
     said = [getattr(values, "unit", None), getattr(values, "units", None)]
-    said += [getattr(values, "attrs", {}).get(key) for key in ("unit", "units")]
+    for key, value in dict(getattr(values, "attrs", None) or {}).items():
+        bare = "".join(letter for letter in str(key).lower() if letter.isalnum())
+        if re.fullmatch(STORED_OTHERWISE, bare):
+            raise InputError(
+                f"{name}: attribute {key!r}: expected numbers that are not scaled, with NaN where "
+                "masked; pix2z predict and pix2z ingest read files"
+            )
+        if re.fullmatch(UNIT, bare):
+            (text, *more) = np.ravel(value).tolist()
+            said.append(value if more else text.decode() if isinstance(text, bytes) else text)
     return next((one for one in said if one is not None), None)

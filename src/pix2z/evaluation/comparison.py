@@ -71,6 +71,7 @@ def compare(
             "n": len(z_spec),
             "n_inside": int(masks["inside"].sum()),
             "clip_window": list(clip_window),
+            "outside_is_high": high_only,
         },
         "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
         "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},

@@ -1,4 +1,4 @@
-"""Which arms are set against which, on what, and what the difference says in one sentence.
+"""Which arms are set against which, on what, and what the difference says in words.
 
 The primary family is fixed beforehand: does clipping help, asked as full against clipped and, at
 equal numbers of training galaxies, clipped against the random subsample; in CRPS and MAE; inside
@@ -17,6 +17,7 @@ __all__ = [
     "PRIMARY_METRICS",
     "TOLD_WINDOW",
     "excludes_zero",
+    "finding",
     "is_primary",
     "is_significant",
     "subset_phrase",
@@ -86,13 +87,13 @@ def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
     names = {
         "whole": "Whole test set",
         "inside": "Inside the clip window",
-        "outside": "High z only" if high_only else "Outside the clip window",
+        "outside": "Outside the clip window" + ", all at higher redshift" * high_only,
     }
     return f"{names[subset]}, n = {n:,}"
 
 
 def verdict(entry: Entry, *, where: str, single_seed: Sequence[str]) -> str:
-    """Say in one sentence what a contrast shows, and what it does not.
+    """Say in words what a contrast shows, and what it does not.
 
     Parameters
     ----------
@@ -105,21 +106,22 @@ def verdict(entry: Entry, *, where: str, single_seed: Sequence[str]) -> str:
     a, b, metric, difference = (entry[name] for name in ("a", "b", "metric", "difference"))
     if difference is None or entry["low"] is None:
         return f"{where}: too few galaxies to compare {a} with {b}."
-    size = format_difference(metric, difference)
+    size, label = format_difference(metric, difference), METRICS[metric].label
     low, high = (format_value(metric, entry[bound]) for bound in ("low", "high"))
     evidence = f"95 % interval {low} to {high}"
     if entry["primary"]:
         evidence += f", Holm-corrected p = {entry['p_holm']:.2g}"
-    sentence = (
-        f"{where}: {METRICS[metric].label} of {a} is {size} "
-        f"{'above' if difference > 0 else 'below'} that of {b} ({evidence}): {_finding(entry)}"
+    sentences = (
+        f"{where}: {finding(entry)}. {label[0].upper()}{label[1:]} of {a} is {size} "
+        f"{'above' if difference > 0 else 'below'} that of {b} ({evidence})."
     )
     if single_seed:
-        sentence += f"; the scatter of trainings of {' and '.join(single_seed)} is not known"
-    return sentence + "."
+        sentences += f" The scatter of trainings of {' and '.join(single_seed)} is not known."
+    return sentences
 
 
-def _finding(entry: Entry) -> str:
+def finding(entry: Entry) -> str:
+    """Which arm is better, if either is."""
     if not is_significant(entry):
         return "no significant difference"
     better = METRICS[entry["metric"]].better

@@ -58,12 +58,13 @@ PUBLISHED: dict[str, dict[str, float]] = {
 """The published table (real images of 399,982 and 384,711 galaxies), for reference only."""
 
 NOTE = (
-    "How these numbers arise: each arm's redshifts are scaled to 0 to 1 over that arm's own range,"
-    " and errors are quoted in that scale, on that arm's own test galaxies. The clipped arm's range"
-    " is shorter, so one and the same error in redshift becomes a larger number there; its test set"
-    " lacks the high redshifts; and R2 falls because the spread it divides by was cut. None of this"
-    " says that the clipped network is worse. Multiplied by its range, each error is a redshift"
-    " again, and on the same galaxies the two arms can be compared."
+    "This is how the published experiment read its numbers. Each arm's redshifts are scaled to 0 to"
+    " 1 over that arm's own range. Errors are quoted in that scale, on that arm's own test"
+    " galaxies. The clipped arm's range is shorter, so that the same error in redshift becomes a"
+    " larger number there. Its test set lacks the high redshifts, and R² falls because the spread"
+    " that it divides by was cut. None of this says that the clipped network is worse. Multiplied"
+    " by its range, each error is a redshift again. Then the two arms can be compared, on the same"
+    " galaxies."
 )
 
 

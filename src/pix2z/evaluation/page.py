@@ -90,7 +90,7 @@ def _in_frames(tokens: list[Token]) -> list[Token]:
     for place, token in enumerate(tokens):
         if token.type == "paragraph_open":
             words = tokens[place + 1]
-            name = words.content
+            name = " ".join(words.content.split())
             if [child.type for child in words.children or []] == ["image"]:
                 caption_ends = place + 5  # the picture's three tokens, then those of its caption
                 token.tag, tokens[place + 2].hidden = "figure", True

@@ -6,6 +6,7 @@ reports/report.html of the Markdown.
 """
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from pix2z.evaluation.contrasts import (
     PAIRS,
     PRIMARY_METRICS,
     excludes_zero,
+    finding,
     is_significant,
     subset_phrase,
 )
-from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
+from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
@@ -34,7 +36,7 @@ JOINED = re.compile(r"(?<=[^\n|])\n *(?=[^\s|#!-]|-\d)")
 
 
 def answer(comparison: Json) -> str:
-    """Answer "does clipping help?" in one paragraph, from the content of reports/compare.json."""
+    """Answer "does clipping help?" in plain words, from the content of reports/compare.json."""
     template = _environment(comparison).get_template("answer.md.j2")
     return " ".join(template.render(test=comparison["test"]).split())
 
@@ -63,7 +65,6 @@ def report_text(
     n_bootstrap : resamples behind the intervals.
     """
     test, view = comparison["test"], comparison["published_view"]
-    lowest = min(float(pool.z_spec.min()) for pool in pools.values())
     text = (
         _environment(comparison)
         .get_template("report.md.j2")
@@ -73,7 +74,7 @@ def report_text(
             answer=answer(comparison),
             source=source,
             outside=subset_phrase(
-                "outside", test["n"] - test["n_inside"], high_only=lowest >= test["clip_window"][0]
+                "outside", test["n"] - test["n_inside"], high_only=test["outside_is_high"]
             ),
             bins={arm: bins[arm]["z_spec"] for arm in ("full", "clipped") if arm in bins},
             coverage={arm: coverage(pool.pit) for arm, pool in pools.items()},
@@ -84,7 +85,21 @@ def report_text(
             n_bootstrap=n_bootstrap,
         )
     )
-    return re.sub(r"\n{3,}", "\n\n", JOINED.sub(" ", text)).strip() + "\n"
+    joined = re.sub(r"\n{3,}", "\n\n", JOINED.sub(" ", text)).strip()
+    return "".join(f"{_wrapped(line)}\n" for line in joined.split("\n"))
+
+
+def _wrapped(line: str) -> str:
+    """Wrap a paragraph or an item to a terminal's 80 columns; tables, titles, pictures stay.
+
+    A sign that would make a list or a quotation of a line does not begin one.
+    """
+    if line.startswith(("|", "#", "!")):
+        return line
+    kept = re.sub(r" ([-+=>]) ", "\0\\1\0", line)
+    indent = "  " * line.startswith("- ")
+    options: Json = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(kept, 80, subsequent_indent=indent, **options).replace("\0", " ")
 
 
 def write_report(text: str, folder: Path) -> None:
@@ -137,8 +152,8 @@ def _environment(comparison: Json) -> Environment:
         best_way=_best_way,
         better=_better,
         contrast=contrast,
+        finding=finding,
         primary=primary,
-        size=format_difference,
         value=value,
         way_contrast=_way_contrast,
         winner=_winner,

@@ -143,7 +143,7 @@ def _enough(
     lacking = ", ".join(
         f"{name} {len(rows[name])} of at least {fewest_rows[name]}" for name in short
     )
-    n, n_groups, n_seen = len(group_id), len(np.unique(group_id)), int(seen.sum())
+    n, n_seen, n_groups = len(group_id), int(seen.sum()), len(np.unique(group_id[~seen]))
     wanted = max(math.ceil(fewest_rows[name] / fractions[name]) for name in PARTS)
     if n < wanted:
         why = f"expected about {wanted} good ones or more; received {n}"
@@ -152,9 +152,11 @@ def _enough(
             f"{n_seen} of its {n} lie at galaxies that may have trained the base, and can only "
             f"train again; expected about {wanted} others"
         )
-    else:
+    elif n_groups < wanted:
         why = (
-            f"its {n} are in {n_groups} groups (one group_id, or one place on the sky), which are "
-            "never cut in two; expected many groups"
+            f"its {n - n_seen} are in {n_groups} groups (one group_id, or one place on the sky), "
+            f"which are never cut in two; expected about {wanted} groups or more"
         )
+    else:
+        why = f"{wanted} do on average, and of these {n - n_seen} chance took others; expected more"
     raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {why}")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
+from pix2z.errors import InputError
 from pix2z.ingest.attributes import read_members
 from pix2z.ingest.columns import Column, check_column
 from pix2z.ingest.conversion import plan_conversion
@@ -35,7 +36,9 @@ def open_arrays(path: Path, *, layout: str, mapping: Hdf5Mapping) -> Iterator[Ra
     def open_array(key: str) -> AbstractContextManager[Member]:
         return open_member(path, key) if layout == "npz" else open_npy(npy_beside(path, key))
 
-    keys = column_keys(mapping)
+    keys, named = column_keys(mapping), "images" in mapping.model_fields_set
+    if layout == "npy" and named and npy_beside(path, mapping.images) != path:
+        raise InputError(f"{path}: expected the images {mapping.images!r}; received {path.stem!r}")
     said = read_members(path) if layout == "npz" else NOTHING_SAID
     with open_npy(path) if layout == "npy" else open_member(path, mapping.images) as images:
         if len(images.shape) == 3:

@@ -4,7 +4,6 @@ In HDF5 it stands in attributes of the images, of their group and of the file, i
 the images, and in small datasets beside them; in an npz in small arrays. `said` knows the names.
 """
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
-from pix2z.said.claims import Claim, Said, claims_in, what_is_called
+from pix2z.ingest.npz import open_zip
+from pix2z.said.claims import Claim, Said, claims_in
+from pix2z.said.names import what_is_called
 
 __all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
 
@@ -43,11 +44,13 @@ LARGEST_MEMBER = 4096
 
 def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> Said:
     """Read what a file says; raise InputError where an attribute is damaged."""
+    holders: dict[str, h5py.HLObject] = {"the images": images}
     with reading(path, "attributes"):
-        group = images.parent
-    holders = {"the images": images, f"{group.name}": group, "the file": file}
-    if group == file:
-        del holders[f"{group.name}"]
+        group = above = images.parent
+        while above != above.parent:
+            holders[str(above.name)] = above
+            above = above.parent
+    holders["the file"] = file
     claims, unused = list(array_said(images, path, "the images").claims), []
     for what, holder in holders.items():
         if holder is not images:
@@ -56,7 +59,7 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
             if what_is_called(name) is None and name not in OWN:
                 unused.append(f"attribute {plain(name)!r} of {what}")
     return Said(
-        claims=(*claims, *_beside(group, path)),
+        claims=(*claims, *_beside(group, path), *(_beside(file, path) if group != file else ())),
         source=text_attribute(file, "source", path),
         schema_version=schema_version(file, path),
         unused=tuple(unused),
@@ -76,7 +79,7 @@ def array_said(array: h5py.Dataset, path: str | Path, what: str) -> Said:
 def read_members(path: str | Path) -> Said:
     """Read what small arrays of an npz say of it."""
     held: dict[str, Any] = {}
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive, reading(path):
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             if what_is_called(name) is None:

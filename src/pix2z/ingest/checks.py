@@ -97,7 +97,7 @@ def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bo
     }
     if table.has_positions:
         faults["position is not on the sky"] = ~(
-            np.isfinite(table.ra) & (np.abs(np.nan_to_num(table.dec, nan=np.inf)) <= 90)
+            (table.ra >= -180) & (table.ra <= 360) & (np.abs(table.dec) <= 90)
         )
     if limits.z_warnings is not None and table.z_warning is not None:
         reason = f"ZWARNING is not {' or '.join(map(str, limits.z_warnings))}"

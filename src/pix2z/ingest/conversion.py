@@ -13,7 +13,8 @@ from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.resampling import Cut, plan_cut, resample
-from pix2z.said.claims import Said, bands_of, numbers, pixel_scale_of, stored_as
+from pix2z.said.agreement import bands_of, of_all_bands, pixel_scale_of, stored_as
+from pix2z.said.claims import Said, numbers
 from pix2z.said.units import flux_of
 
 __all__ = ["Conversion", "converted", "in_our_order", "in_words", "plan_conversion"]
@@ -70,6 +71,7 @@ def plan_conversion(
     """
     where = f"{path}: {mapping.images}"
     bands, bands_said = bands_of(said, path, given=mapping.bands)
+    said = of_all_bands(said, bands, path)
     if isinstance(mapping, KnownMapping):
         _check_known(shape, mapping, bands, where)
     axes = _axes_of(shape, mapping.axes, bands, where)

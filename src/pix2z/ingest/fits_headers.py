@@ -10,15 +10,18 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pix2z.errors import InputError
 from pix2z.ingest.resampling import SAME_SCALE
-from pix2z.said.claims import Claim, Said, band_in, header_said, same
+from pix2z.said.agreement import same
+from pix2z.said.claims import Claim, Said, band_in, header_said
+from pix2z.said.names import PER_BAND
+from pix2z.said.units import are_counts
 
 __all__ = ["Header", "read_header", "said_together"]
 
 BAND_CARDS = ("EXTNAME", "FILTER", "BAND", "FILTNAM")
 """Cards that may name the band of an image."""
 
-OF_FLUX = ("unit", "zero_point", "magnitude_0_flux")
-"""What the first HDU says of all others that say none of it."""
+ONE_OF = (("unit", "zero_point", "magnitude_0_flux", "system"), ("pixel_scale", "pixel_degrees"))
+"""What says the same in several ways."""
 
 MOST_APART = 1.0
 """Pixels that the middles of two bands of one galaxy may be apart on the sky."""
@@ -48,12 +51,10 @@ def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
     name : file and HDU, for messages.
     primary : header of the file's first HDU.
     """
-    said, first = header_said(header), header_said(primary)
-    if not said.of(*OF_FLUX):
-        said = Said((*said.claims, *first.of(*OF_FLUX)))
-    if not said.of("bands"):
-        said = Said((*said.claims, *first.of("bands")))
+    said = _completed(header_said(header), header_said(primary))
     scale, middle = _on_the_sky(name, header)
+    if scale is None and not header_said(header).of("pixel_scale", "pixel_degrees"):
+        scale, _ = _on_the_sky(name, primary)
     if scale is not None:
         rest = [one for one in said.claims if one.what not in ("pixel_scale", "pixel_degrees")]
         said = Said((*rest, Claim("pixel_scale", "the WCS", (scale,))))
@@ -61,24 +62,43 @@ def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
     return Header(name, next((band for band in named if band), None), said, scale, middle)
 
 
+def _completed(said: Said, first: Said) -> Said:
+    """Return what an image says, and what the first HDU says of what the image does not.
+
+    That an image is in counts leaves the first HDU to say their zero point.
+    """
+    own: set[str] = set()
+    for claim in said.claims:
+        if not are_counts(claim):
+            own.update(next((ways for ways in ONE_OF if claim.what in ways), (claim.what,)))
+    return Said((*said.claims, *(claim for claim in first.claims if claim.what not in own)))
+
+
 def _on_the_sky(name: str, header: fits.Header) -> tuple[float | None, tuple[float, float] | None]:
-    """Pixel scale and middle of an image; None without a WCS of RA and Dec on its last two axes."""
-    if {str(header.get(f"CTYPE{axis}", ""))[:3] for axis in (1, 2)} != {"RA-", "DEC"}:
-        return None, None
+    """Pixel scale and middle of an image, by a WCS on its last two axes, where there is one.
+
+    The middle is known where the axes are RA and Dec, and the header is that of the pixels.
+    """
     wcs = WCS(header, naxis=2)
+    if not wcs.has_celestial:
+        return None, None
     scales = proj_plane_pixel_scales(wcs) * 3600
     if abs(scales[0] / scales[1] - 1) > SAME_SCALE:
         raise InputError(
             f"{name}: expected square pixels; the WCS says {scales[0]:g} x {scales[1]:g} arcsec"
         )
-    place = wcs.all_pix2world([[(header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2]], 0)[0]
-    return float(scales.mean()), (float(place[wcs.wcs.lng]), float(place[wcs.wcs.lat]))
+    middle = None
+    if wcs.wcs.lngtyp == "RA" and "NAXIS2" in header:
+        pixel = [(header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2]
+        place = wcs.all_pix2world([pixel], 0)[0]
+        middle = float(place[wcs.wcs.lng]), float(place[wcs.wcs.lat])
+    return float(scales.mean()), middle
 
 
 def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     """Return what the images of one band each, or a cube, say together.
 
-    Units and zero points that differ between the bands are those of each band.
+    Units, zero points, scales and offsets that differ between the bands are those of each band.
 
     Parameters
     ----------
@@ -103,8 +123,10 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
             )
     if len(headers) == 1 and bands is None:
         return first.said
-    claims = [claim for claim in first.said.claims if claim.what not in (*OF_FLUX, "bands")]
-    for what in OF_FLUX:
+    others = [claim for header in headers for claim in header.said.claims]
+    others = [one for one in others if one.band or one.what not in (*PER_BAND, "bands")]
+    claims = list(dict.fromkeys(others))
+    for what in PER_BAND:
         claims += _of_each_band(what, headers)
     if bands is not None:
         claims.append(Claim("bands", "EXTNAME or FILTER", (bands,)))

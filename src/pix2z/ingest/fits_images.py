@@ -35,11 +35,15 @@ __all__ = ["galaxies_by_band", "open_fits", "shown_name"]
 NO_FLUX = frozenset(
     {"err", "error", "errors", "ivar", "invvar", "var", "variance", "rms", "sigma", "wht", "weight"}
     | {"mask", "dq", "maskbits", "bitmask", "psf", "model", "resid", "exp", "exptime", "nexp"}
+    | {"uncert", "uncertainty", "std", "stddev", "noise", "weights", "wt", "flag", "flags", "seg"}
 )
 """Words in the name of an HDU that holds no fluxes."""
 
 UNCHECKED_BYTES = 1 << 26
 """An image that claims to be no larger than this may be packed as it likes."""
+
+JOHNSON = frozenset({"b", "v"})
+"""Filters beside which R and I are not those of SDSS."""
 
 MOST_COMPRESSION = 4096
 """Claimed over stored bytes of a packed image."""
@@ -102,7 +106,7 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
     with ExitStack() as stack:
         with reading_fits(path, "images"):
             files = {one: stack.enter_context(opened_fits(one)) for one in paths}
-            planes = [plane for one in paths for plane in _planes(one, files[one], mapping.images)]
+            planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
             chosen, by_band = _chosen(path, planes, mapping)
             images = _stacked(path, chosen, by_band=by_band)
             named = by_band and all(plane.header.band for plane in chosen)
@@ -137,8 +141,9 @@ def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tup
     )
 
 
-def _planes(path: Path, hdus: fits.HDUList, key: str) -> list[_Plane]:
-    """Return the images of a file that `key` names, or where none is named so all with fluxes."""
+def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane]:
+    """Return the images of a file that are named in `mapping`, else all with fluxes."""
+    key, is_given = mapping.images, "images" in mapping.model_fields_set
     found: list[tuple[str, Image]] = []
     named: list[tuple[str, Image]] = []
     for number, hdu in enumerate(hdus):
@@ -146,7 +151,7 @@ def _planes(path: Path, hdus: fits.HDUList, key: str) -> list[_Plane]:
             found.append((shown_name(number, hdu), hdu))
             if key.lower() in (hdu.name.lower(), str(number)):
                 named.append(found[-1])
-    if not named and key != Hdf5Mapping().images:
+    if not named and is_given:
         raise InputError(f"{path}: image {key!r} is missing; the file has {_listed(found)}")
     fluxes = [(name, hdu) for name, hdu in found if not NO_FLUX & set(_words(name))]
     if not (named or fluxes):
@@ -190,6 +195,13 @@ def _chosen(
     if len(planes) == 1 and len(planes[0].hdu.shape) > 2:
         return planes, False
     of_bands = [plane for plane in planes if plane.header.band]
+    for plane in planes:
+        filters = f"{plane.hdu.name} {plane.hdu.header.get('FILTER', '')}"
+        if not plane.header.band and JOHNSON & set(_words(filters)):
+            raise InputError(
+                f"{plane.header.name}: a filter of Johnson's; expected images in ugriz: "
+                "ingest.hdf5.images chooses by EXTNAME or number"
+            )
     bands = [plane.header.band for plane in of_bands]
     if of_bands and len(set(bands)) == len(bands) and (len(bands) > 1 or len(planes) == 1):
         return of_bands, True

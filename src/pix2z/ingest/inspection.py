@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.photometry import aperture_photometry, magnitude, sky_sigma
 from pix2z.dataset.stamps import known_ebv
 from pix2z.hdf5 import plain
-from pix2z.imaging import BANDS
+from pix2z.imaging import BANDS, SKY_SIGMA
 from pix2z.ingest.checks import (
     RowLimits,
     column_faults,
@@ -27,6 +27,10 @@ from pix2z.ingest.raw import RawSurvey, RawTable
 __all__ = ["Inspection", "Range", "StampSample", "inspect_survey", "sample_stamps", "spread_out"]
 
 R_BAND = BANDS.index("r")
+
+OTHER_NOISE = 2.0
+"""Sky noise over that of SDSS, or under it, that no trained network has seen: where galaxies are
+rendered it differs from stamp to stamp by 10 % rms."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Inspection:
     z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
     problems : E(B-V) that cannot be; what makes the pixels implausible as nanomaggies in ugriz, or
-        positions as degrees.
+        positions as degrees; sky noise of another survey than the networks were trained on.
     """
 
     layout: str
@@ -115,6 +119,8 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
     absent = np.asarray(masked.all(axis=(1, 2)))
     there = ~absent
     sigma = sky_sigma(sample.images)
+    sky_noise = {band: _median(sigma[:, number]) for number, band in enumerate(BANDS)}
+    of_pixels = photometry_problems(usable_pixels(survey)) or noise_problems(sky_noise)
     return Inspection(
         layout=survey.layout,
         source=survey.source,
@@ -132,16 +138,35 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         classes=_counts(table.spectral_class),
         n_looked_at=len(sample.rows),
         mag_r=_range(sample.mag_r),
-        sky_noise={band: _median(sigma[:, number]) for number, band in enumerate(BANDS)},
+        sky_noise=sky_noise,
         masked_share=float(masked.mean(axis=(1, 2))[there].mean()) if there.any() else 0.0,
         absent_share=dict(zip(BANDS, absent.mean(axis=0).tolist(), strict=True)),
         n_blank=int(absent.all(axis=1).sum()),
         bad_rows=_bad_rows(table, limits),
         problems=(
             *ebv_problems(table),
-            *photometry_problems(usable_pixels(survey)),
+            *of_pixels,
             *position_problems(table),
         ),
+    )
+
+
+def noise_problems(sky_noise: Mapping[str, float | None]) -> tuple[str, ...]:
+    """Say in which bands the sky noise is not that of SDSS; what helps is fine-tuning."""
+    sdss = dict(zip(BANDS, SKY_SIGMA, strict=True))
+    other = {
+        band: here
+        for band, here in sky_noise.items()
+        if here is not None and not 1 / OTHER_NOISE < here / sdss[band] < OTHER_NOISE
+    }
+    if not other:
+        return ()
+    times = ", ".join(f"{here / sdss[band]:.2g}" for band, here in other.items())
+    band, here = next((b, other[b]) for b in "rigzu" if b in other)
+    return (
+        f"the sky noise in {' '.join(other)} is {times} times that of SDSS, whose noise the models "
+        f"are trained on ({band}: {here:.3g} for {sdss[band]:g} nanomaggies per pixel): fine-tune "
+        "one on such galaxies with redshifts (pix2z finetune)",
     )
 
 

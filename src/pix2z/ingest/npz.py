@@ -21,12 +21,15 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import DAMAGE, in_one_line, plain, reading
+from pix2z.hdf5 import DAMAGE, in_one_line, other_format, plain, reading
 
-__all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "read_header"]
+__all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "open_zip", "read_header"]
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
+
+ZIP = b"PK"
+"""What a zip begins with."""
 
 MOST_COMPRESSION = 1100
 """Claimed over compressed bytes; deflate reaches 1032 at most."""
@@ -73,12 +76,12 @@ class Member:
 @contextmanager
 def open_member(path: str | Path, name: str) -> Iterator[Member]:
     """Open one array of an npz file; raise InputError where it is missing or not what it claims."""
-    with _open_zip(path) as archive:
+    with open_zip(path) as archive:
         with reading(path, name):
             try:
                 info = archive.getinfo(f"{name}.npy")
             except KeyError:
-                names = ", ".join(sorted(archive.namelist())[:20]) or "nothing"
+                names = ", ".join(sorted(_arrays_of(archive))[:20]) or "no arrays"
                 raise InputError(
                     f"{path}: array {name!r} is missing; the file has {plain(names)}"
                 ) from None
@@ -99,6 +102,8 @@ def open_npy(path: str | Path) -> Iterator[Member]:
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
     with stream:
+        if other := other_format(path, npy.MAGIC_PREFIX):
+            raise InputError(f"{path}: expected .npy; received {other}")
         yield _member(path, path.stem, stream, start=0, size=path.stat().st_size)
 
 
@@ -110,8 +115,12 @@ def is_npy(path: str | Path) -> bool:
 
 def members_of(path: str | Path) -> tuple[str, ...]:
     """Names of the arrays of an npz file."""
-    with _open_zip(path) as archive, reading(path):
-        names = archive.namelist()
+    with open_zip(path) as archive, reading(path):
+        return _arrays_of(archive)
+
+
+def _arrays_of(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    names = archive.namelist()
     return tuple(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
 
 
@@ -132,12 +141,15 @@ def _member(path: str | Path, name: str, stream: IO[bytes], *, start: int, size:
 
 
 @contextmanager
-def _open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """Open an npz file; raise InputError where it is missing, damaged or of another format."""
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
+        if other := other_format(path, ZIP):
+            raise InputError(f"{path}: expected npz; received {other}") from error
         raise InputError(
             f"{path}: cannot be opened: damaged or no npz ({in_one_line(error)})"
         ) from error

@@ -55,6 +55,10 @@ BLUEST_OTHERS = -0.15
 """Median colours, AB, bluer than this contradict galaxies: even young stars are flat, 0, and only
 dust, age and redshift change that, all to the red. u - g alone is noisy enough for more."""
 
+FLATTEST = 0.2
+"""Median g - z below which the bands are all alike: one real galaxy in a hundred with a redshift
+below 0.05 is as blue (further ones are redder), and no sample of them."""
+
 SUNKEN = -0.5
 """Border over the sky noise below which nine stamps in ten lie only where a mean was subtracted."""
 
@@ -83,7 +87,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
     if n >= FEWEST:
         band = _reference_band(facts)
         problems += [*_brightness(facts, band), *_sky_level(facts, band), *_colours(facts)]
-        problems += [] if problems else [*stretched(facts)]
+        problems += [] if problems else [*stretched(facts, band)]
         problems += [] if problems else [*rescaled(facts, band)]
     return tuple(problems)
 
@@ -101,9 +105,9 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
 def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     for rows in sample_rows(len(survey.table)):
-        images = clean_images(survey.read_images(rows.start, rows.stop))
+        images = survey.read_images(rows.start, rows.stop)
         numbers = np.arange(rows.start, rows.stop)
-        blocks.append(measured_stamps(images))
+        blocks.append(measured_stamps(clean_images(images)))
         repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)
     return concatenated(blocks), repeated
 
@@ -193,6 +197,12 @@ def _colours(facts: StampStatistics) -> Iterator[str]:
     }
     wrong = {k: v for k, v in colour.items() if v < BLUEST.get(k, BLUEST_OTHERS)}
     if not wrong:
+        flat = 2.5 * np.log10(flux[4] / flux[1]) if {1, 4} <= set(bands) else np.inf
+        if flat < FLATTEST:
+            yield (
+                f"median g - z is {flat:.2f} mag, where galaxies have 0.5 or more: these look "
+                "divided by a number of each band, which takes their colours away"
+            )
         return
     read_as = [BANDS[b] for b in bands]
     rising = sorted(bands, key=lambda b: flux[b])

@@ -15,6 +15,9 @@ __all__ = ["position_problems"]
 FEWEST = 20
 """Positions that are judged, at the least."""
 
+LARGEST_SHARE = 0.1
+"""Of positions that are exactly the same; stamps of one galaxy at other redshifts share theirs."""
+
 TALL, TALLEST = 2.5, 30.0
 """Hours of right ascension span a fifteenth of their degrees: a survey that is that many times as
 high as it is wide, and at least 30 degrees high, is no usual one."""
@@ -31,11 +34,19 @@ def position_problems(table: RawTable) -> Iterator[str]:
         return
     where = table.origin["position"]
     advice = (
-        "the attribute 'unit' of the columns can say which (hourangle, rad, deg), or -m ra=null "
-        "-m dec=null leaves them unread"
+        "their unit (attribute 'unit' in HDF5, TUNIT in FITS) can say which (hourangle, rad, deg), "
+        "or -m ra=null -m dec=null leaves them unread"
     )
-    if np.ptp(ra) == 0 and (ra[0] == 0 or np.ptp(dec) == 0):
+    if np.ptp(ra) == 0:
         yield f"positions ({where}): the right ascension of all {len(ra)} is {ra[0]:g}; {advice}"
+        return
+    places, counts = np.unique(ra + 1j * dec, return_counts=True)
+    if counts.max() >= max(FEWEST, LARGEST_SHARE * len(ra)):
+        place = places[counts.argmax()]
+        yield (
+            f"positions ({where}): {counts.max()} of {len(ra)} are exactly {place.real:g}, "
+            f"{place.imag:g}, a sign for none; {advice}"
+        )
         return
     if ra.min() < 0:
         return

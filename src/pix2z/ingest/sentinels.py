@@ -35,6 +35,9 @@ FEWEST_PIXELS = 8
 FEWEST_PER_STAMP = 4
 """Pixels of a value in the sky, for each stamp that has any: a normalisation leaves one in each."""
 
+FEWEST_ABOVE = 100
+"""The same of a value above the sky: fewer may be a saturated star."""
+
 OFTENER, NEIGHBOURS = 10.0, 4
 """A value in the sky is suspect where it is that many times as frequent as the next values below
 and above it: of pixels that are rounded, all are frequent."""
@@ -81,13 +84,15 @@ def repeated_values(
         # 1.4826: MAD of a normal distribution -> its sigma; nothing lies below a sky without noise
         noise = float(1.4826 * np.median(np.abs(there - sky))) or np.inf
         levels, counts = np.unique(there, return_counts=True)
-        extreme, frequent = _extreme(levels, sky, noise), _frequent(levels, counts, sky, noise)
+        extreme, frequent = _extreme(levels, sky, noise), _frequent(levels, counts)
         for k in np.flatnonzero((extreme | frequent) & (counts >= 2)):
             value = float(levels[k]) + 0.0  # no -0
             holders = rows[present][np.any(stored == levels[k], axis=1)]
-            if not extreme[k] and counts[k] < FEWEST_PER_STAMP * len(holders):
+            above = value > sky + HIGHEST_OVER_NOISE * noise
+            fewest = (FEWEST_ABOVE if above else FEWEST_PER_STAMP) * len(holders)
+            if not extreme[k] and counts[k] < fewest:
                 continue
-            is_floor = bool(k == 0) and value > sky - HIGHEST_OVER_NOISE * noise
+            is_floor = bool(k == 0) and not above and value > sky - HIGHEST_OVER_NOISE * noise
             repeated.append(Repeated(value, band, int(counts[k]), holders, is_floor))
     return repeated
 
@@ -103,13 +108,10 @@ def _extreme(levels: NDArray[np.float32], sky: float, noise: float) -> NDArray[n
     return low | other
 
 
-def _frequent(
-    levels: NDArray[np.float32], counts: NDArray[np.int64], sky: float, noise: float
-) -> NDArray[np.bool_]:
-    """Which values in the sky or below it are much more frequent than those next to them."""
+def _frequent(levels: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which values are much more frequent than those next to them."""
     frequent = np.zeros(len(levels), np.bool_)
-    often = (counts >= FEWEST_PIXELS) & (levels <= sky + HIGHEST_OVER_NOISE * noise)
-    for k in np.flatnonzero(often).tolist():
+    for k in np.flatnonzero(counts >= FEWEST_PIXELS).tolist():
         below, above = counts[max(k - NEIGHBOURS, 0) : k], counts[k + 1 : k + NEIGHBOURS + 1]
         around = np.concatenate([below, above])
         frequent[k] = not around.size or counts[k] >= OFTENER * np.median(around)

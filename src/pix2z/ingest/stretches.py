@@ -23,6 +23,9 @@ is more than 2.5 times or less than 1 / 2.5 of SDSS's in the same sense."""
 RESOLVED = 1.3
 """Half-light radius, arcsec: smaller ones are those of the seeing, which thins the light."""
 
+BRIGHT_OVER_NOISE = 300.0
+"""Flux in the aperture of the colours over the noise of a pixel: 30 times its error."""
+
 BLUER_INSIDE = -0.1
 """Median g - z, or u - r, within 1.1 arcsec less that from 2.3 to 3.2: galaxies are redder inside
 (semi-real ones by 0.15), stretched ones are greyer where they are bright."""
@@ -49,8 +52,10 @@ def made_the_same(facts: StampStatistics) -> Iterator[str]:
     mean, total = (np.nansum(share * value, axis=1) for value in (facts.mean, power))
     of_bands = {"mean": facts.mean, "standard deviation": facts.sd, "sum of squares": power}
     of_stamps = {"mean": mean, "standard deviation": total - mean**2, "sum of squares": total}
+    if len(mean) == 1:
+        of_bands = {name: values.T for name, values in of_bands.items()}  # of one galaxy, compared
     for of, values in (("band", of_bands), ("stamp", of_stamps)):
-        if len(mean) < 2 or not (values["standard deviation"] > 0).any():
+        if not (values["standard deviation"] > 0).any():
             continue
         size = np.sqrt(values["sum of squares"])
         if np.nanmax(np.abs(values["mean"]) / size) < ALIKE:
@@ -76,11 +81,9 @@ def _relative_range(values: NDArray[np.floating]) -> float:
 
 def rescaled(facts: StampStatistics, band: int) -> Iterator[str]:
     """Surface brightness that galaxies do not have; sizes tell what brightness to expect."""
-    growth = facts.growth[:, :, band]
+    radius = _half_light(facts, band)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = growth / growth[:, -1:]
-        radius = np.array([np.interp(0.5, one, APERTURE_RADII_ARCSEC) for one in share])
-        brightness = magnitude(growth[:, -1]) + 2.5 * np.log10(2 * np.pi * radius**2)
+        brightness = magnitude(facts.total[:, band]) + 2.5 * np.log10(2 * np.pi * radius**2)
     seen = np.isfinite(brightness)
     if seen.sum() < FEWEST:
         return
@@ -96,8 +99,19 @@ def rescaled(facts: StampStatistics, band: int) -> Iterator[str]:
         )
 
 
-def stretched(facts: StampStatistics) -> Iterator[str]:
-    """Find what a stretch (asinh, logarithm, root) does to noise and to colours."""
+@np.errstate(divide="ignore", invalid="ignore")
+def _half_light(facts: StampStatistics, band: int) -> NDArray[np.floating]:
+    """Radius in arcsec that holds half of the light."""
+    share = facts.growth[:, :, band] / facts.growth[:, -1:, band]
+    return np.array([np.interp(0.5, one, APERTURE_RADII_ARCSEC) for one in share])
+
+
+def stretched(facts: StampStatistics, band: int) -> Iterator[str]:
+    """Find what a stretch (asinh, logarithm, root) does to noise and to colours.
+
+    Colours are those of galaxies that are resolved and bright in a band: of others, bands that
+    differ in seeing or noise look like a stretch.
+    """
     noise_only = np.abs(facts.border) < NOISE_ONLY * facts.sigma
     for b, name in enumerate(BANDS):
         seen = noise_only[:, b] & np.isfinite(facts.lowest[:, b])
@@ -111,12 +125,15 @@ def stretched(facts: StampStatistics) -> Iterator[str]:
                 "stretch of fluxes; expected fluxes"
             )
             return
+    clear = (_half_light(facts, band) > RESOLVED) & (
+        facts.core[:, band] > BRIGHT_OVER_NOISE * facts.sigma[:, band]
+    )
     inner, ring = facts.growth[:, INNER], facts.growth[:, RING[1]] - facts.growth[:, RING[0]]
     for blue, red in ((1, 4), (0, 2)):
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (inner[:, blue] / inner[:, red]) / (ring[:, blue] / ring[:, red])
             bluer = -2.5 * np.log10(ratio)
-        bluer = bluer[np.isfinite(bluer)]
+        bluer = bluer[np.isfinite(bluer) & clear]
         if len(bluer) < FEWEST:
             continue
         # 1.4826 * 1.2533 / sqrt(n): from the median absolute deviation to the median's error

@@ -5,21 +5,38 @@ A nanomaggy is the flux density of AB magnitude 22.5, 3631 Jy x 1e-9.
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from astropy import units
 
 from pix2z.errors import InputError
 from pix2z.imaging import SOFTENED_UNIT
-from pix2z.said.claims import Claim, Said, agreed, numbers, same
+from pix2z.said.agreement import agreed, same
+from pix2z.said.claims import Claim, Said, numbers
 
-__all__ = ["Flux", "factor_to", "flux_of", "nanomaggies_in"]
+__all__ = ["Flux", "are_counts", "factor_to", "flux_of", "nanomaggies_in"]
 
 NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
 """Spellings of the unit, in lower case."""
 
 NANOMAGGY_ZERO_POINT = 22.5
+
+PER_PIXEL = r"(\s*(/|per)\s*\(?pix(el)?s?\)?|\s+pix(el)?(\^|\*\*)?-1)"
+
+COUNTS = (
+    r"(adu|dn|ct|counts?|data numbers?|e-?|electrons?|ph|photons?)s?"
+    rf"((\s*(/|per)\s*|\s+)?(s|sec|seconds?)((\^|\*\*)?-1)?)?{PER_PIXEL}?"
+)
+"""Units of what a detector counts."""
+
+AB = r"(ab)?\s*(mag|mags|magnitudes?)?\s*\(?(ab)?\)?"
+"""What may stand behind a zero point."""
+
+DIMENSIONLESS = ("dimensionless", "unitless", "redshift", "z")
+"""Words for no unit, of columns."""
 
 Flux = tuple[tuple[float, ...], str]
 """Nanomaggies in the file's unit, one number or one per band, and in words where that is from."""
@@ -27,7 +44,7 @@ Flux = tuple[tuple[float, ...], str]
 
 def nanomaggies_in(unit: str) -> float | None:
     """Nanomaggies in one `unit`; None where it is no flux density that astropy can read."""
-    unit = re.sub(r"\s*(/|per)\s*pix(el)?s?$", "", unit.strip())
+    unit = re.sub(PER_PIXEL + "$", "", unit.strip())
     if unit.lower() in NANOMAGGY_WORDS:
         return 1.0
     parsed = _parsed(unit)
@@ -70,10 +87,15 @@ def flux_of(
         given, words = (_of_zero_point(zero_point),), f"AB zero point {zero_point:g}"
     elif unit is not None:
         given, words = (_factor(unit, path),), unit
-    elif named and all(claim.values == (SOFTENED_UNIT,) for claim in named):
+    if named and all(claim.values == (SOFTENED_UNIT,) for claim in named):
+        if given:
+            raise InputError(f"{path}: {named[0]} contradicts what is given, {words}")
         return (1.0,), SOFTENED_UNIT
     if zero_point is not None or zero_points:
-        named = [claim for claim in named if _factors(claim) is not None]
+        named = [claim for claim in named if not are_counts(claim)]
+    vega = [claim for claim in said.of("system") if "vega" in str(claim.values).lower()]
+    if vega and zero_points:
+        raise InputError(f"{path}: {vega[0]}: expected AB magnitudes, as of {zero_points[0]}")
     factors, says = agreed(
         given,
         zero_points + named,
@@ -86,7 +108,7 @@ def flux_of(
     )
     if factors is None:
         if assumed:
-            return (1.0,), "assumed nanomaggy: no attribute 'unit'"
+            return (1.0,), "assumed nanomaggy: the file names no unit"
         raise InputError(
             f"{path}: the unit of the images is not known: give ingest.hdf5.unit, such as "
             "nanomaggy or nJy, or ingest.hdf5.zero_point, the AB magnitude of a flux of 1"
@@ -104,6 +126,8 @@ def flux_of(
 def factor_to(unit: str, target: units.UnitBase) -> float | None:
     """How much of `target` one `unit` is; None where astropy reads no such unit in it."""
     hours = re.fullmatch(r"h|hrs?|hours?", unit.strip(), flags=re.IGNORECASE)
+    if unit.strip().lower() in DIMENSIONLESS:
+        unit = "1"
     parsed = units.hourangle if hours and target == units.deg else _parsed(unit)
     parsed = parsed or _parsed(unit.split()[-1])  # such as "decimal degrees"
     try:
@@ -117,12 +141,22 @@ def _factors(claim: Claim) -> tuple[float, ...] | None:
     if claim.what == "unit":
         factors = [nanomaggies_in(str(value)) for value in claim.values or ()]
         return numbers([factor if factor else math.nan for factor in factors])
-    values = numbers(claim.values)
+    if "vega" in claim.where.lower():
+        return None
+    values = numbers(claim.values, then=AB)
     if claim.what == "magnitude_0_flux":
         values = values and tuple(2.5 * math.log10(v) if v > 0 else math.inf for v in values)
     if values is None or not all(-100 <= value <= 100 for value in values):
         return None
     return tuple(_of_zero_point(value) for value in values)
+
+
+def are_counts(claim: Claim) -> bool:
+    """Whether a unit is one of counts, with which a zero point goes."""
+    texts = [str(value).strip() for value in claim.values or ("?",)]
+    return claim.what == "unit" and all(
+        re.fullmatch(COUNTS, text, flags=re.IGNORECASE) for text in texts
+    )
 
 
 def _factors_or_other(claim: Claim) -> tuple[float, ...] | None:
@@ -148,11 +182,11 @@ def _factor(unit: str, path: str | Path) -> float:
 
 
 def _parsed(text: str) -> units.UnitBase | None:
-    for spelled in _spellings(text.strip()):
-        try:
-            return units.Unit(spelled)
-        except (ValueError, TypeError, ArithmeticError):
-            continue
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", units.UnitsWarning)  # of spellings that FITS discourages
+        for spelled in _spellings(text.strip()):
+            with suppress(ValueError, TypeError, ArithmeticError):
+                return units.Unit(spelled)
     return None
 
 

@@ -22,7 +22,7 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "pix2z_z_median": np.float32,
     "pix2z_z_err68_low": np.float32,
     "pix2z_z_err68_high": np.float32,
-    "flags": np.int32,
+    "pix2z_flags": np.int32,
 }
 """Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
 network's relative spectrum was multiplied; z: of the network's own PDF, NaN of a plain network."""
@@ -97,6 +97,6 @@ def write_reconstructions(
     ) as writer:
         for block in blocks:
             writer.append(**block)
-            counts.add(block["flags"])
-            advance(len(block["flags"]))
+            counts.add(block["pix2z_flags"])
+            advance(len(block["pix2z_flags"]))
     return counts

@@ -96,7 +96,10 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
     with open_hdf5(path) as file:
         schema = text_attribute(file, "schema", path)
         if schema != SCHEMA:
-            raise InputError(f"{path}: expected attribute schema {SCHEMA!r}; received {schema!r}")
+            raise InputError(
+                f"{path}: expected spectra, as `pix2z spectrum` makes them of images (attribute "
+                f"schema {SCHEMA!r}); received {f'schema {schema!r}' if schema else 'none'}"
+            )
         values = _wavelength(file, path)
         flux = _numbers(file, path, "flux", dimensions=2)
         if flux.shape[1] != len(values):

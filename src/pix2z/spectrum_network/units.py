@@ -46,11 +46,11 @@ def physical_answer(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDA
     A blank stamp has NaN for all that its pixels would tell, and `ImageFlag.BLANK`.
     """
     columns = physical_spectra(found) | redshift_columns(found, shifts)
-    blank = columns["flags"] & ImageFlag.BLANK != 0
+    blank = columns["pix2z_flags"] & ImageFlag.BLANK != 0
     for name, values in columns.items():
-        if name != "flags":
+        if name != "pix2z_flags":
             values[blank] = np.nan
-    columns["flags"][blank] &= ~ImageFlag.NO_R_FLUX
+    columns["pix2z_flags"][blank] &= ~ImageFlag.NO_R_FLUX
     return columns
 
 
@@ -61,7 +61,7 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
     -------
     flux (n, L) in `FLUX_UNIT`, without Galactic extinction; flux_error and flux_error95 (n, L),
     half the 68 % band and half the 95 % band; mean_flux_r (n,), what the relative spectra were
-    multiplied by; flags (n,), those of the reconstruction, and `ImageFlag.NO_R_FLUX`.
+    multiplied by; pix2z_flags (n,), those of the reconstruction, and `ImageFlag.NO_R_FLUX`.
     """
     unknown = ~(found.mean_flux_r > 0)
     scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
@@ -70,7 +70,7 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
         "flux_error": found.err68 * scale,
         "flux_error95": found.err95 * scale,
         "mean_flux_r": scale[:, 0],
-        "flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
+        "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
     }
 
 

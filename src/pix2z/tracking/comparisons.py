@@ -50,7 +50,8 @@ def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
     record = RunRecord(
         key=file_digest(path),
         experiment=COMPARISONS,
-        name=f"{len(arms)} arms and {len(controls)} controls compared",
+        name=f"{len(arms)} arms and {len(controls)} controls",
+        named_by_code=True,
         description="\n".join(
             [
                 "### Does clipping the training sample at 2 sigma help?\n",
@@ -103,6 +104,7 @@ def assessment_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
         key=file_digest(path),
         experiment=SPECTRA,
         name=f"assessment of {len(arms)} arms",
+        named_by_code=True,
         description=(
             f"Spectra of {test['n']:,} test galaxies, from their images; targets: "
             f"{targets['source']}. Errors are relative to the mean flux in r; metrics named "

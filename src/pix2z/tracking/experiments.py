@@ -26,16 +26,17 @@ EXPERIMENTS: Mapping[str, str] = {
     ),
     COMPARISONS: (
         "Comparisons of all arms and controls on the same test galaxies: does clipping the "
-        "training sample at 2 sigma help? Each run holds the verdicts, the report (report.html "
-        "under Artifacts) and its figures."
+        "training sample at 2 sigma help? Each run is named after the DVC experiment, else the "
+        "commit, that made it, and holds the verdicts, the report (report.html under Artifacts) "
+        "and its figures."
     ),
     SPECTRA: (
         "Networks that reconstruct a galaxy's spectrum from its images. An *arm* is one training "
         "sample and one decoder. A run named after an arm has its learning curves, its errors on "
         "the test galaxies (test/, relative to the flux in r) and, for every way to read a "
         "redshift off the spectrum, the metrics of that redshift; it owns a version of the "
-        f"registered model *{SPECTRA}*. A run named *assessment* holds the comparison of "
-        "all arms and its figures."
+        f"registered model *{SPECTRA}*. A run named *assessment*, after its DVC experiment "
+        "or commit, holds the comparison of all arms and its figures."
     ),
 }
 """Experiment -> its description."""

@@ -246,8 +246,13 @@ def find_registered(versions: Sequence[Version], spec: str) -> Version:
     InputError
         There is none; the message says what there is.
     """
-    folder = _folder(spec, POOLS, models_home()) if "/" in spec else None
+    home = models_home()
+    folder = _folder(spec, POOLS, home) if "/" in spec else None
     if folder is None:
+        if _is_of_spectra(spec, POOLS) or ("/" in spec and _folder(spec, SPECTRA, home)):
+            raise InputError(
+                f"model {spec!r}: is a {SPECTRA.noun}; expected a redshift network, as full"
+            )
         return find_version(versions, spec)
     digest = read_json(folder / POOLS.saved).get("digest")
     same = [version for version in versions if version.pool_digest == digest]

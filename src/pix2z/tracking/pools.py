@@ -48,7 +48,7 @@ Redshifts of galaxies from five-band images, by the {what}
 {input}
 
 **Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
-intervals, flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
+intervals, pix2z_flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
 
 
 def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:

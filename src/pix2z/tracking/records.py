@@ -52,6 +52,8 @@ class RunRecord:
     """Local file -> folder among the run's artifacts ('' is the top)."""
     commit: str = ""
     """The commit that holds its results; empty where they are not committed yet."""
+    named_by_code: bool = False
+    """Whether the DVC experiment, else the commit, that made it stands before its name."""
     training_key: str | None = None
     """Digest of what a training starts from: finds the run that showed its live curves."""
     parent_key: str | None = None

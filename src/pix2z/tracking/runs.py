@@ -106,9 +106,20 @@ def _create(
         store.experiments[record.experiment],
         start_time=int(record.started * 1000),
         tags=tags,
-        run_name=record.name,
+        run_name=_name(record, tags),
     )
     return _first_of_twins(store, run, record.key)
+
+
+def _name(record: RunRecord, tags: Mapping[str, str]) -> str:
+    """Return the name of a run; that of a comparison tells whose it is among many.
+
+    tags : those it was made with, so that the name stays when an experiment is applied.
+    """
+    changed = "-dirty" if tags.get("git_dirty") == "true" else ""
+    commit = f"{tags['git_commit'][:7]}{changed}" if "git_commit" in tags else ""
+    code = tags.get("dvc_experiment", commit) if record.named_by_code else ""
+    return f"{code}: {record.name}" if code else record.name
 
 
 def _first_of_twins(store: Store, run: Run, key: str) -> Run:
@@ -141,7 +152,7 @@ def _complete(client: MlflowClient, run: Run, record: RunRecord) -> None:
         client.log_artifact(run_id, str(path), folder or None)
     tags = {
         KEY_TAG: record.key,
-        "mlflow.runName": record.name,
+        "mlflow.runName": _name(record, run.data.tags),
         "mlflow.note.content": record.description,
         **record.tags,
         CONTENT_TAG: content_digest(record),

@@ -60,7 +60,7 @@ def _pool_signature() -> ModelSignature:
     columns = [ColSpec(DataType.double, name) for name in REDSHIFT_COLUMNS]
     pdf = [ColSpec(Array(DataType.double), name, required=False) for name in ("pdf", "pdf_z")]
     return _of_images(
-        [*columns, ColSpec(DataType.integer, "flags"), *pdf],
+        [*columns, ColSpec(DataType.integer, "pix2z_flags"), *pdf],
         ParamSpec("pdf", DataType.boolean, False),
     )
 
@@ -78,7 +78,7 @@ def _spectrum_signature() -> ModelSignature:
         ColSpec(DataType.double, name, required=False)
         for name in ("z_median", "z_err68_low", "z_err68_high")
     ]
-    return _of_images([*spectra, *redshifts, ColSpec(DataType.integer, "flags")])
+    return _of_images([*spectra, *redshifts, ColSpec(DataType.integer, "pix2z_flags")])
 
 
 def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:

@@ -18,10 +18,10 @@ pdf
 In Python, ``mlflow.pyfunc.load_model(...).predict`` takes an array of any length in the place of
 IMAGES, alone with ``params`` or in a mapping.
 
-The answer is a row per galaxy: redshifts, limits of the central 68 and 95 % intervals, and flags,
-a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown) and 8 (every band is
-blank, so that all else is null). With ``pdf``, each row also has
-``pdf``, the density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
+The answer is a row per galaxy: redshifts, limits of the central 68 and 95 % intervals, and
+``pix2z_flags``, a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown) and 8
+(every band is blank, so that all else is null). With ``pdf``, each row also has ``pdf``, the
+density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
 """
 
 from pathlib import Path
@@ -56,7 +56,7 @@ class ServedRedshifts(ServedModel):
         columns = {
             name: getattr(redshifts, name.replace("z_err", "err")) for name in REDSHIFT_COLUMNS
         }
-        rows = pd.DataFrame({**columns, "flags": redshifts.flags})
+        rows = pd.DataFrame({**columns, "pix2z_flags": redshifts.flags})
         if request.pdf:
             rows["pdf"] = redshifts.density.tolist()
             rows["pdf_z"] = [redshifts.grid.centres.tolist()] * len(rows)

@@ -149,10 +149,10 @@ class ServedModel(PythonModel):  # type: ignore[misc]
 
 def _null_where_blank(rows: pd.DataFrame) -> pd.DataFrame:
     """Put null, which JSON has, in place of the NaN of galaxies without a pixel in any band."""
-    blank = rows["flags"].to_numpy() & ImageFlag.BLANK != 0
+    blank = rows["pix2z_flags"].to_numpy() & ImageFlag.BLANK != 0
     if not blank.any():
         return rows
-    of_galaxy = rows.columns.difference(["wavelength", "pdf_z", "flags"])
+    of_galaxy = rows.columns.difference(["wavelength", "pdf_z", "pix2z_flags"])
     return rows.assign(**{name: rows[name].astype(object).mask(blank, None) for name in of_galaxy})
 
 

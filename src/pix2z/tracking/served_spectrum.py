@@ -17,7 +17,7 @@ flux, flux_error, flux_error95
     are half the bands that hold 68 and 95 % of true fluxes.
 z_median, z_err68_low, z_err68_high
     Of the network's own redshift PDF, where it has one.
-flags
+pix2z_flags
     A sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown), 8 (every band is
     blank, so that all else is null) and 16 (no positive flux in r: the spectrum is relative to its
     mean there).
@@ -70,7 +70,7 @@ class ServedSpectra(ServedModel):
         if reconstruction.shares is not None:
             for name in ("z_median", "z_err68_low", "z_err68_high"):
                 rows[name] = found[f"pix2z_{name}"]
-        rows["flags"] = found["flags"]
+        rows["pix2z_flags"] = found["pix2z_flags"]
         return rows
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import atomic_path, cache_folder, text_digest
+from pix2z.files import as_text, atomic_path, cache_folder, text_digest
 from pix2z.tracking.checkout import repository_root
 from pix2z.tracking.experiments import EXPERIMENTS, ensure_experiments
 
@@ -44,6 +44,9 @@ LOG = logging.getLogger(__name__)
 _SQLITE, _POSTGRES, _SERVERS = "sqlite:///", "postgresql", ("http://", "https://", "databricks")
 """How the URI of such a store begins."""
 
+_AT_RANDOM = re.compile(r"[a-z]+-[a-z]+-\d+")
+"""Names that MLflow makes up for runs without one."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -61,8 +64,17 @@ class Store:
 
 
 def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+    """Return `MLFLOW_TRACKING_URI`, else the SQLite file in the root of the repository.
+
+    Raises
+    ------
+    InputError
+        It is no text, as databases want it: bytes of a folder's name are no UTF-8.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{repository_root() / 'mlflow.db'}"
+    if uri != as_text(uri):
+        raise InputError(f"{as_text(uri)}: MLflow's store cannot be where a name is no UTF-8")
+    return uri
 
 
 def shown_uri(uri: str) -> str:
@@ -88,14 +100,12 @@ def open_store() -> Store:
     Pix2zError
         The database cannot be reached.
     """
-    # `mlflow run` exports its own run to every child; our runs are not that run.
-    os.environ.pop("MLFLOW_RUN_ID", None)
     uri = tracking_uri()
     if uri.startswith(_SQLITE):
         _make_sqlite(uri)
     else:
         _check_reachable(uri)
-    client = MlflowClient(uri)
+    client = _client(uri)
     known = client.search_experiments(view_type=ViewType.ALL)
     _refuse_copy(uri, known)
     ids = ensure_experiments(client, known, artifacts_of=partial(_artifact_location, uri))
@@ -113,7 +123,6 @@ def existing_store() -> Iterator[Store]:
     Pix2zError
         The store cannot be read or written, now or within the block.
     """
-    os.environ.pop("MLFLOW_RUN_ID", None)
     uri = tracking_uri()
     if uri.startswith(_SQLITE) and not _sqlite_file(uri).is_file():
         raise InputError(
@@ -122,12 +131,30 @@ def existing_store() -> Iterator[Store]:
         )
     _check_reachable(uri)
     try:
-        client = MlflowClient(uri)
+        client = _client(uri)
         known = client.search_experiments()
         ids = {e.name: e.experiment_id for e in known if e.name in EXPERIMENTS}
         yield Store(client, uri, ids)
     except (MlflowException, SQLAlchemyError) as error:
         raise Pix2zError(f"MLflow's store {shown_uri(uri)}: {reason(error)}") from error
+
+
+def _client(uri: str) -> MlflowClient:
+    """Return a client of a store, and name the run that `mlflow run` made there for this command.
+
+    It is none of ours, which are made without it, and MLflow gave it a name at random.
+    """
+    client, run_id = MlflowClient(uri), os.environ.pop("MLFLOW_RUN_ID", None)
+    if run_id is None:
+        return client
+    with suppress(MlflowException):  # it is in another store
+        run = client.get_run(run_id)
+        entry_point = run.data.tags.get("mlflow.project.entryPoint")
+        if entry_point and _AT_RANDOM.fullmatch(run.info.run_name):
+            note = "What it did is in the experiments pix2z-…; `pix2z history` lists promotions."
+            client.update_run(run_id, name=f"mlflow run -e {entry_point}")
+            client.set_tag(run_id, "mlflow.note.content", note)
+    return client
 
 
 def reason(error: Exception) -> str:
@@ -219,8 +246,12 @@ def _check_reachable(uri: str) -> None:
     try:
         sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect().close()
     except ModuleNotFoundError as error:
+        how = "; `make postgres` in the checkout installs it" if uri.startswith(_POSTGRES) else ""
+        raise InputError(f"{shown_uri(uri)}: needs the package {error.name}{how}") from error
+    except ArgumentError as error:
         raise InputError(
-            f"{shown_uri(uri)}: needs {error.name}; `make postgres` installs it"
+            "MLFLOW_TRACKING_URI: expected a store as sqlite:////folder/mlflow.db, http://... or "
+            f"postgresql://...; received {shown_uri(uri)!r}"
         ) from error
     except SQLAlchemyError as error:
         raise Pix2zError(f"{shown_uri(uri)}: cannot be reached ({reason(error)})") from error

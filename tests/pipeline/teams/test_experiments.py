@@ -10,15 +10,16 @@ import pytest
 pytestmark = pytest.mark.long
 
 
-def comparisons(folder: Path) -> dict[str, str]:
-    """Experiment -> where its comparison keeps its artifacts."""
+def comparisons(folder: Path) -> dict[str, tuple[str, str]]:
+    """Experiment -> name of its comparison, and where that keeps its artifacts."""
     query = """
-        SELECT tags.value, runs.artifact_uri FROM runs JOIN tags ON runs.run_uuid = tags.run_uuid
+        SELECT tags.value, runs.name, runs.artifact_uri FROM runs
+        JOIN tags ON runs.run_uuid = tags.run_uuid
         JOIN experiments ON experiments.experiment_id = runs.experiment_id
         WHERE tags.key = 'dvc_experiment' AND experiments.name = 'pix2z-compare'
     """
     with sqlite3.connect(folder / "mlflow.db") as store:
-        return dict(store.execute(query))
+        return {experiment: (name, uri) for experiment, name, uri in store.execute(query)}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def test_both_experiments_are_in_one_store_by_name(repository, in_place, queued)
     assert stages_run(queued) == stages_run(in_place)
     experiments = comparisons(repository.folder)
     assert set(experiments) == {"smaller-trees", "tiny-trees"}
-    for artifacts in experiments.values():
+    for experiment, (name, artifacts) in experiments.items():
+        assert name.startswith(f"{experiment}: 3 arms and ")
         assert Path(artifacts).parents[1] == repository.folder / "mlruns/pix2z-compare"
         assert (Path(artifacts) / "report.html").is_file()
     assert list(repository.folder.glob(".dvc/**/mlflow.db")) == []

@@ -95,6 +95,9 @@ def test_mlflow_run_promotes_with_a_reason_and_without(handed_over):
     assert second["reason"] == REASON
     assert f"pix2z-{best}/1 is the champion already (pix2z/2)." in team.run(*promote)
     assert len(team.history()) == 2
+    with sqlite3.connect(team.workspace.folder / "mlflow.db") as store:
+        runs = store.execute("SELECT name, status FROM runs WHERE experiment_id = 0")
+        assert set(runs) == {("mlflow run -e promote", "FINISHED")}
 
 
 def test_a_refusal_names_its_line_and_changes_nothing(handed_over):

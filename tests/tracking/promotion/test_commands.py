@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import yaml
 
+from pix2z.evaluation.metric_names import format_value
 from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
@@ -179,3 +181,20 @@ def test_models_are_listed(made, world, run):
     digest = json.loads((made / "models/full/pool.json").read_text())["digest"]
     assert second.split()[0] == "pix2z-full/1"
     assert digest[:8] in second
+
+
+@pytest.mark.usefixtures("unserved")
+def test_lists_fit_a_terminal_of_80_columns_and_cut_no_name_or_number(world, run, monkeypatch):
+    run("promote", "full", "--reason", "it is sharper than what we had")
+    versions, (event,) = (json.loads(run(name, "--json")[1]) for name in ("models", "history"))
+    crps = [format_value("crps", version["metrics"]["crps"]) for version in versions]
+    names = [f"{version['model']}/{version['version']}" for version in versions]
+    told = {"models": [*names, *crps], "history": [event["to_version"], *event["reason"].split()]}
+    monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
+    for command, cells in told.items():
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        code, out, _ = run(command)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 80
+        assert [cell for cell in cells if cell not in out.split()] == []
+        assert "Left out for want of width: " in out

@@ -24,7 +24,9 @@ def changed(name, place, value):
 
 def test_what_was_predicted_passes_but_for_rounding():
     answers = {name: values + 0.9 * TOLERANCE for name, values in ANSWERS.items()}
-    assert not served_fault({**answers, "flags": np.zeros(6), "later": np.zeros(6)}, PREDICTED)
+    assert not served_fault(
+        {**answers, "pix2z_flags": np.zeros(6), "later": np.zeros(6)}, PREDICTED
+    )
 
 
 @pytest.mark.parametrize("name", ANSWERS)
