@@ -1,7 +1,10 @@
 """What is said of a table of redshifts, and drawn of it."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from pix2z.catalogue.figure import plot_overview
 from pix2z.catalogue.overview import Overview
@@ -52,6 +55,7 @@ Z = np.full(100, 0.2)
             "100 redshifts with a typical error of 0.0099 (half of the central 68 %); doubtful: "
             "100 flagged (E(B-V) is unknown: 100). --ebv gives E(B-V), which the file has for n",
         ),
+        ([estimates(Z[:1], 0.01)], "1 redshift with a typical error of 0.0099 (half of the cen"),
         ([estimates(Z[:2], 0.01, 8)], "None of 2 galaxies has a redshift: 2 flagged (every band"),
     ],
 )
@@ -83,3 +87,20 @@ def test_a_figure_is_drawn_of_anything(tmp_path, case):
     for name in ("a.png", "b.png"):
         plot_overview(found, z_spec, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("n", [3, 1000])
+def test_few_galaxies_are_points_and_every_panel_has_its_numbers(monkeypatch, n):
+    drawn = Figure()
+
+    @contextmanager
+    def kept(*_, **__):
+        yield drawn
+
+    monkeypatch.setattr("pix2z.catalogue.figure.figure_file", kept)
+    plot_overview(overview_of(estimates(np.linspace(0.1, 0.3, n), 0.01)), np.full(n, np.nan), "z")
+    visible = [axes for axes in drawn.get_axes() if axes.get_visible()]
+    assert ("galaxies per cell" in [axes.get_ylabel() for axes in visible]) == (n == 1000)
+    pdfs = [axes for axes in visible if axes.get_title().startswith("row ")]
+    assert len(pdfs) == min(n, 6)
+    assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in pdfs)

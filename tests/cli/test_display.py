@@ -169,6 +169,19 @@ def test_all_columns_are_printed_on_demand_and_in_a_pipe(printed, width, wide):
     assert second.split()[:3] == ["pix2z-published_clipped/22", "champion", "0.01234"]
 
 
+@pytest.mark.parametrize("width", [80, None])
+def test_sentences_end_lines_of_a_terminal_between_words(monkeypatch, width):
+    out = io.StringIO()
+    out.isatty = lambda: width is not None
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setenv("COLUMNS", str(width or 80))
+    display.say_in_words(f"{WHY}; {WHY}; {WHY}.")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert " ".join(map(str.strip, lines)) == f"{WHY}; {WHY}; {WHY}."
+    assert len(lines) == (3 if width else 1)
+    assert max(map(len, lines)) <= (width or 200)
+
+
 def test_a_page_in_a_pipe_has_no_spaces_at_line_ends(pipe, capsys):
     with display.page() as console:
         console.print(display.table("a", "b"))

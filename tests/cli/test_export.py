@@ -13,6 +13,9 @@ def test_the_exported_network_answers_as_the_member_does(pix2z_in, trained_pool,
     assert code == 0, errors
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert said.startswith(f"{out}: the hybrid network of {folder}. Next, in Python:\n")
+    assert (
+        "\nimport pix2z.network.layers, keras\n" in said
+    )  # in this order, and TensorFlow is silent
     assert errors == ""
     assert f'keras.models.load_model("{out}", compile=False)' in said
     images = np.random.default_rng(4).normal(1, 1, (3, 32, 32, 5)).astype(np.float32)

@@ -145,6 +145,7 @@ def test_problems_are_listed(inspect, galaxies, write):
     code, said, _ = inspect(write(keys))
     assert code == 0
     assert "the band order contradicts galaxy colours" in said
+    assert "Next: " not in said  # predict would refuse it
     assert "1 of 100 rows: redshift is not finite" in said
     assert "2 of 100 rows: redshift outside [0, 0.4)" in said
     assert "2 of 100 rows: object id seen before" in said  # rows 3 and 4; 0 to 2 are bad already
@@ -220,6 +221,10 @@ def test_the_picture_is_a_png(inspect, write, sdss32_file, tmp_path):
         f"12 galaxies are drawn in {plot}. Next: pix2z predict {sdss32_file} --out z.parquet"
     )
     assert said.endswith(f"\n{next_step}\n")
+    options = ("-m", "unit=nmgy", "--layout", "sdss32")
+    said = inspect(sdss32_file, *options)[1]
+    predict = f"pix2z predict {sdss32_file} {' '.join(options)} --out z.parquet"
+    assert said.endswith(f"\n\nNext: {predict}\n")
     _, said, errors = inspect(sdss32_file, "--plot", plot, "--json")
     assert json.loads(said)["fits"]
     assert next_step in errors

@@ -198,7 +198,8 @@ def test_a_figure_is_drawn_with_and_without_known_redshifts(run, tmp_path, name)
     plot = tmp_path / "z.png"
     code, said, errors = run(name, "--plot", plot)
     assert code == 0, errors
-    assert said.endswith(f"{plot} shows n(z), errors and six PDFs.\n")
+    among = {"sdss32.h5": "the estimates against known redshifts", "nersc.h5": "errors"}[name]
+    assert said.endswith(f"{plot} shows n(z), {among}, and PDFs of 6 galaxies.\n")
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -218,8 +219,8 @@ def checkout(images_folder, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     root = tmp_path / "checkout"
     shutil.copytree(images_folder / "models", root / "models")
-    for name in ("params.yaml", "dvc.yaml"):
-        (root / name).touch()
+    shutil.copy(ROOT / "params.yaml", root)
+    (root / "dvc.yaml").touch()
     (tmp_path / "mine").mkdir()
     shutil.copy(images_folder / "sdss32.h5", tmp_path / "mine")
     return root
@@ -242,6 +243,27 @@ def test_without_model_full_of_the_named_checkout_is_taken_and_said(
     _, direct = expected(images_folder, pool)
     table = pd.read_csv(here / "z.csv")
     np.testing.assert_allclose(table["pix2z_z_mean"], direct.z_mean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("place", ["checkout/below", "mine"])
+def test_entries_of_the_params_yaml_of_the_checkout_hold_wherever_one_stands(
+    checkout, pix2z_in, tmp_path, images_folder, pool, place
+):
+    here = tmp_path / place
+    here.mkdir(exist_ok=True)
+    shutil.copy(images_folder / "sdss32.h5", here / "raw.h5")
+    with h5py.File(here / "raw.h5", "a") as file:
+        file["images"][...] *= 3.631
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["ingest"]["hdf5"]["unit"] = "uJy"
+    (checkout / "params.yaml").write_text(yaml.safe_dump(content))
+    repo = ("--repo", checkout) if place == "mine" else ()
+    code, _, errors = pix2z_in(here, "predict", "raw.h5", "--out", "z.csv", *repo)
+    assert code == 0, errors
+    z = pd.read_csv(here / "z.csv")["pix2z_z_mean"]
+    np.testing.assert_allclose(z, expected(images_folder, pool)[1].z_mean, rtol=1e-3)
+    code, said, _ = pix2z_in(here, "inspect", "raw.h5", *repo)
+    assert "uJy" in said
 
 
 def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, pix2z_in, tmp_path):

@@ -91,7 +91,7 @@ def test_a_file_of_many_is_read_with_its_own_basis(run, tmp_path):
     np.testing.assert_allclose(z[[0, 1, 3]], Z[[0, 1, 3]], atol=0.2 * STEP)
     assert [row["pix2z_flags"] for row in found] == ["0", "0", "3", "0"]
     assert (found[2]["z"], found[2]["z_err"], found[2]["reduced_chi2"]) == ("nan", "nan", "nan")
-    assert said.startswith("4 spectra of 1 files in ")
+    assert said.startswith("4 spectra of 1 file in ")
     assert "\n1 flagged (no redshift: 1, fewer than half of the pixels are good: 1)\n" in said
 
 

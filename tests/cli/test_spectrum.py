@@ -1,15 +1,21 @@
 """``pix2z spectrum`` on files of images, and what it draws."""
 
 import shutil
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
+from pix2z.dataset.store import open_galaxies
 from pix2z.files import file_digest, read_json, write_json
 from pix2z.network.saved_json import seal
+from pix2z.spectra.reconstructed import Reconstructed
 from pix2z.spectra.spectrum_files import open_spectra
+from pix2z.spectra.ways import template_fit
 from pix2z.spectrum_network.estimator import load_spectrum_estimator
+from pix2z.stages.train_spectrum import reconstruct
 from tests.catalogue.conftest import largest_file
 from tests.cli.conftest import N
 
@@ -53,7 +59,10 @@ def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
     assert attributes["input"] == layout
     assert file_digest(images_folder / layout) in attributes["input_sha256"]
     assert said.startswith("40 galaxies in ")
-    assert said.endswith("\n1 flagged (pixels are masked or impossible: 1)\n")
+    assert said.endswith(
+        "\n1 flagged (pixels are masked or impossible: 1)\n"
+        f"Next: pix2z redshift {tmp_path / 's.hdf5'} --out {tmp_path / 's.csv'}\n"
+    )
 
 
 def test_the_file_is_one_that_redshifts_are_read_from(run, tmp_path, pix2z_in):
@@ -67,6 +76,28 @@ def test_the_file_is_one_that_redshifts_are_read_from(run, tmp_path, pix2z_in):
     assert (tmp_path / "z.csv").read_text().count("\n") == N + 1
 
 
+def test_redshifts_of_the_file_are_those_that_the_report_scores(
+    run, images_folder, pix2z_in, tmp_path, monkeypatch
+):
+    """From the same images to a table of redshifts: by two commands, and as the pipeline does."""
+    assert run("galaxies.h5")[0] == 0
+    code, _, errors = pix2z_in(tmp_path, "redshift", "s.hdf5", "--out", "z.csv")
+    assert code == 0, errors
+    shutil.copytree(images_folder / "spectrum/models", tmp_path / "spectrum/models")
+    monkeypatch.chdir(tmp_path)
+    rows = np.arange(N)
+    split = SimpleNamespace(calibration=rows[:10], test=rows[10:])
+    with open_galaxies(images_folder / "galaxies.h5") as galaxies:
+        reconstruct("full", training=SimpleNamespace(galaxies=galaxies, split=split))
+    with h5py.File("spectrum/reconstructed/full.hdf5") as file:
+        scored = template_fit(Reconstructed(file, n_calibration=10))
+    table = pd.read_csv("z.csv")
+    np.testing.assert_allclose(table["z"], scored.z, atol=1e-6)
+    np.testing.assert_array_equal(table.filter(like="flags").squeeze(), scored.flags)
+    assert table["z"].between(0.0, 0.4).all()
+    assert table["z"].nunique() > N / 2
+
+
 def test_some_galaxies_are_drawn_the_same_for_the_same_seed(run, tmp_path):
     for name, seed in (("a.png", "5"), ("b.png", "5"), ("c.png", "6")):
         code, said, errors = run("sdss32.h5", "--plot", str(tmp_path / name), "--seed", seed)
@@ -75,6 +106,13 @@ def test_some_galaxies_are_drawn_the_same_for_the_same_seed(run, tmp_path):
     a, b, c = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
     assert a == b
     assert a != c
+
+
+def test_a_seed_of_no_figure_is_refused(run, tmp_path):
+    code, said, errors = run("sdss32.h5", "--seed", "5")
+    assert (code, said) == (2, "")
+    assert errors == "error: --seed: says which galaxies --plot draws; expected both, or none\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lines_are_drawn_at_the_redshift_of_the_file_where_it_has_one(

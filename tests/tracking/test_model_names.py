@@ -216,7 +216,8 @@ def test_without_a_name_the_champion_is_taken_else_full_and_that_is_said(both, c
     )
     expected = both / "models/published_full/pool.json"
     assert read_json(resolve_pool(name) / "pool.json") == read_json(expected)
-    assert default_model(SPECTRA) == full
+    spectrum = ("full", "No --model given, and no spectrum model is champion: full is taken.")
+    assert default_model(SPECTRA) == spectrum
     (both / "mlflow.db").unlink()
     assert default_model() == full
 

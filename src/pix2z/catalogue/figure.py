@@ -9,9 +9,12 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from pix2z.catalogue.overview import DOUBTFUL_ERROR, N_SHOWN, Overview
-from pix2z.evaluation.figures.style import BLUE, NEUTRAL, VERMILLION, figure_file
+from pix2z.evaluation.figures.style import BLUE, NEUTRAL, VERMILLION, columns_for, figure_file
 
 __all__ = ["plot_overview"]
+
+MOST_POINTS = 500
+"""Galaxies that are drawn one by one."""
 
 
 def plot_overview(overview: Overview, z_spec: NDArray[Any], path: str | Path) -> None:
@@ -28,13 +31,14 @@ def plot_overview(overview: Overview, z_spec: NDArray[Any], path: str | Path) ->
             _against_known(right, overview, z_spec)
         else:
             _errors(right, overview)
-        panels = below.subplots(2, N_SHOWN // 2, sharex=True).ravel()
         drawn = sorted(overview.shown.items())
+        panels = below.subplots(*columns_for(len(drawn) or N_SHOWN), squeeze=False).ravel()
         for axes, (row, density) in zip(panels, drawn, strict=False):
             _pdf(axes, overview, row, density, float(z_spec[row]))
         for spare in panels[len(drawn) :]:
             spare.set_visible(False)
-        below.suptitle("galaxies from all over the file; dashed: the known redshift", fontsize=9)
+        dashed = ", dashed line: known redshift" if np.isfinite(z_spec).any() else ""
+        below.suptitle(f"galaxies from all over the file; line: estimate{dashed}", fontsize=9)
         below.supxlabel("redshift", fontsize=9)
         below.supylabel("probability per unit redshift", fontsize=9)
 
@@ -43,14 +47,15 @@ def _spread(axes: Axes, overview: Overview, z_spec: NDArray[Any]) -> None:
     """How galaxies are spread: mean PDF, point estimates, and known redshifts."""
     grid = overview.grid
     edges = np.linspace(grid.z_min, grid.z_max, 41)
-    for z, label, color in (
-        (overview.z_phot, "point estimates", BLUE),
-        (z_spec, "known redshifts", VERMILLION),
+    for z, label, color, line in (
+        (overview.z_phot, "point estimates", BLUE, "-"),
+        (z_spec, "known redshifts", VERMILLION, "--"),
     ):
         inside = z[np.isfinite(z) & (z >= edges[0]) & (z <= edges[-1])]
         if len(inside):
             density, _ = np.histogram(inside, edges, density=True)
-            axes.stairs(density, edges, color=color, label=f"{label} (n = {len(inside):,})")
+            words = f"{label} (n = {len(inside):,})"
+            axes.stairs(density, edges, color=color, linestyle=line, label=words)
     axes.plot(grid.centres, overview.mean_density, color=NEUTRAL, label="mean of all PDFs")
     axes.set_xlim(grid.z_min, grid.z_max)
     axes.set_ylim(bottom=0)
@@ -77,7 +82,7 @@ def _against_known(axes: Axes, overview: Overview, z_spec: NDArray[Any]) -> None
 def _errors(axes: Axes, overview: Overview) -> None:
     known = np.isfinite(overview.error)
     z, error = overview.z_phot[known], overview.error[known]
-    top = max(0.02, float(np.percentile(error, 99.5))) if len(error) else 0.02
+    top = max(0.02, 1.05 * float(np.percentile(error, 99.5))) if len(error) else 0.02
     span = (overview.grid.z_min, overview.grid.z_max)
     _cells(axes, z, error, span, (0.0, top))
     axes.set(xlim=span, ylim=(0, top), xlabel="estimated redshift")
@@ -92,12 +97,17 @@ def _cells(
     x_span: tuple[float, float],
     y_span: tuple[float, float],
 ) -> None:
-    """Colour cells by how many points are in them; what lies outside is put on the edge."""
+    """Draw points, or many as cells coloured by how many; those outside are put on the edge."""
     x, y = np.clip(x, *x_span), np.clip(y, *y_span)
+    if len(x) <= MOST_POINTS:
+        axes.plot(x, y, "o", color=BLUE, alpha=0.6)
+        return
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=60, range=(x_span, y_span))
     shown = np.ma.masked_equal(counts.T, 0)
     norm = LogNorm(vmin=1, vmax=max(2.0, float(counts.max())))
-    axes.pcolormesh(x_edges, y_edges, shown, norm=norm, cmap="viridis", rasterized=True)
+    cells = axes.pcolormesh(x_edges, y_edges, shown, norm=norm, cmap="viridis", rasterized=True)
+    figure: Any = axes.get_figure()
+    figure.colorbar(cells, ax=axes, label="galaxies per cell")
 
 
 def _pdf(

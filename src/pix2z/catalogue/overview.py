@@ -67,8 +67,9 @@ class Overview:
             kinds.append(f"{wide:,} with an error above {DOUBTFUL_ERROR} (1 + z)")
         doubtful = f"doubtful: {', and '.join(kinds)}" if kinds else "none is doubtful"
         out_of = "" if known.all() else f" of {n:,} galaxies"
+        number = "redshift" if known.sum() == 1 else "redshifts"
         words = (
-            f"{int(known.sum()):,} redshifts{out_of} with a typical error of "
+            f"{int(known.sum()):,} {number}{out_of} with a typical error of "
             f"{np.median(self.error[known]):.2g} (half of the central 68 %); {doubtful}."
         )
         if self.counts.n_by_flag[ImageFlag.EBV_UNKNOWN] == n:

@@ -53,7 +53,7 @@ _TRAINING = "Train"
 _REGISTRY = "Models that are registered"
 
 for _panel, _command, _example in (
-    (_FILES, inspect, "pix2z inspect mine.h5 --plot look.png"),
+    (_FILES, in_repository(inspect), "pix2z inspect mine.h5 --plot look.png"),
     (_FILES, in_repository(predict), "pix2z predict mine.h5 --out z.parquet --ebv 0.03"),
     (_FILES, in_repository(spectrum), "pix2z spectrum mine.h5 --out spectra.hdf5"),
     (_FILES, redshift, "pix2z redshift spec-*.fits --out z.csv"),

@@ -39,6 +39,7 @@ __all__ = [
     "progress",
     "report_on",
     "say",
+    "say_in_words",
     "shown_log",
     "spinner",
     "table",
@@ -82,6 +83,11 @@ def say(line: str) -> None:
     """Print a line on stdout, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def say_in_words(sentences: str) -> None:
+    """Print sentences: lines of a terminal end between words, those of a pipe are not broken."""
+    console().print(plain(sentences), soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(value: Any) -> None:

@@ -31,7 +31,7 @@ def export(
     with atomic_path(out, n_bytes=4 * member.model.count_params()) as partial:
         member.model.save(partial)
     say(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
-    say("import keras, pix2z.network.layers")
+    say("import pix2z.network.layers, keras")  # the first imports TensorFlow without a word
     say(f"model = keras.models.load_model({json.dumps(str(out))}, compile=False)")
     say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
 

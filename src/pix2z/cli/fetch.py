@@ -1,5 +1,6 @@
 """``pix2z fetch ...``: public data sets, downloaded so that nothing is fetched twice."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -145,10 +146,9 @@ def _say_outcome(outcome: "Outcome", out: Path) -> None:
 
 
 def _say_next(out: Path, *, layout: str | None, terms: tuple[str, ...]) -> None:
-    if layout is None:
-        typer.echo(f"Next:\n\npix2z predict {out} --model full --out z.csv\n")
-    else:
-        typer.echo("Next, in params.yaml:\n")
+    typer.echo(f"Next: {shlex.join(['pix2z', 'predict', str(out), '--out', 'z.csv'])}")
+    if layout is not None:
+        typer.echo("To train on it, in params.yaml:\n")
         typer.echo(f"ingest:\n  source: {out}\n  layout: {layout}\n")
     for sentence in terms:
         typer.echo(sentence)

@@ -163,4 +163,4 @@ def _show(report: dict[str, Any]) -> None:
         )
         console.print(rows)
         for words in (report["verdict"], report["seen_before"]["words"]):
-            console.print(plain(words), soft_wrap=True)
+            console.print(plain(words), soft_wrap=not console.is_terminal)

@@ -94,12 +94,19 @@ def inspect(
     else:
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
         show_inspection(file, inspection, arrays, params_lines=lines)
-    if plot is not None:
-        n = _plot(plot, sample, table)
-        options = [part for entry in mapping or () for part in ("-m", entry)]
-        options += ["--layout", layout] if layout else []
-        command = shlex.join(["pix2z", "predict", str(file), *options, "--out", "z.parquet"])
-        typer.echo(f"\n{n} galaxies are drawn in {plot}. Next: {command}", err=as_json)
+    said = [f"{_plot(plot, sample, table)} galaxies are drawn in {plot}."] if plot else []
+    if not inspection.problems:  # else predict would refuse the file
+        said.append(f"Next: {_command(file, layout, params, mapping)}")
+    if said and (plot or not as_json):
+        typer.echo(f"\n{' '.join(said)}", err=as_json)
+
+
+def _command(file: Path, layout: str | None, params: Path | None, mapping: list[str] | None) -> str:
+    """Return the command that predicts for the file as it was read here."""
+    options = [part for entry in mapping or () for part in ("-m", entry)]
+    options += ["--layout", layout] if layout else []
+    options += ["--params", str(params)] if params else []
+    return shlex.join(["pix2z", "predict", str(file), *options, "--out", "z.parquet"])
 
 
 def _list_arrays(file: Path, *, why: str, as_json: bool) -> None:

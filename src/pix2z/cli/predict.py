@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import galaxies_progress, say
+from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -15,6 +15,7 @@ from pix2z.cli.reading import (
     ParamsOption,
     check_output,
     done,
+    galaxies,
     open_images,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
@@ -78,17 +79,20 @@ def predict(
         overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
-        say(str(overview))
+        say_in_words(str(overview))
         _compare(z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, z_spec)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
+    import numpy as np
+
     from pix2z.catalogue.figure import plot_overview
 
     plot_overview(overview, z_spec, plot)
-    say(f"{plot} shows n(z), errors and six PDFs.")
+    among = "the estimates against known redshifts" if np.isfinite(z_spec).any() else "errors"
+    say(f"{plot} shows n(z), {among}, and PDFs of {galaxies(len(overview.shown))}.")
 
 
 def _write(
@@ -124,8 +128,9 @@ def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:
     if not both.any():
         return
     metrics = point_metrics(z_phot[both], z_spec[both])
+    number = "1 redshift" if both.sum() == 1 else f"{both.sum():,} redshifts"
     say(
-        f"Against {both.sum():,} redshifts in the file, which may include training galaxies:\n"
+        f"Against {number} in the file, which may include training galaxies:\n"
         f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
         f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

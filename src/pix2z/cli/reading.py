@@ -23,6 +23,7 @@ __all__ = [
     "ParamsOption",
     "check_output",
     "done",
+    "galaxies",
     "open_images",
     "params_file",
     "read_mapping",
@@ -47,7 +48,7 @@ ParamsOption = Annotated[
     Path | None,
     typer.Option(
         help="File whose ingest.hdf5 says where things are.",
-        show_default="params.yaml, where there is one",
+        show_default="params.yaml of the checkout",
     ),
 ]
 
@@ -73,7 +74,7 @@ CheckOption = Annotated[
     bool, typer.Option(help="Refuse pixels that do not look like ugriz in nanomaggies.")
 ]
 
-DEFAULT_PARAMS = Path("params.yaml")
+PARAMS = "params.yaml"
 
 NONE_WORDS = ("", "null", "none", "~")
 
@@ -85,8 +86,8 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
 
     Parameters
     ----------
-    params : a params.yaml; None takes the one in the working folder where there is one, else the
-        defaults of `Hdf5Mapping`.
+    params : a params.yaml; None takes that of the checkout, else of the working folder, where there
+        is one, else the defaults of `Hdf5Mapping`.
 
     Raises
     ------
@@ -109,8 +110,11 @@ def read_mapping(params: Path | None, entries: list[str] | None) -> Hdf5Mapping:
 
 
 def params_file(params: Path | None) -> Path | None:
-    """Return `params` where it is given, else the params.yaml of the working folder, if any."""
-    return params or (DEFAULT_PARAMS if DEFAULT_PARAMS.is_file() else None)
+    """Return `params` where it is given, else the params.yaml beside the models, if any."""
+    from pix2z.tracking.checkout import models_home
+
+    beside = models_home() / PARAMS
+    return params or (beside if beside.is_file() else None)
 
 
 def _entry(text: str) -> tuple[str, str | None]:
@@ -184,10 +188,15 @@ def refuse_input(output: Path | None, inputs: Iterable[Path]) -> None:
             raise InputError(f"{output}: is the input itself; expected another name")
 
 
+def galaxies(n: int) -> str:
+    """Say how many galaxies there are."""
+    return "1 galaxy" if n == 1 else f"{n:,} galaxies"
+
+
 def done(n: int, seconds: float) -> str:
     """Say how many galaxies took how long."""
-    galaxies = "1 galaxy" if n == 1 else f"{n:,} galaxies"
-    return f"{galaxies} in {seconds:.1f} s ({n / max(seconds, 1e-9):,.0f} per s)"
+    rate = n / max(seconds, 1e-9)
+    return f"{galaxies(n)} in {seconds:.1f} s" + (f" ({rate:,.0f} per s)" if rate >= 1 else "")
 
 
 def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:

@@ -109,5 +109,7 @@ def _report(fits: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: fl
     for _, fitted in fits:
         counts.add(fitted.flags)
     n = sum(len(fitted) for _, fitted in fits)
-    say(f"{n:,} spectra of {len(fits):,} files in {seconds:.1f} s; redshifts in {out}")
+    files = "1 file" if len(fits) == 1 else f"{len(fits):,} files"
+    spectra = "1 spectrum" if n == 1 else f"{n:,} spectra"
+    say(f"{spectra} of {files} in {seconds:.1f} s; redshifts in {out}")
     say(str(counts))

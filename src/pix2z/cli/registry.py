@@ -7,7 +7,7 @@ import typer
 from rich.measure import Measurement
 from rich.text import Text
 
-from pix2z.cli.display import console, plain, print_json, print_table, spinner, table
+from pix2z.cli.display import console, plain, print_json, print_table, say_in_words, spinner, table
 from pix2z.cli.registry_session import session
 from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
@@ -26,6 +26,9 @@ __all__ = ["history", "models", "promote", "rollback"]
 
 NUMBERS = ("limits", "calibration")
 """Kinds of lines of the gate that hold intervals on both sides."""
+
+KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
+"""What is to be done after each change of the champion."""
 
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
@@ -138,7 +141,7 @@ def promote(
         where = f"          in another folder after: export MLFLOW_TRACKING_URI={store.uri}"
         out.print(plain(where), soft_wrap=True)
     out.print("Serve it: pix2z serve")
-    out.print('Keep it:  git add promotions.json && git commit -m "Promotion"', markup=False)
+    out.print(f"Keep it:  {KEEP_TRAIL}", markup=False)
 
 
 def _decide(
@@ -220,13 +223,11 @@ def rollback(
 
         words = checked_reason(reason)
         event = return_to_previous(store, repository_root(), reason=words)
-    console().print(
-        plain(
-            f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
-            f"{event.from_version} is now the previous one."
-        ),
-        soft_wrap=True,
+    say_in_words(
+        f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
+        f"{event.from_version} is now the previous one."
     )
+    console().print(f"Keep it:  {KEEP_TRAIL}", markup=False)
 
 
 def history(
@@ -302,7 +303,7 @@ def _show_champion_then(
     reason = f": {event.reason}" if event.reason.strip() else ""
     how = f"{event.action} of {_minute(event.time)} by {event.user}{reason}"
     words = f"{event.to_version} was champion at {when} UTC, a copy of {event.source}, pool {pool}"
-    console().print(plain(f"{words} ({how})."), soft_wrap=True)
+    say_in_words(f"{words} ({how}).")
 
 
 def _show_events(events: "Sequence[Event]", became: "Sequence[str]", *, wide: bool) -> None:

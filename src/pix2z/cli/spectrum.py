@@ -1,5 +1,6 @@
 """``pix2z spectrum``: the spectrum of every galaxy of a file of images."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from pix2z.cli.reading import (
     open_images,
 )
 from pix2z.cli.which_model import chosen_model
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from pix2z.ingest.raw import RawSurvey
@@ -43,7 +45,10 @@ def spectrum(
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: up to nine galaxies at random.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which galaxies are drawn.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1"),
+    ] = None,
     check: CheckOption = True,
 ) -> None:
     """Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
@@ -65,6 +70,8 @@ def spectrum(
     """
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
+    if seed is not None and plot is None:
+        raise InputError("--seed: says which galaxies --plot draws; expected both, or none")
 
     from pix2z.tracking.model_names import SPECTRA, resolve_model
 
@@ -81,9 +88,11 @@ def spectrum(
         verb="reconstructs",
     ) as (survey, everywhere):
         flags, seconds = _write(survey, folder, everywhere, out)
-        drawn = _draw(survey, out, plot, seed=seed)
+        drawn = _draw(survey, out, plot, seed=1 if seed is None else seed)
         say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
         say(str(flags))
+        table = out.with_suffix(".csv")
+        say(f"Next: {shlex.join(['pix2z', 'redshift', str(out), '--out', str(table)])}")
 
 
 def _write(

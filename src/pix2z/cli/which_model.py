@@ -52,7 +52,7 @@ RepoOption = Annotated[
         "--repo",
         callback=_use,
         is_eager=True,
-        help="Checkout whose models and registry are meant.",
+        help="Checkout whose models, registry and params.yaml are meant.",
         show_default="PIX2Z_HOME, else found upwards from here",
     ),
 ]

@@ -121,7 +121,8 @@ def default_model(kind: Kind = POOLS) -> tuple[str, str]:
             versions = read_versions(store.client, digest_tag=kind.digest_tag)
             champion = with_alias(versions, CHAMPION, kind.production)
     if champion is None:
-        return DEFAULT_ARM, f"No --model given, and there is no champion: {DEFAULT_ARM} is taken."
+        none = "no spectrum model is champion" if kind is SPECTRA else "there is no champion"
+        return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
     copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
     return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
 

@@ -91,7 +91,7 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(worl
     assert (code, err) == (0, "")
     assert out == (
         "Rolled back: pix2z/1 (pix2z-clipped/1) is the champion again; pix2z/2 is now the previous "
-        "one.\n"
+        'one.\nKeep it:  git add promotions.json && git commit -m "Promotion"\n'
     )
     code, out, _ = run("history")
     assert code == 0
