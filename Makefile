@@ -89,14 +89,15 @@ check: .venv/.test
 
 # Each room is a process of its own, since TensorFlow gives no memory back; two at a time, since most
 # tests keep one core busy; those that take longest begin.
-FIRST := tests/pipeline tests/tracking tests/cli
+FIRST := tests/pipeline tests/tracking/promotion tests/tracking tests/cli
 ROOMS := $(FIRST) $(filter-out $(FIRST) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 test: check
 	@$(MAKE) -k -j 2 -O --no-print-directory $(ROOMS) test-files
 
 .PHONY: $(ROOMS) test-files
+tests/tracking: OTHER := --ignore tests/tracking/promotion
 $(ROOMS):
-	$(BIN)/python -m pytest $@
+	$(BIN)/python -m pytest $@ $(OTHER)
 test-files:
 	$(BIN)/python -m pytest tests/test_*.py
 

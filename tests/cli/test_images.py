@@ -33,7 +33,7 @@ def run(images_folder, pix2z_in, tmp_path):
 
 
 ALIKE = [
-    ("models/full/pool.json", (), "pool.json: cannot be opened: damaged or not HDF5"),
+    ("models/full/pool.json", (), "pool.json: expected HDF5; received text"),
     (SDSS, ("--layout", "zip"), "layout: expected one of "),
     (SDSS, ("--layout", "nersc"), "images"),  # another shape than the layout has
     (SDSS, ("--ebv", "dust"), "--ebv: 'dust' is no number, and "),

@@ -194,5 +194,5 @@ def test_without_a_model_full_is_taken_and_said(images_folder, pix2z_in, tmp_pat
     out = tmp_path / "s.hdf5"
     code, said, errors = pix2z_in(images_folder, "spectrum", "sdss32.h5", "--out", out)
     assert (code, errors) == (0, "")
-    assert said.startswith("No --model given, and there is no champion: full is taken.\n")
+    assert said.startswith("No --model given, and no spectrum model is champion: full is taken.\n")
     assert read(out)[1]["arm"] == "full"
