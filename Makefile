@@ -89,10 +89,10 @@ check: .venv/.test
 
 # Each room is a process of its own, since TensorFlow gives no memory back; two at a time, since most
 # tests keep one core busy; those that take longest begin.
-FIRST := tests/pipeline tests/tracking/promotion tests/tracking tests/cli
+FIRST := $(addprefix tests/,pipeline tracking/promotion tracking cli network spectrum_network real)
 ROOMS := $(FIRST) $(filter-out $(FIRST) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
-test: check
-	@$(MAKE) -k -j 2 -O --no-print-directory $(ROOMS) test-files
+test: .venv/.test
+	@$(MAKE) -k -j 2 -O --no-print-directory $(ROOMS) check test-files
 
 .PHONY: $(ROOMS) test-files
 tests/tracking: OTHER := --ignore tests/tracking/promotion
