@@ -78,9 +78,10 @@ def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it(
     assert answer(found) == (
         "No. Clipping is training on galaxies inside a window of redshifts only, here 0.0000 to"
         " 0.2000. Inside it, the networks `full` and `clipped` cannot be told apart. The clipped"
-        " network knows that its galaxies are at low redshift; told the same, the full one ties. On"
-        " new galaxies you lack that knowledge: use `full`. That the clipped sample is smaller is"
-        " not the reason: on all galaxies, a random sample of its size is as good as the full one."
+        " network knows that its galaxies are at low redshift; told the same, the full one cannot"
+        " be told apart from it. On new galaxies you lack that knowledge: use `full`. That the"
+        " clipped sample is smaller is not the reason: on all galaxies, a network trained on a"
+        " random sample of its size cannot be told apart from the full one."
     )
     first, numbers, table = text_of(found).split("\n\n")[2:5]
     assert first.replace("\n", " ") == answer(found)
@@ -110,9 +111,9 @@ def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it(
         ({"inside": NONE, "whole": 0.0}, "It makes no difference", "neither is clearly better."),
         ({"inside": NONE, "whole": -0.001}, "No. ", "Of all galaxies the full one is better: use"),
         ({"inside": NONE, "whole": 0.001}, "Yes. ", "the clipped one is better: use `clipped`."),
-        ({"inside": MUCH}, "Yes. ", "Inside it, the clipped network is better in CRPS and MAE."),
-        ({"inside": MUCH, "whole": 0.0}, "Yes. ", "Of all test galaxies, neither is clearly"),
-        ({"inside": MUCH, "whole": -0.001}, "Only for galaxies that are known", "use `full`."),
+        ({"inside": MUCH}, "Only for galaxies", "Inside it, the clipped network is better in CRPS"),
+        ({"inside": MUCH, "whole": 0.0}, "Only for galaxies", "galaxies, neither is clearly"),
+        ({"inside": MUCH, "whole": -0.001}, "Only for galaxies that are known to", "use `full`."),
         ({"inside": (-0.003, 0.01)}, "No. ", "Even inside it, the clipped network is worse in"),
         ({"inside": (-0.003, 0.01), "whole": 0.001}, "It depends. ", "worse in CRPS and MAE."),
         ({"inside": MUCH, "mae": -0.003}, "It depends. ", "better in CRPS and worse in MAE."),

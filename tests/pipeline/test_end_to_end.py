@@ -1,11 +1,16 @@
 """What the miniature pipeline leaves, in one file: one process runs it once for all tests."""
 
 import json
+import os
+import pty
 import re
 import shlex
 import shutil
 import sqlite3
+import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -65,6 +70,41 @@ def test_git_is_told_of_the_lock_and_of_one_flat_file_of_metrics(finished, compa
     ]
     full = compare["arms"]["full"]["whole"]["crps"]["value"]
     assert values["full.crps"] == pytest.approx(full, abs=1e-6)
+
+
+def test_what_the_guide_says_to_compare_with_fits_a_terminal(tmp_path):
+    """`dvc metrics show --json` has a number per line on a terminal, and one line in a pipe."""
+    for name in ("params.yaml", "dvc.yaml", "dvc.lock", "reports/metrics.json", ".dvc/config"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    here = Workspace(tmp_path)
+    author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for words in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "A run")):
+        here.run("git", *words)
+    params = (tmp_path / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params.replace("dropout:", "dropout: 0.123 #"))
+    assert "0.123" in (changed := here.run("dvc", "params", "diff"))
+
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    environment = here.environment() | {"TERM": "dumb"}
+    process = subprocess.Popen(
+        ["dvc", "metrics", "show", "--json"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=terminal,
+        stderr=subprocess.STDOUT,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # Linux says so where the other end is closed
+        while part := os.read(screen, 4096):
+            shown += part
+    os.close(screen)
+    assert process.wait() == 0
+    metrics = shown.decode().splitlines()
+    assert len(metrics) > 50
+    assert max(map(len, [*metrics, *changed.splitlines()])) <= 80
 
 
 def test_the_killed_training_has_the_weights_of_an_uninterrupted_one(finished, tmp_path):

@@ -36,7 +36,7 @@ def test_the_pipeline_is_run_by_dvc(name):
         ("tune", {"trials": "3"}, {"trials": 3}),
         ("promote", {}, {"reason": "", "model": None, "dry_run": False}),
         ("promote", {"reason": "it's sharper; rm -rf"}, {"reason": "it's sharper; rm -rf"}),
-        ("serve", {}, {"model": "models:/pix2z@champion", "port": 5001, "host": LOOPBACK}),
+        ("serve", {}, {"model": "", "port": 5001, "host": LOOPBACK}),
         ("serve", {"model": "full", "port": "0"}, {"model": "full", "port": 0}),
     ],
 )
