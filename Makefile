@@ -138,13 +138,16 @@ reference:
 	cd reports && cp -rfL report.md figures spectrum compare.json spectrum.json ../docs/reference
 	chmod -R u+w docs/reference
 
-# Only what comes again by itself: models, the registry, studies, data and workspaces stay.
+# Only what comes again by itself: models, the registry, studies, data and workspaces stay, and what
+# an interrupted training, download or queue goes on from.
 clean:
-	rm -rf .venv .checkpoints .dvc/tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
-	find . \( -path ./.git -o -path ./build \) -prune -o \( -name __pycache__ -o -name '.partial-*' \) -prune -exec rm -rf {} +
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
+	find . \( -path ./.git -o -path ./build \) -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # reports/metrics.json, and promotions.json where git has it, stay.
 purge: clean
-	rm -rf build data models finetuned predictions spectrum .studies .dvc/cache mlruns mlflow.db*
+	rm -rf build data models finetuned predictions spectrum .checkpoints .studies mlruns mlflow.db*
+	rm -rf .dvc/cache .dvc/tmp
+	find . -path ./.git -prune -o -name '.partial-*' -prune -exec rm -rf {} +
 	find . -maxdepth 2 -path './reports/*' ! -path ./reports/metrics.json -exec rm -rf {} +
 	git ls-files --error-unmatch promotions.json >/dev/null 2>&1 || rm -f promotions.json

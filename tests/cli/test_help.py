@@ -64,8 +64,9 @@ def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypat
 
 
 def documented():
-    """Every line with a command of pix2z in a block of README, guide or notebook."""
-    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/guide.md")]
+    """Every line with a command of pix2z in a block of README, of the documents or the notebook."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts = [page.read_text() for page in pages]
     texts += ["".join(cell["source"]) for cell in NOTEBOOK["cells"]]
     blocks = re.findall(r"^```(.*?)\n(.*?)^```", "\n".join(texts), flags=re.MULTILINE | re.DOTALL)
     whole = "".join(lines for language, lines in blocks if not language).replace("\\\n", " ")
@@ -73,5 +74,5 @@ def documented():
 
 
 @pytest.mark.parametrize("line", documented())
-def test_each_command_in_readme_guide_and_notebook_can_be_typed(line):
+def test_each_command_of_the_documents_can_be_typed(line):
     parse(line)

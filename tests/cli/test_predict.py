@@ -81,50 +81,29 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     assert (known in said) == (name in ("sdss32.h5", "galaxies.h5"))
 
 
-@pytest.mark.parametrize(
-    ("factor", "order", "attributes", "options"),
-    [
-        (3.631, 1, {"BUNIT": "uJy"}, ()),
-        (14.524, -1, {"scale_factor": 0.25, "bands": "zirgu"}, ("-m", "unit=uJy")),
-        (10.0, -1, {}, ("-m", "zero_point=25", "-m", "bands=zirgu", "--layout", "sdss32")),
-    ],
-)
-def test_units_and_bands_said_or_given_change_no_redshift(
-    run, images_folder, pool, tmp_path, factor, order, attributes, options
-):
+def test_units_and_bands_said_or_given_change_no_redshift(run, images_folder, pool, tmp_path):
     raw = tmp_path / "raw.h5"
     shutil.copy(images_folder / "sdss32.h5", raw)
     with h5py.File(raw, "a") as file:
-        file["images"][...] = file["images"][...][:, ::order] * factor
-        file["images"].attrs.update(attributes)
-    code, _, errors = run(raw, *options)
+        file["images"][...] = file["images"][...][:, ::-1] * 14.524
+        file["images"].attrs.update(scale_factor=0.25, bands="zirgu")
+    code, _, errors = run(raw, "-m", "unit=uJy")
     assert code == 0, errors
     table = pq.read_table(tmp_path / "z.parquet").to_pandas()
     object_id, direct = expected(images_folder, pool)
     pd.testing.assert_frame_equal(table, direct.to_pandas(object_id), rtol=1e-3)
 
 
-def test_an_entry_of_params_yaml_holds_for_a_layout_that_is_recognised(
-    run, images_folder, pool, tmp_path
+def test_pdf_and_figure_lie_beside_and_metadata_names_model_and_input(
+    run, tmp_path, images_folder, pool
 ):
-    raw, params = tmp_path / "raw.h5", tmp_path / "mine.yaml"
-    shutil.copy(images_folder / "sdss32.h5", raw)
-    with h5py.File(raw, "a") as file:
-        file["images"][...] *= 3.631
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["ingest"]["hdf5"]["unit"] = "uJy"
-    params.write_text(yaml.safe_dump(content))
-    code, _, errors = run(raw, "--params", params)
-    assert code == 0, errors
-    z = pq.read_table(tmp_path / "z.parquet")["pix2z_z_mean"].to_numpy()
-    np.testing.assert_allclose(z, expected(images_folder, pool)[1].z_mean, rtol=1e-3)
-
-
-def test_pdfs_lie_beside_and_metadata_names_model_and_input(run, tmp_path, images_folder, pool):
-    pdf = tmp_path / "pdf" / "z.hdf5"
-    code, said, errors = run("sdss32.h5", "--pdf", pdf)
+    pdf, plot = tmp_path / "pdf" / "z.hdf5", tmp_path / "z.png"
+    code, said, errors = run("sdss32.h5", "--pdf", pdf, "--plot", plot)
     assert code == 0, errors
     assert said.splitlines()[0].endswith(f"redshifts in {tmp_path / 'z.parquet'}, PDFs in {pdf}")
+    among = "the estimates against known redshifts"
+    assert said.endswith(f"{plot} shows n(z), {among}, and PDFs of 6 galaxies.\n")
+    assert plot.is_file()
     ensemble, (object_id, direct) = qp.read(str(pdf)), expected(images_folder, pool)
     np.testing.assert_array_equal(ensemble.ancil["object_id"], object_id)
     np.testing.assert_allclose(ensemble.objdata["pdfs"], direct.density, rtol=1e-3, atol=1e-4)
@@ -193,16 +172,6 @@ def test_the_input_is_never_replaced_whatever_it_is_called(run, images_folder, t
     assert raw.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["sdss32.h5", "nersc.h5"])
-def test_a_figure_is_drawn_with_and_without_known_redshifts(run, tmp_path, name):
-    plot = tmp_path / "z.png"
-    code, said, errors = run(name, "--plot", plot)
-    assert code == 0, errors
-    among = {"sdss32.h5": "the estimates against known redshifts", "nersc.h5": "errors"}[name]
-    assert said.endswith(f"{plot} shows n(z), {among}, and PDFs of 6 galaxies.\n")
-    assert plot.read_bytes().startswith(b"\x89PNG")
-
-
 def test_a_figure_that_cannot_be_written_leaves_a_whole_table(run, images_folder, tmp_path):
     plot = images_folder / "sdss32.h5/z.png"  # below a file
     code, said, errors = run("sdss32.h5", "--plot", plot)
@@ -226,18 +195,11 @@ def checkout(images_folder, tmp_path, monkeypatch):
     return root
 
 
-@pytest.mark.parametrize("option", ["before", "after", "PIX2Z_HOME", "in it"])
 def test_without_model_full_of_the_named_checkout_is_taken_and_said(
-    checkout, pix2z_in, tmp_path, images_folder, pool, monkeypatch, option
+    checkout, pix2z_in, tmp_path, images_folder, pool
 ):
-    here, repo = tmp_path / "mine", ("--repo", checkout)
-    if option == "PIX2Z_HOME":
-        monkeypatch.setenv("PIX2Z_HOME", str(checkout))
-    if option == "in it":
-        here = checkout / "mine"
-        shutil.move(tmp_path / "mine", here)
-    first, last = repo if option == "before" else (), repo if option == "after" else ()
-    code, said, errors = pix2z_in(here, *first, "predict", "sdss32.h5", "--out", "z.csv", *last)
+    here, wanted = tmp_path / "mine", ("predict", "sdss32.h5", "--out", "z.csv")
+    code, said, errors = pix2z_in(here, *wanted, "--repo", checkout)
     assert code == 0, errors
     assert said.splitlines()[0] == ("No --model given, and there is no champion: full is taken.")
     _, direct = expected(images_folder, pool)
@@ -245,25 +207,25 @@ def test_without_model_full_of_the_named_checkout_is_taken_and_said(
     np.testing.assert_allclose(table["pix2z_z_mean"], direct.z_mean, rtol=1e-5)
 
 
-@pytest.mark.parametrize("place", ["checkout/below", "mine"])
-def test_entries_of_the_params_yaml_of_the_checkout_hold_wherever_one_stands(
-    checkout, pix2z_in, tmp_path, images_folder, pool, place
+def test_entries_of_a_params_yaml_hold_wherever_one_stands(
+    checkout, pix2z_in, tmp_path, images_folder, pool
 ):
-    here = tmp_path / place
-    here.mkdir(exist_ok=True)
-    shutil.copy(images_folder / "sdss32.h5", here / "raw.h5")
-    with h5py.File(here / "raw.h5", "a") as file:
+    here, below, params = tmp_path / "mine", checkout / "below", checkout / "params.yaml"
+    below.mkdir()
+    raw = here / "sdss32.h5"
+    with h5py.File(raw, "a") as file:
         file["images"][...] *= 3.631
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = yaml.safe_load(params.read_text())
     content["ingest"]["hdf5"]["unit"] = "uJy"
-    (checkout / "params.yaml").write_text(yaml.safe_dump(content))
-    repo = ("--repo", checkout) if place == "mine" else ()
-    code, _, errors = pix2z_in(here, "predict", "raw.h5", "--out", "z.csv", *repo)
+    params.write_text(yaml.safe_dump(content))
+    repo = ("--repo", checkout)
+    code, _, errors = pix2z_in(here, "predict", raw, "--out", "z.csv", *repo)
     assert code == 0, errors
     z = pd.read_csv(here / "z.csv")["pix2z_z_mean"]
     np.testing.assert_allclose(z, expected(images_folder, pool)[1].z_mean, rtol=1e-3)
-    code, said, _ = pix2z_in(here, "inspect", "raw.h5", *repo)
-    assert "uJy" in said
+    ways = [(here, ()), (here, repo), (below, ()), (here, ("--params", params))]
+    said = [pix2z_in(folder, "inspect", raw, *options)[1] for folder, options in ways]
+    assert ["uJy" in text for text in said] == [False, True, True, True]
 
 
 def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, pix2z_in, tmp_path):

@@ -96,14 +96,6 @@ def test_what_a_folder_holds_besides_galaxies_is_named(images_folder, predicted,
     assert converted["left out"] == "a.cat.gz, more"
 
 
-def test_an_output_that_is_a_link_is_written_through(predicted, tmp_path):
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "z.csv").symlink_to("disk/z.csv")
-    assert predicted("sdss32.h5", tmp_path / "z.csv")[0] == 0
-    assert (tmp_path / "z.csv").is_symlink()
-    assert len((tmp_path / "disk/z.csv").read_text().splitlines()) == 41
-
-
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_network_that_cannot_be_exported_is_one_line(pix2z_in, trained_pool, tmp_path, suffix):
     (tmp_path / "file").write_text("no folder")

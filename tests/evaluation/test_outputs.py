@@ -64,15 +64,6 @@ def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, compa
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
 
 
-def test_git_keeps_five_numbers_per_arm_in_one_flat_file(reports, comparison):
-    kept = json.loads((reports / "metrics.json").read_text())
-    assert len(kept) == 5 * len([*ARMS, "trees", "knn", "trainz"])
-    for arm in ARMS:
-        for metric in ("crps", "mae", "nmad", "outlier_005", "coverage_95"):
-            value = comparison["arms"][arm]["whole"][metric]["value"]
-            assert kept[f"{arm}.{metric}"] == pytest.approx(value, abs=1e-6)
-
-
 def test_the_published_view_shows_the_artefact_of_scaling_by_the_range(comparison):
     view = comparison["published_view"]
     assert view["clipped"]["n_own_test"] == comparison["test"]["n_inside"]

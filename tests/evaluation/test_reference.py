@@ -1,10 +1,13 @@
-"""README shows the run in docs/reference, to the digit."""
+"""README, the guide and the report show the run in docs/reference, to the digit."""
 
 import json
 import re
 from pathlib import Path
 
+from pix2z.evaluation.report import answer
+
 ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs/reference"
 SHOWN = {"crps": (5, 1), "mae": (4, 1), "nmad": (4, 1), "outlier_005": (1, 100)}
 """Metric -> digits and factor."""
 
@@ -25,16 +28,34 @@ def rows_of_readme() -> dict[str, str]:
 
 
 def test_readme_shows_the_numbers_of_the_reference_run():
-    compared = json.loads((ROOT / "docs/reference/compare.json").read_text())
+    compared = json.loads((REFERENCE / "compare.json").read_text())
     arms = compared["arms"] | {
         name: compared["controls"][name] for name in ("trees", "knn", "trainz")
     }
-    spectrum = json.loads((ROOT / "docs/reference/spectrum.json").read_text())
+    spectrum = json.loads((REFERENCE / "spectrum.json").read_text())
     ways = spectrum["redshifts"]["full"]["ways"]
     expected = {name: row(of["whole"]) for name, of in (arms | ways).items()}
     shown = rows_of_readme()
     assert set(arms) < set(shown)
     assert shown == {name: expected[name] for name in shown}
+
+
+def test_the_report_answers_what_its_template_makes_of_the_reference_run():
+    compared = json.loads((REFERENCE / "compare.json").read_text())
+    report = (REFERENCE / "report.md").read_text()
+    (said,) = re.findall(r"^## Answer\n\n(.*?)\n\n", report, re.M | re.S)
+    assert " ".join(said.split()) == answer(compared)
+
+
+def test_the_guide_says_how_many_redshifts_of_spectra_of_the_reference_run_are_doubtful():
+    spectrum = json.loads((REFERENCE / "spectrum.json").read_text())
+    flagged = spectrum["redshifts"]["full"]["templates_flagged"]
+    digits = {"doubtful": 0, "outlier_005_of_doubtful": 0, "outlier_005_of_others": 1}
+    shares = tuple(f"{100 * flagged[name]:.{n}f}" for name, n in digits.items())
+    share = r"([\d.]+) %"
+    said = f"{share} have flag 32; {share} of these are off .{{1,40}}, and {share} of the others"
+    words = " ".join((ROOT / "docs/guide.md").read_text().split())
+    assert re.findall(said, words) == [shares]
 
 
 def test_the_pages_show_pictures_that_are_there():

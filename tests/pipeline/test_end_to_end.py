@@ -68,8 +68,10 @@ def test_git_is_told_of_the_lock_and_of_one_flat_file_of_metrics(finished, compa
         *(f"{arm}.{metric}" for arm in arms for metric in metrics),
         *(f"{arm}.{m}" for arm in of_spectra for m in ("mae", "coverage_68", "coverage_95")),
     ]
-    full = compare["arms"]["full"]["whole"]["crps"]["value"]
-    assert values["full.crps"] == pytest.approx(full, abs=1e-6)
+    for arm in ARMS:
+        for metric in metrics:
+            value = compare["arms"][arm]["whole"][metric]["value"]
+            assert values[f"{arm}.{metric}"] == pytest.approx(value, abs=1e-6)
 
 
 def test_what_the_guide_says_to_compare_with_fits_a_terminal(tmp_path):

@@ -80,8 +80,8 @@ def test_a_significant_loss_is_refused_in_one_line_and_changes_nothing(world, ru
     assert dump() == before
 
 
-@pytest.mark.usefixtures("unserved")
-def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(world, run):
+@pytest.mark.usefixtures("unserved", "world")
+def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(run, monkeypatch):
     """The better one follows the worse one."""
     assert run("promote", "clipped")[0] == 0
     code, out, _ = run("promote", "full", "--reason", "[bold]better[/bold] \x1b[31mcalibrated")
@@ -111,6 +111,17 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(worl
         "models:/pix2z-clipped/1": [],
         "models:/pix2z-full/1": [],
     }
+    crps = [format_value("crps", version["metrics"]["crps"]) for version in listed]
+    names = [f"{version['model']}/{version['version']}" for version in listed]
+    told = [*(event["to_version"] for event in events), *events[2]["reason"].split()]
+    monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
+    for command, cells in {"models": [*names, *crps], "history": told}.items():
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        code, out, _ = run(command)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 80
+        assert [cell for cell in cells if cell not in out.split()] == []
+        assert "Left out for want of width: " in out
 
 
 @pytest.mark.usefixtures("unserved")
@@ -181,20 +192,3 @@ def test_models_are_listed(made, world, run):
     digest = json.loads((made / "models/full/pool.json").read_text())["digest"]
     assert second.split()[0] == "pix2z-full/1"
     assert digest[:8] in second
-
-
-@pytest.mark.usefixtures("unserved")
-def test_lists_fit_a_terminal_of_80_columns_and_cut_no_name_or_number(world, run, monkeypatch):
-    run("promote", "full", "--reason", "it is sharper than what we had")
-    versions, (event,) = (json.loads(run(name, "--json")[1]) for name in ("models", "history"))
-    crps = [format_value("crps", version["metrics"]["crps"]) for version in versions]
-    names = [f"{version['model']}/{version['version']}" for version in versions]
-    told = {"models": [*names, *crps], "history": [event["to_version"], *event["reason"].split()]}
-    monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
-    for command, cells in told.items():
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        code, out, _ = run(command)
-        assert code == 0
-        assert max(map(len, out.splitlines())) <= 80
-        assert [cell for cell in cells if cell not in out.split()] == []
-        assert "Left out for want of width: " in out
