@@ -161,6 +161,7 @@ def test_the_noise_of_another_survey_is_named_with_figures_and_refuses_nothing(
     code, said, errors = inspect(path)
     assert (code, errors) == (0, "")
     assert "No problem found" not in said
+    assert "Next: pix2z predict" in said
     found = re.search(
         r"the sky noise in u g r i z is (\S+), (\S+), (\S+), (\S+), (\S+) times that of SDSS, "
         r"whose noise the models are trained on \(r: (\S+) for 0.027 nanomaggies per pixel\): "

@@ -49,6 +49,13 @@ def test_ingest_records_every_file_of_a_folder(galaxies, tmp_path, run_ingest):
     assert report["raw"]["files"][0]["sha256"] == total_digest(paths, digests)
 
 
+def test_files_beside_the_images_are_named_as_left_out(galaxies, tmp_path, caplog):
+    arrays = {"images": galaxies["stamps"], "more": galaxies["stamps"], "z": galaxies["z"]}
+    _, survey = read(save(tmp_path / "arrays", arrays), redshift="z")
+    assert survey.converted["left out"] == "more.npy"
+    assert "left out" in caplog.text
+
+
 def test_one_galaxy_and_many_files_of_stamps(galaxies, tmp_path):
     stamps = galaxies["stamps"].transpose(0, 3, 1, 2)
     folder = save(tmp_path / "each", {"a": stamps[0], "b": stamps[1:]})

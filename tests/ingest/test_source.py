@@ -128,6 +128,19 @@ def test_every_file_is_converted_from_its_own_unit_and_size(raw, write_raw):
     assert [text.split(",")[0] for text in words] == ["nJy", "uJy"]
 
 
+def test_files_whose_columns_are_packed_in_different_ways_are_one_survey(raw, write_raw):
+    for name, scale in (("a", 1e-4), ("b", 1e-5)):
+        stored = np.rint(raw["specz_redshift"] / scale).astype(np.int32)
+        path = write_raw(raw | {"specz_redshift": stored}, name=f"many/{name}.h5")
+        with h5py.File(path, "a") as file:
+            file["specz_redshift"].attrs["scale_factor"] = scale
+    with open_source(path.parent) as survey:
+        z_spec = np.tile(raw["specz_redshift"], 2)
+        np.testing.assert_allclose(survey.table.z_spec, z_spec, atol=1e-4)
+        words = survey.converted["column specz_redshift"].split("; ")
+    assert [text.split(",")[0] for text in words] == ["times 0.0001", "times 1e-05"]
+
+
 def test_many_files_need_few_open_ones(raw, write_raw):
     resource = pytest.importorskip("resource", reason="no limits of open files on this system")
     small = part(raw, slice(1))

@@ -48,7 +48,8 @@ def finetune(
     nothing new.
     """
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import FINETUNED, resolve_pool
+    from pix2z.tracking.model_names import resolve_pool
+    from pix2z.tracking.versions import FINETUNED
 
     root = models_home()
     settings_path = params or root / PARAMS

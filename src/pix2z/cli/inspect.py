@@ -95,7 +95,7 @@ def inspect(
         lines = yaml.safe_dump(section, sort_keys=False) if section else None
         show_inspection(file, inspection, arrays, params_lines=lines)
     said = [f"{_plot(plot, sample, table)} galaxies are drawn in {plot}."] if plot else []
-    if not inspection.problems:  # else predict would refuse the file
+    if inspection.plausible:  # else predict would refuse the file
         said.append(f"Next: {_command(file, layout, params, mapping)}")
     if said and (plot or not as_json):
         typer.echo(f"\n{' '.join(said)}", err=as_json)

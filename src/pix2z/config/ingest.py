@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, FiniteFloat, PositiveFloat, field_validator, model_validator
 
 from pix2z.config.section import Frozen, RedshiftRange
+from pix2z.imaging import BANDS
 
 __all__ = ["OLD_LAYOUTS", "Hdf5Mapping", "IngestConfig", "Key", "SpectraFilter"]
 
@@ -13,8 +14,6 @@ OLD_LAYOUTS = {"seed": "sdss32"}
 
 Key = Annotated[str, Field(min_length=1)]
 """Name of a dataset, which may be nested."""
-
-BANDS = "ugriz"
 
 
 class Hdf5Mapping(Frozen):

@@ -51,6 +51,7 @@ def make_sample(
             pdf_range=(grid.z_min, grid.z_max),
             duplicate_radius_arcsec=settings.ingest.duplicate_radius_arcsec,
             check_photometry=check and settings.ingest.check_photometry,
+            unchecked_by="give --no-check",
             z_warnings=settings.ingest.spectra.zwarning,
             classes=settings.ingest.spectra.classes,
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.ingest.conversion import is_one_of
 from pix2z.ingest.raw import RawTable
 from pix2z.said.agreement import agreed, same, stored_as
 from pix2z.said.claims import Said, numbers
@@ -54,11 +55,15 @@ CELL_DEG = 1.0
 
 @dataclass(frozen=True)
 class Column:
-    """Values of a column, the key that they came from, and whether the file says their unit."""
+    """Values of a column, the key that they came from, and whether the file says their unit.
+
+    words : what was done to the values.
+    """
 
     values: NDArray[Any]
     key: str
     says_unit: bool = False
+    words: str = ""
 
 
 def check_column(
@@ -102,14 +107,19 @@ def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
     """Return a column as its array says that numbers are stored: scaled, masked, in a unit.
 
     Ids and flags are numbers as they are. Raises InputError where what it says of numbers cannot be
-    read, or is a unit that this role cannot have.
+    read, are not as many as its columns, or is a unit that this role cannot have.
     """
     if role not in UNITS or not said.claims:
         return column
     values, key = column.values.astype(np.float64), column.key
     masked = {v for claim in said.of("masked") for v in numbers(claim.values) or ()}
-    values[np.isin(column.values, list(masked))] = np.nan
+    values[is_one_of(column.values, masked)] = np.nan
     times, plus, words = stored_as(said, path)
+    each = values.shape[1:]
+    for of_stored in (times, plus):
+        if (len(of_stored),) not in ((1,), each):
+            expected = f"one number{f', or {each[0]}' if each else ''}"
+            raise InputError(f"{path}: {key}: expected {expected}; received {words}")
     if masked:
         listed = " and ".join(f"{value:g}" for value in sorted(masked))
         words += f"{'; ' if words else ''}{listed} masked, as the file says"
@@ -124,7 +134,7 @@ def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
     values = (values * np.asarray(times) + np.asarray(plus)) * (factor or 1.0)
     if factor is not None and factor != 1:
         words += f"{'; ' if words else ''}times {factor:.6g} to {UNITS[role]}{unit}"
-    return Column(values, f"{key} ({words})" if words else key, says_unit=factor is not None)
+    return Column(values, key, says_unit=factor is not None, words=words)
 
 
 def assemble(

@@ -17,6 +17,7 @@ from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import unit_shown
 from pix2z.ingest.fits_images import shown_name
 from pix2z.ingest.npz import is_npy, open_npy, read_header
+from pix2z.said.names import bare
 from pix2z.said.units import nanomaggies_in
 
 __all__ = ["StoredArray", "file_contents", "suggested_mapping"]
@@ -83,7 +84,8 @@ def suggested_mapping(contents: Sequence[StoredArray]) -> dict[str, Any] | None:
     n = images.shape[0]
     for entry, names in COLUMN_NAMES.items():
         fitting = [array.key for array in contents if array.shape == (n,) and array.is_number]
-        ranked = sorted((names.index(_plain(key)), key) for key in fitting if _plain(key) in names)
+        called = {key: bare(key.rsplit("/", 1)[-1]) for key in fitting}
+        ranked = sorted((names.index(name), key) for key, name in called.items() if name in names)
         if ranked:
             mapping[entry] = ranked[0][1]
     if ("ra" in mapping) != ("dec" in mapping):
@@ -131,7 +133,7 @@ def _npz_contents(path: Path) -> list[StoredArray]:
                     shape, _, dtype = read_header(member)
                 arrays.append(_stored(name.removesuffix(".npy"), shape, dtype, unit=None))
     if not arrays:
-        raise InputError(f"{path}: neither HDF5 nor npz; expected one of them")
+        raise InputError(f"{path}: a zip without arrays; expected HDF5, FITS, npz or npy")
     return arrays
 
 
@@ -148,7 +150,3 @@ def _band_axis(shape: tuple[int, ...]) -> int | None:
             if 1 < shape[axis] <= len(BANDS) and sides[0] == sides[1] >= STAMP_SIDE:
                 return axis
     return None
-
-
-def _plain(key: str) -> str:
-    return "".join(letter for letter in key.rsplit("/", 1)[-1].lower() if letter.isalnum())

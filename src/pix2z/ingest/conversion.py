@@ -1,6 +1,6 @@
 """How stamps of any axes, bands, unit, size and pixel scale become ours, and that in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from pix2z.said.agreement import bands_of, of_all_bands, pixel_scale_of, stored_
 from pix2z.said.claims import Said, numbers
 from pix2z.said.units import flux_of
 
-__all__ = ["Conversion", "converted", "in_our_order", "in_words", "plan_conversion"]
+__all__ = ["Conversion", "converted", "in_our_order", "in_words", "is_one_of", "plan_conversion"]
 
 Axes = Literal["NHWC", "NCHW"]
 
@@ -162,8 +162,7 @@ def converted(stored: NDArray[np.generic], conversion: Conversion) -> NDArray[np
     bands, gain, level = conversion.bands, conversion.gain, conversion.level
     pixels: NDArray[Any] = stored if conversion.axes == "NHWC" else np.moveaxis(stored, 1, -1)
     if conversion.masked:
-        masked = np.any([_equal(pixels, value) for value in conversion.masked], axis=0)
-        pixels = np.where(masked, np.nan, pixels)
+        pixels = np.where(is_one_of(pixels, conversion.masked), np.nan, pixels)
     weights = conversion.rows.weights, conversion.columns.weights
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond float32 becomes inf, which is a bad row; damaged bytes may be signalling NaNs.
@@ -178,12 +177,14 @@ def converted(stored: NDArray[np.generic], conversion: Conversion) -> NDArray[np
         return stamps
 
 
-def _equal(stored: NDArray[np.generic], value: float) -> NDArray[np.bool_]:
-    """Where pixels are a value, which the file holds rounded to its own dtype."""
-    if stored.dtype.kind != "f":
-        return np.asarray(stored == value)
-    with np.errstate(over="ignore"):
-        return np.asarray(stored == np.float64(value).astype(stored.dtype))
+def is_one_of(stored: NDArray[np.generic], values: Iterable[float]) -> NDArray[np.bool_]:
+    """Where stored numbers are one of these, which the file holds rounded to its own dtype."""
+    found = np.zeros(stored.shape, np.bool_)
+    for value in values:
+        with np.errstate(over="ignore"):
+            held = np.float64(value).astype(stored.dtype) if stored.dtype.kind == "f" else value
+        found |= np.asarray(stored == held)
+    return found
 
 
 def in_words(conversion: Conversion) -> dict[str, str]:

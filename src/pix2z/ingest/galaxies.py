@@ -33,7 +33,7 @@ from pix2z.ingest.checks import (
 )
 from pix2z.ingest.duplicates import close_positions, repeated_between_groups, repeated_ids
 from pix2z.ingest.plausibility import photometry_problems
-from pix2z.ingest.positions import position_problems
+from pix2z.ingest.positions import position_doubts, position_problems
 from pix2z.ingest.raw import RawSurvey, RawTable
 from pix2z.ingest.source import open_source
 
@@ -72,6 +72,7 @@ def ingest(
     pdf_range: tuple[float, float] | None = None,
     mapping: Hdf5Mapping | None = None,
     check_photometry: bool = True,
+    unchecked_by: str = "set ingest.check_photometry: false",
     z_warnings: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
     chunk_rows: int = 512,
@@ -87,6 +88,7 @@ def ingest(
     mapping : as in `open_source`.
     check_photometry : refuse images that do not look like galaxies in nanomaggies, and positions
         that do not look like degrees.
+    unchecked_by : what a user does against that, for the message.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def ingest(
     """
     limits = RowLimits(z_min, z_max, pdf_range or (z_min, z_max), z_warnings, classes)
     with open_source(raw_path, layout=layout, mapping=mapping) as survey:
-        problems = _problems(survey, refuse=check_photometry)
+        problems = _problems(survey, unchecked_by if check_photometry else None)
         judged = _judge(survey, limits, duplicate_radius_arcsec, chunk_rows)
         source = files_of(raw_path)
         others = [path for file in survey.files for path in file.paths if path not in source]
@@ -106,7 +108,7 @@ def ingest(
         # Only now: where nothing is written, the error is the one line that is said.
         for problem in problems:
             logger.warning("%s: %s", survey.path, problem)
-        for problem in ebv_problems(survey.table):
+        for problem in (*ebv_problems(survey.table), *position_doubts(survey.table)):
             logger.warning("%s: %s", survey.path, problem)
         n_good, n = len(judged.good), len(survey.table)
         logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
@@ -118,8 +120,11 @@ def ingest(
         }
 
 
-def _problems(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
-    """Return what is wrong with a survey as a whole; raise InputError where it is of no use."""
+def _problems(survey: RawSurvey, unchecked_by: str | None) -> tuple[str, ...]:
+    """Return what is wrong with a survey as a whole; raise InputError where it is of no use.
+
+    unchecked_by : what a user does to take a survey with problems; None: it is taken.
+    """
     if not survey.table.has_redshifts:
         raise InputError(
             f"{survey.path}: no redshifts to learn from ({survey.table.origin['z_spec']}); "
@@ -127,10 +132,9 @@ def _problems(survey: RawSurvey, *, refuse: bool) -> tuple[str, ...]:
         )
     images = tuple(f"images: {problem}" for problem in photometry_problems(survey))
     problems = (*images, *position_problems(survey.table))
-    if problems and refuse:
+    if problems and unchecked_by:
         raise InputError(
-            f"{survey.path}: {'; '.join(problems)}; to take them as they are, set "
-            "ingest.check_photometry: false"
+            f"{survey.path}: {'; '.join(problems)}; to take them as they are, {unchecked_by}"
         )
     return problems
 

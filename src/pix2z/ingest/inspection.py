@@ -21,7 +21,7 @@ from pix2z.ingest.checks import (
 )
 from pix2z.ingest.duplicates import repeated_ids
 from pix2z.ingest.plausibility import photometry_problems, sample_rows
-from pix2z.ingest.positions import position_problems
+from pix2z.ingest.positions import position_doubts, position_problems
 from pix2z.ingest.raw import RawSurvey, RawTable
 
 __all__ = ["Inspection", "Range", "StampSample", "inspect_survey", "sample_stamps", "spread_out"]
@@ -69,6 +69,7 @@ class Inspection:
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
     problems : E(B-V) that cannot be; what makes the pixels implausible as nanomaggies in ugriz, or
         positions as degrees; sky noise of another survey than the networks were trained on.
+    plausible : whether the pixels are, so that predict takes the file.
     """
 
     layout: str
@@ -93,6 +94,7 @@ class Inspection:
     n_blank: int
     bad_rows: Mapping[str, int]
     problems: tuple[str, ...]
+    plausible: bool
 
 
 def sample_stamps(survey: RawSurvey, *, most_rows: int = 2048) -> StampSample:
@@ -120,7 +122,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
     there = ~absent
     sigma = sky_sigma(sample.images)
     sky_noise = {band: _median(sigma[:, number]) for number, band in enumerate(BANDS)}
-    of_pixels = photometry_problems(usable_pixels(survey)) or noise_problems(sky_noise)
+    of_pixels = photometry_problems(usable_pixels(survey))
     return Inspection(
         layout=survey.layout,
         source=survey.source,
@@ -145,9 +147,11 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         bad_rows=_bad_rows(table, limits),
         problems=(
             *ebv_problems(table),
-            *of_pixels,
+            *(of_pixels or noise_problems(sky_noise)),
             *position_problems(table),
+            *position_doubts(table),
         ),
+        plausible=not of_pixels,
     )
 
 

@@ -118,6 +118,7 @@ def survey_of(
     """
     missing = f"key {mapping.redshift!r} is missing"
     unused = {"not used": ", ".join(said.unused)} if said.unused else {}
+    of_columns = {f"column {one.key}": one.words for one in columns.values() if one.words}
     n = images.shape[0]
     return RawSurvey(
         path=Path(path),
@@ -131,7 +132,7 @@ def survey_of(
             no_redshift=f"none: {missing if mapping.redshift else 'ingest.hdf5.redshift is null'}",
             bands=conversion.bands,
         ),
-        converted=in_words(conversion) | unused,
+        converted=in_words(conversion) | of_columns | unused,
         read_images=_block_reader(images, path, mapping.images, conversion),
         gain=in_our_order(conversion.gain, conversion.bands),
         level=in_our_order(conversion.level, conversion.bands),

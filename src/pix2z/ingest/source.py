@@ -1,8 +1,10 @@
 """Any file with galaxy images, or a folder of such files, opened as one raw survey."""
 
+import logging
 import zipfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
@@ -22,6 +24,8 @@ from pix2z.ingest.raw import RawSurvey, open_merged
 
 __all__ = ["LAYOUTS", "MAPPED", "detect_layout", "open_source"]
 
+LOG = logging.getLogger(__name__)
+
 MAPPED = ("fits", "hdf5", "npy", "npz")
 """Layouts that a user's own mapping says more of."""
 
@@ -30,6 +34,9 @@ KNOWN = {"galaxies": GALAXIES, "nersc": NERSC, "sdss32": SDSS32}
 
 LAYOUTS = ("fits", "galaxies", "hdf5", "nersc", "npy", "npz", "pasquet", "sdss32")
 """All layouts."""
+
+MOST_NAMES = 5
+"""Names that are told of files that are left out."""
 
 
 def open_source(
@@ -73,9 +80,27 @@ def open_source(
     if not Path(path).is_dir():
         return open_one(files)
     if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
-        return open_one([images])
+        return _one_of(files, open_one([images]))
     members = galaxies_by_band(files) if name == "fits" else [(file,) for file in files]
     return open_merged(path, members, open_one)
+
+
+@contextmanager
+def _one_of(
+    files: Sequence[Path], opening: AbstractContextManager[RawSurvey]
+) -> Iterator[RawSurvey]:
+    """Open one file of a folder and those that it names; the others are named as left out."""
+    with opening as survey:
+        used = [path for file in survey.files for path in file.paths]
+        names = [file.name for file in files if file not in used]
+        more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        if names:
+            left_out = ", ".join(names[:MOST_NAMES] + more)
+            LOG.warning(
+                "%s: left out, as ingest.hdf5 names none of them: %s", survey.path, left_out
+            )
+            survey = replace(survey, converted={**survey.converted, "left out": left_out})
+        yield survey
 
 
 def detect_layout(path: str | Path, *, images: str | None = None) -> str:

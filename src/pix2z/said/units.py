@@ -125,11 +125,11 @@ def flux_of(
 
 def factor_to(unit: str, target: units.UnitBase) -> float | None:
     """How much of `target` one `unit` is; None where astropy reads no such unit in it."""
-    hours = re.fullmatch(r"h|hrs?|hours?", unit.strip(), flags=re.IGNORECASE)
-    if unit.strip().lower() in DIMENSIONLESS:
+    unit = re.sub(r"^decimal\s+", "", unit.strip(), flags=re.IGNORECASE)
+    hours = re.fullmatch(r"h|hrs?|hours?", unit, flags=re.IGNORECASE)
+    if unit.lower() in DIMENSIONLESS:
         unit = "1"
     parsed = units.hourangle if hours and target == units.deg else _parsed(unit)
-    parsed = parsed or _parsed(unit.split()[-1])  # such as "decimal degrees"
     try:
         return None if parsed is None else float(parsed.to(target))
     except (units.UnitsError, TypeError, ArithmeticError):

@@ -23,6 +23,7 @@ from pix2z.files import cache_folder, read_json, text_digest
 from pix2z.tracking.checkout import HOME, find_root, models_home
 from pix2z.tracking.versions import (
     CHAMPION,
+    FINETUNED,
     PRODUCTION,
     Version,
     find_version,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ARM",
-    "FINETUNED",
     "MODELS",
     "POOLS",
     "SPECTRA",
@@ -48,8 +48,8 @@ __all__ = [
     "resolve_pool",
 ]
 
-MODELS, FINETUNED = "models", "finetuned"
-"""Folders of trained arms and of fine-tuned models, in the root of the repository."""
+MODELS = "models"
+"""Folder of trained arms, in the root of the repository."""
 
 DEFAULT_ARM = "full"
 """What commands take where no model is named and none is champion."""

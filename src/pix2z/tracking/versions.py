@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAMPION",
+    "FINETUNED",
     "PREVIOUS",
     "PRODUCTION",
     "SHOWN",
@@ -25,6 +26,9 @@ __all__ = [
     "read_versions",
     "with_alias",
 ]
+
+FINETUNED = "finetuned"
+"""Folder of fine-tuned models, in the root of the repository."""
 
 PRODUCTION = "pix2z"
 """The registered model whose champion is served."""
@@ -134,7 +138,7 @@ def find_version(versions: Sequence[Version], spec: str) -> Version:
     InputError
         There is none; the message says what there is.
     """
-    rest = spec.removeprefix(_URI).removeprefix("finetuned/")
+    rest = spec.removeprefix(_URI).removeprefix(f"{FINETUNED}/")
     if "@" in rest:
         name, _, alias = rest.rpartition("@")
         if rest == f"{PRODUCTION}@{CHAMPION}" and with_alias(versions, CHAMPION) is None:

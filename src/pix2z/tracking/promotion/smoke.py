@@ -21,11 +21,10 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.redshift_pdf.density import mean, median, quantiles
 from pix2z.redshift_pdf.predictions import select
-from pix2z.tracking.model_names import FINETUNED
 from pix2z.tracking.promotion.evidence import fetched_parts, part_chunks
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import Version
+from pix2z.tracking.versions import FINETUNED, Version
 
 __all__ = [
     "GALAXIES",
