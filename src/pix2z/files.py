@@ -255,7 +255,7 @@ def text_digest(*parts: str) -> str:
 
 
 def source_digest(*parts: str) -> str:
-    """SHA-256 over the package's own sources: rooms ("network") or files ("imaging.py")."""
+    """SHA-256 over the package's own sources: rooms ("network") or files ("fits.py")."""
     package = Path(__file__).parent
     found = [
         [package / part] if part.endswith(".py") else (package / part).rglob("*.py")

@@ -249,7 +249,9 @@ def _values(
     place : where it lies, for the guard.
     """
     kind, shape = stored.get_type(), stored.shape
-    if not isinstance(kind, STORED_TYPES) or shape is None:
+    if shape is None:  # h5py.Empty, which says nothing
+        return ()
+    if not isinstance(kind, STORED_TYPES):
         return None
     if not 1 <= math.prod(shape) <= MOST_VALUES:
         return None

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pix2z.errors import InputError
 
-__all__ = ["FLUX_UNIT", "WavelengthGrid", "binned", "in_vacuum", "said_to_be_in", "wavelength_grid"]
+__all__ = [
+    "FLUX_UNIT",
+    "MEDIA",
+    "WavelengthGrid",
+    "binned",
+    "in_vacuum",
+    "said_to_be_in",
+    "wavelength_grid",
+]
 
 TOLERANCE = 0.1
 """How far a wavelength may lie from its place on a grid, in pixels."""

@@ -106,12 +106,33 @@ def test_a_unit_is_converted(tmp_path):
         np.testing.assert_allclose(clean_stamps(IMAGES, ebv)[1], EBV, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["scale_factor", "add_offset", "_FillValue", "ZP", "MAGZERO"])
+STORED_OTHERWISE = {
+    **dict.fromkeys(["scale_factor", "add_offsets", "_FillValue", "ZP", "MAGZERO", "zp_r"], 2.0),
+    **{"magnitude_zero_point": 30, "fluxmag0": 1e9, "pixel_scale": 0.2, "bands": "zirgu"},
+}
+
+
+@pytest.mark.parametrize("name", STORED_OTHERWISE)
 def test_an_array_in_a_file_that_is_stored_otherwise_is_refused(tmp_path, name):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["images"] = IMAGES
-        file["images"].attrs[name] = 2.0
-        with pytest.raises(InputError, match=f"images: attribute '{name}': expected numbers that"):
+        file["images"].attrs[name] = STORED_OTHERWISE[name]
+        with pytest.raises(InputError, match=f"images: attribute '{name}': expected numbers"):
+            clean_stamps(file["images"])
+
+
+def test_units_have_the_spellings_of_files_and_an_empty_attribute_says_nothing(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = IMAGES
+        attributes = file["images"].attrs
+        attributes["missing_value"], attributes["units"] = h5py.Empty("f4"), h5py.Empty("S1")
+        for unit in ("Nanomaggy", "nanomaggy / pixel", "nanomaggies"):
+            attributes["units_of_images"] = unit
+            np.testing.assert_array_equal(clean_stamps(file["images"])[0], IMAGES)
+        attributes["BUNIT"] = "uJy"
+        with pytest.raises(
+            InputError, match="expected numbers in nanomaggy; received 'uJy' and 'nano"
+        ):
             clean_stamps(file["images"])
 
 

@@ -7,9 +7,10 @@ from astropy import units as u
 
 from pix2z.errors import InputError
 from pix2z.hdf5 import open_hdf5
+from pix2z.imaging.units import nanomaggies_in
 from pix2z.ingest.attributes import read_attributes
 from pix2z.said.claims import Claim, Said
-from pix2z.said.units import flux_of, nanomaggies_in
+from pix2z.said.units import flux_of
 
 
 def said_unit(unit, where="attribute 'unit' of the images"):
@@ -61,6 +62,15 @@ def test_an_attribute_that_parses_is_enough(tmp_path, name, holder):
     assert factor == pytest.approx(1e3 / 3631)
     assert f"uJy, as attribute {name!r} of the " in words
     assert "times 0.275406 to nanomaggies" in words
+
+
+def test_an_attribute_without_a_value_says_nothing(tmp_path):
+    path = tmp_path / "raw.h5"
+    with h5py.File(path, "w") as file:
+        file["images"] = np.zeros(3)
+        file["images"].attrs.update(units=h5py.Empty("S1"), missing_value=h5py.Empty("f4"))
+    with open_hdf5(path) as file:
+        assert read_attributes(file, file["images"], path).claims == ()
 
 
 @pytest.mark.parametrize("given", [{"unit": "Jy"}, {"zero_point": 22.5}])

@@ -5,6 +5,7 @@ import pytest
 from pix2z.errors import InputError
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import SCHEMA, open_spectra, spectrum_writer
+from pix2z.wavelengths import FLUX_UNIT
 from tests.spectra.galaxies import templates
 
 L, N = 50, 7
@@ -18,7 +19,7 @@ SEARCH = Search(0.0, 0.4, degree=1, n_templates=3, n_pixels=25)
 
 def write(path, **options):
     with spectrum_writer(
-        path, WAVELENGTH, n=N, unit="nanomaggy", columns={"object_id": np.int64}, **options
+        path, WAVELENGTH, n=N, unit=FLUX_UNIT, columns={"object_id": np.int64}, **options
     ) as writer:
         for rows in (slice(0, 3), slice(3, 3), slice(3, N)):
             writer.append(flux=FLUX[rows], flux_error=ERROR[rows], object_id=IDS[rows])
@@ -43,7 +44,7 @@ def test_what_is_written_is_read(path):
         assert not spectra.basis.non_negative
         assert spectra.search == SEARCH
     with h5py.File(path) as file:
-        expected = {"schema": SCHEMA, "unit": "nanomaggy", "source": "artificial"}
+        expected = {"schema": SCHEMA, "unit": FLUX_UNIT, "source": "artificial"}
         assert dict(file.attrs) == expected
         assert file["flux"].dtype == np.float32
         np.testing.assert_array_equal(file["object_id"], IDS)
@@ -162,6 +163,38 @@ def test_wavelengths_that_the_file_says_are_in_air_are_converted(path, of_file, 
     with open_spectra(path) as spectra:
         ratio = spectra.wavelength / WAVELENGTH
     np.testing.assert_allclose(ratio[[0, -1]], [1.0002825, 1.0002745], rtol=0, atol=3e-7)
+
+
+@pytest.mark.parametrize(
+    ("unit", "angstrom"), [("nm", 10.0), ("Angstrom", 1.0), ("micron (vacuum)", 1e4), ("Ang", 1.0)]
+)
+def test_wavelengths_in_another_unit_are_converted(path, unit, angstrom):
+    with h5py.File(path, "r+") as file:
+        file["wavelength"][:] = WAVELENGTH / angstrom
+        file["wavelength"].attrs["units"] = unit
+        file["flux"].attrs["_FillValue"] = np.nan
+        file["flux"].attrs["scale_factor"] = h5py.Empty("f4")
+        file["flux"].attrs["BUNIT"] = "1E-17 erg/cm^2/s/Ang"
+    with open_spectra(path) as spectra:
+        np.testing.assert_allclose(spectra.wavelength, WAVELENGTH, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "value", "said"),
+    [
+        ("wavelength", "unit", "GHz", "expected a unit such as Angstrom; received 'GHz'"),
+        ("wavelength", "scale_factor", 10.0, "attribute 'scale_factor': expected numbers that"),
+        ("flux", "scale_factor", 10.0, "attribute 'scale_factor': expected numbers that"),
+        ("flux_error", "_FillValue", -99.0, "attribute '_FillValue': expected numbers that"),
+        ("flux", "unit", "uJy", "expected a flux per Angstrom; received 'uJy'"),
+        ("flux_error", "unit", "erg / (s cm2 Angstrom)", "expected the unit of flux, '1e-17 erg"),
+    ],
+)
+def test_what_the_file_says_of_its_numbers_is_not_passed_over(path, key, name, value, said):
+    with h5py.File(path, "r+") as file:
+        file[key].attrs[name] = value
+    with pytest.raises(InputError, match=f"{path}: {key}: {said}"), open_spectra(path):
+        pass
 
 
 def test_a_file_that_says_both_air_and_vacuum_is_refused(path):

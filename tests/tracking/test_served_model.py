@@ -16,7 +16,9 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import IntegrityError, Pix2zError
-from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, RequestError
+from pix2z.imaging import LARGEST_PIXEL
+from pix2z.redshift_pdf.flags import ImageFlag
+from pix2z.tracking.served_requests import read_request
 from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
@@ -113,14 +115,24 @@ def test_a_blank_galaxy_is_null_in_json(model, images):
     assert (rows[1]["pix2z_flags"], len(rows[1]["pdf_z"])) == (13, len(rows[0]["pdf"]))
 
 
-def test_the_brightest_and_reddest_that_are_taken_have_redshifts(model):
-    """What would overflow in the network is refused before."""
-    brightest = np.full((2, 32, 32, 5), BRIGHTEST_PIXEL)
+def test_the_brightest_and_reddest_have_redshifts(model):
+    brightest = np.full((2, 32, 32, 5), LARGEST_PIXEL)
     brightest[1] *= -1
     rows = model.predict({"images": brightest, "ebv": [LARGEST_EBV, LARGEST_EBV], "pdf": True})
     assert np.isfinite(np.stack(rows["pdf"])).all()
-    with pytest.raises(RequestError, match="images\\[0\\] has a pixel beyond 1,000,000"):
-        model.predict(1.01 * brightest)
+
+
+@pytest.mark.parametrize(("value", "flag"), [(1e7, 0), (1e11, ImageFlag.PIXELS_MASKED)])
+def test_a_bright_pixel_has_the_answer_of_the_pool(model, images, trained_pool, value, flag):
+    from pix2z.network.estimator import load_pool
+
+    bright = images[4:].copy()
+    bright[0, 15, 15, 2] = value
+    expected = load_pool(trained_pool).estimate(bright, [0.05])
+    request = read_request({"images": bright.tolist(), "ebv": [0.05]}, None)
+    rows = model.predict({"images": request.images, "ebv": request.ebv})
+    np.testing.assert_allclose(rows["z_median"], expected.z_median, rtol=1e-5)
+    assert list(rows["pix2z_flags"]) == list(expected.flags) == [flag]
 
 
 def test_a_failure_of_the_model_keeps_its_reason_to_itself(model, images, monkeypatch, caplog):

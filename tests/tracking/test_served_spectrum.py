@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pix2z.dataset.stamps import LARGEST_EBV
+from pix2z.imaging import LARGEST_PIXEL
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.tracking.served_forms import SPECTRUM
-from pix2z.tracking.served_requests import BRIGHTEST_PIXEL, RequestError
+from pix2z.tracking.served_requests import RequestError
 from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
@@ -90,7 +91,7 @@ def test_the_answer_is_json(model, images):
 
 
 def test_the_brightest_and_reddest_have_spectra_and_a_blank_one_none(model, images):
-    extreme = np.concatenate([images[:1], np.full((3, 32, 32, 5), BRIGHTEST_PIXEL, np.float32)])
+    extreme = np.concatenate([images[:1], np.full((3, 32, 32, 5), LARGEST_PIXEL, np.float32)])
     extreme[2] *= -1
     extreme[3] = np.nan
     rows = model.predict({"images": extreme, "ebv": [LARGEST_EBV] * 4})

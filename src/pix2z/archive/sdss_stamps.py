@@ -44,7 +44,7 @@ def cut_field(
         A frame cannot be read, or the stamps cannot be kept.
     """
     key = text_digest(
-        source_digest("archive/frames.py", "imaging.py"),
+        source_digest("archive/frames.py", "imaging/__init__.py"),
         *(f"{band}:{digest}" for band, digest in sorted(digests.items())),
         *(f"{ra!r},{dec!r}" for ra, dec in positions),
     )

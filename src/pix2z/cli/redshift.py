@@ -51,7 +51,9 @@ def redshift(
 
     One row per spectrum, in the order given: file, row in the file, z, z_err
     (1 sigma), pix2z_flags, reduced_chi2, z_second (the next best redshift)
-    and delta_chi2 (how much worse it fits). The flags are a sum of bits:
+    and delta_chi2 (how much larger its chi-square is; less than 0 where, of
+    spectra made of images, it is an end of the range that was searched and fits
+    better). The flags are a sum of bits:
 
      1  no redshift (nan): no good pixels, too few for a fit, or out of the
         templates' reach
@@ -60,7 +62,7 @@ def redshift(
      8  the best redshift is the first or last that was tried: no error
     16  the mean flux is not positive
     32  doubtful: reconstructed from images, and another redshift fits nearly as
-        well, or an end of the network's range fits best
+        well, or an end of the range that was searched fits best
 
     Spectra that `pix2z spectrum` made of images are searched with the settings
     and in the range of redshifts that their file names. Their pixels have

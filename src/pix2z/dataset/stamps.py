@@ -4,7 +4,6 @@ Every estimator passes what it is given through `clean_stamps`, so that a galaxy
 whoever asks: a command, a notebook or a service. Ingest stores what the same functions make of it.
 """
 
-import re
 from contextlib import suppress
 from numbers import Real
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, LARGEST_PIXEL, STAMP_SIDE
+from pix2z.imaging.names import NO_CLAIM, what_is_called
 
 __all__ = [
     "LARGEST_EBV",
@@ -26,14 +26,6 @@ __all__ = [
 
 LARGEST_EBV = 3.0
 """Mag; SDSS looked away from the Galactic plane, where E(B-V) is larger."""
-
-UNIT = "(?:flux|image|pixel|data)?b?units?"
-STORED_OTHERWISE = (
-    "scal(?:e|ing)factor|bscale|addoffset|bzero|(?:mag|phot|ab)*(?:zp|zero|zpt|zeropoint)"
-    "|(?:fill|missing|mask|masked)value|nodata|blank"
-)
-"""Names of attributes, in lower case and bare, that arrays in files say their unit with, and that
-their numbers are not what is stored."""
 
 STAMP_SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
 
@@ -98,28 +90,23 @@ def _plain(name: str, values: Any, unit: str) -> NDArray[Any]:
     array = _unmasked(values)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name}: expected real numbers; received an array of {array.dtype}")
-    said = _unit_of(name, values)
-    factor = 1.0 if said is None else _factor(said, unit)
-    if factor is None:
-        raise InputError(f"{name}: expected numbers in {unit}; received {str(said)!r:.60}")
+    factors = {said: _factor(said, unit) for said in _units_of(name, values)}
+    if None in factors.values() or len(set(factors.values())) > 1:
+        said = " and ".join(f"{text!r:.60}" for text in factors)
+        raise InputError(f"{name}: expected numbers in {unit}; received {said}")
+    factor = next(iter(factors.values()), None) or 1.0
     return array if factor == 1 else array.astype(np.float64) * factor
 
 
-def _factor(unit: Any, ours: str) -> float | None:
+def _factor(unit: str, ours: str) -> float | None:
     """How many of ours are in one unit; None where it is no flux density, or no magnitude."""
-    from astropy import units  # only where there is a unit: a served model does without
+    from astropy.units import mag  # only where there is a unit: a served model does without
 
-    text = str(unit).strip()
-    if ours == "mag" and not text:  # E(B-V) is the difference of two
-        return 1.0
-    try:
-        parsed = units.Unit("nmgy" if text.lower() in ("nanomaggies", "nmgy") else unit)
-        if isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude of a flux
-            return None
-        equal = units.zero_point_flux(3631 * units.Jy)  # a maggy
-        return float(parsed.to(ours, equivalencies=equal))
-    except (ValueError, TypeError, ArithmeticError):  # also UnitsError
-        return None
+    from pix2z.imaging.units import factor_to, nanomaggies_in
+
+    if ours == "nanomaggy":
+        return nanomaggies_in(unit)
+    return factor_to(unit, mag) if unit else 1.0  # E(B-V) is the difference of two
 
 
 def _unmasked(values: Any) -> NDArray[Any]:
@@ -135,20 +122,30 @@ def _unmasked(values: Any) -> NDArray[Any]:
     return array
 
 
-def _unit_of(name: str, values: Any) -> Any:
-    """Return the unit that an array says it has, None where it says none.
+def _units_of(name: str, values: Any) -> list[str]:
+    """Return the units that an array says it has, mostly one or none.
 
-    Raises InputError where an array in a file says that its numbers are not what is stored.
+    Raises InputError where an array in a file says anything else of its numbers.
     """
     said = [getattr(values, "unit", None), getattr(values, "units", None)]
+    found = [str(one).strip() for one in said if one is not None]
     for key, value in dict(getattr(values, "attrs", None) or {}).items():
-        bare = "".join(letter for letter in str(key).lower() if letter.isalnum())
-        if re.fullmatch(STORED_OTHERWISE, bare):
+        texts = _texts(value)
+        called = what_is_called(str(key)) if texts else None
+        if called == ("unit", "") and len(texts) == 1:
+            found += texts
+        elif called and (called[0], "".join(texts)) != ("bands", BANDS):
             raise InputError(
-                f"{name}: attribute {key!r}: expected numbers that are not scaled, with NaN where "
-                "masked; pix2z predict and pix2z ingest read files"
+                f"{name}: attribute {key!r}: expected numbers of the bands {BANDS} that are not "
+                "scaled, with NaN where masked; pix2z predict and pix2z ingest read files"
             )
-        if re.fullmatch(UNIT, bare):
-            (text, *more) = np.ravel(value).tolist()
-            said.append(value if more else text.decode() if isinstance(text, bytes) else text)
-    return next((one for one in said if one is not None), None)
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    """Values of an attribute as texts; none of one that says nothing, such as h5py's `Empty`."""
+    if value is None or getattr(value, "shape", ()) is None:
+        return []
+    values = np.asarray(value, object).ravel()
+    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
+    return [text.strip() for text in texts if text.strip().lower() not in NO_CLAIM]

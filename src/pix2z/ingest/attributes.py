@@ -23,9 +23,9 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
+from pix2z.imaging.names import what_is_called
 from pix2z.ingest.npz import open_zip
 from pix2z.said.claims import Claim, Said, claims_in
-from pix2z.said.names import what_is_called
 
 __all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
 

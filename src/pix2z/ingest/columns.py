@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.imaging.units import factor_to
 from pix2z.ingest.conversion import is_one_of
 from pix2z.ingest.raw import RawTable
 from pix2z.said.agreement import agreed, same, stored_as
 from pix2z.said.claims import Said, numbers
-from pix2z.said.units import factor_to
 
 __all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "physical", "sky_cell"]
 

@@ -14,11 +14,11 @@ from pix2z.errors import InputError
 from pix2z.fits import is_fits, opened_fits, reading_fits
 from pix2z.hdf5 import open_hdf5, plain, reading
 from pix2z.imaging import BANDS, STAMP_SIDE
+from pix2z.imaging.names import bare
+from pix2z.imaging.units import nanomaggies_in
 from pix2z.ingest.attributes import unit_shown
 from pix2z.ingest.fits_images import shown_name
 from pix2z.ingest.npz import is_npy, open_npy, read_header
-from pix2z.said.names import bare
-from pix2z.said.units import nanomaggies_in
 
 __all__ = ["StoredArray", "file_contents", "suggested_mapping"]
 

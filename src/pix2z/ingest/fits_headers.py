@@ -9,10 +9,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pix2z.errors import InputError
+from pix2z.imaging.names import PER_BAND
 from pix2z.ingest.resampling import SAME_SCALE
 from pix2z.said.agreement import same
 from pix2z.said.claims import Claim, Said, band_in, header_said
-from pix2z.said.names import PER_BAND
 from pix2z.said.units import are_counts
 
 __all__ = ["Header", "read_header", "said_together"]

@@ -40,7 +40,7 @@ def training_code(*rooms: str) -> dict[str, str]:
 
     `rooms` are those beyond what trains redshift networks.
     """
-    code = source_digest("network", "dataset", "redshift_pdf", "imaging.py", *rooms)
+    code = source_digest("network", "dataset", "redshift_pdf", "imaging", *rooms)
     return {"code": code, "tensorflow": version("tensorflow")}
 
 

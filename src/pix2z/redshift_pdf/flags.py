@@ -67,7 +67,7 @@ FIT_FLAG_MEANINGS: Mapping[int, str] = {
     FitFlag.AT_END: "the best redshift is the first or last that was tried: no error",
     FitFlag.NEGATIVE_FLUX: "the mean flux is not positive",
     FitFlag.DOUBTFUL: "doubtful: reconstructed from images, and another redshift fits nearly as "
-    "well, or an end of the network's range fits best",
+    "well, or an end of the range that was searched fits best",
 }
 """Bit -> what it says of a redshift read off a spectrum."""
 

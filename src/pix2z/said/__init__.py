@@ -1,1 +1,1 @@
-"""What a file says of its pixels: one list of names for all readers, and units of flux."""
+"""What a file says of its pixels: claims under names that are understood, and units of flux."""

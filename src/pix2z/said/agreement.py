@@ -15,8 +15,8 @@ from astropy import units
 
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS
+from pix2z.imaging.names import PER_BAND
 from pix2z.said.claims import Claim, Said, band_in, numbers
-from pix2z.said.names import PER_BAND
 
 __all__ = ["agreed", "bands_of", "of_all_bands", "pixel_scale_of", "same", "stored_as"]
 

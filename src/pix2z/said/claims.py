@@ -1,6 +1,6 @@
 """What a file says of its pixels: claims, made of what a reader finds under names that it knows.
 
-`names.UNDERSTOOD` has the names; `agreement` and `units` find out what holds.
+`imaging.names.UNDERSTOOD` has the names; `agreement` and `units` find out what holds.
 """
 
 import math
@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pix2z.imaging import BANDS
-from pix2z.said.names import bare, what_is_called
+from pix2z.imaging.names import NO_CLAIM, bare, what_is_called
 
 __all__ = ["NOTHING_SAID", "Claim", "Said", "band_in", "claims_in", "header_said", "numbers"]
 
-NO_CLAIM = frozenset({"", "none", "unknown", "n/a", "na", "-"})
-"""Texts, in lower case, that say nothing."""
-
 IN_SEVERAL = ("pixel_matrix", "band_of_plane")
-"""What of `names.UNDERSTOOD` stands under several names, read together."""
+"""What of `imaging.names.UNDERSTOOD` stands under several names, read together."""
 
 APPLIED = frozenset({"BSCALE", "BZERO", "BLANK"})
 """Cards of FITS that astropy applies."""

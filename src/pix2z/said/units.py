@@ -1,30 +1,18 @@
-"""Flux units, as factors to nanomaggies.
-
-A nanomaggy is the flux density of AB magnitude 22.5, 3631 Jy x 1e-9.
-"""
+"""The unit of a file's pixels, as factors to nanomaggies: what is given, else what is said."""
 
 import math
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-
-from astropy import units
 
 from pix2z.errors import InputError
 from pix2z.imaging import SOFTENED_UNIT
+from pix2z.imaging.units import PER_PIXEL, nanomaggies_in, parsed_unit
 from pix2z.said.agreement import agreed, same
 from pix2z.said.claims import Claim, Said, numbers
 
-__all__ = ["Flux", "are_counts", "factor_to", "flux_of", "nanomaggies_in"]
-
-NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
-"""Spellings of the unit, in lower case."""
+__all__ = ["Flux", "are_counts", "flux_of"]
 
 NANOMAGGY_ZERO_POINT = 22.5
-
-PER_PIXEL = r"(\s*(/|per)\s*\(?pix(el)?s?\)?|\s+pix(el)?(\^|\*\*)?-1)"
 
 COUNTS = (
     r"(adu|dn|ct|counts?|data numbers?|e-?|electrons?|ph|photons?)s?"
@@ -35,26 +23,8 @@ COUNTS = (
 AB = r"(ab)?\s*(mag|mags|magnitudes?)?\s*\(?(ab)?\)?"
 """What may stand behind a zero point."""
 
-DIMENSIONLESS = ("dimensionless", "unitless", "redshift", "z")
-"""Words for no unit, of columns."""
-
 Flux = tuple[tuple[float, ...], str]
 """Nanomaggies in the file's unit, one number or one per band, and in words where that is from."""
-
-
-def nanomaggies_in(unit: str) -> float | None:
-    """Nanomaggies in one `unit`; None where it is no flux density that astropy can read."""
-    unit = re.sub(PER_PIXEL + "$", "", unit.strip())
-    if unit.lower() in NANOMAGGY_WORDS:
-        return 1.0
-    parsed = _parsed(unit)
-    if parsed is None or isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude
-        return None
-    try:
-        factor = float(parsed.to(units.nmgy, equivalencies=units.zero_point_flux(3631 * units.Jy)))
-    except (units.UnitsError, ArithmeticError):
-        return None
-    return factor if 0 < factor < float("inf") else None
 
 
 def flux_of(
@@ -123,19 +93,6 @@ def flux_of(
     return factors, f"{words}: times {times} to nanomaggies"
 
 
-def factor_to(unit: str, target: units.UnitBase) -> float | None:
-    """How much of `target` one `unit` is; None where astropy reads no such unit in it."""
-    unit = re.sub(r"^decimal\s+", "", unit.strip(), flags=re.IGNORECASE)
-    hours = re.fullmatch(r"h|hrs?|hours?", unit, flags=re.IGNORECASE)
-    if unit.lower() in DIMENSIONLESS:
-        unit = "1"
-    parsed = units.hourangle if hours and target == units.deg else _parsed(unit)
-    try:
-        return None if parsed is None else float(parsed.to(target))
-    except (units.UnitsError, TypeError, ArithmeticError):
-        return None
-
-
 def _factors(claim: Claim) -> tuple[float, ...] | None:
     """Nanomaggies in one of what a claim says; None where it cannot be read."""
     if claim.what == "unit":
@@ -162,7 +119,7 @@ def are_counts(claim: Claim) -> bool:
 def _factors_or_other(claim: Claim) -> tuple[float, ...] | None:
     """Like `_factors`, but a unit that is no flux density is not the same as any that is."""
     factors = _factors(claim)
-    if factors is None and claim.what == "unit" and _parsed(str((claim.values or ("",))[0])):
+    if factors is None and claim.what == "unit" and parsed_unit(str((claim.values or ("",))[0])):
         return (math.nan,)
     return factors
 
@@ -179,24 +136,3 @@ def _factor(unit: str, path: str | Path) -> float:
             f"reads, such as nanomaggy, nJy or erg / (s cm2 Hz); received {unit!r}"
         )
     return factor
-
-
-def _parsed(text: str) -> units.UnitBase | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", units.UnitsWarning)  # of spellings that FITS discourages
-        for spelled in _spellings(text.strip()):
-            with suppress(ValueError, TypeError, ArithmeticError):
-                return units.Unit(spelled)
-    return None
-
-
-def _spellings(text: str) -> Iterator[str]:
-    """Yield a unit as it stands, in the singular, and with the capitals that astropy wants."""
-    yield text
-    yield re.sub(r"ies$", "y", text).removesuffix("s")
-    if found := re.fullmatch(r"(micro|nano|milli)?janskys?", text, flags=re.IGNORECASE):
-        yield (found[1] or "").lower() + "Jansky"
-    if found := re.fullmatch(r"([nu]?)jy", text, flags=re.IGNORECASE):
-        yield found[1].lower() + "Jy"
-    if text.lower() in ("magnitude", "magnitudes"):
-        yield "mag"

@@ -1,8 +1,8 @@
 """How redshifts are searched in a file of spectra: for `pix2z redshift`, and for the report alike.
 
 Spectra that were measured are fitted as they are. Those that a network made of images are fitted as
-their file says, since its basis goes with those numbers; and as their network has redshifts from
-z_min to z_max only, a minimum of chi-square at an end of that range is a slope and no minimum.
+their file says, since its basis goes with those numbers; and as nothing is known beyond z_min and
+z_max, a minimum of chi-square at an end of that range is a slope and no minimum.
 """
 
 from dataclasses import dataclass, replace
@@ -105,10 +105,11 @@ def search_redshifts(
 
 
 def _best_inside(fit: SpectrumRedshifts, search: Search) -> SpectrumRedshifts:
-    """Choose redshifts of reconstructions inside the network's range, and flag the doubtful ones.
+    """Choose redshifts of reconstructions inside the range searched, and flag the doubtful ones.
 
     Where the best redshift is an end of the range, it changes places with the second, unless that
-    is an end too. Errors are taken away, since they hold for independent pixels only.
+    is an end too; `delta_chi2` is then less than 0. Errors are taken away, since they hold for
+    independent pixels only.
     """
     at_end = (fit.flags & FitFlag.AT_END) > 0
     swapped = at_end & (fit.z_second > search.z_min) & (fit.z_second < search.z_max)

@@ -3,7 +3,8 @@
 ::
 
     wavelength      (L,)    float64  Angstrom in vacuum, as observed, log-spaced; converted when
-                                     read, where an attribute of it or of the file says air
+                                     read, where an attribute of it says another unit, or one of it
+                                     or of the file says air
     flux            (N, L)  float32  per Angstrom; NaN marks a bad pixel
     flux_error      (N, L)  float32  1 sigma; may be absent
     object_id, ...  (N,)             any columns; may be absent
@@ -16,6 +17,8 @@
     attributes      schema "pix2z-spectra 1", unit
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +26,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from astropy import units
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, reserve
 from pix2z.hdf5 import (
+    attribute_names,
     attribute_texts,
+    attribute_values,
     find_dataset,
     has_key,
     integer_attribute,
@@ -36,9 +42,11 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
+from pix2z.imaging.names import NO_CLAIM, what_is_called
+from pix2z.imaging.units import factor_to, nanomaggies_in
 from pix2z.spectra.search import Search
 from pix2z.spectra.templates import Templates
-from pix2z.wavelengths import in_vacuum, wavelength_grid
+from pix2z.wavelengths import FLUX_UNIT, MEDIA, in_vacuum, wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
 
@@ -50,6 +58,15 @@ Dtypes = Mapping[str, DTypeLike]
 
 SEARCH_NUMBERS = ("degree", "n_templates", "n_pixels")
 """Attributes of redshift_range, fields of `Search`."""
+
+NEUTRAL = {
+    "scale": ("1", "1.0"),
+    "offset": ("0", "0.0"),
+    "masked": ("nan",),
+    "zero_point": (),
+    "magnitude_0_flux": (),
+}
+"""What says that numbers are not what is stored -> texts of a value with which they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +128,7 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
                 raise InputError(
                     f"{path}: flux_error: expected {flux.shape}; received {flux_error.shape}"
                 )
+        _check_flux_units(file, path, flux, flux_error)
         yield SpectrumFile(
             path=path,
             wavelength=values,
@@ -123,7 +141,7 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
 
 def _wavelength(file: h5py.File, path: Path) -> NDArray[np.float64]:
     """Angstrom in vacuum, log-spaced."""
-    values = _array(file, path, "wavelength", dimensions=1)
+    values = _in_angstrom(file, path, "wavelength")
     said = attribute_texts(file, path, "wavelength")
     values = in_vacuum(values, said, f"{path}: wavelength")
     try:
@@ -131,6 +149,60 @@ def _wavelength(file: h5py.File, path: Path) -> NDArray[np.float64]:
     except ValueError as error:
         raise InputError(f"{path}: wavelength: {error}") from error
     return values
+
+
+def _in_angstrom(file: h5py.File, path: Path, key: str) -> NDArray[np.float64]:
+    values = _array(file, path, key, dimensions=1)
+    unit = _unit_of(find_dataset(file, path, key), path)
+    factor = _factor(unit, units.AA) if unit else 1.0
+    if factor is None:
+        raise InputError(f"{path}: {key}: expected a unit such as Angstrom; received {unit!r:.60}")
+    return values * factor
+
+
+def _check_flux_units(
+    file: h5py.File, path: Path, flux: h5py.Dataset, flux_error: h5py.Dataset | None
+) -> None:
+    """Refuse a flux per frequency, and errors in another unit; else any unit will do."""
+    unit = _unit_of(flux, path) or _unit_of(file, path) or FLUX_UNIT
+    if nanomaggies_in(unit) is not None:
+        raise InputError(f"{path}: flux: expected a flux per Angstrom; received {unit!r:.60}")
+    of_error = unit if flux_error is None else _unit_of(flux_error, path) or unit
+    if of_error != unit:
+        one, other = (_factor(text, units.Unit(FLUX_UNIT)) for text in (unit, of_error))
+        if one is None or other is None or not math.isclose(one, other):
+            raise InputError(
+                f"{path}: flux_error: expected the unit of flux, {unit!r:.60}; "
+                f"received {of_error!r:.60}"
+            )
+
+
+def _factor(unit: str, target: units.UnitBase) -> float | None:
+    """How much of the target one unit is, whose text may say that it holds in air or vacuum."""
+    text = re.sub(rf"\b(?:in|{'|'.join(MEDIA)})\b", " ", unit, flags=re.IGNORECASE)
+    text = re.sub(r"\(\s*\)", "", re.sub(r"\b(A|AA|Ang)\b", "Angstrom", text)).strip(" ,;")
+    return factor_to(text, target)
+
+
+def _unit_of(holder: h5py.HLObject, path: Path) -> str | None:
+    """Return the unit that a dataset or a file says it has; None where it says none."""
+    for name in attribute_names(holder, path):
+        if what_is_called(name) == ("unit", ""):
+            text = str((attribute_values(holder, name, path) or ("",))[0]).strip()
+            if text.lower() not in NO_CLAIM:
+                return text
+    return None
+
+
+def _check_stored_plain(dataset: h5py.Dataset, path: Path, key: str) -> None:
+    for name in attribute_names(dataset, path):
+        what, _ = what_is_called(name) or ("", "")
+        values = attribute_values(dataset, name, path) if what in NEUTRAL else ()
+        if values is None or any(str(value).lower() not in NEUTRAL[what] for value in values):
+            raise InputError(
+                f"{path}: {key}: attribute {name!r}: expected numbers that are not scaled, with "
+                "NaN where masked"
+            )
 
 
 def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
@@ -141,6 +213,7 @@ def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.
         raise InputError(
             f"{path}: {key}: expected {dimensions} dimensions, none empty; received {dataset.shape}"
         )
+    _check_stored_plain(dataset, path, key)
     return dataset
 
 
@@ -153,7 +226,7 @@ def _array(file: h5py.File, path: Path, key: str, *, dimensions: int) -> NDArray
 def _basis(file: h5py.File, path: Path) -> Templates | None:
     if not has_key(file, path, "basis"):
         return None
-    wavelength = _array(file, path, "basis/wavelength", dimensions=1)
+    wavelength = _in_angstrom(file, path, "basis/wavelength")
     flux = _array(file, path, "basis/flux", dimensions=2)
     try:
         return Templates(wavelength, flux, non_negative=False)

@@ -10,6 +10,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +27,6 @@ from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
-    "BRIGHTEST_PIXEL",
     "LARGEST_BATCH",
     "ModelFailure",
     "Request",
@@ -40,15 +40,11 @@ LOG = logging.getLogger(__name__)
 LARGEST_BATCH = 1024
 """Galaxies in one JSON request; arrays of a Python caller may hold any number."""
 
-BRIGHTEST_PIXEL = 1e6
-"""Nanomaggies, magnitude 7.5 in one pixel, far above any galaxy: more is refused as another unit.
-
-What is beyond `imaging.LARGEST_PIXEL` is no flux but a sign for "none", and masked. The unit of a
-file is judged by all of its galaxies, and not by its brightest pixel.
-"""
-
 BYTES_OF_ONE = 4 * 32 * 32 * 5
 """Of a galaxy in base64 form, float32."""
+
+DEEPEST = 8
+"""Lists in lists."""
 
 _KEYS = ("images", "ebv", "pdf")
 _NUMBERS = (float, int, np.floating, np.integer, type(None))
@@ -173,13 +169,12 @@ def read_request(model_input: Any, params: Mapping[str, Any] | None) -> Request:
     """
     asked = _merged(model_input, params or {})
     given = _read_images(asked["images"])
-    if given.shape[:1] == (0,):
+    if getattr(given, "shape", ())[:1] == (0,):
         raise RequestError("images holds no galaxy; expected at least one.")
     try:
         images, ebv = clean_stamps(given, _read_ebv(asked.get("ebv")))
     except InputError as error:
         raise RequestError(f"{error}.") from None
-    _refuse_brighter(images)
     pdf = asked.get("pdf", False)
     if not isinstance(pdf, bool | np.bool_):
         raise RequestError(f"pdf is {_kind(pdf)}; expected true or false.")
@@ -207,9 +202,11 @@ def _is_default(value: Any) -> bool:
 
 
 def _read_images(value: Any) -> Any:
-    """Read text and lists; an array stays as it is."""
+    """Read text and lists; an array, or a list of arrays, stays as it is."""
     if isinstance(value, str):
         return _from_base64(value)
+    if _has_arrays(value):
+        return value
     if isinstance(value, list):
         _refuse_larger(len(value))
         return _numbers(value, "images")
@@ -242,23 +239,26 @@ def _refuse_larger(n: int) -> None:
         )
 
 
-def _refuse_brighter(images: NDArray[np.float32]) -> None:
-    beyond = np.abs(images) > BRIGHTEST_PIXEL
-    if beyond.any():
-        first = np.argmax(beyond.any(axis=(1, 2, 3)))
-        raise RequestError(
-            f"images[{first}] has a pixel beyond {BRIGHTEST_PIXEL:,.0f} nanomaggies; expected "
-            "calibrated fluxes, null or NaN if masked."
-        )
-
-
 def _read_ebv(value: Any) -> Any:
     """Read a list, as `_read_images` does."""
     if isinstance(value, list | tuple):
-        return _numbers(value, "ebv")
+        return value if _has_arrays(value) else _numbers(value, "ebv")
     if value is not None and not hasattr(value, "__array__"):
         raise RequestError(f"ebv is {_kind(value)}; expected a list of numbers, one per galaxy.")
     return value
+
+
+def _has_arrays(values: Any) -> bool:
+    """Whether there is an array in lists, which may have a mask or a unit; JSON has none."""
+    inner = [values]
+    for _ in range(DEEPEST):
+        inner = list(chain.from_iterable(one for one in inner if isinstance(one, list | tuple)))
+        kinds = set(map(type, inner))
+        if any(hasattr(kind, "__array__") and not issubclass(kind, np.generic) for kind in kinds):
+            return True
+        if kinds.isdisjoint((list, tuple)):
+            break
+    return False
 
 
 def _numbers(values: Sequence[Any], name: str) -> NDArray[np.float32]:
@@ -266,12 +266,9 @@ def _numbers(values: Sequence[Any], name: str) -> NDArray[np.float32]:
 
     numpy alone would take "1.5" for a number and null for an object.
     """
-    try:
-        objects = np.array(values, dtype=object)
-    except ValueError:  # arrays in a list
-        raise RequestError(f"{name} has arrays of unequal shapes in it.") from None
+    objects = np.array(values, dtype=object)
     expected = _EXPECTED if name == "images" else "one number per galaxy"
-    if objects.ndim > 8:  # far beyond that, numpy cannot walk through them
+    if objects.ndim > DEEPEST:  # far beyond that, numpy cannot walk through them
         raise RequestError(f"{name} has {objects.ndim} dimensions; expected {expected}.")
     for kind in set(map(type, objects.flat)):
         if kind is list:

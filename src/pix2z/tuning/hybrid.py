@@ -33,7 +33,7 @@ def study_key(tune: TuneConfig, hybrid: HybridConfig, pdf: PdfConfig, *, of: str
     parts = [file_digest(path) for path in (GALAXIES, ROWS)]
     parts += [tune.model_dump_json(exclude={"n_trials"})]  # more trials go on with the same study
     parts += [section.model_dump_json() for section in (hybrid, pdf)]
-    parts += [source_digest("network", "dataset", "redshift_pdf", "imaging.py", "tuning")]
+    parts += [source_digest("network", "dataset", "redshift_pdf", "imaging", "tuning")]
     return text_digest(of, *parts, version("tensorflow"))[:16]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["PER_BAND", "UNDERSTOOD", "bare", "what_is_called"]
+__all__ = ["NO_CLAIM", "PER_BAND", "UNDERSTOOD", "bare", "what_is_called"]
 
 _WORDS = (
     "ab|of|the|in|sdss|(?:image|pixel|pix|data|stamp|cube|cutout|flux|fluxe)s?"
@@ -47,6 +47,10 @@ UNDERSTOOD: Mapping[str, str] = {
 
 PER_BAND = ("unit", "zero_point", "magnitude_0_flux", "scale", "offset")
 """What can be said of one band, as in ``zp_u`` or ``MAGZERO_G``."""
+
+
+NO_CLAIM = frozenset({"", "none", "unknown", "n/a", "na", "-"})
+"""Texts, in lower case, that say nothing."""
 
 
 def bare(name: str) -> str:
