@@ -17,7 +17,7 @@ from pix2z.imaging import SOFTENED_UNIT
 from pix2z.said.agreement import agreed, same
 from pix2z.said.claims import Claim, Said, numbers
 
-__all__ = ["Flux", "are_counts", "factor_to", "flux_of", "nanomaggies_in"]
+__all__ = ["Flux", "are_counts", "are_softened", "factor_to", "flux_of", "nanomaggies_in"]
 
 NANOMAGGY_WORDS = frozenset({"nanomaggy", "nanomaggies", "nmgy"})
 """Spellings of the unit, in lower case."""
@@ -87,7 +87,7 @@ def flux_of(
         given, words = (_of_zero_point(zero_point),), f"AB zero point {zero_point:g}"
     elif unit is not None:
         given, words = (_factor(unit, path),), unit
-    if named and all(claim.values == (SOFTENED_UNIT,) for claim in named):
+    if are_softened(said):
         if given:
             raise InputError(f"{path}: {named[0]} contradicts what is given, {words}")
         return (1.0,), SOFTENED_UNIT
@@ -157,6 +157,12 @@ def are_counts(claim: Claim) -> bool:
     return claim.what == "unit" and all(
         re.fullmatch(COUNTS, text, flags=re.IGNORECASE) for text in texts
     )
+
+
+def are_softened(said: Said) -> bool:
+    """Whether a file calls its pixels softened, and nothing else."""
+    named = said.of("unit")
+    return bool(named) and all(claim.values == (SOFTENED_UNIT,) for claim in named)
 
 
 def _factors_or_other(claim: Claim) -> tuple[float, ...] | None:
