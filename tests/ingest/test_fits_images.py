@@ -237,6 +237,25 @@ def test_the_wcs_gives_the_pixel_scale(galaxies, tmp_path):
         read(path, pixel_scale=0.262)
 
 
+def test_bands_may_differ_in_scale_as_those_of_sdss_do(stored, galaxies, tmp_path):
+    hdus = [
+        image(stored[0, n], band, BUNIT="nmgy", **sky(scale=0.396 * (1 + (n - 2) * 1e-3)))
+        for n, band in enumerate(BANDS)
+    ]
+    images, survey = read(write(tmp_path / "mef.fits", *hdus))
+    np.testing.assert_array_equal(images, galaxies["stamps"][:1])
+    assert survey.converted["crop"] == "rows 4 to 35, columns 4 to 35"
+
+
+def test_an_error_of_ours_is_not_called_damage(stored, tmp_path, monkeypatch):
+    def wrong(headers, bands):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pix2z.ingest.fits_images.said_together", wrong)
+    with pytest.raises(ZeroDivisionError):
+        read(write(tmp_path / "cube.fits", image(stored, BUNIT="nmgy")))
+
+
 def test_what_the_first_hdu_says_is_said_of_all(galaxies, tmp_path):
     fine = np.repeat(np.repeat(galaxies["stamps"][0].transpose(2, 0, 1) / 4, 2, 1), 2, 2)
     zero_points = {f"ZP_{band}": 22.5 + number for number, band in enumerate(BANDS)}
@@ -278,6 +297,16 @@ def test_each_band_may_have_its_number_for_masked_pixels(stored, tmp_path):
             ],
             {},
             r"PIXSCALE 0\.2 contradicts PIXSCALE",
+        ),
+        (
+            lambda s: [image(s[n], BANDS[n], MAGZERO=25.0, PHOTZP=25.0 + 2 * n) for n in range(2)],
+            {},
+            r"PHOTZP \[25\.0, 27\.0\] contradicts MAGZERO",
+        ),
+        (
+            lambda s: [image(s, BUNIT="nmgy", **sky() | {"CTYPE1": "RA---NON"})],
+            {},
+            r"bad\.fits: HDU 1: the WCS cannot be read \(",
         ),
         (lambda s: [image(s)], {}, "the unit of the images is not known"),
         (lambda s: [image(s, BUNIT="adu")], {}, "BUNIT 'adu': expected a flux density"),

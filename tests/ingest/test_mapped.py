@@ -142,4 +142,4 @@ def test_a_masked_value_becomes_nan_and_nothing_else_does(write_raw, dtype):
     expected[1, 6:10, 5, 2] = np.nan
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert survey.converted["masked"] == "pixels of -9999"
-    assert survey.gain == pytest.approx([1 / 3631] * 5)
+    assert survey.files[0].gain == pytest.approx([1 / 3631] * 5)

@@ -204,6 +204,7 @@ REFUSED = [
         {"unit": "uJy"},
         "no flux' contradicts what is given, uJy",
     ),
+    ({}, {"zp_r": 30.0}, {}, "'zp_r' of the file 30.0: expected the same of the bands u g i z"),
     ({"unit": np.zeros(3, [("a", "f4")])}, {}, {}, "something else than texts or numbers"),
 ]
 
@@ -318,6 +319,30 @@ def test_arrays_of_an_npz_say_the_same(galaxies, tmp_path):
     np.savez(tmp_path / "pasquet.npz", cube=cube, labels=labels, unit=np.zeros(100))
     with pytest.raises(InputError, match=r"pasquet.npz: array 'unit' .*expected a flux density"):
         read(tmp_path / "pasquet.npz")
+
+
+@pytest.mark.parametrize("repeats", [1, 6])
+def test_columns_and_other_images_are_not_said_of_the_pixels(galaxies, tmp_path, repeats):
+    n = N * repeats
+    stamps = np.tile(galaxies["stamps"].transpose(0, 3, 1, 2), (repeats, 1, 1, 1))
+    stamps[:, :, :2] = np.arange(2)[:, None]  # pixels of 0 and 1
+    beside = {
+        "blank": np.arange(n) % 2,
+        "scale_factor": np.full(n, 3.0),
+        "mask": np.zeros(stamps.shape, np.uint8),
+        "nodata": np.float32([-7] * 5),
+    }
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file["images"] = stamps
+        for key, values in beside.items():
+            file[key] = values
+    np.savez(tmp_path / "raw.npz", images=stamps, unit="nmgy", **beside)
+    for name, kind in (("raw.h5", "dataset"), ("raw.npz", "array")):
+        images, survey = read(tmp_path / name)
+        np.testing.assert_array_equal(images.transpose(0, 3, 1, 2), stamps[:N])
+        named = sorted(survey.converted["not used"].split(", "))
+        assert named == [f"{kind} 'blank'", f"{kind} 'mask'", f"{kind} 'scale_factor'"]
+        assert survey.converted["masked"] == f"pixels of -7, as {kind} 'nodata' says"
 
 
 def test_cards_of_fits_say_the_same(stored, tmp_path):

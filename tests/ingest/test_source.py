@@ -10,6 +10,7 @@ from astropy.io import fits
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
+from pix2z.ingest.plausibility import photometry_problems
 from pix2z.ingest.raw import RawFile
 from pix2z.ingest.source import detect_layout, open_source
 
@@ -139,6 +140,40 @@ def test_files_whose_columns_are_packed_in_different_ways_are_one_survey(raw, wr
         np.testing.assert_allclose(survey.table.z_spec, z_spec, atol=1e-4)
         words = survey.converted["column specz_redshift"].split("; ")
     assert [text.split(",")[0] for text in words] == ["times 0.0001", "times 1e-05"]
+
+
+def test_softened_files_are_not_mixed_with_others(raw, write_raw):
+    softened = {key: raw[key] for key in ("images", "specz_redshift")}
+    path = write_raw(softened, name="many/a.h5", unit="softened to [0, 1], no flux")
+    write_raw(softened, name="many/b.h5", unit="softened to [0, 1], no flux")
+    with open_source(path.parent) as survey:
+        assert survey.softened
+    write_raw(softened, name="many/c.h5", unit="nanomaggy")
+    words = (
+        r"many: expected files alike in pixels; received 'softened .*a\.h5 and 'fluxes' in c\.h5"
+    )
+    with pytest.raises(InputError, match=words), open_source(path.parent):
+        pass
+
+
+def test_masked_pixels_are_found_in_every_file_of_a_folder(raw, write_raw):
+    masked = raw["images"].copy()
+    masked[:, :, :2, :2] = -99
+    write_raw({"images": raw["images"] * 3631}, name="many/a.h5", unit="nJy")
+    path = write_raw({"images": masked}, name="many/b.h5", unit="nanomaggy")
+    with open_source(path.parent) as survey:
+        assert [file.gain[0] for file in survey.files] == pytest.approx([1 / 3631, 1])
+        assert any("pixels are exactly -99, in 50" in one for one in photometry_problems(survey))
+
+
+def test_a_folder_says_the_unit_of_positions_where_every_file_does(raw, write_raw):
+    positions = {"images": raw["images"], "ra": np.ones(N), "dec": np.ones(N)}
+    paths = [write_raw(positions, name=f"many/{name}.h5") for name in "ab"]
+    for path, expected in zip(paths, (False, True), strict=True):
+        with h5py.File(path, "a") as file:
+            file["ra"].attrs["unit"] = "deg"
+        with open_source(path.parent) as survey:
+            assert survey.table.has_unit_of_positions is expected
 
 
 def test_many_files_need_few_open_ones(raw, write_raw):

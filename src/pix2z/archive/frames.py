@@ -28,7 +28,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from pix2z.errors import InputError
 from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.said.agreement import bands_of
+from pix2z.said.agreement import SAME_SCALE, bands_of
 from pix2z.said.claims import header_said
 from pix2z.said.units import flux_of
 
@@ -42,9 +42,6 @@ LARGEST_FRAME = 2**28
 """Bytes, unpacked; SDSS's have 12 million."""
 
 CHUNK = 2**20
-
-SAME_SCALE = 0.01
-"""Relative difference of a pixel scale from SDSS's, which varies by 0.1 %."""
 
 MARGIN = 16
 """Pixels around a stamp that are shifted with it, so that its far side does not wrap around."""

@@ -39,10 +39,10 @@ def open_arrays(path: Path, *, layout: str, mapping: Hdf5Mapping) -> Iterator[Ra
     keys, named = column_keys(mapping), "images" in mapping.model_fields_set
     if layout == "npy" and named and npy_beside(path, mapping.images) != path:
         raise InputError(f"{path}: expected the images {mapping.images!r}; received {path.stem!r}")
-    said = read_members(path) if layout == "npz" else NOTHING_SAID
     with open_npy(path) if layout == "npy" else open_member(path, mapping.images) as images:
         if len(images.shape) == 3:
             images = replace(images, shape=(1, *images.shape))
+        said = read_members(path, images) if layout == "npz" else NOTHING_SAID
         check_images(images, said, path, mapping)
         conversion = plan_conversion(images.shape, mapping, said, path)
         n, columns = images.shape[0], {}

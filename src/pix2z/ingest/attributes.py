@@ -23,8 +23,9 @@ from pix2z.hdf5 import (
     reading,
     text_attribute,
 )
+from pix2z.imaging import BANDS
 from pix2z.imaging.names import what_is_called
-from pix2z.ingest.npz import open_zip
+from pix2z.ingest.npz import Member, open_zip, read_header
 from pix2z.said.claims import Claim, Said, claims_in
 
 __all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
@@ -37,6 +38,9 @@ OWN = frozenset(
     }
 )
 """Attributes that say nothing of pixels: pix2z's own and those of HDF5 and netCDF."""
+
+OF_STORED_NUMBERS = ("masked", "scale", "offset")
+"""What of `names.UNDERSTOOD` is done to stored numbers."""
 
 LARGEST_MEMBER = 4096
 """Bytes of an array of an npz that can say something."""
@@ -58,8 +62,12 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
         for name in attribute_names(holder, path):
             if what_is_called(name) is None and name not in OWN:
                 unused.append(f"attribute {plain(name)!r} of {what}")
+    for beside in (group,) if group == file else (group, file):
+        held, left = _beside(beside, images, path)
+        claims += claims_in(held, lambda name: f"dataset {plain(name)!r}")
+        unused += left
     return Said(
-        claims=(*claims, *_beside(group, path), *(_beside(file, path) if group != file else ())),
+        claims=tuple(claims),
         source=text_attribute(file, "source", path),
         schema_version=schema_version(file, path),
         unused=tuple(unused),
@@ -76,19 +84,26 @@ def array_said(array: h5py.Dataset, path: str | Path, what: str) -> Said:
     return Said(claims=tuple(claims))
 
 
-def read_members(path: str | Path) -> Said:
-    """Read what small arrays of an npz say of it."""
+def read_members(path: str | Path, images: Member) -> Said:
+    """Read what small arrays of an npz say of its images."""
     held: dict[str, Any] = {}
+    unused = []
     with open_zip(path) as archive, reading(path):
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
-            if what_is_called(name) is None:
+            if name in (info.filename, images.name):
                 continue
-            held[name] = None
-            if info.file_size <= LARGEST_MEMBER:
-                with archive.open(info) as stream, reading(path, name):
-                    held[name] = _plain_values(npy.read_array(stream, allow_pickle=False))
-    return Said(claims=tuple(claims_in(held, lambda name: f"array {name!r}")))
+            with archive.open(info) as stream, reading(path, name):
+                shape, _, _ = read_header(stream)
+            if _is_said_of_images(name, shape, images.shape):
+                held[name] = None
+                if info.file_size <= LARGEST_MEMBER:
+                    with archive.open(info) as stream, reading(path, name):
+                        held[name] = _plain_values(npy.read_array(stream, allow_pickle=False))
+            elif _is_unused(name, shape, images.shape):
+                unused.append(f"array {plain(name)!r}")
+    claims = claims_in(held, lambda name: f"array {name!r}")
+    return Said(claims=tuple(claims), unused=tuple(unused))
 
 
 def schema_version(file: h5py.File, path: str | Path) -> int | None:
@@ -108,18 +123,43 @@ def _attribute_claims(holder: h5py.HLObject, path: str | Path, what: str) -> Ite
     return claims_in(held, lambda name: f"attribute {plain(name)!r} of {what}")
 
 
-def _beside(group: h5py.Group, path: str | Path) -> Iterator[Claim]:
-    """Read what small datasets beside the images say."""
+def _beside(
+    group: h5py.Group, images: h5py.Dataset, path: str | Path
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the datasets of a group that say something, and those not used."""
     with reading(path):
-        names = [str(name) for name in group if what_is_called(str(name))]
-        arrays = {
-            name: find_dataset(group.file, path, f"{group.name}/{name}")
-            for name in names
+        shapes = {
+            str(name): group[name].shape or ()
+            for name in group
             if isinstance(group.get(name, getlink=True), h5py.HardLink)
             and isinstance(group[name], h5py.Dataset)
+            and group[name] != images
         }
-    held = {name: dataset_values(array, path) for name, array in arrays.items()}
-    return claims_in(held, lambda name: f"dataset {plain(name)!r}")
+    held, unused = {}, []
+    for name, shape in shapes.items():
+        if _is_said_of_images(name, shape, images.shape or ()):
+            array = find_dataset(group.file, path, f"{group.name}/{name}")
+            held[name] = dataset_values(array, path)
+        elif _is_unused(name, shape, images.shape or ()):
+            unused.append(f"dataset {plain(name)!r}")
+    return held, unused
+
+
+def _is_said_of_images(name: str, shape: tuple[int, ...], images: tuple[int, ...]) -> bool:
+    """Whether an array beside images says something of all of them.
+
+    What is done to stored numbers is said in one number, or in one for each band; under the same
+    names there are columns, with a number for each galaxy.
+    """
+    what, _ = what_is_called(name) or ("", "")
+    n_bands = {length for length in images[1:] if length <= len(BANDS)} - set(images[:1])
+    one_each = shape in ((), (1,), *((length,) for length in n_bands))
+    return bool(what) and (what not in OF_STORED_NUMBERS or one_each)
+
+
+def _is_unused(name: str, shape: tuple[int, ...], images: tuple[int, ...]) -> bool:
+    """Whether an array of which no notice is taken looks like images, or has a name of `said`."""
+    return (len(shape) >= 3 and shape[:1] == images[:1]) or what_is_called(name) is not None
 
 
 def _plain_values(array: np.ndarray[Any, Any]) -> tuple[Any, ...] | None:

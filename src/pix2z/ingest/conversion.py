@@ -15,7 +15,7 @@ from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.resampling import Cut, plan_cut, resample
 from pix2z.said.agreement import bands_of, of_all_bands, pixel_scale_of, stored_as
 from pix2z.said.claims import Said, numbers
-from pix2z.said.units import flux_of
+from pix2z.said.units import are_softened, flux_of
 
 __all__ = ["Conversion", "converted", "in_our_order", "in_words", "is_one_of", "plan_conversion"]
 
@@ -31,6 +31,7 @@ class Conversion:
     bands, axes : of the file; NHWC has the bands last.
     masked : stored numbers that stand for masked pixels.
     gain, level : nanomaggies are ``gain * stored + level``; one number, or one per band.
+    softened : whether the pixels are no fluxes.
     sides : height and width of stored stamps; `rows`, `columns` : what is made of them.
     words : what was assumed or is done, and who says so.
     """
@@ -40,6 +41,7 @@ class Conversion:
     masked: tuple[float, ...]
     gain: NDArray[np.float64]
     level: NDArray[np.float64]
+    softened: bool
     sides: tuple[int, int]
     rows: Cut
     columns: Cut
@@ -105,7 +107,8 @@ def plan_conversion(
         "masked": masked_words,
     }
     gain, level = np.asarray(factor) * np.asarray(times), np.asarray(factor) * np.asarray(plus)
-    return Conversion(bands, axes, masked, gain, level, sides, rows, columns, words)
+    softened = are_softened(said)
+    return Conversion(bands, axes, masked, gain, level, softened, sides, rows, columns, words)
 
 
 def _check_known(shape: tuple[int, ...], known: KnownMapping, bands: str, where: str) -> None:

@@ -1,7 +1,8 @@
 """What the header of a FITS image says of it: band, unit, pixel scale and place on the sky."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -9,9 +10,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pix2z.errors import InputError
+from pix2z.fits import FITS_DAMAGE
+from pix2z.hdf5 import in_one_line
 from pix2z.imaging.names import PER_BAND
-from pix2z.ingest.resampling import SAME_SCALE
-from pix2z.said.agreement import same
+from pix2z.said.agreement import SAME_SCALE, same
 from pix2z.said.claims import Claim, Said, band_in, header_said
 from pix2z.said.units import are_counts
 
@@ -79,19 +81,24 @@ def _on_the_sky(name: str, header: fits.Header) -> tuple[float | None, tuple[flo
 
     The middle is known where the axes are RA and Dec, and the header is that of the pixels.
     """
-    wcs = WCS(header, naxis=2)
-    if not wcs.has_celestial:
-        return None, None
-    scales = proj_plane_pixel_scales(wcs) * 3600
-    if abs(scales[0] / scales[1] - 1) > SAME_SCALE:
+    middle = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that astropy mends
+            wcs = WCS(header, naxis=2)
+            if not wcs.has_celestial:
+                return None, None
+            scales = proj_plane_pixel_scales(wcs) * 3600
+            if wcs.wcs.lngtyp == "RA" and "NAXIS2" in header:
+                pixel = [(header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2]
+                place = wcs.all_pix2world([pixel], 0)[0]
+                middle = float(place[wcs.wcs.lng]), float(place[wcs.wcs.lat])
+    except FITS_DAMAGE as error:
+        raise InputError(f"{name}: the WCS cannot be read ({in_one_line(error)})") from error
+    if abs(scales[0] - scales[1]) > SAME_SCALE * scales[1]:
         raise InputError(
             f"{name}: expected square pixels; the WCS says {scales[0]:g} x {scales[1]:g} arcsec"
         )
-    middle = None
-    if wcs.wcs.lngtyp == "RA" and "NAXIS2" in header:
-        pixel = [(header["NAXIS1"] - 1) / 2, (header["NAXIS2"] - 1) / 2]
-        place = wcs.all_pix2world([pixel], 0)[0]
-        middle = float(place[wcs.wcs.lng]), float(place[wcs.wcs.lat])
     return float(scales.mean()), middle
 
 
@@ -134,24 +141,34 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
 
 
 def _of_each_band(what: str, headers: Sequence[Header]) -> list[Claim]:
-    """Join what the images say of one thing, each for its band."""
-    each = [header.said.of(what)[:1] for header in headers]
+    """Join what the images say of one thing, each for its band.
+
+    Of several cards that say it the first are joined, then the next; where an image has no more of
+    them, its last one.
+    """
+    each = [header.said.of(what) for header in headers]
     if not any(each):
         return []
     for header, claims in zip(headers, each, strict=True):
         if not claims:
             other = next(claims[0] for claims in each if claims)
             raise InputError(f"{header.name}: expected its {what}, as other bands have: {other}")
-    values = [claims[0].values for claims in each]
+    most = max(len(claims) for claims in each)
+    return [_joined([claims[min(k, len(claims) - 1)] for claims in each]) for k in range(most)]
+
+
+def _joined(claims: Sequence[Claim]) -> Claim:
+    """Join one claim of each band."""
+    values = [claim.values for claim in claims]
     joined = tuple(value[0] for value in values if value)
     joined = joined[:1] if len(set(joined)) == 1 else joined
-    return [Claim(what, each[0][0].where, joined if all(values) else None)]
+    return replace(claims[0], values=joined if all(values) else None)
 
 
 def _same_scale(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one == other
-    return same(one, other)
+    return same(one, other, within=SAME_SCALE)
 
 
 def _apart(one: Header, other: Header) -> float:

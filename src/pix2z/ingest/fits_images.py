@@ -106,20 +106,21 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
     with ExitStack() as stack:
         with reading_fits(path, "images"):
             files = {one: stack.enter_context(opened_fits(one)) for one in paths}
-            planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
-            chosen, by_band = _chosen(path, planes, mapping)
-            images = _stacked(path, chosen, by_band=by_band)
-            named = by_band and all(plane.header.band for plane in chosen)
-            bands = "".join(str(plane.header.band) for plane in chosen) if named else None
-            said = said_together([plane.header for plane in chosen], bands=bands)
-            said = replace(said, unused=_unused(files, chosen))
+            for hdus in files.values():
+                _read_headers(hdus)
+        planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
+        chosen, by_band = _chosen(path, planes, mapping)
+        images = _stacked(path, chosen, by_band=by_band)
+        named = by_band and all(plane.header.band for plane in chosen)
+        bands = "".join(str(plane.header.band) for plane in chosen) if named else None
+        said = said_together([plane.header for plane in chosen], bands=bands)
+        said = replace(said, unused=_unused(files, chosen))
         check_images(images, said, path, mapping)
         conversion = plan_conversion(images.shape, mapping, said, path)
-        with reading_fits(path, "images"):
-            headers = [plane.hdu.header for plane in chosen] + [h[0].header for h in files.values()]
-            tables = [hdu for hdus in files.values() for hdu in hdus]
-            keys, of_file = column_keys(mapping), conversion.bands
-            columns = _columns(path, keys, tables, headers, n=images.shape[0], bands=of_file)
+        headers = [plane.hdu.header for plane in chosen] + [h[0].header for h in files.values()]
+        tables = [hdu for hdus in files.values() for hdu in hdus]
+        keys, of_file = column_keys(mapping), conversion.bands
+        columns = _columns(path, keys, tables, headers, n=images.shape[0], bands=of_file)
         middle = chosen[0].header.middle
         if images.shape[0] == 1 and middle and "ra" not in columns:
             ra, dec = np.array([middle]).T
@@ -128,6 +129,14 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
         yield survey_of(
             path, images, columns, said, conversion, layout="fits", mapping=mapping, others=others
         )
+
+
+def _read_headers(hdus: fits.HDUList) -> None:
+    """Read all HDUs and all cards of images, which astropy leaves until they are asked for."""
+    for hdu in hdus:
+        if isinstance(hdu, IMAGES):
+            dict(hdu.header)
+            math.prod(hdu.shape)  # fails where a damaged card leaves a side without a length
 
 
 def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tuple[str, ...]:
@@ -232,7 +241,8 @@ def _stacked(path: Path, planes: Sequence[_Plane], *, by_band: bool) -> FitsImag
     one_galaxy = len(shape) == (2 if by_band else 3)
     shape = (1, *shape) if one_galaxy else shape
     shape = (shape[0], len(hdus), *shape[1:]) if by_band else shape
-    dtype = hdus[0].section[0:1].dtype
+    with reading_fits(path, "images"):
+        dtype = hdus[0].section[0:1].dtype
     return FitsImages(hdus, by_band, one_galaxy, shape, dtype, path)
 
 
@@ -247,14 +257,16 @@ def _columns(
 ) -> dict[str, Column]:
     """Role -> the column of a table, or of one galaxy the card, that `keys` names."""
     tables = [hdu for hdu in hdus if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
-    fields = {name.lower(): (hdu, name) for hdu in tables for name in hdu.columns.names}
+    with reading_fits(path, "tables"):
+        fields = {name.lower(): (hdu, name) for hdu in tables for name in hdu.columns.names}
     columns = {}
     for role, key in keys.items():
         said = NOTHING_SAID
         hdu, name = fields.get(key.lower(), (None, key))
         if hdu is not None:
-            values = np.array(hdu.data[name])
-            said = _said_of(hdu.columns[name])
+            with reading_fits(path, f"a column {plain(name)}"):
+                values = np.array(hdu.data[name])
+                said = _said_of(hdu.columns[name])
         else:
             cards = [header[key] for header in headers if key in header] if n == 1 else []
             if not cards:

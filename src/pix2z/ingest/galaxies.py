@@ -209,7 +209,7 @@ def _write(
             source=survey.source,
             source_sha256=source_sha256,
         )
-        if survey.converted["unit"] == SOFTENED_UNIT:
+        if survey.softened:
             with h5py.File(partial, "r+") as file:
                 file.attrs["unit"] = SOFTENED_UNIT
 

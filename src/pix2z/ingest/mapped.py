@@ -120,10 +120,13 @@ def survey_of(
     unused = {"not used": ", ".join(said.unused)} if said.unused else {}
     of_columns = {f"column {one.key}": one.words for one in columns.values() if one.words}
     n = images.shape[0]
+    gain, level = (
+        in_our_order(values, conversion.bands) for values in (conversion.gain, conversion.level)
+    )
     return RawSurvey(
         path=Path(path),
         layout=layout,
-        files=(RawFile(Path(path), n, others),),
+        files=(RawFile(Path(path), n, others, gain, level),),
         source=said.source or as_text(Path(path).name),
         table=assemble(
             columns,
@@ -134,8 +137,7 @@ def survey_of(
         ),
         converted=in_words(conversion) | of_columns | unused,
         read_images=_block_reader(images, path, mapping.images, conversion),
-        gain=in_our_order(conversion.gain, conversion.bands),
-        level=in_our_order(conversion.level, conversion.bands),
+        softened=conversion.softened,
     )
 
 

@@ -55,7 +55,7 @@ def open_pasquet(
     given = given or {}
     mapping = PASQUET.model_copy(update=given)
     with open_member(path, mapping.images) as cube:
-        said = read_members(path)
+        said = read_members(path, cube)
         check_images(cube, said, path, mapping)
         conversion = plan_conversion(cube.shape, mapping, said, path)
         with open_member(path, "labels") as labels:

@@ -74,7 +74,7 @@ def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
 
     Blocks of stamps are looked at, spread evenly over the survey: those of `sample_rows`.
     """
-    if survey.converted.get("unit") == SOFTENED_UNIT:
+    if survey.softened:
         return (f"the file says that its pixels are {SOFTENED_UNIT}",)
     facts, repeated = _facts_of(survey)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
@@ -104,11 +104,19 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
 
 def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
+    scales = {(file.gain, file.level): number for number, file in enumerate(survey.files)}
+    scale_of_file = [scales[file.gain, file.level] for file in survey.files]
+    scale_of_row = np.repeat(scale_of_file, [file.n_rows for file in survey.files])
     for rows in sample_rows(len(survey.table)):
         images = survey.read_images(rows.start, rows.stop)
         numbers = np.arange(rows.start, rows.stop)
         blocks.append(measured_stamps(clean_images(images)))
-        repeated += repeated_values(images, numbers, gain=survey.gain, level=survey.level)
+        for number in np.unique(scale_of_row[numbers]).tolist():
+            # A number that stands for masked pixels is the same in what is stored alike.
+            file, alike = survey.files[number], scale_of_row[numbers] == number
+            repeated += repeated_values(
+                images[alike], numbers[alike], gain=file.gain, level=file.level
+            )
     return concatenated(blocks), repeated
 
 

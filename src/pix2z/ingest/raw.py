@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.files import left_out_of
-from pix2z.imaging import BANDS
+from pix2z.imaging import BANDS, SOFTENED_UNIT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -30,11 +30,19 @@ LISTED_TEXTS = 3
 
 @dataclass(frozen=True)
 class RawFile:
-    """One of the files of a survey, and `others` that belong to its rows: bands or columns."""
+    """One of the files of a survey.
+
+    Attributes
+    ----------
+    others : files that belong to its rows: bands or columns.
+    gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
+    """
 
     path: Path
     n_rows: int
     others: tuple[Path, ...] = ()
+    gain: tuple[float, ...] = (1.0,) * len(BANDS)
+    level: tuple[float, ...] = (0.0,) * len(BANDS)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -97,7 +105,7 @@ class RawSurvey:
         pixel scale, crop; of a folder also what in it was left out.
     read_images : ``read_images(start, stop)`` gives the stamps of those rows, (n, 32, 32, 5)
         float32 nanomaggies, bands u g r i z last; masked pixels and absent bands are NaN.
-    gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
+    softened : whether the pixels were softened to [0, 1] and are no fluxes.
     """
 
     path: Path
@@ -107,8 +115,7 @@ class RawSurvey:
     table: RawTable
     converted: Mapping[str, str]
     read_images: Callable[[int, int], NDArray[np.float32]]
-    gain: tuple[float, ...] = (1.0,) * len(BANDS)
-    level: tuple[float, ...] = (0.0,) * len(BANDS)
+    softened: bool = False
 
 
 Rows = TypeVar("Rows", bound="DataclassInstance")
@@ -130,7 +137,8 @@ def open_merged(
     Raises
     ------
     InputError
-        A file cannot be opened, or two differ in layout or in the origin of a column.
+        A file cannot be opened, or two differ in layout, in the origin of a column or in whether
+        their pixels are fluxes.
     """
     merged = _merged(Path(folder), members, open_one)
     with ExitStack() as opened:
@@ -168,7 +176,14 @@ def _closed(start: int, stop: int) -> NDArray[np.float32]:
 
 def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
     """Raise InputError naming both files where they cannot be read as one survey."""
-    facts = [{"layout": survey.layout, **survey.table.origin} for survey in (one, other)]
+    facts = [
+        {
+            "layout": survey.layout,
+            "pixels": SOFTENED_UNIT if survey.softened else "fluxes",
+            **survey.table.origin,
+        }
+        for survey in (one, other)
+    ]
     for name in facts[0] | facts[1]:
         said = [fact.get(name, "none") for fact in facts]
         if said[0] != said[1]:
@@ -180,7 +195,8 @@ def _check_alike(one: RawSurvey, other: RawSurvey) -> None:
 
 def _one_table(tables: Sequence[RawTable]) -> RawTable:
     """Join tables; rows without ids are numbered over all of them."""
-    table = concatenated(tables)
+    say_units = all(table.has_unit_of_positions for table in tables)
+    table = replace(concatenated(tables), has_unit_of_positions=say_units)
     if table.has_ids:
         return table
     numbers = np.arange(len(table), dtype=np.int64)

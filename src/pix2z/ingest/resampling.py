@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
+from pix2z.said.agreement import SAME_SCALE
 
 __all__ = [
     "SCALES",
@@ -22,9 +23,6 @@ STAMP_ARCSEC = STAMP_SIDE * PIXEL_SCALE
 
 SCALES = (0.1, 0.8)
 """Pixel scales, arcsec, that can be resampled: beyond, a stamp would be guessed or huge."""
-
-SAME_SCALE = 1e-3
-"""Relative difference up to which a pixel scale is that of SDSS: 0.03 pixels over a stamp."""
 
 ROUNDING = 1e-9
 
@@ -47,7 +45,7 @@ class Cut:
 def plan_cut(side: int, pixel_scale: float) -> Cut:
     """How to make 32 pixels of 0.396 arcsec from `side` pixels of `pixel_scale` arcsec.
 
-    A scale within 0.1 % of 0.396 arcsec is cropped, no pixel is touched; others are resampled about
+    A scale within 1 % of 0.396 arcsec is cropped, no pixel is touched; others are resampled about
     the geometric centre.
 
     Raises

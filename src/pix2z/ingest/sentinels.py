@@ -70,7 +70,7 @@ def repeated_values(
     Parameters
     ----------
     rows : (n,) numbers of the stamps.
-    gain, level : of each band, as in `RawSurvey`; values are given as they are stored.
+    gain, level : of each band, as in `RawFile`; values are given as they are stored.
     """
     repeated = []
     for band in range(len(BANDS)):

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +19,21 @@ from pix2z.imaging import BANDS
 from pix2z.imaging.names import PER_BAND
 from pix2z.said.claims import Claim, Said, band_in, numbers
 
-__all__ = ["agreed", "bands_of", "of_all_bands", "pixel_scale_of", "same", "stored_as"]
+__all__ = [
+    "SAME_SCALE",
+    "agreed",
+    "bands_of",
+    "of_all_bands",
+    "pixel_scale_of",
+    "same",
+    "stored_as",
+]
 
 SAME = 1e-3
 """Relative difference up to which two numbers that a file says are the same."""
+
+SAME_SCALE = 0.01
+"""The same of pixel scales: that of SDSS varies by 0.1 %; it is 0.3 pixels over a stamp."""
 
 T = TypeVar("T")
 
@@ -79,7 +91,7 @@ def pixel_scale_of(
         given,
         said.of("pixel_scale", "pixel_degrees"),
         _arcsec,
-        same,
+        partial(same, within=SAME_SCALE),
         path=path,
         expected="arcsec per pixel, the same along both sides, or ingest.hdf5.pixel_scale",
     )
@@ -110,13 +122,12 @@ def stored_as(said: Said, path: str | Path) -> tuple[tuple[float, ...], tuple[fl
 def of_all_bands(said: Said, bands: str, path: str | Path) -> Said:
     """Join what is said of one band each, as in ``zp_u``, for the bands of the pixels.
 
-    What is said of one band alone is taken for something else, such as a redshift's unit. Raises
-    InputError where bands are left out.
+    A unit of z alone is taken for that of redshifts. Raises InputError where bands are left out.
     """
     joined = []
     for what in PER_BAND:
         each = {claim.band: claim for claim in said.claims if claim.what == what and claim.band}
-        if len(each) < 2:
+        if not each or (what == "unit" and set(each) == {"z"}):
             continue
         first = next(iter(each.values()))
         if missing := set(bands) - set(each):
@@ -128,14 +139,14 @@ def of_all_bands(said: Said, bands: str, path: str | Path) -> Said:
     return replace(said, claims=(*said.claims, *joined))
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two numbers, or two rows of them, are the same but for rounding."""
+def same(one: Any, other: Any, *, within: float = SAME) -> bool:
+    """Whether two numbers, or two rows of them, differ by no more than a part of them."""
     first, second = (value if isinstance(value, tuple) else (value,) for value in (one, other))
     if 1 in (len(first), len(second)):
         length = max(len(first), len(second))
         first, second = (row * length if len(row) == 1 else row for row in (first, second))
     return len(first) == len(second) and all(
-        math.isclose(a, b, rel_tol=SAME) for a, b in zip(first, second, strict=True)
+        math.isclose(a, b, rel_tol=within) for a, b in zip(first, second, strict=True)
     )
 
 

@@ -10,7 +10,7 @@ from pix2z.imaging.units import PER_PIXEL, nanomaggies_in, parsed_unit
 from pix2z.said.agreement import agreed, same
 from pix2z.said.claims import Claim, Said, numbers
 
-__all__ = ["Flux", "are_counts", "flux_of"]
+__all__ = ["Flux", "are_counts", "are_softened", "flux_of"]
 
 NANOMAGGY_ZERO_POINT = 22.5
 
@@ -57,7 +57,7 @@ def flux_of(
         given, words = (_of_zero_point(zero_point),), f"AB zero point {zero_point:g}"
     elif unit is not None:
         given, words = (_factor(unit, path),), unit
-    if named and all(claim.values == (SOFTENED_UNIT,) for claim in named):
+    if are_softened(said):
         if given:
             raise InputError(f"{path}: {named[0]} contradicts what is given, {words}")
         return (1.0,), SOFTENED_UNIT
@@ -114,6 +114,12 @@ def are_counts(claim: Claim) -> bool:
     return claim.what == "unit" and all(
         re.fullmatch(COUNTS, text, flags=re.IGNORECASE) for text in texts
     )
+
+
+def are_softened(said: Said) -> bool:
+    """Whether a file calls its pixels softened, and nothing else."""
+    named = said.of("unit")
+    return bool(named) and all(claim.values == (SOFTENED_UNIT,) for claim in named)
 
 
 def _factors_or_other(claim: Claim) -> tuple[float, ...] | None:
