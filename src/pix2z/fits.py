@@ -55,9 +55,18 @@ def reading_fits(path: str | Path, what: str) -> Iterator[None]:
 def opened_fits(path: str | Path) -> Iterator[fits.HDUList]:
     """Open a file; where it is damaged astropy forgets to close it, so that it is opened here.
 
-    Raises InputError where it is a file of another format.
+    Raises InputError where it is a file of another format, or a header says no size that can be.
     """
     if other := other_format(path, FITS, *PACKED):
         raise InputError(f"{path}: expected FITS; received {other}")
     with Path(path).open("rb") as file, fits.open(file, memmap=False) as hdus:
+        end = -1
+        for number, hdu in enumerate(hdus):
+            start, shape = hdu.fileinfo()["hdrLoc"], getattr(hdu, "shape", ())
+            # Of a size below 0 astropy would read the same HDU again, without end.
+            if start <= end or not all(side is not None and side >= 0 for side in shape):
+                raise InputError(
+                    f"{path}: damaged: HDU {number}, or the one before it, has no size"
+                )
+            end = start
         yield hdus

@@ -10,6 +10,7 @@ from astropy.io import fits
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import file_digest, files_of, total_digest
+from pix2z.ingest.contents import file_contents
 from pix2z.ingest.source import detect_layout, open_source
 from pix2z.said.claims import band_in
 
@@ -358,6 +359,19 @@ def test_a_file_whose_last_band_was_cut_is_refused(stored, tmp_path, missing):
     path.write_bytes(path.read_bytes()[:-missing])
     with pytest.raises(InputError, match=r"mef\.fits: damaged"):
         read(path)
+
+
+@pytest.mark.parametrize("size", [b" -9", b"-32"])
+def test_a_file_whose_header_says_a_size_below_0_is_refused(stored, tmp_path, size):
+    hdus = [image(stored[0, n, :32, :32], band, BUNIT="nmgy") for n, band in enumerate(BANDS)]
+    path = write(tmp_path / "mef.fits", *hdus)
+    whole = bytearray(path.read_bytes())
+    card = whole.index(b"NAXIS2", 2880 * 2)
+    whole[card + 27 : card + 30] = size
+    path.write_bytes(whole)
+    for reader in (read, file_contents):
+        with pytest.raises(InputError, match=r"mef\.fits: damaged"):
+            reader(path)
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
