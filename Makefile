@@ -88,8 +88,8 @@ check: .venv/.test
 	lint-imports
 
 # Each room is a process of its own, since TensorFlow gives no memory back; two at a time, since most
-# tests keep one core busy; those that take longest begin.
-FIRST := $(addprefix tests/,pipeline tracking/promotion tracking cli network spectrum_network real)
+# tests keep one core busy. Those that take longest begin, and those that train do not meet.
+FIRST := $(addprefix tests/,pipeline tracking/promotion tracking cli real finetune catalogue evaluation network tuning stages spectrum_network)
 ROOMS := $(FIRST) $(filter-out $(FIRST) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 test: .venv/.test
 	@$(MAKE) -k -j 2 -O --no-print-directory $(ROOMS) check test-files
