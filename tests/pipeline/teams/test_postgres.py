@@ -96,5 +96,5 @@ def test_a_server_that_is_down_is_one_line_without_its_password(team, command):
     code = 1
     printed = down.run(*command, code=code)
     assert "secret" not in printed
-    assert "postgresql://ann@127.0.0.1:1/mlflow" in printed
+    assert "postgresql://ann:***@127.0.0.1:1/mlflow" in printed
     assert "Traceback" not in printed
