@@ -86,3 +86,9 @@ def test_an_error_lets_it_through(capfd):
         fail()
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "libcuda is missing\nafterwards\n"
+
+
+def test_a_service_without_stderr_can_import_it(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with quiet_import():
+        pass

@@ -27,6 +27,9 @@ def quiet_import() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Its warnings of retraced functions count every model of a study or pool as one.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if sys.stderr is None:  # closed, as a service may have it
+        yield
+        return
     sys.stderr.flush()
     terminal = os.dup(2)
     with TemporaryFile() as aside:
