@@ -34,7 +34,9 @@ def _sources(n: int) -> Sources:
         parents,
         plan,
         uniforms,
+        seed=1,
         max_shift=0.03,
+        neighbour_limit=22.5,
         size_depends_on_redshift=True,
     ).galaxy
 

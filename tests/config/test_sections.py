@@ -78,6 +78,7 @@ WRONG = [
     ("split.fractions", [0.7, 0.1, 0.1, 0.1]),
     ("pdf.n_bins", 1),
     ("pdf.n_bins", 10.5),
+    ("sky.neighbour_limit", 23.0),
     ("controls.n_neighbours", []),
     ("controls.n_neighbours", 10),
     ("hybrid.precision", "float16"),

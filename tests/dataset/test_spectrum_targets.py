@@ -52,6 +52,7 @@ def semireal(tmp_path_factory):
         n_stamps=100,
         max_shift=0.03,
         faint_limit=17.8,
+        neighbour_limit=22.5,
         size_depends_on_redshift=True,
         split_seed=2,
         fractions=FRACTIONS,

@@ -50,6 +50,7 @@ def stamps(tmp_path_factory):
         n_stamps=N,
         max_shift=0.03,
         faint_limit=17.8,
+        neighbour_limit=22.5,
         size_depends_on_redshift=True,
         split_seed=2,
         fractions={"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20},

@@ -62,6 +62,7 @@ def rendered(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
         n_stamps=N_PARENTS,
         max_shift=0.03,
         faint_limit=17.8,
+        neighbour_limit=22.5,
         size_depends_on_redshift=True,
         split_seed=config.seed,
         fractions=fractions,

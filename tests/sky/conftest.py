@@ -45,7 +45,9 @@ def scene(parents, plan):
         parents,
         plan,
         uniforms,
+        seed=1,
         max_shift=0.03,
+        neighbour_limit=22.5,
         size_depends_on_redshift=True,
     )
 

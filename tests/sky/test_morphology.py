@@ -29,16 +29,6 @@ def test_redder_galaxies_are_earlier_with_larger_bulges():
     assert (np.diff(bulges) > 0).all()
 
 
-def test_bulge_is_redder_and_the_total_is_kept():
-    fraction_r = np.array([0.1, 0.5, 0.9])
-    fractions = morphology.band_bulge_fractions(fraction_r, np.zeros(3, bool), np.full(3, 0.5))
-    np.testing.assert_allclose(fractions[:, 2], fraction_r)
-    assert (np.diff(fractions, axis=1) > 0).all()
-    ratio = fractions / (1 - fractions)
-    redder = 2.5 * np.log10(ratio[:, 3] / ratio[:, 1])  # colour g - i of bulge minus disc
-    np.testing.assert_allclose(redder, 0.35, rtol=1e-6)
-
-
 def test_inclination_is_uniform_at_mean_colour_and_edge_on_when_redder():
     late = np.zeros(4000, bool)
     neutral = morphology.cos_inclination(np.full(4000, 2.0), late, UNIFORM)

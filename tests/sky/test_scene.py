@@ -8,11 +8,12 @@ from pix2z.sky.draws import stamp_generators, stamp_uniforms
 from pix2z.sky.plan import flux_at
 from pix2z.sky.rendering import PIXEL_SCALE, render
 from pix2z.sky.scene import draw_scene
+from pix2z.sky.templates import TEMPLATE_SCATTER
 
 
-def test_flux_is_the_fitted_one_dimmed_by_dust_alone(scene, parents, plan):
+def test_flux_is_the_fitted_one_with_its_scatter_dimmed_by_dust_alone(scene, parents, plan):
     dust = 10 ** (0.4 * scene.ebv[:, None] * np.array(EXTINCTION_PER_EBV))
-    intrinsic = scene.galaxy.flux * dust / scene.calibration
+    intrinsic = scene.galaxy.flux * dust / scene.calibration / scene.template_scatter
     expected = flux_at(parents, rows=plan.row, z=scene.z)
     np.testing.assert_allclose(intrinsic, expected, rtol=1e-10)
 
@@ -35,16 +36,53 @@ def test_apparent_sizes_are_those_of_the_main_galaxy_sample(scene):
     assert np.percentile(half, 95) < 3.5
 
 
-def test_neighbours_are_occasional_faint_and_apart(scene):
-    share = len(scene.neighbour_stamp) / len(scene.z)
-    assert share == pytest.approx(0.12, abs=0.015)
-    host = scene.galaxy.flux[scene.neighbour_stamp, 2]
-    fainter = 2.5 * np.log10(host / scene.neighbour.flux[:, 2])
-    assert fainter.min() >= 0.5 - 1e-9
-    assert fainter.max() <= 4 + 1e-9
-    assert np.hypot(scene.neighbour.offset_x, scene.neighbour.offset_y).min() >= 2 - 1e-9
+def test_scatter_about_templates_is_of_the_galaxy_and_kept_by_its_moved_stamps(scene, plan):
+    logs = np.log(scene.template_scatter)
+    own = plan.copy == 0
+    np.testing.assert_allclose(logs[own].std(axis=0), TEMPLATE_SCATTER, rtol=0.05)
+    place = np.searchsorted(plan.row[own], plan.row[~own])
+    np.testing.assert_array_equal(logs[~own], logs[own][place])
+    correlation = np.corrcoef(logs[own].T)[np.triu_indices(5, 1)]
+    assert np.abs(correlation).max() < 0.06
+
+
+def test_calibration_is_that_of_a_field(scene, parents, plan):
+    """Unmoved galaxies of one field share it; moved ones lie elsewhere; its rms is the published.
+
+    Neighbours share it too: a star's colours are those of the locus, seen through it.
+    """
+    own = np.flatnonzero(plan.copy == 0)
+    _, first, place = np.unique(
+        parents.field[plan.row[own]], return_index=True, return_inverse=True
+    )
+    assert 0.9 * len(own) < len(first) < len(own)
+    np.testing.assert_array_equal(scene.calibration[own], scene.calibration[own[first[place]]])
+    logs = np.log(scene.calibration)
+    np.testing.assert_allclose(logs.std(axis=0), [0.02, 0.01, 0.01, 0.01, 0.01], rtol=0.05)
+    assert len(np.unique(scene.calibration[plan.copy > 0, 0])) == (plan.copy > 0).sum()
+
+
+def test_neighbours_see_the_sky_of_their_stamp(scene):
     stars = scene.neighbour.disc_half_light_radius == 0
-    assert 0.4 < stars.mean() < 0.6
+    stamp = scene.neighbour_stamp[stars]
+    dust = 10 ** (-0.4 * scene.ebv[:, None] * np.array(EXTINCTION_PER_EBV))
+    seen = scene.neighbour.flux[stars] / (scene.calibration * dust)[stamp]
+    g_r = -2.5 * np.log10(seen[:, 1] / seen[:, 2])
+    assert g_r.min() > 0.32 - 1e-6  # ends of the locus
+    assert g_r.max() < 1.42 + 1e-6
+    r = 22.5 - 2.5 * np.log10(seen[:, 2])
+    assert 14 <= r.min() < r.max() <= 22.5
+    np.testing.assert_array_equal(scene.neighbour.psf_fwhm[stars], scene.galaxy.psf_fwhm[stamp])
+
+
+def test_faint_neighbours_are_small(scene):
+    """r = 21 to 22 galaxies have half-light radii of 0.5 to 1.3 arcsec (Shen et al. at z > 0.3)."""
+    dimmed = scene.neighbour.flux[:, 2]
+    magnitude = 22.5 - 2.5 * np.log10(dimmed)
+    faint = (scene.neighbour.disc_half_light_radius > 0) & (magnitude > 21) & (magnitude < 22)
+    assert faint.sum() > 100
+    radius = scene.neighbour.disc_half_light_radius[faint]
+    assert 0.5 < np.median(radius) < 1.3
 
 
 def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, plan):
@@ -52,7 +90,9 @@ def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, plan):
         parents,
         plan,
         stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy)),
+        seed=1,
         max_shift=0.03,
+        neighbour_limit=22.5,
         size_depends_on_redshift=False,
     )
 

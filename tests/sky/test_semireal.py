@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
     "n_stamps": 520,
     "max_shift": 0.03,
     "faint_limit": 17.8,
+    "neighbour_limit": 22.5,
     "size_depends_on_redshift": True,
     "split_seed": 2,
     "fractions": FRACTIONS,

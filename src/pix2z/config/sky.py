@@ -1,8 +1,8 @@
 """Parameters of the semi-real sky."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pix2z.config.section import Section, Seed
 
@@ -23,5 +23,7 @@ class SkyConfig(Section):
     """Largest |dz| of a moved stamp."""
     faint_limit: float
     """Dereddened Petrosian r limit of the sample, AB magnitudes."""
+    neighbour_limit: Annotated[float, Field(gt=14, le=22.5)]
+    """r of the faintest stars and galaxies beside; from r = 14 on, no fainter than the counts."""
     size_depends_on_redshift: bool
     """False draws apparent sizes independent of z: the ablation of the size-luminosity relation."""

@@ -8,7 +8,12 @@ import numpy as np
 from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
-__all__ = ["distance_modulus", "kpc_per_arcsec", "volume_per_redshift"]
+__all__ = [
+    "distance_modulus",
+    "kpc_per_arcsec",
+    "redshift_at_modulus",
+    "volume_per_redshift",
+]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +31,11 @@ def distance_modulus(z: Array) -> Array:
     """5 log10(luminosity distance / 10 pc), magnitudes."""
     result: Array = 5 * np.log10(_comoving_distance(z) * (1 + z)) + 25
     return result
+
+
+def redshift_at_modulus(modulus: Array) -> Array:
+    """Redshift (N,) of a distance modulus, between 0.0005 and 0.6; the inverse of the above."""
+    return np.interp(modulus, distance_modulus(_REDSHIFTS), _REDSHIFTS)
 
 
 def kpc_per_arcsec(z: Array) -> Array:

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GALAXY_DRAWS", "pixel_noise", "stamp_generators", "stamp_uniforms"]
+from pix2z.sky.neighbours import MOST
+
+__all__ = [
+    "GALAXY_DRAWS",
+    "pixel_noise",
+    "shared_uniforms",
+    "stamp_generators",
+    "stamp_uniforms",
+]
 
 GALAXY_DRAWS = (
     "early",
@@ -34,12 +42,14 @@ _STAMP_DRAWS: Mapping[str, int] = {
     "edge_depth": 1,
     "edge_shift": 5,
     **{f"galaxy_{name}": 1 for name in GALAXY_DRAWS},
-    "neighbour": 1,
-    "neighbour_kind": 1,
-    "neighbour_parent": 1,
-    "neighbour_magnitude": 1,
-    "neighbour_colour": 1,
-    **{f"neighbour_{name}": 1 for name in GALAXY_DRAWS},
+    "neighbour_number": 1,
+    "neighbour_kind": MOST,
+    "neighbour_right": MOST,
+    "neighbour_up": MOST,
+    "neighbour_parent": MOST,
+    "neighbour_magnitude": MOST,
+    "neighbour_colour": MOST,
+    **{f"neighbour_{name}": MOST for name in GALAXY_DRAWS},
 }
 """Name and number of uniform draws of a stamp; new ones go to the end and leave the rest as is."""
 
@@ -55,7 +65,7 @@ def stamp_generators(
 
 
 def stamp_uniforms(generators: list[np.random.Generator]) -> dict[str, NDArray[np.float64]]:
-    """Uniform draws in (0, 1) by name: (N,), or (N, 5) where each band has its own."""
+    """Uniform draws in (0, 1) by name: (N,), or (N, n) where a stamp has n of them."""
     total = sum(_STAMP_DRAWS.values())
     drawn = np.stack([generator.random(total) for generator in generators])
     drawn = np.clip(drawn, 1e-12, 1 - 1e-12)
@@ -65,6 +75,13 @@ def stamp_uniforms(generators: list[np.random.Generator]) -> dict[str, NDArray[n
         uniforms[name] = part[:, 0] if width == 1 else part
         start += width
     return uniforms
+
+
+def shared_uniforms(seed: int, kind: str, owner: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Uniform draws (N, 5), the same for all stamps of one owner, as a galaxy or a field."""
+    owners, place = np.unique(owner, return_inverse=True)
+    drawn = [np.random.default_rng([seed, *kind.encode(), int(one)]).random(5) for one in owners]
+    return np.clip(drawn, 1e-12, 1 - 1e-12)[place]
 
 
 def pixel_noise(

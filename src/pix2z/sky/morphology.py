@@ -13,16 +13,15 @@ inclinations are simple rules of our own, stated where they are applied.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, expit, logit, ndtri
+from scipy.special import betaincinv, expit, ndtri
 
-from pix2z.imaging import EFFECTIVE_WAVELENGTH
 from pix2z.sky.profiles import disc_radius_of_composite
 
 __all__ = [
     "DISC_THICKNESS",
     "apparent_axis_ratio",
-    "band_bulge_fractions",
     "bulge_fraction_r",
+    "bulge_minus_disc",
     "cos_inclination",
     "draw_early",
     "half_light_radius_kpc",
@@ -77,17 +76,12 @@ def bulge_fraction_r(colour: Array, early: Flags, uniform: Array) -> Array:
     return result
 
 
-def band_bulge_fractions(fraction_r: Array, early: Flags, uniform: Array) -> Array:
-    """Bulge fractions in ugriz (N, 5), the bulge redder than the disc, the total kept.
+def bulge_minus_disc(early: Flags, uniform: Array) -> Array:
+    """Rest-frame g - i of the bulge minus that of the disc, magnitudes, (N,).
 
-    The ratio bulge / disc is a power of the wavelength; its colour g - i is redder in the bulge by
-    0.10 (early) or 0.35 (late) on average, with half of that as scatter.
+    Uniform between half and one and a half of 0.10 (early types) or 0.35 (late types).
     """
-    redder = np.where(early, 0.10, 0.35) * (0.5 + uniform)
-    wavelength = np.array(EFFECTIVE_WAVELENGTH)
-    slope = np.log(wavelength / wavelength[2]) / np.log(wavelength[3] / wavelength[1])
-    shift = 0.4 * np.log(10) * redder[:, None] * slope
-    result: Array = expit(logit(fraction_r)[:, None] + shift)
+    result: Array = np.where(early, 0.10, 0.35) * (0.5 + uniform)
     return result
 
 

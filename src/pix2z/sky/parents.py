@@ -43,6 +43,7 @@ class Parents:
     index : (N,) row in the catalogue; ra, dec : deg; z : spectroscopic; ebv : E(B-V), SFD98.
     petro_r : dereddened Petrosian r, AB; flux : (N, 5) dereddened, smoothed, nanomaggies;
     coefficients : (N, 5); absolute_r : AB, z = 0 band; colour : rest-frame u - r.
+    field : (N,) number of the SDSS field, one for parents that share it.
     cuts : what was left out, and why. templates : through ugriz; faint_limit : on petro_r.
     """
 
@@ -56,6 +57,7 @@ class Parents:
     coefficients: Array
     absolute_r: Array
     colour: Array
+    field: NDArray[np.int64]
     cuts: dict[str, int]
     templates: TemplateGrid
     faint_limit: float
@@ -94,6 +96,14 @@ def _clean(
     return kept, {reason: int(rows.sum()) for reason, rows in fails.items()}
 
 
+def _field(ra: Array, dec: Array) -> NDArray[np.int64]:
+    """Cells of the sky as large as an SDSS field: 13.5 arcmin in declination, 9 along the scan."""
+    strip = np.floor((dec + 90) * 60 / 13.5)
+    along = np.floor(ra * np.cos(np.deg2rad(dec)) * 60 / 9)
+    result: NDArray[np.int64] = (strip * 2400 + along).astype(np.int64)
+    return result
+
+
 def load_parents(templates: TemplateGrid, *, faint_limit: float) -> Parents:
     """Read, clean, deredden and fit the parents (about 1 s).
 
@@ -125,6 +135,7 @@ def load_parents(templates: TemplateGrid, *, faint_limit: float) -> Parents:
         coefficients=coefficients,
         absolute_r=22.5 - 2.5 * np.log10(rest[:, 2]) - distance_modulus(row["Z"]),
         colour=-2.5 * np.log10(rest[:, 0] / rest[:, 2]),
+        field=_field(row["RA"], row["DEC"]),
         cuts=cuts,
         templates=templates,
         faint_limit=faint_limit,

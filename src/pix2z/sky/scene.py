@@ -1,4 +1,4 @@
-"""Draws -> the sources of each stamp: its galaxy, and now and then a neighbour."""
+"""Draws -> the sources of each stamp: its galaxy, and what lies beside it by chance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,21 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pix2z.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA, STAMP_SIDE
+from pix2z.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA
 from pix2z.sky import morphology
-from pix2z.sky.cosmology import kpc_per_arcsec
-from pix2z.sky.draws import GALAXY_DRAWS
+from pix2z.sky.cosmology import distance_modulus, kpc_per_arcsec, redshift_at_modulus
+from pix2z.sky.draws import GALAXY_DRAWS, shared_uniforms
+from pix2z.sky.neighbours import Neighbours, draw_neighbours
 from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, correlated_scatter
-from pix2z.sky.parents import Parents
+from pix2z.sky.parents import Z_RANGE, Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
 from pix2z.sky.rendering import Sources
+from pix2z.sky.resolved import band_bulge_fractions, bulge_template_share
+from pix2z.sky.templates import TEMPLATE_SCATTER
 
 __all__ = ["Scene", "draw_scene"]
 
 Array = NDArray[np.float64]
 Uniforms = Mapping[str, Array]
 
-NEIGHBOUR_SHARE = 0.12
 EDGE_SHARE = 0.02
 _FIXED_SIZE = (2.5, 0.45)
 """Median (arcsec) and ln scatter of half-light radii in the ablation without redshift: those of the
@@ -42,7 +44,9 @@ _STAR_LOCUS = np.array(
 class Scene:
     """A block of N stamps, drawn but not rendered.
 
-    z, ebv : (N,); sky_sigma : (N, 5) nanomaggies; calibration : (N, 5), seen over true flux;
+    z, ebv : (N,); sky_sigma : (N, 5) nanomaggies; calibration : (N, 5), seen over true flux, of the
+    stamp's field and so of all that is in it; template_scatter : (N, 5), true over fitted flux of
+    the galaxy; bulge_template_share : (N, 5), share of each template that is in its bulge;
     galaxy : the N sources that matter; neighbour : M more, in the stamps `neighbour_stamp` (M,).
     """
 
@@ -50,6 +54,8 @@ class Scene:
     ebv: Array
     sky_sigma: Array
     calibration: Array
+    template_scatter: Array
+    bulge_template_share: Array
     galaxy: Sources
     neighbour: Sources
     neighbour_stamp: NDArray[np.int64]
@@ -60,10 +66,16 @@ def draw_scene(
     plan: StampPlan,
     uniforms: Uniforms,
     *,
+    seed: int,
     max_shift: float,
+    neighbour_limit: float,
     size_depends_on_redshift: bool,
 ) -> Scene:
-    """Turn the uniform draws of the stamps in `plan` into sources."""
+    """Turn the uniform draws of the stamps in `plan` into sources.
+
+    What several stamps share is drawn by `seed`: a galaxy's departure from its templates, which its
+    moved stamps keep, and the calibration of a field. A moved stamp lies in a field of its own.
+    """
     moved = plan.copy > 0
     z = parents.z[plan.row].copy()
     z[moved] = moved_redshift(
@@ -76,32 +88,34 @@ def draw_scene(
     elsewhere = parents.ebv[(uniforms["ebv"] * len(parents)).astype(np.int64)]
     ebv = np.where(moved, elsewhere, parents.ebv[plan.row])
     psf_fwhm = PSF_FWHM * correlated_scatter(uniforms["seeing"], uniforms["seeing_band"], sigma=0.1)
-    calibration = np.exp(CALIBRATION_SIGMA * ndtri(uniforms["calibration"]))
+    of_field = shared_uniforms(seed, "field", parents.field[plan.row])
+    calibration = np.exp(
+        CALIBRATION_SIGMA * ndtri(np.where(moved[:, None], uniforms["calibration"], of_field))
+    )
     throughput = _transmission(ebv) * calibration
-    galaxy = _galaxies(
+    of_galaxy = shared_uniforms(seed, "galaxy", parents.index[plan.row])
+    scatter = np.exp(TEMPLATE_SCATTER * ndtri(of_galaxy))
+    galaxy, share = _galaxies(
         parents,
         rows=plan.row,
         z=z,
-        flux=flux_at(parents, rows=plan.row, z=z) * throughput,
+        flux=flux_at(parents, rows=plan.row, z=z) * scatter * throughput,
         psf_fwhm=psf_fwhm,
         uniforms={name: uniforms[f"galaxy_{name}"] for name in GALAXY_DRAWS},
         size_depends_on_redshift=size_depends_on_redshift,
     )
-    chosen = np.flatnonzero(uniforms["neighbour"] < NEIGHBOUR_SHARE)
+    beside = draw_neighbours(uniforms, limit=neighbour_limit)
     return Scene(
         z=z,
         ebv=ebv,
         sky_sigma=np.array(SKY_SIGMA)
         * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
         calibration=calibration,
+        template_scatter=scatter,
+        bulge_template_share=share,
         galaxy=galaxy,
-        neighbour=_neighbours(
-            parents,
-            galaxy.take(chosen),
-            throughput[chosen],
-            {name: drawn[chosen] for name, drawn in uniforms.items()},
-        ),
-        neighbour_stamp=chosen,
+        neighbour=_neighbours(parents, beside, throughput, psf_fwhm, uniforms),
+        neighbour_stamp=beside.stamp,
     )
 
 
@@ -120,8 +134,11 @@ def _galaxies(
     psf_fwhm: Array,
     uniforms: Uniforms,
     size_depends_on_redshift: bool,
-) -> Sources:
-    """Draw the shapes of galaxies, centred within half a pixel of the stamp's centre."""
+) -> tuple[Sources, Array]:
+    """Draw the shapes of galaxies, centred within half a pixel of the stamp's centre.
+
+    Also returned is the share (N, 5) of each template that is in the bulge.
+    """
     colour = parents.colour[rows]
     early = morphology.draw_early(colour, uniforms["early"])
     if size_depends_on_redshift:
@@ -137,9 +154,16 @@ def _galaxies(
     # The relation's radii are circular. Spheroids keep their area; discs keep their face-on radius,
     # the circular one of a disc at the median inclination of 60 degrees.
     median_axis_ratio = morphology.apparent_axis_ratio(np.array(0.5))
-    return Sources(
+    spectrum = {"z": z, "coefficients": parents.coefficients[rows]}
+    share = bulge_template_share(
+        parents.templates,
+        **spectrum,
+        fraction_r=fraction_r,
+        redder=morphology.bulge_minus_disc(early, uniforms["bulge_colour"]),
+    )
+    galaxies = Sources(
         flux=flux,
-        bulge_fraction=morphology.band_bulge_fractions(fraction_r, early, uniforms["bulge_colour"]),
+        bulge_fraction=band_bulge_fractions(parents.templates, **spectrum, share=share),
         disc_half_light_radius=disc / np.sqrt(median_axis_ratio),
         bulge_half_light_radius=bulge / np.sqrt(bulge_axis_ratio),
         disc_axis_ratio=morphology.apparent_axis_ratio(cos_i),
@@ -149,49 +173,46 @@ def _galaxies(
         offset_y=(uniforms["y"] - 0.5) * PIXEL_SCALE,
         psf_fwhm=psf_fwhm,
     )
+    return galaxies, share
 
 
-def _neighbours(parents: Parents, host: Sources, throughput: Array, uniforms: Uniforms) -> Sources:
-    """Place a star or another parent's galaxy beside each host, 0.5 to 4 magnitudes fainter in r.
+def _neighbours(
+    parents: Parents, beside: Neighbours, throughput: Array, psf_fwhm: Array, uniforms: Uniforms
+) -> Sources:
+    """Stars and galaxies of the drawn magnitudes, seen through the sky of their stamps.
 
-    Uniform over the stamp and two pixels around it, outside 2 arcsec of the host's centre.
+    A galaxy is another parent's, moved to where it is as faint as drawn. What is fainter yet than
+    at the end of `Z_RANGE` is a smaller galaxy of the same surface brightness there.
     """
-    rows = (uniforms["neighbour_parent"] * len(parents)).astype(np.int64)
-    star = uniforms["neighbour_kind"] < 0.5
+    drawn = {
+        name.removeprefix("neighbour_"): values[beside.stamp, beside.slot]
+        for name, values in uniforms.items()
+        if name.startswith("neighbour_") and values.ndim == 2
+    }
+    rows = (drawn["parent"] * len(parents)).astype(np.int64)
+    fainter = beside.magnitude - (22.5 - 2.5 * np.log10(parents.flux[rows, 2]))
+    z = redshift_at_modulus(distance_modulus(parents.z[rows]) + fainter).clip(*Z_RANGE)
     intrinsic = np.where(
-        star[:, None], _star_flux(uniforms["neighbour_colour"]), parents.flux[rows]
+        beside.star[:, None], _star_flux(drawn["colour"]), flux_at(parents, rows=rows, z=z)
     )
-    colours = intrinsic * throughput
-    fainter = 0.5 + 3.5 * uniforms["neighbour_magnitude"]
-    flux = colours * (host.flux[:, 2] * 10 ** (-0.4 * fainter) / colours[:, 2])[:, None]
-    galaxies = _galaxies(
+    dimming = 10 ** (-0.4 * (beside.magnitude - 22.5)) / intrinsic[:, 2]
+    galaxies, _ = _galaxies(
         parents,
         rows=rows,
-        z=parents.z[rows],
-        flux=flux,
-        psf_fwhm=host.psf_fwhm,
-        uniforms={name: uniforms[f"neighbour_{name}"] for name in GALAXY_DRAWS},
+        z=z,
+        flux=intrinsic * dimming[:, None] * throughput[beside.stamp],
+        psf_fwhm=psf_fwhm[beside.stamp],
+        uniforms=drawn,
         size_depends_on_redshift=True,
     )
-    # The same surface brightness at a fainter magnitude: a smaller radius.
-    shrink = np.where(star, 0.0, np.sqrt(flux[:, 2] / parents.flux[rows, 2]))
-    x, y = _around(uniforms["neighbour_x"], uniforms["neighbour_y"])
+    shrink = np.where(beside.star, 0.0, np.sqrt(dimming))
     return replace(
         galaxies,
         disc_half_light_radius=galaxies.disc_half_light_radius * shrink,
         bulge_half_light_radius=galaxies.bulge_half_light_radius * shrink,
-        offset_x=x,
-        offset_y=y,
+        offset_x=beside.x,
+        offset_y=beside.y,
     )
-
-
-def _around(uniform_x: Array, uniform_y: Array) -> tuple[Array, Array]:
-    """Positions in arcsec, uniform over the stamp and a margin, pushed out of the central 2."""
-    half = (STAMP_SIDE / 2 + 2) * PIXEL_SCALE
-    x, y = (2 * uniform_x - 1) * half, (2 * uniform_y - 1) * half
-    distance = np.maximum(np.hypot(x, y), 1e-6)
-    push = np.maximum(distance, 2.0) / distance
-    return x * push, y * push
 
 
 def _star_flux(uniform: Array) -> Array:

@@ -55,6 +55,7 @@ def write_semireal(
     n_stamps: int,
     max_shift: float,
     faint_limit: float,
+    neighbour_limit: float,
     size_depends_on_redshift: bool,
     split_seed: int,
     fractions: Mapping[str, float],
@@ -75,6 +76,7 @@ def write_semireal(
         parents,
         seed=seed,
         max_shift=max_shift,
+        neighbour_limit=neighbour_limit,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
@@ -119,6 +121,7 @@ def render_block(
     *,
     seed: int,
     max_shift: float,
+    neighbour_limit: float,
     size_depends_on_redshift: bool,
 ) -> Arrays:
     """Stamps, catalogue columns and truth of a block, by their names in the raw file."""
@@ -128,7 +131,9 @@ def render_block(
         parents,
         plan,
         uniforms,
+        seed=seed,
         max_shift=max_shift,
+        neighbour_limit=neighbour_limit,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     cut = uniforms["edge"] < EDGE_SHARE
@@ -191,6 +196,8 @@ def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool
         "z": scene.z,
         "sky_sigma": scene.sky_sigma,
         "calibration": scene.calibration,
+        "template_scatter": scene.template_scatter,
+        "bulge_template_share": scene.bulge_template_share,
         "ebv": scene.ebv,
         "n_neighbours": n_neighbours.astype(np.uint8),
         "edge": cut.astype(np.uint8),

@@ -22,11 +22,13 @@ if TYPE_CHECKING:  # an edit of wavelengths renders no sky again
     from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
+    "TEMPLATE_SCATTER",
     "TemplateGrid",
     "TemplateSpectra",
     "fit_templates",
     "load_template_grid",
     "template_flux",
+    "template_matrix",
     "template_spectra",
 ]
 
@@ -34,6 +36,10 @@ Array = NDArray[np.float64]
 
 _ERROR_FLOOR = np.array([0.05, 0.02, 0.02, 0.02, 0.03])
 """Smallest relative flux error in ugriz, as kcorrect's SDSS class adds in quadrature."""
+
+TEMPLATE_SCATTER = np.array([0.038, 0.0055, 0.0013, 0.0031, 0.0060])
+"""Relative scatter of real fluxes in ugriz about the templates fitted to them, beyond what the flux
+errors and the calibration of a field put there; tests/sky/template_residuals.py measures it."""
 
 _MAGGY = 1e9 * 10 ** (0.4 * np.array(AB_MINUS_SDSS))
 """SDSS nanomaggies per AB maggy, ugriz."""
@@ -107,12 +113,17 @@ def template_flux(grid: TemplateGrid, *, z: Array, coefficients: Array) -> Array
     A galaxy moved from z to z' has flux(z') = template_flux(z') * (D_L(z) / D_L(z'))**2, with the
     same coefficients: that is its K-correction (Hogg et al. 2002, eq. 13).
     """
+    result: Array = np.einsum("nbt,nt->nb", template_matrix(grid, z), coefficients)
+    return result
+
+
+def template_matrix(grid: TemplateGrid, z: Array) -> Array:
+    """Fluxes (N, 5 bands, 5 templates) of each template at redshift `z`, unit coefficients."""
     step = grid.redshift[1] - grid.redshift[0]
     position = np.asarray(z, np.float64) / step
     low = np.clip(position.astype(np.int64), 0, len(grid.redshift) - 2)
     weight = (position - low)[:, None, None]
-    matrix = (1 - weight) * grid.flux[low] + weight * grid.flux[low + 1]
-    result: Array = np.einsum("nbt,nt->nb", matrix, coefficients)
+    result: Array = (1 - weight) * grid.flux[low] + weight * grid.flux[low + 1]
     return result
 
 
