@@ -23,8 +23,7 @@ PSF_FWHM = np.array([1.5, 1.4, 1.3, 1.25, 1.25])
 """Median FWHM of the PSF in ugriz, arcsec."""
 
 CALIBRATION_SIGMA = np.array([0.02, 0.01, 0.01, 0.01, 0.01])
-"""Relative error of the photometric calibration of a field in ugriz (Padmanabhan et al. 2008).
-With it, trees on the rendered fluxes are as good as trees on the real ones, and not better."""
+"""Relative error of the photometric calibration of a field in ugriz (Padmanabhan et al. 2008)."""
 
 ELECTRONS_PER_NANOMAGGY = np.array([165.0, 1020.0, 920.0, 715.0, 132.0])
 """Gain (1.6, 3.85, 4.72, 4.86, 4.8 e-/DN) over the frames' calibration (NMGY: 0.0097, 0.0038,
