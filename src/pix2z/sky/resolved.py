@@ -9,7 +9,7 @@ the disc. Bulge fractions of the other bands follow, and change with redshift as
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from pix2z.sky.templates import TemplateGrid, template_matrix
 
@@ -19,8 +19,6 @@ Array = NDArray[np.float64]
 
 _STEEPEST = 8.0
 """Beyond, templates lie whole in one of the two; a larger difference of colours cannot be had."""
-
-_LARGEST_LEVEL = 40.0
 
 
 def bulge_template_share(
@@ -43,8 +41,8 @@ def bulge_template_share(
 
     def share(steepness: Array) -> Array:
         tilt = steepness[:, None] * colour
-        low, high = np.full((2, len(z)), [[-_LARGEST_LEVEL], [_LARGEST_LEVEL]])
-        for _ in range(32):
+        low, high = (logit(fraction_r) - tilt.max(axis=1), logit(fraction_r) - tilt.min(axis=1))
+        for _ in range(27):
             level = (low + high) / 2
             above = (expit(level[:, None] + tilt) * light_r).sum(axis=1) > fraction_r
             low, high = np.where(above, low, level), np.where(above, level, high)
