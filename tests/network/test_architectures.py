@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from pix2z.network.architectures import build_published_cnn, hybrid_model
+from pix2z.network.architectures import build_published_cnn, softmax_model
 from tests.network.conftest import GRID, HYBRID
 
 
 def hybrid() -> keras.Model:
-    return hybrid_model(HYBRID, grid=GRID)
+    return softmax_model(HYBRID, grid=GRID)
 
 
 def published_cnn() -> keras.Model:
@@ -46,7 +46,7 @@ def test_an_exported_model_predicts_the_same(build, suffix, tmp_path: Path):
 
 
 def test_without_ebv_the_hybrid_does_not_see_it():
-    model = hybrid_model(HYBRID.model_copy(update={"use_ebv": False}), grid=GRID)
+    model = softmax_model(HYBRID.model_copy(update={"use_ebv": False}), grid=GRID)
     one, other = inputs(), inputs()
     other["ebv"] = np.array([0.5, 0.3, np.nan, 0.1], np.float32)
     np.testing.assert_array_equal(model.predict_on_batch(one), model.predict_on_batch(other))
