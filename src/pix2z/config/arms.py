@@ -17,9 +17,6 @@ fine-tuned model of redshift networks, which are registered as ``pix2z-<name>``,
 Selection = Literal["full", "clipped", "equal_n"]
 Architecture = Literal["hybrid", "apertures", "catalogue", "published_cnn"]
 
-CONTROLS: tuple[Architecture, ...] = ("apertures", "catalogue")
-"""Architectures that say what pixels add to photometry, and are not there to be used."""
-
 
 class Arm(Frozen):
     """One training sample and one architecture, trained once per seed and pooled."""
@@ -34,11 +31,6 @@ class Arm(Frozen):
         if architecture == "seed_cnn":
             raise ValueError("seed_cnn is now called published_cnn")
         return architecture
-
-    @property
-    def is_control(self) -> bool:
-        """Whether it is passed over where an arm is chosen for promotion."""
-        return self.architecture in CONTROLS
 
     @field_validator("seeds")
     @classmethod
