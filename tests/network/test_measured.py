@@ -18,10 +18,14 @@ def test_what_is_kept_is_what_is_measured(sample, most):
     expected = measuring_model(HYBRID).predict_on_batch({"images": sample.images(wanted)})
     expected["ebv"] = sample.column("ebv", wanted)
     found = measured.read(wanted)
-    assert set(found) == {"flux", "log_sky", "pixels", "ebv"}
+    assert set(found) == {"aperture_flux", "log_sky", "pixels", "ebv"}
     for name, values in found.items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-4)
-    assert measured.read(np.array([0, 799]))["flux"].shape == (2, 7, 5)  # rows that are not kept
+    assert measured.read(np.array([0, 799]))["aperture_flux"].shape == (
+        2,
+        7,
+        5,
+    )  # rows that are not kept
 
 
 def test_moments_are_the_same_whatever_is_kept(sample):
@@ -35,7 +39,9 @@ def test_a_turned_stamp_is_measured_as_it_is_turned_after_measuring(sample):
     before = measuring.predict_on_batch({"images": transform(images, 5)})
     after = measuring.predict_on_batch({"images": images})
     np.testing.assert_allclose(before["pixels"], transform(after["pixels"], 5), atol=1e-5)
-    np.testing.assert_allclose(before["flux"], after["flux"], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        before["aperture_flux"], after["aperture_flux"], rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_masked_band_is_masked_in_all_that_was_measured(sample):
@@ -53,7 +59,7 @@ def test_a_masked_band_is_masked_in_all_that_was_measured(sample):
     masked = np.isnan(arrays["log_sky"])
     assert 0 < masked.sum() < len(ROWS)
     assert (masked.sum(axis=1) <= 1).all()
-    np.testing.assert_array_equal(np.isnan(arrays["flux"]).all(axis=1), masked)
+    np.testing.assert_array_equal(np.isnan(arrays["aperture_flux"]).all(axis=1), masked)
     np.testing.assert_array_equal(np.isnan(arrays["pixels"]).all(axis=(1, 2)), masked)
     assert 0 < np.isnan(arrays["ebv"]).sum() < len(ROWS)
-    assert np.isfinite(measured.kept["flux"]).all()  # what is kept stays as it was
+    assert np.isfinite(measured.kept["aperture_flux"]).all()  # what is kept stays as it was

@@ -25,6 +25,7 @@ __all__ = [
     "dense_layers",
     "encoded",
     "image_inputs",
+    "measured_inputs",
     "measuring_model",
     "photometry_model",
     "softmax_model",
@@ -69,7 +70,7 @@ def _apertures(settings: SoftmaxConfig) -> tuple[float, ...]:
 
 def _measurements(settings: SoftmaxConfig) -> dict[str, tuple[int, ...]]:
     """Name -> shape of what an architecture reads of a stamp, see `MeasureStamps`."""
-    shapes: dict[str, tuple[int, ...]] = {"flux": (len(_apertures(settings)), 5)}
+    shapes: dict[str, tuple[int, ...]] = {"aperture_flux": (len(_apertures(settings)), 5)}
     if not isinstance(settings, CatalogueConfig):
         shapes["log_sky"] = (5,)
     if isinstance(settings, HybridConfig):
@@ -91,7 +92,8 @@ def measuring_model(settings: SoftmaxConfig) -> keras.Model:
     return keras.Model({"images": images}, _measured(images, settings), name="measuring")
 
 
-def _measured_inputs(settings: SoftmaxConfig) -> dict[str, keras.KerasTensor]:
+def measured_inputs(settings: SoftmaxConfig) -> dict[str, keras.KerasTensor]:
+    """E(B-V) and what `measuring_model` gives, as networks take it in a training."""
     shapes = {**_measurements(settings), "ebv": ()}
     return {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
 
@@ -99,7 +101,7 @@ def _measured_inputs(settings: SoftmaxConfig) -> dict[str, keras.KerasTensor]:
 @keras_defaults()
 def photometry_model(settings: SoftmaxConfig) -> keras.Model:
     """Measurements and E(B-V) -> (features, mask), each (B, F)."""
-    inputs = _measured_inputs(settings)
+    inputs = measured_inputs(settings)
     outputs = list(_photometry(inputs, inputs["ebv"], settings))
     return keras.Model(inputs, outputs, name="photometry")
 
@@ -108,7 +110,7 @@ def _photometry(
     measured: dict[str, keras.KerasTensor], ebv: keras.KerasTensor, settings: SoftmaxConfig
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     layer = AsinhPhotometry(radii=_apertures(settings), name="photometry")
-    read = {name: measured[name] for name in ("flux", "log_sky") if name in measured}
+    read = {name: measured[name] for name in ("aperture_flux", "log_sky") if name in measured}
     features, mask = layer(read, ebv)
     return features, mask
 
@@ -126,22 +128,21 @@ def softmax_model(
     of_measurements : take what `measuring_model` gives in the place of images. The weights are the
         same, in the same order: stamps need to be measured only once in a training.
     """
-    inputs = _measured_inputs(settings) if of_measurements else image_inputs()
-    measured = inputs if of_measurements else _measured(inputs["images"], settings)
-    x = _head(measured, inputs["ebv"], settings)
+    inputs = measured_inputs(settings) if of_measurements else image_inputs()
+    x = encoded(inputs, settings)
     logits = layers.Dense(grid.n_bins, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=settings.key)
 
 
-def encoded(inputs: dict[str, keras.KerasTensor], settings: HybridConfig) -> keras.KerasTensor:
-    """All of the hybrid before its output: what it makes of its inputs, (B, dense_units[-1])."""
-    return _head(_measured(inputs["images"], settings), inputs["ebv"], settings)
+def encoded(inputs: dict[str, keras.KerasTensor], settings: SoftmaxConfig) -> keras.KerasTensor:
+    """All of a network before its output: what it makes of its inputs, (B, dense_units[-1]).
 
-
-def _head(
-    measured: dict[str, keras.KerasTensor], ebv: keras.KerasTensor, settings: SoftmaxConfig
-) -> keras.KerasTensor:
-    ebv = ebv if settings.use_ebv else ForgetEbv(name="forget_ebv")(ebv)
+    Parameters
+    ----------
+    inputs : E(B-V), "ebv", beside "images" or beside what `measuring_model` gives.
+    """
+    measured = _measured(inputs["images"], settings) if "images" in inputs else inputs
+    ebv = inputs["ebv"] if settings.use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
     features, mask = _photometry(measured, ebv, settings)
     parts = [Standardise(name="standardise")(features, mask), mask]
     if isinstance(settings, HybridConfig) and settings.trunk_filters:

@@ -79,7 +79,7 @@ def _dereddening(ebv: Tensor) -> Tensor:
 class MeasureStamps(keras.layers.Layer):
     """What networks read of a stamp; nothing here is trained.
 
-    - flux, (B, A, 5) nanomaggies: inside each circular aperture, reddened as observed
+    - aperture_flux, (B, A, 5) nanomaggies: inside each circular aperture, reddened as observed
     - log_sky, (B, 5): log of the sky noise per pixel in nanomaggies
     - pixels, (B, 16, 16, 5) nanomaggies: means of 2 x 2 pixels, masked ones filled. The PSF spans
       more than three pixels: this loses little and quarters the work of a trunk.
@@ -109,7 +109,7 @@ class MeasureStamps(keras.layers.Layer):
         """Measure images (B, 32, 32, 5) with NaN for masked pixels."""
         filled, present = _reflect_masked(images)
         made = {
-            "flux": lambda: self._flux(filled) / present[:, None, :],  # 0 / 0 is NaN
+            "aperture_flux": lambda: self._flux(filled) / present[:, None, :],  # 0 / 0 is NaN
             "log_sky": lambda: _log_sky(images),
             "pixels": lambda: ops.average_pool(filled, 2) / present[:, None, None, :],
         }
@@ -156,7 +156,7 @@ class AsinhPhotometry(keras.layers.Layer):
 
     def call(self, measured: dict[str, Tensor], ebv: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and mask, from what `MeasureStamps` gives."""
-        flux, present = _measured(measured["flux"])
+        flux, present = _measured(measured["aperture_flux"])
         softening = ops.convert_to_tensor(self._softening)
         scaled = flux * _dereddening(ebv)[:, None, :] / (2.0 * softening)
         magnitudes = _asinh(scaled) + ops.log(softening)
