@@ -14,7 +14,7 @@ from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
 from pix2z.dataset.spectra import Spectra, open_spectra
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
-from pix2z.network.recipes import output_batches
+from pix2z.network.recipes import output_batches, stamps_of
 from pix2z.network.training import fit
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
 from pix2z.spectrum_network.arm import SpectrumTraining
@@ -67,7 +67,7 @@ def validation_errors(galaxies: Galaxies, spectra: Spectra) -> dict[str, float]:
     kernel, _ = model.get_layer("flux").get_weights()
     mean = np.nanmean(spectra.flux(split.train[::10]), axis=0)
     model.get_layer("flux").set_weights([kernel, mean])
-    recipe = spectrum_recipe(training, model, split.train)
+    recipe = spectrum_recipe(training, model, split.train, stamps_of(galaxies))
     state = fit(recipe)
     squared, absolute, n = 0.0, 0.0, 0
     for flux, rows in output_batches(recipe.model, galaxies, split.validation, batch_size=256):

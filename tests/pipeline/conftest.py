@@ -15,7 +15,7 @@ import yaml
 from pix2z.cli.workspace import make_workspace
 
 ROOT = Path(__file__).parents[2]
-ARMS = ("full", "clipped", "published_full")
+ARMS = ("full", "clipped", "catalogue", "published_full")
 SPECTRUM_ARMS = ("full",)
 LIMIT_SECONDS = 600
 

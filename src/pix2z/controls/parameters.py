@@ -1,6 +1,7 @@
 """What a perfect catalogue of the rendered sky would hold: the parameters that were drawn.
 
-A method that reads them shows how much redshift information the rendered images can carry at most.
+A network that reads them shows what one such network makes of all that an image could tell: another
+one may make more of it, so this is no bound.
 """
 
 from collections.abc import Mapping

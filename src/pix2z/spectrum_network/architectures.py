@@ -6,7 +6,13 @@ over bins of ln(1 + z), and `variance` (B, L), what the width of that PDF leaves
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumConfig
-from pix2z.network.architectures import dense_layers, encoded, image_inputs, strided_convolutions
+from pix2z.network.architectures import (
+    dense_layers,
+    encoded,
+    image_inputs,
+    measured_inputs,
+    strided_convolutions,
+)
 from pix2z.network.backend import keras, keras_defaults, layers
 from pix2z.network.layers import ReflectMasked, ScalePixels
 from pix2z.spectrum_network.layers import ShiftedBasis
@@ -17,20 +23,33 @@ __all__ = ["fresh_spectrum_model", "training_model"]
 
 @keras_defaults()
 def fresh_spectrum_model(
-    decoder: str, settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid
+    decoder: str,
+    settings: SpectrumConfig,
+    encoder: HybridConfig,
+    shifts: ShiftGrid,
+    *,
+    of_measurements: bool = False,
 ) -> keras.Model:
-    """Build the network of these settings, with fresh weights, not compiled."""
+    """Build the network of these settings, with fresh weights, not compiled.
+
+    of_measurements : of the physical decoder, see `softmax_model`.
+    """
     if decoder == "plain":
         return _plain(encoder, shifts)
-    return _physics(settings, encoder, shifts)
+    inputs = measured_inputs(encoder) if of_measurements else image_inputs()
+    return _physics(inputs, settings, encoder, shifts)
 
 
-def _physics(settings: SpectrumConfig, encoder: HybridConfig, shifts: ShiftGrid) -> keras.Model:
+def _physics(
+    inputs: dict[str, keras.KerasTensor],
+    settings: SpectrumConfig,
+    encoder: HybridConfig,
+    shifts: ShiftGrid,
+) -> keras.Model:
     """Build: encoder of the hybrid -> PDF and coefficients -> shifted basis, plus a residual.
 
     The layers "standardise", "basis" and "coefficients" want what is learned of training rows.
     """
-    inputs = image_inputs()
     x = encoded(inputs, encoder)
     n = shifts.wavelengths.n
     logits = layers.Dense(shifts.n, dtype="float32", name="logits")(x)

@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import Read
 from pix2z.files import atomic_path, write_json
 from pix2z.network.backend import keras
 from pix2z.network.checkpoint import fit_on_record, history_columns
-from pix2z.network.recipes import feature_moments, output_batches
+from pix2z.network.measured import measured_galaxies
+from pix2z.network.recipes import feature_moments, output_batches, stamps_of
 from pix2z.network.training import TrainingState
 from pix2z.redshift_pdf.calibration import evenly_spread
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
@@ -40,24 +42,31 @@ def train_network(part: Part) -> None:
     training = part.training
     flux, z = _some(training, part.train_rows)
     basis = training.learn_basis(flux, z)
+    how = training.arm.decoder, training.settings, training.encoder, training.shifts
     keras.utils.set_random_seed(training.arm.seed)
-    model = fresh_spectrum_model(
-        training.arm.decoder, training.settings, training.encoder, training.shifts
-    )
+    model = fresh_spectrum_model(*how, of_measurements=True)
     if training.arm.decoder == "plain":
+        read = stamps_of(training.galaxies)
         _start_plain(model, flux)
     else:
-        _start_physics(training, model, part.train_rows, flux, z, basis)
-    recipe = spectrum_recipe(training, model, part.train_rows)
+        rows = np.concatenate([part.train_rows, training.split.validation])
+        measured = measured_galaxies(training.galaxies, training.encoder, rows)
+        read = measured.read
+        moments = feature_moments(measured, part.train_rows, training.encoder)
+        model.get_layer("standardise").set_weights(moments)
+        _start_basis(training, model, flux, z, basis)
+    recipe = spectrum_recipe(training, model, part.train_rows, read)
     state = fit_on_record(
         recipe,
         checkpoint=training.checkpoints / f"{part.name}.h5",
         curve=training.curve() if part.kept else lambda _epoch, _record: None,
         what=f"spectrum {training.record['arm']}, {part.name}",
     )
-    _write_unseen(part, recipe.model)
+    _write_unseen(part, recipe.model, read)
     if part.kept:
-        _save(training, model, basis, state)
+        whole = fresh_spectrum_model(*how)
+        whole.set_weights(model.get_weights())
+        _save(training, whole, basis, state)
 
 
 def _some(training: SpectrumTraining, rows: Rows) -> tuple[NDArray[np.float32], Array]:
@@ -76,21 +85,19 @@ def _start_plain(model: keras.Model, flux: NDArray[np.float32]) -> None:
     model.get_layer("flux").set_weights([kernel, mean])
 
 
-def _start_physics(
+def _start_basis(
     training: SpectrumTraining,
     model: keras.Model,
-    rows: Rows,
     flux: NDArray[np.float32],
     z: Array,
     basis: Basis,
 ) -> None:
-    """Let the physical network begin with what training rows say at once: moments and basis."""
+    """Let the physical network begin with the basis of training spectra and its mean weights."""
     wavelength, templates = basis
     wanted = training.shifts.rest_wavelengths
     scaled = np.stack([np.interp(wanted, wavelength, one) for one in templates])
     scaled /= np.sqrt((scaled**2).mean(axis=1, keepdims=True))
     coefficients = _coefficients(flux, z, scaled, training.shifts)
-    model.get_layer("standardise").set_weights(feature_moments(training.galaxies, rows))
     model.get_layer("basis").set_weights([scaled])
     kernel, _ = model.get_layer("coefficients").get_weights()
     spread, centre = coefficients.std(axis=0), coefficients.mean(axis=0)
@@ -111,20 +118,19 @@ def _coefficients(flux: NDArray[np.float32], z: Array, basis: Array, shifts: Shi
     return weights
 
 
-def _write_unseen(part: Part, trained: keras.Model) -> None:
+def _write_unseen(part: Part, trained: keras.Model, read: Read) -> None:
     """Write binned reconstructions (n, n_pixels) of the part's unseen rows, batch by batch.
 
     trained : the training form, whose first outputs are the flux; it spares the variance.
     """
-    training, rows, done = part.training, part.unseen_rows, 0
+    training, rows = part.training, part.unseen_rows
     n, n_pixels = training.shifts.wavelengths.n, training.settings.boosting.n_pixels
     n_bytes = 4 * len(rows) * n_pixels
     with atomic_path(part.unseen_path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         stored = file.create_dataset("flux", (len(rows), n_pixels), np.float32)
-        batches = output_batches(trained, training.galaxies, rows, batch_size=INFERENCE_BATCH)
-        for output, batch in batches:
-            stored[done : done + len(batch)] = binned(output[:, :n], n_pixels)
-            done += len(batch)
+        for done in range(0, len(rows), INFERENCE_BATCH):
+            output = trained.predict_on_batch(read(rows[done : done + INFERENCE_BATCH]))
+            stored[done : done + len(output)] = binned(output[:, :n], n_pixels)
 
 
 def _save(

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from pix2z.dataset.batches import Read
 from pix2z.network.backend import keras, ops
-from pix2z.network.recipes import augmented_batches, output_batches
+from pix2z.network.recipes import augmented_batches
 from pix2z.network.training import Recipe, cosine_rate
 from pix2z.spectrum_network.architectures import training_model
 from pix2z.spectrum_network.arm import SpectrumTraining
@@ -21,11 +22,17 @@ INFERENCE_BATCH = 256
 Rows = NDArray[np.int64]
 
 
-def spectrum_recipe(training: SpectrumTraining, model: keras.Model, train_rows: Rows) -> Recipe:
+def spectrum_recipe(
+    training: SpectrumTraining, model: keras.Model, train_rows: Rows, read: Read
+) -> Recipe:
     """Huber loss of the flux, and cross-entropy of z where there is a PDF; AdamW, cosine schedule.
 
     The recipe's model is the network with one output, see `training_model`. The validation loss is
     that of training. Wavelengths without a target (NaN) do not count.
+
+    Parameters
+    ----------
+    read : rows -> what the network takes of these galaxies.
     """
     galaxies, validation_rows = training.galaxies, training.split.validation
     settings, encoder, shifts = training.settings, training.encoder, training.shifts
@@ -50,8 +57,9 @@ def spectrum_recipe(training: SpectrumTraining, model: keras.Model, train_rows: 
 
     def validation_loss(model: keras.Model) -> float:
         total = 0.0
-        batches = output_batches(model, galaxies, validation_rows, batch_size=INFERENCE_BATCH)
-        for output, rows in batches:
+        for start in range(0, len(validation_rows), INFERENCE_BATCH):
+            rows = validation_rows[start : start + INFERENCE_BATCH]
+            output = model.predict_on_batch(read(rows))
             total += float(ops.sum(loss(ops.convert_to_tensor(targets(rows)), output)))
         return total / len(validation_rows)
 
@@ -62,10 +70,11 @@ def spectrum_recipe(training: SpectrumTraining, model: keras.Model, train_rows: 
     return Recipe(
         model=trained,
         batches=augmented_batches(
-            galaxies,
+            read,
             train_rows,
             targets,
-            settings=encoder,
+            augment=encoder.augment,
+            band_dropout=encoder.band_dropout,
             batch_size=settings.batch_size,
             seed=training.arm.seed,
         ),
