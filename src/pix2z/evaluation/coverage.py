@@ -119,7 +119,7 @@ def chance(along: Mapping[str, Json]) -> float:
 
     Bonferroni's correction over all shares of all variables.
     """
-    p = [share["p"] for *_, share in _shares(along)]
+    p = [float(share["p"]) for *_, share in _shares(along)]
     return min([1.0, *(len(p) * value for value in p)])
 
 
