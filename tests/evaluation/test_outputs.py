@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 
 from pix2z.errors import InputError
+from pix2z.evaluation.coverage import VARIABLES, bins_outside
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.redshift_pdf.predictions import select
 from pix2z.stages import evaluate
 from tests.evaluation.conftest import ARMS, make_workspace
 from tests.prediction_files import read_predictions, write_predictions
+
+CONTROLS_FOLLOWED = ("trainz", "knn", "trees", "parameters_noisy", "parameters")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +42,8 @@ def page(reports):
 def test_every_figure_is_of_print_size_with_something_on_it(reports):
     names = [path.stem for path in sorted((reports / "figures").iterdir())]
     assert names == [
-        *("binned_metrics", "contact_sheet", "contrasts", "errors_clipped", "errors_full"),
-        *("pit", "redshift_density", "redshift_histogram", "training_curves"),
+        *("binned_metrics", "contact_sheet", "contrasts", "coverage", "errors_clipped"),
+        *("errors_full", "pit", "redshift_density", "redshift_histogram", "training_curves"),
     ]
     for path in (reports / "figures").iterdir():
         with Image.open(path) as image:
@@ -62,6 +65,18 @@ def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, compa
     report = json.loads((reports / "metrics/clipped.json").read_text())
     for metric in METRICS:
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
+
+
+def test_coverage_is_followed_for_every_arm_that_knows_no_more_than_the_others(comparison, page):
+    assert list(comparison["coverage"]) == [*ARMS, *CONTROLS_FOLLOWED]
+    for along in comparison["coverage"].values():
+        assert list(along) == list(VARIABLES)
+        assert sum(of_bin["n"] for of_bin in along["z_phot"]["bins"]) == comparison["test"]["n"]
+    clipped = bins_outside(comparison["coverage"]["clipped"])
+    shown = " ".join(unescape(re.sub("<[^>]*>", "", page)).split())
+    assert f"clipped: {len(clipped)} of" in shown or "clipped: all" in shown
+    for share in clipped:
+        assert f"{VARIABLES[share['variable']].label} " in shown
 
 
 def test_the_published_view_shows_the_artefact_of_scaling_by_the_range(comparison):
@@ -94,7 +109,7 @@ def test_both_reports_say_the_same_and_hold_what_they_promise(reports, page, com
     ]
     for link in re.findall(r"\]\((.*\.png)\)", markdown):
         assert (reports / link).is_file()
-    assert page.count("data:image/png;base64,") == 9
+    assert page.count("data:image/png;base64,") == 10
     n_outside = comparison["test"]["n"] - comparison["test"]["n_inside"]
     said = [
         f"Outside the clip window, all at higher redshift, n = {n_outside}.",

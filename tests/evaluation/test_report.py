@@ -1,10 +1,13 @@
 """What the report says of given numbers, and the page that is made of it."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.coverage import coverage_along
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.page import html_page
 from pix2z.evaluation.report import answer, report_text
@@ -51,6 +54,12 @@ def comparison(difference=0.0, p_holm=0.9, *others, controls=(), n=2000, pit_ks=
 def text_of(found, **options):
     given = {"source": "rendered blobs", "ingest": None, "spectrum": None, **options}
     pool = make_terms(60)
+    unknown = {"g_r": np.full(60, np.nan), "seeing": np.full(60, np.nan)}
+    followed = {
+        "full": coverage_along(pool, unknown),
+        "clipped": coverage_along(replace(pool, pit=np.ones(60)), unknown),
+    }
+    found = {"coverage": followed, **found}
     return report_text(
         found, pools={"full": pool}, bins={}, with_histories=False, n_bootstrap=100, **given
     )
@@ -157,12 +166,22 @@ def test_trainz_passes_only_where_its_pit_is_uniform(distance, words):
     assert "Here trainz" not in text_of(comparison(controls=("knn",)))
 
 
+def test_pdfs_that_cover_too_few_or_too_many_are_named_with_their_galaxies():
+    text = " ".join(text_of(comparison()).split())
+    assert "- full: all 8 shares are inside their bands." in text
+    assert "- clipped: 8 of 8 shares are outside their bands, the least likely at" in text
+    assert (
+        "where the 95 % interval holds 0.0 %. Calibrated PDFs have one as unlikely in fewer" in text
+    )
+    assert "- full: none. - clipped: r magnitude" in text
+
+
 def test_tables_have_as_many_cells_in_every_row():
     ingest = {"n_raw": 9, "n_good": 7, "n_bad": 2, "bad": {"too | red": {"count": 2, "rows": []}}}
     text = text_of(comparison(), ingest=ingest, spectrum=spectrum_report())
     blocks = text.split("\n\n")
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
-    assert len(tables) == 13
+    assert len(tables) == 14
     for rows in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
     assert "| left out: too \\| red | 2 |" in text

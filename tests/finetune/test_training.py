@@ -13,7 +13,7 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.finetune.training import finetune_pool, recalibrate
 from pix2z.network.estimator import Estimator, load_pool
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.calibration import LocalTemperature
 
 OFFSETS = np.array([1.3, 0.85, 1.0, 1.1, 0.9], np.float32)
 
@@ -173,5 +173,5 @@ def test_recalibration_keeps_networks_and_widens_what_is_overconfident(
     with open_galaxies(other_path) as galaxies:
         again = recalibrate(base, galaxies, other_split)
     assert again.members is base.members
-    assert isinstance(again.calibration, Temperature)
+    assert isinstance(again.calibration, LocalTemperature)
     assert again.calibration.temperature > base.calibration.temperature

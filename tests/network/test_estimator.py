@@ -13,8 +13,13 @@ from pix2z.network import arm
 from pix2z.network.arm import train_arm
 from pix2z.network.estimator import load_member, load_pool, save_pool
 from pix2z.network.predictions import predict_batches
-from pix2z.network.saved_json import write_sealed
-from pix2z.redshift_pdf.calibration import evenly_spread, fit_temperature
+from pix2z.network.saved_json import calibration_json, calibration_of, write_sealed
+from pix2z.redshift_pdf.calibration import (
+    LocalTemperature,
+    Temperature,
+    evenly_spread,
+    fit_temperature,
+)
 from pix2z.redshift_pdf.density import mix
 from tests.network.conftest import pool_training
 
@@ -114,11 +119,26 @@ def test_temperatures_are_those_of_a_bounded_number_of_calibration_rows(
     raw = [m.raw(sample.images(rows), sample.column("ebv", rows)) for m in pool.members]
     for fitted, density in zip((*pool.members, pool), (*raw, mix(raw)), strict=True):
         expected = fit_temperature(density, z_spec, grid=grid)
-        assert fitted.calibration.temperature == pytest.approx(expected.temperature, rel=1e-5)
+        assert fitted.calibration.temperature == pytest.approx(expected.temperature, rel=1e-3)
+        np.testing.assert_allclose(fitted.calibration.slopes, expected.slopes, atol=1e-3)
     assert [member.record["n_calibration"] for member in pool.members] == [100, 100]
     monkeypatch.setattr(arm, "MOST_TEMPERATURE_ROWS", 40)
     bounded = pool_training(sample, sample_split, tmp_path).calibration_rows
     np.testing.assert_array_equal(bounded, evenly_spread(rows, most=40))
+
+
+def test_calibrations_survive_json_and_damaged_ones_are_refused():
+    local = LocalTemperature(0.93, (0.2, -0.1, 0.0, 0.03), (-5.2, 0.02), (-3.4, 0.19))
+    for calibration in (local, Temperature(1.1)):
+        written = json.loads(json.dumps(calibration_json(calibration)))
+        assert calibration_of(written) == calibration
+    right = calibration_json(local)
+    for damage in ({"kind": "spline"}, {"slopes": None}, {"slopes": [1]}, {"temperature": "hot"}):
+        with pytest.raises(InputError, match=r"\Acalibration: [^\n]+\Z"):
+            calibration_of({**right, **damage})
+    for name in right:
+        with pytest.raises(InputError, match=r"\Acalibration: [^\n]+\Z"):
+            calibration_of({key: value for key, value in right.items() if key != name})
 
 
 def test_altered_weights_and_json_are_refused(trained_pool, tmp_path):

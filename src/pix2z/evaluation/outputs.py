@@ -13,8 +13,11 @@ from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report
 from pix2z.evaluation.comparison import compare
+from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.coverage import VARIABLES, coverage_along, measured_variables
 from pix2z.evaluation.figures.quality import (
     plot_binned_metrics,
+    plot_coverage,
     plot_forest,
     plot_pit,
     plot_training_curves,
@@ -39,6 +42,9 @@ Bins = Mapping[str, Sequence[Json]]
 
 BINNED = ("full", "clipped", "subsample", "published_full", "trees")
 """Arms and controls that are drawn along redshift and magnitude, where present."""
+
+FOLLOWED = ("full", "clipped")
+"""Arms whose coverage is drawn along variables, where present."""
 
 SHEET_COLUMNS = 8
 
@@ -87,6 +93,12 @@ def write_evaluation(
         published_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
         **resampling,
     )
+    measured = measured_variables(galaxies, full.test)
+    comparison["coverage"] = {
+        name: coverage_along(arm.pool, measured)
+        for name, arm in everyone.items()
+        if name != TOLD_WINDOW  # it is told what is wrong for galaxies outside
+    }
     write_json(folder / "compare.json", comparison)
     write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))
     pools = {name: arm.pool for name, arm in everyone.items()}
@@ -157,6 +169,11 @@ def _draw_figures(
             plot_error_heatmap(*points[name], arm=name, **limits, path=path)
     plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
     plot_pit({name: pool.pit for name, pool in pools.items()}, folder / "pit.png")
+    plot_coverage(
+        {name: along for name, along in comparison["coverage"].items() if name in FOLLOWED},
+        {name: variable.label for name, variable in VARIABLES.items()},
+        folder / "coverage.png",
+    )
     plot_redshift_histogram(samples, **limits, path=folder / "redshift_histogram.png")
     if histories:
         plot_training_curves(histories, folder / "training_curves.png")

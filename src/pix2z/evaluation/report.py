@@ -23,6 +23,7 @@ from pix2z.evaluation.contrasts import (
     is_significant,
     subset_phrase,
 )
+from pix2z.evaluation.coverage import VARIABLES, bins_outside, chance, n_shares
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
@@ -149,10 +150,14 @@ def _environment(comparison: Json) -> Environment:
     made.globals.update(
         METRICS=METRICS,
         PAIRS=PAIRS,
+        VARIABLES=VARIABLES,
         best_way=_best_way,
         better=_better,
+        bins_outside=bins_outside,
+        chance=chance,
         contrast=contrast,
         finding=finding,
+        n_shares=n_shares,
         primary=primary,
         value=value,
         way_contrast=_way_contrast,

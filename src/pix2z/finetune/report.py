@@ -1,9 +1,10 @@
 """A fine-tuned pool against the pool that it started from, on the same test galaxies; report.json.
 
 Three versions are measured: `base`, the pool as it came; `recalibrated`, the same networks with a
-temperature fitted on the new calibration galaxies; `tuned`. What `tuned` gains over `recalibrated`
-it gains by its weights. Intervals are of a paired bootstrap over groups: they hold which galaxies
-are in the test part, not the scatter of trainings.
+temperature by width and median fitted on the new calibration galaxies, of which the geometric mean
+is written; `tuned`. What `tuned` gains over `recalibrated` it gains by its weights. Intervals are
+of a paired bootstrap over groups: they hold which galaxies are in the test part, not the scatter of
+trainings.
 """
 
 from collections.abc import Mapping

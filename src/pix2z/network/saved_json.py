@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json, text_digest, write_json
 from pix2z.redshift_pdf import residual
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.redshifts import Calibration
 
 __all__ = [
@@ -98,13 +99,25 @@ def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) ->
 
 def calibration_json(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration as it is saved."""
+    if isinstance(calibration, LocalTemperature):
+        return {"kind": "local_temperature", **asdict(calibration)}
     if isinstance(calibration, Temperature):
-        return {"kind": "temperature", "temperature": calibration.temperature}
+        return {"kind": "temperature", **asdict(calibration)}
     return {"kind": "residual", **residual.to_dict(calibration)}
 
 
 def calibration_of(description: Mapping[str, Any]) -> Calibration:
-    """Undo `calibration_json`."""
-    if description["kind"] == "temperature":
-        return Temperature(description["temperature"])
-    return residual.from_dict({k: v for k, v in description.items() if k != "kind"})
+    """Undo `calibration_json`; raise InputError where it is not what that makes."""
+    values = {key: value for key, value in description.items() if key != "kind"}
+    try:
+        match description["kind"]:
+            case "local_temperature":
+                slopes, low, high = (tuple(values.pop(name)) for name in ("slopes", "low", "high"))
+                return LocalTemperature(slopes=slopes, low=low, high=high, **values)
+            case "temperature":
+                return Temperature(float(values["temperature"]))
+            case "residual":
+                return residual.from_dict(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"calibration: damaged: {error}") from error
+    raise InputError(f"calibration: of unknown kind {description['kind']!r}")

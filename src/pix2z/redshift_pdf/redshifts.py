@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pix2z.redshift_pdf.calibration import Temperature
+from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -31,7 +31,7 @@ __all__ = [
     "redshifts",
 ]
 
-Calibration = Temperature | ResidualPdf
+Calibration = LocalTemperature | Temperature | ResidualPdf
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ def calibrated(
 
     raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
     """
-    if isinstance(calibration, Temperature):
-        density = calibration.apply(raw, grid)
-        return density, median(density, grid)
-    return residual_density(calibration, raw), raw
+    if isinstance(calibration, ResidualPdf):
+        return residual_density(calibration, raw), raw
+    density = calibration.apply(raw, grid)
+    return density, median(density, grid)
 
 
 def redshifts(

@@ -275,7 +275,7 @@ def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) ->
         },
         params={**record.params, "calibration": calibration["kind"], "seeds": seeds},
         metrics={
-            **(numbers(calibration) if calibration["kind"] == "temperature" else {}),
+            **numbers(calibration),
             "cpu_seconds": round(sum(t.metrics["cpu_seconds"] for t in trainings), 1),
             **record.metrics,
         },

@@ -20,8 +20,15 @@ from pix2z.evaluation.figures.style import (
     panels,
     shade_outside,
 )
+from pix2z.evaluation.pdf_metrics import COVERAGE
 
-__all__ = ["plot_binned_metrics", "plot_forest", "plot_pit", "plot_training_curves"]
+__all__ = [
+    "plot_binned_metrics",
+    "plot_coverage",
+    "plot_forest",
+    "plot_pit",
+    "plot_training_curves",
+]
 
 Array = NDArray[np.float64]
 Bins = Sequence[Mapping[str, Any]]
@@ -169,6 +176,51 @@ def _quantile_difference(axes: Axes, pit: Array, *, color: str) -> None:
     axes.fill_between(expected, low - expected, high - expected, color="#d9d9d9", linewidth=0)
     axes.plot(expected, np.sort(pit) - expected, color=color)
     axes.axhline(0.0, color="black", linewidth=0.7)
+
+
+def plot_coverage(
+    arms: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    labels: Mapping[str, str],
+    path: str | Path,
+) -> None:
+    """Draw the coverage of 68 and 95 % in bins of every variable, at the bins' medians.
+
+    `arms`: arm -> variable -> what `coverage.coverage_along` gives. `labels`: variable -> label.
+    Grey: bands of all bins of one panel together; filled: inside its band, hollow: outside.
+    """
+    with figure_file(path, width=8.4, height=5.4) as figure:
+        grid = figure.subplots(2, -(-len(labels) // 2), sharey=True, squeeze=False)
+        for axes, (variable, label) in zip(grid.flat, labels.items(), strict=True):
+            for level in COVERAGE:
+                for arm, along in arms.items():
+                    _coverage_line(axes, along[variable]["bins"], level, arm)
+            axes.set_xlabel(label)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        for axes in grid[:, 0]:
+            axes.set_ylabel("share of z_spec inside")
+            axes.set_yticks(
+                [0.4, 0.5, 0.6, 0.68, 0.8, 0.95], ["40", "50", "60", "68", "80", "95 %"]
+            )
+        handles, names = grid[0, 0].get_legend_handles_labels()
+        shown = dict(zip(names, handles, strict=True))
+        figure.legend(
+            shown.values(), shown.keys(), loc="outside upper center", ncols=max(len(shown), 1)
+        )
+
+
+def _coverage_line(axes: Axes, bins: Bins, level: str, arm: str) -> None:
+    """One arm's coverage at one level, over the band of each bin."""
+    median = np.array([entry["median"] for entry in bins])
+    value, low, high, nominal = (
+        np.array([entry[level][key] for entry in bins])
+        for key in ("value", "band_low", "band_high", "nominal")
+    )
+    style, outside = look(arm), (value < low) | (value > high)
+    axes.fill_between(median, low, high, color="#e0e0e0", linewidth=0, zorder=0)
+    axes.plot(median, nominal, color="black", linewidth=0.8, zorder=1)
+    axes.plot(median, value, **style, markersize=5, label=arm)
+    hollow = {"color": style["color"], "marker": style["marker"], "markerfacecolor": "white"}
+    axes.plot(median[outside], value[outside], linestyle="none", markersize=6.5, **hollow)
 
 
 def plot_training_curves(
