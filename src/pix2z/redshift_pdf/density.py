@@ -100,12 +100,12 @@ def mode(density: Density, grid: RedshiftGrid) -> Array:
 def second_peak(density: Density, grid: RedshiftGrid, *, resolution: float) -> Array:
     """Probability (N,) of the second most probable of the ranges where a PDF is high; 0 if one.
 
-    High is above half of its maximum, of PDFs smoothed by a normal distribution of standard
+    High is above a fifth of its maximum, of PDFs smoothed by a normal distribution of standard
     deviation `resolution`, in redshift: peaks much closer than that are one.
     """
     sigma = resolution / grid.width
     values = gaussian_filter1d(_checked(density, grid), sigma, axis=1, mode="constant")
-    high = values > 0.5 * values.max(axis=1, keepdims=True)
+    high = values > 0.2 * values.max(axis=1, keepdims=True)
     begins = high & ~np.pad(high, ((0, 0), (1, 0)))[:, :-1]
     range_number = np.cumsum(begins, axis=1)
     first, second = np.zeros(len(values)), np.zeros(len(values))

@@ -43,8 +43,8 @@ IMAGE_FLAG_MEANINGS: Mapping[int, str] = {
     ImageFlag.UNLIKE_SAMPLE: "unlike the training galaxies: rarer than 99 % of them",
     ImageFlag.AT_GRID_END: "near an end of the redshift range: the highest peak of the PDF is "
     "closer to it than the error",
-    ImageFlag.SEVERAL_MODES: "several peaks: one apart from the highest holds at least 5 % of the "
-    "PDF",
+    ImageFlag.SEVERAL_MODES: "several peaks: one that is apart from the highest holds at least 5 % "
+    "of the PDF",
 }
 """Bit -> what it says of a redshift."""
 
