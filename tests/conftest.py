@@ -22,6 +22,9 @@ os.environ.pop("PIX2Z_HOME", None)  # a developer's own checkout
 # One thread each: trainings then give the weights that they give in a process of their own.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+LACKS = 1 + 2 + 4 + 8
+"""Flags of what a stamp lacks. Those of a PDF's shape say nothing of small networks' wild ones."""
+
 SKY = np.array([0.043, 0.017, 0.027, 0.044, 0.175], np.float32)
 
 

@@ -12,6 +12,7 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
 from pix2z.network.estimator import load_pool
 from pix2z.redshift_pdf.redshifts import COLUMNS
+from tests.conftest import LACKS
 
 HEAVY = ("tensorflow", "keras", "mlflow", "matplotlib", "numpy", "pandas", "h5py", "qp")
 
@@ -63,7 +64,7 @@ def test_estimates_are_those_of_the_pool_and_blank_galaxies_have_none(
     kept = np.arange(20) != 3
     np.testing.assert_array_equal(redshifts.z_median[kept], direct.z_median[kept])
     assert np.isnan(redshifts.z_median[3])
-    assert redshifts.flags.tolist() == [9 if row == 3 else 0 for row in range(20)]
+    assert (redshifts.flags & LACKS).tolist() == [9 if row == 3 else 0 for row in range(20)]
     np.testing.assert_allclose(
         (redshifts.pdf.density[kept] * redshifts.pdf.grid.width).sum(axis=1), 1.0
     )
@@ -80,7 +81,7 @@ def test_a_band_of_zeros_is_absent_and_an_impossible_ebv_unknown(estimator, stam
     redshifts = estimator.estimate(zero, wild)
     np.testing.assert_array_equal(redshifts.z_median, expected.z_median)
     np.testing.assert_array_equal(redshifts.flags, expected.flags)
-    assert redshifts.flags[[0, 1, 2, 4]].tolist() == [1, 4, 4, 4]
+    assert (redshifts.flags & LACKS)[[0, 1, 2, 4]].tolist() == [1, 4, 4, 4]
 
 
 def test_the_table_has_the_columns_of_predict(estimator, stamps):
@@ -98,8 +99,8 @@ def test_ebv_may_be_one_value_none_or_unknown(estimator, stamps):
     images = stamps[0][:2]
     one, each = (estimator.estimate(images, ebv).z_mean for ebv in (0.1, [0.1, 0.1]))
     np.testing.assert_array_equal(one, each)
-    assert estimator.estimate(images).flags.tolist() == [4, 4]
-    assert estimator.estimate(images, [0.1, -1.0]).flags.tolist() == [0, 4]
+    assert (estimator.estimate(images).flags & LACKS).tolist() == [4, 4]
+    assert (estimator.estimate(images, [0.1, -1.0]).flags & LACKS).tolist() == [0, 4]
     assert len(estimator.estimate(images[:0])) == 0
 
 

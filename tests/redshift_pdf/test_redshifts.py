@@ -23,10 +23,13 @@ def test_bits_never_change_and_every_one_has_its_meaning():
         "EBV_UNKNOWN": 4,
         "BLANK": 8,
         "NO_R_FLUX": 16,
+        "UNLIKE_SAMPLE": 32,
+        "AT_GRID_END": 64,
+        "SEVERAL_MODES": 128,
     }
     assert [int(flag) for flag in FitFlag] == [1, 2, 4, 8, 16, 32]
     assert set(FIT_FLAG_MEANINGS) == set(FitFlag)
-    assert set(SPECTRUM_FLAG_MEANINGS) == set(ImageFlag)
+    assert set(SPECTRUM_FLAG_MEANINGS) == {1, 2, 4, 8, 16}
     assert set(IMAGE_FLAG_MEANINGS) == set(ImageFlag) - {ImageFlag.NO_R_FLUX}
     assert in_words(IMAGE_FLAG_MEANINGS).startswith("1: a band is absent; 2: pixels are masked")
 
@@ -37,7 +40,8 @@ def test_flags_say_what_is_missing_and_blank_galaxies_have_no_redshift():
     flags = image_flags(images, np.array([0.1, 0.1, 0.1, 0.1, np.nan]))
     assert flags.dtype == np.int32
     assert flags.tolist() == [0, 1, 2, 1 + 8, 4]
-    density = np.full((5, 8), 2.5)
+    density = np.full((5, 8), 1e-3)
+    density[:, 4] = 20.0
     whole = redshifts(density, Temperature(1.0), grid=GRID, flags=np.zeros_like(flags))
     assert np.isfinite(whole.z_median).all()
     emptied = redshifts(density, Temperature(1.0), grid=GRID, flags=flags)
@@ -46,3 +50,29 @@ def test_flags_say_what_is_missing_and_blank_galaxies_have_no_redshift():
         assert np.isnan(values[3]).all()
         np.testing.assert_array_equal(np.delete(values, 3, 0), np.delete(before, 3, 0))
     assert emptied.flags.tolist() == flags.tolist()
+    assert emptied.flags.dtype == np.int32
+
+
+def test_flags_tell_of_peaks_near_an_end_of_the_grid_and_of_several():
+    grid = RedshiftGrid(0.0, 0.4, 400)
+
+    def normal(z, sigma=0.01):
+        return np.exp(-((grid.centres - z) ** 2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
+
+    cases = {
+        "narrow, far from both ends": (normal(0.2), 0),
+        "real, at low redshift": (normal(0.03), 0),
+        "still rising at the last bin": (normal(0.42), ImageFlag.AT_GRID_END),
+        "closer to the first bin than its error": (normal(0.004), ImageFlag.AT_GRID_END),
+        "two peaks": (0.9 * normal(0.1, 0.02) + 0.1 * normal(0.3), ImageFlag.SEVERAL_MODES),
+        "a second of 3 %": (0.97 * normal(0.1, 0.03) + 0.03 * normal(0.3, 0.005), 0),
+        "ripples closer than the resolution": (
+            normal(0.2, 0.02) * (1.05 + np.cos(400 * np.pi * grid.centres)),
+            0,
+        ),
+    }
+    density = np.stack([one / (one.sum() * grid.width) for one, _ in cases.values()])
+    found = redshifts(density, Temperature(1.0), grid=grid, flags=np.zeros(len(cases), np.int32))
+    assert dict(zip(cases, found.flags.tolist(), strict=True)) == {
+        name: int(flag) for name, (_, flag) in cases.items()
+    }

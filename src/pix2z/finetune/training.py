@@ -3,7 +3,7 @@
 Every member starts from its own weights, the moments of its photometry features among them, at a
 lower learning rate. Training rows teach, validation rows choose the epoch, calibration rows fit the
 temperatures; test rows are not read here. A member that no epoch improves on the validation rows
-keeps the weights it came with.
+keeps the weights it came with. Galaxies are compared with the new training sample, not the base's.
 """
 
 import json
@@ -26,6 +26,7 @@ from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
 from pix2z.network.measured import measured_galaxies
 from pix2z.network.recipes import raw_outputs, softmax_recipe
+from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
@@ -109,7 +110,9 @@ def finetune_pool(
     for name, (trained, history) in tuned.items():
         save_member(folder / name, trained)
         write_json(folder / name / "history.json", history)
-    save_pool(folder, list(tuned), fit_temperature(mix(densities), z_spec, grid=base.grid))
+    pooled = fit_temperature(mix(densities), z_spec, grid=base.grid)
+    density = fit_sample_density(galaxies, train=split.train, calibration=rows)
+    save_pool(folder, list(tuned), pooled, density)
 
 
 def recalibrate(base: Estimator, galaxies: Galaxies, split: Split) -> Estimator:

@@ -19,6 +19,7 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.dataset.splits import Split, drawn_for
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
+from pix2z.network.sample_density import fit_sample_density
 from pix2z.network.saved_json import save_pool
 from pix2z.network.workers import RunTasks, processes_for, side_by_side
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
@@ -140,7 +141,12 @@ def train_arm(
         for outputs in run(partial(_train_seed, training), seeds):
             total = total + outputs
         calibration = training.calibration(total / len(seeds))  # as a pool averages its members
-        save_pool(training.models, [f"seed-{seed}" for seed in seeds], calibration)
+        density = fit_sample_density(
+            training.galaxies,
+            train=training.split.train,
+            calibration=training.calibration_rows,
+        )
+        save_pool(training.models, [f"seed-{seed}" for seed in seeds], calibration, density)
         if predict is not None:
             folder, rows = predict
             list(run(partial(_predict, training, folder), [rows]))

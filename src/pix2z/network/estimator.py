@@ -2,7 +2,8 @@
 
 ::
 
-    models/<arm>/pool.json                    members, calibration, digest over all of it
+    models/<arm>/pool.json                    members, calibration, density of the training sample,
+                                              digest over all of it
     models/<arm>/seed-<k>/estimator.json      settings, grid, calibration, digest
     models/<arm>/seed-<k>/weights.weights.h5  Keras weights
 """
@@ -21,6 +22,7 @@ from pix2z.files import atomic_path, file_digest
 from pix2z.network.architectures import build_published_cnn, softmax_model
 from pix2z.network.backend import keras
 from pix2z.network.recipes import uncalibrated
+from pix2z.network.sample_density import SampleDensity
 from pix2z.network.saved_json import (
     SCHEMA,
     calibration_json,
@@ -31,6 +33,7 @@ from pix2z.network.saved_json import (
     write_sealed,
 )
 from pix2z.redshift_pdf.density import mix
+from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
 
@@ -71,6 +74,9 @@ class Estimator:
     members: tuple[Member, ...]
     calibration: Calibration
     digest: str
+    sample_density: SampleDensity | None = None
+    """Of the training sample; None where it was too small, or saved by an earlier version: then no
+    galaxy is called unlike it."""
 
     @property
     def grid(self) -> RedshiftGrid:
@@ -89,8 +95,21 @@ class Estimator:
             mix([member.raw(images[batch], ebv[batch]) for member in self.members])
             for batch in batches
         ]
-        stacked = np.concatenate(raw) if raw else np.zeros((0, self.grid.n_bins))
-        return redshifts(stacked, self.calibration, grid=self.grid, flags=image_flags(images, ebv))
+        flags = [self._flags(images[batch], ebv[batch]) for batch in batches]
+        return redshifts(
+            np.concatenate(raw) if raw else np.zeros((0, self.grid.n_bins)),
+            self.calibration,
+            grid=self.grid,
+            flags=np.concatenate(flags) if flags else np.zeros(0, np.int32),
+        )
+
+    def _flags(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
+        """Say of a batch what its stamps lack, and which are unlike the training sample."""
+        flags = image_flags(images, ebv)
+        if self.sample_density is not None:
+            unlike = self.sample_density.unlike(images, ebv) & (flags & ImageFlag.BLANK == 0)
+            flags = flags | np.where(unlike, ImageFlag.UNLIKE_SAMPLE, 0).astype(np.int32)
+        return flags
 
 
 def fresh_model(
@@ -142,4 +161,10 @@ def load_pool(folder: str | Path) -> Estimator:
     description = read_pool(folder)
     members = tuple(load_member(folder / name) for name in description["members"])
     calibration = calibration_of(description["calibration"])
-    return Estimator(members, calibration, description["digest"])
+    density = description.get("sample_density")
+    return Estimator(
+        members,
+        calibration,
+        description["digest"],
+        sample_density=None if density is None else SampleDensity.from_dict(density),
+    )

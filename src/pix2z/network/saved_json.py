@@ -8,6 +8,7 @@ from typing import Any
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json, text_digest, write_json
+from pix2z.network.sample_density import SampleDensity
 from pix2z.redshift_pdf import residual
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.redshifts import Calibration
@@ -86,7 +87,12 @@ def read_pool(folder: Path) -> dict[str, Any]:
     return description
 
 
-def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) -> None:
+def save_pool(
+    folder: Path,
+    members: Sequence[str],
+    calibration: Calibration,
+    sample_density: SampleDensity | None = None,
+) -> None:
     """Write pool.json over saved members, named by their folders in order."""
     described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
     description = {
@@ -94,6 +100,8 @@ def save_pool(folder: Path, members: Sequence[str], calibration: Calibration) ->
         "members": described,
         "calibration": calibration_json(calibration),
     }
+    if sample_density is not None:
+        description["sample_density"] = sample_density.to_dict()
     write_sealed(folder / "pool.json", description)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -22,6 +23,7 @@ __all__ = [
     "mode",
     "normalise",
     "quantiles",
+    "second_peak",
     "std",
 ]
 
@@ -93,6 +95,25 @@ def median(density: Density, grid: RedshiftGrid) -> Array:
 def mode(density: Density, grid: RedshiftGrid) -> Array:
     """Centre of the highest bin of each PDF, (N,)."""
     return np.asarray(grid.centres[np.argmax(_checked(density, grid), axis=1)])
+
+
+def second_peak(density: Density, grid: RedshiftGrid, *, resolution: float) -> Array:
+    """Probability (N,) of the second most probable of the ranges where a PDF is high; 0 if one.
+
+    High is above a fifth of its maximum, of PDFs smoothed by a normal distribution of standard
+    deviation `resolution`, in redshift: peaks much closer than that are one.
+    """
+    sigma = resolution / grid.width
+    values = gaussian_filter1d(_checked(density, grid), sigma, axis=1, mode="constant")
+    high = values > 0.2 * values.max(axis=1, keepdims=True)
+    begins = high & ~np.pad(high, ((0, 0), (1, 0)))[:, :-1]
+    range_number = np.cumsum(begins, axis=1)
+    first, second = np.zeros(len(values)), np.zeros(len(values))
+    for number in range(1, int(range_number.max(initial=0)) + 1):
+        inside = high & (range_number == number)
+        share = np.where(inside, values, 0.0).sum(axis=1) * grid.width
+        first, second = np.maximum(first, share), np.maximum(second, np.minimum(first, share))
+    return second
 
 
 def std(density: Density, grid: RedshiftGrid) -> Array:

@@ -30,6 +30,9 @@ class ImageFlag(IntFlag):
     EBV_UNKNOWN = 4
     BLANK = 8
     NO_R_FLUX = 16
+    UNLIKE_SAMPLE = 32
+    AT_GRID_END = 64
+    SEVERAL_MODES = 128
 
 
 IMAGE_FLAG_MEANINGS: Mapping[int, str] = {
@@ -37,11 +40,16 @@ IMAGE_FLAG_MEANINGS: Mapping[int, str] = {
     ImageFlag.PIXELS_MASKED: "pixels are masked or impossible",
     ImageFlag.EBV_UNKNOWN: "E(B-V) is unknown",
     ImageFlag.BLANK: "every band is blank, so there is no redshift",
+    ImageFlag.UNLIKE_SAMPLE: "unlike the training galaxies: rarer than 99 % of them",
+    ImageFlag.AT_GRID_END: "near an end of the redshift range: the highest peak of the PDF is "
+    "closer to it than the error",
+    ImageFlag.SEVERAL_MODES: "several peaks: one that is apart from the highest holds at least 5 % "
+    "of the PDF",
 }
 """Bit -> what it says of a redshift."""
 
 SPECTRUM_FLAG_MEANINGS: Mapping[int, str] = {
-    **IMAGE_FLAG_MEANINGS,
+    **{bit: IMAGE_FLAG_MEANINGS[bit] for bit in (1, 2, 4)},
     ImageFlag.BLANK: "every band is blank, so there is no spectrum",
     ImageFlag.NO_R_FLUX: "the r flux is unknown, so the spectrum is relative to its mean in r",
 }

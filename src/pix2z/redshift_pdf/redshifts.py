@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
-from pix2z.redshift_pdf.density import mean, median, mode, quantiles
+from pix2z.redshift_pdf.density import mean, median, mode, quantiles, second_peak
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import ResidualPdf, residual_density
@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 Calibration = LocalTemperature | Temperature | ResidualPdf
+
+SECOND_PEAK, RESOLUTION = 0.05, 0.01
+"""`ImageFlag.SEVERAL_MODES`: least probability of another peak, and the redshift by which PDFs are
+smoothed before, less than the error of a typical galaxy."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def redshifts(
 ) -> Redshifts:
     """Calibrate raw outputs and read the point estimates and intervals off the PDFs.
 
+    To the flags are added those that tell of a PDF's shape: `AT_GRID_END` and `SEVERAL_MODES`.
     Where every band is blank, all of them are NaN: the networks only know their training sample.
     """
     density, z_phot = calibrated(raw, calibration, grid)
@@ -163,6 +168,7 @@ def redshifts(
         "err95_high": high95,
     }
     blank = flags & ImageFlag.BLANK != 0
+    flags = flags | np.where(blank, 0, _shape_flags(density, values, grid))
     if blank.any():
         values = {name: value.astype(np.float64) for name, value in values.items()}
         for value in values.values():
@@ -170,11 +176,24 @@ def redshifts(
     return Redshifts(grid=grid, **values, flags=flags)
 
 
+def _shape_flags(
+    density: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], grid: RedshiftGrid
+) -> NDArray[np.int32]:
+    """Return the flags (N,) that follow from PDFs (N, K) and what was read off them."""
+    error = (values["err68_high"] - values["err68_low"]) / 2
+    to_end = np.minimum(values["z_mode"] - grid.z_min, grid.z_max - values["z_mode"])
+    at_end = to_end - grid.width / 2 < error  # of the highest bin, not of its centre
+    several = second_peak(density, grid, resolution=RESOLUTION) >= SECOND_PEAK
+    flags = ImageFlag.AT_GRID_END * at_end + ImageFlag.SEVERAL_MODES * several
+    return np.asarray(flags, np.int32)
+
+
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
     """Flag images (n, 32, 32, 5) and E(B-V) (n,), NaN where unknown, with sums of `ImageFlag`."""
     masked = np.isnan(images)
-    absent = masked.all(axis=(1, 2))
-    some = (masked.any(axis=(1, 2)) & ~absent).any(axis=1)
+    # The sum of truth values is any, ten times as fast.
+    absent = ~np.einsum("nxyb->nb", ~masked)
+    some = (np.einsum("nxyb->nb", masked) & ~absent).any(axis=1)
     flags = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
     flags = flags + ImageFlag.BLANK * absent.all(axis=1)
     return np.asarray(flags + ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
