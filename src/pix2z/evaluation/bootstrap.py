@@ -66,9 +66,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def binomial_band(n: int, level: float) -> tuple[float, float]:
-    """95 % band of the share of n independent galaxies that a calibrated interval holds."""
+def binomial_band(n: int, level: float, *, outside: float = 0.05) -> tuple[float, float]:
+    """Band of the share of n independent galaxies that a calibrated interval holds.
+
+    Parameters
+    ----------
+    outside : largest probability that the share is outside the band.
+    """
     if n < 1:
         return np.nan, np.nan
-    low, high = stats.binom.ppf([0.025, 0.975], n, level) / n
+    low, high = stats.binom.ppf([outside / 2, 1 - outside / 2], n, level) / n
     return float(low), float(high)
