@@ -258,6 +258,7 @@ def test_of_models_that_are_5_percent_worse_at_most_one_in_twenty_passes():
 
 @pytest.mark.parametrize("n", [50, 100, 200, 500, 2000])
 def test_a_calibrated_model_passes_whatever_the_number_of_galaxies(n):
-    """Chance alone fails one of four lines at most once in twenty, even without tolerances."""
-    nearly_none = dict.fromkeys(PROMOTION.calibration.model_dump(), 1e-9)
+    """Chance alone fails a line at most once in twenty, even without tolerances of PDFs."""
+    tolerances = PROMOTION.calibration.model_dump()
+    nearly_none = dict.fromkeys(tolerances, 1e-9) | {"bias_mean": tolerances["bias_mean"]}
     assert calibrated_pass(60, n, nearly_none) >= 0.95
