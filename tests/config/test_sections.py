@@ -58,7 +58,9 @@ READERS = {config.key: config.read for config in CONFIGS} | {
 }
 
 WRONG = [
-    ("promotion.no_loss", []),
+    ("promotion.limits.arm", ""),
+    ("promotion.limits.crps", 0),
+    ("promotion.margin", 0),
     ("promotion.calibration.coverage_68", 1.5),
     ("ingest.source", 3),
     ("ingest.layout", "zip"),

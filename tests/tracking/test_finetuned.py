@@ -30,6 +30,7 @@ def test_its_version_says_what_it_was_tuned_from_and_on(root, finetuned, client)
         assert words in version.description
     assert version.tags["base_pool_digest"] == "0123456789abcdef"
     assert version.tags["test_digest"] == "of mine"
+    assert "seed_metrics" not in version.tags  # of one of its seeds nothing is known
     metrics = {run.info.run_name: run.data.metrics for run in runs(client)}
     assert metrics["finetune mine, seed 1"]["test/crps"] == 0.011
     assert "test/crps" not in metrics["finetune mine, seed 2"]  # undefined: absent, not zero

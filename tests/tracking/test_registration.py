@@ -10,7 +10,7 @@ from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 from pix2z.tracking.versions import read_versions
-from tests.tracking.conftest import git, take_over_store, write, write_predictions
+from tests.tracking.conftest import ARMS, git, take_over_store, write, write_predictions
 
 
 def runs(client, name: str):
@@ -125,6 +125,8 @@ def test_every_version_carries_a_model_card(registered_client):
         card = sections(version.description)
         assert list(card) == ["", "Data", "Metrics", "Limits", "Intended use", "Made again by"]
         assert f"of the arm **{version.tags['arm']}**" in card[""]
+        of_seeds = [0.02] * len(ARMS[version.tags["arm"]].seeds)
+        assert json.loads(version.tags["seed_metrics"]) == {"mae": of_seeds}
         assert "made-up galaxies. 500 training images per network" in card["Data"]
         assert "coverage of the 95 % interval: **" in card["Metrics"]
         assert "Redshifts from 0 to 0.4 only" in card["Limits"]

@@ -13,7 +13,7 @@ from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -97,15 +97,25 @@ def promote(
             "galaxies, or has no predictions of them. Limits hold all the same.",
         ),
     ] = False,
+    small_test_set: Annotated[
+        bool,
+        typer.Option(
+            "--small-test-set",
+            help="Promote on fewer test galaxies than can tell whether CRPS is within the margin "
+            "of the champion's (promotion.smallest_test_set): only a significant loss is refused.",
+        ),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
 ) -> None:
     """Make a version the champion if it passes the gate; without MODEL, the best arm.
 
-    A version is judged by what it predicted for its test galaxies: limits of
-    params.yaml (section promotion), calibration, no significant loss against the
-    champion on the same galaxies, and answers of the model as it would be served.
-    The best arm is the one with the lowest CRPS on validation and calibration
-    galaxies. promotions.json, the audit trail, is to be committed to git.
+    A version is judged by what it predicted for its test galaxies: errors no larger
+    than those of the arm catalogue (a fine-tuned model: of its base), calibration,
+    no loss against the champion on the same galaxies, and answers of the model as it
+    would be served; chance of so many galaxies never fails a good one alone (section
+    promotion of params.yaml). The best arm is the one with the lowest CRPS on
+    validation and calibration galaxies. promotions.json, the audit trail, is to be
+    committed to git.
 
     Exit code 0: promoted, or the champion already. 3: refused, nothing changed.
     """
@@ -116,7 +126,8 @@ def promote(
 
         words, root, out = checked_reason(reason), repository_root(), console()
         with spinner() as tell:
-            choice, decision = _decide(store, model, tell, new_test_set=new_test_set)
+            allowed = {"new_test_set": new_test_set, "small_test_set": small_test_set}
+            choice, decision = _decide(store, model, tell, allowed)
         if choice:
             _show_choice(out, choice)
         _show_decision(out, decision)
@@ -145,7 +156,7 @@ def promote(
 
 
 def _decide(
-    store: "Store", model: str | None, tell: Any, *, new_test_set: bool
+    store: "Store", model: str | None, tell: Any, allowed: "Mapping[str, bool]"
 ) -> "tuple[Choice | None, Decision]":
     """Find the candidate, and put it through the gate; nothing is written."""
     from pix2z.tracking.checkout import repository_root
@@ -161,7 +172,7 @@ def _decide(
     choice = choose_arm(gate, versions) if model is None else None
     candidate = choice.version if choice else find_registered(versions, model or "")
     champion = with_alias(versions, CHAMPION)
-    return choice, judge(gate, candidate, champion, new_test_set=new_test_set)
+    return choice, judge(gate, candidate, champion, **allowed)
 
 
 def _show_choice(out: "Console", choice: "Choice") -> None:
@@ -201,7 +212,9 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
         shown.add_row(plain(check.name), plain(check.measured), plain(check.limit), verdict)
     if Measurement.get(out, out.options.update(max_width=1000), shown).maximum > out.width:
         # Words may go on in the next line, an interval may not.
-        numbers = [(c.measured, c.limit) for c in decision.checks if c.kind in NUMBERS]
+        numbers = [
+            (c.measured, c.limit) for c in decision.checks if c.kind in NUMBERS and c.numbers
+        ]
         for column, texts in zip(shown.columns[1:3], zip(*numbers, strict=True), strict=False):
             column.width = max(map(len, texts))
     out.print(shown)
@@ -312,7 +325,8 @@ def _show_events(events: "Sequence[Event]", became: "Sequence[str]", *, wide: bo
     columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")
     rows = []
     for event, outcome in zip(events, became, strict=True):
-        reason = f"{event.reason} (new test set)" if event.new_test_set else event.reason
+        notes = {"new test set": event.new_test_set, "small test set": event.small_test_set}
+        reason = " ".join([event.reason, *(f"({note})" for note, holds in notes.items() if holds)])
         cells = [
             _minute(event.time),
             event.action,

@@ -67,9 +67,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def binomial_band(n: int, level: float, *, outside: float = 0.05) -> tuple[float, float]:
-    """Band of the share of n independent galaxies that a calibrated interval of `level` holds.
+    """Band of the share of n independent galaxies that a calibrated interval holds.
 
-    A share lies beyond it with a probability of `outside` at most.
+    Parameters
+    ----------
+    outside : largest probability that the share is outside the band.
     """
     if n < 1:
         return np.nan, np.nan

@@ -22,9 +22,11 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, text_digest
 from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
+from pix2z.tracking.promotion.gate import ERRORS
 from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
     INPUT,
+    SEED_METRICS,
     SELECTIONS,
     TrainedModel,
     as_training,
@@ -272,6 +274,7 @@ def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) ->
             "kind": "pool",
             "pool_digest": saved["digest"],
             "weights_digests": json.dumps(weights),
+            **_seed_metrics(trainings),
         },
         params={**record.params, "calibration": calibration["kind"], "seeds": seeds},
         metrics={
@@ -281,3 +284,13 @@ def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) ->
         },
         artifacts={folder / "pool.json": "", **record.artifacts},
     )
+
+
+def _seed_metrics(trainings: Sequence[RunRecord]) -> dict[str, str]:
+    """Return what each seed alone reached on the test galaxies, where all were measured."""
+    measured = {
+        metric: [t.metrics[f"test/{metric}"] for t in trainings if f"test/{metric}" in t.metrics]
+        for metric in ERRORS
+    }
+    whole = {metric: values for metric, values in measured.items() if len(values) == len(trainings)}
+    return {SEED_METRICS: json.dumps(whole)} if whole else {}

@@ -17,6 +17,7 @@ from pix2z.tracking.records import RunRecord, numbers
 __all__ = [
     "CURVES",
     "INPUT",
+    "SEED_METRICS",
     "SELECTIONS",
     "TrainedModel",
     "as_training",
@@ -51,6 +52,9 @@ SELECTIONS = {
 }
 """Selection of training rows -> what it is, in words."""
 
+SEED_METRICS = "seed_metrics"
+"""Tag of a pool: metric -> its value on the test galaxies for each of its seeds alone, as JSON."""
+
 _FILES = ("galaxies", "spectra", "split")
 """Files whose digests a training records."""
 
@@ -66,6 +70,7 @@ _VERSION_TAGS = (
     "split_digest",
     "weights_digest",
     "base_pool_digest",
+    SEED_METRICS,
 )
 """Tags that a version has from the run that owns it."""
 

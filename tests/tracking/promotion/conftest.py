@@ -90,6 +90,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
     arms = {name: params["arms"][name] for name in TEMPERATURES}
     params = merge(params | {"arms": arms}, {"promotion": preset["promotion"]}, path="")
     params["evaluate"]["n_bootstrap"] = 200
+    params["promotion"]["margin"] = 0.03
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "dvc.yaml").touch()
     from pix2z.network.estimator import load_pool, save_pool

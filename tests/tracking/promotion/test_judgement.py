@@ -5,7 +5,9 @@ import shutil
 from dataclasses import replace
 
 import h5py
+import numpy as np
 import pytest
+import yaml
 
 from pix2z.dataset.splits import ids_digest, read_split, write_split
 from pix2z.dataset.store import open_galaxies
@@ -13,7 +15,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.tracking.promotion import evidence
+from pix2z.tracking.promotion import candidate, evidence, judgement
 from pix2z.tracking.promotion.evidence import part_terms
 from pix2z.tracking.promotion.judgement import judge, open_gate
 from pix2z.tracking.promotion.smoke import find_held_out
@@ -27,12 +29,12 @@ def lines(text):
     return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
 
 
-def judged(world, model, *, new_test_set=False):
+def judged(world, model, **allowed):
     """Put a version through the gate, against the champion."""
     store = open_store()
     versions = read_versions(store.client)
-    candidate, champion = find_version(versions, model), with_alias(versions, CHAMPION)
-    return judge(open_gate(store, world), candidate, champion, new_test_set=new_test_set)
+    version, champion = find_version(versions, model), with_alias(versions, CHAMPION)
+    return judge(open_gate(store, world), version, champion, **allowed)
 
 
 def names_of(decision):
@@ -189,14 +191,117 @@ def test_a_champion_that_is_the_base_is_compared_on_the_galaxies_of_the_fine_tun
     with default_store(store.uri):
         client.create_model_version("pix2z-field", source.source, run_id, tags)
     client.log_artifacts(run_id, str(world / "predictions"), "predictions")
-    assert names_of(judged(world, "field"))[-1] == "Champion"  # the base's are not there
+    missing = judged(world, "field")  # the base's are not there
+    assert names_of(missing)[-1] == "Champion"
+    assert "Limits: pix2z-field/1 carries no base predictions" in missing.refusal
     client.log_artifacts(run_id, str(world / "base_predictions"), "base_predictions")
     decision = judged(world, "field")
     assert decision.compared
     assert "minus the champion's: 0.0" in decision.refusal
+    lines = {check.name: check for check in decision.checks}
+    assert lines["Limits"].measured == "its base on the same galaxies"
+    base = galaxy_terms(read_prediction_chunks(world / "base_predictions/pool.hdf5"))
+    # Paired: the chance in the limit is that of the difference, far from the base's own.
+    assert lines["MAE"].limit.startswith(f"≤ {metric_values(base)['mae']:.5f} + ")
+    assert not lines["MAE"].passed
     assert len(find_held_out(world, digest).rows) == 100
     shutil.rmtree(world / "data")  # it is judged on galaxies of its own
     assert judged(world, "field").compared
+
+
+def set_promotion(world, **settings):
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    for key, value in settings.items():
+        known = params["promotion"][key]
+        params["promotion"][key] = known | value if isinstance(value, dict) else value
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+NO_NUMBERS = dict.fromkeys(("crps", "mae", "nmad", "outlier_005"))
+
+
+@pytest.mark.usefixtures("unserved")
+def test_limits_are_what_an_arm_reaches_on_validation_rows(world, made):
+    """Of its newest version with the same split; a number in params.yaml takes its place."""
+    set_promotion(world, limits=NO_NUMBERS | {"arm": "full", "outlier_005": 0.5})
+    validation = galaxy_terms(read_prediction_chunks(made / "predictions/full/validation.hdf5"))
+    crps = metric_values(validation)["crps"]
+    decision = judged(world, "clipped")
+    lines = {check.name: check for check in decision.checks}
+    of_arm = "pix2z-full/1 on 100 validation galaxies (params.yaml: outlier_005)"
+    assert lines["Limits"].measured == of_arm
+    assert lines["CRPS"].limit.startswith(f"≤ {crps:.5f} + ")
+    assert lines["outliers > 0.05"].limit.startswith("≤ 50.00 % + ")
+    assert "refused: MAE: 0.0" in decision.refusal
+    assert judged(world, "full").passed  # no better than itself, which is no loss
+
+
+@pytest.mark.usefixtures("unserved")
+def test_without_the_arm_of_the_limits_nothing_is_promoted_and_the_line_says_what_to_do(world, run):
+    client = open_store().client
+    set_promotion(world, limits=NO_NUMBERS | {"arm": "catalogue"})
+    code, out, err = run("promote", "full")
+    assert code == 3
+    assert err.startswith("error: pix2z-full/1 is refused: Limits: no version of pix2z-catalogue ")
+    assert "`dvc repro`), or give numbers in params.yaml (promotion.limits)" in err
+    assert err.count("\n") == 1
+    assert "CRPS" not in lines(out)
+    set_promotion(world, limits={"arm": "clipped"})
+    client.set_model_version_tag("pix2z-clipped", "1", "test_digest", "of another split")
+    assert "no version of pix2z-clipped has the same split" in judged(world, "full").refusal
+
+
+@pytest.mark.usefixtures("unserved")
+def test_few_test_galaxies_are_promoted_on_only_on_request(world, run, dump):
+    """And then a loss of CRPS is refused where it is significant, whatever the margin."""
+    set_promotion(world, smallest_test_set=500, margin=1e-6)
+    before = dump()
+    code, out, err = run("promote", "full")
+    assert code == 3
+    assert "Enough galaxies: 100, too few to judge whether CRPS is within " in err
+    assert "expected at least 500 independent ones, or --small-test-set" in err
+    assert "passed" in lines(out)["CRPS"]
+    assert dump() == before
+    assert run("promote", "clipped", "--small-test-set")[0] == 0
+    allowed = judged(world, "full", small_test_set=True)
+    assert any("not judged, as --small-test-set" in check.measured for check in allowed.checks)
+    assert run("promote", "full", "--small-test-set", "--reason", "better")[0] == 0
+    (_, event) = read_trail(open_store().client, world)
+    assert event.small_test_set
+    assert not event.new_test_set
+    assert "better (small test set)" in run("history", "--wide")[1]
+    assert "CRPS minus the champion's" in judged(world, "clipped", small_test_set=True).refusal
+
+
+@pytest.mark.usefixtures("unserved")
+def test_stamps_of_one_galaxy_count_once(world, monkeypatch):
+    """Each group of four is one independent galaxy."""
+    set_promotion(world, smallest_test_set=50)
+
+    def grouped(*arguments, **settings):
+        terms = part_terms(*arguments, **settings)
+        return replace(terms, group_id=np.arange(len(terms)) // 4)
+
+    monkeypatch.setattr(judgement, "part_terms", grouped)
+    assert "Enough galaxies: 25, too few" in judged(world, "full").refusal
+
+
+@pytest.mark.usefixtures("unserved")
+def test_chance_of_seeds_is_known_from_registration_also_of_an_older_champion(world, run):
+    """A version of `pix2z` that lacks the tag has it from the one it is a copy of."""
+    set_promotion(world, margin=10.0)
+    assert run("promote", "clipped")[0] == 0
+    client = open_store().client
+    told = json.dumps({"crps": [0.01, 0.02], "mae": [0.01, 0.02], "nmad": [0.01, 0.02]})
+    unknown = {check.name: check for check in judged(world, "full").checks}
+    for arm in ("full", "clipped"):
+        client.set_model_version_tag(f"pix2z-{arm}", "1", "seed_metrics", told)
+    known = {check.name: check for check in judged(world, "full").checks}
+    name = "CRPS minus the champion's"
+    assert unknown[name].limit.endswith(", chance of seeds not known")
+    assert "not known" not in known[name].limit
+    widths = [line[name].numbers["high"] - line[name].numbers["low"] for line in (unknown, known)]
+    assert widths[1] > 2 * widths[0]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +333,19 @@ def test_arms_that_cannot_be_compared_are_named(world, run):
     code, _, err = run("promote")
     assert code == 3
     assert err.startswith("error: no arm can be promoted: clipped is not registered; pix2z-full/1 ")
+
+
+@pytest.mark.usefixtures("unserved")
+def test_arms_that_others_are_held_against_are_promoted_only_by_name(world, run, monkeypatch):
+    monkeypatch.setattr(candidate, "CONTROLS", ("published_cnn",))
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["arms"]["full"]["architecture"] = "published_cnn"  # the best of the two
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+    code, out, _ = run("promote", "--dry-run")
+    assert code == 0
+    assert "clipped has the lowest CRPS" in out
+    assert "full" not in out
+    assert run("promote", "full", "--dry-run")[0] == 0
 
 
 def test_galaxies_of_another_split_are_refused(world, run):

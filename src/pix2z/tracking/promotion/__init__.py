@@ -1,8 +1,9 @@
 """From a version of an arm to the model in production: a decision that is measured and recorded.
 
 `candidate` says what is proposed, `judgement` puts it through the lines of `gate`, reading what it
-predicted (`evidence`) and what it answers as it would be served (`smoke`); `production` writes, and
-`trail` keeps what was written; `restoring` brings it back into a store that was made anew.
+predicted (`evidence`), what it is held against (`limits`) and what it answers as it would be served
+(`smoke`); `production` writes, and `trail` keeps what was written; `restoring` brings it back into
+a store that was made anew.
 
 The registered model `pix2z` holds copies of versions that were promoted. Its alias `champion` is
 what is served, `previous` what a rollback returns to. One process of a machine writes at a time.

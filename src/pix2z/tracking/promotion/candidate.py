@@ -20,10 +20,13 @@ from pix2z.tracking.promotion.judgement import Gate
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 
-__all__ = ["CHOSEN_ON", "Choice", "RankedArm", "choose_arm", "rank"]
+__all__ = ["CHOSEN_ON", "CONTROLS", "Choice", "RankedArm", "choose_arm", "rank"]
 
 CHOSEN_ON = ("validation", "calibration")
 """Parts of the sample on which arms are compared."""
+
+CONTROLS = ("catalogue", "apertures")
+"""Architectures of arms that others are held against: promoted only where a person names one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ def choose_arm(gate: Gate, versions: Sequence[Version]) -> Choice:
     terms: dict[str, GalaxyTerms] = {}
     candidates: dict[str, Version] = {}
     passed_over: dict[str, str] = {}
-    for arm in read_arms(gate.root / "params.yaml"):
+    for arm, settings in read_arms(gate.root / "params.yaml").items():
+        if settings.architecture in CONTROLS:
+            continue
         try:
             version = _newest_of(arm, versions, test_digest)
             of_arm = part_terms(gate.store, version, CHOSEN_ON)

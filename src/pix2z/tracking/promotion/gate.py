@@ -1,19 +1,32 @@
-"""The gate: what a version must show, line by line; nothing here knows MLflow or networks."""
+"""The gate: what a version must show, line by line; nothing here knows MLflow or networks.
 
-from collections.abc import Mapping, Sequence
+Every line leaves room for chance: what a bound allows is widened by how far n test galaxies may
+throw the value of a model that is exactly on the bound. Lines of a kind are judged together: such a
+model passes all of them with a probability of at least 95 % (Bonferroni), whatever n is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.arm_metrics import Measured
+from pix2z.evaluation.bootstrap import binomial_band, interval
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.pdf_metrics import COVERAGE
 
-__all__ = ["Check", "Metrics", "champion_checks", "limit_checks"]
+__all__ = ["ERRORS", "Check", "Seeds", "calibration_checks", "champion_checks", "limit_checks"]
 
-Metrics = tuple[Mapping[str, float], Mapping[str, NDArray[np.float64]]]
-"""Metric -> its value on the test galaxies, and -> (B,) values on bootstrap resamples of them."""
+ERRORS = ("crps", "mae", "nmad", "outlier_005")
+"""Metrics that may not be too large, nor larger than the champion's."""
+
+BY_CHANCE = 0.05
+"""Largest probability that chance alone fails a line of its kind."""
+
+Seeds = Mapping[str, Sequence[float]]
+"""Metric -> its value on the test galaxies for each seed of a pool alone; empty if not known."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Check:
     limit: str
     passed: bool
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """Value, limits of its 95 % interval and bound, as numbers."""
+    """Value, limits of its 95 % interval and bound, chance included, as numbers."""
 
     @property
     def verdict(self) -> str:
@@ -41,74 +54,163 @@ class Check:
         return f"{self.name}: {self.measured}, expected {self.limit}"
 
 
-def limit_checks(kind: str, metrics: Metrics, bounds: Mapping[str, float]) -> list[Check]:
-    """Hold metrics against the largest distance that each may have from its target.
+def limit_checks(candidate: Measured, limits: Measured) -> list[Check]:
+    """Ask of each error whether it is above its limit by more than chance.
 
-    The target is the nominal level of a coverage, and 0 of anything else: an error may be that
-    large, and a bias too, with either sign.
+    Chance is in the candidate's value and in the limit: the lower end of the one-sided interval of
+    candidate minus limit may not lie above zero.
 
     Parameters
     ----------
-    kind : ``limits`` or ``calibration``.
-    bounds : metric -> largest distance, as in params.yaml.
+    limits : of the same or of other galaxies; its replicates are paired with the candidate's where
+        both are of the same resamples, independent of them where not, constant where they are
+        fixed numbers.
     """
     checks = []
-    for metric, bound in bounds.items():
-        value, known = metrics[0][metric], METRICS[metric]
+    for metric in ERRORS:
+        difference, drawn = candidate.difference(limits, metric)
+        chance = difference - _quantile(drawn, BY_CHANCE / len(ERRORS))
+        limit = limits.values[metric]
+        words = f"≤ {format_value(metric, limit)} + {format_value(metric, chance)}"
+        value = candidate.values[metric]
+        measured = value, *interval(candidate.replicates[metric])
+        passed = bool(difference <= chance)  # NaN fails
+        checks.append(_line("limits", metric, measured, words, passed, bound=limit + chance))
+    return checks
+
+
+def calibration_checks(
+    candidate: Measured, tolerances: Mapping[str, float], *, n: int
+) -> list[Check]:
+    """Hold coverages, PIT and bias against their targets: tolerance, and chance of n galaxies.
+
+    The target is the nominal level of a coverage, and 0 of anything else.
+
+    Parameters
+    ----------
+    tolerances : metric -> how far a model may be from the target in truth.
+    n : independent test galaxies.
+    """
+    checks = []
+    for metric, tolerance in tolerances.items():
+        value, replicates = candidate.values[metric], candidate.replicates[metric]
         target = COVERAGE.get(metric, 0.0)
+        chance = _chance(metric, replicates, n=n, probability=BY_CHANCE / len(tolerances))
+        words = f"{format_value(metric, tolerance)} {{}} {format_value(metric, chance)}"
+        if METRICS[metric].better == "target":
+            words = f"{format_value(metric, target) if target else 0} ± {words.format('±')}"
+        else:
+            words = f"≤ {words.format('+')}"
         distance = round(abs(value - target), 12)  # 0.73 - 0.68 is not 0.05 in binary
-        lowest, highest = target - bound, target + bound
-        if metric in COVERAGE:
-            lowest, highest = max(lowest, 0.0), min(highest, 1.0)
-        most = format_value(metric, highest)
-        measured, numbers = _measured(metric, value, metrics[1][metric])
-        checks.append(
-            Check(
-                kind=kind,
-                name=known.label,
-                measured=measured,
-                limit=(
-                    f"{format_value(metric, lowest)} to {most}"
-                    if known.better == "target"
-                    else f"at most {most}"
-                ),
-                passed=bool(distance <= bound),  # NaN fails
-                numbers=numbers | {"bound": bound},
-            )
-        )
+        bound = round(tolerance + chance, 12)
+        measured = value, *interval(replicates)
+        passed = bool(distance <= bound)  # NaN fails
+        checks.append(_line("calibration", metric, measured, words, passed, bound=bound))
     return checks
 
 
-def champion_checks(candidate: Metrics, champion: Metrics, names: Sequence[str]) -> list[Check]:
-    """Ask in each metric, lower being better, whether the candidate is significantly worse.
+def _chance(metric: str, replicates: NDArray[np.float64], *, n: int, probability: float) -> float:
+    """How far a calibrated model is from the target, but for a small probability.
 
-    It is where the 95 % interval of candidate minus champion lies above zero. Both are measured on
-    the same resamples of the same galaxies, so that most of the chance in them cancels.
+    Exact for coverages (binomial) and PIT (Kolmogorov); normal with the bootstrap's sigma for the
+    bias.
     """
+    if metric in COVERAGE:
+        low, high = binomial_band(n, COVERAGE[metric], outside=probability)
+        return max(COVERAGE[metric] - low, high - COVERAGE[metric])
+    if metric == "pit_ks":
+        return float(stats.kstwo.isf(probability, n))
+    return float(stats.norm.isf(probability / 2)) * _sigma(replicates)
+
+
+def champion_checks(
+    candidate: Measured,
+    champion: Measured,
+    seeds: tuple[Seeds, Seeds],
+    *,
+    margin: float | None,
+) -> list[Check]:
+    """Ask of each error whether the candidate's is no worse than the champion's.
+
+    CRPS is to be non-inferior: the 95 % interval of candidate minus champion ends below the margin.
+    Other errors, and CRPS too without a margin, may not be significantly worse: their intervals,
+    which hold together with 95 %, do not lie above zero. Chance of galaxies and of training seeds
+    is in both, see `_difference_interval`.
+
+    Parameters
+    ----------
+    candidate, champion : on the same resamples of the same galaxies.
+    seeds : of candidate and champion.
+    margin : share of the champion's CRPS; None where the test set is too small to judge it.
+    """
+    tested = [metric for metric in ERRORS if margin is None or metric != "crps"]
     checks = []
-    for metric in names:
-        difference = candidate[0][metric] - champion[0][metric]
-        drawn = candidate[1][metric] - champion[1][metric]
-        measured, numbers = _measured(metric, difference, drawn)
-        checks.append(
-            Check(
-                kind="champion",
-                name=f"{METRICS[metric].label} minus the champion's",
-                measured=measured,
-                limit="not significantly above 0",
-                passed=bool(numbers["low"] <= 0) and bool(np.isfinite(difference)),
-                numbers=numbers | {"bound": 0.0},
-            )
-        )
+    for metric in ERRORS:
+        outside = BY_CHANCE / len(tested) if metric in tested else BY_CHANCE
+        difference, drawn = candidate.difference(champion, metric)
+        of_seeds = [known.get(metric, ()) for known in seeds]
+        low, high = _difference_interval(difference, drawn, of_seeds, outside=outside)
+        if margin is None or metric in tested:
+            bound, passed, words = 0.0, bool(low <= 0), "not significantly above 0"
+        else:
+            bound = margin * champion.values[metric]
+            passed = bool(high <= bound)
+            words = f"interval below {format_value(metric, bound)}, {100 * margin:g} %"
+        if min(map(len, of_seeds)) < 2 and metric == ERRORS[0]:
+            words += ", chance of seeds not known"
+        line = _line("champion", metric, (difference, low, high), words, passed, bound=bound)
+        checks.append(line)
     return checks
 
 
-def _measured(
-    metric: str, value: float, drawn: NDArray[np.float64]
-) -> tuple[str, dict[str, float]]:
-    """Return a value with its 95 % interval, in words and as numbers."""
-    low, high = interval(drawn)
+def _difference_interval(
+    difference: float,
+    drawn: NDArray[np.float64],
+    seeds: Iterable[Sequence[float]],
+    *,
+    outside: float,
+) -> tuple[float, float]:
+    """Interval of a difference of two pools, with the chance of galaxies and of training seeds.
+
+    The variance is that of the resamples of galaxies, and s^2 / k for each pool of k seeds, s^2
+    being the variance of the seeds alone; of a single seed nothing is known, and nothing is added.
+    Degrees of freedom after Welch and Satterthwaite. What galaxies do to single seeds is in both
+    parts, so the interval is rather too wide.
+    """
+    pools = [values for values in seeds if len(values) > 1]
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in pools]
+    variance = _sigma(drawn) ** 2 + sum(parts)
+    uncertain = sum(part**2 / (len(values) - 1) for part, values in zip(parts, pools, strict=True))
+    freedom = variance**2 / uncertain if uncertain > 0 else np.inf
+    half = float(stats.t.isf(outside / 2, freedom)) * float(np.sqrt(variance))
+    return difference - half, difference + half
+
+
+def _sigma(replicates: NDArray[np.float64]) -> float:
+    """Spread of resamples; those where the metric is undefined are left out."""
+    defined = replicates[np.isfinite(replicates)]
+    return float(defined.std()) if len(defined) else np.nan
+
+
+def _quantile(replicates: NDArray[np.float64], probability: float) -> float:
+    defined = replicates[np.isfinite(replicates)]
+    return float(np.quantile(defined, probability)) if len(defined) else np.nan
+
+
+def _line(
+    kind: str,
+    metric: str,
+    measured: tuple[float, float, float],
+    expected: str,
+    passed: bool,
+    *,
+    bound: float,
+) -> Check:
+    """Make a line of a value with its interval, in words and as numbers."""
+    value, low, high = measured
     words = format_value(metric, value) if np.isfinite(value) else "undefined"
-    if np.isfinite([value, low, high]).all():
+    if np.isfinite(measured).all():
         words += f" ({format_value(metric, low)} to {format_value(metric, high)})"
-    return words, {"value": value, "low": low, "high": high}
+    name = METRICS[metric].label + (" minus the champion's" if kind == "champion" else "")
+    numbers = {"value": value, "low": low, "high": high, "bound": bound}
+    return Check(kind, name, words, expected, passed, numbers)

@@ -1,25 +1,42 @@
 """A candidate is put through the gate: its predictions, the champion's, and the smoke test."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.arm_metrics import bootstrap_replicates, metric_values
-from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
-from pix2z.tracking.promotion.gate import Check, Metrics, champion_checks, limit_checks
+from pix2z.evaluation.arm_metrics import Measured, measure
+from pix2z.tracking.promotion.evidence import (
+    champion_terms,
+    part_terms,
+    same_galaxies,
+    seed_metrics,
+)
+from pix2z.tracking.promotion.gate import (
+    ERRORS,
+    Check,
+    calibration_checks,
+    champion_checks,
+    limit_checks,
+)
+from pix2z.tracking.promotion.limits import limits_of
 from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
 from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.store import Store
-from pix2z.tracking.versions import Version
+from pix2z.tracking.versions import Version, read_versions
 
 __all__ = ["Decision", "Gate", "judge", "open_gate"]
 
 _HELD_OUT = "here, not trained on"
+_LIMITS = "known, and not from test results"
+SMALL = "Enough galaxies"
+"""Name of the line for a test set that is too small to judge everything."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,7 @@ class Decision:
     checks: tuple[Check, ...] = ()
     """None where the candidate is the champion already."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Those with a limit, of the candidate on its test galaxies, where it has predictions."""
+    """Those that are judged, of the candidate on its test galaxies, where it has predictions."""
 
     @property
     def is_champion(self) -> bool:
@@ -61,6 +78,11 @@ class Decision:
     def compared(self) -> bool:
         """Whether the candidate was held against a champion."""
         return any(check.kind == "champion" and check.numbers for check in self.checks)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the test set was too small for all lines."""
+        return any(check.name == SMALL for check in self.checks)
 
     @property
     def passed(self) -> bool:
@@ -75,7 +97,12 @@ class Decision:
 
 
 def judge(
-    gate: Gate, candidate: Version, champion: Version | None, *, new_test_set: bool
+    gate: Gate,
+    candidate: Version,
+    champion: Version | None,
+    *,
+    new_test_set: bool = False,
+    small_test_set: bool = False,
 ) -> Decision:
     """Put a candidate through the lines of the gate; nothing is written.
 
@@ -86,6 +113,7 @@ def judge(
     ----------
     new_test_set : pass where the champion cannot be compared: it was tested on other galaxies, or
         has no predictions. Where it can be, it is.
+    small_test_set : pass where the test galaxies are too few to judge the margin of CRPS.
 
     Raises
     ------
@@ -108,22 +136,75 @@ def judge(
         words = _without_predictions(gate, candidate, error)
         missing = Check("test", "Predictions", words, "of its test galaxies", False)
         return Decision(candidate, champion, (test, missing))
-    limits = gate.promotion.limits.model_dump()
-    calibration = gate.promotion.calibration.model_dump()
     with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
         gate.tell(f"loading {candidate.label} as it would be served")
         n = gate.promotion.smoke_galaxies
         smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
-        metrics = _measured(terms, {*limits, *calibration}, gate.evaluate)
-        against = _champion_checks(gate, candidate, champion, terms, metrics, new_test_set)
-        checks = (
-            test,
-            smoke.result(),
-            *limit_checks("limits", metrics, limits),
-            *limit_checks("calibration", metrics, calibration),
-            *against,
+        tested = _tested(gate, candidate, terms)
+        size = _size_checks(gate.promotion, tested.n, allowed=small_test_set)
+        margin = None if size else gate.promotion.margin
+        others = (
+            *_limit_checks(gate, tested),
+            *calibration_checks(tested.metrics, _tolerances(gate), n=tested.n),
+            *_champion_checks(gate, tested, champion, margin, new_test_set),
         )
-    return Decision(candidate, champion, checks, metrics[0])
+        checks = (test, *size, smoke.result(), *others)
+    return Decision(candidate, champion, checks, tested.metrics.values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """A candidate on its test galaxies."""
+
+    version: Version
+    terms: GalaxyTerms
+    metrics: Measured
+    versions: Sequence[Version]
+    """All of the registry."""
+
+    @property
+    def n(self) -> int:
+        """Count independent galaxies: stamps of one group are one."""
+        return len(np.unique(self.terms.group_id))
+
+
+def _tested(gate: Gate, candidate: Version, terms: GalaxyTerms) -> _Tested:
+    metrics = _measured(terms, {*ERRORS, *_tolerances(gate)}, gate.evaluate)
+    return _Tested(candidate, terms, metrics, read_versions(gate.store.client))
+
+
+def _tolerances(gate: Gate) -> dict[str, float]:
+    return gate.promotion.calibration.model_dump()
+
+
+def _size_checks(promotion: PromotionConfig, n: int, *, allowed: bool) -> list[Check]:
+    """Line for a test set in which a loss within the margin cannot be told from chance."""
+    fewest = promotion.smallest_test_set
+    if n >= fewest:
+        return []
+    words = (
+        f"{n:,}, too few to judge whether CRPS is within {100 * promotion.margin:g} % of a "
+        f"champion's{'; not judged, as --small-test-set allows' if allowed else ''}"
+    )
+    expected = f"at least {fewest:,} independent ones, or --small-test-set"
+    return [Check("test", SMALL, words, expected, allowed)]
+
+
+def _limit_checks(gate: Gate, tested: _Tested) -> list[Check]:
+    """Hold the candidate's errors against their limits, and say where those come from."""
+    try:
+        limits, words = limits_of(
+            gate.store,
+            tested.version,
+            tested.terms,
+            tested.versions,
+            limits=gate.promotion.limits,
+            evaluate=gate.evaluate,
+        )
+    except IntegrityError as error:
+        return [Check("limits", "Limits", str(error), _LIMITS, False)]
+    source = Check("limits", "Limits", words, _LIMITS, True)
+    return [source, *limit_checks(tested.metrics, limits)]
 
 
 def _without_test_galaxies(digest: str) -> Check:
@@ -143,46 +224,37 @@ def _without_predictions(gate: Gate, version: Version, error: Exception) -> str:
     )
 
 
-def _measured(terms: GalaxyTerms, only: Collection[str], evaluate: EvaluateConfig) -> Metrics:
+def _measured(terms: GalaxyTerms, only: Iterable[str], evaluate: EvaluateConfig) -> Measured:
     """Measure some metrics, and on bootstrap resamples: the same ones for the same galaxies."""
     n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
-    drawn = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
-    return metric_values(terms, only=only), drawn
+    return measure(terms, n_bootstrap=n_bootstrap, seed=seed, only=set(only))
 
 
 def _champion_checks(
     gate: Gate,
-    candidate: Version,
+    tested: _Tested,
     champion: Version | None,
-    terms: GalaxyTerms,
-    metrics: Metrics,
+    margin: float | None,
     new_test_set: bool,
 ) -> list[Check]:
     if champion is None:
         return [Check("champion", "Champion", "none yet", "none, or no loss", True)]
     try:
-        of_champion = _champion_terms(gate, candidate, champion)
+        of_champion = champion_terms(gate.store, tested.version, champion)
     except IntegrityError as error:
         words = _without_predictions(gate, champion, error)
         return [_incomparable("Champion", words, new_test_set)]
-    if of_champion is None or not same_galaxies(of_champion, terms):
+    if of_champion is None or not same_galaxies(of_champion, tested.terms):
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"
         return [_incomparable("Same test galaxies", words, new_test_set)]
-    no_loss = gate.promotion.no_loss
-    return champion_checks(metrics, _measured(of_champion, no_loss, gate.evaluate), no_loss)
-
-
-def _champion_terms(gate: Gate, candidate: Version, champion: Version) -> GalaxyTerms | None:
-    """Return what the champion says of the candidate's test galaxies; None where nobody knows.
-
-    A pool that was fine-tuned brings what its base says of its own galaxies.
-    """
-    if champion.test_digest == candidate.test_digest:
-        return part_terms(gate.store, champion, ["test"])
-    if candidate.tags.get("base_pool_digest") == champion.pool_digest:
-        return part_terms(gate.store, candidate, ["test"], base=champion)
-    return None
+    measured = _measured(of_champion, ERRORS, gate.evaluate)
+    digest, versions = tested.version.test_digest, tested.versions
+    seeds = (
+        seed_metrics(tested.version, digest, versions),
+        seed_metrics(champion, digest, versions),
+    )
+    return champion_checks(tested.metrics, measured, seeds, margin=margin)
 
 
 def _incomparable(name: str, words: str, new_test_set: bool) -> Check:

@@ -169,6 +169,7 @@ def _move(
         metrics=metrics,
         digests={key: target.tags[key] for key in DIGESTS if key in target.tags},
         new_test_set=bool(decision and champion and not decision.compared),
+        small_test_set=bool(decision and decision.is_small),
         from_pool=champion.pool_digest if champion else "",
     )
     if decision:

@@ -81,6 +81,8 @@ class Event(BaseModel):
     """Of `to_version`: pool_digest, test_digest, ..., and the git commit."""
     new_test_set: bool = False
     """A new line: not compared with the champion before."""
+    small_test_set: bool = False
+    """Too few test galaxies to judge whether CRPS is within the margin of the champion's."""
     time: str = ""
     """UTC, ISO 8601."""
     number: int = 0
