@@ -111,7 +111,9 @@ class MeasureStamps(keras.layers.Layer):
         made = {
             "aperture_flux": lambda: self._flux(filled) / present[:, None, :],  # 0 / 0 is NaN
             "log_sky": lambda: _log_sky(images),
-            "pixels": lambda: ops.average_pool(filled, 2) / present[:, None, None, :],
+            "pixels": lambda: (
+                ops.average_pool(filled, 2, data_format="channels_last") / present[:, None, None, :]
+            ),
         }
         return {name: made[name]() for name in self.names}
 
