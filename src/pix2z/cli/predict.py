@@ -53,6 +53,9 @@ def predict(
     2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
     4  E(B-V) is unknown (missing, negative or above 3 mag)
     8  every band is blank, so there is no redshift: NaN
+    32  unlike the training galaxies: rarer than 99 % of them
+    64  the highest peak of the PDF is closer to an end of the range than the error
+    128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
     of columns and bits.

@@ -58,16 +58,16 @@ class TemplateGrid:
     projector: kcorrect.kcorrect.Kcorrect
 
 
-def load_template_grid() -> TemplateGrid:
-    """Project the templates on ugriz from z = 0 to 0.45 (about 2 s; linear between points)."""
+def load_template_grid(*, z_max: float = 0.45) -> TemplateGrid:
+    """Project the templates on ugriz from z = 0 to z_max (about 2 s; linear between points)."""
     with warnings.catch_warnings():
         # kcorrect leaves the closing of its response files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         projector = kcorrect.kcorrect.Kcorrect(
             templates=_load_templates(),
             responses=[f"sdss_{band}0" for band in "ugriz"],
-            redshift_range=[0.0, 0.45],
-            nredshift=451,
+            redshift_range=[0.0, z_max],
+            nredshift=round(1000 * z_max) + 1,
         )
     redshift = np.asarray(projector.redshifts, np.float64)
     flux = np.asarray(projector.Amatrix.y, np.float64) * _MAGGY[None, :, None]

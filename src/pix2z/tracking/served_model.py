@@ -19,9 +19,10 @@ In Python, ``mlflow.pyfunc.load_model(...).predict`` takes an array of any lengt
 IMAGES, alone with ``params`` or in a mapping.
 
 The answer is a row per galaxy: redshifts, limits of the central 68 and 95 % intervals, and
-``pix2z_flags``, a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown) and 8
-(every band is blank, so that all else is null). With ``pdf``, each row also has ``pdf``, the
-density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
+``pix2z_flags``, a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown), 8
+(every band is blank, so that all else is null), 32 (unlike the training galaxies), 64 (near an end
+of the redshift range) and 128 (the PDF has several peaks). With ``pdf``, each row also has
+``pdf``, the density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
 """
 
 from pathlib import Path
