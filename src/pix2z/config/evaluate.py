@@ -1,8 +1,8 @@
 """Parameters of evaluation and comparison."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from pix2z.config.section import Section, Seed
 
@@ -10,9 +10,14 @@ __all__ = ["EvaluateConfig"]
 
 
 class EvaluateConfig(Section):
-    """The bootstrap behind every interval and p-value."""
+    """The bootstrap behind every interval and p-value, and which differences matter."""
 
     key: ClassVar[str] = "evaluate"
 
     seed: Seed
     n_bootstrap: PositiveInt
+    margin: Annotated[float, Field(gt=0, lt=1)]
+    """Share of an error of the arm `full`, below which a difference in that error does not matter.
+
+    Fixed before the comparison: an interval inside +- this share is called equivalent.
+    """

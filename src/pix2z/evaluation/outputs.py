@@ -54,6 +54,7 @@ def write_evaluation(
     clipped: Split,
     ingest: Json | None,
     spectrum: Json | None,
+    margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> None:
@@ -65,6 +66,7 @@ def write_evaluation(
     histories : arm -> seed -> training history; an arm without one has no curves.
     full, clipped : splits; their test rows are those of all predictions.
     ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
+    margin : share of the error of `full` below which a difference does not matter.
     n_bootstrap, seed : of the resamples behind every interval.
 
     Raises
@@ -85,6 +87,7 @@ def write_evaluation(
         clip_window=full.clip_window,
         test_digest=full.test_digest,
         published_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
+        margin=margin,
         **resampling,
     )
     write_json(folder / "compare.json", comparison)
