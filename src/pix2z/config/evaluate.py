@@ -1,10 +1,10 @@
 """Parameters of evaluation and comparison."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
-from pix2z.config.section import Section, Seed
+from pix2z.config.section import Section, Seed, Share
 
 __all__ = ["EvaluateConfig"]
 
@@ -16,7 +16,7 @@ class EvaluateConfig(Section):
 
     seed: Seed
     n_bootstrap: PositiveInt
-    margin: Annotated[float, Field(gt=0, lt=1)]
+    margin: Share
     """Share of an error of the arm `full`, below which a difference in that error does not matter.
 
     Fixed before the comparison: an interval inside +- this share is called equivalent.

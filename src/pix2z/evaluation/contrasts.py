@@ -36,6 +36,7 @@ from pix2z.evaluation.metric_names import METRICS, format_difference, format_val
 __all__ = [
     "CONTRAST_METRICS",
     "PAIRS",
+    "PRIMARY",
     "TOLD",
     "finding",
     "is_primary",
