@@ -182,7 +182,7 @@ def test_a_small_test_set_is_a_demonstration_and_gives_no_advice():
 def test_arms_that_were_trained_once_are_named_in_the_answer():
     text = answer(comparison(once=("full", "clipped"), **USUAL))
     assert text.endswith(
-        " The scatter of trainings is not known of clipped and full, trained once."
+        " Of clipped and full, trained once, the scatter of trainings is not known."
     )
     assert "scatter" not in answer(comparison())
 
