@@ -4,7 +4,8 @@ Made from the folder of a run, one file for each processor:
 
     python -m tests.evaluation.galaxy_scores RUN tests/evaluation/processors/PROCESSOR.h5
 
-For the other processor, the run is made under ``ONEDNN_MAX_CPU_ISA=AVX2``. Of every arm that a
+For the other processor, the run is made under ``ONEDNN_MAX_CPU_ISA=AVX2``. All files are of runs of
+the same params.yaml, and are made anew with docs/reference. Of every arm that a
 primary contrast takes, and of what is told the clip window, the file holds as float16 (1 part in
 2,000, which is lost in the mean of 2,000 galaxies): ``pool/crps``, ``pool/dz`` (z_phot - z_spec)
 and ``pool/pit``, (n,), and ``seeds/crps`` (seeds, n).

@@ -64,7 +64,7 @@ def test_the_binomial_band_holds_95_percent_of_calibrated_samples():
     assert np.isnan(binomial_band(0, 0.68)).all()
 
 
-TRIALS = 1500
+TRIALS = 1000
 HALF = 1.96 * np.sqrt(0.05 * 0.95 / TRIALS)
 """Half the interval of a share of trials that should be 5 %."""
 
