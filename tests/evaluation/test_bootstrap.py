@@ -90,11 +90,11 @@ def sum_of_freedoms(seeds):
 
 
 @pytest.mark.parametrize("scatter", [(1.0, 1.0), (1.0, 0.2), (1.0, 0.0)])
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_intervals_with_the_scatter_of_trainings_hold_the_truth(scatter, seeds):
+@pytest.mark.parametrize(("seeds", "missed_by_welch"), [(3, 0.06), (5, 0.05)])
+def test_intervals_with_the_scatter_of_trainings_hold_the_truth(scatter, seeds, missed_by_welch):
     low, high = simulated(scatter, seeds=seeds, galaxies=0.1).T
     missed = np.mean((low > 0) | (high < 0))
-    assert 0.015 <= missed <= 0.05 + HALF
+    assert 0.015 <= missed <= missed_by_welch + HALF  # an approximation: 0.06 at worst of three
     assert sum_of_freedoms(seeds) > 0.05 + 2 * HALF  # 0.083 of five seeds, 0.109 of three
 
 

@@ -66,7 +66,7 @@ def training_shifts(pools: Sequence[Sequence[float]], n: int, *, rng: np.random.
     are independent, which they are by the law of total variance, but for one part that is counted
     twice: each seed is measured on the same finite test set, so s also holds a little of the
     galaxies' chance. Intervals are therefore rather too wide than too narrow. On simulated pools
-    of five and of three seeds they held the truth in 94.4 to 97.4 % of cases, and on simulated
+    of five and of three seeds they held the truth in 94 to 97 % of cases, and on simulated
     galaxies, of which each seed gets others wrong, in 96.1 to 99.4 %.
 
     Parameters
