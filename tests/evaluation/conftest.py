@@ -147,7 +147,7 @@ def write_params(path, *, arms, n_bootstrap):
     """Sections that the stage reads, the others empty."""
     selections = {"clipped": "clipped", "subsample": "equal_n", "published_clipped": "clipped"}
     params = {section: {} for section in SECTIONS}
-    params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap}
+    params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap, "margin": 0.02}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),

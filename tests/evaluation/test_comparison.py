@@ -8,8 +8,12 @@ from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import subset_values
 from pix2z.evaluation.comparison import compare
+from pix2z.evaluation.contrasts import TOLD, told
 from pix2z.evaluation.metric_names import METRICS
 from tests.evaluation.conftest import WINDOW, make_terms
+
+ONE = subset_values(make_terms(600, seed=5, sigma=0.03), WINDOW)
+"""A single training."""
 
 
 def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
@@ -19,6 +23,7 @@ def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1):
         clip_window=window,
         test_digest="abc",
         published_view={"full": None, "clipped": None, "note": ""},
+        margin=0.02,
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
@@ -34,9 +39,13 @@ def comparison():
             cpu_seconds=60.5,
         ),
         "clipped": ArmGalaxies(make_terms(600, seed=2, clip=0.22)),
-        "subsample": ArmGalaxies(make_terms(600, seed=3, sigma=0.03)),
+        "published_full": ArmGalaxies(make_terms(600, seed=5, sigma=0.03), {7: ONE}),
     }
-    return run(arms, {"trees": ArmGalaxies(make_terms(600, seed=4, sigma=0.0152))})
+    controls = {
+        "trees": ArmGalaxies(make_terms(600, seed=4, sigma=0.0152)),
+        told("subsample"): ArmGalaxies(make_terms(600, seed=3, sigma=0.03)),
+    }
+    return run(arms, controls)
 
 
 def find(comparison, a, b, subset, metric):
@@ -46,7 +55,10 @@ def find(comparison, a, b, subset, metric):
 
 
 def test_the_layout_is_the_agreed_one(comparison):
-    assert list(comparison) == ["test", "arms", "controls", "contrasts", "published_view"]
+    assert list(comparison) == [
+        *("test", "arms", "controls", "margin", "contrasts", "published_view")
+    ]
+    assert comparison["margin"] == 0.02
     assert set(comparison["test"]) == {
         *("digest", "n", "n_inside", "clip_window", "outside_is_high")
     }
@@ -58,35 +70,64 @@ def test_the_layout_is_the_agreed_one(comparison):
         for subset in ("whole", "inside", "outside"):
             assert list(entry[subset]) == list(METRICS)
             assert all(set(value) == {"value", "low", "high"} for value in entry[subset].values())
-    required = {"a", "b", "subset", "metric", "difference", "low", "high", "primary", "verdict"}
+    required = {"a", "b", "subset", "metric", "difference", "low", "high", "margin", "single_seed"}
+    required |= {"primary", "outcome", "verdict"}
     for entry in comparison["contrasts"]:
-        assert set(entry) == required | ({"p_holm"} if entry["primary"] else set())
+        extra = {"p_holm"} if entry["primary"] else set()
+        extra |= {"ratio"} if entry["metric"] == "crps" else set()
+        assert set(entry) == required | extra
     json.dumps(comparison, allow_nan=False)
 
 
-def test_primary_contrasts_come_first_and_are_exactly_four(comparison):
+def test_primary_contrasts_come_first_and_are_exactly_three(comparison):
     flags = [entry["primary"] for entry in comparison["contrasts"]]
-    assert flags[:4] == [True] * 4
-    assert not any(flags[4:])
-    assert {(entry["a"], entry["b"], entry["metric"]) for entry in comparison["contrasts"][:4]} == {
-        ("full", "clipped", "crps"),
-        ("full", "clipped", "mae"),
-        ("clipped", "subsample", "crps"),
-        ("clipped", "subsample", "mae"),
+    assert flags[:3] == [True] * 3
+    assert not any(flags[3:])
+    keys = ("a", "b", "subset", "metric")
+    assert {tuple(entry[key] for key in keys) for entry in comparison["contrasts"][:3]} == {
+        ("full", "clipped", "whole", "crps"),
+        ("full", "clipped", "inside", "crps"),
+        ("clipped", "subsample_told_window", "inside", "crps"),
     }
 
 
 def test_a_planted_effect_is_found_and_a_null_is_not(comparison):
-    planted = find(comparison, "clipped", "subsample", "inside", "crps")
-    assert planted["p_holm"] <= 4 / 301  # the floor, times the size of the family
+    planted = find(comparison, "clipped", told("subsample"), "inside", "crps")
+    assert planted["p_holm"] <= 3 / 301  # the floor, times the size of the family
     assert planted["high"] < 0
     assert "clipped is better" in planted["verdict"]
-    null = find(comparison, "full", "clipped", "inside", "mae")
+    null = find(comparison, "full", "clipped", "inside", "crps")
     assert null["p_holm"] > 0.05
-    assert "no significant difference" in null["verdict"]
+    assert "cannot be told apart" in null["verdict"]
     outside = find(comparison, "full", "clipped", "outside", "mae")
     assert outside["verdict"].startswith("Outside the clip window, all at higher ")
     assert "full is better" in outside["verdict"]
+
+
+def test_the_margin_is_a_share_of_the_error_of_full_on_the_same_galaxies(comparison):
+    for entry in comparison["contrasts"]:
+        error = comparison["arms"]["full"][entry["subset"]][entry["metric"]]["value"]
+        shared = entry["metric"] not in ("r2", "bias_mean", "bias_median", "cde_loss")
+        assert entry["margin"] == (pytest.approx(0.02 * error) if shared else None)
+
+
+def test_a_ratio_says_the_same_as_the_difference(comparison):
+    entry = find(comparison, "full", "trees", "whole", "crps")
+    of_trees = comparison["controls"]["trees"]["whole"]["crps"]["value"]
+    assert entry["ratio"]["value"] == pytest.approx(1 + entry["difference"] / of_trees)
+    assert entry["ratio"]["low"] < entry["ratio"]["value"] < entry["ratio"]["high"]
+
+
+def test_an_arm_that_was_trained_once_is_named_in_its_verdict(comparison):
+    entry = find(comparison, "full", "published_full", "whole", "crps")
+    assert entry["single_seed"] == ["published_full"]
+    assert entry["outcome"] == "better"
+    assert "The scatter of trainings of published_full is not known." in entry["verdict"]
+
+
+def test_who_is_told_the_window_is_compared_inside_it_only(comparison):
+    subsets = {entry["subset"] for entry in comparison["contrasts"] if entry["b"] in TOLD}
+    assert subsets == {"inside"}
 
 
 def test_paired_intervals_agree_with_the_paired_t_interval():

@@ -1,61 +1,113 @@
 import pytest
 
-from pix2z.evaluation.contrasts import subset_phrase, verdict
-from pix2z.evaluation.metric_names import format_value
+from pix2z.evaluation.contrasts import finding, outcome, subset_phrase, verdict, winner
+from pix2z.evaluation.metric_names import METRICS, format_value, margin_of
 
 
-def entry(a, b, metric, difference, low, high, **more):
-    values = {"a": a, "b": b, "metric": metric, "difference": difference, "low": low, "high": high}
-    return values | {"primary": False} | more
+def entry(metric, low, high, *, margin=0.001, once=(), p_holm=None, a="full", b="clipped"):
+    """A contrast; primary where it has Holm's p."""
+    made = {"a": a, "b": b, "metric": metric, "low": low, "high": high, "margin": margin}
+    made |= {"difference": None if low is None else (low + high) / 2, "single_seed": list(once)}
+    made |= {"primary": p_holm is not None} | ({"p_holm": p_holm} if p_holm is not None else {})
+    return made | {"outcome": outcome(made, better=METRICS[metric].better)}
 
 
-PRIMARY = entry("full", "clipped", "mae", -0.002, -0.003, -0.001, primary=True, p_holm=0.004)
-EXPLORATORY = entry("full", "trees", "outlier_005", 0.01, 0.004, 0.016)
+@pytest.mark.parametrize(
+    ("contrast", "expected"),
+    [
+        # Without zero, beyond the margin or across its end.
+        (entry("crps", -0.003, -0.002), "better"),
+        (entry("crps", 0.002, 0.003), "worse"),
+        (entry("crps", -0.003, -0.0001), "better"),
+        # Inside the margin is equal, even where zero is outside the interval.
+        (entry("crps", -0.0009, 0.0009), "equivalent"),
+        (entry("crps", 0.0001, 0.0009), "equivalent"),
+        (entry("crps", 0.0001, 0.0009, p_holm=0.001), "equivalent"),
+        # With zero and across the margin.
+        (entry("crps", -0.0009, 0.0011), "undecided"),
+        (entry("crps", -0.003, 0.003), "undecided"),
+        # A primary one needs its corrected p, too.
+        (entry("crps", -0.003, -0.002, p_holm=0.049), "better"),
+        (entry("crps", -0.003, -0.002, p_holm=0.051), "undecided"),
+        # One training: the margin stands for the scatter that is not known.
+        (entry("crps", -0.003, -0.002, once=["full"]), "better"),
+        (entry("crps", -0.003, -0.0009, once=["full"]), "undecided"),
+        (entry("crps", 0.0009, 0.003, once=["full"]), "undecided"),
+        # Where higher is better, and where neither side is; these have no margin.
+        (entry("r2", 0.05, 0.15, margin=None), "better"),
+        (entry("r2", -0.15, -0.05, margin=None), "worse"),
+        (entry("bias_mean", 0.05, 0.15, margin=None), "differ"),
+        (entry("bias_mean", -0.05, 0.15, margin=None), "undecided"),
+        # No outliers at all: 2 % of nothing is nothing, and equality is not shown.
+        (entry("outlier_005", 0.0, 0.0, margin=0.0), "undecided"),
+        (entry("crps", None, None), None),
+    ],
+)
+def test_the_interval_and_the_margin_decide(contrast, expected):
+    assert contrast["outcome"] == expected
+    assert winner(contrast) == {"better": "full", "worse": "clipped"}.get(expected, "")
 
 
-def say(contrast, single_seed=()):
-    where = subset_phrase("inside", 1900, high_only=True)
-    return verdict(contrast, where=where, single_seed=single_seed)
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        (entry("crps", -0.003, -0.002), "full is better"),
+        (entry("crps", 0.002, 0.003, once=["full"]), "clipped is better (one training of full)"),
+        (entry("crps", 0.0, 0.0005), "equal within 2 %"),
+        (entry("crps", 0.0, 0.003), "cannot be told apart"),
+        (entry("bias_mean", 0.05, 0.15, margin=None), "they differ, which by its sign alone"),
+        (entry("crps", None, None), "too few galaxies"),
+    ],
+)
+def test_each_outcome_has_its_words(contrast, words):
+    assert finding(contrast, margin=0.02).startswith(words)
 
 
 @pytest.mark.parametrize(
     ("contrast", "sentence"),
     [
         (
-            PRIMARY,
+            entry("mae", -0.003, -0.001, p_holm=0.004, margin=0.00024),
             "Inside the clip window, n = 1,900: full is better. MAE of full is 0.00200 in redshift"
-            " below that of clipped (95 % interval -0.00300 to -0.00100, Holm-corrected p ="
-            " 0.004).",
+            " below that of clipped (95 % interval -0.00300 to -0.00100, margin 0.00024,"
+            " Holm-corrected p = 0.004).",
         ),
         (
-            EXPLORATORY,
+            entry("outlier_005", 0.004, 0.016, b="trees", margin=0.0002, once=["full"]),
             "Inside the clip window, n = 1,900: trees is better. Outliers > 0.05 of full is 1.00"
-            " percentage points above that of trees (95 % interval 0.40 % to 1.60 %).",
+            " percentage points above that of trees (95 % interval 0.40 % to 1.60 %, margin"
+            " 0.02 %). The scatter of trainings of full is not known.",
+        ),
+        (
+            entry("crps", -0.0001, 0.0003),
+            "Inside the clip window, n = 1,900: equal within 2 %. CRPS of full is 0.00010 in"
+            " redshift above that of clipped (95 % interval -0.00010 to 0.00030, margin 0.00100).",
+        ),
+        (
+            entry("crps", None, None),
+            "Inside the clip window, n = 1,900: too few galaxies to compare full with clipped.",
         ),
     ],
 )
 def test_a_verdict_is_in_the_unit_of_its_metric_with_corrected_p_where_primary(contrast, sentence):
-    assert say(contrast) == sentence
+    where = subset_phrase("inside", 1900, high_only=True)
+    assert verdict(contrast, where=where, margin=0.02) == sentence
 
 
 @pytest.mark.parametrize(
-    ("contrast", "words"),
+    ("metric", "error", "expected"),
     [
-        # A primary contrast is judged by its corrected p, another by its interval.
-        (PRIMARY | {"p_holm": 0.2}, "no significant difference."),
-        (EXPLORATORY | {"low": -0.001}, "no significant difference."),
-        # Of r2 the higher value is better; a bias has no better side.
-        (entry("full", "knn", "r2", 0.1, 0.05, 0.15), "full is better"),
-        (entry("full", "knn", "r2", -0.1, -0.15, -0.05), "knn is better"),
-        (entry("full", "knn", "bias_mean", 0.1, 0.05, 0.15), "favours neither"),
+        ("crps", 0.009, 0.00018),
+        ("outlier_005", 0.004, 0.00008),
+        ("crps", float("nan"), None),
+        ("cde_loss", -21.0, None),
+        ("r2", 0.9, None),
+        ("bias_mean", 0.001, None),
+        ("coverage_68", 0.7, None),
     ],
 )
-def test_a_verdict_names_the_better_one_where_there_is_one(contrast, words):
-    assert words in say(contrast)
-
-
-def test_an_arm_trained_once_is_named():
-    assert say(PRIMARY, ["full"]).endswith(" The scatter of trainings of full is not known.")
+def test_only_of_an_error_a_share_means_something(metric, error, expected):
+    assert margin_of(metric, error, share=0.02) == (expected and pytest.approx(expected))
 
 
 @pytest.mark.parametrize(

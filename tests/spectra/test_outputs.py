@@ -116,7 +116,9 @@ def report(sample_path, sample_split, tmp_path_factory):
                     file[f"{part}/flux"], file[f"{part}/rows"] = pixels, seen
         write_direct(galaxies, sample_split.test)
         with open_spectra("data/spectra.h5") as spectra:
-            given = AssessmentInputs(galaxies, spectra, SETTINGS, GRID, n_bootstrap=100, seed=1)
+            given = AssessmentInputs(
+                galaxies, spectra, SETTINGS, GRID, margin=0.02, n_bootstrap=100, seed=1
+            )
             write_assessment(given, ARMS, spectrum=root / "spectrum", reports=root / "reports")
     return root / "reports"
 
@@ -134,7 +136,9 @@ def numbers(report):
 
 
 def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
-    assert list(numbers) == ["targets", "test", "wavelength", "arms", "contrasts", "redshifts"]
+    assert list(numbers) == [
+        *("targets", "test", "wavelength", "arms", "margin", "contrasts", "redshifts")
+    ]
     assert numbers["test"] == {"n": 100, "n_inside": numbers["test"]["n_inside"]}
     assert numbers["wavelength"] == {"low": 3800.0, "high": 9200.0, "n": 512}
     full, plain, mean = (numbers["arms"][name] for name in ("full", "plain", "mean_spectrum"))
@@ -145,6 +149,11 @@ def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
     assert (mean["n_train"], mean["model_digest"]) == (None, None)
     pairs = {(entry["a"], entry["b"]) for entry in numbers["contrasts"]}
     assert pairs == {("full", "plain"), ("full", "mean_spectrum"), ("plain", "mean_spectrum")}
+    first, mean = (numbers["contrasts"][place] for place in (0, -1))
+    assert first["margin"] == pytest.approx(0.02 * full["mse"]["value"])
+    assert first["outcome"] == "better"
+    assert first["single_seed"] == ["full", "plain"]
+    assert mean["single_seed"] == ["plain"]  # a mean has no seeds
 
 
 def test_every_way_to_a_redshift_is_set_against_the_direct_network(numbers):
@@ -157,6 +166,9 @@ def test_every_way_to_a_redshift_is_set_against_the_direct_network(numbers):
     assert mae["boosted"] < 0.03
     assert mae["direct"] == pytest.approx(0.008, rel=0.3)
     assert all(entry["b"] == "direct" for entry in full["contrasts"])
+    assert full["best_over_spectrum"] == "templates"
+    assert list(full["calibration_mae"]) == ["network", "boosted", "templates"]
+    assert full["calibration_mae"]["network"] == pytest.approx(0.004, rel=0.05)
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -5,10 +5,12 @@ import pytest
 
 from pix2z.config.spectrum import BoostingConfig
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.ways import compare_ways, fit_boosted, way_terms
+from pix2z.spectra.ways import best_over_spectrum, compare_ways, fit_boosted, way_terms
 
 GRID = RedshiftGrid(0.0, 0.4, 100)
 N = 400
+RULES = {"margin": 0.02, "n_bootstrap": 200, "seed": 1}
+MAE_OF_ALL = ("mae", "whole")
 RNG = np.random.default_rng(4)
 Z = np.clip(RNG.gamma(3.6, 0.03, N), 0.004, 0.39)
 Z_CALIBRATION = np.clip(RNG.gamma(3.6, 0.03, 300), 0.004, 0.39)
@@ -33,7 +35,7 @@ def terms(way):
 
 def compared(**sigmas):
     ways = {name: terms(way(sigma)) for name, sigma in sigmas.items()}
-    return compare_ways(ways, reference="direct", clip_window=(-0.01, 0.2), n_bootstrap=200, seed=1)
+    return compare_ways(ways, reference="direct", clip_window=(-0.01, 0.2), **RULES)
 
 
 def test_a_worse_way_is_worse_by_a_paired_interval():
@@ -43,6 +45,29 @@ def test_a_worse_way_is_worse_by_a_paired_interval():
     assert 0 < entry["low"] <= entry["difference"] <= entry["high"]
     values = {name: way["whole"]["mae"]["value"] for name, way in found["ways"].items()}
     assert values["templates"] - values["direct"] == pytest.approx(entry["difference"])
+    assert entry["margin"] == pytest.approx(0.02 * values["direct"])
+    assert (entry["outcome"], entry["single_seed"]) == ("worse", ["templates"])
+
+
+def test_a_small_difference_of_one_training_is_no_finding():
+    found = compared(direct=0.01, templates=0.0101, network=0.0102)
+    of_mae = {c["a"]: c for c in found["contrasts"] if (c["metric"], c["subset"]) == MAE_OF_ALL}
+    assert of_mae["templates"]["low"] > 0  # its interval excludes zero, and yet
+    assert of_mae["templates"]["outcome"] == "equivalent"
+    assert 0 < of_mae["network"]["low"] < of_mae["network"]["margin"] < of_mae["network"]["high"]
+    assert of_mae["network"]["outcome"] == "undecided"
+
+
+def test_the_best_way_over_a_spectrum_is_chosen_on_calibration_galaxies():
+    calibration, test = way(0.01)
+    worse, never = calibration + 0.02, np.full_like(calibration, np.nan)
+    ways = {"network": (Z_CALIBRATION, Z), "boosted": (calibration, test + 0.1)}
+    best, errors = best_over_spectrum(ways | {"templates": (worse, Z)}, Z_CALIBRATION, grid=GRID)
+    assert best == "boosted"  # though on test galaxies the other is perfect, and so is `network`
+    assert errors["network"] == 0.0
+    best, errors = best_over_spectrum(ways | {"templates": (never, Z)}, Z_CALIBRATION, grid=GRID)
+    median = np.median(Z_CALIBRATION)
+    assert errors["templates"] == pytest.approx(np.abs(Z_CALIBRATION - median).mean())
 
 
 def test_a_galaxy_without_a_redshift_counts_with_the_calibration_median():

@@ -111,11 +111,13 @@ def write_reports(reports: Path) -> None:
         write(reports / "metrics" / f"{arm}.json", {"arm": arm, "pool": subsets, "seeds": seeds})
     contrast = {"a": "full", "b": "published_full", "subset": "inside", "metric": "crps"}
     contrast |= {"difference": -0.002, "low": -0.003, "high": -0.001, "primary": True}
+    contrast |= {"margin": 0.0002, "single_seed": [], "outcome": "better"}
     contrast |= {"p_holm": 0.01, "verdict": "Inside the clip window, full is better."}
     comparison = {
         "test": {"digest": "test", "n": 100, "n_inside": 95, "clip_window": [-0.006, 0.224]},
         "arms": {arm: {**subsets, "outside": {}} for arm in ARMS},
         "controls": {"trainz": {**subsets, "outside": {}}},
+        "margin": 0.02,
         "contrasts": [contrast],
         "published_view": {},
     }

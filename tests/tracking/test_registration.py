@@ -155,7 +155,7 @@ def test_the_comparison_answers_in_words_and_numbers(registered_client):
     (run,) = runs(registered_client, "pix2z-compare")
     assert "Inside the clip window, full is better." in run.data.tags["mlflow.note.content"]
     assert run.data.metrics["inside_mae/full"] == 0.05
-    assert run.data.metrics["primary_p_holm_crps/full minus published_full"] == 0.01
+    assert run.data.metrics["primary_p_holm_inside_crps/full minus published_full"] == 0.01
     paths = {f.path for f in registered_client.list_artifacts(run.info.run_id)}
     assert paths == {"compare.json", "report.html", "figures"}
     figures = {f.path for f in registered_client.list_artifacts(run.info.run_id, "figures")}

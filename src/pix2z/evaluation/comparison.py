@@ -5,7 +5,7 @@ clip window) is resampled by its own groups, so that none is ever empty, and all
 on the same resamples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import Measured, json_number, measure, with_interval
-from pix2z.evaluation.bootstrap import bootstrap_p, holm
+from pix2z.evaluation.bootstrap import bootstrap_p, holm, training_shifts
 from pix2z.evaluation.contrasts import (
     CONTRAST_METRICS,
     PAIRS,
+    TOLD,
     is_primary,
+    outcome,
     subset_phrase,
     verdict,
 )
-from pix2z.evaluation.metric_names import METRICS
+from pix2z.evaluation.metric_names import METRICS, margin_of
 
-__all__ = ["compare"]
+__all__ = ["compare", "contrasts"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -41,6 +43,7 @@ def compare(
     clip_window: tuple[float, float],
     test_digest: str,
     published_view: Json,
+    margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> Json:
@@ -75,7 +78,11 @@ def compare(
         },
         "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
         "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},
-        "contrasts": _contrasts(everyone, measured, where, seed=seed),
+        "margin": margin,
+        "contrasts": [
+            entry | {"verdict": verdict(entry, where=where[entry["subset"]], margin=margin)}
+            for entry in contrasts(everyone, measured, margin=margin, seed=seed)
+        ],
         "published_view": published_view,
     }
 
@@ -99,69 +106,81 @@ def _summary(name: str, arm: ArmGalaxies, measured: Mapping[str, Mapping[str, Me
     return {
         **{subset: {metric: of[metric] for metric in METRICS} for subset, of in intervals.items()},
         "seeds": sorted(arm.seeds),
-        "seed_sd": {metric: _seed_sd(arm, "whole", metric) for metric in METRICS if arm.seeds},
+        "seed_sd": {metric: _seed_sd(arm, metric) for metric in METRICS if arm.seeds},
         "n_train": arm.n_train,
         "cpu_seconds": arm.cpu_seconds,
     }
 
 
-def _seed_sd(arm: ArmGalaxies, subset: str, metric: str) -> float | None:
+def _seed_sd(arm: ArmGalaxies, metric: str) -> float | None:
     """Sd (ddof 1) of a metric over an arm's training seeds; None for fewer than two."""
-    values = [of_seed[subset][metric] for of_seed in arm.seeds.values()]
+    values = [of_seed["whole"][metric] for of_seed in arm.seeds.values()]
     return json_number(float(np.std(values, ddof=1))) if len(values) > 1 else None
 
 
-def _contrasts(
+def contrasts(
     everyone: Arms,
     measured: Mapping[str, Mapping[str, Measured]],
-    where: Mapping[str, str],
     *,
+    metrics: Collection[str] = CONTRAST_METRICS,
+    margin: float,
     seed: int,
 ) -> list[Json]:
-    """Every contrast of every present pair, the primary ones first."""
+    """Every contrast of every present pair, the primary ones first; all but its verdict in words.
+
+    Parameters
+    ----------
+    everyone : arms and controls by name.
+    measured : subset -> name -> at least the `metrics`.
+    margin : share of the error of `full`, or where it is absent of the first arm.
+    """
     keys = [
         (a, b, subset, metric)
         for a, b in PAIRS
         if a in everyone and b in everyone
         for subset in measured
-        for metric in CONTRAST_METRICS
+        if subset == "inside" or not {a, b} & TOLD
+        for metric in metrics
     ]
     keys.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays
-    entries: dict[Key, Json] = {}
-    p_values: dict[Key, float] = {}
+    reference = "full" if "full" in everyone else next(iter(everyone))
+    entries: list[Json] = []
+    p_values: dict[int, float] = {}  # by place among the entries
     for key in keys:
         a, b, subset, metric = key
-        difference, drawn = measured[subset][a].difference(measured[subset][b], metric)
-        drawn = drawn + _training_noise(everyone, key, len(drawn), seed=seed)
-        entries[key] = {"a": a, "b": b, "subset": subset, "metric": metric}
-        entries[key] |= with_interval(difference, drawn, name="difference")
-        entries[key]["primary"] = is_primary(*key)
-        if is_primary(*key):
-            entries[key]["p_holm"] = None
-            if np.isfinite(difference):
-                p_values[key] = bootstrap_p(difference, drawn)
-    for key, p_holm in zip(p_values, holm(list(p_values.values())), strict=True):
-        entries[key]["p_holm"] = p_holm
-    for entry in entries.values():
-        single = [name for name in (entry["a"], entry["b"]) if len(everyone[name].seeds) == 1]
-        entry["verdict"] = verdict(entry, where=where[entry["subset"]], single_seed=single)
-    return list(entries.values())
+        value, drawn = measured[subset][a].difference(measured[subset][b], metric)
+        drawn = drawn + _training_shifts(everyone, key, len(drawn), seed=seed)
+        error = measured[subset][reference].values[metric]
+        entry = {
+            **{"a": a, "b": b, "subset": subset, "metric": metric},
+            **with_interval(value, drawn, name="difference"),
+            "margin": margin_of(metric, error, share=margin),
+            "single_seed": [name for name in (a, b) if len(everyone[name].seeds) == 1],
+            "primary": is_primary(*key),
+        }
+        if metric == "crps":
+            entry["ratio"] = _ratio(measured[subset][b], value, drawn)
+        if entry["primary"]:
+            entry["p_holm"] = None
+            if np.isfinite(value):
+                p_values[len(entries)] = bootstrap_p(value, drawn)
+        entries.append(entry)
+    for place, p_holm in zip(p_values, holm(list(p_values.values())), strict=True):
+        entries[place]["p_holm"] = p_holm
+    for entry in entries:
+        entry["outcome"] = outcome(entry, better=METRICS[entry["metric"]].better)
+    return entries
 
 
-def _training_noise(everyone: Arms, key: Key, n: int, *, seed: int) -> Array:
-    """Draw (n,) shifts of a difference that other training seeds would have made.
+def _ratio(of_b: Measured, difference: float, drawn: Array) -> Json:
+    """CRPS of a in units of that of b, with its 95 % interval."""
+    return with_interval(1 + difference / of_b.values["crps"], 1 + drawn / of_b.replicates["crps"])
 
-    A pool of k seeds scatters by about sd / sqrt(k); with so few seeds that sd is uncertain too,
-    hence Student's t with the degrees of freedom of both arms. 0 where no arm has several seeds.
-    """
+
+def _training_shifts(everyone: Arms, key: Key, n: int, *, seed: int) -> Array:
     a, b, subset, metric = key
-    variance, freedom = 0.0, 0
-    for arm in (everyone[a], everyone[b]):
-        sd, seeds = _seed_sd(arm, subset, metric), len(arm.seeds)
-        if sd is not None:
-            variance += sd**2 / seeds
-            freedom += seeds - 1
-    if not freedom:
-        return np.zeros(n)
+    pools = [
+        [of_seed[subset][metric] for of_seed in everyone[name].seeds.values()] for name in (a, b)
+    ]
     rng = np.random.default_rng([seed, crc32("/".join(key).encode())])
-    return np.asarray(np.sqrt(variance) * rng.standard_t(freedom, n))
+    return training_shifts(pools, n, rng=rng)

@@ -1,40 +1,74 @@
 """Which arms are set against which, on what, and what the difference says in words.
 
-The primary family is fixed beforehand: does clipping help, asked as full against clipped and, at
-equal numbers of training galaxies, clipped against the random subsample; in CRPS and MAE; inside
-the clip window, where both arms were trained. Its p-values are corrected after Holm; all other
-contrasts are exploratory, judged by their 95 % interval alone.
+Every contrast has one outcome, by its 95 % interval and by a margin that was fixed beforehand, a
+share (`evaluate.margin` of params.yaml) of the error of the arm `full` on the same galaxies:
+
+============ =====================================================================================
+equivalent   the interval lies inside the margin: the difference is smaller than what matters,
+             whether or not the interval holds zero
+better,      a is better or worse than b: the interval excludes zero, and is not inside the margin
+worse
+differ       the same for a metric with a target, such as a bias, whose sign favours neither
+undecided    all else: this test set cannot tell the two apart
+============ =====================================================================================
+
+That an interval inside the margin shows equivalence is the rule of two one-sided tests (Schuirmann
+1987, J. Pharmacokinet. Biopharm. 15, 657; Lakens 2017, Soc. Psychol. Personal. Sci. 8, 355). With
+the 95 % interval each has a level of 2.5 %, stricter than the usual 5 %. The margin itself counts
+as known, though `full` is measured: its error is known to about 2 %, so the margin is, too.
+
+Where an arm was trained once, the scatter of its trainings is not in the interval. The margin then
+has to stand for it: only a difference that is surely larger than the margin is better or worse.
+
+The primary family is fixed beforehand: does clipping help, asked as full against clipped of all
+galaxies and of those inside the clip window; and is it which galaxies or how many, asked as clipped
+against a random sample of its size that is told the window as well. It is judged in CRPS alone,
+which is proper for the whole PDF; the MAE of its median goes with it, and would only cost power.
+"better" and "worse" in this family also need a p-value below 0.05 after Holm's correction. All
+other contrasts are exploratory, judged by their interval alone.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
 
 __all__ = [
     "CONTRAST_METRICS",
     "PAIRS",
-    "PRIMARY_METRICS",
-    "TOLD_WINDOW",
-    "excludes_zero",
+    "PRIMARY",
+    "TOLD",
     "finding",
     "is_primary",
-    "is_significant",
+    "outcome",
     "subset_phrase",
+    "told",
     "verdict",
+    "winner",
 ]
 
 Entry = Mapping[str, Any]
 """A contrast of reports/compare.json: a paired difference of one metric, a minus b."""
 
-TOLD_WINDOW = "full_told_window"
-"""The control of `told_window`: the full arm, told that every galaxy is inside the window."""
+Better = Literal["lower", "higher", "target"]
+
+
+def told(arm: str) -> str:
+    """Name the control of `told_window` for an arm: told that every galaxy is inside the window."""
+    return f"{arm}_told_window"
+
+
+TOLD = {told("full"), told("subsample")}
+"""They are compared inside the window only: elsewhere what they are told is wrong."""
 
 PAIRS = (
     ("full", "clipped"),
-    ("clipped", "subsample"),
+    ("clipped", told("subsample")),
+    (told("full"), "clipped"),
     ("full", "subsample"),
-    (TOLD_WINDOW, "clipped"),
+    ("clipped", "subsample"),
+    ("full", "catalogue"),
+    ("full", "apertures"),
     ("full", "published_full"),
     ("clipped", "published_clipped"),
     ("published_full", "published_clipped"),
@@ -60,26 +94,68 @@ CONTRAST_METRICS = (
     "cde_loss",
 )
 
-PRIMARY_PAIRS = (("full", "clipped"), ("clipped", "subsample"))
-PRIMARY_METRICS = ("crps", "mae")
+PRIMARY = (
+    ("full", "clipped", "whole"),
+    ("full", "clipped", "inside"),
+    ("clipped", told("subsample"), "inside"),
+)
+"""(a, b, subset), in CRPS."""
+
 SIGNIFICANCE = 0.05
 
 
 def is_primary(a: str, b: str, subset: str, metric: str) -> bool:
     """Tell whether a contrast belongs to the family fixed beforehand."""
-    return (a, b) in PRIMARY_PAIRS and subset == "inside" and metric in PRIMARY_METRICS
+    return (a, b, subset) in PRIMARY and metric == "crps"
 
 
-def is_significant(entry: Entry) -> bool:
-    """Primary: Holm's p below 0.05. Exploratory: the 95 % interval excludes zero."""
-    if entry["primary"]:
-        return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANCE
-    return excludes_zero(entry)
+def outcome(entry: Entry, *, better: Better) -> str | None:
+    """Return which of the outcomes a contrast has; None where it is undefined.
+
+    Parameters
+    ----------
+    entry : `difference`, `low`, `high`; `margin`, in the metric's unit, None for a metric that has
+        no natural share; `single_seed`, which of a and b were trained once; and `p_holm` of a
+        primary one.
+    better : which values of the metric are.
+    """
+    low, high, margin = entry["low"], entry["high"], entry["margin"] or 0.0
+    if entry["difference"] is None or low is None:
+        return None
+    if -margin < low and high < margin:
+        return "equivalent"
+    least = margin if entry["single_seed"] else 0.0
+    if (low <= least and high >= -least) or entry.get("p_holm", 0.0) >= SIGNIFICANCE:
+        return "undecided"
+    if better == "target":
+        return "differ"
+    return "better" if (high < 0) == (better == "lower") else "worse"
 
 
-def excludes_zero(entry: Entry) -> bool:
-    """Tell whether the 95 % interval of a difference excludes zero."""
-    return bool(entry["low"] > 0 or entry["high"] < 0)
+def winner(entry: Entry) -> str:
+    """Name the better of the two; nothing where neither is known to be."""
+    return str({"better": entry["a"], "worse": entry["b"]}.get(entry["outcome"], ""))
+
+
+def finding(entry: Entry, *, margin: float) -> str:
+    """Say the outcome of a contrast in a few words, and which arm was trained only once.
+
+    Parameters
+    ----------
+    margin : the share that is behind the entry's margin.
+    """
+    once = " and ".join(entry["single_seed"])
+    return _words(entry, margin) + f" (one training of {once})" * bool(once)
+
+
+def _words(entry: Entry, margin: float) -> str:
+    words = {
+        "equivalent": f"equal within {100 * margin:g} %",
+        "differ": "they differ, which by its sign alone favours neither",
+        "undecided": "cannot be told apart",
+        None: "too few galaxies",
+    }
+    return words.get(entry["outcome"]) or f"{winner(entry)} is better"
 
 
 def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
@@ -92,40 +168,30 @@ def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:
     return f"{names[subset]}, n = {n:,}"
 
 
-def verdict(entry: Entry, *, where: str, single_seed: Sequence[str]) -> str:
+def verdict(entry: Entry, *, where: str, margin: float) -> str:
     """Say in words what a contrast shows, and what it does not.
 
     Parameters
     ----------
-    entry : `a`, `b`, `metric`, `difference`, `low`, `high`, `primary`, and `p_holm` of a primary
-        one; None where undefined.
+    entry : what `outcome` takes, and `a`, `b`, `metric`, `primary`, `outcome`.
     where : the subset and its size, from `subset_phrase`.
-    single_seed : which of a and b were trained once, so that the interval, which otherwise holds
-        the scatter of training seeds, does not hold theirs.
+    margin : as `finding` takes it.
     """
     a, b, metric, difference = (entry[name] for name in ("a", "b", "metric", "difference"))
-    if difference is None or entry["low"] is None:
+    if entry["outcome"] is None:
         return f"{where}: too few galaxies to compare {a} with {b}."
     size, label = format_difference(metric, difference), METRICS[metric].label
     low, high = (format_value(metric, entry[bound]) for bound in ("low", "high"))
     evidence = f"95 % interval {low} to {high}"
+    if entry["margin"]:
+        evidence += f", margin {format_value(metric, entry['margin'])}"
     if entry["primary"]:
         evidence += f", Holm-corrected p = {entry['p_holm']:.2g}"
     sentences = (
-        f"{where}: {finding(entry)}. {label[0].upper()}{label[1:]} of {a} is {size} "
+        f"{where}: {_words(entry, margin)}. {label[0].upper()}{label[1:]} of {a} is {size} "
         f"{'above' if difference > 0 else 'below'} that of {b} ({evidence})."
     )
-    if single_seed:
-        sentences += f" The scatter of trainings of {' and '.join(single_seed)} is not known."
+    if entry["single_seed"]:
+        once = " and ".join(entry["single_seed"])
+        sentences += f" The scatter of trainings of {once} is not known."
     return sentences
-
-
-def finding(entry: Entry) -> str:
-    """Which arm is better, if either is."""
-    if not is_significant(entry):
-        return "no significant difference"
-    better = METRICS[entry["metric"]].better
-    if better == "target":
-        return "they differ, which by its sign alone favours neither"
-    a_better = (entry["difference"] < 0) == (better == "lower")
-    return f"{entry['a'] if a_better else entry['b']} is better"

@@ -7,9 +7,10 @@ tools; ``PDF`` metrics judge the whole distribution.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
-__all__ = ["METRICS", "Metric", "format_difference", "format_value"]
+__all__ = ["METRICS", "Metric", "format_difference", "format_value", "margin_of"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,13 @@ def format_difference(metric: str, value: float) -> str:
     if known.percent:
         return f"{100 * abs(value):.{known.digits}f} percentage points"
     return f"{abs(value):.{known.digits}f} {known.unit}".strip()
+
+
+def margin_of(metric: str, error: float, *, share: float) -> float | None:
+    """Return what a share of an error is, in its unit; None where a share of it means nothing.
+
+    Only of an error that is 0 at best is a share a share: not of R², a bias, a coverage, nor of the
+    CDE loss, whose best value is unknown.
+    """
+    counted = METRICS[metric].better == "lower" and metric != "cde_loss"
+    return share * error if counted and isfinite(error) else None

@@ -13,7 +13,7 @@ from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report
 from pix2z.evaluation.comparison import compare
-from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.contrasts import TOLD
 from pix2z.evaluation.coverage import VARIABLES, coverage_along, measured_variables
 from pix2z.evaluation.figures.quality import (
     plot_binned_metrics,
@@ -60,6 +60,7 @@ def write_evaluation(
     clipped: Split,
     ingest: Json | None,
     spectrum: Json | None,
+    margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> None:
@@ -71,6 +72,7 @@ def write_evaluation(
     histories : arm -> seed -> training history; an arm without one has no curves.
     full, clipped : splits; their test rows are those of all predictions.
     ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
+    margin : share of the error of `full` below which a difference does not matter.
     n_bootstrap, seed : of the resamples behind every interval.
 
     Raises
@@ -91,13 +93,14 @@ def write_evaluation(
         clip_window=full.clip_window,
         test_digest=full.test_digest,
         published_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
+        margin=margin,
         **resampling,
     )
     measured = measured_variables(galaxies, full.test)
     comparison["coverage"] = {
         name: coverage_along(arm.pool, measured)
         for name, arm in everyone.items()
-        if name != TOLD_WINDOW  # it is told what is wrong for galaxies outside
+        if name not in TOLD  # it is told what is wrong for galaxies outside
     }
     write_json(folder / "compare.json", comparison)
     write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))

@@ -113,7 +113,7 @@ def point_metric_replicates(
     `only` names the wanted ones; what they do not need is not worked out.
     """
     names = [name for name in POINT_METRICS if name in only]
-    if not len(terms.delta.values):
+    if not (names and len(terms.delta.values)):
         return {name: np.full(len(weights), np.nan) for name in names}
     values = _means(terms, weights) | _ranks(terms, weights)
     if "seed_precision" in names:

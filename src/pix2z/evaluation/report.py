@@ -1,13 +1,14 @@
 """The report in words and tables: reports/report.md from the numbers of the comparison.
 
 What is said, and in which order, is in the templates beside this module; here is what they are
-given: numbers in their own digits, and answers to "which of the two is better". `page` makes
+given: numbers in their own digits, and the outcomes of contrasts. `page` makes
 reports/report.html of the Markdown.
 """
 
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
 from pix2z.evaluation.contrasts import (
     PAIRS,
-    PRIMARY_METRICS,
-    excludes_zero,
+    TOLD,
     finding,
-    is_significant,
     subset_phrase,
+    winner,
 )
 from pix2z.evaluation.coverage import VARIABLES, bins_outside, chance, n_shares
 from pix2z.evaluation.metric_names import METRICS, format_value
@@ -121,6 +121,7 @@ def _environment(comparison: Json) -> Environment:
         lstrip_blocks=True,
     )
     everyone = {**comparison["arms"], **comparison.get("controls", {})}
+    margin = comparison["margin"]
     defined = {
         (entry["a"], entry["b"], entry["subset"], entry["metric"]): entry
         for entry in comparison["contrasts"]
@@ -130,10 +131,6 @@ def _environment(comparison: Json) -> Environment:
     def contrast(a: str, b: str, subset: str, metric: str) -> Json | None:
         """One contrast; None where it was not made or is undefined."""
         return defined.get((a, b, subset, metric))
-
-    def primary(a: str, b: str) -> list[Json]:
-        entries = (contrast(a, b, "inside", metric) for metric in PRIMARY_METRICS)
-        return [entry for entry in entries if entry]
 
     def value(arm: str, subset: str, metric: str) -> str:
         return format_value(metric, everyone[arm][subset][metric]["value"])
@@ -150,18 +147,19 @@ def _environment(comparison: Json) -> Environment:
     made.globals.update(
         METRICS=METRICS,
         PAIRS=PAIRS,
+        TOLD=TOLD,
         VARIABLES=VARIABLES,
-        best_way=_best_way,
-        better=_better,
         bins_outside=bins_outside,
         chance=chance,
         contrast=contrast,
-        finding=finding,
+        equal=f"equal within {100 * margin:g} %",
+        finding=partial(finding, margin=margin),
+        margin=f"{100 * margin:g} %",
         n_shares=n_shares,
-        primary=primary,
+        trained_once=_trained_once,
         value=value,
         way_contrast=_way_contrast,
-        winner=_winner,
+        winner=winner,
         zip=zip,
     )
     return made
@@ -192,25 +190,9 @@ def _ranged(entry: Json, metric: str, key: str = "value") -> str:
     return f"{_written(entry[key], metric)} ({_limits(entry, metric)})"
 
 
-def _better(entries: Sequence[Json], arm: str) -> list[str]:
-    """Labels of the primary metrics, of which lower is better, in which an arm clearly is."""
-    return [
-        METRICS[entry["metric"]].label
-        for entry in entries
-        if is_significant(entry) and arm == entry["a" if entry["difference"] < 0 else "b"]
-    ]
-
-
-def _winner(entry: Json) -> str:
-    """Whose error is lower where the interval of a difference excludes zero; else nothing."""
-    return str(entry["b" if entry["low"] > 0 else "a"]) if excludes_zero(entry) else ""
-
-
-def _best_way(read: Json) -> tuple[str, Json]:
-    """Way over a spectrum with the smallest MAE, and its contrast to the direct network."""
-    over_spectrum = [way for way in read["ways"] if way != read["reference"]]
-    best = min(over_spectrum, key=lambda way: read["ways"][way]["whole"]["mae"]["value"])
-    return best, _way_contrast(read, best, "mae")
+def _trained_once(entries: Sequence[Json | None]) -> list[str]:
+    """Name the arms of contrasts, where made, that were trained only once."""
+    return sorted({arm for entry in entries if entry for arm in entry["single_seed"]})
 
 
 def _way_contrast(read: Json, way: str, metric: str) -> Json:

@@ -1,9 +1,11 @@
-"""What the full sample's network says when it is told that a galaxy lies inside the clip window.
+"""What a network says when it is told that a galaxy lies inside the clip window.
 
 Whether a galaxy lies inside is known from its spectroscopic redshift alone. A network trained on
 the clipped sample carries that knowledge in its prior, so inside the window it has an advantage
-that has nothing to do with better training galaxies. Cutting the full network's PDFs to the window
+that has nothing to do with better training galaxies. Cutting another network's PDFs to the window
 gives it the same knowledge: only what the clipped network gains over *that* is owed to clipping.
+So told are the full network and the one of the random subsample, which has as many training
+galaxies as the clipped one.
 """
 
 from dataclasses import replace

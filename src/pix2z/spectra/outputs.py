@@ -35,6 +35,7 @@ from pix2z.spectra.reconstructed import (
 from pix2z.spectra.scores import ScoredSpectra
 from pix2z.spectra.summary import compare_spectra, spectrum_summary
 from pix2z.spectra.ways import (
+    best_over_spectrum,
     boosted_way,
     compare_ways,
     doubtful_shares,
@@ -65,13 +66,15 @@ Json = dict[str, Any]
 class AssessmentInputs:
     """What an assessment is given, whatever the arm.
 
-    grid : bins of redshift PDFs. n_bootstrap, seed : of the resamples behind every interval.
+    grid : bins of redshift PDFs. margin : share of an error of `full` below which a difference does
+    not matter. n_bootstrap, seed : of the resamples behind every interval.
     """
 
     galaxies: Galaxies
     spectra: Spectra
     settings: SpectrumConfig
     grid: RedshiftGrid
+    margin: float
     n_bootstrap: int
     seed: int
 
@@ -89,6 +92,7 @@ def write_assessment(
     """
     full = read_split("data/splits/full.h5")
     resampling: Json = {"n_bootstrap": given.n_bootstrap, "seed": given.seed}
+    rules: Json = {"margin": given.margin, **resampling}
     scores: dict[str, ScoredSpectra] = {}
     facts: dict[str, Json] = {}
     redshifts: dict[str, Json] = {}
@@ -102,12 +106,13 @@ def write_assessment(
             scores[name] = reconstruction_scores(reconstructed, given.spectra, given.galaxies)
             facts[name] = _facts(arm, models, str(file.attrs["model_digest"]))
             logger.info("%s: redshifts", name)
-            ways, doubtful = _ways(given, name, reconstructed, split, models)
+            ways, of_points = _ways(given, name, reconstructed, split, models)
             if name == drawn:
                 _draw_spectra(given, reconstructed, scores[name], reports / "spectrum/spectra.png")
-        redshifts[name] = compare_ways(
-            ways, reference="direct", clip_window=full.clip_window, **resampling
-        ) | {"templates_flagged": doubtful}
+        redshifts[name] = (
+            compare_ways(ways, reference="direct", clip_window=full.clip_window, **rules)
+            | of_points
+        )
         if name == drawn:
             plot_redshift_density(
                 {way: (terms.z_phot, terms.z_spec) for way, terms in ways.items()},
@@ -151,14 +156,26 @@ def _report(
             | facts[name]
             for name, scored in scores.items()
         },
-        "contrasts": compare_spectra(scores, PAIRS, masks, **resampling),
+        "margin": given.margin,
+        "contrasts": compare_spectra(
+            scores,
+            PAIRS,
+            masks,
+            trained=[name for name, of in facts.items() if of["n_train"] is not None],
+            margin=given.margin,
+            **resampling,
+        ),
     }
 
 
 def _ways(
     given: AssessmentInputs, name: str, reconstructed: Reconstructed, split: Split, models: Path
 ) -> tuple[dict[str, GalaxyTerms], Json]:
-    """Every way to a redshift, the direct network of the same selection first; doubtful ones."""
+    """Every way to a redshift, the direct network of the same selection first.
+
+    With them go what the point estimates alone say: how good each way is on calibration galaxies,
+    and how many redshifts of the template search are doubtful.
+    """
     galaxies, grid, settings = given.galaxies, given.grid, given.settings
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     fit, first = template_fit(reconstructed), reconstructed.n_calibration
@@ -171,11 +188,15 @@ def _ways(
     }
     direct = name if (Path("predictions") / name).is_dir() else "full"
     ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
-    columns = prediction_columns(galaxies, split.test)
-    for way, values in points.items():
-        if np.isfinite(values[0]).any():  # a plain network has no redshift inside
-            ways[way] = way_terms(values, z_spec[split.calibration], columns, grid=grid)
-    return ways, doubtful_shares(fit.z[first:], fit.flags[first:], z_spec[split.test])
+    columns, z_calibration = prediction_columns(galaxies, split.test), z_spec[split.calibration]
+    points = {way: z for way, z in points.items() if np.isfinite(z[0]).any()}  # plain: none inside
+    ways |= {way: way_terms(z, z_calibration, columns, grid=grid) for way, z in points.items()}
+    best, calibration_mae = best_over_spectrum(points, z_calibration, grid=grid)
+    return ways, {
+        "best_over_spectrum": best,
+        "calibration_mae": calibration_mae,
+        "templates_flagged": doubtful_shares(fit.z[first:], fit.flags[first:], z_spec[split.test]),
+    }
 
 
 def _facts(arm: SpectrumArm, models: Path, model_digest: str) -> Json:

@@ -1,6 +1,6 @@
 """What the scores of reconstructed spectra add up to, with intervals from resampling groups."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import json_number, with_interval
 from pix2z.evaluation.bootstrap import group_weights
+from pix2z.evaluation.contrasts import outcome
 from pix2z.spectra.scores import ScoredSpectra
 
 __all__ = ["compare_spectra", "spectrum_summary"]
@@ -56,25 +57,40 @@ def compare_spectra(
     pairs: tuple[tuple[str, str], ...],
     masks: Mapping[str, NDArray[np.bool_]],
     *,
+    trained: Collection[str],
     group_id: NDArray[np.int64],
+    margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> list[Json]:
-    """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies."""
+    """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies.
+
+    Parameters
+    ----------
+    trained : the names of networks. Each was trained once, so the scatter of its trainings is not
+        known, and the rules of `evaluation.contrasts` for such arms hold.
+    margin : share of the error of `full`, or where it is absent of the first of `scores`.
+    """
     entries = []
+    reference = scores["full" if "full" in scores else next(iter(scores))]
     for a, b in pairs:
         if a not in scores or b not in scores:
             continue
         for subset, keep in masks.items():
             for name in ("mse", "mae"):
                 difference = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
-                entry = {"a": a, "b": b, "subset": subset, "metric": name}
-                entries.append(
-                    entry
-                    | _mean_interval(
+                error = _mean_interval(
+                    getattr(reference, name)[keep], group_id[keep], n_bootstrap=1, seed=seed
+                )["value"]
+                entry = {
+                    **{"a": a, "b": b, "subset": subset, "metric": name},
+                    **_mean_interval(
                         difference, group_id[keep], n_bootstrap, seed, name="difference"
-                    )
-                )
+                    ),
+                    "margin": None if error is None else margin * error,
+                    "single_seed": [arm for arm in (a, b) if arm in trained],
+                }
+                entries.append(entry | {"outcome": outcome(entry, better="lower")})
     return entries
 
 

@@ -1,4 +1,4 @@
-"""Ways to a redshift that lead over a reconstructed spectrum, set against the direct network.
+"""Ways to a redshift of a network that reconstructs spectra, set against the direct network.
 
 Every way gives point estimates on calibration and on test galaxies; a histogram of the calibration
 residuals turns them into PDFs, so that CRPS compares like with like. All ways are measured on the
@@ -18,6 +18,8 @@ from pix2z.config.spectrum import BoostingConfig
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import measure, with_interval
+from pix2z.evaluation.contrasts import outcome
+from pix2z.evaluation.metric_names import METRICS, margin_of
 from pix2z.evaluation.point_metrics import THRESHOLDS
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -30,7 +32,9 @@ from pix2z.spectra.template_redshift import SpectrumRedshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
+    "READ_SPECTRUM",
     "Way",
+    "best_over_spectrum",
     "boosted_way",
     "compare_ways",
     "doubtful_shares",
@@ -47,6 +51,9 @@ CHUNK = 4096
 
 N_PHOT_BINS = 8
 """Bins of z_phot that residuals are gathered in."""
+
+READ_SPECTRUM = ("boosted", "templates")
+"""Ways whose redshift is read off the reconstructed spectrum; `network` reads images alone."""
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -153,8 +160,7 @@ def way_terms(
     residual = fit_residual_pdf(
         z_residual[known], z_calibration[known], grid=grid, n_phot_bins=N_PHOT_BINS
     )
-    z_phot = np.where(np.isfinite(z_test), z_test, np.median(z_calibration))
-    z_phot = np.clip(z_phot, grid.z_min, grid.z_max)
+    z_phot = _point_estimates(z_test, z_calibration, grid)
 
     def chunks() -> Iterator[Predictions]:
         for start in range(0, len(z_phot), CHUNK):
@@ -166,22 +172,50 @@ def way_terms(
     return galaxy_terms(chunks())
 
 
+def _point_estimates(z: Array, z_calibration: Array, grid: RedshiftGrid) -> Array:
+    """Redshifts (n,) within the grid; one that is not finite becomes the calibration median."""
+    known = np.where(np.isfinite(z), z, np.median(z_calibration))
+    return np.asarray(np.clip(known, grid.z_min, grid.z_max))
+
+
+def best_over_spectrum(
+    ways: Mapping[str, Way], z_calibration: Array, *, grid: RedshiftGrid
+) -> tuple[str, dict[str, float]]:
+    """Choose the way over a spectrum, and give every way's MAE, on calibration galaxies.
+
+    The test galaxies judge the chosen way, so they have no part in the choice. Calibration galaxies
+    train no way; of the template search, they chose the settings too. A way that does not read the
+    spectrum (`READ_SPECTRUM`) is not chosen.
+    """
+    errors = {
+        name: float(np.abs(_point_estimates(z, z_calibration, grid) - z_calibration).mean())
+        for name, (z, _) in ways.items()
+    }
+    return min(READ_SPECTRUM, key=lambda name: errors[name]), errors
+
+
 def compare_ways(
     ways: Mapping[str, GalaxyTerms],
     *,
     reference: str,
     clip_window: tuple[float, float],
+    margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> Json:
     """Metrics of every way, and of its difference to the reference, with 95 % intervals.
 
-    The intervals hold the chance of the test galaxies alone, not that of the trainings.
+    The intervals hold the chance of the test galaxies alone, not that of the trainings: a spectrum
+    network is trained once. Outcomes follow the rules of `evaluation.contrasts` for such arms.
+
+    Parameters
+    ----------
+    margin : share of an error of the reference below which a difference does not matter.
 
     Returns
     -------
     {"ways": {way: {subset: {metric: {value, low, high}}}}, "contrasts": [{a, b, subset, metric,
-    difference, low, high}]}, a being a way and b the reference.
+    difference, low, high, margin, single_seed, outcome}]}, a being a way and b the reference.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
     intervals: dict[str, Json] = {name: {} for name in ways}
@@ -197,7 +231,13 @@ def compare_ways(
             metrics = of_way.intervals()
             intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}
             for metric in WAY_METRICS if name != reference else ():
-                entry = {"a": name, "b": reference, "subset": subset, "metric": metric}
                 difference = of_way.difference(measured[reference], metric)
-                contrasts.append(entry | with_interval(*difference, name="difference"))
+                error = measured[reference].values[metric]
+                entry = {
+                    **{"a": name, "b": reference, "subset": subset, "metric": metric},
+                    **with_interval(*difference, name="difference"),
+                    "margin": margin_of(metric, error, share=margin),
+                    "single_seed": [name],
+                }
+                contrasts.append(entry | {"outcome": outcome(entry, better=METRICS[metric].better)})
     return {"reference": reference, "ways": intervals, "contrasts": contrasts}

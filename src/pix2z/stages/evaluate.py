@@ -11,7 +11,7 @@ from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_files import read_arm, read_controls, read_histories
-from pix2z.evaluation.contrasts import TOLD_WINDOW
+from pix2z.evaluation.contrasts import told
 from pix2z.evaluation.outputs import write_evaluation
 from pix2z.evaluation.told_window import told_window
 from pix2z.files import read_json
@@ -24,8 +24,10 @@ def main() -> None:
     full, spectrum = read_split("data/splits/full.h5"), Path("reports/spectrum.json")
     read = partial(read_arm, clip_window=full.clip_window)
     controls = read_controls()
-    if "full" in names:
-        controls[TOLD_WINDOW] = read("full", change=partial(told_window, window=full.clip_window))
+    cut = partial(told_window, window=full.clip_window)
+    controls |= {
+        told(name): read(name, change=cut) for name in ("full", "subsample") if name in names
+    }
     with open_galaxies("data/galaxies.h5") as galaxies:
         write_evaluation(
             Path("reports"),
@@ -37,6 +39,7 @@ def main() -> None:
             clipped=read_split("data/splits/clipped.h5"),
             ingest=read_json("reports/ingest.json"),
             spectrum=read_json(spectrum) if spectrum.exists() else None,
+            margin=config.margin,
             n_bootstrap=config.n_bootstrap,
             seed=config.seed,
         )

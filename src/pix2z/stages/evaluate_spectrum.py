@@ -21,6 +21,7 @@ def main() -> None:
             spectra=spectra,
             settings=SpectrumConfig.read(),
             grid=RedshiftGrid(pdf.z_min, pdf.z_max, pdf.n_bins),
+            margin=evaluate.margin,
             n_bootstrap=evaluate.n_bootstrap,
             seed=evaluate.seed,
         )

@@ -42,9 +42,10 @@ def comparison_runs(root: Path, tags: Mapping[str, str]) -> list[RunRecord]:
         for subset in ("inside", "whole"):
             metrics |= _side_by_side(subset, arm, subsets[subset], names=_METRICS)
     for contrast in primary:
-        of_both = f"{contrast['metric']}/{contrast['a']} minus {contrast['b']}"
+        subset, metric, a, b = (contrast[key] for key in ("subset", "metric", "a", "b"))
         for what in ("difference", "p_holm"):
-            metrics |= numbers({f"primary_{what}_{of_both}": contrast[what]})
+            name = f"primary_{what}_{subset}_{metric}/{a} minus {b}"
+            metrics |= numbers({name: contrast[what]})
     files = [path, reports / "report.html", reports / "report.md"]
     figures = sorted((reports / "figures").rglob("*.png"))
     record = RunRecord(

@@ -14,7 +14,7 @@ from pix2z.tracking.promotion.candidate import Choice, RankedArm, rank
 
 GRID = RedshiftGrid(0.0, 0.4, 80)
 N = 300
-EVALUATE = EvaluateConfig(seed=1, n_bootstrap=400)
+EVALUATE = EvaluateConfig(seed=1, n_bootstrap=400, margin=0.02)
 
 
 @pytest.fixture(scope="module")

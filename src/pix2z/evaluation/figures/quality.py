@@ -49,7 +49,7 @@ PIT_BINS = 20
 
 
 def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> None:
-    """Draw a - b in CRPS and MAE, in redshift; filled and blue: the primary contrasts."""
+    """Draw a - b in CRPS and MAE, in redshift, on the margin; filled and blue: primary ones."""
     pairs = list(
         dict.fromkeys((entry["a"], entry["b"]) for entry in contrasts if entry["b"] not in LEFT_OUT)
     )
@@ -68,6 +68,8 @@ def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> Non
 def _forest_panel(
     axes: Axes, entries: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]]
 ) -> None:
+    for margin in {entry["margin"] for entry in entries if entry["margin"]}:
+        axes.axvspan(-margin, margin, color="0.9", zorder=0)
     axes.axvline(0.0, color="black", linewidth=0.8)
     for entry in entries:
         pair = (entry["a"], entry["b"])
