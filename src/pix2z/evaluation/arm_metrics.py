@@ -21,6 +21,7 @@ from pix2z.evaluation.pdf_metrics import (
     pdf_metric_replicates,
     prepared_pdf_terms,
 )
+from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
@@ -154,6 +155,14 @@ def arm_report(
             for number, subsets in sorted(arm.seeds.items())
         },
         "coverage": {subset: coverage(galaxies.pit) for subset, galaxies in terms.items()},
+        "pit_uniformity": {
+            subset: pit_uniformity(
+                galaxies.pit,
+                group_weights(galaxies.group_id, n_bootstrap=n_bootstrap, seed=seed),
+            )
+            for subset, galaxies in terms.items()
+            if len(galaxies)
+        },
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 

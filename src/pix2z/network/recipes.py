@@ -195,6 +195,8 @@ def augmented_batches(
         ):
             batch_ebv = ebv[rows]
             _drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
+            if settings.subset_dropout:
+                _keep_subsets(images, probability=settings.subset_dropout, rng=rng)
             yield {"images": images, "ebv": batch_ebv}, targets(rows)
 
     return batches
@@ -248,6 +250,14 @@ def _drop_bands(
     hit = np.flatnonzero(rng.random(n) < probability)
     images[hit, :, :, band[hit]] = np.nan
     ebv[rng.random(n) < probability] = np.nan
+
+
+def _keep_subsets(images: NDArray[Any], *, probability: float, rng: np.random.Generator) -> None:
+    """Mask each band with probability 1/2, in a random share of the stamps, in place."""
+    n, n_bands = len(images), images.shape[-1]
+    hit = rng.random(n) < probability
+    stamp, band = np.nonzero(hit[:, None] & (rng.random((n, n_bands)) < 0.5))
+    images[stamp, :, :, band] = np.nan
 
 
 def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
