@@ -48,6 +48,7 @@ SECTIONS = (
     "compute",
     "tune",
     "evaluate",
+    "study",
     "finetune",
     "promotion",
     "spectrum",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.splits import Split, make_splits
 from pix2z.dataset.store import open_galaxies
+from pix2z.files import source_digest, text_digest
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.semireal import write_semireal
 
@@ -27,15 +28,19 @@ def render_flat_sizes(
 ) -> Path:
     """Render and ingest the sky with `size_depends_on_redshift` false; return its galaxies.h5.
 
+    It lies in `folder` under a digest of settings and code, and is made once.
+
     Parameters
     ----------
     sky, split : sections of params.yaml.
     rows : which rows `ingest` takes, see there: ``z_min``, ``z_max``, ``duplicate_radius_arcsec``.
     pdf_range : lowest and highest redshift of the PDFs.
     """
-    path, raw = folder / "galaxies.h5", folder / "semireal.h5"
+    settings = {**sky, "size_depends_on_redshift": False}
+    code = source_digest("sky", "ingest", "dataset", "imaging")
+    key = text_digest(repr((settings, split, rows, pdf_range)), code)
+    path, raw = folder / key / "galaxies.h5", folder / key / "semireal.h5"
     if not path.exists():
-        settings = {**sky, "size_depends_on_redshift": False}
         write_semireal(raw, **settings, split_seed=split["seed"], fractions=split["fractions"])
         ingest(raw, path, layout="sdss32", pdf_range=pdf_range, **rows)
         raw.unlink()
