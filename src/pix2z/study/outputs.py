@@ -62,7 +62,7 @@ class Study:
     def training(self, arm: str, seed: int, **changes: Any) -> Training:
         """Return the training of one network of an arm."""
         values: Json = {
-            "name": f"{arm} seed {seed}",
+            "name": arm,
             "galaxies": self.galaxies.path.absolute(),
             "galaxies_sha256": _digest(self.galaxies.path),
             "split": self.full,
@@ -144,9 +144,7 @@ def _bands(study: Study) -> list[Training]:
     full = study.arms["full"]
     settings = full.model_copy(update={"subset_dropout": 0.5, "epochs": 2 * full.epochs})
     return [
-        study.training(
-            "full", seed, name=f"bands seed {seed}", settings=settings, every_subset=True
-        )
+        study.training("full", seed, name="bands", settings=settings, every_subset=True)
         for seed in study.config.seeds
     ]
 
@@ -163,7 +161,7 @@ def _curves(study: Study) -> dict[str, dict[int, list[Training]]]:
                 study.training(
                     arm,
                     seed,
-                    name=f"{arm} on {n or n_all} groups, seed {seed}",
+                    name=f"{arm} on {n or n_all} groups",
                     split=subset_of_groups(study.full, group_id, n_groups=n, seed=seed),
                 )
                 for seed in study.seeds(arm)

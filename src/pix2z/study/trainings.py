@@ -117,7 +117,7 @@ def _train_and_score(folder: Path, training: Training) -> str:
     with atomic_path(scores) as unfinished, unfinished.open("wb") as file:
         np.save(file, crps)
     shutil.rmtree(place)
-    return training.name
+    return f"{training.name} seed {training.seed}"
 
 
 def _crps(pool: PoolTraining, member: Any, bands: NDArray[np.bool_]) -> NDArray[np.float64]:
