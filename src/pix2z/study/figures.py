@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
 from pix2z.evaluation.figures.style import (
     BLACK,
@@ -187,12 +187,11 @@ def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
         axes.set_yscale("log")
         axes.xaxis.set_major_locator(FixedLocator(n.tolist()))
         axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.minorticks_off()
         lowest, highest = axes.get_ylim()
         ticks = [tick for tick in np.arange(0.006, 0.1, 0.002) if lowest <= tick <= highest]
         axes.yaxis.set_major_locator(FixedLocator(ticks))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3f}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("training galaxies (groups: parent galaxies)")
         axes.set_ylabel("CRPS of one network, in redshift")
         axes.legend()
@@ -215,6 +214,7 @@ def plot_sizes(gains: Json, path: str | Path) -> None:
                 _interval(axes, gains[sky]["gain"][arm], place + shift, arm, across=True, face=face)
         axes.set_yticks(range(len(arms)), [f"full against {arm}" for arm in arms])
         axes.set_ylim(len(arms) - 0.5, -0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.set_xlabel("CRPS that full gains, in redshift   (right of zero: full is better)")
         axes.grid(visible=False, axis="y")
         handles = [
