@@ -80,9 +80,11 @@ def batches_per_second() -> float:
 
 
 def _one_pass(galaxies: Any, epoch: int) -> float:
+    from pix2z.network.recipes import stamps_of
+
     start = time.perf_counter()
     batches = training_batches(
-        galaxies, np.arange(N_STAMPS), batch_size=128, seed=1, epoch=epoch, augment=True
+        stamps_of(galaxies), np.arange(N_STAMPS), batch_size=128, seed=1, epoch=epoch, augment=True
     )
     for _ in batches:
         pass

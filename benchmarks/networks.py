@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from pix2z.config.networks import HybridConfig
-from pix2z.network.architectures import build_published_cnn, hybrid_model
+from pix2z.network.architectures import build_published_cnn, softmax_model
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -77,13 +77,13 @@ def _models(precision: str) -> list[tuple[str, keras.Model, np.ndarray]]:
     rng = np.random.default_rng(1)
     grid = RedshiftGrid(0.0, 0.4, 180)
     settings = HybridConfig.read().model_copy(update={"precision": precision})
-    hybrid = hybrid_model(settings, grid=grid)
+    hybrid = softmax_model(settings, grid=grid)
     hybrid.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
     shares = np.full((TRAINING_BATCH, grid.n_bins), 1 / grid.n_bins, np.float32)
     seed = build_published_cnn(z_low=0.0, z_high=0.4, precision=precision)
     seed.compile("adam", "mse")
     z = rng.uniform(0, 0.4, TRAINING_BATCH).astype(np.float32)
-    bare = hybrid_model(settings.model_copy(update={"trunk_filters": ()}), grid=grid)
+    bare = softmax_model(settings.model_copy(update={"trunk_filters": ()}), grid=grid)
     bare.compile("adamw", keras.losses.CategoricalCrossentropy(from_logits=True))
     return [
         ("hybrid", hybrid, shares),

@@ -16,12 +16,13 @@ from pix2z.config.pdf import PdfConfig
 from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.errors import InputError
+from pix2z.network.measured import measured_galaxies
 from pix2z.network.recipes import (
     feature_moments,
-    hybrid_recipe,
     output_batches,
     published_recipe,
-    raw_outputs,
+    softmax_recipe,
+    uncalibrated,
 )
 from pix2z.network.training import StopTraining, TrainingState, fit
 from pix2z.redshift_pdf.density import median
@@ -75,13 +76,16 @@ def _hybrid(galaxies: Galaxies, split: Split, *, mark: float) -> dict[str, Any]:
     grid = RedshiftGrid(**PdfConfig.read().model_dump())
     z_spec = galaxies.column("specz_redshift", split.validation)
     start = time.process_time()
-    moments = feature_moments(galaxies, split.train)
-    recipe = hybrid_recipe(galaxies, split, grid=grid, settings=settings, moments=moments, seed=1)
+    measured = measured_galaxies(
+        galaxies, settings, np.concatenate([split.train, split.validation])
+    )
+    moments = feature_moments(measured, split.train, settings)
+    recipe = softmax_recipe(measured, split, grid=grid, settings=settings, moments=moments, seed=1)
     course: list[tuple[float, float]] = []
 
     def on_epoch(_state: TrainingState) -> None:
-        density = raw_outputs(recipe.model, galaxies, split.validation, grid=grid)
-        z_phot = median(density, grid)
+        logits = recipe.model.predict(measured.read(split.validation), verbose=0)
+        z_phot = median(uncalibrated(logits, grid), grid)
         course.append((float(np.abs(z_phot - z_spec).mean()), time.process_time() - start))
         if course[-1][0] <= mark:
             raise StopTraining

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from pix2z.config.networks import HybridConfig
-from pix2z.network.architectures import hybrid_model
+from pix2z.network.architectures import softmax_model
 from pix2z.network.estimator import Estimator, Member, load_pool, save_member, save_pool
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -74,7 +74,7 @@ def make_pool(folder: Path) -> Estimator:
         keras.utils.set_random_seed(seed)
         member = Member(
             architecture="hybrid",
-            model=hybrid_model(settings, grid=grid),
+            model=softmax_model(settings, grid=grid),
             grid=grid,
             settings=settings.model_dump(mode="json"),
             record={"seed": seed},

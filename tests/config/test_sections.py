@@ -16,7 +16,13 @@ from pix2z.config.controls import ControlsConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.finetune import FinetuneConfig
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import (
+    SOFTMAX_CONFIGS,
+    AperturesConfig,
+    CatalogueConfig,
+    HybridConfig,
+    PublishedCnnConfig,
+)
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.config.section import SECTIONS, read_params
@@ -37,6 +43,8 @@ CONFIGS = (
     PdfConfig,
     ControlsConfig,
     HybridConfig,
+    AperturesConfig,
+    CatalogueConfig,
     PublishedCnnConfig,
     ComputeConfig,
     TuneConfig,
@@ -87,6 +95,7 @@ WRONG = [
     ("hybrid.dropout", 1.0),
     ("hybrid.band_dropout", 1.0),
     ("hybrid.augment", "perhaps"),
+    ("catalogue.aperture_arcsec", 6.4),
     ("arms.full", "hybrid"),
     ("arms.full.selection", "half"),
     ("arms.full.architecture", "transformer"),
@@ -110,10 +119,11 @@ SIGNED = {"sky.faint_limit", "ingest.z_min", "pdf.z_min", "ingest.spectra.zwarni
 """Numbers that may be anything finite; no other may be negative."""
 
 MAY_BE_ZERO = {
-    "hybrid.dropout",
-    "hybrid.weight_decay",
-    "hybrid.label_smoothing_dz",
-    "hybrid.band_dropout",
+    *(
+        f"{architecture}.{setting}"
+        for architecture in SOFTMAX_CONFIGS
+        for setting in ("dropout", "weight_decay", "label_smoothing_dz", "band_dropout")
+    ),
     "tune.n_trials",
     "spectrum.residual_rank",
     "spectrum.templates.degree",

@@ -14,11 +14,16 @@ from pix2z.dataset.store import open_galaxies
 ROWS = np.r_[0:20, 25:50]
 
 
+def stamps(galaxies):
+    return lambda rows: {"images": galaxies.images(rows)}
+
+
 def epoch_of(path, *, epoch=0, seed=1, batch_size=8, augment=True, buffer_rows=20):
     with open_galaxies(path) as galaxies:
-        return list(
-            training_batches(
-                galaxies,
+        return [
+            (arrays["images"], rows)
+            for arrays, rows in training_batches(
+                stamps(galaxies),
                 ROWS,
                 batch_size=batch_size,
                 seed=seed,
@@ -26,7 +31,7 @@ def epoch_of(path, *, epoch=0, seed=1, batch_size=8, augment=True, buffer_rows=2
                 augment=augment,
                 buffer_rows=buffer_rows,
             )
-        )
+        ]
 
 
 def rows_of(batches):
@@ -72,7 +77,7 @@ def test_memory_is_that_of_the_buffer_not_of_the_file(sample):
     rows = np.arange(len(sample))  # 16 MB
     tracemalloc.start()
     for _ in training_batches(
-        sample, rows, batch_size=16, seed=1, epoch=0, augment=True, buffer_rows=64
+        stamps(sample), rows, batch_size=16, seed=1, epoch=0, augment=True, buffer_rows=64
     ):
         pass
     peak = tracemalloc.get_traced_memory()[1]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pix2z.dataset.splits import (
     SELECTIONS,
     check_split,
+    drawn_for,
     ids_digest,
     make_splits,
     read_split,
@@ -105,6 +106,30 @@ def test_equal_n_holds_whole_groups_and_as_many_rows_as_clipped():
     assert outside[equal_n.train].mean() == pytest.approx(outside[full.train].mean(), abs=0.05)
 
 
+def test_every_training_of_equal_n_draws_whole_groups_of_its_own(tmp_path):
+    columns = sample()
+    splits = split_all(columns, clip_sigma=1.0)
+    write_split(tmp_path / "equal_n.h5", splits["equal_n"], seed=1, n_galaxies=900)
+    equal_n, groups = read_split(tmp_path / "equal_n.h5"), columns["group_id"]
+    first, other, again = (drawn_for(equal_n, groups, training_seed=seed) for seed in (1, 2, 1))
+    np.testing.assert_array_equal(first.train, again.train)
+    assert len(np.intersect1d(first.train, other.train)) < len(first.train)
+    whole = splits["full"].train
+    for drawn in (first, other):
+        check(drawn, columns, splits["full"].test)
+        np.testing.assert_array_equal(
+            drawn.train, whole[np.isin(groups[whole], groups[drawn.train])]
+        )
+        assert abs(len(drawn.train) - len(equal_n.train)) <= np.bincount(groups[whole]).max()
+        np.testing.assert_array_equal(drawn.validation, equal_n.validation)
+    # the seed of the split is in the draw as well
+    others = replace(equal_n, draws=replace(equal_n.draws, seed=2))
+    drawn_of_others = drawn_for(others, groups, training_seed=1)
+    assert len(np.intersect1d(first.train, drawn_of_others.train)) < len(first.train)
+    for selection in ("full", "clipped"):
+        assert drawn_for(splits[selection], groups, training_seed=2) is splits[selection]
+
+
 def test_stamps_rendered_for_another_split_seed_are_caught():
     with pytest.raises(InputError, match="another split seed"):
         split_all(sample(seed=1), seed=2)
@@ -137,7 +162,14 @@ def with_a_clipped_test_set(columns, splits):
     return replace(clipped, test=test, test_digest=ids_digest(columns["object_id"][test]))
 
 
+def with_a_test_group_to_draw_from(columns, splits):
+    draws = splits["equal_n"].draws
+    rows = np.union1d(draws.rows, splits["full"].test[:1])
+    return replace(splits["equal_n"], draws=replace(draws, rows=rows))
+
+
 FAULTS = {
+    "is in train and in test": with_a_test_group_to_draw_from,
     "is in train and in validation": with_a_shared_group,
     "moved stamps fall into test": with_a_moved_test_stamp,
     "never clipped": with_a_clipped_test_set,

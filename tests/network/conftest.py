@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import (
+    AperturesConfig,
+    CatalogueConfig,
+    HybridConfig,
+    PublishedCnnConfig,
+)
 from pix2z.network.arm import PoolTraining
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -23,6 +28,9 @@ HYBRID = HybridConfig(
     augment=True,
     band_dropout=0.1,
 )
+SHARED = HYBRID.model_dump(exclude={"trunk_filters", "augment"})
+APERTURES = AperturesConfig(**SHARED)
+CATALOGUE = CatalogueConfig(**SHARED, aperture_arcsec=2.3)
 
 
 def pool_training(galaxies, split, folder: Path, **changes: Any) -> PoolTraining:

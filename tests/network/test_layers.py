@@ -9,15 +9,16 @@ from pix2z.dataset.photometry import (
     reflect_masked,
 )
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
-from pix2z.network.architectures import photometry_model
+from pix2z.network.architectures import measuring_model, photometry_model
 from pix2z.network.layers import ReflectMasked
+from tests.network.conftest import HYBRID
 
 N_APERTURES = len(APERTURE_RADII_ARCSEC)
 
 
 @pytest.fixture(scope="module")
-def front() -> keras.Model:
-    return photometry_model()
+def front() -> tuple[keras.Model, keras.Model]:
+    return measuring_model(HYBRID), photometry_model(HYBRID)
 
 
 @pytest.fixture
@@ -28,11 +29,11 @@ def images() -> np.ndarray:
     return stamps
 
 
-def features_of(front: keras.Model, images: np.ndarray, ebv: np.ndarray) -> tuple:
-    return tuple(
-        np.asarray(part)
-        for part in front.predict_on_batch({"images": images, "ebv": ebv.astype(np.float32)})
-    )
+def features_of(front: tuple, images: np.ndarray, ebv: np.ndarray) -> tuple:
+    measuring, photometry = front
+    measured = measuring.predict_on_batch({"images": images})
+    inputs = {**measured, "ebv": ebv.astype(np.float32)}
+    return tuple(np.asarray(part) for part in photometry.predict_on_batch(inputs))
 
 
 def test_the_layer_measures_what_the_numpy_photometry_measures(front, images):

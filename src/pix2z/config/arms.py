@@ -15,13 +15,14 @@ SPECTRUM_MODEL = "pix2z-spectrum"
 fine-tuned model of redshift networks, which are registered as ``pix2z-<name>``, has that name."""
 
 Selection = Literal["full", "clipped", "equal_n"]
+Architecture = Literal["hybrid", "apertures", "catalogue", "published_cnn"]
 
 
 class Arm(Frozen):
     """One training sample and one architecture, trained once per seed and pooled."""
 
     selection: Selection
-    architecture: Literal["hybrid", "published_cnn"]
+    architecture: Architecture
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
 
     @field_validator("architecture", mode="before")

@@ -1,5 +1,6 @@
 """Parameters of the networks, and the precision they are computed in on the machine at hand."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -7,7 +8,16 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, Pos
 
 from pix2z.config.section import Section
 
-__all__ = ["HybridConfig", "Precision", "PublishedCnnConfig", "resolved_precision"]
+__all__ = [
+    "SOFTMAX_CONFIGS",
+    "AperturesConfig",
+    "CatalogueConfig",
+    "HybridConfig",
+    "Precision",
+    "PublishedCnnConfig",
+    "SoftmaxConfig",
+    "resolved_precision",
+]
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -39,15 +49,11 @@ Precision = Annotated[
 """Read as ``auto``, it is the one or the other from then on: what is recorded is what was used."""
 
 
-class HybridConfig(Section):
-    """In-network photometry and a small convolutional trunk into a softmax over redshift bins."""
-
-    key: ClassVar[str] = "hybrid"
+class SoftmaxConfig(Section):
+    """In-network photometry into a softmax over redshift bins: the head, and how it is trained."""
 
     precision: Precision
     use_ebv: bool
-    trunk_filters: tuple[PositiveInt, ...]
-    """Filters of the strided 3x3 convolutions."""
     dense_units: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     dropout: DropRate
     learning_rate: PositiveFloat
@@ -57,12 +63,43 @@ class HybridConfig(Section):
     batch_size: PositiveInt
     epochs: PositiveInt
     patience: PositiveInt
-    augment: bool
     band_dropout: DropRate
     """Probability that one band of a training stamp is masked."""
     subset_dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that a training stamp keeps each band with probability 1/2 only: what a network
     needs that is to be asked with any subset of the bands, see `study`."""
+
+
+class HybridConfig(SoftmaxConfig):
+    """Photometry in all apertures, and a small convolutional trunk beside it."""
+
+    key: ClassVar[str] = "hybrid"
+
+    trunk_filters: tuple[PositiveInt, ...]
+    """Filters of the strided 3x3 convolutions."""
+    augment: bool
+    """Whether stamps are turned and mirrored, which circular apertures do not notice."""
+
+
+class AperturesConfig(SoftmaxConfig):
+    """The hybrid without its trunk: photometry in all apertures and nothing else of the pixels."""
+
+    key: ClassVar[str] = "apertures"
+
+
+class CatalogueConfig(SoftmaxConfig):
+    """What a catalogue has: five dereddened magnitudes in one aperture, and E(B-V)."""
+
+    key: ClassVar[str] = "catalogue"
+
+    aperture_arcsec: Annotated[float, Field(gt=0, le=6.3)]
+    """Radius; a stamp reaches 6.3 arcsec from its centre."""
+
+
+SOFTMAX_CONFIGS: Mapping[str, type[SoftmaxConfig]] = {
+    config.key: config for config in (HybridConfig, AperturesConfig, CatalogueConfig)
+}
+"""Architecture -> its section, of those that end in a softmax."""
 
 
 class PublishedCnnConfig(Section):

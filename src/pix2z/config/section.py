@@ -43,6 +43,8 @@ SECTIONS = (
     "pdf",
     "controls",
     "hybrid",
+    "apertures",
+    "catalogue",
     "published_cnn",
     "arms",
     "compute",

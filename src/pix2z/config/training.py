@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2z.config.arms import Arm, read_arm
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import SOFTMAX_CONFIGS, PublishedCnnConfig, SoftmaxConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.files import read_json
 
@@ -19,7 +19,7 @@ class ArmTraining:
 
     name: str
     arm: Arm
-    settings: HybridConfig | PublishedCnnConfig
+    settings: SoftmaxConfig | PublishedCnnConfig
     pdf: PdfConfig
 
 
@@ -35,8 +35,11 @@ def read_training(name: str, *, root: Path = Path()) -> ArmTraining:
     """
     params = root / "params.yaml"
     arm = read_arm(name, params)
-    settings: HybridConfig | PublishedCnnConfig = PublishedCnnConfig.read(params)
+    section: type[SoftmaxConfig | PublishedCnnConfig] = SOFTMAX_CONFIGS.get(
+        arm.architecture, PublishedCnnConfig
+    )
+    settings = section.read(params)
     if arm.architecture == "hybrid":
         tuned = read_json(root / BEST_SETTINGS)
-        settings = HybridConfig.model_validate({**HybridConfig.read(params).model_dump(), **tuned})
+        settings = section.model_validate({**settings.model_dump(), **tuned})
     return ArmTraining(name, arm, settings, PdfConfig.read(params))

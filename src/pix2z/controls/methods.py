@@ -3,7 +3,6 @@
 No method sees a test galaxy before it is done.
 """
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,12 +12,13 @@ from scipy.special import ndtr
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.neighbors import NearestNeighbors
-from sklearn.neural_network import MLPRegressor
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pix2z.config.controls import ControlsConfig
+from pix2z.config.controls import ControlsConfig, SoftmaxMlp
 from pix2z.controls.features import N_MAIN
+from pix2z.redshift_pdf.calibration import fit_temperature
 from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
@@ -28,8 +28,12 @@ __all__ = [
     "Estimate",
     "Method",
     "Sample",
+    "fit_softmax",
     "trainz",
 ]
+
+SMOOTHING_DZ = 0.003
+"""Width of the Gaussian target in redshift, that of the networks before they are tuned."""
 
 Array = NDArray[np.floating]
 Estimate = Callable[[Array], tuple[Array, Array]]
@@ -138,42 +142,65 @@ def fit_trees(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Metho
     return Method("trees", {"rounds": n_rounds}, min(errors), estimate)
 
 
-def fit_mlp(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
-    """Train a perceptron with two hidden layers of 64 up to its best epoch on validation galaxies.
+def fit_softmax(parts: Parts, settings: SoftmaxMlp, grid: RedshiftGrid) -> Method:
+    """Train perceptrons with a softmax over the redshift bins, as the networks have; their mean.
 
-    The PDF is that of the residuals of calibration galaxies.
+    The pool has one temperature, fitted on calibration galaxies.
     """
-    train, validation = parts["train"], parts["validation"]
+    train, validation, calibration = (parts[n] for n in ("train", "validation", "calibration"))
     scaler = _scaler().fit(train.features)
-    scaled, scaled_validation = (scaler.transform(part.features) for part in (train, validation))
-    centre, spread = float(train.z_spec.mean()), float(train.z_spec.std())
-    network = MLPRegressor(
-        hidden_layer_sizes=(64, 64),
-        batch_size=min(128, len(scaled)),
-        learning_rate_init=1e-3,
-        random_state=config.seed,
+    scaled = scaler.transform(train.features)
+    members = [
+        _softmax_member(scaled, train.z_spec, settings.epochs, grid, seed=seed)
+        for seed in settings.seeds
+    ]
+
+    def pooled(features: Array) -> Array:
+        inputs = scaler.transform(features)
+        shares: Array = np.mean([member.predict_proba(inputs) for member in members], axis=0)
+        return shares / grid.width
+
+    temperature = fit_temperature(pooled(calibration.features), calibration.z_spec, grid=grid)
+
+    def estimate(features: Array) -> tuple[Array, Array]:
+        density = temperature.apply(pooled(features), grid)
+        return density, median(density, grid)
+
+    error = _mae(estimate(validation.features)[1], validation.z_spec)
+    return Method("softmax", {"epochs": settings.epochs}, error, estimate)
+
+
+def _softmax_member(
+    scaled: Array, z_spec: Array, epochs: int, grid: RedshiftGrid, *, seed: int
+) -> MLPClassifier:
+    """Train one perceptron; its weights are the mean of those after each of the last epochs.
+
+    Such means do what a falling learning rate would (Izmailov et al. 2018, arXiv:1803.05407).
+    scikit-learn takes a bin per galaxy and no shares of several, so every epoch draws the redshifts
+    anew about the true ones: on average, that is the label smoothing of the networks.
+    """
+    rng = np.random.default_rng(seed)
+    network = MLPClassifier(
+        (256, 128), alpha=1e-3, batch_size=min(128, len(scaled)), random_state=seed
     )
-    best_error, best_epoch, best = np.inf, 0, network
-    for epoch in range(1, config.mlp_epochs + 1):
-        network.partial_fit(scaled, (train.z_spec - centre) / spread)
-        error = _mae(network.predict(scaled_validation) * spread + centre, validation.z_spec)
-        if error < best_error:
-            best_error, best_epoch, best = error, epoch, copy.deepcopy(network)
-
-    def predict(features: Array) -> Array:
-        z_phot: Array = best.predict(scaler.transform(features)) * spread + centre
-        return z_phot
-
-    estimate = _with_residual_pdf(predict, parts["calibration"], config, grid)
-    return Method("mlp", {"epochs": best_epoch}, best_error, estimate)
+    last, mean = max(epochs // 3, 1), None
+    for epoch in range(epochs):
+        z_drawn = np.clip(rng.normal(z_spec, SMOOTHING_DZ), grid.z_min, grid.z_max)
+        network.partial_fit(scaled, grid.bin_index(z_drawn), classes=np.arange(grid.n_bins))
+        weights = [*network.coefs_, *network.intercepts_]
+        if (n := epoch - epochs + last + 1) > 0:
+            mean = [(n - 1) / n * m + w / n for m, w in zip(mean or weights, weights, strict=True)]
+    if mean is not None:
+        n_layers = len(network.coefs_)
+        network.coefs_, network.intercepts_ = mean[:n_layers], mean[n_layers:]
+    return network
 
 
 METHODS: Mapping[str, Callable[[Parts, ControlsConfig, RedshiftGrid], Method]] = {
     "knn": fit_knn,
     "trees": fit_trees,
-    "mlp": fit_mlp,
 }
-"""Every method that is fitted, by its name."""
+"""Every method that reads measured photometry, by its name."""
 
 
 def _with_residual_pdf(

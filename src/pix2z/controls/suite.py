@@ -1,23 +1,23 @@
 """All controls of one sample: fitted on training galaxies, used on the test galaxies.
 
-A control is a name, what it sees of every galaxy (features), and the methods of `METHODS` among
-which validation galaxies choose: one more of them is one more call of `_control`. The report finds
-it by its file; its place and words there are in `arm_files`, `contrasts`, `style` and report.md.j2.
+A control is a name, what it sees of every galaxy (features), and a method that is fitted to them:
+one more of them is one more call of `_control`. The report finds it by its file; its place and
+words there are in `arm_files`, `contrasts`, `style` and report.md.j2.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.config.controls import ControlsConfig
-from pix2z.controls.methods import METHODS, Estimate, Sample, trainz
+from pix2z.controls.methods import METHODS, Estimate, Method, Sample, fit_softmax, trainz
 from pix2z.controls.parameters import parameter_features, perturbed
 from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.floating]
 Rows = NDArray[np.int64]
+Settings = TypeVar("Settings")
 
 CHUNK_ROWS = 4096
 """Test galaxies whose PDFs are in memory at a time."""
@@ -71,8 +72,7 @@ def measured_controls(
     report = {"cpu_seconds": time.process_time() - started, "n_train": len(unmoved)}
     return [
         Control("trainz", estimate, samples["test"].features, report),
-        _control("knn", ("knn",), samples, config, grid),
-        _control("trees", ("trees",), samples, config, grid),
+        *(_control(name, fit, samples, config, grid) for name, fit in METHODS.items()),
     ]
 
 
@@ -83,14 +83,14 @@ def parameter_controls(
     config: ControlsConfig,
     grid: RedshiftGrid,
 ) -> list[Control]:
-    """Fit the best method to drawn parameters: noise-free, and perturbed by their errors.
+    """Fit networks with a softmax to drawn parameters: noise-free, and perturbed by their errors.
 
     Parameters
     ----------
     parameters : name -> (N, ...), as `read_parameters` gives them for the rows of `parts`;
         without any there is no such control.
     """
-    if not parameters:
+    if not parameters or config.parameters is None:
         return []
     variants = {
         "parameters": parameters,
@@ -98,7 +98,11 @@ def parameter_controls(
     }
     return [
         _control(
-            name, tuple(METHODS), _samples(parameter_features(values), z_spec, parts), config, grid
+            name,
+            fit_softmax,
+            _samples(parameter_features(values), z_spec, parts),
+            config.parameters,
+            grid,
         )
         for name, values in variants.items()
     ]
@@ -134,24 +138,22 @@ def _samples(features: Array, z_spec: Array, parts: Mapping[str, Rows]) -> dict[
 
 def _control(
     name: str,
-    candidates: tuple[str, ...],
+    fit: Callable[[Mapping[str, Sample], Settings, RedshiftGrid], Method],
     samples: Mapping[str, Sample],
-    config: ControlsConfig,
+    settings: Settings,
     grid: RedshiftGrid,
 ) -> Control:
-    """Fit the candidates and take the best on validation galaxies."""
     started = time.process_time()
     # One thread: at this size more of them mostly wait for each other, and burn CPU doing so.
     with threadpool_limits(limits=1):
-        methods = [METHODS[candidate](samples, config, grid) for candidate in candidates]
-    best = min(methods, key=lambda method: method.validation_mae)
+        method = fit(samples, settings, grid)
     report = {
-        "method": best.name,
-        "chosen": dict(best.chosen),
-        "validation_mae": {method.name: method.validation_mae for method in methods},
+        "method": method.name,
+        "chosen": dict(method.chosen),
+        "validation_mae": method.validation_mae,
         "cpu_seconds": time.process_time() - started,
         "n_train": len(samples["train"].z_spec),
         "n_features": samples["train"].features.shape[1],
     }
-    logger.info("%s: %s %s", name, best.name, dict(best.chosen))
-    return Control(name, best.estimate, samples["test"].features, report)
+    logger.info("%s: %s %s", name, method.name, dict(method.chosen))
+    return Control(name, method.estimate, samples["test"].features, report)

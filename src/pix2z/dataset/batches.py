@@ -1,19 +1,26 @@
-"""Rows -> batches of stamps, out of core.
+"""Rows -> batches of stamps, or of what was measured on them, out of core.
 
 Order and augmentation of a training epoch are functions of (seed, epoch) alone, so a training that
 was stopped goes on exactly as it would have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.dataset.store import Galaxies
-from pix2z.imaging import BANDS, STAMP_SIDE
 
-__all__ = ["N_SYMMETRIES", "epoch_order", "sequential_batches", "transform", "training_batches"]
+__all__ = [
+    "N_SYMMETRIES",
+    "Arrays",
+    "Read",
+    "epoch_order",
+    "sequential_batches",
+    "training_batches",
+    "transform",
+]
 
 N_SYMMETRIES = 8
 """Rotations by 0, 90, 180, 270 degrees, and the same mirrored."""
@@ -26,6 +33,9 @@ PIXEL = np.dtype("V20")
 
 Images = NDArray[np.float32]
 Rows = NDArray[np.int64]
+Arrays = dict[str, NDArray[Any]]
+"""Name -> (n, ...): what is known of n galaxies."""
+Read = Callable[[Rows], Arrays]
 
 
 def sequential_batches(
@@ -39,7 +49,7 @@ def sequential_batches(
 
 
 def training_batches(
-    galaxies: Galaxies,
+    read: Read,
     rows: ArrayLike,
     *,
     batch_size: int,
@@ -47,27 +57,33 @@ def training_batches(
     epoch: int,
     augment: bool,
     buffer_rows: int = 12_000,
-) -> Iterator[tuple[Images, Rows]]:
-    """Yield (images (n, 32, 32, 5), rows (n,)), every row once, in an order of (seed, epoch).
+) -> Iterator[tuple[Arrays, Rows]]:
+    """Yield (arrays of n galaxies, rows (n,)), every row once, in an order of (seed, epoch).
 
     Blocks of neighbouring rows are shuffled, then rows within a buffer of about `buffer_rows`
-    stamps (20 kB each, 246 MB in all), which bounds the memory. With `augment` each stamp is turned
-    and mirrored by one of the 8 symmetries of the square. The last batch may be short.
+    galaxies (stamps have 20 kB each, 246 MB in all), which bounds the memory. With `augment` images
+    are turned and mirrored by one of the 8 symmetries of the square. The last batch may be short.
+
+    Parameters
+    ----------
+    read : ascending rows (n,) -> arrays of these galaxies by name, images (n, side, side, 5) among
+        them or not.
     """
     rng = np.random.default_rng((seed, epoch))
     window = max(buffer_rows // batch_size, 1) * batch_size
     order = epoch_order(np.asarray(rows, dtype=np.int64), window=window, rng=rng)
     symmetry = rng.integers(N_SYMMETRIES, size=len(order)) if augment else None
-    room = np.empty((min(window, len(order)), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
     for start in range(0, len(order), window):
         in_window = order[start : start + window]
         ascending = np.sort(in_window)
-        buffer = galaxies.images(ascending, out=room[: len(ascending)])
+        buffer: Arrays = {}  # let go of the last window's before the next is read
+        buffer = read(ascending)
         place = np.searchsorted(ascending, in_window)
         for first in range(0, len(in_window), batch_size):
             batch = slice(first, first + batch_size)
             chosen = None if symmetry is None else symmetry[start:][batch]
-            yield _gather(buffer, place[batch], chosen), in_window[batch]
+            arrays = {name: _gather(array, place[batch], chosen) for name, array in buffer.items()}
+            yield arrays, in_window[batch]
 
 
 def epoch_order(rows: Rows, *, window: int, rng: np.random.Generator) -> Rows:
@@ -97,9 +113,9 @@ def transform(images: NDArray[Any], symmetry: int) -> NDArray[Any]:
     return turned[:, :, ::-1] if symmetry >= 4 else turned
 
 
-def _gather(buffer: Images, place: Rows, symmetry: NDArray[np.int64] | None) -> Images:
-    """Stamps of the buffer at `place`, each under its symmetry."""
-    if symmetry is None:
+def _gather(buffer: NDArray[Any], place: Rows, symmetry: NDArray[np.int64] | None) -> NDArray[Any]:
+    """Galaxies of the buffer at `place`, images among them each under its symmetry."""
+    if symmetry is None or buffer.ndim < 4:
         return buffer[place]
     images = np.empty((len(place), *buffer.shape[1:]), np.float32)
     # A pixel's five bands are moved as one item: two to three times faster than as five numbers.

@@ -34,7 +34,9 @@ Array = NDArray[np.floating]
 
 
 @cache
-def aperture_weights(side: int = STAMP_SIDE) -> NDArray[np.float32]:
+def aperture_weights(
+    side: int = STAMP_SIDE, *, radii: tuple[float, ...] = APERTURE_RADII_ARCSEC
+) -> NDArray[np.float32]:
     """Share of each pixel inside each circular aperture, shape (side * side, A).
 
     Areas are taken on a 16 x 16 grid of sub-pixels, good to 0.1 % of the smallest aperture. Worked
@@ -43,7 +45,7 @@ def aperture_weights(side: int = STAMP_SIDE) -> NDArray[np.float32]:
     oversampling = 16
     axis = (np.arange(side * oversampling) + 0.5) / oversampling - side / 2
     radius = np.hypot(axis[:, None], axis[None, :]) * PIXEL_SCALE
-    inside = [radius <= limit for limit in APERTURE_RADII_ARCSEC]
+    inside = [radius <= limit for limit in radii]
     shares = [
         disc.reshape(side, oversampling, side, oversampling).mean(axis=(1, 3)) for disc in inside
     ]

@@ -2,11 +2,12 @@
 
 Three selections share one test set: `full` takes all rows, `clipped` those inside the clip window,
 `equal_n` a random share of the groups of `full` of the size of `clipped`, so that the effect of
-clipping and that of fewer galaxies can be told apart.
+clipping and that of fewer galaxies can be told apart. Every training of `equal_n` draws its own
+training rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from pix2z.partition import PARTS, partition
 
 __all__ = [
     "SELECTIONS",
+    "Draws",
     "Split",
     "check_split",
+    "drawn_for",
     "ids_digest",
     "make_splits",
     "read_split",
@@ -35,6 +38,14 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Draws:
+    """Training rows (n,) that a share is drawn of, and the seed of the split."""
+
+    rows: Rows
+    seed: int
+
+
+@dataclass(frozen=True)
 class Split:
     """Sorted rows of galaxies.h5 in each part.
 
@@ -44,6 +55,7 @@ class Split:
     train, validation, calibration, test : (n,) int64.
     clip_window : lowest and highest redshift of the clipped selection, the same in all three.
     test_digest : SHA-256 over the sorted object ids of the test rows.
+    draws : of `equal_n`, from which every training draws its own rows; `train` is one more draw.
     """
 
     selection: str
@@ -53,6 +65,12 @@ class Split:
     test: Rows
     clip_window: tuple[float, float]
     test_digest: str
+    draws: "Draws | None" = None
+
+    @property
+    def trainable(self) -> Rows:
+        """Rows that some training of this selection may have seen as training rows."""
+        return self.train if self.draws is None else self.draws.rows
 
     def parts(self) -> dict[str, Rows]:
         """Return the rows by name of the part."""
@@ -104,14 +122,35 @@ def make_splits(
         for index, (name, rows) in enumerate(full.items())
     }
     digest = ids_digest(object_id[full["test"]])
-    return {
+    selected: tuple[dict[str, Any], ...] = (full, clipped, equal_n)
+    splits = {
         selection: Split(selection=selection, **rows, clip_window=window, test_digest=digest)
-        for selection, rows in zip(SELECTIONS, (full, clipped, equal_n), strict=True)
+        for selection, rows in zip(SELECTIONS, selected, strict=True)
     }
+    splits["equal_n"] = replace(splits["equal_n"], draws=Draws(full["train"], seed))
+    return splits
+
+
+def drawn_for(split: Split, group_id: NDArray[np.int64], *, training_seed: int) -> Split:
+    """Return the split whose training rows are those of one training.
+
+    Of `equal_n` they are drawn anew for each training seed, as many as in `split.train` but for one
+    group: what the draw leaves to chance is then in the scatter of seeds. Other selections have one
+    set of rows for all.
+
+    Parameters
+    ----------
+    group_id : (N,) column of galaxies.h5.
+    """
+    if split.draws is None:
+        return split
+    seed = (split.draws.seed, PARTS.index("train"), training_seed)
+    train = _random_groups(split.draws.rows, group_id, size=len(split.train), seed=seed)
+    return replace(split, train=train)
 
 
 def _random_groups(
-    rows: Rows, group_id: NDArray[np.int64], *, size: int, seed: tuple[int, int]
+    rows: Rows, group_id: NDArray[np.int64], *, size: int, seed: tuple[int, ...]
 ) -> Rows:
     """Whole groups drawn at random from `rows` until their number of rows is closest to `size`."""
     _, group, counts = np.unique(group_id[rows], return_inverse=True, return_counts=True)
@@ -163,7 +202,8 @@ def check_split(
 
 
 def _no_shared_group(split: Split, group_id: NDArray[np.int64]) -> None:
-    groups = {part: np.unique(group_id[rows]) for part, rows in split.parts().items()}
+    parts = {**split.parts(), "train": split.trainable}
+    groups = {part: np.unique(group_id[rows]) for part, rows in parts.items()}
     for index, one in enumerate(PARTS):
         for other in PARTS[index + 1 :]:
             shared = np.intersect1d(groups[one], groups[other])
@@ -190,6 +230,8 @@ def write_split(path: str | Path, split: Split, *, seed: int, n_galaxies: int) -
     with atomic_path(path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         for part, rows in split.parts().items():
             file.create_dataset(part, data=rows.astype(np.int64), track_times=False)
+        if split.draws is not None:
+            file.create_dataset("drawn_from", data=split.draws.rows, track_times=False)
         file.attrs.update(
             selection=split.selection,
             seed=seed,
@@ -209,11 +251,18 @@ def read_split(path: str | Path) -> Split:
                 **{part: file[part][...].astype(np.int64) for part in PARTS},
                 clip_window=(float(file.attrs["clip_low"]), float(file.attrs["clip_high"])),
                 test_digest=str(file.attrs["test_digest"]),
+                draws=_draws(file),
             )
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a split ({error})") from error
     except KeyError as error:
         raise InputError(f"{path}: not a split: {error.args[0]}") from error
+
+
+def _draws(file: h5py.File) -> Draws | None:
+    if "drawn_from" not in file:
+        return None
+    return Draws(file["drawn_from"][...].astype(np.int64), int(file.attrs["seed"]))
 
 
 def split_report(splits: Mapping[str, Split], *, group_id: NDArray[np.int64]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def read_arm(
     histories = list(read_histories(name, models=models).values())
     cost: dict[str, Any] = {}
     if histories:
-        cost["n_train"] = int(histories[0]["n_train"])
+        cost["n_train"] = round(np.mean([record["n_train"] for record in histories]))
         cost["cpu_seconds"] = float(sum(record["cpu_seconds"] for record in histories))
     return ArmGalaxies(pool=pool, seeds=seeds, **cost)
 

@@ -43,7 +43,7 @@ def check_base(pool: Estimator, *, model: str) -> None:
     if others:
         raise InputError(
             f"model {model!r}: expected a pool of hybrid networks; received {', '.join(others)}, "
-            "which cannot give a redshift outside those of its own training sample"
+            "which is there to be compared with"
         )
     seeds = [member.record.get("seed") for member in pool.members]
     if None in seeds or len(set(seeds)) < len(seeds):
@@ -88,7 +88,7 @@ def _fitted_positions(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """RA and Dec (M,) in degrees of the galaxies that networks were fitted on, or NaN."""
     split = read_split(split_path)
-    rows = np.sort(np.concatenate([split.train, split.validation, split.calibration]))
+    rows = np.sort(np.concatenate([split.trainable, split.validation, split.calibration]))
     with open_galaxies(path) as galaxies:
         return galaxies.column("ra", rows), galaxies.column("dec", rows)
 

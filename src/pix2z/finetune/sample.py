@@ -108,7 +108,7 @@ def user_split(
     group_id, object_id = galaxies.column("group_id"), galaxies.column("object_id")
     z_spec = galaxies.column("specz_redshift")
     part = partition(group_id, seed=seed, fractions=fractions)
-    rows = {
+    rows: dict[str, Any] = {
         name: np.flatnonzero((part == index) & (~seen | (name == "train")))
         for index, name in enumerate(PARTS)
     }

@@ -24,7 +24,8 @@ from pix2z.finetune.base import BasePool
 from pix2z.network.arm import Curve, training_code
 from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
-from pix2z.network.recipes import hybrid_recipe, raw_outputs
+from pix2z.network.measured import measured_galaxies
+from pix2z.network.recipes import raw_outputs, softmax_recipe
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
@@ -144,8 +145,9 @@ def _finetune_member(
     hybrid = HybridConfig.model_validate({**base.settings, **changed})
     seed = _training_seed(settings.seed, int(base.record["seed"]))
     mean, sd = base.model.get_layer("standardise").get_weights()
-    recipe = hybrid_recipe(
-        galaxies, split, grid=base.grid, settings=hybrid, moments=(mean, sd), seed=seed
+    measured = measured_galaxies(galaxies, hybrid, np.concatenate([split.train, split.validation]))
+    recipe = softmax_recipe(
+        measured, split, grid=base.grid, settings=hybrid, moments=(mean, sd), seed=seed
     )
     recipe.model.set_weights(base.model.get_weights())
     base_loss = recipe.validation_loss(recipe.model)

@@ -7,13 +7,14 @@ digest.
 
 from typing import Any
 
-from pix2z.config.networks import HybridConfig
+from pix2z.config.networks import CatalogueConfig, HybridConfig, SoftmaxConfig
+from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC
 from pix2z.network.backend import keras, keras_defaults, layers
 from pix2z.network.layers import (
-    AperturePhotometry,
+    AsinhPhotometry,
     ForgetEbv,
+    MeasureStamps,
     NanToZero,
-    ReflectMasked,
     ScalePixels,
     Standardise,
 )
@@ -23,9 +24,10 @@ __all__ = [
     "build_published_cnn",
     "dense_layers",
     "encoded",
-    "hybrid_model",
     "image_inputs",
+    "measuring_model",
     "photometry_model",
+    "softmax_model",
     "strided_convolutions",
 ]
 
@@ -59,38 +61,92 @@ def build_published_cnn(*, z_low: float, z_high: float, precision: str) -> keras
     return keras.Model(inputs, layers.Reshape((), name="redshift")(x), name="published_cnn")
 
 
-@keras_defaults()
-def photometry_model() -> keras.Model:
-    """Images and E(B-V) -> (features, mask), each (B, F): the frozen front of the hybrid."""
-    inputs = image_inputs()
-    filled, present = ReflectMasked()(inputs["images"])
-    features, mask = AperturePhotometry()(inputs["images"], filled, present, inputs["ebv"])
-    return keras.Model(inputs, [features, mask], name="photometry")
+def _apertures(settings: SoftmaxConfig) -> tuple[float, ...]:
+    if isinstance(settings, CatalogueConfig):
+        return (settings.aperture_arcsec,)
+    return APERTURE_RADII_ARCSEC
+
+
+def _measurements(settings: SoftmaxConfig) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of what an architecture reads of a stamp, see `MeasureStamps`."""
+    shapes: dict[str, tuple[int, ...]] = {"flux": (len(_apertures(settings)), 5)}
+    if not isinstance(settings, CatalogueConfig):
+        shapes["log_sky"] = (5,)
+    if isinstance(settings, HybridConfig):
+        shapes["pixels"] = (16, 16, 5)
+    return shapes
+
+
+def _measured(images: keras.KerasTensor, settings: SoftmaxConfig) -> dict[str, keras.KerasTensor]:
+    names = tuple(_measurements(settings))
+    layer = MeasureStamps(radii=_apertures(settings), names=names, name="measure_stamps")
+    measured: dict[str, keras.KerasTensor] = layer(images)
+    return measured
 
 
 @keras_defaults()
-def hybrid_model(settings: HybridConfig, *, grid: RedshiftGrid) -> keras.Model:
-    """In-network photometry beside a convolutional trunk -> logits over redshift bins, (B, K).
+def measuring_model(settings: SoftmaxConfig) -> keras.Model:
+    """Images -> measurements by name: the part of a network without weights."""
+    images = image_inputs()["images"]
+    return keras.Model({"images": images}, _measured(images, settings), name="measuring")
+
+
+def _measured_inputs(settings: SoftmaxConfig) -> dict[str, keras.KerasTensor]:
+    shapes = {**_measurements(settings), "ebv": ()}
+    return {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+
+
+@keras_defaults()
+def photometry_model(settings: SoftmaxConfig) -> keras.Model:
+    """Measurements and E(B-V) -> (features, mask), each (B, F)."""
+    inputs = _measured_inputs(settings)
+    outputs = list(_photometry(inputs, inputs["ebv"], settings))
+    return keras.Model(inputs, outputs, name="photometry")
+
+
+def _photometry(
+    measured: dict[str, keras.KerasTensor], ebv: keras.KerasTensor, settings: SoftmaxConfig
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    layer = AsinhPhotometry(radii=_apertures(settings), name="photometry")
+    read = {name: measured[name] for name in ("flux", "log_sky") if name in measured}
+    features, mask = layer(read, ebv)
+    return features, mask
+
+
+@keras_defaults()
+def softmax_model(
+    settings: SoftmaxConfig, *, grid: RedshiftGrid, of_measurements: bool = False
+) -> keras.Model:
+    """Photometry, and a trunk where there is one -> logits over redshift bins, (B, K).
 
     The layer "standardise" wants mean and sd of the photometry features over training rows.
+
+    Parameters
+    ----------
+    of_measurements : take what `measuring_model` gives in the place of images. The weights are the
+        same, in the same order: stamps need to be measured only once in a training.
     """
-    inputs = image_inputs()
-    x = encoded(inputs, settings)
+    inputs = _measured_inputs(settings) if of_measurements else image_inputs()
+    measured = inputs if of_measurements else _measured(inputs["images"], settings)
+    x = _head(measured, inputs["ebv"], settings)
     logits = layers.Dense(grid.n_bins, dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name="hybrid")
+    return keras.Model(inputs, logits, name=settings.key)
 
 
 def encoded(inputs: dict[str, keras.KerasTensor], settings: HybridConfig) -> keras.KerasTensor:
     """All of the hybrid before its output: what it makes of its inputs, (B, dense_units[-1])."""
-    ebv = inputs["ebv"] if settings.use_ebv else ForgetEbv(name="forget_ebv")(inputs["ebv"])
-    filled, present = ReflectMasked(name="reflect_masked")(inputs["images"])
-    photometry = AperturePhotometry(name="photometry")
-    features, mask = photometry(inputs["images"], filled, present, ebv)
+    return _head(_measured(inputs["images"], settings), inputs["ebv"], settings)
+
+
+def _head(
+    measured: dict[str, keras.KerasTensor], ebv: keras.KerasTensor, settings: SoftmaxConfig
+) -> keras.KerasTensor:
+    ebv = ebv if settings.use_ebv else ForgetEbv(name="forget_ebv")(ebv)
+    features, mask = _photometry(measured, ebv, settings)
     parts = [Standardise(name="standardise")(features, mask), mask]
-    # The PSF spans more than three pixels: 2 x 2 means lose little and quarter the trunk's work.
-    x = layers.AveragePooling2D(2, name="bin_pixels")(filled)
-    x = ScalePixels(name="scale_pixels")(x, ebv)
-    if settings.trunk_filters:
+    if isinstance(settings, HybridConfig) and settings.trunk_filters:
+        x = NanToZero(name="nan_to_zero")(measured["pixels"])
+        x = ScalePixels(name="scale_pixels")(x, ebv)
         parts.append(strided_convolutions(x, settings.trunk_filters, precision=settings.precision))
     x = layers.Concatenate(dtype=settings.precision, name="concatenate")(parts)
     return dense_layers(x, settings)
@@ -112,7 +168,7 @@ def strided_convolutions(x: Any, n_filters: tuple[int, ...], *, precision: str) 
     return layers.Flatten(dtype=precision, name="flatten")(x)
 
 
-def dense_layers(x: Any, settings: HybridConfig) -> Any:
+def dense_layers(x: Any, settings: SoftmaxConfig) -> Any:
     """Hidden layers with dropout, (B, dense_units[-1])."""
     for number, units in enumerate(settings.dense_units):
         name, precision = f"dense_{number}", settings.precision

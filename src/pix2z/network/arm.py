@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
-from pix2z.dataset.splits import Split
+from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
+from pix2z.dataset.splits import Split, drawn_for
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
 from pix2z.network.saved_json import save_pool
@@ -76,7 +76,7 @@ class PoolTraining:
 
     galaxies: Galaxies
     split: Split
-    settings: HybridConfig | PublishedCnnConfig
+    settings: SoftmaxConfig | PublishedCnnConfig
     """Of the one or the other architecture."""
     grid: RedshiftGrid
     models: Path
@@ -89,6 +89,10 @@ class PoolTraining:
     """Seed -> what to call after each epoch, such as live tracking; called in the process that
     trains, so it must be picklable where there are several."""
 
+    def split_of(self, seed: int) -> Split:
+        """Return the rows of one training: those of `equal_n` are drawn anew for each seed."""
+        return drawn_for(self.split, self.galaxies.column("group_id"), training_seed=seed)
+
     @property
     def calibration_rows(self) -> NDArray[np.int64]:
         """Rows that calibrations are fitted on; evenly spread where there are more than needed."""
@@ -100,11 +104,11 @@ class PoolTraining:
     def calibration(self, outputs: NDArray[Any]) -> Calibration:
         """Fit what turns raw outputs into PDFs, to those of the calibration rows.
 
-        outputs : densities (n, K) of hybrids, which get a temperature; or redshifts (n,), whose
+        outputs : densities (n, K) of a softmax, which get a temperature; or redshifts (n,), whose
             residuals become PDFs.
         """
         z_spec = self.galaxies.column("specz_redshift", self.calibration_rows).astype(np.float64)
-        if isinstance(self.settings, HybridConfig):
+        if isinstance(self.settings, SoftmaxConfig):
             return fit_temperature(outputs, z_spec, grid=self.grid)
         n_phot_bins = self.settings.n_phot_bins
         return fit_residual_pdf(outputs, z_spec, grid=self.grid, n_phot_bins=n_phot_bins)
@@ -119,8 +123,8 @@ def train_arm(
 ) -> None:
     """Train every seed of an arm and save members and pool.
 
-    Hybrids are trained side by side with one thread each; the published CNN keeps all cores busy
-    by itself, so that its seeds are trained one after the other in this process.
+    Networks with a softmax are trained side by side with one thread each; the published CNN keeps
+    all cores busy by itself, so that its seeds are trained one after the other in this process.
 
     Parameters
     ----------
@@ -129,7 +133,7 @@ def train_arm(
         `predictions.write_pool_predictions`. None: no predictions.
     """
     workers: AbstractContextManager[RunTasks] = nullcontext(map)
-    if isinstance(training.settings, HybridConfig):
+    if isinstance(training.settings, SoftmaxConfig):
         workers = side_by_side(processes_for(len(seeds), processes))
     with workers as run:
         total = np.zeros(())

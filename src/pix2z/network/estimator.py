@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig
+from pix2z.config.networks import SOFTMAX_CONFIGS
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.files import atomic_path, file_digest
-from pix2z.network.architectures import build_published_cnn, hybrid_model
+from pix2z.network.architectures import build_published_cnn, softmax_model
 from pix2z.network.backend import keras
 from pix2z.network.recipes import uncalibrated
 from pix2z.network.saved_json import (
@@ -59,7 +59,7 @@ class Member:
     calibration: Calibration
 
     def raw(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
-        """Uncalibrated output: densities (n, K) of a hybrid, redshifts (n,) of the other."""
+        """Uncalibrated output: densities (n, K), or redshifts (n,) of the published CNN."""
         output = self.model.predict_on_batch({"images": images, "ebv": ebv})
         return uncalibrated(output, self.grid)
 
@@ -97,8 +97,8 @@ def fresh_model(
     architecture: str, settings: Mapping[str, Any], *, grid: RedshiftGrid
 ) -> keras.Model:
     """Build the network that `settings` describe, not compiled: its weights carry no optimizer."""
-    if architecture == "hybrid":
-        return hybrid_model(HybridConfig.model_validate(settings), grid=grid)
+    if section := SOFTMAX_CONFIGS.get(architecture):
+        return softmax_model(section.model_validate(settings), grid=grid)
     return build_published_cnn(**settings)
 
 

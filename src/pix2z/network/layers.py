@@ -5,6 +5,8 @@ is absent; E(B-V) as (B,), NaN where unknown. What leaves is finite. The arithme
 `pix2z.dataset.photometry`, whose constants are used here.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +16,15 @@ from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 from pix2z.network.backend import keras, ops
 
 __all__ = [
-    "AperturePhotometry",
+    "AsinhPhotometry",
     "ForgetEbv",
+    "MeasureStamps",
     "NanToZero",
     "ReflectMasked",
     "ScalePixels",
     "Standardise",
 ]
 
-_N_APERTURES = len(photometry.APERTURE_RADII_ARCSEC)
 Tensor = Any
 
 
@@ -56,10 +58,14 @@ class ReflectMasked(keras.layers.Layer):
 
     def call(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return images (B, 32, 32, 5) without NaN, and whether each band is present, (B, 5)."""
-        zeroed, valid = _measured(images)
-        opposite = ops.flip(zeroed, axis=(1, 2))
-        present = ops.cast(ops.sum(valid, axis=(1, 2)) > 0, images.dtype)
-        return zeroed + (1.0 - valid) * opposite, present
+        return _reflect_masked(images)
+
+
+def _reflect_masked(images: Tensor) -> tuple[Tensor, Tensor]:
+    zeroed, valid = _measured(images)
+    opposite = ops.flip(zeroed, axis=(1, 2))
+    present = ops.cast(ops.sum(valid, axis=(1, 2)) > 0, images.dtype)
+    return zeroed + (1.0 - valid) * opposite, present
 
 
 def _dereddening(ebv: Tensor) -> Tensor:
@@ -70,62 +76,102 @@ def _dereddening(ebv: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("pix2z")
-class AperturePhotometry(keras.layers.Layer):
-    """Filled images, mask and E(B-V) -> asinh photometry, (B, F) features and their (B, F) mask.
+class MeasureStamps(keras.layers.Layer):
+    """What networks read of a stamp; nothing here is trained.
+
+    - flux, (B, A, 5) nanomaggies: inside each circular aperture, reddened as observed
+    - log_sky, (B, 5): log of the sky noise per pixel in nanomaggies
+    - pixels, (B, 16, 16, 5) nanomaggies: means of 2 x 2 pixels, masked ones filled. The PSF spans
+      more than three pixels: this loses little and quarters the work of a trunk.
+
+    All is NaN in an absent band.
+
+    Parameters
+    ----------
+    radii : of the apertures, arcsec.
+    names : those of the three that are wanted.
+    """
+
+    def __init__(self, *, radii: Sequence[float], names: Sequence[str], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.radii, self.names = tuple(radii), tuple(names)
+        weights = photometry.aperture_weights(radii=self.radii)
+        # One matrix for all bands: pixels of band b count in the apertures of band b only.
+        self._weights = np.einsum("pa,bc->pbac", weights, np.eye(5, dtype=np.float32)).reshape(
+            weights.shape[0] * 5, len(self.radii) * 5
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the same layer again."""
+        return {**super().get_config(), "radii": self.radii, "names": self.names}
+
+    def call(self, images: Tensor) -> dict[str, Tensor]:
+        """Measure images (B, 32, 32, 5) with NaN for masked pixels."""
+        filled, present = _reflect_masked(images)
+        made = {
+            "flux": lambda: self._flux(filled) / present[:, None, :],  # 0 / 0 is NaN
+            "log_sky": lambda: _log_sky(images),
+            "pixels": lambda: ops.average_pool(filled, 2) / present[:, None, None, :],
+        }
+        return {name: made[name]() for name in self.names}
+
+    def _flux(self, filled: Tensor) -> Tensor:
+        pixels = ops.reshape(filled, (-1, self._weights.shape[0]))
+        return ops.reshape(ops.matmul(pixels, self._weights), (-1, len(self.radii), 5))
+
+
+def _log_sky(images: Tensor) -> Tensor:
+    rows = photometry.SKY_ROWS
+    strips = ops.concatenate([images[:, :rows], images[:, -rows:]], axis=1)
+    difference, valid = _measured(strips[:, :, :-2] - 2.0 * strips[:, :, 1:-1] + strips[:, :, 2:])
+    count = ops.sum(valid, axis=(1, 2))
+    mean = ops.sum(ops.abs(difference), axis=(1, 2)) / ops.maximum(count, 1.0)
+    sigma = ops.maximum(mean * photometry.MEAN_DIFFERENCE_TO_SIGMA, 1e-6)
+    return ops.where(count > 0, ops.log(sigma), np.nan)
+
+
+@keras.saving.register_keras_serializable("pix2z")
+class AsinhPhotometry(keras.layers.Layer):
+    """Measured fluxes and sky noise, and E(B-V) -> (B, F) features and their (B, F) mask.
 
     Features: dereddened asinh fluxes (Lupton, Gunn & Szalay 1999, with softening the typical error
     of the aperture) in every aperture and band, their differences between adjacent bands (colours),
-    the log sky noise per band and E(B-V). A feature is masked (0) where a band of it is absent.
+    the log sky noise per band, where it was measured, and E(B-V). A feature is masked (0) where a
+    band of it is absent.
+
+    Parameters
+    ----------
+    radii : of the apertures that fluxes were measured in, arcsec.
     """
 
-    def build(self, *_shapes: Any) -> None:
-        """Constants only: nothing here is trained."""
-        weights = photometry.aperture_weights()
-        # One matrix for all bands: pixels of band b count in the apertures of band b only.
-        self._weights = np.einsum("pa,bc->pbac", weights, np.eye(5, dtype=np.float32)).reshape(
-            weights.shape[0] * 5, _N_APERTURES * 5
-        )
-        area = np.sqrt((weights**2).sum(axis=0))
+    def __init__(self, *, radii: Sequence[float], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.radii = tuple(radii)
+        area = np.sqrt((photometry.aperture_weights(radii=self.radii) ** 2).sum(axis=0))
         self._softening = (area[:, None] * np.array(SKY_SIGMA)[None, :]).astype(np.float32)
-        self.built = True
 
-    def call(
-        self, images: Tensor, filled: Tensor, present: Tensor, ebv: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return features and mask, from images with NaN and the same filled."""
-        pixels = ops.reshape(filled, (-1, self._weights.shape[0]))
-        flux = ops.reshape(ops.matmul(pixels, self._weights), (-1, _N_APERTURES, 5))
-        flux = flux * _dereddening(ebv)[:, None, :]
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the same layer again."""
+        return {**super().get_config(), "radii": self.radii}
+
+    def call(self, measured: dict[str, Tensor], ebv: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and mask, from what `MeasureStamps` gives."""
+        flux, present = _measured(measured["flux"])
         softening = ops.convert_to_tensor(self._softening)
-        magnitudes = _asinh(flux / (2.0 * softening)) + ops.log(softening)
-        per_band = ops.repeat(present[:, None, :], _N_APERTURES, axis=1)
-        known_ebv, known = _measured(ebv[:, None])
-        log_sky, sky_known = self._log_sky(images)
-        features = [
-            ops.reshape(magnitudes, (-1, _N_APERTURES * 5)),
-            ops.reshape(magnitudes[:, :, :-1] - magnitudes[:, :, 1:], (-1, _N_APERTURES * 4)),
-            log_sky,
-            known_ebv,
+        scaled = flux * _dereddening(ebv)[:, None, :] / (2.0 * softening)
+        magnitudes = _asinh(scaled) + ops.log(softening)
+        parts = [
+            (magnitudes, present),
+            (magnitudes[..., :-1] - magnitudes[..., 1:], present[..., :-1] * present[..., 1:]),
         ]
-        masks = [
-            ops.reshape(per_band, (-1, _N_APERTURES * 5)),
-            ops.reshape(per_band[:, :, :-1] * per_band[:, :, 1:], (-1, _N_APERTURES * 4)),
-            sky_known,
-            known,
-        ]
-        mask = ops.concatenate(masks, axis=1)
-        return ops.concatenate(features, axis=1) * mask, mask
-
-    def _log_sky(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        rows = photometry.SKY_ROWS
-        strips = ops.concatenate([images[:, :rows], images[:, -rows:]], axis=1)
-        difference, valid = _measured(
-            strips[:, :, :-2] - 2.0 * strips[:, :, 1:-1] + strips[:, :, 2:]
+        if "log_sky" in measured:
+            parts.append(_measured(measured["log_sky"]))
+        parts.append(_measured(ebv[:, None]))
+        features, mask = (
+            ops.concatenate([ops.reshape(x, (-1, math.prod(x.shape[1:]))) for x in side], axis=1)
+            for side in zip(*parts, strict=True)
         )
-        count = ops.sum(valid, axis=(1, 2))
-        mean = ops.sum(ops.abs(difference), axis=(1, 2)) / ops.maximum(count, 1.0)
-        sigma = ops.maximum(mean * photometry.MEAN_DIFFERENCE_TO_SIGMA, 1e-6)
-        return ops.log(sigma), ops.cast(count > 0, difference.dtype)
+        return features * mask, mask
 
 
 @keras.saving.register_keras_serializable("pix2z")

@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig
+from pix2z.config.networks import SoftmaxConfig
+from pix2z.dataset.splits import Split
 from pix2z.files import write_json
 from pix2z.network.arm import PoolTraining
 from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Member, fresh_model, save_member
+from pix2z.network.measured import measured_galaxies
 from pix2z.network.recipes import (
     feature_moments,
-    hybrid_recipe,
     published_recipe,
     raw_outputs,
+    softmax_recipe,
 )
 from pix2z.network.training import Recipe
 
@@ -31,7 +33,8 @@ def train_member(training: PoolTraining, seed: int) -> NDArray[np.float64]:
     network that gives no more.
     """
     name, architecture = f"seed-{seed}", training.settings.key
-    recipe, rebuild = _recipe(training, seed)
+    split = training.split_of(seed)
+    recipe, rebuild = _recipe(training, split, seed)
     state = fit_on_record(
         recipe,
         checkpoint=training.checkpoints / f"{name}.h5",
@@ -51,23 +54,25 @@ def train_member(training: PoolTraining, seed: int) -> NDArray[np.float64]:
         calibration=training.calibration(outputs),
     )
     save_member(training.models / name, member)
-    history = history_columns(state, n_train=len(training.split.train))
+    history = history_columns(state, n_train=len(split.train))
     write_json(training.models / name / "history.json", history)
     del recipe, member, model
     gc.collect()  # a Keras model is in reference cycles, and would wait for the next one
     return outputs
 
 
-def _recipe(training: PoolTraining, seed: int) -> tuple[Recipe, dict[str, Any]]:
+def _recipe(training: PoolTraining, split: Split, seed: int) -> tuple[Recipe, dict[str, Any]]:
     """How the network is trained, and the settings that rebuild it."""
-    galaxies, split, settings = training.galaxies, training.split, training.settings
-    if isinstance(settings, HybridConfig):
-        recipe = hybrid_recipe(
-            galaxies,
+    galaxies, settings = training.galaxies, training.settings
+    if isinstance(settings, SoftmaxConfig):
+        rows = np.concatenate([split.train, split.validation])
+        measured = measured_galaxies(galaxies, settings, rows)
+        recipe = softmax_recipe(
+            measured,
             split,
             grid=training.grid,
             settings=settings,
-            moments=feature_moments(galaxies, split.train),
+            moments=feature_moments(measured, split.train, settings),
             seed=seed,
         )
         return recipe, settings.model_dump(mode="json")

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
-from pix2z.dataset.batches import sequential_batches, training_batches
+from pix2z.config.networks import HybridConfig, PublishedCnnConfig, SoftmaxConfig
+from pix2z.dataset.batches import Arrays, Read, sequential_batches, training_batches
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
-from pix2z.network.architectures import build_published_cnn, hybrid_model, photometry_model
+from pix2z.imaging import BANDS
+from pix2z.network.architectures import build_published_cnn, photometry_model, softmax_model
 from pix2z.network.backend import keras
+from pix2z.network.measured import MeasuredGalaxies
 from pix2z.network.training import Batch, Recipe, TrainingState, cosine_rate, fit
 from pix2z.redshift_pdf.density import density_at
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -22,10 +24,11 @@ __all__ = [
     "augmented_batches",
     "feature_moments",
     "fit_hybrid_trial",
-    "hybrid_recipe",
     "output_batches",
     "published_recipe",
     "raw_outputs",
+    "softmax_recipe",
+    "stamps_of",
     "uncalibrated",
 ]
 
@@ -65,46 +68,50 @@ def uncalibrated(output: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64
     return density
 
 
-def hybrid_recipe(
-    galaxies: Galaxies,
+def softmax_recipe(
+    measured: MeasuredGalaxies,
     split: Split,
     *,
     grid: RedshiftGrid,
-    settings: HybridConfig,
+    settings: SoftmaxConfig,
     moments: Moments,
     seed: int,
 ) -> Recipe:
     """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule.
 
-    `moments` are those of the training rows, see `feature_moments`.
+    The recipe's model takes measurements in the place of images; its weights are those of
+    `softmax_model`. `moments` are those of the training rows, see `feature_moments`.
     """
     keras.utils.set_random_seed(seed)
-    model = hybrid_model(settings, grid=grid)
+    model = softmax_model(settings, grid=grid, of_measurements=True)
     model.get_layer("standardise").set_weights(list(moments))
     model.compile(
         keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay),
         keras.losses.CategoricalCrossentropy(from_logits=True),
     )
-    z_spec = galaxies.column("specz_redshift").astype(np.float64)
+    z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
     def targets(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
-        shares = [
-            density_at(uncalibrated(logits, grid), grid, z_spec[rows]) * grid.width
-            for logits, rows in output_batches(model, galaxies, split.validation)
-        ]
+        shares = []
+        for start in range(0, len(split.validation), INFERENCE_BATCH):
+            rows = split.validation[start : start + INFERENCE_BATCH]
+            density = uncalibrated(model.predict_on_batch(measured.read(rows)), grid)
+            shares.append(density_at(density, grid, z_spec[rows]) * grid.width)
         # cross-entropy, as in training
         return -float(np.log(np.maximum(np.concatenate(shares), 1e-12)).mean())
 
     return Recipe(
         model=model,
         batches=augmented_batches(
-            galaxies,
+            measured.read,
             split.train,
             targets,
-            settings=settings,
+            augment=isinstance(settings, HybridConfig) and settings.augment,
+            band_dropout=settings.band_dropout,
+            subset_dropout=settings.subset_dropout,
             batch_size=settings.batch_size,
             seed=seed,
         ),
@@ -136,18 +143,17 @@ def published_recipe(
     rate = float(model.optimizer.learning_rate)
     clipped = split.selection == "clipped"
     batch_size = settings.batch_size_clipped if clipped else settings.batch_size
-    ebv = galaxies.column("ebv")
 
     def batches(epoch: int) -> Iterator[Batch]:
-        for images, rows in training_batches(
-            galaxies,
+        for arrays, rows in training_batches(
+            stamps_of(galaxies),
             split.train,
             batch_size=batch_size,
             seed=seed,
             epoch=epoch,
             augment=False,
         ):
-            yield {"images": images, "ebv": ebv[rows]}, z_spec[rows].astype(np.float32)
+            yield arrays, z_spec[rows].astype(np.float32)
 
     def validation_loss(model: keras.Model) -> float:
         batches = output_batches(model, galaxies, split.validation)
@@ -166,12 +172,19 @@ def published_recipe(
     return recipe, (z_low, z_high)
 
 
+def stamps_of(galaxies: Galaxies) -> Read:
+    """Return what reads images and E(B-V) of rows."""
+    return lambda rows: {"images": galaxies.images(rows), "ebv": galaxies.column("ebv", rows)}
+
+
 def augmented_batches(
-    galaxies: Galaxies,
+    read: Read,
     train_rows: NDArray[np.int64],
     targets: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     *,
-    settings: HybridConfig,
+    augment: bool,
+    band_dropout: float,
+    subset_dropout: float = 0.0,
     batch_size: int,
     seed: int,
 ) -> Callable[[int], Iterator[Batch]]:
@@ -179,31 +192,27 @@ def augmented_batches(
 
     Parameters
     ----------
+    read : rows (n,) -> E(B-V), "ebv", and arrays whose last axis is that of the bands.
     targets : rows (n,) -> what the network is to say of them, (n, ...).
+    band_dropout : probability that a band, and that E(B-V), is masked.
+    subset_dropout : probability that each band is masked with probability 1/2.
     """
-    ebv = galaxies.column("ebv")
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([seed, epoch, 1])
-        for images, rows in training_batches(
-            galaxies,
-            train_rows,
-            batch_size=batch_size,
-            seed=seed,
-            epoch=epoch,
-            augment=settings.augment,
+        for arrays, rows in training_batches(
+            read, train_rows, batch_size=batch_size, seed=seed, epoch=epoch, augment=augment
         ):
-            batch_ebv = ebv[rows]
-            _drop_bands(images, batch_ebv, probability=settings.band_dropout, rng=rng)
-            if settings.subset_dropout:
-                _keep_subsets(images, probability=settings.subset_dropout, rng=rng)
-            yield {"images": images, "ebv": batch_ebv}, targets(rows)
+            _drop_bands(arrays, probability=band_dropout, rng=rng)
+            if subset_dropout:
+                _keep_subsets(arrays, probability=subset_dropout, rng=rng)
+            yield arrays, targets(rows)
 
     return batches
 
 
 def fit_hybrid_trial(
-    galaxies: Galaxies,
+    measured: MeasuredGalaxies,
     split: Split,
     *,
     grid: RedshiftGrid,
@@ -215,8 +224,8 @@ def fit_hybrid_trial(
 ) -> None:
     """Train a hybrid briefly; `on_epoch(epoch, val_loss)` is told all, and may raise."""
     settings = hybrid.model_copy(update={"epochs": epochs, "patience": epochs})
-    recipe = hybrid_recipe(
-        galaxies, split, grid=grid, settings=settings, moments=moments, seed=seed
+    recipe = softmax_recipe(
+        measured, split, grid=grid, settings=settings, moments=moments, seed=seed
     )
 
     def report(state: TrainingState) -> None:
@@ -225,13 +234,15 @@ def fit_hybrid_trial(
     fit(recipe, on_epoch=report)
 
 
-def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
+def feature_moments(
+    measured: MeasuredGalaxies, rows: NDArray[Any], settings: SoftmaxConfig
+) -> Moments:
     """Mean and sd of the photometry features over rows, masked ones left out, each (F,)."""
-    front = photometry_model()
+    photometry = photometry_model(settings)
     count, total, square = 0.0, 0.0, 0.0
-    for images, batch_rows in sequential_batches(galaxies, rows, batch_size=INFERENCE_BATCH):
-        inputs = {"images": images, "ebv": galaxies.column("ebv", batch_rows)}
-        features, mask = (np.asarray(x, np.float64) for x in front.predict_on_batch(inputs))
+    for start in range(0, len(rows), INFERENCE_BATCH):
+        inputs = measured.read(rows[start : start + INFERENCE_BATCH])
+        features, mask = (np.asarray(x, np.float64) for x in photometry.predict_on_batch(inputs))
         count = count + mask.sum(axis=0)
         total = total + features.sum(axis=0)
         square = square + (features**2).sum(axis=0)
@@ -241,23 +252,25 @@ def feature_moments(galaxies: Galaxies, rows: NDArray[Any]) -> Moments:
     return np.asarray(mean, np.float32), np.asarray(sd, np.float32)
 
 
-def _drop_bands(
-    images: NDArray[Any], ebv: NDArray[Any], *, probability: float, rng: np.random.Generator
-) -> None:
-    """Mask one random band, and E(B-V), each in a random share of the stamps, in place."""
-    n = len(images)
-    band = rng.integers(0, images.shape[-1], n)
+def _drop_bands(arrays: Arrays, *, probability: float, rng: np.random.Generator) -> None:
+    """Mask one random band, and E(B-V), each in a random share of the galaxies, in place."""
+    n = len(arrays["ebv"])
+    band = rng.integers(0, len(BANDS), n)
     hit = np.flatnonzero(rng.random(n) < probability)
-    images[hit, :, :, band[hit]] = np.nan
-    ebv[rng.random(n) < probability] = np.nan
+    for name, values in arrays.items():
+        if name != "ebv":
+            values[hit, ..., band[hit]] = np.nan
+    arrays["ebv"][rng.random(n) < probability] = np.nan
 
 
-def _keep_subsets(images: NDArray[Any], *, probability: float, rng: np.random.Generator) -> None:
-    """Mask each band with probability 1/2, in a random share of the stamps, in place."""
-    n, n_bands = len(images), images.shape[-1]
+def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generator) -> None:
+    """Mask each band with probability 1/2, in a random share of the galaxies, in place."""
+    n = len(arrays["ebv"])
     hit = rng.random(n) < probability
-    stamp, band = np.nonzero(hit[:, None] & (rng.random((n, n_bands)) < 0.5))
-    images[stamp, :, :, band] = np.nan
+    galaxy, band = np.nonzero(hit[:, None] & (rng.random((n, len(BANDS))) < 0.5))
+    for name, values in arrays.items():
+        if name != "ebv":
+            values[galaxy, ..., band] = np.nan
 
 
 def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:

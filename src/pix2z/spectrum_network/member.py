@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pix2z.files import atomic_path, write_json
 from pix2z.network.backend import keras
 from pix2z.network.checkpoint import fit_on_record, history_columns
+from pix2z.network.measured import measured_galaxies
 from pix2z.network.recipes import feature_moments, output_batches
 from pix2z.network.training import TrainingState
 from pix2z.redshift_pdf.calibration import evenly_spread
@@ -90,7 +91,9 @@ def _start_physics(
     scaled = np.stack([np.interp(wanted, wavelength, one) for one in templates])
     scaled /= np.sqrt((scaled**2).mean(axis=1, keepdims=True))
     coefficients = _coefficients(flux, z, scaled, training.shifts)
-    model.get_layer("standardise").set_weights(feature_moments(training.galaxies, rows))
+    measured = measured_galaxies(training.galaxies, training.encoder, rows)
+    moments = feature_moments(measured, rows, training.encoder)
+    model.get_layer("standardise").set_weights(moments)
     model.get_layer("basis").set_weights([scaled])
     kernel, _ = model.get_layer("coefficients").get_weights()
     spread, centre = coefficients.std(axis=0), coefficients.mean(axis=0)

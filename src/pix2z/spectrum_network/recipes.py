@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pix2z.network.backend import keras, ops
-from pix2z.network.recipes import augmented_batches, output_batches
+from pix2z.network.recipes import augmented_batches, output_batches, stamps_of
 from pix2z.network.training import Recipe, cosine_rate
 from pix2z.spectrum_network.architectures import training_model
 from pix2z.spectrum_network.arm import SpectrumTraining
@@ -62,10 +62,11 @@ def spectrum_recipe(training: SpectrumTraining, model: keras.Model, train_rows: 
     return Recipe(
         model=trained,
         batches=augmented_batches(
-            galaxies,
+            stamps_of(galaxies),
             train_rows,
             targets,
-            settings=encoder,
+            augment=encoder.augment,
+            band_dropout=encoder.band_dropout,
             batch_size=settings.batch_size,
             seed=training.arm.seed,
         ),

@@ -13,7 +13,7 @@ from pix2z.config.arms import read_arms
 from pix2z.config.compute import ComputeConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.ingest import IngestConfig
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import AperturesConfig, PublishedCnnConfig, SoftmaxConfig
 from pix2z.config.sky import SkyConfig
 from pix2z.config.split import SplitConfig
 from pix2z.config.study import StudyConfig
@@ -55,10 +55,10 @@ def main() -> None:
         )
 
 
-def _settings() -> dict[str, HybridConfig | PublishedCnnConfig]:
-    """Read how the arms that are asked are trained; `apertures` is the hybrid without a trunk."""
+def _settings() -> dict[str, SoftmaxConfig | PublishedCnnConfig]:
+    """Read how the arms that are asked are trained."""
     arms = {name: read_training(name).settings for name in ASKED if name in read_arms()}
-    return {"apertures": arms["full"].model_copy(update={"trunk_filters": ()})} | arms
+    return {"apertures": AperturesConfig.read()} | arms
 
 
 def _other_sky() -> tuple[Path, Split, NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.config.study import StudyConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
@@ -31,7 +31,7 @@ from pix2z.study.trainings import Training, read_scores, run_trainings
 __all__ = ["Study", "write_study"]
 
 Json = dict[str, Any]
-Settings = HybridConfig | PublishedCnnConfig
+Settings = SoftmaxConfig | PublishedCnnConfig
 
 _digest = cache(file_digest)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.config.networks import HybridConfig, PublishedCnnConfig
+from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies, open_galaxies
@@ -53,7 +53,7 @@ class Training:
     galaxies: Path
     galaxies_sha256: str
     split: Split
-    settings: HybridConfig | PublishedCnnConfig
+    settings: SoftmaxConfig | PublishedCnnConfig
     grid: RedshiftGrid
     seed: int
     every_subset: bool = False
@@ -75,7 +75,7 @@ def run_trainings(trainings: Iterable[Training], folder: Path, *, processes: int
     """
     missing = {t.key(): t for t in trainings if not _scores_file(folder, t).exists()}
     # Those that take longest first, so that no process is left alone with them at the end.
-    tasks = sorted(missing.values(), key=lambda t: isinstance(t.settings, HybridConfig))
+    tasks = sorted(missing.values(), key=lambda t: isinstance(t.settings, SoftmaxConfig))
     started = time.monotonic()
     with side_by_side(processes_for(len(tasks), processes)) as run:
         for done, name in enumerate(run(partial(_train_and_score, folder), tasks), start=1):

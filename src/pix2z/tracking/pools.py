@@ -39,6 +39,8 @@ LOG = logging.getLogger(__name__)
 
 _ARCHITECTURES = {
     "hybrid": "photometry inside the network beside a small convolutional trunk, into a PDF",
+    "apertures": "photometry in all apertures inside the network, no trunk, into a PDF",
+    "catalogue": "five magnitudes in one aperture and E(B-V), into a PDF",
     "published_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
 

@@ -9,11 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pix2z.config.networks import HybridConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.dataset.splits import Split, read_split
-from pix2z.dataset.store import Galaxies, galaxies_at
+from pix2z.dataset.store import galaxies_at
 from pix2z.files import file_digest, source_digest, text_digest
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -70,10 +72,10 @@ def _train(
             raise StopTraining
 
     start = time.monotonic()
-    galaxies, split, moments = _inputs(GALAXIES, ROWS)
+    measured, split, moments = _inputs(GALAXIES, ROWS, hybrid)
     try:
         fit_hybrid_trial(
-            galaxies,
+            measured,
             split,
             grid=grid,
             hybrid=hybrid.model_copy(update=wanted.settings),
@@ -89,9 +91,12 @@ def _train(
 
 
 @cache
-def _inputs(galaxies_path: Path, rows_path: Path) -> tuple[Galaxies, Split, Any]:
-    """Open what every trial reads, and take its moments, once in each process."""
+def _inputs(galaxies_path: Path, rows_path: Path, hybrid: HybridConfig) -> tuple[Any, Split, Any]:
+    """Measure what every trial reads, and take its moments, once in each process."""
+    from pix2z.network.measured import measured_galaxies
     from pix2z.network.recipes import feature_moments
 
     galaxies, split = galaxies_at(galaxies_path), read_split(rows_path)
-    return galaxies, split, feature_moments(galaxies, split.train)
+    rows = np.concatenate([split.train, split.validation])
+    measured = measured_galaxies(galaxies, hybrid, rows)
+    return measured, split, feature_moments(measured, split.train, hybrid)
