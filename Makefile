@@ -14,6 +14,7 @@ help:
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
 	@echo "make test-all  the long suite, too: fuzzing, servers, a browser, PostgreSQL"
 	@echo "make quick     the same pipeline, small, in build/quick (some minutes)"
+	@echo "make study     hours: more seeds, a longer search, and what only more trainings can answer"
 	@echo "make nersc     fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
 	@echo "make gpu       add TensorFlow's CUDA libraries; make postgres: PostgreSQL's driver"
 	@echo "make check     lint, types and import contract only"
@@ -73,7 +74,9 @@ quick: .venv/.core
 
 study: .venv/.core
 	pix2z workspace build/study --preset study
-	cd build/study && dvc repro
+	cd build/study && dvc repro && PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 python -m pix2z.stages.study
+	@echo "report:    build/study/reports/report.html"
+	@echo "study:     build/study/reports/study.md"
 
 # register needs all but the rendering, which the real images replace.
 nersc: .venv/.core
@@ -135,9 +138,16 @@ lock: .venv/.core
 	echo uv | $(COMPILE) - -o requirements-uv.txt
 
 # As files of their own: those in reports/ are links into DVC's cache, or write-protected as it is.
+# A study is taken, too, where this run has one, or else that of `make study`.
 reference:
 	rm -rf docs/reference/figures docs/reference/spectrum
 	cd reports && cp -rfL report.md figures spectrum compare.json spectrum.json ../docs/reference
+	@for folder in reports build/study/reports; do \
+		if [ -f $$folder/study.md ]; then \
+			rm -rf docs/reference/study; \
+			cp -rfL $$folder/study.md $$folder/study.json $$folder/study docs/reference; break; \
+		fi; \
+	done
 	chmod -R u+w docs/reference
 
 # Only what comes again by itself: models, the registry, studies, data and workspaces stay, and what

@@ -29,6 +29,7 @@ from pix2z.config.section import SECTIONS, read_params
 from pix2z.config.sky import SkyConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm, read_spectrum_arms
 from pix2z.config.split import SplitConfig
+from pix2z.config.study import StudyConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.errors import ParamsError
 
@@ -48,6 +49,7 @@ CONFIGS = (
     ComputeConfig,
     TuneConfig,
     EvaluateConfig,
+    StudyConfig,
     FinetuneConfig,
     PromotionConfig,
     SpectrumConfig,

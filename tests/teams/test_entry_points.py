@@ -127,6 +127,7 @@ def test_reference_takes_the_reports_as_files_of_its_own(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "docs/reference").mkdir(parents=True)
     names = ("report.md", "compare.json", "spectrum.json", "figures/a.png", "spectrum/b.png")
+    names = (*names, "study.md", "study.json", "study/c.png")
     for run in ("first run", "second run"):
         for name in names:
             cached, report = tmp_path / "cache" / run / name, tmp_path / "reports" / name

@@ -65,6 +65,9 @@ class SoftmaxConfig(Section):
     patience: PositiveInt
     band_dropout: DropRate
     """Probability that one band of a training stamp is masked."""
+    subset_dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that a training stamp keeps each band with probability 1/2 only: what a network
+    needs that is to be asked with any subset of the bands, see `study`."""
 
 
 class HybridConfig(SoftmaxConfig):

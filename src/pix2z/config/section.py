@@ -50,6 +50,7 @@ SECTIONS = (
     "compute",
     "tune",
     "evaluate",
+    "study",
     "finetune",
     "promotion",
     "spectrum",

@@ -21,6 +21,7 @@ from pix2z.evaluation.pdf_metrics import (
     pdf_metric_replicates,
     prepared_pdf_terms,
 )
+from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
@@ -132,7 +133,7 @@ def arm_report(
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Measure the pool with intervals, each seed, the pool in bins, and its coverage.
+    """Measure the pool with intervals, each seed, the pool in bins, its coverage and its PIT.
 
     The content of reports/metrics/<arm>.json.
     """
@@ -154,6 +155,10 @@ def arm_report(
             for number, subsets in sorted(arm.seeds.items())
         },
         "coverage": {subset: coverage(galaxies.pit) for subset, galaxies in terms.items()},
+        # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
+        "pit_uniformity": pit_uniformity(
+            arm.pool.pit, group_weights(arm.pool.group_id, n_bootstrap=n_bootstrap, seed=seed)
+        ),
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 

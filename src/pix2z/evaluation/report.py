@@ -28,7 +28,7 @@ from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
-__all__ = ["answer", "report_text", "write_report"]
+__all__ = ["answer", "laid_out", "report_text", "write_report"]
 
 Json = Mapping[str, Any]
 
@@ -86,6 +86,11 @@ def report_text(
             n_bootstrap=n_bootstrap,
         )
     )
+    return laid_out(text)
+
+
+def laid_out(text: str) -> str:
+    """Lay out what a template made: paragraphs joined and wrapped, at most one empty line."""
     joined = re.sub(r"\n{3,}", "\n\n", JOINED.sub(" ", text)).strip()
     return "".join(f"{_wrapped(line)}\n" for line in joined.split("\n"))
 

@@ -111,6 +111,7 @@ def softmax_recipe(
             targets,
             augment=isinstance(settings, HybridConfig) and settings.augment,
             band_dropout=settings.band_dropout,
+            subset_dropout=settings.subset_dropout,
             batch_size=settings.batch_size,
             seed=seed,
         ),
@@ -183,6 +184,7 @@ def augmented_batches(
     *,
     augment: bool,
     band_dropout: float,
+    subset_dropout: float = 0.0,
     batch_size: int,
     seed: int,
 ) -> Callable[[int], Iterator[Batch]]:
@@ -193,6 +195,7 @@ def augmented_batches(
     read : rows (n,) -> E(B-V), "ebv", and arrays whose last axis is that of the bands.
     targets : rows (n,) -> what the network is to say of them, (n, ...).
     band_dropout : probability that a band, and that E(B-V), is masked.
+    subset_dropout : probability that each band is masked with probability 1/2.
     """
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -201,6 +204,8 @@ def augmented_batches(
             read, train_rows, batch_size=batch_size, seed=seed, epoch=epoch, augment=augment
         ):
             _drop_bands(arrays, probability=band_dropout, rng=rng)
+            if subset_dropout:
+                _keep_subsets(arrays, probability=subset_dropout, rng=rng)
             yield arrays, targets(rows)
 
     return batches
@@ -256,6 +261,16 @@ def _drop_bands(arrays: Arrays, *, probability: float, rng: np.random.Generator)
         if name != "ebv":
             values[hit, ..., band[hit]] = np.nan
     arrays["ebv"][rng.random(n) < probability] = np.nan
+
+
+def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generator) -> None:
+    """Mask each band with probability 1/2, in a random share of the galaxies, in place."""
+    n = len(arrays["ebv"])
+    hit = rng.random(n) < probability
+    galaxy, band = np.nonzero(hit[:, None] & (rng.random((n, len(BANDS))) < 0.5))
+    for name, values in arrays.items():
+        if name != "ebv":
+            values[galaxy, ..., band] = np.nan
 
 
 def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:

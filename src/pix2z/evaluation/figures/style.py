@@ -30,6 +30,8 @@ _LOOKS: Mapping[str, Look] = {
     "full": {"color": BLUE, "marker": "o", "linestyle": "-"},
     "clipped": {"color": VERMILLION, "marker": "s", "linestyle": "-"},
     "subsample": {"color": GREEN, "marker": "^", "linestyle": "--"},
+    "apertures": {"color": GREEN, "marker": "<", "linestyle": "--"},
+    "catalogue": {"color": VERMILLION, "marker": ">", "linestyle": "--"},
     "published_full": {"color": SKY, "marker": "v", "linestyle": "-."},
     "published_clipped": {"color": ORANGE, "marker": "D", "linestyle": "-."},
     "trees": {"color": PURPLE, "marker": "P", "linestyle": ":"},

@@ -1,0 +1,123 @@
+"""What takes trainings to answer: importance of the bands, learning curves, sizes without redshift.
+
+Each question is first a list of trainings, so that all can be run together and what two questions
+share is trained once; then numbers from their scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.imaging import BANDS
+from pix2z.study.intervals import resamples, seeds_interval
+from pix2z.study.learning_curve import power_law
+from pix2z.study.shapley import all_subsets, shapley_values
+
+__all__ = ["band_importance", "gains_on_two_skies", "learning_curves"]
+
+Array = NDArray[np.float64]
+Json = dict[str, Any]
+
+
+def band_importance(crps: Array, z_spec: Array, *, n_bins: int, weights: Array) -> Json:
+    """Shapley values of the bands in CRPS, on all test galaxies and in bins of redshift.
+
+    Parameters
+    ----------
+    crps : (k, 32, n) of k trainings, each subset of the bands and each galaxy.
+    z_spec : (n,); the bins hold equal numbers of galaxies.
+    weights : (B, n) of resamples.
+    """
+    values = shapley_values(np.moveaxis(crps[:, :1] - crps, 1, 0))
+    edges = np.quantile(z_spec, np.arange(1, n_bins) / n_bins)
+    number = np.digitize(z_spec, edges)
+
+    def measured(inside: NDArray[np.bool_]) -> Json:
+        drawn = weights[:, inside]
+        return {
+            "n": int(np.count_nonzero(inside)),
+            "z_mean": float(z_spec[inside].mean()),
+            "no_band": seeds_interval(crps[:, 0, inside], drawn),
+            "all_bands": seeds_interval(crps[:, -1, inside], drawn),
+            "shapley": {
+                band: seeds_interval(values[index][:, inside], drawn)
+                for index, band in enumerate(BANDS)
+            },
+        }
+
+    names = ["".join(np.array(list(BANDS))[bands]) for bands in all_subsets(len(BANDS))]
+    return {
+        "whole": measured(np.ones(len(z_spec), bool)),
+        "bins": [measured(number == index) for index in range(n_bins)],
+        "subsets": {
+            name or "none": seeds_interval(crps[:, index], weights)
+            for index, name in enumerate(names)
+        },
+    }
+
+
+def learning_curves(points: Mapping[str, Mapping[int, Array]], weights: Array) -> dict[str, Json]:
+    """Mean CRPS against the number of training groups, for each architecture.
+
+    Parameters
+    ----------
+    points : architecture -> number of groups -> CRPS (k, n) of k trainings.
+    """
+    curves: dict[str, Json] = {}
+    for name, sizes in points.items():
+        numbers = [n for n, crps in sizes.items() for _ in crps]
+        means = np.concatenate([crps.mean(axis=1) for crps in sizes.values()])
+        curves[name] = {
+            "points": [
+                {"n_groups": n, "n_seeds": len(crps), **seeds_interval(crps, weights)}
+                for n, crps in sorted(sizes.items())
+            ],
+            "power_law": power_law(np.array(numbers), means),
+        }
+    return curves
+
+
+def gains_on_two_skies(
+    skies: Mapping[str, tuple[Mapping[str, Array], NDArray[np.int64]]],
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Measure what `full` gains over other arms where sizes know the redshift and where not.
+
+    Parameters
+    ----------
+    skies : sky -> (arm -> CRPS (k, n) of k trainings; object ids (n,)). Galaxies that one sky lacks
+        are left out, so that the difference of the gains is paired.
+    """
+    common = sorted(set.intersection(*(set(ids.tolist()) for _, ids in skies.values())))
+    chosen = {
+        sky: {arm: crps[:, _places(ids, common)] for arm, crps in arms.items()}
+        for sky, (arms, ids) in skies.items()
+    }
+    # Test galaxies are one stamp per group.
+    weights = resamples(np.arange(len(common)), n_bootstrap=n_bootstrap, seed=seed)
+    answer: Json = {"n": len(common)}
+    for sky, arms in chosen.items():
+        answer[sky] = {
+            "crps": {arm: seeds_interval(crps, weights) for arm, crps in arms.items()},
+            "gain": {
+                arm: seeds_interval(crps - arms["full"], weights)
+                for arm, crps in arms.items()
+                if arm != "full"
+            },
+        }
+    (_, one), (_, other) = chosen.items()
+    answer["difference_of_gains"] = {
+        arm: seeds_interval(one[arm] - one["full"] - other[arm] + other["full"], weights)
+        for arm in one
+        if arm != "full"
+    }
+    return answer
+
+
+def _places(ids: NDArray[np.int64], wanted: Sequence[int]) -> NDArray[np.int64]:
+    order = np.argsort(ids)
+    return order[np.searchsorted(ids, wanted, sorter=order)]

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from pix2z.dataset.splits import Split
+from pix2z.study.intervals import resamples, seeds_interval
+from pix2z.study.learning_curve import power_law, subset_of_groups
+
+GROUPS = np.repeat(np.arange(60), [1, 2, 3] * 20)
+NONE = np.empty(0, np.int64)
+
+
+@pytest.fixture
+def split():
+    return Split("full", np.arange(100), NONE, NONE, np.arange(100, 120), (0.0, 0.3), "")
+
+
+def test_whole_groups_are_drawn_by_each_seed_and_repeated_to_the_length_of_all(split):
+    drawn = [subset_of_groups(split, GROUPS, n_groups=10, seed=seed) for seed in (1, 2)]
+    for part in drawn:
+        groups, rows = np.unique(GROUPS[part.train]), np.unique(part.train)
+        assert len(groups) == 10
+        np.testing.assert_array_equal(rows, np.flatnonzero(np.isin(GROUPS[:100], groups)))
+        counts = np.unique(part.train, return_counts=True)[1]
+        assert len(set(counts.tolist())) == 1
+        assert abs(len(part.train) - 100) <= len(rows) / 2
+        assert part.test is split.test
+    assert not np.array_equal(drawn[0].train, drawn[1].train)
+
+
+def test_all_groups_are_the_split_itself(split):
+    assert subset_of_groups(split, GROUPS, n_groups=None, seed=1) is split
+
+
+def test_a_power_law_is_found_and_one_that_levels_off_is_not_called_one():
+    rng = np.random.default_rng(3)
+    n = np.repeat([500, 1000, 2000, 4000, 8000], 3)
+    noise = np.exp(rng.normal(0, 0.01, len(n)))
+    law = power_law(n, 0.02 * (n / 1000) ** -0.25 * noise)
+    assert law["fits"]
+    assert law["exponent"]["low"] < 0.25 < law["exponent"]["high"]
+    assert law["at_1000"] == pytest.approx(0.02, rel=0.02)
+    levelled = power_law(n, (0.01 + 0.01 * (n / 500) ** -1.0) * noise)
+    assert not levelled["fits"]
+    assert levelled["exponent"] is None
+    assert levelled["p_lack_of_fit"] < 0.01
+
+
+def test_one_training_per_size_tells_nothing_of_the_fit():
+    assert not power_law(np.array([500, 1000, 2000]), np.array([3.0, 2.0, 1.0]))["fits"]
+
+
+def test_an_interval_holds_the_chance_of_seeds_and_of_galaxies():
+    """Of 300 repetitions with 3 seeds, about 95 % hold the truth; without seeds far fewer."""
+    rng = np.random.default_rng(8)
+    weights = resamples(np.arange(200), n_bootstrap=200, seed=1)
+    held = galaxies_only = 0
+    for _ in range(300):
+        per_seed = 1 + rng.normal(0, 0.1, (3, 1)) + rng.normal(0, 1, 200)
+        entry = seeds_interval(per_seed, weights)
+        held += entry["low"] < 1 < entry["high"]
+        alone = seeds_interval(per_seed.mean(axis=0, keepdims=True), weights)
+        galaxies_only += alone["low"] < 1 < alone["high"]
+        assert alone["seed_sd"] is None
+    assert 0.92 * 300 < held <= 300
+    assert galaxies_only < held
