@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from pix2z.errors import IntegrityError
 from pix2z.network.estimator import load_pool
@@ -44,6 +45,30 @@ def held_out(stamps):
 def test_one_percent_of_galaxies_like_the_sample_are_false_alarms(density, held_out):
     """Of 2,000: 7 of 700 lie below the limit, so that the share is known to 0.4 points."""
     assert 0.002 < density.unlike(*held_out).mean() < 0.022
+
+
+@pytest.mark.parametrize("ebv_of_sample", [0.0, 0.02, 0.08])
+def test_a_field_of_one_ebv_makes_no_galaxy_of_the_next_field_unlike(stamps, ebv_of_sample):
+    images = stamps[0][: N_TRAIN + N_CALIBRATION + 500]
+    ebv = np.full(len(images), ebv_of_sample, np.float32)
+    galaxies = SimpleNamespace(images=lambda rows: images[rows], column=lambda _name: ebv)
+    train, rest = np.arange(N_TRAIN), slice(N_TRAIN + N_CALIBRATION, None)
+    of_field = fit_sample_density(
+        galaxies, train=train, calibration=np.arange(N_TRAIN, N_TRAIN + N_CALIBRATION)
+    )
+    for apart in (0.002, 0.02):
+        assert of_field.unlike(images[rest], ebv[rest] + np.float32(apart)).mean() < 0.03
+    assert of_field.unlike(images[rest], ebv[rest] + np.float32(0.5)).mean() > 0.9
+
+
+def test_the_density_is_that_of_normal_distributions(density, held_out):
+    values = photometric_features(*held_out)[:50]
+    normals = zip(density.weights, density.means, density.covariances, strict=True)
+    expected = sum(
+        weight * multivariate_normal(mean, covariance).pdf(values[:, density.features])
+        for weight, mean, covariance in normals
+    )
+    np.testing.assert_allclose(density.log_density(values), np.log(expected), atol=1e-6)
 
 
 def altered(images, case):
