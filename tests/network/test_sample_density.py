@@ -14,7 +14,7 @@ from pix2z.dataset.splits import Draws
 from pix2z.errors import IntegrityError
 from pix2z.network import arm
 from pix2z.network.estimator import load_pool
-from pix2z.network.sample_density import SampleDensity, fit_sample_density, photometric_features
+from pix2z.network.sample_density import SampleDensity, density_features, fit_sample_density
 from pix2z.network.saved_json import write_sealed
 from pix2z.redshift_pdf.flags import ImageFlag
 from tests.conftest import SKY, artificial_stamps
@@ -114,7 +114,7 @@ def test_what_is_missing_makes_no_galaxy_unlike(density, held_out, missing):
         images[:], ebv[:] = np.nan, np.nan
     else:
         images[..., missing] = np.nan
-    assert np.isfinite(density.log_density(photometric_features(images, ebv))).all()
+    assert np.isfinite(density.log_density(density_features(images, ebv))).all()
     assert density.unlike(images, ebv).mean() < 0.025
 
 
@@ -162,7 +162,7 @@ def test_a_pool_keeps_it_and_flags_a_star(trained_pool, sample, sample_split, tm
     pool = load_pool(trained_pool)
     again = SampleDensity.from_dict(json.loads(json.dumps(pool.sample_density.to_dict())))
     images, ebv = sample.images(sample_split.test), sample.column("ebv", sample_split.test)
-    features = photometric_features(images, ebv)
+    features = density_features(images, ebv)
     np.testing.assert_array_equal(
         pool.sample_density.log_density(features), again.log_density(features)
     )

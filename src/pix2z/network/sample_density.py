@@ -23,7 +23,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 from pix2z.redshift_pdf.calibration import evenly_spread
 
-__all__ = ["FALSE_ALARMS", "SampleDensity", "fit_sample_density", "photometric_features"]
+__all__ = ["FALSE_ALARMS", "SampleDensity", "fit_sample_density", "density_features"]
 
 FALSE_ALARMS = 0.01
 """Share of galaxies like the calibration galaxies that are called unlike."""
@@ -46,7 +46,7 @@ BATCH = 1024
 Array = NDArray[np.float64]
 
 
-def photometric_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
+def density_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
     """Describe galaxies by their photometry, (n, F); NaN where it was not measured.
 
     Dereddened asinh fluxes (natural logarithms of bright ones) in three apertures, of u, whose
@@ -72,7 +72,7 @@ class SampleDensity:
     """A mixture of K normal distributions over D photometric features of a training sample."""
 
     features: NDArray[np.int64]
-    """(D,) which of `photometric_features` these are: those that most of the sample has."""
+    """(D,) which of `density_features` these are: those that most of the sample has."""
     weights: Array
     """(K,) shares of the components, summing to 1."""
     means: Array
@@ -83,8 +83,8 @@ class SampleDensity:
     """Below it lies `FALSE_ALARMS` of the calibration galaxies."""
 
     def unlike(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether each galaxy (n,) is unlike the sample; arguments as `photometric_features`."""
-        return self.log_density(photometric_features(images, ebv)) < self.lowest_log_density
+        """Whether each galaxy (n,) is unlike the sample; arguments as `density_features`."""
+        return self.log_density(density_features(images, ebv)) < self.lowest_log_density
 
     def log_density(self, features: Array) -> Array:
         """Natural logarithm of the density at features (n, F), what is missing filled in."""
@@ -167,7 +167,7 @@ def fit_sample_density(
 def _features(galaxies: Galaxies, rows: NDArray[np.int64]) -> Array:
     batches = sequential_batches(galaxies, rows, batch_size=BATCH)
     ebv = galaxies.column("ebv")
-    return np.concatenate([photometric_features(images, ebv[batch]) for images, batch in batches])
+    return np.concatenate([density_features(images, ebv[batch]) for images, batch in batches])
 
 
 def _fit_mixture(values: Array, scatter: Array) -> tuple[Array, Array, Array]:
