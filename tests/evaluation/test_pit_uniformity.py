@@ -45,7 +45,11 @@ def test_weights_are_counts():
 
 def test_an_interval_holds_its_value_though_resampling_adds_chance():
     pit = np.random.default_rng(6).random(500)
-    report = pit_uniformity(pit, group_weights(np.arange(500), n_bootstrap=300, seed=1))
+    blocks = list(group_weights(np.arange(500), n_bootstrap=300, seed=1))
+    report = pit_uniformity(pit, blocks, n_independent=500)
     for entry in report.values():
         assert 0 <= entry["low"] < entry["value"] < entry["high"]
         assert entry["calibrated_95"] > 0
+    fewer = pit_uniformity(pit, blocks, n_independent=125)
+    for name, entry in fewer.items():
+        assert entry["calibrated_95"] > 1.7 * report[name]["calibrated_95"]

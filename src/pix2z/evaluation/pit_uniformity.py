@@ -29,22 +29,25 @@ Array = NDArray[np.float64]
 KL_BINS = 20
 
 
-def pit_uniformity(pit: Array, blocks: Iterable[Array]) -> dict[str, dict[str, Any]]:
+def pit_uniformity(
+    pit: Array, blocks: Iterable[Array], *, n_independent: int
+) -> dict[str, dict[str, Any]]:
     """Measure both distances of PIT values (n,), n > 0, from uniform.
 
     Parameters
     ----------
     blocks : weights (b, n) of resamples, see `bootstrap.group_weights`.
+    n_independent : galaxies that these count for, see `bootstrap.independent`.
 
     Returns
     -------
     Of each distance: ``value``; ``low`` and ``high``, its 95 % interval; ``calibrated_95``, which
-    95 % of calibrated samples of n galaxies stay below. Replicates are moved so that their mean is
-    the value: each resample adds the chance of a draw, so that they lie above it.
+    95 % of calibrated samples of so many galaxies stay below. Replicates are moved so that their
+    mean is the value: each resample adds the chance of a draw, so that they lie above it.
     """
     value = pit_distances(pit, np.ones((1, len(pit))))
     drawn = [pit_distances(pit, weights) for weights in blocks]
-    limits = calibrated_limits(len(pit))
+    limits = calibrated_limits(n_independent)
     report = {}
     for name, (distance,) in value.items():
         replicates = np.concatenate([of_block[name] for of_block in drawn])

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from scipy.stats import kstwo
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
+from pix2z.evaluation.bootstrap import independent
 from pix2z.evaluation.contrasts import (
     PAIRS,
     TOLD,
@@ -66,6 +68,7 @@ def report_text(
     n_bootstrap : resamples behind the intervals.
     """
     test, view = comparison["test"], comparison["published_view"]
+    n_independent = independent(next(iter(pools.values())).group_id)
     text = (
         _environment(comparison)
         .get_template("report.md.j2")
@@ -78,7 +81,9 @@ def report_text(
                 "outside", test["n"] - test["n_inside"], high_only=test["outside_is_high"]
             ),
             bins={arm: bins[arm]["z_spec"] for arm in ("full", "clipped") if arm in bins},
-            coverage={arm: coverage(pool.pit) for arm, pool in pools.items()},
+            coverage={arm: coverage(pool.pit, pool.group_id) for arm, pool in pools.items()},
+            n_independent=n_independent,
+            ks_critical=float(kstwo.isf(0.05, n_independent)),
             viewed=[arm for arm in ("full", "clipped") if view.get(arm)],
             ingest=ingest,
             spectrum=spectrum,

@@ -63,6 +63,7 @@ def answers_of_predictions(
     cells: NDArray[np.int64],
     n_tomographic_bins: int,
     weights: NDArray[np.float64],
+    n_independent: int,
 ) -> Json:
     """Measure PIT distances, tomographic n(z) and attenuation of every estimator.
 
@@ -70,12 +71,13 @@ def answers_of_predictions(
     ----------
     cells : (n,) colour cell of each test galaxy.
     weights : (B, n) of resamples of their groups.
+    n_independent : galaxies that they count for.
     """
     z_spec, full = estimators["full"].z_spec, estimators["full"].z_phot
     answers: Json = {"pit": {}, "tomography": {}, "attenuation": {}, "attenuation_of_full_less": {}}
     for name, predictions in estimators.items():
         pit = cdf_at(predictions.density, predictions.grid, z_spec)
-        answers["pit"][name] = pit_uniformity(pit, [weights])
+        answers["pit"][name] = pit_uniformity(pit, [weights], n_independent=n_independent)
         bins = tomographic_bins(predictions, n_bins=n_tomographic_bins, weights=weights)
         answers["tomography"][name] = bins
         answers["attenuation"][name] = attenuation(predictions.z_phot, z_spec, cells, weights)

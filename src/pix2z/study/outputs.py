@@ -18,6 +18,7 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.config.study import StudyConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
+from pix2z.evaluation.bootstrap import independent
 from pix2z.evaluation.report import laid_out
 from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -109,6 +110,7 @@ def write_study(
         cells=cells,
         n_tomographic_bins=study.config.n_tomographic_bins,
         weights=weights,
+        n_independent=independent(full.group_id),
     )
     _write(folder, answers, study.grid)
 
