@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
-from pix2z.evaluation.bootstrap import binomial_band, group_weights, independent, interval
+from pix2z.evaluation.bootstrap import (
+    Resamples,
+    binomial_band,
+    group_weights,
+    independent,
+    interval,
+)
 from pix2z.evaluation.pdf_metrics import (
     COVERAGE,
     PDF_METRICS,
@@ -159,9 +165,7 @@ def arm_report(
         },
         # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
         "pit_uniformity": pit_uniformity(
-            arm.pool.pit,
-            group_weights(arm.pool.group_id, n_bootstrap=n_bootstrap, seed=seed),
-            n_independent=independent(arm.pool.group_id),
+            arm.pool.pit, Resamples(arm.pool.group_id, n_bootstrap, seed)
         ),
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }

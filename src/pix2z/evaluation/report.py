@@ -25,7 +25,14 @@ from pix2z.evaluation.contrasts import (
     subset_phrase,
     winner,
 )
-from pix2z.evaluation.coverage import VARIABLES, bins_outside, chance, n_shares
+from pix2z.evaluation.coverage import (
+    VARIABLES,
+    bins_outside,
+    chance,
+    known_variables,
+    n_shares,
+    trend_limit,
+)
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
@@ -68,6 +75,7 @@ def report_text(
     n_bootstrap : resamples behind the intervals.
     """
     test, view = comparison["test"], comparison["published_view"]
+    known = known_variables(comparison["coverage"])
     n_independent = independent(next(iter(pools.values())).group_id)
     text = (
         _environment(comparison)
@@ -81,6 +89,10 @@ def report_text(
                 "outside", test["n"] - test["n_inside"], high_only=test["outside_is_high"]
             ),
             bins={arm: bins[arm]["z_spec"] for arm in ("full", "clipped") if arm in bins},
+            variables=known,
+            unknown=[v.label for name, v in VARIABLES.items() if name not in known],
+            outside_somewhere=f"{100 * (1 - 0.95 ** len(known)):.0f} %",
+            trend_limit=trend_limit(len(known)),
             coverage={arm: coverage(pool.pit, pool.group_id) for arm, pool in pools.items()},
             n_independent=n_independent,
             ks_critical=float(kstwo.isf(0.05, n_independent)),
