@@ -126,6 +126,8 @@ def test_every_training_of_equal_n_draws_whole_groups_of_its_own(tmp_path):
     others = replace(equal_n, draws=replace(equal_n.draws, seed=2))
     drawn_of_others = drawn_for(others, groups, training_seed=1)
     assert len(np.intersect1d(first.train, drawn_of_others.train)) < len(first.train)
+    with pytest.raises(InputError, match="no drawn_from: `dvc repro split` writes it anew"):
+        drawn_for(replace(equal_n, draws=None), groups, training_seed=1)
     for selection in ("full", "clipped"):
         assert drawn_for(splits[selection], groups, training_seed=2) is splits[selection]
 

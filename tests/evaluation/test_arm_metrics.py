@@ -25,11 +25,20 @@ def test_a_choice_of_metrics_has_the_values_of_all():
 
 def test_coverage_stands_beside_its_band():
     pit = (np.arange(1000) + 0.5) / 1000
-    found = coverage(pit)
+    number = np.arange(1000)
+    found = coverage(pit, number)
     assert found["coverage_68"]["value"] == pytest.approx(0.68)
     assert found["coverage_68"]["band_low"] < 0.68 < found["coverage_68"]["band_high"]
-    assert coverage(pit**4)["coverage_95"]["value"] < found["coverage_95"]["band_low"]
-    assert coverage(np.array([]))["coverage_95"]["value"] is None
+    assert coverage(pit**4, number)["coverage_95"]["value"] < found["coverage_95"]["band_low"]
+    assert coverage(np.array([]), np.array([], int))["coverage_95"]["value"] is None
+
+
+def test_stamps_of_one_galaxy_make_no_band_narrower():
+    pit = np.random.default_rng(1).random(250)
+    once = coverage(pit, np.arange(250))
+    four_times = coverage(np.repeat(pit, 4), np.repeat(np.arange(250), 4))
+    for level, of in four_times.items():
+        assert of == once[level] | {"n": 1000}
 
 
 def test_the_report_is_json_of_all_subsets():

@@ -7,6 +7,7 @@ from pix2z.evaluation.bootstrap import (
     bootstrap_p,
     group_weights,
     holm,
+    independent,
     interval,
     training_shifts,
 )
@@ -55,6 +56,14 @@ def test_holm_agrees_with_the_worked_example():
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     assert holm([0.7, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_rows_of_one_group_count_for_fewer_galaxies():
+    assert independent(np.arange(7)) == 7
+    assert independent(np.repeat(np.arange(7), 4)) == 7
+    # one large group: the variance of its mean is that of 16 / 10 galaxies, not of two
+    assert independent(np.array([5, 5, 5, 2])) == 1
+    assert independent(np.array([], np.int64)) == 0
 
 
 def test_the_binomial_band_holds_95_percent_of_calibrated_samples():

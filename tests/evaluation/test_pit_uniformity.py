@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pix2z.evaluation.bootstrap import group_weights
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.pit_uniformity import calibrated_limits, pit_distances, pit_uniformity
 
 
@@ -45,7 +45,10 @@ def test_weights_are_counts():
 
 def test_an_interval_holds_its_value_though_resampling_adds_chance():
     pit = np.random.default_rng(6).random(500)
-    report = pit_uniformity(pit, group_weights(np.arange(500), n_bootstrap=300, seed=1))
+    report = pit_uniformity(pit, Resamples(np.arange(500), 300, 1))
     for entry in report.values():
         assert 0 <= entry["low"] < entry["value"] < entry["high"]
         assert entry["calibrated_95"] > 0
+    fewer = pit_uniformity(pit, Resamples(np.arange(500) // 4, 300, 1))
+    for name, entry in fewer.items():
+        assert entry["calibrated_95"] > 1.7 * report[name]["calibrated_95"]

@@ -143,7 +143,12 @@ def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
     assert numbers["wavelength"] == {"low": 3800.0, "high": 9200.0, "n": 512}
     full, plain, mean = (numbers["arms"][name] for name in ("full", "plain", "mean_spectrum"))
     assert full["mse"]["value"] == pytest.approx(0.02**2, rel=0.05)
-    assert full["coverage_68"] == pytest.approx(0.683, abs=0.02)
+    assert full["coverage_68"]["value"] == pytest.approx(0.683, abs=0.02)
+    shares = (full["coverage_68"], full["coverage_95"], full["h_alpha"]["found"])
+    colours = (sides["against_target"]["nmad"] for sides in full["colours"].values())
+    for entry in (*shares, *colours):
+        assert entry["low"] <= entry["value"] <= entry["high"]
+    assert full["coverage_68"]["low"] < full["coverage_68"]["high"]
     assert full["mse"]["high"] < plain["mse"]["low"] < plain["mse"]["high"] < mean["mse"]["low"]
     assert (full["decoder"], full["n_train"], full["model_digest"]) == ("physics", 500, "full" * 3)
     assert (mean["n_train"], mean["model_digest"]) == (None, None)

@@ -94,6 +94,8 @@ def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_pat
     assert "tomography" in answered[0]
     shares = [of["value"] for of in report["bands"]["whole"]["shapley"].values()]
     np.testing.assert_allclose(shares, GAIN, atol=1e-9)
+    percent = [of["value"] for of in report["bands"]["whole"]["percent"].values()]
+    np.testing.assert_allclose(percent, 100 * np.array(GAIN) / np.sum(GAIN), atol=1e-6)
     assert len(report["bands"]["subsets"]) == 32
     assert set(report["learning_curves"]) == {"full", "published_full", "apertures"}
     sizes = [point["n_groups"] for point in report["learning_curves"]["full"]["points"]]

@@ -45,18 +45,23 @@ def write_network(root: Path, name: str, weights: bytes) -> str:
 
 
 def scores(digest: str | None, mse: float):
+    colour = {"value": 0.04, "low": 0.03, "high": 0.05}
     return {
         "mse": {"value": mse, "low": 0.9 * mse, "high": 1.1 * mse},
         "mae": {"value": 0.05, "low": 0.04, "high": 0.06},
-        "coverage_68": 0.69,
-        "coverage_95": 0.94,
+        "coverage_68": {"value": 0.69, "low": 0.68, "high": 0.7},
+        "coverage_95": {"value": 0.94, "low": 0.93, "high": 0.95},
         "colours": {
             "g-r": {
-                "against_target": {"n": 100, "median": 0.01, "nmad": 0.04},
-                "against_measured": {"n": 0, "median": None, "nmad": None},
+                "against_target": {"n": 100, "median": 0.01, "nmad": colour},
+                "against_measured": {"n": 0, "median": None, "nmad": dict.fromkeys(colour)},
             }
         },
-        "h_alpha": {"n": 80, "found": 0.9, "nmad": 0.002},
+        "h_alpha": {
+            "n": 80,
+            "found": {"value": 0.9, "low": 0.8, "high": 0.95},
+            "nmad": {"value": 0.002, "low": 0.001, "high": 0.003},
+        },
         "model_digest": digest,
     }
 

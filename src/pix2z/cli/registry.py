@@ -192,6 +192,8 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
         shown.add_row(ranked.arm, crps, *(others if place else ("", "", "the best")))
     out.print()
     out.print(shown)
+    words = "Chance and intervals are those of galaxies alone; other trainings may differ by more."
+    out.print(plain(words), soft_wrap=True)
     out.print()
 
 

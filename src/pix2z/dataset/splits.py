@@ -141,8 +141,15 @@ def drawn_for(split: Split, group_id: NDArray[np.int64], *, training_seed: int) 
     Parameters
     ----------
     group_id : (N,) column of galaxies.h5.
+
+    Raises
+    ------
+    InputError
+        A file of `equal_n` that an earlier version wrote does not say what to draw from.
     """
     if split.draws is None:
+        if split.selection == "equal_n":
+            raise InputError("split equal_n has no drawn_from: `dvc repro split` writes it anew")
         return split
     seed = (split.draws.seed, PARTS.index("train"), training_seed)
     train = _random_groups(split.draws.rows, group_id, size=len(split.train), seed=seed)

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
-from pix2z.evaluation.bootstrap import binomial_band, group_weights, interval
+from pix2z.evaluation.bootstrap import (
+    Resamples,
+    binomial_band,
+    group_weights,
+    independent,
+    interval,
+)
 from pix2z.evaluation.pdf_metrics import (
     COVERAGE,
     PDF_METRICS,
@@ -109,11 +115,11 @@ def with_interval(value: float, replicates: Array, *, name: str = "value") -> Js
     return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
-def coverage(pit: Array) -> dict[str, Json]:
+def coverage(pit: Array, group_id: NDArray[np.int64]) -> dict[str, Json]:
     """Share of galaxies inside each central interval, with the band a calibrated one stays in."""
     shares = {}
     for name, level in COVERAGE.items():
-        low, high = binomial_band(len(pit), level)
+        low, high = binomial_band(independent(group_id), level)
         share = float(covered(pit, level).mean()) if len(pit) else np.nan
         shares[name] = {
             "nominal": level,
@@ -154,10 +160,12 @@ def arm_report(
             }
             for number, subsets in sorted(arm.seeds.items())
         },
-        "coverage": {subset: coverage(galaxies.pit) for subset, galaxies in terms.items()},
+        "coverage": {
+            subset: coverage(galaxies.pit, galaxies.group_id) for subset, galaxies in terms.items()
+        },
         # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
         "pit_uniformity": pit_uniformity(
-            arm.pool.pit, group_weights(arm.pool.group_id, n_bootstrap=n_bootstrap, seed=seed)
+            arm.pool.pit, Resamples(arm.pool.group_id, n_bootstrap, seed)
         ),
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }

@@ -17,6 +17,7 @@ __all__ = [
     "bootstrap_p",
     "group_weights",
     "holm",
+    "independent",
     "interval",
     "interval_with_seeds",
     "training_shifts",
@@ -159,6 +160,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, (len(p_values) - rank) * p_values[index])
         adjusted[index] = min(1.0, running)
     return adjusted
+
+
+def independent(group_id: NDArray[np.int64]) -> int:
+    """Independent galaxies that rows (n,) count for, at least: (sum m)^2 / sum m^2 of groups of m.
+
+    Kish's (1965) effective size, all rows of a group being alike. What calibrated PDFs do by chance
+    is worked out for so many.
+    """
+    sizes = np.unique(group_id, return_counts=True)[1]
+    return int(sizes.sum() ** 2 // max((sizes**2).sum(), 1))
 
 
 def binomial_band(n: int, level: float, *, outside: float = 0.05) -> tuple[float, float]:

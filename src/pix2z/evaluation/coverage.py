@@ -19,7 +19,7 @@ from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import json_number
-from pix2z.evaluation.bootstrap import binomial_band
+from pix2z.evaluation.bootstrap import binomial_band, independent
 from pix2z.evaluation.pdf_metrics import COVERAGE, covered
 from pix2z.imaging import BANDS, extinction
 
@@ -169,7 +169,7 @@ def _along(terms: GalaxyTerms, values: Array) -> Json:
 def _one_bin(terms: GalaxyTerms, values: Array, rows: NDArray[np.int64], *, outside: float) -> Json:
     limits = {"low": values[rows[0]], "high": values[rows[-1]], "median": np.median(values[rows])}
     found: Json = {**{name: float(value) for name, value in limits.items()}, "n": len(rows)}
-    n = _independent(terms.group_id[rows])
+    n = independent(terms.group_id[rows])
     for name, level in COVERAGE.items():
         low, high = binomial_band(n, level, outside=outside)
         share = float(covered(terms.pit[rows], level).mean())
@@ -180,19 +180,10 @@ def _one_bin(terms: GalaxyTerms, values: Array, rows: NDArray[np.int64], *, outs
     return found
 
 
-def _independent(group_id: NDArray[np.int64]) -> int:
-    """Independent galaxies that rows count for, at least: (sum m)^2 / sum m^2 of groups of m.
-
-    Kish's (1965) effective size, all rows of a group being covered or none.
-    """
-    sizes = np.unique(group_id, return_counts=True)[1]
-    return int(sizes.sum() ** 2 // (sizes**2).sum())
-
-
 def _trend(terms: GalaxyTerms, values: Array, rows: NDArray[np.int64], level: float) -> float:
     """Give Spearman's correlation times sqrt(n - 1), of variance 1 under any permutation."""
     hits, ranks = covered(terms.pit[rows], level).astype(np.float64), rankdata(values[rows])
     if len(rows) < 2 or not (np.ptp(hits) and np.ptp(ranks)):
         return np.nan
-    independent = _independent(terms.group_id[rows])
-    return float(np.corrcoef(hits, ranks)[0, 1] * np.sqrt(independent - 1))
+    n = independent(terms.group_id[rows])
+    return float(np.corrcoef(hits, ranks)[0, 1] * np.sqrt(n - 1))

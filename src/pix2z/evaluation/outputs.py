@@ -12,6 +12,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report
+from pix2z.evaluation.bootstrap import independent
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.contrasts import TOLD
 from pix2z.evaluation.coverage import coverage_along, known_variables, measured_variables
@@ -171,7 +172,11 @@ def _draw_figures(
             path = folder / f"errors_{name}.png"
             plot_error_heatmap(*points[name], arm=name, **limits, path=path)
     plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
-    plot_pit({name: pool.pit for name, pool in pools.items()}, folder / "pit.png")
+    plot_pit(
+        {name: pool.pit for name, pool in pools.items()},
+        folder / "pit.png",
+        n_independent=independent(next(iter(pools.values())).group_id),
+    )
     plot_coverage(
         {name: along for name, along in comparison["coverage"].items() if name in FOLLOWED},
         {name: known.label for name, known in known_variables(comparison["coverage"]).items()},

@@ -12,14 +12,13 @@ Neither is ever 0 for a finite sample: n PIT-RMSE^2 is the Cramer-von Mises stat
 what 95 % of calibrated samples of the same number of galaxies stay below.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.bootstrap import interval
+from pix2z.evaluation.bootstrap import Resamples, independent, interval
 from pix2z.evaluation.weighted import ordered_sample, weighted_mean, weighted_sample
 
 __all__ = ["KL_BINS", "calibrated_limits", "pit_distances", "pit_uniformity"]
@@ -29,22 +28,18 @@ Array = NDArray[np.float64]
 KL_BINS = 20
 
 
-def pit_uniformity(pit: Array, blocks: Iterable[Array]) -> dict[str, dict[str, Any]]:
+def pit_uniformity(pit: Array, resamples: Resamples) -> dict[str, dict[str, Any]]:
     """Measure both distances of PIT values (n,), n > 0, from uniform.
-
-    Parameters
-    ----------
-    blocks : weights (b, n) of resamples, see `bootstrap.group_weights`.
 
     Returns
     -------
     Of each distance: ``value``; ``low`` and ``high``, its 95 % interval; ``calibrated_95``, which
-    95 % of calibrated samples of n galaxies stay below. Replicates are moved so that their mean is
-    the value: each resample adds the chance of a draw, so that they lie above it.
+    95 % of calibrated samples of as many independent galaxies stay below. Replicates are moved so
+    that their mean is the value: each resample adds the chance of a draw, so that they lie above.
     """
     value = pit_distances(pit, np.ones((1, len(pit))))
-    drawn = [pit_distances(pit, weights) for weights in blocks]
-    limits = calibrated_limits(len(pit))
+    drawn = [pit_distances(pit, weights) for weights in resamples]
+    limits = calibrated_limits(independent(resamples.group_id))
     report = {}
     for name, (distance,) in value.items():
         replicates = np.concatenate([of_block[name] for of_block in drawn])

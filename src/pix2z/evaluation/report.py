@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from scipy.stats import kstwo
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
+from pix2z.evaluation.bootstrap import independent
 from pix2z.evaluation.contrasts import (
     PAIRS,
     TOLD,
@@ -74,6 +76,7 @@ def report_text(
     """
     test, view = comparison["test"], comparison["published_view"]
     known = known_variables(comparison["coverage"])
+    n_independent = independent(next(iter(pools.values())).group_id)
     text = (
         _environment(comparison)
         .get_template("report.md.j2")
@@ -90,7 +93,9 @@ def report_text(
             unknown=[v.label for name, v in VARIABLES.items() if name not in known],
             outside_somewhere=f"{100 * (1 - 0.95 ** len(known)):.0f} %",
             trend_limit=trend_limit(len(known)),
-            coverage={arm: coverage(pool.pit) for arm, pool in pools.items()},
+            coverage={arm: coverage(pool.pit, pool.group_id) for arm, pool in pools.items()},
+            n_independent=n_independent,
+            ks_critical=float(kstwo.isf(0.05, n_independent)),
             viewed=[arm for arm in ("full", "clipped") if view.get(arm)],
             ingest=ingest,
             spectrum=spectrum,

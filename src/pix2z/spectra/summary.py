@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.arm_metrics import json_number, with_interval
+from pix2z.evaluation.arm_metrics import with_interval
 from pix2z.evaluation.bootstrap import group_weights
 from pix2z.evaluation.contrasts import outcome
+from pix2z.evaluation.weighted import (
+    absolute_deviation,
+    ordered_sample,
+    quantile,
+    weighted_sample,
+)
 from pix2z.spectra.scores import ScoredSpectra
 
 __all__ = ["compare_spectra", "spectrum_summary"]
@@ -35,20 +41,25 @@ def spectrum_summary(
     ----------
     measured_colours : (n, C) of the stamps, by aperture photometry; NaN where not measured.
     """
+    resampling = (group_id, n_bootstrap, seed)
+
+    def spread(difference: Array) -> Json:
+        return _spread(difference, *resampling)
+
     colours = {
         name: {
-            "against_target": _spread(scored.colours[:, i] - scored.true_colours[:, i]),
-            "against_measured": _spread(scored.colours[:, i] - measured_colours[:, i]),
+            "against_target": spread(scored.colours[:, i] - scored.true_colours[:, i]),
+            "against_measured": spread(scored.colours[:, i] - measured_colours[:, i]),
         }
         for i, name in enumerate(colour_names)
     }
     return {
-        "mse": _mean_interval(scored.mse, group_id, n_bootstrap, seed),
-        "mae": _mean_interval(scored.mae, group_id, n_bootstrap, seed),
-        "coverage_68": json_number(float(np.nanmean(scored.inside68))),
-        "coverage_95": json_number(float(np.nanmean(scored.inside95))),
+        "mse": _mean_interval(scored.mse, *resampling),
+        "mae": _mean_interval(scored.mae, *resampling),
+        "coverage_68": _mean_interval(scored.inside68, *resampling),
+        "coverage_95": _mean_interval(scored.inside95, *resampling),
         "colours": colours,
-        "h_alpha": _line_summary(scored.line_offset),
+        "h_alpha": _line_summary(scored.line_offset, *resampling),
     }
 
 
@@ -114,22 +125,31 @@ def _mean_interval(
     return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn), name=name)
 
 
-def _spread(difference: Array) -> Json:
-    """Median and NMAD of differences of a colour, AB magnitudes."""
-    known = difference[np.isfinite(difference)]
-    median = float(np.median(known)) if len(known) else None
-    return {"n": len(known), "median": median, "nmad": _nmad(known)}
+def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+    """Count, median and NMAD of differences (n,), with its 95 % interval; NaN does not count."""
+    known = np.isfinite(difference)
+    if not known.any():
+        return {"n": 0, "median": None, "nmad": {"value": None, "low": None, "high": None}}
+    ordered = ordered_sample(difference[known])
+
+    def nmad(weights: Array) -> Array:
+        sample = weighted_sample(ordered, weights)
+        return 1.4826 * absolute_deviation(sample, quantile(sample, 0.5))
+
+    n = int(known.sum())
+    blocks = group_weights(group_id[known], n_bootstrap=n_bootstrap, seed=seed)
+    drawn = np.concatenate([nmad(weights) for weights in blocks])
+    value = float(nmad(np.ones((1, n)))[0])
+    median = float(np.median(difference[known]))
+    return {"n": n, "median": median, "nmad": with_interval(value, drawn)}
 
 
-def _line_summary(offset: Array) -> Json:
-    """How often a line that is there is found, and how far from its place."""
-    there = offset[~np.isnan(offset)]
-    found = float((np.abs(there) < LINE_FOUND).mean()) if len(there) else None
-    return {"n": len(there), "found": found, "nmad": _nmad(there[np.isfinite(there)])}
-
-
-def _nmad(values: Array) -> float | None:
-    """Normalised median absolute deviation; None of nothing."""
-    if not len(values):
-        return None
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+def _line_summary(offset: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+    """How often a line that is there is found, and how far from its place, with intervals."""
+    there = ~np.isnan(offset)
+    found = np.where(there, np.abs(offset) < LINE_FOUND, np.nan)
+    return {
+        "n": int(there.sum()),
+        "found": _mean_interval(found, group_id, n_bootstrap, seed),
+        "nmad": _spread(offset, group_id, n_bootstrap, seed)["nmad"],
+    }

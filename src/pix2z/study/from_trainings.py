@@ -48,13 +48,27 @@ def band_importance(crps: Array, z_spec: Array, *, n_bins: int, resamples: Resam
 
     names = ["".join(np.array(list(BANDS))[bands]) for bands in all_subsets(len(BANDS))]
     return {
-        "whole": measured(np.ones(len(z_spec), bool)),
+        "whole": measured(np.ones(len(z_spec), bool)) | {"percent": _percent(values, resamples)},
         "bins": [measured(number == index) for index in range(n_bins)],
         "subsets": {
             name or "none": seeds_interval(crps[:, index], resamples)
             for index, name in enumerate(names)
         },
     }
+
+
+def _percent(values: Array, resamples: Resamples) -> dict[str, Json]:
+    """Give each band's per cent of the gain of all, from Shapley values (bands, k, n).
+
+    The interval of this ratio is that of its linear terms, whose mean is the ratio.
+    """
+    gain = values.sum(axis=0)
+    percent = {}
+    for band, of_band in zip(BANDS, values, strict=True):
+        share = of_band.mean() / gain.mean()
+        terms = share + (of_band - share * gain) / gain.mean()
+        percent[band] = seeds_interval(100 * terms, resamples)
+    return percent
 
 
 def learning_curves(

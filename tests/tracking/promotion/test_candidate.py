@@ -48,9 +48,9 @@ def test_the_lowest_crps_comes_first_with_paired_intervals(terms):
     assert best.crps == pytest.approx(crps.mean())
     # A constant difference has no chance in it, though each CRPS has.
     assert (worse.behind, worse.low, worse.high) == pytest.approx((0.001,) * 3)
-    assert worse.verdict == "significantly worse"
+    assert worse.verdict == "beyond chance"
     assert equal.low < 0 < equal.high
-    assert equal.verdict == "no significant difference"
+    assert equal.verdict == "within chance"
 
 
 def test_the_interval_is_that_of_the_report(terms):
@@ -73,7 +73,7 @@ def test_the_interval_is_that_of_the_report(terms):
         ([0.0005], "lowest CRPS of 2 arms"),
         (
             [-0.1, -0.1, 0.0005],
-            "lowest CRPS of 4 arms; no significant difference from arm1 or arm2",
+            "lowest CRPS of 4 arms; within the chance of galaxies: arm1, arm2",
         ),
     ],
 )

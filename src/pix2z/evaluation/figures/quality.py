@@ -130,19 +130,19 @@ def _binned_line(axes: Axes, bins: Bins, metric: str, arm: str) -> None:
     axes.fill_between(centre, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
 
-def plot_pit(arms: Mapping[str, Array], path: str | Path) -> None:
+def plot_pit(arms: Mapping[str, Array], path: str | Path, *, n_independent: int) -> None:
     """Draw the PIT values (n,) of each arm: histogram above, QQ difference below.
 
-    Grey: 95 % of calibrated samples of that size lie within, point by point (binomial above, the
-    Beta distribution of order statistics below).
+    Grey: 95 % of calibrated samples of `n_independent` galaxies lie within, point by point
+    (binomial above, the Beta distribution of order statistics below).
     """
     rows, columns = columns_for(len(arms))
     with figure_file(path, width=2.7 * columns + 0.6, height=3.9 * rows + 0.2) as figure:
         grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True)
         above, below = grid[0::2].ravel(), grid[1::2].ravel()
         for position, (arm, pit) in enumerate(arms.items()):
-            _pit_histogram(above[position], pit, color=look(arm)["color"])
-            _quantile_difference(below[position], pit, color=look(arm)["color"])
+            _pit_histogram(above[position], pit, n_independent, color=look(arm)["color"])
+            _quantile_difference(below[position], pit, n_independent, color=look(arm)["color"])
             above[position].set_title(arm)
             lowest = position + columns >= len(arms)
             below[position].tick_params(labelbottom=lowest)
@@ -159,10 +159,10 @@ def plot_pit(arms: Mapping[str, Array], path: str | Path) -> None:
                 axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _pit_histogram(axes: Axes, pit: Array, *, color: str) -> None:
+def _pit_histogram(axes: Axes, pit: Array, n: int, *, color: str) -> None:
     edges = np.linspace(0, 1, PIT_BINS + 1)
     counts = np.histogram(pit, edges)[0]
-    low, high = stats.binom.ppf([0.025, 0.975], len(pit), 1 / PIT_BINS) * PIT_BINS / len(pit)
+    low, high = stats.binom.ppf([0.025, 0.975], n, 1 / PIT_BINS) * PIT_BINS / n
     axes.axhspan(low, high, color="#d9d9d9", zorder=0)
     axes.stairs(counts * PIT_BINS / len(pit), edges, color=color, linewidth=1.6)
     axes.axhline(1.0, color="black", linewidth=0.7)
@@ -170,10 +170,9 @@ def _pit_histogram(axes: Axes, pit: Array, *, color: str) -> None:
     axes.set_xlim(0, 1)
 
 
-def _quantile_difference(axes: Axes, pit: Array, *, color: str) -> None:
-    n = len(pit)
-    rank = np.arange(1, n + 1)
-    expected = rank / (n + 1)
+def _quantile_difference(axes: Axes, pit: Array, n: int, *, color: str) -> None:
+    expected = np.arange(1, len(pit) + 1) / (len(pit) + 1)
+    rank = expected * (n + 1)
     low, high = (stats.beta.ppf(level, rank, n + 1 - rank) for level in (0.025, 0.975))
     axes.fill_between(expected, low - expected, high - expected, color="#d9d9d9", linewidth=0)
     axes.plot(expected, np.sort(pit) - expected, color=color)

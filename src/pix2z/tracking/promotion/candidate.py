@@ -31,7 +31,10 @@ CONTROLS = ("catalogue", "apertures")
 
 @dataclass(frozen=True)
 class RankedArm:
-    """One arm: its CRPS, and how much that is above the best arm's, with a 95 % interval."""
+    """One arm: its CRPS, and how much that is above the best arm's, with a 95 % interval.
+
+    The interval holds the chance of the galaxies; other trainings of either arm may differ by more.
+    """
 
     arm: str
     crps: float
@@ -41,8 +44,8 @@ class RankedArm:
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in words."""
-        return "significantly worse" if self.low > 0 else "no significant difference"
+        """What the interval says, in words: of the chance of galaxies alone."""
+        return "beyond chance" if self.low > 0 else "within chance"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Choice:
         if not others:
             return f"the only arm: {best.arm}"
         equal = [other.arm for other in others if other.low <= 0]
-        besides = f"; no significant difference from {' or '.join(equal)}" if equal else ""
+        besides = f"; within the chance of galaxies: {', '.join(equal)}" if equal else ""
         return f"lowest CRPS of {len(self.ranked)} arms{besides}"
 
 

@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import Measured, measure
+from pix2z.evaluation.bootstrap import independent
 from pix2z.tracking.promotion.evidence import (
     champion_terms,
     part_terms,
@@ -164,8 +163,8 @@ class _Tested:
 
     @property
     def n(self) -> int:
-        """Count independent galaxies: stamps of one group are one."""
-        return len(np.unique(self.terms.group_id))
+        """Count independent galaxies: stamps of equal groups are one each."""
+        return independent(self.terms.group_id)
 
 
 def _tested(gate: Gate, candidate: Version, terms: GalaxyTerms) -> _Tested:
