@@ -282,17 +282,30 @@ def test_unknown_and_missing_keys_are_named(write, section):
     assert fault(path, section) == f"{path}: {holder}.surprise: extra inputs are not permitted"
     key = next(iter(group_of(SHIPPED, f"{holder}.x")[0]))
     path = write(without(f"{holder}.{key}"))
-    assert fault(path, section) == f"{path}: {holder}.{key}: field required"
+    told = "is missing; take it from the params.yaml of this version"
+    assert fault(path, section) == f"{path}: {holder}.{key} {told}"
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_unknown_and_missing_sections_are_named(write, section):
     path = write(without(section))
-    assert fault(path, section) == f"{path}: section {section!r} is missing"
+    told = "is missing; take it from the params.yaml of this version"
+    assert fault(path, section) == f"{path}: {section} {told}"
     path = write(SHIPPED | {"surprise": {}})
     assert fault(path, section).startswith(f"{path}: unknown section 'surprise'; expected sky, ")
     path = write(SHIPPED | {section: None})
     assert fault(path, section).startswith(f"{path}: {section}: input should be a valid dictionary")
+
+
+def test_a_file_of_an_earlier_version_is_told_at_once_what_it_lacks(write):
+    sections = [name for name in SHIPPED if name not in ("apertures", "study")]
+    path = write({name: SHIPPED[name] for name in sections})
+    told = "are missing; take them from the params.yaml of this version"
+    assert fault(path, "sky") == f"{path}: apertures, study {told}"
+    old = {key: value for key, value in SHIPPED["controls"].items() if key == "seed"}
+    path = write(SHIPPED | {"controls": old | {"mlp_epochs": 60}})
+    lacking = [f"controls.{key}" for key in ControlsConfig.model_fields if key != "seed"]
+    assert fault(path, "controls") == f"{path}: {', '.join(lacking)} {told}"
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,7 @@ def test_controls_learn_from_photometry_and_trainz_does_not(controls, sample, sa
     assert mae(knn, z_test) < 0.3 * mae(trainz, z_test)
     assert mae(trees, z_test) < 0.3 * mae(trainz, z_test)
     assert np.ptp(estimates(trainz)[1]) == 0
-    assert knn.report["chosen"]["n_neighbours"] in (5, 10)
-    assert 1 <= trees.report["chosen"]["rounds"] <= 30
+    assert set(knn.report) == {"cpu_seconds", "n_train"}  # what the report of the comparison shows
 
 
 def test_predictions_are_written_in_chunks_and_carry_the_columns_of_the_test_galaxies(
@@ -120,7 +119,6 @@ def test_parameter_controls_know_less_where_parameters_have_errors(sample_split)
     clean, noisy = found
     z_test = z_spec[sample_split.test]
     assert mae(clean, z_test) < 0.7 * mae(noisy, z_test)
-    assert [control.report["method"] for control in found] == ["softmax"] * 2
     assert parameter_controls({}, z_spec, parts, CONFIG, GRID) == []
     without = CONFIG.model_copy(update={"parameters": None})
     assert parameter_controls(parameters, z_spec, parts, without, GRID) == []

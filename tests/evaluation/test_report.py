@@ -229,11 +229,11 @@ def test_only_a_window_that_cuts_high_redshifts_alone_is_said_to_be_low():
 )
 def test_the_report_says_what_pixels_add(said, words):
     text = " ".join(text_of(comparison(**USUAL, apertures=said)).split())
-    start = text.index("## What pixels add")
+    text = text[text.index("## What pixels add") : text.index("## What was compared")]
     by = "Beyond photometry in apertures, pixels lower the CRPS by 6.0 % (4.0 to 8.0 %)."
-    assert text[start:].startswith(f"## What pixels add - {by} {words}")
+    assert text.startswith(f"## What pixels add - {by} {words}")
     assert "On all 2,000 galaxies, the CRPS of full is 0.940 (0.920 to 0.960) of that of" in text
-    assert "five magnitudes" not in text[start : text.index("## What was compared")]
+    assert "five magnitudes" not in text
     assert "What pixels add" not in text_of(comparison())
 
 
@@ -271,6 +271,21 @@ def test_pdfs_that_cover_too_few_or_too_many_are_named_with_their_galaxies():
         "where the 95 % interval holds 0.0 %. Calibrated PDFs have one as unlikely in fewer" in text
     )
     assert "- full: none. - clipped: r magnitude" in text
+
+
+def test_only_variables_that_are_known_are_counted_and_listed():
+    text = " ".join(text_of(comparison()).split())
+    assert "Not known of these galaxies: dereddened g - r and seeing in r." in text
+    assert "along 4 variables." in text
+    assert "In 19 % one is outside along some variable" in text  # 1 - 0.95^4
+    assert "beyond 2.7, which chance gives to any of an arm's 8 in 5 %" in text
+    assert "| r magnitude | z_phot | E(B-V) | width of the PDF |" in text
+    terms = make_terms(60)
+    known = {"full": coverage_along(terms, {"g_r": terms.mag_r, "seeing": terms.mag_r})}
+    text = " ".join(text_of(comparison() | {"coverage": known}).split())
+    assert "Not known" not in text
+    assert "In 26 % one is outside" in text  # 1 - 0.95^6
+    assert "beyond 2.9, which chance gives to any of an arm's 12 in 5 %" in text
 
 
 def test_tables_have_as_many_cells_in_every_row():

@@ -11,6 +11,7 @@ import pytest
 from pix2z.config.finetune import FinetuneConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies, open_galaxies
+from pix2z.finetune import training
 from pix2z.finetune.training import finetune_pool, recalibrate
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.calibration import LocalTemperature
@@ -119,7 +120,13 @@ def test_a_member_says_what_it_was_made_of_and_standardises_as_its_base_does(bas
     np.testing.assert_array_equal(kept, known)
 
 
-def test_members_see_different_orders(base, other_path, other_split, tmp_path):
+def test_members_see_different_orders_of_stamps_that_are_measured_once(
+    base, other_path, other_split, tmp_path, monkeypatch
+):
+    measured, measure = [], training.measured_galaxies
+    monkeypatch.setattr(
+        training, "measured_galaxies", lambda *given: measured.append(given) or measure(*given)
+    )
     first = base.members[0]
     twins = Estimator(
         tuple(type(first)(**{**vars(first), "record": {"seed": k}}) for k in (1, 2)),
@@ -128,6 +135,7 @@ def test_members_see_different_orders(base, other_path, other_split, tmp_path):
     )
     found = weights(go_on(twins, other_path, other_split, tmp_path / "a", epochs=1))
     assert found["seed-1"] != found["seed-2"]
+    assert len(measured) == 1
 
 
 def test_weights_that_no_epoch_improves_are_kept(first_alone, other_path, other_split, tmp_path):

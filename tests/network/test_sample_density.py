@@ -2,18 +2,23 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
+from pix2z.dataset.splits import Draws
 from pix2z.errors import IntegrityError
+from pix2z.network import arm
 from pix2z.network.estimator import load_pool
-from pix2z.network.sample_density import SampleDensity, fit_sample_density, photometric_features
+from pix2z.network.sample_density import SampleDensity, density_features, fit_sample_density
 from pix2z.network.saved_json import write_sealed
 from pix2z.redshift_pdf.flags import ImageFlag
 from tests.conftest import SKY, artificial_stamps
+from tests.network.conftest import pool_training
 
 N, N_TRAIN, N_CALIBRATION = 4200, 1500, 700
 
@@ -44,6 +49,30 @@ def held_out(stamps):
 def test_one_percent_of_galaxies_like_the_sample_are_false_alarms(density, held_out):
     """Of 2,000: 7 of 700 lie below the limit, so that the share is known to 0.4 points."""
     assert 0.002 < density.unlike(*held_out).mean() < 0.022
+
+
+@pytest.mark.parametrize("ebv_of_sample", [0.0, 0.02, 0.08])
+def test_a_field_of_one_ebv_makes_no_galaxy_of_the_next_field_unlike(stamps, ebv_of_sample):
+    images = stamps[0][: N_TRAIN + N_CALIBRATION + 500]
+    ebv = np.full(len(images), ebv_of_sample, np.float32)
+    galaxies = SimpleNamespace(images=lambda rows: images[rows], column=lambda _name: ebv)
+    train, rest = np.arange(N_TRAIN), slice(N_TRAIN + N_CALIBRATION, None)
+    of_field = fit_sample_density(
+        galaxies, train=train, calibration=np.arange(N_TRAIN, N_TRAIN + N_CALIBRATION)
+    )
+    for apart in (0.002, 0.02):
+        assert of_field.unlike(images[rest], ebv[rest] + np.float32(apart)).mean() < 0.03
+    assert of_field.unlike(images[rest], ebv[rest] + np.float32(0.5)).mean() > 0.9
+
+
+def test_the_density_is_that_of_normal_distributions(density, held_out):
+    values = photometric_features(*held_out)[:50]
+    normals = zip(density.weights, density.means, density.covariances, strict=True)
+    expected = sum(
+        weight * multivariate_normal(mean, covariance).pdf(values[:, density.features])
+        for weight, mean, covariance in normals
+    )
+    np.testing.assert_allclose(density.log_density(values), np.log(expected), atol=1e-6)
 
 
 def altered(images, case):
@@ -85,7 +114,7 @@ def test_what_is_missing_makes_no_galaxy_unlike(density, held_out, missing):
         images[:], ebv[:] = np.nan, np.nan
     else:
         images[..., missing] = np.nan
-    assert np.isfinite(density.log_density(photometric_features(images, ebv))).all()
+    assert np.isfinite(density.log_density(density_features(images, ebv))).all()
     assert density.unlike(images, ebv).mean() < 0.025
 
 
@@ -106,11 +135,34 @@ def test_too_small_a_sample_has_none(sample, sample_split):
     assert fit_sample_density(sample, train=few, calibration=sample_split.calibration) is None
 
 
+def test_the_density_of_an_arm_is_fitted_by_its_workers_to_all_that_some_seed_may_have_seen(
+    sample, sample_split, tmp_path, monkeypatch
+):
+    draws = Draws(sample_split.train, seed=1)
+    drawn = replace(sample_split, train=sample_split.train[:100], draws=draws)
+    asked = []
+
+    def run(task, arguments):
+        asked.append(task)
+        return map(task, arguments) if task is arm._density else iter([np.zeros(1)])
+
+    monkeypatch.setattr(arm, "side_by_side", lambda _processes: nullcontext(run))
+    monkeypatch.setattr(arm.PoolTraining, "calibration", lambda *_: None)
+    saved = []
+    monkeypatch.setattr(arm, "save_pool", lambda *given: saved.append(given[-1]))
+    arm.train_arm(pool_training(sample, drawn, tmp_path), (1,))
+    assert arm._density in asked
+    whole = fit_sample_density(
+        sample, train=sample_split.train, calibration=sample_split.calibration
+    )
+    assert saved[0].to_dict() == whole.to_dict()
+
+
 def test_a_pool_keeps_it_and_flags_a_star(trained_pool, sample, sample_split, tmp_path):
     pool = load_pool(trained_pool)
     again = SampleDensity.from_dict(json.loads(json.dumps(pool.sample_density.to_dict())))
     images, ebv = sample.images(sample_split.test), sample.column("ebv", sample_split.test)
-    features = photometric_features(images, ebv)
+    features = density_features(images, ebv)
     np.testing.assert_array_equal(
         pool.sample_density.log_density(features), again.log_density(features)
     )

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from pix2z.dataset.splits import Split
-from pix2z.study.intervals import resamples, seeds_interval
+from pix2z.evaluation import bootstrap
+from pix2z.evaluation.bootstrap import Resamples
+from pix2z.study.intervals import seeds_interval
 from pix2z.study.learning_curve import power_law, subset_of_groups
 
 GROUPS = np.repeat(np.arange(60), [1, 2, 3] * 20)
@@ -45,20 +47,46 @@ def test_a_power_law_is_found_and_one_that_levels_off_is_not_called_one():
     assert levelled["p_lack_of_fit"] < 0.01
 
 
-def test_one_training_per_size_tells_nothing_of_the_fit():
-    assert not power_law(np.array([500, 1000, 2000]), np.array([3.0, 2.0, 1.0]))["fits"]
+@pytest.mark.parametrize("n", [[500, 1000, 2000], [500, 500, 1000, 1000], [500, 500], [500]])
+def test_two_sizes_or_one_training_at_each_tell_nothing_of_the_fit(n):
+    law = power_law(np.array(n), np.linspace(3.0, 1.0, len(n)))
+    assert law == {"fits": False, "p_lack_of_fit": None, "exponent": None}
+
+
+def test_resamples_are_held_block_by_block_and_the_same_each_time(monkeypatch):
+    monkeypatch.setattr(bootstrap, "BLOCK_ELEMENTS", 250)
+    resamples = Resamples(np.arange(100), 15, 1)
+    sizes = []
+
+    def counted(weights):
+        sizes.append(weights.size)
+        return weights @ np.arange(100.0)
+
+    drawn = resamples.replicates(counted)
+    assert drawn.shape == (15,)
+    assert max(sizes) <= 250
+    np.testing.assert_array_equal(drawn, resamples.replicates(counted))
+
+
+def test_an_interval_of_some_galaxies_is_of_them_alone():
+    per_seed = np.random.default_rng(2).normal(0, 1, (2, 300))
+    inside = np.arange(300) % 3 == 0
+    entry = seeds_interval(per_seed, Resamples(np.arange(300), 200, 1), inside=inside)
+    assert entry["value"] == pytest.approx(per_seed[:, inside].mean())
+    other = np.where(inside, per_seed, 99.0)
+    assert seeds_interval(other, Resamples(np.arange(300), 200, 1), inside=inside) == entry
 
 
 def test_an_interval_holds_the_chance_of_seeds_and_of_galaxies():
     """Of 300 repetitions with 3 seeds, about 95 % hold the truth; without seeds far fewer."""
     rng = np.random.default_rng(8)
-    weights = resamples(np.arange(200), n_bootstrap=200, seed=1)
+    resamples = Resamples(np.arange(200), 200, 1)
     held = galaxies_only = 0
     for _ in range(300):
         per_seed = 1 + rng.normal(0, 0.1, (3, 1)) + rng.normal(0, 1, 200)
-        entry = seeds_interval(per_seed, weights)
+        entry = seeds_interval(per_seed, resamples)
         held += entry["low"] < 1 < entry["high"]
-        alone = seeds_interval(per_seed.mean(axis=0, keepdims=True), weights)
+        alone = seeds_interval(per_seed.mean(axis=0, keepdims=True), resamples)
         galaxies_only += alone["low"] < 1 < alone["high"]
         assert alone["seed_sd"] is None
     assert 0.92 * 300 < held <= 300

@@ -10,7 +10,7 @@ import pytest
 from pix2z.config.networks import PublishedCnnConfig
 from pix2z.config.study import StudyConfig
 from pix2z.errors import InputError
-from pix2z.study import outputs
+from pix2z.study import from_predictions, outputs
 from pix2z.study.from_predictions import read_estimators
 from pix2z.study.outputs import Study, write_study
 from tests.evaluation.conftest import GRID, make_predictions
@@ -74,14 +74,12 @@ def predictions(tmp_path, sample, study_split):
 
 
 def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_path, monkeypatch):
-    run = []
+    run, answered = [], []
 
     def not_run(trainings, *_, **__):
         run.extend(trainings)
-        # what predictions tell is there before any training
-        text = (tmp_path / "study.md").read_text()
-        assert "tomographic bins" in text
-        assert "learning curve" not in text.lower()
+        answered.append(set(json.loads((tmp_path / "study.json").read_text())))
+        assert "tomographic bins" in (tmp_path / "study.md").read_text()
 
     monkeypatch.setattr(outputs, "read_scores", made_up_scores)
     monkeypatch.setattr(outputs, "run_trainings", not_run)
@@ -89,6 +87,11 @@ def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_pat
     write_study(study, tmp_path, predictions=predictions, scores=tmp_path / "none", **settings)
 
     report = json.loads((tmp_path / "study.json").read_text())
+    # each answer is there before the trainings of the next question
+    later = {"learning_curves", "bands", "sizes"}
+    there = [len(answers & later) for answers in (*answered, set(report))]
+    assert there == [0, 1, 2, 3]
+    assert "tomography" in answered[0]
     shares = [of["value"] for of in report["bands"]["whole"]["shapley"].values()]
     np.testing.assert_allclose(shares, GAIN, atol=1e-9)
     assert len(report["bands"]["subsets"]) == 32
@@ -118,6 +121,26 @@ def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_pat
     assert len(tables) == 6
     for table in tables:
         assert len({row.count("|") for row in table.splitlines()}) == 1
+
+
+def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
+    """No galaxy has a colour, one size is left, and each network has one seed."""
+
+    def unknown(galaxies, rows):
+        return np.full((len(rows), 5), np.nan)
+
+    monkeypatch.setattr(from_predictions, "measured_features", unknown)
+    monkeypatch.setattr(outputs, "read_scores", made_up_scores)
+    monkeypatch.setattr(outputs, "run_trainings", lambda *_, **__: None)
+    config = CONFIG.model_copy(update={"n_groups": (9999,), "seeds": (1,), "published_seeds": (1,)})
+    poor = replace(study, config=config, other_sky=None)
+    settings = {"n_bootstrap": 50, "seed": 1, "processes": 1}
+    write_study(poor, tmp_path, predictions=predictions, scores=tmp_path / "none", **settings)
+    text = " ".join((tmp_path / "study.md").read_text().split())
+    assert "Not measured: too few training or test galaxies have colours." in text
+    assert "full: too few sizes, or trainings at each, to tell whether a power law fits" in text
+    assert not (tmp_path / "study" / "attenuation.png").exists()
+    assert "no power law fits" not in text
 
 
 def test_predictions_of_other_galaxies_are_refused(predictions, study_split):

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.redshift_pdf.density import median, normalise
-from pix2z.study.intervals import resamples
-from pix2z.study.tomography import tomographic_bins, tomographic_edges
+from pix2z.study.tomography import tomographic_bins, tomographic_numbers
 from tests.evaluation.conftest import GRID, make_predictions
 
 
@@ -29,14 +29,20 @@ def shifted(predictions, shift):
 
 
 def of(predictions):
-    weights = resamples(predictions.group_id, n_bootstrap=300, seed=3)
-    return tomographic_bins(predictions, n_bins=4, weights=weights)
+    resamples = Resamples(predictions.group_id, 300, 3)
+    return tomographic_bins(predictions, n_bins=4, resamples=resamples)
 
 
 def test_bins_hold_equal_numbers_and_cover_all():
-    edges = tomographic_edges(np.random.default_rng(1).random(1000), 5)
-    assert len(edges) == 6
-    assert np.isinf(edges[[0, -1]]).all()
+    z_phot = np.random.default_rng(1).random(1001)
+    number = tomographic_numbers(z_phot, 5)
+    assert sorted(np.bincount(number)) == [200] * 4 + [201]
+    assert (np.diff(number[np.argsort(z_phot)]) >= 0).all()
+
+
+def test_no_bin_is_empty_where_estimates_are_tied(right):
+    tied = replace(right, z_phot=np.full(4000, 0.1))
+    assert [bin_["n"] for bin_ in of(tied)] == [1000] * 4
 
 
 def test_right_pdfs_have_no_bias_and_a_planted_shift_is_found_in_every_bin(right):

@@ -139,6 +139,21 @@ def test_the_card_of_a_clipped_arm_names_what_it_never_saw(root, arms, client):
     register(root, {"full": arms["full"].model_copy(update={"selection": "clipped"})})
     card = client.get_model_version("pix2z-full", "1").description
     assert "no galaxy beyond 2 sigma" in sections(card)["Limits"]
+    assert "and does not recognise one" in card
+
+
+@pytest.mark.parametrize("knows_unlike", [True, False])
+def test_the_card_says_which_flags_this_very_model_sets(root, arms, client, knows_unlike):
+    pool = root / "models/full/pool.json"
+    described = json.loads(pool.read_text())
+    if knows_unlike:
+        pool.write_text(json.dumps({**described, "sample_density": {}}))
+    register(root, {"full": arms["full"].model_copy(update={"selection": "clipped"})})
+    limits = sections(client.get_model_version("pix2z-full", "1").description)["Limits"]
+    assert ("Flag 32 marks" in limits) == ("by flag 32 alone" in limits) == knows_unlike
+    assert ("never sets flag 32" in limits) == ("does not recognise" in limits) != knows_unlike
+    assert "Flag 64 marks" in limits
+    assert "flag 128" in limits
 
 
 def test_a_model_is_code_weights_and_json_without_pickle(root, registered_client):

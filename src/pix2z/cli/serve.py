@@ -32,8 +32,9 @@ def serve(
     (n, 32, 32, 5) in nanomaggies, bands u g r i z last, null where masked:
     nested lists, or base64 text of little-endian float32; n is 1024 at most.
     ebv and pdf may be left out. A row per galaxy comes back: z_median, z_mean,
-    z_mode, limits of the central 68 and 95 % intervals, pix2z_flags. The
-    version runs the code that was registered with it.
+    z_mode, limits of the central 68 and 95 % intervals, pix2z_flags, whose bits are
+    those of `pix2z predict`. The version runs the code that was registered
+    with it.
     """
     with _ended_by_signals(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
         try:

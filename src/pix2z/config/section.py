@@ -1,6 +1,6 @@
 """Reading one section of params.yaml into a frozen, strictly checked value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
@@ -81,16 +81,16 @@ def above(lower: str) -> AfterValidator:
 
 
 def read_params(path: str | Path = "params.yaml") -> dict[str, Any]:
-    """Read params.yaml; raise ParamsError naming an unknown or missing top-level key."""
+    """Read params.yaml; raise ParamsError naming an unknown or all missing top-level keys."""
     params = read_yaml(path)
     for key in params:
         if key in RENAMED:
             raise ParamsError(f"{path}: section {key!r} is now called {RENAMED[key]!r}")
         if key not in SECTIONS:
             raise ParamsError(f"{path}: unknown section {key!r}; expected {', '.join(SECTIONS)}")
-    for key in SECTIONS:
-        if key not in params:
-            raise ParamsError(f"{path}: section {key!r} is missing")
+    missing = [key for key in SECTIONS if key not in params]
+    if missing:
+        raise _without(missing, path=path)
     return params
 
 
@@ -123,6 +123,22 @@ def first_fault(error: ValidationError, *, path: str | Path, key: str) -> Params
     return ParamsError(f"{path}: {where}: {message[0].lower()}{message[1:]}")
 
 
+def _fault_of_params(error: ValidationError, *, path: str | Path, key: str) -> ParamsError:
+    """Name all keys that are missing, as they are in a params.yaml of earlier; else a fault."""
+    faults = [fault["loc"] for fault in error.errors() if fault["type"] == "missing"]
+    missing = [".".join(str(part) for part in (key, *place)) for place in faults]
+    return _without(missing, path=path) if missing else first_fault(error, path=path, key=key)
+
+
+def _without(missing: Sequence[str], *, path: str | Path) -> ParamsError:
+    """Say in one line what a params.yaml lacks, and where that is."""
+    are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+    names = ", ".join(missing)
+    return ParamsError(
+        f"{path}: {names} {are} missing; take {them} from the params.yaml of this version"
+    )
+
+
 def read_by_name(kind: Any, *, key: str, path: str | Path) -> dict[str, Any]:
     """Read a section of named values, such as arms; raise ParamsError naming the key at fault.
 
@@ -131,7 +147,7 @@ def read_by_name(kind: Any, *, key: str, path: str | Path) -> dict[str, Any]:
     try:
         named: dict[str, Any] = TypeAdapter(kind).validate_python(read_params(path)[key])
     except ValidationError as error:
-        raise first_fault(error, path=path, key=key) from error
+        raise _fault_of_params(error, path=path, key=key) from error
     return named
 
 
@@ -155,11 +171,11 @@ class Section(Frozen):
 
     @classmethod
     def read(cls, path: str | Path = "params.yaml") -> Self:
-        """Read and check this section; raise ParamsError naming the first key at fault."""
+        """Read and check this section; raise ParamsError naming the keys at fault."""
         try:
             return cls.model_validate(read_params(path)[cls.key])
         except ValidationError as error:
-            raise first_fault(error, path=path, key=cls.key) from error
+            raise _fault_of_params(error, path=path, key=cls.key) from error
 
 
 class RedshiftRange(Section):

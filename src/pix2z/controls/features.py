@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
-from pix2z.imaging import EXTINCTION_PER_EBV
+from pix2z.imaging import extinction
 
 __all__ = [
     "N_MAIN",
@@ -57,9 +57,8 @@ def asinh_magnitudes(flux: Array) -> Array:
 
 def dereddened(magnitudes: Array, ebv: Array) -> Array:
     """Magnitudes (N, ..., 5) less the Galactic extinction of E(B-V) (N,); unknown counts as 0."""
-    known = np.nan_to_num(np.asarray(ebv, np.float64), nan=0.0)
-    extinction = known[:, None] * np.asarray(EXTINCTION_PER_EBV)
-    corrected: Array = magnitudes - extinction.reshape(-1, *[1] * (magnitudes.ndim - 2), 5)
+    dimmed = extinction(np.nan_to_num(ebv))
+    corrected: Array = magnitudes - dimmed.reshape(-1, *[1] * (magnitudes.ndim - 2), 5)
     return corrected
 
 

@@ -58,12 +58,10 @@ class Method:
 
     Attributes
     ----------
-    name : of the method.
     chosen : what was chosen on validation galaxies.
     validation_mae : mean |z_phot - z_spec| there.
     """
 
-    name: str
     chosen: Mapping[str, int]
     validation_mae: float
     estimate: Estimate
@@ -111,7 +109,7 @@ def fit_knn(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
         density = _kernel_density(neighbours(features)[:, :best], grid)
         return density, median(density, grid)
 
-    return Method("knn", {"n_neighbours": best}, errors[best], estimate)
+    return Method({"n_neighbours": best}, errors[best], estimate)
 
 
 def fit_trees(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Method:
@@ -139,7 +137,7 @@ def fit_trees(parts: Parts, config: ControlsConfig, grid: RedshiftGrid) -> Metho
         return z_phot
 
     estimate = _with_residual_pdf(predict, parts["calibration"], config, grid)
-    return Method("trees", {"rounds": n_rounds}, min(errors), estimate)
+    return Method({"rounds": n_rounds}, min(errors), estimate)
 
 
 def fit_softmax(parts: Parts, settings: SoftmaxMlp, grid: RedshiftGrid) -> Method:
@@ -167,7 +165,7 @@ def fit_softmax(parts: Parts, settings: SoftmaxMlp, grid: RedshiftGrid) -> Metho
         return density, median(density, grid)
 
     error = _mae(estimate(validation.features)[1], validation.z_spec)
-    return Method("softmax", {"epochs": settings.epochs}, error, estimate)
+    return Method({"epochs": settings.epochs}, error, estimate)
 
 
 def _softmax_member(

@@ -148,12 +148,9 @@ def _control(
     with threadpool_limits(limits=1):
         method = fit(samples, settings, grid)
     report = {
-        "method": method.name,
-        "chosen": dict(method.chosen),
-        "validation_mae": method.validation_mae,
         "cpu_seconds": time.process_time() - started,
         "n_train": len(samples["train"].z_spec),
-        "n_features": samples["train"].features.shape[1],
     }
-    logger.info("%s: %s %s", name, method.name, dict(method.chosen))
+    chosen = ", ".join(f"{value} {key}" for key, value in method.chosen.items())
+    logger.info("%s: %s, validation MAE %.4f", name, chosen, method.validation_mae)
     return Control(name, method.estimate, samples["test"].features, report)

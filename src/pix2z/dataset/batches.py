@@ -91,7 +91,7 @@ def epoch_order(rows: Rows, *, window: int, rng: np.random.Generator) -> Rows:
 
     Parameters
     ----------
-    rows : (N,) distinct rows.
+    rows : (N,) rows; one that is there twice is in the epoch twice.
     window : rows in memory at a time.
     """
     ascending = np.sort(rows)

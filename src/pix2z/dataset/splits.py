@@ -226,7 +226,7 @@ def _no_moved_outside_training(parts: Mapping[str, Rows], moved: NDArray[np.uint
 
 def write_split(path: str | Path, split: Split, *, seed: int, n_galaxies: int) -> None:
     """Write a split as HDF5, atomically, the same bytes for the same split."""
-    n_bytes = sum(rows.nbytes for rows in split.parts().values())
+    n_bytes = sum(rows.nbytes for rows in [*split.parts().values(), split.trainable])
     with atomic_path(path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         for part, rows in split.parts().items():
             file.create_dataset(part, data=rows.astype(np.int64), track_times=False)

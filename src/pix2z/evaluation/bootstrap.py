@@ -4,7 +4,7 @@ Stamps of one group (a parent galaxy, a block of sky) are not independent, so wh
 drawn, with replacement. All arms are measured on the same draws: their differences are paired.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from scipy import stats
 __all__ = [
     "MIN_GROUPS",
     "Chance",
+    "Resamples",
     "Student",
     "binomial_band",
     "chance_of_groups",
@@ -53,6 +54,26 @@ def group_weights(group_id: NDArray[np.int64], *, n_bootstrap: int, seed: int) -
         yield counts[:, group].astype(np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """Resamples of the groups of n galaxies, drawn anew, block by block, wherever they are asked.
+
+    Memory does not grow with their number, and every question is asked of the same ones.
+    """
+
+    group_id: NDArray[np.int64]
+    n_bootstrap: int
+    seed: int
+
+    def __iter__(self) -> Iterator[Array]:
+        """Yield the blocks (b, n) of `group_weights`."""
+        return group_weights(self.group_id, n_bootstrap=self.n_bootstrap, seed=self.seed)
+
+    def replicates(self, statistic: Callable[[Array], Array]) -> Array:
+        """Return a statistic, (b, ...) of weights (b, n), on all resamples: (B, ...)."""
+        return np.concatenate([statistic(weights) for weights in self])
+
+
 def interval(replicates: Array) -> tuple[float, float]:
     """95 % percentile interval; NaN replicates (metric undefined there) are left out."""
     defined = replicates[np.isfinite(replicates)]
@@ -64,14 +85,17 @@ def interval(replicates: Array) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Chance:
-    """A source of chance in a number: its variance there, and the degrees of freedom of that."""
+    """A source of chance in a number: its variance there, and the degrees of freedom of that.
+
+    They are infinite where the variance counts as known.
+    """
 
     variance: float
     freedom: float
 
 
 class Student(NamedTuple):
-    """A number, its 95 % interval, and the two-sided p-value of its being zero in truth."""
+    """A number, its interval, and the two-sided p-value of its being zero in truth."""
 
     value: float
     low: float
@@ -113,7 +137,7 @@ def chance_of_seeds(values: Sequence[float]) -> Chance:
     return Chance(float(np.var(values, ddof=1)) / len(values), len(values) - 1)
 
 
-def student(value: float, chances: Sequence[Chance]) -> Student:
+def student(value: float, chances: Sequence[Chance], *, outside: float = 0.05) -> Student:
     """Give a number its interval from independent sources of chance, in closed form.
 
     Student's t about the value, with the sum of the variances, and the degrees of freedom of Welch
@@ -123,6 +147,10 @@ def student(value: float, chances: Sequence[Chance]) -> Student:
     Galaxies and seeds are independent, but for one part that is counted twice: each seed is
     measured on the same finite test set, so its spread also holds a little of the galaxies' chance.
     Intervals are therefore rather too wide than too narrow.
+
+    Parameters
+    ----------
+    outside : probability that the truth is outside the interval.
     """
     variances = np.array([chance.variance for chance in chances])
     total = float(variances.sum())
@@ -130,9 +158,10 @@ def student(value: float, chances: Sequence[Chance]) -> Student:
         return Student(value, np.nan, np.nan, np.nan)
     if not total:
         return Student(value, value, value, float(value == 0.0))
-    freedom = total**2 / (variances**2 / [chance.freedom for chance in chances]).sum()
+    uncertain = float((variances**2 / [chance.freedom for chance in chances]).sum())
+    freedom = total**2 / uncertain if uncertain else np.inf
     sigma = np.sqrt(total)
-    half = float(stats.t.ppf(0.975, freedom) * sigma)
+    half = float(stats.t.isf(outside / 2, freedom) * sigma)
     p = float(2 * stats.t.sf(abs(value) / sigma, freedom))
     return Student(value, value - half, value + half, p)
 

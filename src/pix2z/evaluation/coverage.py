@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, rankdata
+from scipy.stats import binom, norm, rankdata
 
 from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry, magnitude
@@ -21,7 +21,7 @@ from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import json_number
 from pix2z.evaluation.bootstrap import binomial_band
 from pix2z.evaluation.pdf_metrics import COVERAGE, covered
-from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.imaging import BANDS, extinction
 
 __all__ = [
     "VARIABLES",
@@ -29,8 +29,10 @@ __all__ = [
     "bins_outside",
     "chance",
     "coverage_along",
+    "known_variables",
     "measured_variables",
     "n_shares",
+    "trend_limit",
 ]
 
 Array = NDArray[np.float64]
@@ -72,11 +74,11 @@ def measured_variables(galaxies: Galaxies, rows: NDArray[np.int64]) -> dict[str,
     An unknown E(B-V) makes a colour unknown.
     """
     g, r = BANDS.index("g"), BANDS.index("r")
-    reddening = EXTINCTION_PER_EBV[g] - EXTINCTION_PER_EBV[r]
     colours = [np.empty(0)]
     for images, batch in sequential_batches(galaxies, rows, batch_size=READ_ROWS):
         observed = magnitude(aperture_photometry(images)[0][:, COLOUR_APERTURE])
-        colours.append(observed[:, g] - observed[:, r] - reddening * galaxies.column("ebv", batch))
+        dereddened = observed - extinction(galaxies.column("ebv", batch))
+        colours.append(dereddened[:, g] - dereddened[:, r])
     seeing = galaxies.column("seeing", rows)[:, r]
     return {"g_r": np.concatenate(colours), "seeing": seeing.astype(np.float64)}
 
@@ -97,6 +99,20 @@ def coverage_along(terms: GalaxyTerms, measured: Mapping[str, Array]) -> dict[st
     values = {"mag_r": terms.mag_r, "z_phot": terms.z_phot, "ebv": terms.ebv, "width": width}
     values = {**values, **measured}
     return {name: _along(terms, np.asarray(values[name], np.float64)) for name in VARIABLES}
+
+
+def known_variables(arms: Mapping[str, Mapping[str, Json]]) -> dict[str, Variable]:
+    """Those of `VARIABLES` that have bins: a file may be without seeing or E(B-V)."""
+    return {
+        name: variable
+        for name, variable in VARIABLES.items()
+        if any(along[name]["bins"] for along in arms.values())
+    }
+
+
+def trend_limit(n_variables: int) -> float:
+    """Trends that chance exceeds in 5 % of test sets for any variable and level; one decimal."""
+    return round(float(norm.isf(0.05 / 2 / (n_variables * len(COVERAGE)))), 1)
 
 
 def bins_outside(along: Mapping[str, Json]) -> list[Json]:

@@ -14,7 +14,7 @@ from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.contrasts import TOLD
-from pix2z.evaluation.coverage import VARIABLES, coverage_along, measured_variables
+from pix2z.evaluation.coverage import coverage_along, known_variables, measured_variables
 from pix2z.evaluation.figures.quality import (
     plot_binned_metrics,
     plot_coverage,
@@ -174,7 +174,7 @@ def _draw_figures(
     plot_pit({name: pool.pit for name, pool in pools.items()}, folder / "pit.png")
     plot_coverage(
         {name: along for name, along in comparison["coverage"].items() if name in FOLLOWED},
-        {name: variable.label for name, variable in VARIABLES.items()},
+        {name: known.label for name, known in known_variables(comparison["coverage"]).items()},
         folder / "coverage.png",
     )
     plot_redshift_histogram(samples, **limits, path=folder / "redshift_histogram.png")

@@ -18,7 +18,14 @@ from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
 from pix2z.evaluation.bootstrap import MIN_GROUPS
 from pix2z.evaluation.contrasts import PAIRS, TOLD, family, finding, subset_phrase
-from pix2z.evaluation.coverage import VARIABLES, bins_outside, chance, n_shares
+from pix2z.evaluation.coverage import (
+    VARIABLES,
+    bins_outside,
+    chance,
+    known_variables,
+    n_shares,
+    trend_limit,
+)
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
@@ -64,6 +71,7 @@ def report_text(
     n_bootstrap : resamples behind the intervals.
     """
     test, view = comparison["test"], comparison["published_view"]
+    known = known_variables(comparison["coverage"])
     text = (
         _environment(comparison)
         .get_template("report.md.j2")
@@ -76,6 +84,10 @@ def report_text(
                 "outside", test["n"] - test["n_inside"], high_only=test["outside_is_high"]
             ),
             bins={arm: bins[arm]["z_spec"] for arm in ("full", "clipped") if arm in bins},
+            variables=known,
+            unknown=[v.label for name, v in VARIABLES.items() if name not in known],
+            outside_somewhere=f"{100 * (1 - 0.95 ** len(known)):.0f} %",
+            trend_limit=trend_limit(len(known)),
             coverage={arm: coverage(pool.pit) for arm, pool in pools.items()},
             viewed=[arm for arm in ("full", "clipped") if view.get(arm)],
             ingest=ingest,

@@ -6,6 +6,7 @@ temperatures; test rows are not read here. A member that no epoch improves on th
 keeps the weights it came with. Galaxies are compared with the new training sample, not the base's.
 """
 
+import gc
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +25,7 @@ from pix2z.finetune.base import BasePool
 from pix2z.network.arm import Curve, training_code
 from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
-from pix2z.network.measured import measured_galaxies
+from pix2z.network.measured import MeasuredGalaxies, measured_galaxies
 from pix2z.network.recipes import raw_outputs, softmax_recipe
 from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
@@ -88,12 +89,17 @@ def finetune_pool(
     curve : seed of a member -> what to call after each epoch, such as live tracking.
     """
     rows, z_spec = _calibration_galaxies(galaxies, split)
+    measured = measured_galaxies(
+        galaxies,
+        HybridConfig.model_validate(base.members[0].settings),  # all measure alike
+        np.concatenate([split.train, split.validation]),
+    )
     tuned, densities = {}, []
     for member in base.members:
         seed = int(member.record["seed"])
         trained, history = _finetune_member(
             member,
-            galaxies,
+            measured,
             split,
             settings=settings,
             checkpoint=checkpoints / f"seed-{seed}.h5",
@@ -107,6 +113,7 @@ def finetune_pool(
             calibration=fit_temperature(densities[-1], z_spec, grid=base.grid),
         )
         tuned[f"seed-{seed}"] = (trained, history)
+        gc.collect()  # what trained is in reference cycles, and would wait for the next one
     for name, (trained, history) in tuned.items():
         save_member(folder / name, trained)
         write_json(folder / name / "history.json", history)
@@ -135,7 +142,7 @@ def _calibration_galaxies(
 
 def _finetune_member(
     base: Member,
-    galaxies: Galaxies,
+    measured: MeasuredGalaxies,
     split: Split,
     *,
     settings: FinetuneConfig,
@@ -148,7 +155,6 @@ def _finetune_member(
     hybrid = HybridConfig.model_validate({**base.settings, **changed})
     seed = _training_seed(settings.seed, int(base.record["seed"]))
     mean, sd = base.model.get_layer("standardise").get_weights()
-    measured = measured_galaxies(galaxies, hybrid, np.concatenate([split.train, split.validation]))
     recipe = softmax_recipe(
         measured, split, grid=base.grid, settings=hybrid, moments=(mean, sd), seed=seed
     )

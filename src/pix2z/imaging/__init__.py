@@ -1,5 +1,10 @@
 """Facts of SDSS imaging, and the stamps cut from it."""
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = [
     "AB_MINUS_SDSS",
     "BANDS",
@@ -10,6 +15,7 @@ __all__ = [
     "SKY_SIGMA",
     "SOFTENED_UNIT",
     "STAMP_SIDE",
+    "extinction",
 ]
 
 BANDS = "ugriz"
@@ -41,3 +47,11 @@ of the sky, fits a float32, so that no such galaxy can spoil the answers of its 
 
 SOFTENED_UNIT = "softened to [0, 1], no flux"
 """What stands for a unit where pixels were softened: they are read as they are."""
+
+
+def extinction(ebv: NDArray[Any]) -> NDArray[np.float64]:
+    """Galactic extinction A_b (..., 5) in magnitudes, given E(B-V) (...); NaN where unknown."""
+    magnitudes: NDArray[np.float64] = np.multiply.outer(
+        np.asarray(ebv, np.float64), EXTINCTION_PER_EBV
+    )
+    return magnitudes

@@ -19,7 +19,7 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.dataset.splits import Split, drawn_for
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
-from pix2z.network.sample_density import fit_sample_density
+from pix2z.network.sample_density import SampleDensity, fit_sample_density
 from pix2z.network.saved_json import save_pool
 from pix2z.network.workers import RunTasks, processes_for, side_by_side
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
@@ -137,16 +137,11 @@ def train_arm(
     if isinstance(training.settings, SoftmaxConfig):
         workers = side_by_side(processes_for(len(seeds), processes))
     with workers as run:
-        total = np.zeros(())
-        for outputs in run(partial(_train_seed, training), seeds):
-            total = total + outputs
+        outputs, densities = run(partial(_train_seed, training), seeds), run(_density, [training])
+        total = sum(outputs, start=np.zeros(()))
         calibration = training.calibration(total / len(seeds))  # as a pool averages its members
-        density = fit_sample_density(
-            training.galaxies,
-            train=training.split.train,
-            calibration=training.calibration_rows,
-        )
-        save_pool(training.models, [f"seed-{seed}" for seed in seeds], calibration, density)
+        members = [f"seed-{seed}" for seed in seeds]
+        save_pool(training.models, members, calibration, next(densities))
         if predict is not None:
             folder, rows = predict
             list(run(partial(_predict, training, folder), [rows]))
@@ -156,6 +151,13 @@ def _train_seed(training: PoolTraining, seed: int) -> NDArray[np.float64]:
     from pix2z.network.member import train_member  # TensorFlow, where it is needed
 
     return train_member(training, seed)
+
+
+def _density(training: PoolTraining) -> SampleDensity | None:
+    """Density of all galaxies that some seed may have been trained on."""
+    return fit_sample_density(
+        training.galaxies, train=training.split.trainable, calibration=training.calibration_rows
+    )
 
 
 def _predict(training: PoolTraining, folder: Path, rows: Split) -> None:

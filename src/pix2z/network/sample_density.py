@@ -8,13 +8,13 @@ like them 1 % are called so. What was not measured speaks neither for nor agains
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.dataset.batches import sequential_batches
@@ -23,7 +23,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
 from pix2z.redshift_pdf.calibration import evenly_spread
 
-__all__ = ["FALSE_ALARMS", "SampleDensity", "fit_sample_density", "photometric_features"]
+__all__ = ["FALSE_ALARMS", "SampleDensity", "fit_sample_density", "density_features"]
 
 FALSE_ALARMS = 0.01
 """Share of galaxies like the calibration galaxies that are called unlike."""
@@ -36,19 +36,22 @@ GALAXIES_PER_COMPONENT, MOST_COMPONENTS = 500, 10
 """A component has some 200 numbers. More than ten caught no more of the cases in docs/design.md."""
 
 MOST_ROWS = 20_000
-SMALLEST_SCATTER = 0.01
-"""Of a feature over the sample; smaller differences (1 %) count for nothing."""
+SMALLEST_SCATTER, SMALLEST_FIELD_SCATTER = 0.01, 0.05
+"""Standard deviations added to every flux (1 %), and to what belongs to the field, sky noise (5 %)
+and E(B-V) (0.05 mag): smaller differences count for nothing. One field has nearly one noise and one
+E(B-V), and galaxies of the next field are not unlike its own for a little more of either."""
 
 BATCH = 1024
 
 Array = NDArray[np.float64]
 
 
-def photometric_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
+def density_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
     """Describe galaxies by their photometry, (n, F); NaN where it was not measured.
 
     Dereddened asinh fluxes (natural logarithms of bright ones) in three apertures, of u, whose
-    profile is noise, in the middle one only; log sky noise per band; E(B-V).
+    profile is noise, in the middle one only; log sky noise per band; E(B-V). An unknown E(B-V) counts
+    as 0 on the fluxes, as in the networks: behind much dust, a galaxy is then unlike the others.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ class SampleDensity:
     """A mixture of K normal distributions over D photometric features of a training sample."""
 
     features: NDArray[np.int64]
-    """(D,) which of `photometric_features` these are: those that most of the sample has."""
+    """(D,) which of `density_features` these are: those that most of the sample has."""
     weights: Array
     """(K,) shares of the components, summing to 1."""
     means: Array
@@ -81,23 +84,27 @@ class SampleDensity:
     """Below it lies `FALSE_ALARMS` of the calibration galaxies."""
 
     def unlike(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether each galaxy (n,) is unlike the sample; arguments as `photometric_features`."""
-        return self.log_density(photometric_features(images, ebv)) < self.lowest_log_density
+        """Whether each galaxy (n,) is unlike the sample; arguments as `density_features`."""
+        return self.log_density(density_features(images, ebv)) < self.lowest_log_density
 
     def log_density(self, features: Array) -> Array:
         """Natural logarithm of the density at features (n, F), what is missing filled in."""
         values = self._filled(features[:, self.features])
-        of_components = [
-            np.log(weight) + multivariate_normal(mean, covariance).logpdf(values)
-            for weight, mean, covariance in zip(
-                self.weights, self.means, self.covariances, strict=True
-            )
-        ]
-        return np.asarray(logsumexp(np.atleast_2d(np.transpose(of_components)), axis=1))
+        whitening = self._whitening
+        white = (values - self.means[:, None]) @ whitening.transpose(0, 2, 1)
+        squared = np.einsum("knd,knd->kn", white, white) + len(self.features) * np.log(2 * np.pi)
+        log_scale = np.log(np.diagonal(whitening, axis1=1, axis2=2)).sum(axis=1)
+        of_components = (np.log(self.weights) + log_scale)[:, None] - squared / 2
+        return np.asarray(logsumexp(of_components, axis=0))
+
+    @cached_property
+    def _whitening(self) -> Array:
+        """Inverse Cholesky factors (K, D, D) of the covariances, which make them unit matrices."""
+        return np.linalg.inv(np.linalg.cholesky(self.covariances))
 
     def _filled(self, values: Array) -> Array:
         """Put what is missing where the features that were measured expect it, in the sample."""
-        mean, covariance = self._moments()
+        mean, covariance = self._moments
         filled = values.copy()
         patterns, pattern_of = np.unique(np.isnan(values), axis=0, return_inverse=True)
         for number, missing in enumerate(patterns):
@@ -111,6 +118,7 @@ class SampleDensity:
             filled[np.ix_(rows, missing)] = expected
         return filled
 
+    @cached_property
     def _moments(self) -> tuple[Array, Array]:
         """Mean (D,) and covariance (D, D) of the whole mixture."""
         mean = self.weights @ self.means
@@ -120,7 +128,7 @@ class SampleDensity:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
-        return {name: np.asarray(value).tolist() for name, value in vars(self).items()}
+        return {f.name: np.asarray(getattr(self, f.name)).tolist() for f in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "SampleDensity":
@@ -148,7 +156,11 @@ def fit_sample_density(
     rank = int(FALSE_ALARMS * (len(calibration) + 1))
     if rank < 1 or not len(used) or len(complete) < 10 * len(used):
         return None
-    density = SampleDensity(used, *_fit_mixture(complete), lowest_log_density=-np.inf)
+    scatter = np.where(
+        used >= of_training.shape[1] - len(SKY_SIGMA) - 1, SMALLEST_FIELD_SCATTER, SMALLEST_SCATTER
+    )
+    mixture = _fit_mixture(complete, scatter)
+    density = SampleDensity(used, *mixture, lowest_log_density=-np.inf)
     of_calibration = np.sort(density.log_density(_features(galaxies, calibration)))
     return replace(density, lowest_log_density=float(of_calibration[rank - 1]))
 
@@ -156,15 +168,18 @@ def fit_sample_density(
 def _features(galaxies: Galaxies, rows: NDArray[np.int64]) -> Array:
     batches = sequential_batches(galaxies, rows, batch_size=BATCH)
     ebv = galaxies.column("ebv")
-    return np.concatenate([photometric_features(images, ebv[batch]) for images, batch in batches])
+    return np.concatenate([density_features(images, ebv[batch]) for images, batch in batches])
 
 
-def _fit_mixture(values: Array) -> tuple[Array, Array, Array]:
-    """Weights, means and covariances of normal distributions whose sum `values` (n, D) follow."""
+def _fit_mixture(values: Array, scatter: Array) -> tuple[Array, Array, Array]:
+    """Weights, means and covariances of normal distributions whose sum `values` (n, D) follow.
+
+    scatter : (D,) added to each of them, as errors of that standard deviation would be.
+    """
     from sklearn.mixture import GaussianMixture  # not needed by what is served
 
-    mean, scatter = values.mean(axis=0), np.eye(values.shape[1]) * SMALLEST_SCATTER**2
-    lower = np.linalg.cholesky(np.cov(values, rowvar=False) + scatter)
+    mean, floor = values.mean(axis=0), np.diag(scatter**2)
+    lower = np.linalg.cholesky(np.cov(values, rowvar=False) + floor)
     mixture = GaussianMixture(
         int(np.clip(len(values) // GALAXIES_PER_COMPONENT, 1, MOST_COMPONENTS)),
         reg_covar=1e-3,  # of whitened features, whose variance is 1
@@ -173,5 +188,5 @@ def _fit_mixture(values: Array) -> tuple[Array, Array, Array]:
     )
     with threadpool_limits(1):  # sums over several threads round differently
         mixture.fit(np.linalg.solve(lower, (values - mean).T).T)
-    covariances = lower @ mixture.covariances_ @ lower.T
+    covariances = lower @ mixture.covariances_ @ lower.T + floor
     return mixture.weights_, mean + mixture.means_ @ lower.T, covariances

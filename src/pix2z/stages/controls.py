@@ -20,12 +20,12 @@ def main() -> None:
     parts = read_split("data/splits/full.h5").parts()
     with open_galaxies("data/galaxies.h5") as galaxies:
         z_spec, moved = galaxies.column("specz_redshift"), galaxies.column("moved")
-        origin = galaxies.column("row_origin")
-        sha256 = galaxies.attribute("source_sha256")
-        drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
         measured = features.measured_features(galaxies, np.arange(len(galaxies)))
         controls = suite.measured_controls(measured, z_spec, moved, parts, config, grid)
-        controls += suite.parameter_controls(drawn, z_spec, parts, config, grid)
+        if config.parameters is not None:  # the raw file may be large: hashed and read only then
+            origin, sha256 = galaxies.column("row_origin"), galaxies.attribute("source_sha256")
+            drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
+            controls += suite.parameter_controls(drawn, z_spec, parts, config, grid)
         reports = {
             control.name: suite.write_control(
                 "predictions/controls", control, galaxies, parts["test"], grid

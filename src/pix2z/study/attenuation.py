@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from pix2z.evaluation.arm_metrics import with_interval
+from pix2z.evaluation.bootstrap import Resamples
 
-__all__ = ["SLOPES", "attenuation", "colour_cells", "slope_difference"]
+__all__ = ["SLOPES", "attenuation", "colour_cells", "known_colours", "slope_difference"]
 
 Array = NDArray[np.float64]
 Cells = NDArray[np.int64]
@@ -39,7 +40,8 @@ def colour_cells(
     """Sort galaxies into cells of k-means that are fitted to colours of training galaxies.
 
     Colours are taken in units of their spread, cut at 3, so that noisy ones make no cells of their
-    own.
+    own; those that most training galaxies lack, such as ones of a band that was not observed, are
+    left out.
 
     Parameters
     ----------
@@ -47,61 +49,76 @@ def colour_cells(
 
     Returns
     -------
-    cells : (n,) numbered from blue to red in the second colour; -1 where a colour is unknown.
+    cells : (n,) numbered from blue to red in the second colour that is used; -1 where one of them
+        is unknown, for all where fewer than `n_cells` training galaxies have them.
     """
+    cells = np.full(len(colours), -1)
+    used = known_colours(training)
+    training, colours = training[:, used], colours[:, used]
     finite = training[np.isfinite(training).all(axis=1)]
+    known = np.isfinite(colours).all(axis=1)
+    if not (used.any() and known.any() and len(finite) >= n_cells):
+        return cells
     low, centre, high = np.percentile(finite, [16, 50, 84], axis=0)
 
     def scaled(values: Array) -> Array:
         return np.asarray(np.clip((values - centre) / ((high - low) / 2), -3, 3))
 
     kmeans = KMeans(n_cells, n_init=4, random_state=seed).fit(scaled(finite))
-    number = np.argsort(np.argsort(kmeans.cluster_centers_[:, 1]))
-    known = np.isfinite(colours).all(axis=1)
-    cells = np.full(len(colours), -1)
+    number = np.argsort(np.argsort(kmeans.cluster_centers_[:, :2][:, -1]))
     cells[known] = number[kmeans.predict(scaled(colours[known]))]
     return cells
 
 
-def attenuation(z_phot: Array, z_spec: Array, cells: Cells, weights: Array) -> Json:
+def known_colours(training: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Tell which colours (C,) more than half of the training galaxies (m, C) have."""
+    return np.asarray(np.isfinite(training).mean(axis=0) > 0.5)
+
+
+def attenuation(z_phot: Array, z_spec: Array, cells: Cells, resamples: Resamples) -> Json:
     """Slopes within colour cells, each cell's and pooled over all, with 95 % intervals.
 
     Pooled, a slope is the sum of the cells' covariances over the sum of their variances.
 
     Parameters
     ----------
-    z_phot, z_spec, cells : (n,); galaxies of cell -1 are left out.
-    weights : (B, n) of resamples.
+    z_phot, z_spec, cells : (n,); galaxies of cell -1 are left out, but not all are of it.
+    resamples : of the galaxies' groups.
     """
-    value, drawn = (_sums(z_phot, z_spec, cells, w) for w in (np.ones((1, len(cells))), weights))
+
+    def sums(weights: Array) -> Array:
+        return _sums(z_phot, z_spec, cells, weights)
+
+    value, drawn = sums(np.ones((1, len(cells)))), resamples.replicates(sums)
     return {
-        "pooled": _with_intervals(value.sum(axis=0), drawn.sum(axis=0)),
+        "pooled": _with_intervals(_slopes(value.sum(axis=1)), _slopes(drawn.sum(axis=1))),
         "cells": [
             {"n": n, "z_mean": float(z_spec[cells == cell].mean()) if n else None}
-            | (_with_intervals(value[cell], drawn[cell]) if n >= FEWEST_GALAXIES else {})
+            | (
+                _with_intervals(_slopes(value[:, cell]), _slopes(drawn[:, cell]))
+                if n >= FEWEST_GALAXIES
+                else {}
+            )
             for cell, n in enumerate(np.bincount(cells[cells >= 0]).tolist())
         ],
     }
 
 
 def slope_difference(
-    z_phot: tuple[Array, Array], z_spec: Array, cells: Cells, weights: Array
+    z_phot: tuple[Array, Array], z_spec: Array, cells: Cells, resamples: Resamples
 ) -> Json:
     """Pooled slopes of the first estimator less those of the second, paired, with intervals."""
-    ones = np.ones((1, len(cells)))
-    value, drawn = (
-        [_slopes(_sums(z, z_spec, cells, w).sum(axis=0)) for z in z_phot] for w in (ones, weights)
-    )
-    return {
-        name: with_interval(
-            float(value[0][name][0] - value[1][name][0]), drawn[0][name] - drawn[1][name]
-        )
-        for name in SLOPES
-    }
+
+    def differences(weights: Array) -> Array:
+        one, other = (_slopes(_sums(z, z_spec, cells, weights).sum(axis=1)) for z in z_phot)
+        return one - other
+
+    value = differences(np.ones((1, len(cells))))
+    return _with_intervals(value, resamples.replicates(differences))
 
 
 def _sums(z_phot: Array, z_spec: Array, cells: Cells, weights: Array) -> Array:
-    """Sum squares about each cell's mean, (cells, B, 3): of z_spec, of both, of z_phot."""
+    """Sum squares about each cell's mean, (B, cells, 3): of z_spec, of both, of z_phot."""
     sums = []
     for cell in range(int(cells.max()) + 1):
         inside = cells == cell
@@ -110,16 +127,17 @@ def _sums(z_phot: Array, z_spec: Array, cells: Cells, weights: Array) -> Array:
         n, s, p, ss, sp, pp = (weight @ terms).T
         n = np.maximum(n, 1)  # of an empty cell all sums are 0
         sums.append(np.stack([ss - s**2 / n, sp - s * p / n, pp - p**2 / n], axis=1))
-    return np.stack(sums)
+    return np.stack(sums, axis=1)
 
 
-def _slopes(sums: Array) -> dict[str, Array]:
-    """Both slopes (B,) of sums (B, 3); NaN where redshifts do not vary."""
+def _slopes(sums: Array) -> Array:
+    """`SLOPES` (B, 2) of sums (B, 3); NaN where redshifts do not vary."""
     with np.errstate(invalid="ignore", divide="ignore"):
         spec, both, phot = sums.T
-        return {"along_z_spec": both / spec, "along_z_phot": both / phot}
+        return np.stack([both / spec, both / phot], axis=1)
 
 
-def _with_intervals(value: Array, drawn: Array) -> Json:
-    slopes, replicates = _slopes(value), _slopes(drawn)
-    return {name: with_interval(float(slopes[name][0]), replicates[name]) for name in SLOPES}
+def _with_intervals(value: Array, replicates: Array) -> Json:
+    """Both slopes, (1, 2), with intervals of replicates (B, 2)."""
+    parts = zip(SLOPES, value[0], replicates.T, strict=True)
+    return {name: with_interval(float(slope), drawn) for name, slope, drawn in parts}

@@ -11,11 +11,12 @@ from pix2z.controls.features import N_MAIN, measured_features
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.redshift_pdf.density import cdf_at
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.study.attenuation import attenuation, colour_cells, slope_difference
+from pix2z.study.attenuation import attenuation, colour_cells, known_colours, slope_difference
 from pix2z.study.tomography import tomographic_bins
 
 __all__ = ["ESTIMATORS", "answers_of_predictions", "read_estimators", "test_cells"]
@@ -48,13 +49,19 @@ def read_estimators(folder: Path, test: NDArray[np.int64]) -> dict[str, Predicti
     return found
 
 
-def test_cells(galaxies: Galaxies, split: Split, *, n_cells: int, seed: int) -> NDArray[np.int64]:
-    """Sort the test galaxies (n,) into colour cells, fitted to unmoved training galaxies."""
+def test_cells(
+    galaxies: Galaxies, split: Split, *, n_cells: int, seed: int
+) -> tuple[NDArray[np.int64], int]:
+    """Sort the test galaxies (n,) into colour cells, fitted to unmoved training galaxies.
+
+    The second value is the number of colours that are used, at most four.
+    """
     unmoved = split.train[galaxies.column("moved", split.train) == 0]
     training, test = (
         measured_features(galaxies, rows)[:, : N_MAIN - 1] for rows in (unmoved, split.test)
     )
-    return colour_cells(training, test, n_cells=n_cells, seed=seed)
+    cells = colour_cells(training, test, n_cells=n_cells, seed=seed)
+    return cells, int(known_colours(training).sum())
 
 
 def answers_of_predictions(
@@ -62,25 +69,27 @@ def answers_of_predictions(
     *,
     cells: NDArray[np.int64],
     n_tomographic_bins: int,
-    weights: NDArray[np.float64],
+    resamples: Resamples,
 ) -> Json:
     """Measure PIT distances, tomographic n(z) and attenuation of every estimator.
 
     Parameters
     ----------
-    cells : (n,) colour cell of each test galaxy.
-    weights : (B, n) of resamples of their groups.
+    cells : (n,) colour cell of each test galaxy; where all are -1, attenuation stays empty.
+    resamples : of their groups.
     """
     z_spec, full = estimators["full"].z_spec, estimators["full"].z_phot
     answers: Json = {"pit": {}, "tomography": {}, "attenuation": {}, "attenuation_of_full_less": {}}
     for name, predictions in estimators.items():
         pit = cdf_at(predictions.density, predictions.grid, z_spec)
-        answers["pit"][name] = pit_uniformity(pit, [weights])
-        bins = tomographic_bins(predictions, n_bins=n_tomographic_bins, weights=weights)
+        answers["pit"][name] = pit_uniformity(pit, resamples)
+        bins = tomographic_bins(predictions, n_bins=n_tomographic_bins, resamples=resamples)
         answers["tomography"][name] = bins
-        answers["attenuation"][name] = attenuation(predictions.z_phot, z_spec, cells, weights)
+        if not (cells >= 0).any():
+            continue
+        answers["attenuation"][name] = attenuation(predictions.z_phot, z_spec, cells, resamples)
         if name != "full":
             pair = (full, predictions.z_phot)
-            difference = slope_difference(pair, z_spec, cells, weights)
+            difference = slope_difference(pair, z_spec, cells, resamples)
             answers["attenuation_of_full_less"][name] = difference
     return answers

@@ -1,7 +1,6 @@
 """What takes trainings to answer: importance of the bands, learning curves, sizes without redshift.
 
-Each question is first a list of trainings, so that all can be run together and what two questions
-share is trained once; then numbers from their scores.
+Here are the numbers, from scores of finished trainings; `outputs` lists the trainings themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.imaging import BANDS
-from pix2z.study.intervals import resamples, seeds_interval
+from pix2z.study.intervals import seeds_interval
 from pix2z.study.learning_curve import power_law
 from pix2z.study.shapley import all_subsets, shapley_values
 
@@ -21,28 +21,27 @@ Array = NDArray[np.float64]
 Json = dict[str, Any]
 
 
-def band_importance(crps: Array, z_spec: Array, *, n_bins: int, weights: Array) -> Json:
+def band_importance(crps: Array, z_spec: Array, *, n_bins: int, resamples: Resamples) -> Json:
     """Shapley values of the bands in CRPS, on all test galaxies and in bins of redshift.
 
     Parameters
     ----------
     crps : (k, 32, n) of k trainings, each subset of the bands and each galaxy.
     z_spec : (n,); the bins hold equal numbers of galaxies.
-    weights : (B, n) of resamples.
+    resamples : of the groups of the n galaxies.
     """
     values = shapley_values(np.moveaxis(crps[:, :1] - crps, 1, 0))
     edges = np.quantile(z_spec, np.arange(1, n_bins) / n_bins)
     number = np.digitize(z_spec, edges)
 
     def measured(inside: NDArray[np.bool_]) -> Json:
-        drawn = weights[:, inside]
         return {
             "n": int(np.count_nonzero(inside)),
             "z_mean": float(z_spec[inside].mean()),
-            "no_band": seeds_interval(crps[:, 0, inside], drawn),
-            "all_bands": seeds_interval(crps[:, -1, inside], drawn),
+            "no_band": seeds_interval(crps[:, 0], resamples, inside=inside),
+            "all_bands": seeds_interval(crps[:, -1], resamples, inside=inside),
             "shapley": {
-                band: seeds_interval(values[index][:, inside], drawn)
+                band: seeds_interval(values[index], resamples, inside=inside)
                 for index, band in enumerate(BANDS)
             },
         }
@@ -52,13 +51,15 @@ def band_importance(crps: Array, z_spec: Array, *, n_bins: int, weights: Array) 
         "whole": measured(np.ones(len(z_spec), bool)),
         "bins": [measured(number == index) for index in range(n_bins)],
         "subsets": {
-            name or "none": seeds_interval(crps[:, index], weights)
+            name or "none": seeds_interval(crps[:, index], resamples)
             for index, name in enumerate(names)
         },
     }
 
 
-def learning_curves(points: Mapping[str, Mapping[int, Array]], weights: Array) -> dict[str, Json]:
+def learning_curves(
+    points: Mapping[str, Mapping[int, Array]], resamples: Resamples
+) -> dict[str, Json]:
     """Mean CRPS against the number of training groups, for each architecture.
 
     Parameters
@@ -71,7 +72,7 @@ def learning_curves(points: Mapping[str, Mapping[int, Array]], weights: Array) -
         means = np.concatenate([crps.mean(axis=1) for crps in sizes.values()])
         curves[name] = {
             "points": [
-                {"n_groups": n, "n_seeds": len(crps), **seeds_interval(crps, weights)}
+                {"n_groups": n, "n_seeds": len(crps), **seeds_interval(crps, resamples)}
                 for n, crps in sorted(sizes.items())
             ],
             "power_law": power_law(np.array(numbers), means),
@@ -98,20 +99,20 @@ def gains_on_two_skies(
         for sky, (arms, ids) in skies.items()
     }
     # Test galaxies are one stamp per group.
-    weights = resamples(np.arange(len(common)), n_bootstrap=n_bootstrap, seed=seed)
+    resamples = Resamples(np.arange(len(common)), n_bootstrap, seed)
     answer: Json = {"n": len(common)}
     for sky, arms in chosen.items():
         answer[sky] = {
-            "crps": {arm: seeds_interval(crps, weights) for arm, crps in arms.items()},
+            "crps": {arm: seeds_interval(crps, resamples) for arm, crps in arms.items()},
             "gain": {
-                arm: seeds_interval(crps - arms["full"], weights)
+                arm: seeds_interval(crps - arms["full"], resamples)
                 for arm, crps in arms.items()
                 if arm != "full"
             },
         }
     (_, one), (_, other) = chosen.items()
     answer["difference_of_gains"] = {
-        arm: seeds_interval(one[arm] - one["full"] - other[arm] + other["full"], weights)
+        arm: seeds_interval(one[arm] - one["full"] - other[arm] + other["full"], resamples)
         for arm in one
         if arm != "full"
     }

@@ -6,7 +6,7 @@ leaves what it had.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.config.study import StudyConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.report import laid_out
 from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.study import figures
 from pix2z.study.from_predictions import answers_of_predictions, read_estimators, test_cells
 from pix2z.study.from_trainings import band_importance, gains_on_two_skies, learning_curves
-from pix2z.study.intervals import resamples
 from pix2z.study.learning_curve import subset_of_groups
 from pix2z.study.trainings import Training, read_scores, run_trainings
 
@@ -99,43 +99,52 @@ def write_study(
     """
     estimators = read_estimators(predictions, study.full.test)
     full = estimators["full"]
-    weights = resamples(full.group_id, n_bootstrap=n_bootstrap, seed=seed)
-    cells = test_cells(
+    resamples = Resamples(full.group_id, n_bootstrap, seed)
+    cells, n_colours = test_cells(
         study.galaxies, study.full, n_cells=study.config.n_colour_cells, seed=study.config.seed
     )
-    answers: Json = {"n_test": len(full), "n_bootstrap": n_bootstrap}
+    answers: Json = {"n_test": len(full), "n_bootstrap": n_bootstrap, "n_colours": n_colours}
     answers |= answers_of_predictions(
         estimators,
         cells=cells,
         n_tomographic_bins=study.config.n_tomographic_bins,
-        weights=weights,
+        resamples=resamples,
     )
     _write(folder, answers, study.grid)
 
-    bands, curves, skies = _bands(study), _curves(study), _skies(study)
-    trainings = [*bands, *_flat(curves), *_flat(skies)]
-    run_trainings(trainings, scores, processes=processes)
+    train = partial(run_trainings, folder=scores, processes=processes)
 
     def of(several: list[Training]) -> NDArray[np.float64]:
         return np.stack([read_scores(scores, training) for training in several])
 
-    answers["bands"] = band_importance(
-        of(bands), full.z_spec, n_bins=study.config.n_redshift_bins, weights=weights
-    )
+    curves = _curves(study)
+    train(_flat(curves))
     points = {
         arm: {n: of(several)[:, 0] for n, several in sizes.items()} for arm, sizes in curves.items()
     }
-    answers["learning_curves"] = learning_curves(points, weights)
-    if study.other_sky:
-        ids = dict(zip(SKIES, (full.object_id, study.other_sky[2]), strict=True))
-        answers["sizes"] = gains_on_two_skies(
-            {
-                sky: ({arm: of(several)[:, 0] for arm, several in skies[sky].items()}, ids[sky])
-                for sky in SKIES
-            },
-            n_bootstrap=n_bootstrap,
-            seed=seed,
-        )
+    answers["learning_curves"] = learning_curves(points, resamples)
+    _write(folder, answers, study.grid)
+
+    bands = _bands(study)
+    train(bands)
+    answers["bands"] = band_importance(
+        of(bands), full.z_spec, n_bins=study.config.n_redshift_bins, resamples=resamples
+    )
+    _write(folder, answers, study.grid)
+    if study.other_sky is None:
+        return
+
+    skies = _skies(study, study.other_sky)
+    train(_flat(skies))
+    ids = dict(zip(SKIES, (full.object_id, study.other_sky[2]), strict=True))
+    answers["sizes"] = gains_on_two_skies(
+        {
+            sky: ({arm: of(several)[:, 0] for arm, several in skies[sky].items()}, ids[sky])
+            for sky in SKIES
+        },
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
     _write(folder, answers, study.grid)
 
 
@@ -171,11 +180,11 @@ def _curves(study: Study) -> dict[str, dict[int, list[Training]]]:
     return curves
 
 
-def _skies(study: Study) -> dict[str, dict[str, list[Training]]]:
-    """Sky -> arm -> trainings; empty where there is no other sky."""
-    if study.other_sky is None:
-        return {}
-    path, split, _ = study.other_sky
+def _skies(
+    study: Study, other_sky: tuple[Path, Split, NDArray[np.int64]]
+) -> dict[str, dict[str, list[Training]]]:
+    """Sky -> arm -> trainings."""
+    path, split, _ = other_sky
     other = {"galaxies": path.absolute(), "galaxies_sha256": _digest(path), "split": split}
     changes = dict(zip(SKIES, ({}, other), strict=True))
     arms = [arm for arm in ("full", "apertures", "catalogue") if arm in study.arms]
@@ -213,9 +222,11 @@ def _draw(folder: Path, answers: Json, grid: RedshiftGrid) -> None:
     figures.plot_pit_distances(answers["pit"], folder / "pit_distances.png")
     figures.plot_stacks(answers["tomography"]["full"], grid, folder / "stacked_n_of_z.png")
     figures.plot_tomographic_bias(answers["tomography"], folder / "tomographic_bias.png")
-    figures.plot_attenuation(answers["attenuation"], folder / "attenuation.png")
+    if answers["attenuation"]:
+        figures.plot_attenuation(answers["attenuation"], folder / "attenuation.png")
     if "bands" in answers:
         figures.plot_band_importance(answers["bands"], folder / "bands.png")
+    if "learning_curves" in answers:
         figures.plot_learning_curves(answers["learning_curves"], folder / "learning_curves.png")
     if "sizes" in answers:
         figures.plot_sizes(answers["sizes"], folder / "sizes.png")

@@ -12,28 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import with_interval
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.weighted import weighted_mean
 from pix2z.redshift_pdf.density import mean, std
 from pix2z.redshift_pdf.predictions import Predictions
 
-__all__ = ["tomographic_bins", "tomographic_edges"]
+__all__ = ["tomographic_bins", "tomographic_numbers"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
 
-
-def tomographic_edges(z_phot: Array, n_bins: int) -> Array:
-    """Edges (L + 1,) of bins that hold equal numbers of galaxies; the outer ones are infinite."""
-    inner = np.quantile(z_phot, np.arange(1, n_bins) / n_bins)
-    return np.concatenate([[-np.inf], inner, [np.inf]])
+BIASES = ("bias_mean", "bias_width")
 
 
-def tomographic_bins(predictions: Predictions, *, n_bins: int, weights: Array) -> list[Json]:
+def tomographic_numbers(z_phot: Array, n_bins: int) -> NDArray[np.int64]:
+    """Sort galaxies into bins of equal numbers by rank: the number (n,) of each galaxy's bin.
+
+    Galaxies of one z_phot are ranked as they come, so that no bin is empty however many are tied.
+    """
+    rank = np.argsort(np.argsort(z_phot, kind="stable"))
+    return rank * n_bins // len(z_phot)
+
+
+def tomographic_bins(predictions: Predictions, *, n_bins: int, resamples: Resamples) -> list[Json]:
     """Compare the stack with the spectroscopic redshifts in bins of the estimator's own z_phot.
 
     Parameters
     ----------
-    weights : (B, n) of resamples; the edges stay those of the whole sample.
+    n_bins : at most as many as galaxies.
+    resamples : of the galaxies' groups; every galaxy stays in its bin.
 
     Returns
     -------
@@ -47,12 +54,17 @@ def tomographic_bins(predictions: Predictions, *, n_bins: int, weights: Array) -
     moments = np.stack(
         [pdf_mean, pdf_mean**2 + pdf_sd**2, predictions.z_spec, predictions.z_spec**2], axis=1
     )
-    number = np.digitize(z_phot, tomographic_edges(z_phot, n_bins)[1:-1])
+    number = tomographic_numbers(z_phot, n_bins)
+    masks = [number == index for index in range(n_bins)]
+
+    def biases(weights: Array) -> Array:
+        return np.stack([_biases(moments[m], weights[:, m]) for m in masks], axis=1)
+
+    values, replicates = biases(np.ones((1, len(z_phot))))[0], resamples.replicates(biases)
     bins = []
-    for inside in (number == index for index in range(n_bins)):
+    for index, inside in enumerate(masks):
         z_spec = predictions.z_spec[inside]
-        value = _biases(moments[inside], np.ones((1, len(z_spec))))
-        drawn = _biases(moments[inside], weights[:, inside])
+        drawn = zip(BIASES, values[index], replicates[:, index].T, strict=True)
         counts = np.histogram(z_spec, grid.edges)[0]
         bins.append(
             {
@@ -60,7 +72,7 @@ def tomographic_bins(predictions: Predictions, *, n_bins: int, weights: Array) -
                 "z_phot_low": float(z_phot[inside].min()),
                 "z_phot_high": float(z_phot[inside].max()),
                 "z_mean": float(z_spec.mean()),
-                **{name: with_interval(float(value[name][0]), drawn[name]) for name in value},
+                **{name: with_interval(float(value), of) for name, value, of in drawn},
                 "stack": predictions.density[inside].mean(axis=0, dtype=np.float64).tolist(),
                 "spectroscopic": (counts / (len(z_spec) * grid.width)).tolist(),
             }
@@ -68,9 +80,9 @@ def tomographic_bins(predictions: Predictions, *, n_bins: int, weights: Array) -
     return bins
 
 
-def _biases(moments: Array, weights: Array) -> dict[str, Array]:
-    """Biases of the stack under each set of weights (B, n), (B,) each; moments (n, 4)."""
+def _biases(moments: Array, weights: Array) -> Array:
+    """`BIASES` of the stack (B, 2) under each set of weights (B, n); moments (n, 4)."""
     stack_mean, stack_square, mean_z, square_z = weighted_mean(moments, weights).T
     stack_sd = np.sqrt(stack_square - stack_mean**2)
     spectroscopic_sd = np.sqrt(np.maximum(square_z - mean_z**2, 0.0))
-    return {"bias_mean": stack_mean - mean_z, "bias_width": stack_sd - spectroscopic_sd}
+    return np.stack([stack_mean - mean_z, stack_sd - spectroscopic_sd], axis=1)

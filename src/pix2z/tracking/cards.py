@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pix2z.files import read_json
 from pix2z.tracking.trainings import TrainedModel
 
 __all__ = ["render_card"]
@@ -27,10 +28,13 @@ def render_card(model: TrainedModel, code: Mapping[str, str]) -> str:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  # markdown, shown by MLflow, which escapes it
     )
+    is_pool = model.kind == "pool"
     template = environment.get_template("model_card.md.j2")
     return template.render(
         model=model,
         owner=model.owner,
+        is_pool=is_pool,
+        knows_unlike=is_pool and "sample_density" in read_json(model.folder / "pool.json"),
         params=model.runs[0].params,
         commands=_commands(model, code),
         altered=code.get("git_dirty") == "true",

@@ -20,6 +20,7 @@ from typing import Any
 from pix2z.config.arms import Arm
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, text_digest
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.promotion.gate import ERRORS
@@ -46,13 +47,13 @@ _ARCHITECTURES = {
     "published_cnn": "the published 421,725-parameter CNN with its own recipe",
 }
 
-_DESCRIPTION = """\
-Redshifts of galaxies from five-band images, by the {what}
+_DESCRIPTION = f"""\
+Redshifts of galaxies from five-band images, by the {{what}}
 
-{input}
+{INPUT}
 
 **Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
-intervals, pix2z_flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown)."""
+intervals; pix2z_flags, a sum of bits ({in_words(IMAGE_FLAG_MEANINGS)})."""
 
 
 def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
@@ -100,7 +101,7 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         folder=folder,
         digest=record.key,
         runs=(*trainings, _as_pool(record, folder, trainings)),
-        description=_DESCRIPTION.format(what=what, input=INPUT),
+        description=_DESCRIPTION.format(what=what),
         data=galaxies_words(root),
         measured="On all test galaxies, and on those inside the clip window, in redshift units:",
         command=f"train@{name}",
@@ -183,7 +184,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
         folder=folder,
         digest=record.key,
         runs=(*trainings, _as_pool(record, folder, trainings)),
-        description=_DESCRIPTION.format(what=what, input=INPUT),
+        description=_DESCRIPTION.format(what=what),
         data=f"Trained and tested on {data['source']}. " if data["source"] else "",
         measured=(
             f"On {n['test']:,} galaxies of {data['file']} that neither training nor calibration "

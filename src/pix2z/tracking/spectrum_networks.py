@@ -12,6 +12,7 @@ from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.dataset.spectra import KINDS
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json
+from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, in_words
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
@@ -56,8 +57,7 @@ each on its newest version: models:/{SPECTRUM_MODEL}@full.
 **Output:** a row per galaxy: wavelength (Angstrom in vacuum, as observed), flux, flux_error (half \
 the 68 % band) and flux_error95, all lists, in 1e-17 erg / (s cm2 Angstrom) without Galactic \
 extinction; z_median, z_err68_low and z_err68_high of the network's own redshift PDF, where it has \
-one; pix2z_flags (1: a band is absent, 2: pixels are masked, 4: E(B-V) unknown, 8: every band is \
-blank, 16: no flux in r, the spectrum is relative to its mean there)."""
+one; pix2z_flags, a sum of bits ({in_words(SPECTRUM_FLAG_MEANINGS)})."""
 
 
 def known_spectrum_models(root: Path) -> list[str]:

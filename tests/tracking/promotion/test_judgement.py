@@ -15,7 +15,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.tracking.promotion import candidate, evidence, judgement
+from pix2z.tracking.promotion import evidence, judgement
 from pix2z.tracking.promotion.evidence import part_terms
 from pix2z.tracking.promotion.judgement import judge, open_gate
 from pix2z.tracking.promotion.smoke import find_held_out
@@ -336,10 +336,12 @@ def test_arms_that_cannot_be_compared_are_named(world, run):
 
 
 @pytest.mark.usefixtures("unserved")
-def test_arms_that_others_are_held_against_are_promoted_only_by_name(world, run, monkeypatch):
-    monkeypatch.setattr(candidate, "CONTROLS", ("published_cnn",))
+@pytest.mark.parametrize(
+    "as_control", [{"architecture": "catalogue"}, {"selection": "equal_n"}], ids=str
+)
+def test_arms_that_others_are_held_against_are_promoted_only_by_name(world, run, as_control):
     params = yaml.safe_load((world / "params.yaml").read_text())
-    params["arms"]["full"]["architecture"] = "published_cnn"  # the best of the two
+    params["arms"]["full"] |= as_control  # the best of the two
     (world / "params.yaml").write_text(yaml.safe_dump(params))
     code, out, _ = run("promote", "--dry-run")
     assert code == 0

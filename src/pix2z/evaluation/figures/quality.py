@@ -192,13 +192,15 @@ def plot_coverage(
     """
     with figure_file(path, width=8.4, height=5.4) as figure:
         grid = figure.subplots(2, -(-len(labels) // 2), sharey=True, squeeze=False)
-        for axes, (variable, label) in zip(grid.flat, labels.items(), strict=True):
+        for axes, (variable, label) in zip(grid.flat, labels.items(), strict=False):
             for level in COVERAGE:
                 for arm, along in arms.items():
                     _coverage_line(axes, along[variable]["bins"], level, arm)
             axes.set_xlabel(label)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        for axes in grid[:, 0]:
+        for axes in grid.flat[len(labels) :]:
+            axes.remove()
+        for axes in grid[: len(labels), 0]:
             axes.set_ylabel("share of z_spec inside")
             axes.set_yticks(
                 [0.4, 0.5, 0.6, 0.68, 0.8, 0.95], ["40", "50", "60", "68", "80", "95 %"]

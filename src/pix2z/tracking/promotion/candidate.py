@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pix2z.config.arms import read_arms
+from pix2z.config.arms import Arm, read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
@@ -20,13 +20,13 @@ from pix2z.tracking.promotion.judgement import Gate
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 
-__all__ = ["CHOSEN_ON", "CONTROLS", "Choice", "RankedArm", "choose_arm", "rank"]
+__all__ = ["CHOSEN_ON", "Choice", "RankedArm", "choose_arm", "is_control", "rank"]
 
 CHOSEN_ON = ("validation", "calibration")
 """Parts of the sample on which arms are compared."""
 
 CONTROLS = ("catalogue", "apertures")
-"""Architectures of arms that others are held against: promoted only where a person names one."""
+"""Architectures of arms that others are held against."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def choose_arm(gate: Gate, versions: Sequence[Version]) -> Choice:
     candidates: dict[str, Version] = {}
     passed_over: dict[str, str] = {}
     for arm, settings in read_arms(gate.root / "params.yaml").items():
-        if settings.architecture in CONTROLS:
+        if is_control(settings):
             continue
         try:
             version = _newest_of(arm, versions, test_digest)
@@ -106,6 +106,15 @@ def choose_arm(gate: Gate, versions: Sequence[Version]) -> Choice:
     ranked = rank(terms, gate.evaluate)
     best = ranked[0].arm
     return Choice(candidates[best], tuple(ranked), passed_over, len(terms[best]))
+
+
+def is_control(arm: Arm) -> bool:
+    """Tell whether others are held against an arm: it is promoted only where a person names it.
+
+    So are the architectures that read less than an image, and the random subsample, which asks what
+    fewer galaxies cost: nobody wants fewer.
+    """
+    return arm.architecture in CONTROLS or arm.selection == "equal_n"
 
 
 def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[RankedArm]:

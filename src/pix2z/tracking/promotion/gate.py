@@ -5,7 +5,7 @@ throw the value of a model that is exactly on the bound. Lines of a kind are jud
 model passes all of them with a probability of at least 95 % (Bonferroni), whatever n is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.evaluation.arm_metrics import Measured
-from pix2z.evaluation.bootstrap import binomial_band, interval
+from pix2z.evaluation.bootstrap import Chance, binomial_band, chance_of_seeds, interval, student
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.pdf_metrics import COVERAGE
 
@@ -135,7 +135,7 @@ def champion_checks(
     CRPS is to be non-inferior: the 95 % interval of candidate minus champion ends below the margin.
     Other errors, and CRPS too without a margin, may not be significantly worse: their intervals,
     which hold together with 95 %, do not lie above zero. Chance of galaxies and of training seeds
-    is in both, see `_difference_interval`.
+    is in both. What galaxies do to single seeds is counted twice, so intervals are rather too wide.
 
     Parameters
     ----------
@@ -149,7 +149,8 @@ def champion_checks(
         outside = BY_CHANCE / len(tested) if metric in tested else BY_CHANCE
         difference, drawn = candidate.difference(champion, metric)
         of_seeds = [known.get(metric, ()) for known in seeds]
-        low, high = _difference_interval(difference, drawn, of_seeds, outside=outside)
+        chances = [Chance(_sigma(drawn) ** 2, np.inf), *map(chance_of_seeds, of_seeds)]
+        low, high = student(difference, chances, outside=outside)[1:3]
         if margin is None or metric in tested:
             bound, passed, words = 0.0, bool(low <= 0), "not significantly above 0"
         else:
@@ -161,29 +162,6 @@ def champion_checks(
         line = _line("champion", metric, (difference, low, high), words, passed, bound=bound)
         checks.append(line)
     return checks
-
-
-def _difference_interval(
-    difference: float,
-    drawn: NDArray[np.float64],
-    seeds: Iterable[Sequence[float]],
-    *,
-    outside: float,
-) -> tuple[float, float]:
-    """Interval of a difference of two pools, with the chance of galaxies and of training seeds.
-
-    The variance is that of the resamples of galaxies, and s^2 / k for each pool of k seeds, s^2
-    being the variance of the seeds alone; of a single seed nothing is known, and nothing is added.
-    Degrees of freedom after Welch and Satterthwaite. What galaxies do to single seeds is in both
-    parts, so the interval is rather too wide.
-    """
-    pools = [values for values in seeds if len(values) > 1]
-    parts = [float(np.var(values, ddof=1)) / len(values) for values in pools]
-    variance = _sigma(drawn) ** 2 + sum(parts)
-    uncertain = sum(part**2 / (len(values) - 1) for part, values in zip(parts, pools, strict=True))
-    freedom = variance**2 / uncertain if uncertain > 0 else np.inf
-    half = float(stats.t.isf(outside / 2, freedom)) * float(np.sqrt(variance))
-    return difference - half, difference + half
 
 
 def _sigma(replicates: NDArray[np.float64]) -> float:
