@@ -8,7 +8,8 @@ For the other processor, the run is made under ``ONEDNN_MAX_CPU_ISA=AVX2``. All 
 the same params.yaml, and are made anew with docs/reference. Of every arm that a
 primary contrast takes, and of what is told the clip window, the file holds as float16 (1 part in
 2,000, which is lost in the mean of 2,000 galaxies): ``pool/crps``, ``pool/dz`` (z_phot - z_spec)
-and ``pool/pit``, (n,), and ``seeds/crps`` (seeds, n).
+and ``pool/pit``, (n,), and ``seeds/crps`` (seeds, n), whose mean over seeds judges the contrasts of
+`subsample`. ``seeds/number`` are the training seeds.
 """
 
 import sys
@@ -60,6 +61,8 @@ def write_scores(run: Path, path: Path) -> None:
             scores |= {"pool/pit": pool.pit, "seeds/crps": [terms.crps for terms in trained]}
             for key, values in scores.items():
                 _write(file, f"{name}/{key}", np.asarray(values, np.float16))
+            numbers = [int(seed.stem[5:]) for seed in seeds]
+            _write(file, f"{name}/seeds/number", np.asarray(numbers))
         for column in COLUMNS:
             _write(file, column, getattr(pool, column))
 
@@ -77,11 +80,13 @@ def read_scores(path: Path) -> tuple[dict[str, ArmGalaxies], tuple[float, float]
         arms = {}
         for name in file.keys() - set(COLUMNS):
             pool = {key: file[f"{name}/pool/{key}"][...].astype(float) for key in POOL}
+            of_seeds = file[f"{name}/seeds/crps"][...].astype(float)
             seeds = {
-                seed: {subset: {"crps": crps[keep].mean()} for subset, keep in masks.items()}
-                for seed, crps in enumerate(file[f"{name}/seeds/crps"][...].astype(float))
+                int(seed): {subset: {"crps": crps[keep].mean()} for subset, keep in masks.items()}
+                for seed, crps in zip(file[f"{name}/seeds/number"], of_seeds, strict=True)
             }
-            arms[name] = ArmGalaxies(_terms(columns, **pool), seeds)
+            networks = {"crps": of_seeds.mean(axis=0)}
+            arms[name] = ArmGalaxies(_terms(columns, **pool), seeds, networks)
     return arms, (low, high)
 
 
@@ -108,7 +113,7 @@ def judge(path: Path, *, margin: float, n_bootstrap: int, seed: int) -> list[dic
         }
         for subset, keep in masks.items()
     }
-    return contrasts(arms, measured, metrics=("crps",), margin=margin, seed=seed)
+    return contrasts(arms, measured, masks, metrics=("crps",), margin=margin)
 
 
 if __name__ == "__main__":

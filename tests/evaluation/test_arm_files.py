@@ -33,6 +33,9 @@ def test_an_arm_is_read_with_its_seeds_and_cost(folder):
     assert list(arm.seeds[2]) == list(expected) == ["whole", "inside", "outside"]
     for subset, values in expected.items():
         assert arm.seeds[2][subset] == pytest.approx(values, nan_ok=True)
+    for metric in ("crps", "mae"):
+        of_seeds = [of_seed["whole"][metric] for of_seed in arm.seeds.values()]
+        assert arm.of_networks[metric].mean() == pytest.approx(np.mean(of_seeds))
     assert (arm.n_train, arm.cpu_seconds) == (60, 48.0)  # 24 s for each of two seeds
 
 

@@ -1,6 +1,16 @@
 import pytest
 
-from pix2z.evaluation.contrasts import finding, outcome, subset_phrase, verdict, winner
+from pix2z.evaluation.contrasts import (
+    PRIMARY,
+    by_networks,
+    family,
+    finding,
+    outcome,
+    subset_phrase,
+    told,
+    verdict,
+    winner,
+)
 from pix2z.evaluation.metric_names import METRICS, format_value, margin_of
 
 
@@ -29,10 +39,16 @@ def entry(metric, low, high, *, margin=0.001, once=(), p_holm=None, a="full", b=
         # A primary one needs its corrected p, too.
         (entry("crps", -0.003, -0.002, p_holm=0.049), "better"),
         (entry("crps", -0.003, -0.002, p_holm=0.051), "undecided"),
-        # One training: the margin stands for the scatter that is not known.
+        # One training: the margin stands for the scatter that is not known, and equality is not
+        # shown, nor anything of a metric without a margin.
         (entry("crps", -0.003, -0.002, once=["full"]), "better"),
         (entry("crps", -0.003, -0.0009, once=["full"]), "undecided"),
         (entry("crps", 0.0009, 0.003, once=["full"]), "undecided"),
+        (entry("crps", -0.0009, 0.0009, once=["full"]), "undecided"),
+        (entry("crps", 0.0001, 0.0009, once=["full"]), "undecided"),
+        (entry("r2", 0.05, 0.15, margin=None, once=["full"]), "undecided"),
+        (entry("bias_mean", 0.05, 0.15, margin=None, once=["full"]), "undecided"),
+        (entry("outlier_005", 0.001, 0.002, margin=0.0, once=["full"]), "undecided"),
         # Where higher is better, and where neither side is; these have no margin.
         (entry("r2", 0.05, 0.15, margin=None), "better"),
         (entry("r2", -0.15, -0.05, margin=None), "worse"),
@@ -55,6 +71,7 @@ def test_the_interval_and_the_margin_decide(contrast, expected):
         (entry("crps", 0.002, 0.003, once=["full"]), "clipped is better (one training of full)"),
         (entry("crps", 0.0, 0.0005), "equal within 2 %"),
         (entry("crps", 0.0, 0.003), "cannot be told apart"),
+        (entry("crps", 0.0, 0.0005, once=["full"]), "cannot be told apart (one training of full)"),
         (entry("bias_mean", 0.05, 0.15, margin=None), "they differ, which by its sign alone"),
         (entry("crps", None, None), "too few galaxies"),
     ],
@@ -74,14 +91,16 @@ def test_each_outcome_has_its_words(contrast, words):
         ),
         (
             entry("outlier_005", 0.004, 0.016, b="trees", margin=0.0002, once=["full"]),
-            "Inside the clip window, n = 1,900: trees is better. Outliers > 0.05 of full is 1.00"
-            " percentage points above that of trees (95 % interval 0.40 % to 1.60 %, margin"
-            " 0.02 %). The scatter of trainings of full is not known.",
+            "Inside the clip window, n = 1,900: trees is better (one training of full). Outliers"
+            " > 0.05 of full is 1.00 percentage points above that of trees (95 %"
+            " interval 0.40 % to 1.60 %, margin 0.02 %, exploratory). The scatter of"
+            " trainings of full is not known.",
         ),
         (
             entry("crps", -0.0001, 0.0003),
             "Inside the clip window, n = 1,900: equal within 2 %. CRPS of full is 0.00010 in"
-            " redshift above that of clipped (95 % interval -0.00010 to 0.00030, margin 0.00100).",
+            " redshift above that of clipped (95 % interval -0.00010 to 0.00030, margin 0.00100,"
+            " exploratory).",
         ),
         (
             entry("crps", None, None),
@@ -121,3 +140,19 @@ def test_only_of_an_error_a_share_means_something(metric, error, expected):
 )
 def test_values_are_written_in_their_own_digits(metric, value, text):
     assert format_value(metric, value) == text
+
+
+def test_the_families_are_those_fixed_beforehand():
+    assert {name: len(of) for name, of in PRIMARY.items()} == {"clipping": 3, "pixels": 2}
+    assert family("full", "clipped", "inside", "crps") == "clipping"
+    assert family("full", "apertures", "whole", "crps") == "pixels"
+    assert family("full", "apertures", "inside", "crps") is None
+    assert family("full", "clipped", "inside", "mae") is None
+
+
+def test_contrasts_of_the_subsample_are_judged_by_single_networks():
+    assert by_networks("full", "subsample")
+    assert by_networks("clipped", told("subsample"))
+    assert not by_networks(told("full"), "clipped")
+    made = entry("crps", -0.0001, 0.0003, b="subsample")
+    assert "(single networks, 95 % interval" in verdict(made, where="There", margin=0.02)

@@ -66,7 +66,7 @@ def test_a_field_of_one_ebv_makes_no_galaxy_of_the_next_field_unlike(stamps, ebv
 
 
 def test_the_density_is_that_of_normal_distributions(density, held_out):
-    values = photometric_features(*held_out)[:50]
+    values = density_features(*held_out)[:50]
     normals = zip(density.weights, density.means, density.covariances, strict=True)
     expected = sum(
         weight * multivariate_normal(mean, covariance).pdf(values[:, density.features])

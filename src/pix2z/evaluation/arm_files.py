@@ -10,6 +10,7 @@ import numpy as np
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
+from pix2z.evaluation.paired import MEAN_TERMS
 from pix2z.files import read_json
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
@@ -45,7 +46,7 @@ def read_arm(
     folder = Path(predictions) / name
     paths = sorted(folder.glob("seed-*.hdf5"), key=_number)
     pool = _read(folder / "pool.hdf5", change)
-    seeds = {}
+    seeds, sums = {}, {"crps": np.zeros(len(pool)), "mae": np.zeros(len(pool))}
     for path in paths:
         terms = _read(path, change)
         if not np.array_equal(terms.object_id, pool.object_id):
@@ -54,12 +55,15 @@ def read_arm(
                 f"received others ({len(terms)})"
             )
         seeds[_number(path)] = subset_values(terms, clip_window)
+        for metric, of_galaxies in sums.items():
+            of_galaxies += MEAN_TERMS[metric](terms)
+    of_networks = {name: total / len(seeds) for name, total in sums.items() if seeds}
     histories = list(read_histories(name, models=models).values())
     cost: dict[str, Any] = {}
     if histories:
         cost["n_train"] = round(np.mean([record["n_train"] for record in histories]))
         cost["cpu_seconds"] = float(sum(record["cpu_seconds"] for record in histories))
-    return ArmGalaxies(pool=pool, seeds=seeds, **cost)
+    return ArmGalaxies(pool=pool, seeds=seeds, of_networks=of_networks, **cost)
 
 
 def read_controls(

@@ -66,11 +66,14 @@ class ArmGalaxies:
     ----------
     pool : terms of its pool of seeds.
     seeds : training seed -> subset -> metric -> value; a control has none.
+    of_networks : ``crps`` and ``mae`` -> (n,) means over the seeds' single networks of what each
+        galaxy adds; a control has none.
     n_train : training galaxies; cpu_seconds: of all its seeds; None where not known.
     """
 
     pool: GalaxyTerms
     seeds: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    of_networks: Mapping[str, Array] = field(default_factory=dict)
     n_train: int | None = None
     cpu_seconds: float | None = None
 

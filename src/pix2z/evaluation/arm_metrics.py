@@ -109,10 +109,10 @@ def measure(
     return Measured(metric_values(terms, only=only), replicates)
 
 
-def with_interval(value: float, replicates: Array, *, name: str = "value") -> Json:
-    """``{name: value, "low": ..., "high": ...}``: the 95 % interval of replicates (B,); or None."""
+def with_interval(value: float, replicates: Array) -> Json:
+    """``{"value", "low", "high"}``, with the 95 % interval of replicates (B,); None for NaN."""
     low, high = interval(replicates)
-    return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
+    return {"value": json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
 def coverage(pit: Array, group_id: NDArray[np.int64]) -> dict[str, Json]:

@@ -1,35 +1,41 @@
 """The valid comparison: the same test galaxies, redshift units, paired intervals over groups.
 
-Arms are judged by their pool of seeds. Each subset of the test set (whole, inside and outside the
-clip window) is resampled by its own groups, so that none is ever empty, and all arms are measured
-on the same resamples.
+Arms are judged by their pool of seeds, but for contrasts that the random subsample takes part in
+(see `contrasts`). Each subset of the test set (whole, inside and outside the clip window) is
+resampled by its own groups, so that none is ever empty, and all arms are measured on the same
+resamples. The resamples give the intervals of arms, and of differences of metrics that are no means
+over galaxies; those of means, CRPS among them, are in closed form and depend on no seed.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import Measured, json_number, measure, with_interval
-from pix2z.evaluation.bootstrap import bootstrap_p, holm, training_shifts
+from pix2z.evaluation.arm_metrics import Measured, json_number, measure
+from pix2z.evaluation.bootstrap import holm
 from pix2z.evaluation.contrasts import (
     CONTRAST_METRICS,
+    DETERMINISTIC,
+    NETWORK_METRICS,
     PAIRS,
+    PRIMARY,
     TOLD,
-    is_primary,
+    by_networks,
+    family,
     outcome,
     subset_phrase,
     verdict,
 )
 from pix2z.evaluation.metric_names import METRICS, margin_of
+from pix2z.evaluation.paired import Judged, difference, interval_of, of_pool
 
 __all__ = ["compare", "contrasts"]
 
-Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
 Key = tuple[str, str, str, str]
@@ -81,7 +87,7 @@ def compare(
         "margin": margin,
         "contrasts": [
             entry | {"verdict": verdict(entry, where=where[entry["subset"]], margin=margin)}
-            for entry in contrasts(everyone, measured, margin=margin, seed=seed)
+            for entry in contrasts(everyone, measured, masks, margin=margin)
         ],
         "published_view": published_view,
     }
@@ -121,10 +127,10 @@ def _seed_sd(arm: ArmGalaxies, metric: str) -> float | None:
 def contrasts(
     everyone: Arms,
     measured: Mapping[str, Mapping[str, Measured]],
+    masks: Mapping[str, Mask],
     *,
     metrics: Collection[str] = CONTRAST_METRICS,
     margin: float,
-    seed: int,
 ) -> list[Json]:
     """Every contrast of every present pair, the primary ones first; all but its verdict in words.
 
@@ -132,6 +138,7 @@ def contrasts(
     ----------
     everyone : arms and controls by name.
     measured : subset -> name -> at least the `metrics`.
+    masks : subset -> which galaxies are in it.
     margin : share of the error of `full`, or where it is absent of the first arm.
     """
     keys = [
@@ -141,46 +148,73 @@ def contrasts(
         for subset in measured
         if subset == "inside" or not {a, b} & TOLD
         for metric in metrics
+        if metric in NETWORK_METRICS or not by_networks(a, b)
     ]
-    keys.sort(key=lambda key: not is_primary(*key))  # stable: the order within stays
+    families = [*PRIMARY, None]
+    keys.sort(key=lambda key: families.index(family(*key)))  # stable: the order within stays
     reference = "full" if "full" in everyone else next(iter(everyone))
-    entries: list[Json] = []
-    p_values: dict[int, float] = {}  # by place among the entries
+    entries = []
     for key in keys:
-        a, b, subset, metric = key
-        value, drawn = measured[subset][a].difference(measured[subset][b], metric)
-        drawn = drawn + _training_shifts(everyone, key, len(drawn), seed=seed)
+        _, _, subset, metric = key
         error = measured[subset][reference].values[metric]
-        entry = {
-            **{"a": a, "b": b, "subset": subset, "metric": metric},
-            **with_interval(value, drawn, name="difference"),
-            "margin": margin_of(metric, error, share=margin),
-            "single_seed": [name for name in (a, b) if len(everyone[name].seeds) == 1],
-            "primary": is_primary(*key),
-        }
-        if metric == "crps":
-            entry["ratio"] = _ratio(measured[subset][b], value, drawn)
-        if entry["primary"]:
-            entry["p_holm"] = None
-            if np.isfinite(value):
-                p_values[len(entries)] = bootstrap_p(value, drawn)
-        entries.append(entry)
-    for place, p_holm in zip(p_values, holm(list(p_values.values())), strict=True):
-        entries[place]["p_holm"] = p_holm
+        of_error = {"margin": margin_of(metric, error, share=margin)}
+        entries.append(_entry(key, everyone, measured[subset], masks[subset]) | of_error)
+    for name in PRIMARY:
+        of_family = [e for e in entries if e["family"] == name and e["p_holm"] is not None]
+        corrected = holm([entry["p_holm"] for entry in of_family])
+        for entry, p_holm in zip(of_family, corrected, strict=True):
+            entry["p_holm"] = p_holm
     for entry in entries:
         entry["outcome"] = outcome(entry, better=METRICS[entry["metric"]].better)
     return entries
 
 
-def _ratio(of_b: Measured, difference: float, drawn: Array) -> Json:
-    """CRPS of a in units of that of b, with its 95 % interval."""
-    return with_interval(1 + difference / of_b.values["crps"], 1 + drawn / of_b.replicates["crps"])
-
-
-def _training_shifts(everyone: Arms, key: Key, n: int, *, seed: int) -> Array:
+def _entry(key: Key, everyone: Arms, measured: Mapping[str, Measured], keep: Mask) -> Json:
+    """One contrast with its chance; a primary one's p not yet corrected."""
     a, b, subset, metric = key
-    pools = [
-        [of_seed[subset][metric] for of_seed in everyone[name].seeds.values()] for name in (a, b)
-    ]
-    rng = np.random.default_rng([seed, crc32("/".join(key).encode())])
-    return training_shifts(pools, n, rng=rng)
+    single = by_networks(a, b)
+    judged_a, judged_b = (
+        _judged(everyone[name], measured[name], subset, keep, metric, single=single)
+        for name in (a, b)
+    )
+    group_id = everyone[a].pool.group_id[keep]
+    found = difference(judged_a, judged_b, group_id)
+    primary = family(*key) is not None
+    entry = {
+        **{"a": a, "b": b, "subset": subset, "metric": metric},
+        **{"value_a": json_number(judged_a.value), "value_b": json_number(judged_b.value)},
+        "judged_by": "networks" if single else "pools",
+        **interval_of(found),
+        "single_seed": [name for name in (a, b) if _trained_once(name, everyone[name])],
+        **{"primary": primary, "family": family(*key)},
+        **({"p_holm": json_number(found.p)} if primary else {}),
+    }
+    if metric == "crps":
+        entry["ratio"] = _ratio(judged_a, judged_b, group_id)
+    return entry
+
+
+def _judged(
+    arm: ArmGalaxies, measured: Measured, subset: str, keep: Mask, metric: str, *, single: bool
+) -> Judged:
+    seeds = [of_seed[subset][metric] for of_seed in arm.seeds.values()]
+    if not single:
+        return of_pool(select_terms(arm.pool, keep), measured, metric, seeds=seeds)
+    terms = arm.of_networks[metric][keep]
+    return Judged(float(terms.mean()) if len(terms) else np.nan, terms, seeds=seeds)
+
+
+def _trained_once(name: str, arm: ArmGalaxies) -> bool:
+    """Tell whether the scatter of an arm's trainings exists and is not known."""
+    return len(arm.seeds) < 2 and name not in DETERMINISTIC
+
+
+def _ratio(a: Judged, b: Judged, group_id: NDArray[np.int64]) -> Json:
+    """CRPS of a in units of that of b, with its 95 % interval by the delta method.
+
+    With the ratio r = a / b, that of a - r b, which is 0, is divided by b.
+    """
+    ratio = a.value / b.value
+    about = difference(a, b, group_id, scale=ratio)
+    values = (ratio, ratio + about.low / b.value, ratio + about.high / b.value)
+    return dict(zip(("value", "low", "high"), map(json_number, values), strict=True))

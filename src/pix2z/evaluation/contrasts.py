@@ -10,6 +10,7 @@ better,      a is better or worse than b: the interval excludes zero, and is not
 worse
 differ       the same for a metric with a target, such as a bias, whose sign favours neither
 undecided    all else: this test set cannot tell the two apart
+None         too few galaxies: fewer than 30 groups, see `bootstrap.MIN_GROUPS`
 ============ =====================================================================================
 
 That an interval inside the margin shows equivalence is the rule of two one-sided tests (Schuirmann
@@ -17,29 +18,42 @@ That an interval inside the margin shows equivalence is the rule of two one-side
 the 95 % interval each has a level of 2.5 %, stricter than the usual 5 %. The margin itself counts
 as known, though `full` is measured: its error is known to about 2 %, so the margin is, too.
 
-Where an arm was trained once, the scatter of its trainings is not in the interval. The margin then
-has to stand for it: only a difference that is surely larger than the margin is better or worse.
+Where an arm was trained once, the scatter of its trainings is not in the interval, which is too
+narrow. The margin then has to stand for it: only a difference that is surely larger than the margin
+is better or worse, and no two arms are equivalent. Metrics without a margin are then undecided.
+`trainz` and `knn` have no such scatter, since nothing in them is drawn.
 
-The primary family is fixed beforehand: does clipping help, asked as full against clipped of all
+Two primary families are fixed beforehand. Does clipping help, asked as full against clipped of all
 galaxies and of those inside the clip window; and is it which galaxies or how many, asked as clipped
-against a random sample of its size that is told the window as well. It is judged in CRPS alone,
-which is proper for the whole PDF; the MAE of its median goes with it, and would only cost power.
-"better" and "worse" in this family also need a p-value below 0.05 after Holm's correction. All
-other contrasts are exploratory, judged by their interval alone.
+against a random sample of its size that is told the window as well. And what do pixels add, asked
+as full against the arms `catalogue` and `apertures` of all galaxies: the goal of this project is
+that the CRPS of full is at most 0.94 of that of `catalogue` and below that of `apertures`. They are
+judged in CRPS alone, which is proper for the whole PDF; the MAE of its median goes with it, and
+would only cost power. "better" and "worse" in a family also need a p-value below 0.05 after Holm's
+correction over that family. All other contrasts are exploratory, judged by their interval alone.
+
+Every seed of `subsample` draws rows of its own, so its networks have together seen nearly every
+training galaxy: their pool is no network of a random sample as large as the clipped one. So all
+contrasts of it compare single networks: of each galaxy, the mean over the seeds of its CRPS, or of
+its absolute error, for either arm. Other metrics of these pairs are left out.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Literal
 
 from pix2z.evaluation.metric_names import METRICS, format_difference, format_value
 
 __all__ = [
     "CONTRAST_METRICS",
+    "DETERMINISTIC",
+    "NETWORK_METRICS",
     "PAIRS",
     "PRIMARY",
     "TOLD",
+    "by_networks",
+    "family",
     "finding",
-    "is_primary",
     "outcome",
     "subset_phrase",
     "told",
@@ -94,19 +108,34 @@ CONTRAST_METRICS = (
     "cde_loss",
 )
 
-PRIMARY = (
-    ("full", "clipped", "whole"),
-    ("full", "clipped", "inside"),
-    ("clipped", told("subsample"), "inside"),
-)
-"""(a, b, subset), in CRPS."""
+NETWORK_METRICS = ("crps", "mae")
+"""Of contrasts that compare single networks: means over galaxies, which are means over seeds."""
+
+DETERMINISTIC = ("trainz", "knn")
+"""Controls in which nothing is drawn. Trees draw the features of each split."""
+
+PRIMARY = {
+    "clipping": (
+        ("full", "clipped", "whole"),
+        ("full", "clipped", "inside"),
+        ("clipped", told("subsample"), "inside"),
+    ),
+    "pixels": (("full", "catalogue", "whole"), ("full", "apertures", "whole")),
+}
+"""Family -> its contrasts (a, b, subset), in CRPS."""
 
 SIGNIFICANCE = 0.05
 
 
-def is_primary(a: str, b: str, subset: str, metric: str) -> bool:
-    """Tell whether a contrast belongs to the family fixed beforehand."""
-    return (a, b, subset) in PRIMARY and metric == "crps"
+def family(a: str, b: str, subset: str, metric: str) -> str | None:
+    """Name the family fixed beforehand that a contrast belongs to; None of an exploratory one."""
+    families = (name for name, of in PRIMARY.items() if (a, b, subset) in of and metric == "crps")
+    return next(families, None)
+
+
+def by_networks(a: str, b: str) -> bool:
+    """Tell whether two arms are judged by single networks, not by their pools."""
+    return bool({a, b} & {"subsample", told("subsample")})
 
 
 def outcome(entry: Entry, *, better: Better) -> str | None:
@@ -122,9 +151,10 @@ def outcome(entry: Entry, *, better: Better) -> str | None:
     low, high, margin = entry["low"], entry["high"], entry["margin"] or 0.0
     if entry["difference"] is None or low is None:
         return None
-    if -margin < low and high < margin:
+    once = bool(entry["single_seed"])
+    if -margin < low and high < margin and not once:
         return "equivalent"
-    least = margin if entry["single_seed"] else 0.0
+    least = (margin or inf) if once else 0.0
     if (low <= least and high >= -least) or entry.get("p_holm", 0.0) >= SIGNIFICANCE:
         return "undecided"
     if better == "target":
@@ -182,14 +212,13 @@ def verdict(entry: Entry, *, where: str, margin: float) -> str:
         return f"{where}: too few galaxies to compare {a} with {b}."
     size, label = format_difference(metric, difference), METRICS[metric].label
     low, high = (format_value(metric, entry[bound]) for bound in ("low", "high"))
-    evidence = f"95 % interval {low} to {high}"
+    evidence = "single networks, " * by_networks(a, b) + f"95 % interval {low} to {high}"
     if entry["margin"]:
         evidence += f", margin {format_value(metric, entry['margin'])}"
-    if entry["primary"]:
-        evidence += f", Holm-corrected p = {entry['p_holm']:.2g}"
+    holm = f"Holm-corrected p = {entry['p_holm']:.2g}" if entry["primary"] else "exploratory"
     sentences = (
-        f"{where}: {_words(entry, margin)}. {label[0].upper()}{label[1:]} of {a} is {size} "
-        f"{'above' if difference > 0 else 'below'} that of {b} ({evidence})."
+        f"{where}: {finding(entry, margin=margin)}. {label[0].upper()}{label[1:]} of {a} is {size} "
+        f"{'above' if difference > 0 else 'below'} that of {b} ({evidence}, {holm})."
     )
     if entry["single_seed"]:
         once = " and ".join(entry["single_seed"])

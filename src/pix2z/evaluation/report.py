@@ -17,14 +17,8 @@ from scipy.stats import kstwo
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
-from pix2z.evaluation.bootstrap import independent
-from pix2z.evaluation.contrasts import (
-    PAIRS,
-    TOLD,
-    finding,
-    subset_phrase,
-    winner,
-)
+from pix2z.evaluation.bootstrap import MIN_GROUPS, independent
+from pix2z.evaluation.contrasts import PAIRS, TOLD, family, finding, subset_phrase
 from pix2z.evaluation.coverage import (
     VARIABLES,
     bins_outside,
@@ -40,6 +34,9 @@ from pix2z.files import atomic_path
 __all__ = ["answer", "laid_out", "report_text", "write_report"]
 
 Json = Mapping[str, Any]
+
+FEWEST_GALAXIES = 500
+"""A test set that is smaller shows how a run works, not whether clipping helps."""
 
 JOINED = re.compile(r"(?<=[^\n|])\n *(?=[^\s|#!-]|-\d)")
 """A line break within a paragraph or an item, not one before a table, a heading or an image."""
@@ -142,20 +139,16 @@ def _environment(comparison: Json) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    everyone = {**comparison["arms"], **comparison.get("controls", {})}
     margin = comparison["margin"]
     defined = {
         (entry["a"], entry["b"], entry["subset"], entry["metric"]): entry
         for entry in comparison["contrasts"]
-        if entry["difference"] is not None
+        if entry["outcome"] is not None
     }
 
     def contrast(a: str, b: str, subset: str, metric: str) -> Json | None:
-        """One contrast; None where it was not made or is undefined."""
+        """One contrast; None where it was not made or is not judged."""
         return defined.get((a, b, subset, metric))
-
-    def value(arm: str, subset: str, metric: str) -> str:
-        return format_value(metric, everyone[arm][subset][metric]["value"])
 
     made.filters.update(
         cell=lambda text: str(text).replace("|", "\\|"),
@@ -167,21 +160,23 @@ def _environment(comparison: Json) -> Environment:
         shown=lambda value, metric: format_value(metric, value),
     )
     made.globals.update(
+        FEWEST_GALAXIES=FEWEST_GALAXIES,
         METRICS=METRICS,
+        MIN_GROUPS=MIN_GROUPS,
         PAIRS=PAIRS,
         TOLD=TOLD,
         VARIABLES=VARIABLES,
         bins_outside=bins_outside,
         chance=chance,
+        changed=_changed,
         contrast=contrast,
+        demonstration=_demonstration(comparison),
         equal=f"equal within {100 * margin:g} %",
         finding=partial(finding, margin=margin),
         margin=f"{100 * margin:g} %",
         n_shares=n_shares,
         trained_once=_trained_once,
-        value=value,
         way_contrast=_way_contrast,
-        winner=winner,
         zip=zip,
     )
     return made
@@ -210,6 +205,32 @@ def _ranged(entry: Json, metric: str, key: str = "value") -> str:
     if entry[key] is None:
         return "–"
     return f"{_written(entry[key], metric)} ({_limits(entry, metric)})"
+
+
+def _changed(ratio: Json) -> str:
+    """Say by how much an error that is a `ratio` of another lies below or above it, in per cent."""
+    sign = -1 if ratio["value"] > 1 else 1
+    value, *ends = (100 * sign * (1 - ratio[key]) for key in ("value", "low", "high"))
+    low, high = sorted(ends)
+    return (
+        f"{'raise' if sign < 0 else 'lower'} the CRPS by {value:.1f} % ({low:.1f} to {high:.1f} %)"
+    )
+
+
+def _demonstration(comparison: Json) -> str:
+    """Say why a run allows no conclusion on clipping; nothing where it does."""
+    reasons = []
+    if comparison["test"]["n"] < FEWEST_GALAXIES:
+        reasons.append(f"{comparison['test']['n']:,} test galaxies are too few for a conclusion")
+    arms = {
+        arm: arm in entry["single_seed"]
+        for entry in comparison["contrasts"]
+        for arm in (entry["a"], entry["b"])
+        if family(*(entry[key] for key in ("a", "b", "subset", "metric"))) == "clipping"
+    }
+    if arms and all(arms.values()):
+        reasons.append("one training of each network does not show how trainings scatter")
+    return ", and ".join(reasons)
 
 
 def _trained_once(entries: Sequence[Json | None]) -> list[str]:

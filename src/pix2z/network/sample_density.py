@@ -50,8 +50,8 @@ def density_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
     """Describe galaxies by their photometry, (n, F); NaN where it was not measured.
 
     Dereddened asinh fluxes (natural logarithms of bright ones) in three apertures, of u, whose
-    profile is noise, in the middle one only; log sky noise per band; E(B-V). An unknown E(B-V) counts
-    as 0 on the fluxes, as in the networks: behind much dust, a galaxy is then unlike the others.
+    profile is noise, in the middle one only; log sky noise per band; E(B-V). An unknown E(B-V)
+    counts as 0 on the fluxes, as in the networks: behind much dust, a galaxy is then unlike others.
 
     Parameters
     ----------

@@ -163,7 +163,7 @@ def _report(
             masks,
             trained=[name for name, of in facts.items() if of["n_train"] is not None],
             margin=given.margin,
-            **resampling,
+            group_id=resampling["group_id"],
         ),
     }
 

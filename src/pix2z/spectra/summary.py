@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import with_interval
-from pix2z.evaluation.bootstrap import group_weights
+from pix2z.evaluation.bootstrap import chance_of_groups, group_weights, student
 from pix2z.evaluation.contrasts import outcome
+from pix2z.evaluation.paired import interval_of
 from pix2z.evaluation.weighted import (
     absolute_deviation,
     ordered_sample,
@@ -71,8 +72,6 @@ def compare_spectra(
     trained: Collection[str],
     group_id: NDArray[np.int64],
     margin: float,
-    n_bootstrap: int,
-    seed: int,
 ) -> list[Json]:
     """Paired differences, a minus b, of the mean error of spectra, on subsets of the galaxies.
 
@@ -89,16 +88,16 @@ def compare_spectra(
             continue
         for subset, keep in masks.items():
             for name in ("mse", "mae"):
-                difference = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
-                error = _mean_interval(
-                    getattr(reference, name)[keep], group_id[keep], n_bootstrap=1, seed=seed
-                )["value"]
+                paired = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
+                known = np.isfinite(paired)
+                mean = float(paired[known].mean()) if known.any() else np.nan
+                chance = chance_of_groups(paired[known], group_id[keep][known])
+                errors = getattr(reference, name)[keep]
+                errors = errors[np.isfinite(errors)]
                 entry = {
                     **{"a": a, "b": b, "subset": subset, "metric": name},
-                    **_mean_interval(
-                        difference, group_id[keep], n_bootstrap, seed, name="difference"
-                    ),
-                    "margin": None if error is None else margin * error,
+                    **interval_of(student(mean, [chance])),
+                    "margin": margin * float(errors.mean()) if len(errors) else None,
                     "single_seed": [arm for arm in (a, b) if arm in trained],
                 }
                 entries.append(entry | {"outcome": outcome(entry, better="lower")})
@@ -110,19 +109,17 @@ def _mean_interval(
     group_id: NDArray[np.int64],
     n_bootstrap: int,
     seed: int,
-    *,
-    name: str = "value",
 ) -> Json:
     """Mean of values (n,), with the 95 % interval over groups; those that are NaN do not count."""
     known = np.isfinite(values)
     if not known.any():
-        return {name: None, "low": None, "high": None}
+        return {"value": None, "low": None, "high": None}
     filled = np.where(known, values, 0.0)
     drawn = [
         (weights @ filled) / np.maximum(weights @ known, 1e-9)
         for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
     ]
-    return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn), name=name)
+    return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn))
 
 
 def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:

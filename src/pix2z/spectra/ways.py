@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pix2z.config.spectrum import BoostingConfig
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import measure, with_interval
+from pix2z.evaluation.arm_metrics import measure
 from pix2z.evaluation.contrasts import outcome
 from pix2z.evaluation.metric_names import METRICS, margin_of
+from pix2z.evaluation.paired import difference, interval_of, of_pool
 from pix2z.evaluation.point_metrics import THRESHOLDS
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -206,7 +207,8 @@ def compare_ways(
     """Metrics of every way, and of its difference to the reference, with 95 % intervals.
 
     The intervals hold the chance of the test galaxies alone, not that of the trainings: a spectrum
-    network is trained once. Outcomes follow the rules of `evaluation.contrasts` for such arms.
+    network is trained once. Outcomes follow the rules of `evaluation.contrasts` for such arms: none
+    is equivalent to the direct network.
 
     Parameters
     ----------
@@ -221,21 +223,22 @@ def compare_ways(
     intervals: dict[str, Json] = {name: {} for name in ways}
     contrasts: list[Json] = []
     for subset, keep in masks.items():
+        galaxies = {name: select_terms(terms, keep) for name, terms in ways.items()}
         measured = {
-            name: measure(
-                select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS
-            )
-            for name, terms in ways.items()
+            name: measure(terms, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
+            for name, terms in galaxies.items()
         }
         for name, of_way in measured.items():
             metrics = of_way.intervals()
             intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}
             for metric in WAY_METRICS if name != reference else ():
-                difference = of_way.difference(measured[reference], metric)
+                judged, direct = (
+                    of_pool(galaxies[way], measured[way], metric) for way in (name, reference)
+                )
                 error = measured[reference].values[metric]
                 entry = {
                     **{"a": name, "b": reference, "subset": subset, "metric": metric},
-                    **with_interval(*difference, name="difference"),
+                    **interval_of(difference(judged, direct, galaxies[name].group_id)),
                     "margin": margin_of(metric, error, share=margin),
                     "single_seed": [name],
                 }

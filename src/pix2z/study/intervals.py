@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import json_number
-from pix2z.evaluation.bootstrap import Resamples, interval_with_seeds
+from pix2z.evaluation.bootstrap import Chance, Resamples, chance_of_seeds, student
 from pix2z.evaluation.weighted import weighted_mean
 
 __all__ = ["seeds_interval"]
@@ -25,7 +25,7 @@ def seeds_interval(
     """Mean over seeds and galaxies, with an interval that holds the chance of both.
 
     The variance is that of the mean over galaxies, by resampling, plus that of the mean over k
-    trainings; see `bootstrap.interval_with_seeds`.
+    trainings; see `bootstrap.student`.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ def seeds_interval(
     chosen = per_seed[:, asked]
     value, of_galaxy, of_seed = float(chosen.mean()), chosen.mean(axis=0), chosen.mean(axis=1)
     drawn = resamples.replicates(lambda weights: weighted_mean(of_galaxy, weights[:, asked]))
-    low, high = interval_with_seeds(value, [of_seed.tolist()], galaxies=float(drawn.var(ddof=1)))
+    chances = [Chance(float(drawn.var(ddof=1)), np.inf), chance_of_seeds(of_seed.tolist())]
+    _, low, high, _ = student(value, chances)
     sd = json_number(of_seed.std(ddof=1)) if len(of_seed) > 1 else None
     return {"value": value, "low": low, "high": high, "seed_sd": sd}

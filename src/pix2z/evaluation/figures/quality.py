@@ -73,7 +73,7 @@ def _forest_panel(
     axes.axvline(0.0, color="black", linewidth=0.8)
     for entry in entries:
         pair = (entry["a"], entry["b"])
-        if pair not in pairs or entry["difference"] is None:
+        if pair not in pairs or entry["low"] is None:
             continue
         height, primary = pairs.index(pair), entry["primary"]
         color, marker, face = (BLUE, "s", BLUE) if primary else (NEUTRAL, "o", "white")

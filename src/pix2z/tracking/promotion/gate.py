@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.evaluation.arm_metrics import Measured
-from pix2z.evaluation.bootstrap import binomial_band, interval, interval_with_seeds
+from pix2z.evaluation.bootstrap import Chance, binomial_band, chance_of_seeds, interval, student
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.pdf_metrics import COVERAGE
 
@@ -149,9 +149,8 @@ def champion_checks(
         outside = BY_CHANCE / len(tested) if metric in tested else BY_CHANCE
         difference, drawn = candidate.difference(champion, metric)
         of_seeds = [known.get(metric, ()) for known in seeds]
-        low, high = interval_with_seeds(
-            difference, of_seeds, galaxies=_sigma(drawn) ** 2, outside=outside
-        )
+        chances = [Chance(_sigma(drawn) ** 2, np.inf), *map(chance_of_seeds, of_seeds)]
+        low, high = student(difference, chances, outside=outside)[1:3]
         if margin is None or metric in tested:
             bound, passed, words = 0.0, bool(low <= 0), "not significantly above 0"
         else:
