@@ -45,15 +45,21 @@ class Variable:
 
     label: str
     form: str
+    unit: str = ""
+
+    @property
+    def axis_label(self) -> str:
+        """The label with its unit, for a figure."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 VARIABLES: Mapping[str, Variable] = {
-    "mag_r": Variable("r magnitude", "{:.2f}"),
-    "g_r": Variable("dereddened g - r", "{:.2f}"),
+    "mag_r": Variable("r magnitude", "{:.2f}", "AB"),
+    "g_r": Variable("dereddened g - r", "{:.2f}", "mag"),
     "z_phot": Variable("z_phot", "{:.3f}"),
-    "ebv": Variable("E(B-V)", "{:.3f}"),
-    "width": Variable("width of the PDF", "{:.4f}"),
-    "seeing": Variable("seeing in r", "{:.2f}"),
+    "ebv": Variable("E(B-V)", "{:.3f}", "mag"),
+    "width": Variable("width of the PDF", "{:.4f}", "redshift"),
+    "seeing": Variable("seeing in r", "{:.2f}", "FWHM, arcsec"),
 }
 """Width: half the central 68 %, in redshift. Seeing: FWHM in arcsec."""
 

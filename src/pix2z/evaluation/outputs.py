@@ -179,7 +179,7 @@ def _draw_figures(
     )
     plot_coverage(
         {name: along for name, along in comparison["coverage"].items() if name in FOLLOWED},
-        {name: known.label for name, known in known_variables(comparison["coverage"]).items()},
+        {name: of.axis_label for name, of in known_variables(comparison["coverage"]).items()},
         folder / "coverage.png",
     )
     plot_redshift_histogram(samples, **limits, path=folder / "redshift_histogram.png")
