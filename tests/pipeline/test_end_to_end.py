@@ -122,7 +122,7 @@ def test_the_killed_training_has_the_weights_of_an_uninterrupted_one(finished, t
 
 def test_the_comparison_has_the_documented_form(compare):
     assert list(compare["arms"]) == list(ARMS)
-    assert set(compare["controls"]) == {*CONTROLS, "full_told_window", "subsample_told_window"}
+    assert set(compare["controls"]) == {*CONTROLS, "full_told_window"}
     for entry in [*compare["arms"].values(), *compare["controls"].values()]:
         assert {"whole", "inside", "outside", "seeds", "seed_sd", "n_train", "cpu_seconds"} <= set(
             entry
