@@ -100,7 +100,7 @@ def test_it_shows_every_trial_and_the_command_that_uses_the_best(tune, trained):
     for name, text in chosen.items():
         value = yaml.safe_load(text)
         assert (tuple(value) if isinstance(value, list) else float(value)) == best[name]
-        assert (tuple(value) if isinstance(value, list) else value) != baseline[name]
+        assert (tuple(value) if isinstance(value, list) else value) != params["hybrid"][name]
 
 
 def test_mlflow_shows_one_study_that_grows(tune, trained, runs):
