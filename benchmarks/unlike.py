@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pix2z.config.sky import SkyConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA
@@ -135,7 +136,15 @@ def _rendered(parents: Parents, rows: np.ndarray) -> Iterator[Case]:
 def _scene(parents: Parents, rows: np.ndarray) -> Scene:
     plan = StampPlan(row=rows, copy=np.zeros(len(rows), np.int64))
     uniforms = stamp_uniforms(stamp_generators(SEED, parents.index[rows], plan.copy))
-    return draw_scene(parents, plan, uniforms, max_shift=0.0, size_depends_on_redshift=True)
+    return draw_scene(
+        parents,
+        plan,
+        uniforms,
+        seed=SEED,
+        max_shift=0.0,
+        size_depends_on_redshift=True,
+        neighbour_limit=SkyConfig.read().neighbour_limit,
+    )
 
 
 def _observed(

@@ -59,7 +59,7 @@ def test_both_experiments_are_in_one_store_by_name(repository, in_place, queued)
     experiments = comparisons(repository.folder)
     assert set(experiments) == {"smaller-trees", "tiny-trees"}
     for experiment, (name, artifacts) in experiments.items():
-        assert name.startswith(f"{experiment}: 3 arms and ")
+        assert name.startswith(f"{experiment}: 4 arms and ")
         assert Path(artifacts).parents[1] == repository.folder / "mlruns/pix2z-compare"
         assert (Path(artifacts) / "report.html").is_file()
     assert list(repository.folder.glob(".dvc/**/mlflow.db")) == []
