@@ -6,8 +6,8 @@ share (`evaluate.margin` of params.yaml) of the error of the arm `full` on the s
 ============ =====================================================================================
 equivalent   the interval lies inside the margin: the difference is smaller than what matters,
              whether or not the interval holds zero
-better,      a is better or worse than b: the interval excludes zero, and is not inside the margin
-worse
+better,      a is better or worse than b: the interval excludes zero, and is not inside the margin;
+worse        where it reaches into the margin, perhaps by less than what matters
 differ       the same for a metric with a target, such as a bias, whose sign favours neither
 undecided    all else: this test set cannot tell the two apart
 None         too few galaxies: fewer than 30 groups, see `bootstrap.MIN_GROUPS`
@@ -179,13 +179,22 @@ def finding(entry: Entry, *, margin: float) -> str:
 
 
 def _words(entry: Entry, margin: float) -> str:
+    share = f"{100 * margin:g} %"
     words = {
-        "equivalent": f"equal within {100 * margin:g} %",
+        "equivalent": f"equal within {share}",
         "differ": "they differ, which by its sign alone favours neither",
-        "undecided": "cannot be told apart",
+        "undecided": "no verdict" if entry["single_seed"] else "cannot be told apart",
         None: "too few galaxies",
     }
-    return words.get(entry["outcome"]) or f"{winner(entry)} is better"
+    if entry["outcome"] in words:
+        return words[entry["outcome"]]
+    return f"{winner(entry)} is better" + f", perhaps by less than {share}" * _perhaps_small(entry)
+
+
+def _perhaps_small(entry: Entry) -> bool:
+    """Tell whether the interval of a difference reaches into the margin."""
+    margin = entry["margin"]
+    return bool(margin) and entry["low"] < margin and entry["high"] > -margin
 
 
 def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:

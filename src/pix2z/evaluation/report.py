@@ -45,7 +45,7 @@ JOINED = re.compile(r"(?<=[^\n|])\n *(?=[^\s|#!-]|-\d)")
 def answer(comparison: Json) -> str:
     """Answer "does clipping help?" in plain words, from the content of reports/compare.json."""
     template = _environment(comparison).get_template("answer.md.j2")
-    return " ".join(template.render(test=comparison["test"]).split())
+    return " ".join(template.render(test=comparison["test"], arms=comparison["arms"]).split())
 
 
 def report_text(

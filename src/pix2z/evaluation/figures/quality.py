@@ -35,8 +35,15 @@ Bins = Sequence[Mapping[str, Any]]
 
 FOREST_METRICS = {"crps": "CRPS", "mae": "MAE"}
 FOREST_SUBSETS = {"inside": "inside the clip window", "whole": "whole test set"}
-LEFT_OUT = ("trainz", "parameters", "parameters_noisy")
-"""Controls whose differences are so large that all others would shrink to a point."""
+LEFT_OUT = {
+    "trainz",
+    "knn",
+    "published_full",
+    "published_clipped",
+    "parameters",
+    "parameters_noisy",
+}
+"""Arms whose differences are so large that all others would shrink to a point."""
 
 BINNED_ALONG = {
     "z_spec": "spectroscopic redshift",
@@ -50,16 +57,20 @@ PIT_BINS = 20
 
 def plot_forest(contrasts: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     """Draw a - b in CRPS and MAE, in redshift, on the margin; filled and blue: primary ones."""
-    pairs = list(
-        dict.fromkeys((entry["a"], entry["b"]) for entry in contrasts if entry["b"] not in LEFT_OUT)
-    )
-    height = 0.34 * max(len(pairs), 1) * len(FOREST_SUBSETS) + 1.6
+    drawn = [c for c in contrasts if c["low"] is not None and not {c["a"], c["b"]} & LEFT_OUT]
+    pairs = {
+        subset: list(dict.fromkeys((c["a"], c["b"]) for c in drawn if c["subset"] == subset))
+        for subset in FOREST_SUBSETS
+    }
+    rows = [max(len(of_subset), 1) for of_subset in pairs.values()]
     panels_of = list(product(FOREST_SUBSETS.items(), FOREST_METRICS.items()))
-    with figure_file(path, width=8.0, height=height) as figure:
-        grid = figure.subplots(len(FOREST_SUBSETS), len(FOREST_METRICS), sharey=True, sharex=True)
+    with figure_file(path, width=8.0, height=0.34 * sum(rows) + 1.6) as figure:
+        grid = figure.subplots(
+            len(rows), len(FOREST_METRICS), sharey="row", sharex=True, height_ratios=rows
+        )
         for axes, ((subset, where), (metric, label)) in zip(grid.flat, panels_of, strict=True):
-            of_panel = [c for c in contrasts if (c["subset"], c["metric"]) == (subset, metric)]
-            _forest_panel(axes, of_panel, pairs)
+            of_panel = [c for c in drawn if (c["subset"], c["metric"]) == (subset, metric)]
+            _forest_panel(axes, of_panel, pairs[subset])
             axes.set_title(f"{label}, {where}", loc="left")
         for axes in grid[-1]:
             axes.set_xlabel("a - b, in redshift   (left of zero: a is better)")
@@ -72,16 +83,13 @@ def _forest_panel(
         axes.axvspan(-margin, margin, color="0.9", zorder=0)
     axes.axvline(0.0, color="black", linewidth=0.8)
     for entry in entries:
-        pair = (entry["a"], entry["b"])
-        if pair not in pairs or entry["low"] is None:
-            continue
-        height, primary = pairs.index(pair), entry["primary"]
+        height, primary = pairs.index((entry["a"], entry["b"])), entry["primary"]
         color, marker, face = (BLUE, "s", BLUE) if primary else (NEUTRAL, "o", "white")
         axes.plot([entry["low"], entry["high"]], [height, height], color=color, linewidth=1.8)
-        point: Any = {"marker": marker, "markerfacecolor": face, "markersize": 6}
+        point: Any = {"marker": marker, "markerfacecolor": face, "markersize": 4}
         axes.plot(entry["difference"], height, color=color, **point)
     axes.set_yticks(np.arange(len(pairs)), [f"{a} - {b}" for a, b in pairs])
-    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.grid(visible=False, axis="y")
 
