@@ -411,7 +411,8 @@ def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained():
     tie["contrasts"][1] |= {"outcome": "undecided"}
     said = " ".join(text_of(comparison(), spectrum=tie).split())
     assert "On all test galaxies, there is no verdict on full and plain." in said
-    assert "both were trained, there is no verdict on full and clipped. Each network was" in said
+    assert "both were trained, there is no verdict on full and clipped. Outside the clip" in said
+    assert "window, full is better than clipped. Each network was trained once" in said
     assert "no two are called equal, and a smaller difference is no verdict." in said
     row = "| full | 0.00600 (0.00500 to 0.00700) | 0.0300 (0.0290 to 0.0310) |"
     shares = "68.0 % (67.0 to 69.0) | 95.0 % (94.0 to 96.0) | 50.0 % (30.0 to 70.0) |"
