@@ -252,6 +252,17 @@ def test_what_raises_the_error_is_said_to_raise_it():
     )
 
 
+def test_metrics_in_which_the_two_differ_are_not_passed_over():
+    found = comparison()
+    for metric, said in (("mae", "equivalent"), ("nmad", "undecided"), ("cde_loss", "better")):
+        found["contrasts"].append(contrast("full", "clipped", "inside", metric, said))
+    text = " ".join(text_of(found).split())
+    assert (
+        "which are exploratory: - equal within 2 %: MAE. - full is better: CDE loss."
+        " - cannot be told apart: NMAD. PDFs can be trusted"
+    ) in text
+
+
 def test_prose_fits_a_terminal_and_its_sentences_are_short():
     given = {"source": "x" * 73 + " - y", "spectrum": spectrum_report()}
     text = text_of(comparison(controls=("trainz",)), **given)
