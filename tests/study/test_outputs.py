@@ -142,7 +142,7 @@ def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
     assert "Not measured: too few training or test galaxies have colours." in text
     assert "full: too few sizes, or trainings at each, to tell whether a power law fits" in text
     assert not (tmp_path / "study" / "attenuation.png").exists()
-    assert "no power law fits" not in text
+    assert "do not lie on one power law" not in text
 
 
 def test_predictions_of_other_galaxies_are_refused(predictions, study_split):

@@ -167,10 +167,14 @@ def plot_band_importance(importance: Json, path: str | Path) -> None:
 
 
 def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
-    """Draw CRPS against training groups, both logarithmic; lines where a power law fits."""
+    """Draw CRPS against training groups, both logarithmic; a full line is a power law that fits.
+
+    Where none fits, dots join the sizes. Estimators stand side by side at each size.
+    """
     with figure_file(path, width=5.2, height=3.8) as figure:
         axes = figure.subplots()
-        for name, curve in curves.items():
+        beside = np.linspace(0.96, 1.04, len(curves))
+        for shift, (name, curve) in zip(beside, curves.items(), strict=True):
             style = look(name) | {"linestyle": "none"}
             n = np.array([point["n_groups"] for point in curve["points"]])
             value, low, high = (
@@ -178,18 +182,20 @@ def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
                 for key in ("value", "low", "high")
             )
             errors = [value - low, high - value]
-            axes.errorbar(n, value, errors, **style, capsize=2, label=name)
+            axes.errorbar(shift * n, value, errors, **style, capsize=2, label=name)
             law = curve["power_law"]
             if law["fits"]:
                 fitted = law["at_1000"] * (n / 1000) ** -law["exponent"]["value"]
-                axes.plot(n, fitted, color=style["color"], linewidth=1)
+                axes.plot(shift * n, fitted, color=style["color"], linewidth=1)
+            else:
+                axes.plot(shift * n, value, color=style["color"], linewidth=1, linestyle=":")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_locator(FixedLocator(n.tolist()))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
         lowest, highest = axes.get_ylim()
-        ticks = [tick for tick in np.arange(0.006, 0.1, 0.002) if lowest <= tick <= highest]
+        ticks = [tick for tick in np.arange(0.006, 0.1, 0.001) if lowest <= tick <= highest]
         axes.yaxis.set_major_locator(FixedLocator(ticks))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3f}")
         axes.set_xlabel("training galaxies (groups: parent galaxies)")
