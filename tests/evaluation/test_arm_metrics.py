@@ -51,7 +51,6 @@ def test_the_report_is_json_of_all_subsets():
     for subset in ("whole", "inside", "outside"):
         assert {"mae", "seed_outlier_005", "crps", "coverage_95"} <= set(report["pool"][subset])
         assert report["coverage"][subset]["coverage_68"]["n"] == report["n"][subset]
-    assert set(report["pit_uniformity"]) == {"pit_rmse", "pit_kl"}
     assert set(report["bins"]) == {"z_spec", "z_phot", "mag_r", "ebv"}
     for bins in report["bins"].values():
         assert sum(entry["n"] for entry in bins) >= 195  # the tails of 1 % may fall out

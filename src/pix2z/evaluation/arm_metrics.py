@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import (
-    Resamples,
     binomial_band,
     group_weights,
     independent,
@@ -27,7 +26,6 @@ from pix2z.evaluation.pdf_metrics import (
     pdf_metric_replicates,
     prepared_pdf_terms,
 )
-from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
@@ -139,7 +137,7 @@ def arm_report(
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Measure the pool with intervals, each seed, the pool in bins, its coverage and its PIT.
+    """Measure the pool with intervals, each seed, the pool in bins, and its coverage.
 
     The content of reports/metrics/<arm>.json.
     """
@@ -163,10 +161,6 @@ def arm_report(
         "coverage": {
             subset: coverage(galaxies.pit, galaxies.group_id) for subset, galaxies in terms.items()
         },
-        # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
-        "pit_uniformity": pit_uniformity(
-            arm.pool.pit, Resamples(arm.pool.group_id, n_bootstrap, seed)
-        ),
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 
