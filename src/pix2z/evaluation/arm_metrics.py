@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import (
     binomial_band,
+    distance_interval,
     group_weights,
     independent,
     interval,
@@ -64,9 +65,13 @@ class Measured:
 
     def intervals(self) -> dict[str, Json]:
         """Every metric as {"value", "low", "high"}: 95 % interval over groups."""
-        return {
+        found = {
             name: with_interval(value, self.replicates[name]) for name, value in self.values.items()
         }
+        if "pit_ks" in found and len(self.replicates["pit_ks"]):
+            ends = distance_interval(self.values["pit_ks"], self.replicates["pit_ks"])
+            found["pit_ks"] |= zip(("low", "high"), map(json_number, ends), strict=True)
+        return found
 
     def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
         """How much larger a metric is here than there: value, and (B,) on the same resamples."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.bootstrap import Resamples, independent, interval
+from pix2z.evaluation.bootstrap import Resamples, distance_interval, independent
 from pix2z.evaluation.weighted import ordered_sample, weighted_mean, weighted_sample
 
 __all__ = ["KL_BINS", "calibrated_limits", "pit_distances", "pit_uniformity"]
@@ -35,8 +35,7 @@ def pit_uniformity(pit: Array, resamples: Resamples) -> dict[str, dict[str, Any]
     -------
     Of each distance: ``value``; ``low`` and ``high``, its 95 % interval; ``calibrated_median`` and
     ``calibrated_95``, which half and 95 % of calibrated samples of as many independent galaxies
-    stay below. Replicates are moved so that their mean is the value: each resample adds the chance
-    of a draw, so that they lie above.
+    stay below.
     """
     value = pit_distances(pit, np.ones((1, len(pit))))
     drawn = [pit_distances(pit, weights) for weights in resamples]
@@ -44,7 +43,7 @@ def pit_uniformity(pit: Array, resamples: Resamples) -> dict[str, dict[str, Any]
     report = {}
     for name, (distance,) in value.items():
         replicates = np.concatenate([of_block[name] for of_block in drawn])
-        low, high = interval(np.maximum(replicates - replicates.mean() + distance, 0.0))
+        low, high = distance_interval(float(distance), replicates)
         report[name] = {"value": float(distance), "low": low, "high": high, **limits[name]}
     return report
 
