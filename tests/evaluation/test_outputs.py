@@ -92,6 +92,33 @@ def test_the_published_view_shows_the_artefact_of_scaling_by_the_range(compariso
         for metric in ("mae", "rmse", "bias", "precision"):
             assert arm["normalised"][metric] * span == pytest.approx(arm["redshift"][metric])
         assert arm["normalised"]["r2"] == pytest.approx(arm["redshift"]["r2"])
+        for reading, of in arm["intervals"].items():
+            for metric, limits in of.items():
+                assert limits["low"] <= arm[reading][metric] <= limits["high"]
+        error = arm["intervals"]["normalised"]["mae"]["low"] * span
+        assert error == pytest.approx(arm["intervals"]["redshift"]["mae"]["low"])
+
+
+def test_every_estimator_that_knows_no_more_has_its_distances_of_pit_from_uniform(comparison):
+    assert list(comparison["pit_uniformity"]) == [*ARMS, *CONTROLS_FOLLOWED]
+    for of in comparison["pit_uniformity"].values():
+        assert set(of) == {"pit_rmse", "pit_kl"}
+        for entry in of.values():
+            assert entry["low"] < entry["value"] < entry["high"]
+            assert 0 < entry["calibrated_median"] < entry["calibrated_95"]
+
+
+def test_tables_with_numbers_have_intervals_and_fit_a_terminal(reports):
+    markdown = (reports / "report.md").read_text(encoding="utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", markdown, re.M)
+    assert max(len(line) for table in tables for line in table.splitlines()) <= 80
+    uncounted = ("| metric | convention", "| | training stamps", "| | rows", "| | r magnitude")
+    for table in tables:
+        if table.startswith(uncounted):
+            continue
+        for line in table.splitlines()[2:]:
+            bare = re.findall(r"(?<![\w.-])-?\d+\.\d{4,}(?: \|)", line)
+            assert not bare or re.search("margin|published, real", table), line
 
 
 def test_the_report_answers_first_and_says_what_is_real(page):

@@ -26,11 +26,16 @@ def test_the_divergence_is_that_of_scipy():
 def test_calibrated_samples_stay_below_their_limit_in_95_of_100_and_skewed_ones_do_not():
     rng, limits = np.random.default_rng(3), calibrated_limits(300)
     drawn = [distances(rng.random(300)) for _ in range(400)]
-    for name, limit in limits.items():
+    for name, of_calibrated in limits.items():
+        limit = of_calibrated["calibrated_95"]
         assert 0.92 < np.mean([of[name] < limit for of in drawn]) < 0.98
+        assert (
+            0.44 < np.mean([of[name] < of_calibrated["calibrated_median"] for of in drawn]) < 0.56
+        )
         assert distances(rng.beta(2, 2, 300))[name] > limit
     # 2 n KL is close to chi-square with 19 degrees of freedom
-    assert limits["pit_kl"] == pytest.approx(stats.chi2.ppf(0.95, 19) / 600, rel=0.1)
+    expected = stats.chi2.ppf(0.95, 19) / 600
+    assert limits["pit_kl"]["calibrated_95"] == pytest.approx(expected, rel=0.1)
 
 
 def test_weights_are_counts():

@@ -10,7 +10,7 @@ from pix2z.evaluation.contrasts import TOLD, outcome, told
 from pix2z.evaluation.coverage import coverage_along
 from pix2z.evaluation.metric_names import METRICS
 from pix2z.evaluation.page import html_page
-from pix2z.evaluation.report import answer, report_text
+from pix2z.evaluation.report import answer, narrow_tables, report_text
 from tests.evaluation.conftest import make_terms
 
 WAY_METRICS = ("crps", "mae", "nmad", "bias_mean", "outlier_005")
@@ -57,7 +57,9 @@ USUAL = {
 def comparison(*, controls=(), n=2000, pit_ks=0.02, once=(), **outcomes):
     """The content of reports/compare.json, every value being 0.012; outcomes in CRPS."""
     ranged = {name: {"value": 0.012, "low": 0.011, "high": 0.013} for name in METRICS}
-    ranged["pit_ks"] = {"value": pit_ks, "low": None, "high": None}
+    ranged["pit_ks"] = {"value": pit_ks, "low": 0.01, "high": 0.3}
+    chance = {"value": 0.009, "low": 0.003, "high": 0.015}
+    chance |= {"calibrated_median": 0.008, "calibrated_95": 0.016}
     arm = {subset: ranged for subset in ("whole", "inside", "outside")}
     arm |= {"seeds": [1, 2], "seed_sd": {}, "n_train": 1200, "cpu_seconds": None}
     primary = {"whole": 0.001, "inside": 0.2, "which": 0.3}
@@ -70,11 +72,13 @@ def comparison(*, controls=(), n=2000, pit_ks=0.02, once=(), **outcomes):
         contrasts
     )
     arms = ("full", "clipped", "subsample", "catalogue", "apertures")
+    distances = {"pit_rmse": chance, "pit_kl": chance}
     return {
         "test": {"n": n, "n_inside": n - 80, "clip_window": [0.0, 0.2], "outside_is_high": True},
         "arms": dict.fromkeys(arms, arm) | {"clipped": arm | {"n_train": 1148}},
         "controls": dict.fromkeys((*controls, *sorted(TOLD)), arm),
         "margin": 0.02,
+        "pit_uniformity": dict.fromkeys((*arms, *controls), distances),
         "contrasts": contrasts,
         "published_view": {"full": None, "clipped": None, "note": ""},
     }
@@ -112,17 +116,17 @@ def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it(
     first, numbers, table = text_of(found).split("\n\n")[2:5]
     assert first.replace("\n", " ") == answer(found)
     assert numbers.startswith("The same in numbers")
-    end = "0.01200 | 0.00000 (-0.00020 to 0.00020) | 0.00024 |"
+    assert "Of 2,000 galaxies, 1,920 are inside the window, 80 outside." in " ".join(
+        numbers.split()
+    )
+    large, none = "-0.00200 (-0.00220 to -0.00180)", "0.00000 (-0.00020 to 0.00020)"
     assert table.splitlines()[2:] == [
-        "| all, n = 2,000 | full 0.01200 | clipped 0.01400 | -0.00200 (-0.00220 to -0.00180) |"
-        " 0.00024 | 0.001 | full is better |",
-        f"| inside, n = 1,920 | full 0.01200 | clipped {end} 0.2 | equal within 2 % |",
-        "| inside, n = 1,920 | clipped 0.01200 | subsample_told_window"
-        f" {end} 0.3 | equal within 2 % |",
-        f"| inside, n = 1,920 | full_told_window 0.01200 | clipped {end} – | equal within 2 % |",
-        "| outside, n = 80 | full 0.01200 | clipped 0.01400 | -0.00200 (-0.00220 to -0.00180) |"
-        " 0.00024 | – | full is better |",
-        f"| all, n = 2,000 | full 0.01200 | subsample {end} – | equal within 2 % |",
+        f"| all | full - clipped | {large} | 0.00024 | 0.001 | full is better |",
+        f"| inside | full - clipped | {none} | 0.00024 | 0.2 | equal within 2 % |",
+        f"| inside | clipped - subsample_told_window | {none} | 0.00024 | 0.3 | equal within 2 % |",
+        f"| inside | full_told_window - clipped | {none} | 0.00024 | – | equal within 2 % |",
+        f"| outside | full - clipped | {large} | 0.00024 | – | full is better |",
+        f"| all | full - subsample | {none} | 0.00024 | – | equal within 2 % |",
     ]
 
 
@@ -288,9 +292,10 @@ def test_pdfs_that_cover_too_few_or_too_many_are_named_with_their_galaxies():
     text = " ".join(text_of(comparison()).split())
     assert "- full: all 8 shares are inside their bands." in text
     assert "- clipped: 8 of 8 shares are outside their bands, the least likely at" in text
-    assert (
-        "where the 95 % interval holds 0.0 %. Calibrated PDFs have one of the 8 as unlikely in"
-        " fewer than" in text
+    assert re.search(
+        r"where the 95 % interval holds 0\.0 % \(band [\d.]+ % to 100\.0 %\)\. Calibrated PDFs have"
+        " one of the 8 as unlikely in fewer than",
+        text,
     )
     assert "- full: none. - clipped: r magnitude" in text
 
@@ -315,11 +320,34 @@ def test_tables_have_as_many_cells_in_every_row():
     text = text_of(comparison(), ingest=ingest, spectrum=spectrum_report())
     blocks = text.split("\n\n")
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
-    assert len(tables) == 15
+    assert len(tables) == 18
     for rows in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
     assert "| left out: too \\| red | 2 |" in text
     assert "{" not in text
+
+
+def test_wide_tables_are_cut_and_each_part_names_its_rows():
+    cells = "0.00895 (0.00857 to 0.00935)"
+    rule = "| --- | --- | ---: | ---: |"
+    end = "the third of the columns"
+    wide = f"| | of | a | b | c |\n{rule} --- |\n| x\\|y | z | {cells} | {cells} | {end} |\n"
+    assert narrow_tables(f"Words.\n\n{wide}\nMore.\n") == (
+        "Words.\n\n"
+        f"| | of | a | b |\n{rule}\n| x\\|y | z | {cells} | {cells} |\n\n"
+        f"| | of | c |\n| --- | --- | --- |\n| x\\|y | z | {end} |\n\nMore.\n"
+    )
+    narrow = wide.replace(cells, "0.1")
+    assert narrow_tables(narrow) == narrow
+
+
+def test_distances_of_pit_from_uniform_stand_beside_what_chance_does():
+    text = " ".join(text_of(comparison()).split())
+    assert (
+        "Of 60 galaxies with calibrated PDFs, half of all samples have a PIT-RMSE below 0.0080, and"
+        " 95 % below 0.0160. For PIT-KL it is 0.0080 and 0.0160."
+    ) in text
+    assert text.count("| PIT-KL | 0.0090 (0.0030 to 0.0150) |") == 1  # whole test set only
 
 
 def ranged(value, name="value", spread=0.001):
@@ -405,7 +433,7 @@ def test_the_better_way_over_a_spectrum_is_named(difference, spread, said):
     assert "trained once: the scatter of its trainings is not known. The redshift PDF" in plain
     assert "inside the spectrum network, which reads images, not a spectrum, " in plain
     assert "100 test galaxies, templates has a MAE of" in numbers
-    assert "the direct network 0.01200. The difference is" in numbers
+    assert "the direct network 0.01200 (0.01100 to 0.01300). The difference is" in numbers
     assert "and the margin 0.00060. The others: network 0.01" in numbers
 
 
@@ -415,8 +443,8 @@ def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained():
         "On all test galaxies, full is better than plain. Inside the clip window, where both were"
         " trained, clipped is better than full."
     ) in " ".join(text.split())
-    assert "| on all test galaxies | full - plain | -0.0040 | -0.0050 to -0.0030 | 0.0006 |" in text
-    assert "| full - clipped | +0.0040 | +0.0030 to +0.0050 | 0.0006 |" in text
+    assert "| all | full - plain | -0.0040 (-0.0050 to -0.0030) | 0.0006 |" in text
+    assert "| inside | full - clipped | 0.0040 (0.0030 to 0.0050) | 0.0006 |" in text
     tie = spectrum_report()
     tie["contrasts"][0] |= {"outcome": "undecided"}
     tie["contrasts"][1] |= {"outcome": "undecided"}

@@ -207,6 +207,11 @@ def test_new_metrics_of_the_same_weights_update_run_and_card(known, arms, client
     assert by_name(client, "pix2z-train")["full, pool"].data.metrics["test/mae"] == 0.0125
     (version,) = client.search_model_versions("name = 'pix2z-full'")
     assert "0.0125" in version.description
+    metrics["pool"]["whole"]["mae"] |= {"low": 0.0121, "high": 0.0131}
+    path.write_text(json.dumps(metrics))
+    register(known, arms)
+    (version,) = client.search_model_versions("name = 'pix2z-full'")
+    assert "MAE, mean |dz|: **0.0125** (0.0121 to 0.0131), inside 0.0500\n" in version.description
 
 
 def test_a_run_that_a_kill_left_half_written_is_completed(known, arms, client):

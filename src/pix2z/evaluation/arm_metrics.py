@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import (
-    Resamples,
     binomial_band,
+    distance_interval,
     group_weights,
     independent,
     interval,
@@ -27,7 +27,6 @@ from pix2z.evaluation.pdf_metrics import (
     pdf_metric_replicates,
     prepared_pdf_terms,
 )
-from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicates, point_terms
 
 __all__ = [
@@ -66,9 +65,13 @@ class Measured:
 
     def intervals(self) -> dict[str, Json]:
         """Every metric as {"value", "low", "high"}: 95 % interval over groups."""
-        return {
+        found = {
             name: with_interval(value, self.replicates[name]) for name, value in self.values.items()
         }
+        if "pit_ks" in found and len(self.replicates["pit_ks"]):
+            ends = distance_interval(self.values["pit_ks"], self.replicates["pit_ks"])
+            found["pit_ks"] |= zip(("low", "high"), map(json_number, ends), strict=True)
+        return found
 
     def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
         """How much larger a metric is here than there: value, and (B,) on the same resamples."""
@@ -139,7 +142,7 @@ def arm_report(
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Measure the pool with intervals, each seed, the pool in bins, its coverage and its PIT.
+    """Measure the pool with intervals, each seed, the pool in bins, and its coverage.
 
     The content of reports/metrics/<arm>.json.
     """
@@ -163,10 +166,6 @@ def arm_report(
         "coverage": {
             subset: coverage(galaxies.pit, galaxies.group_id) for subset, galaxies in terms.items()
         },
-        # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
-        "pit_uniformity": pit_uniformity(
-            arm.pool.pit, Resamples(arm.pool.group_id, n_bootstrap, seed)
-        ),
         "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
     }
 

@@ -21,6 +21,7 @@ __all__ = [
     "chance_of_groups",
     "chance_of_resamples",
     "chance_of_seeds",
+    "distance_interval",
     "group_weights",
     "holm",
     "independent",
@@ -82,6 +83,15 @@ def interval(replicates: Array) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
+
+
+def distance_interval(value: float, replicates: Array) -> tuple[float, float]:
+    """95 % interval of a distance from a distribution, which is 0 at best.
+
+    Each resample adds the chance of a draw, so that its distance lies above that of the sample;
+    replicates are moved so that their mean is the value.
+    """
+    return interval(np.maximum(replicates - replicates.mean() + value, 0.0))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ on each arm's own test set. Here the same numbers are worked out beside those in
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.dataset.splits import Split
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, subset_masks
-from pix2z.evaluation.arm_metrics import json_number
-from pix2z.evaluation.point_metrics import point_metrics
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
+from pix2z.evaluation.arm_metrics import measure
 
 __all__ = ["PUBLISHED", "own_reading", "published_view"]
 
@@ -69,7 +69,13 @@ NOTE = (
 
 
 def published_view(
-    arms: Mapping[str, ArmGalaxies], *, full: Split, clipped: Split, z_spec: NDArray[np.floating]
+    arms: Mapping[str, ArmGalaxies],
+    *,
+    full: Split,
+    clipped: Split,
+    z_spec: NDArray[np.floating],
+    n_bootstrap: int,
+    seed: int,
 ) -> Json:
     """Read the published network's arms as the experiment did, and on the same galaxies.
 
@@ -78,6 +84,7 @@ def published_view(
     arms : of these `published_full` and `published_clipped` are read; one that is absent is None.
     full, clipped : the splits that these arms were trained on.
     z_spec : every row of galaxies.h5.
+    n_bootstrap, seed : of the resamples behind the intervals.
     """
     test_z = z_spec[full.test].astype(np.float64)
     inside = subset_masks(test_z, full.clip_window)["inside"]
@@ -87,11 +94,12 @@ def published_view(
         rows = (split.train, split.validation, split.calibration, split.test[own_test])
         view[split.selection] = arm and {
             **own_reading(
-                arm.pool.z_phot,
-                arm.pool.z_spec,
+                arm.pool,
                 own_test=own_test,
                 inside=inside,
                 z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
+                n_bootstrap=n_bootstrap,
+                seed=seed,
             ),
             "published": dict(PUBLISHED[split.selection]),
         }
@@ -99,34 +107,38 @@ def published_view(
 
 
 def own_reading(
-    z_phot: Array,
-    z_spec: Array,
+    pool: GalaxyTerms,
     *,
     own_test: NDArray[np.bool_],
     inside: NDArray[np.bool_],
     z_rows: Array,
+    n_bootstrap: int,
+    seed: int,
 ) -> Json:
     """Read one arm's point estimates in its own scale, in redshift, and inside the clip window.
 
     Parameters
     ----------
-    z_phot, z_spec : (n,) all test galaxies.
+    pool : the arm's estimates of all n test galaxies.
     own_test, inside : (n,) masks of those in the arm's own selection, and in the clip window.
     z_rows : (m,) true redshifts of all of the arm's rows, own test galaxies included, since the
         experiment fitted its scaler before splitting.
+    n_bootstrap, seed : of the resamples behind ``intervals``: reading -> metric -> low and high.
     """
     low, high = float(z_rows.min()), float(z_rows.max())
-    scaled = [(z[own_test] - low) / (high - low) for z in (z_phot, z_spec)]
-    return {
-        "z_low": low,
-        "z_high": high,
-        "n_own_test": int(own_test.sum()),
-        "normalised": _published_metrics(*scaled),
-        "redshift": _published_metrics(z_phot[own_test], z_spec[own_test]),
-        "redshift_inside": _published_metrics(z_phot[inside], z_spec[inside]),
+    own = select_terms(pool, own_test)
+    scaled = {name: (getattr(own, name) - low) / (high - low) for name in ("z_phot", "z_spec")}
+    readings = {
+        "normalised": replace(own, **scaled),
+        "redshift": own,
+        "redshift_inside": select_terms(pool, inside),
     }
-
-
-def _published_metrics(z_phot: Array, z_spec: Array) -> dict[str, float | None]:
-    values = point_metrics(z_phot, z_spec)
-    return {name: json_number(values[key]) for name, key in PUBLISHED_METRICS.items()}
+    view: Json = {"z_low": low, "z_high": high, "n_own_test": int(own_test.sum()), "intervals": {}}
+    for reading, terms in readings.items():
+        measured = measure(
+            terms, n_bootstrap=n_bootstrap, seed=seed, only=PUBLISHED_METRICS.values()
+        ).intervals()
+        entries = {name: measured[key] for name, key in PUBLISHED_METRICS.items()}
+        view[reading] = {name: entry.pop("value") for name, entry in entries.items()}
+        view["intervals"][reading] = entries
+    return view

@@ -12,7 +12,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report
-from pix2z.evaluation.bootstrap import independent
+from pix2z.evaluation.bootstrap import Resamples, independent
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.contrasts import TOLD
 from pix2z.evaluation.coverage import coverage_along, known_variables, measured_variables
@@ -31,6 +31,7 @@ from pix2z.evaluation.figures.redshifts import (
 from pix2z.evaluation.figures.stamps import SheetRow, plot_contact_sheet
 from pix2z.evaluation.headline import headline_metrics
 from pix2z.evaluation.normalised_view import published_view
+from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.report import report_text, write_report
 from pix2z.files import write_json
 
@@ -93,7 +94,9 @@ def write_evaluation(
         controls,
         clip_window=full.clip_window,
         test_digest=full.test_digest,
-        published_view=published_view(arms, full=full, clipped=clipped, z_spec=z_spec),
+        published_view=published_view(
+            arms, full=full, clipped=clipped, z_spec=z_spec, **resampling
+        ),
         margin=margin,
         **resampling,
     )
@@ -102,6 +105,12 @@ def write_evaluation(
         name: coverage_along(arm.pool, measured)
         for name, arm in everyone.items()
         if name not in TOLD  # it is told what is wrong for galaxies outside
+    }
+    # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
+    comparison["pit_uniformity"] = {
+        name: pit_uniformity(arm.pool.pit, Resamples(arm.pool.group_id, **resampling))
+        for name, arm in everyone.items()
+        if name not in TOLD
     }
     write_json(folder / "compare.json", comparison)
     write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))

@@ -17,8 +17,8 @@ from markupsafe import Markup, escape
 
 __all__ = ["html_page"]
 
-INTERVAL = re.compile(r"([-\d.]+(?: %)?) \(([-\d.]+ to [-\d.]+)\)( \*)?")
-"""``value (low to high)``, with a star where it excludes zero."""
+INTERVAL = re.compile(r"([-\d.]+(?: %)?) \(([-\d.]+ to [-\d.]+)\)( [*=])?")
+"""``value (low to high)``, with a star where one is better, an equals sign where they are equal."""
 
 
 def html_page(markdown: str, folder: Path) -> str:

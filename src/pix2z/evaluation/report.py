@@ -9,11 +9,12 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from scipy.stats import kstwo
+from scipy.stats import chi2, kstwo
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
@@ -31,7 +32,7 @@ from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
-__all__ = ["answer", "laid_out", "report_text", "write_report"]
+__all__ = ["answer", "laid_out", "narrow_tables", "report_text", "write_report"]
 
 Json = Mapping[str, Any]
 
@@ -40,6 +41,11 @@ FEWEST_GALAXIES = 500
 
 JOINED = re.compile(r"(?<=[^\n|])\n *(?=[^\s|#!-]|-\d)")
 """A line break within a paragraph or an item, not one before a table, a heading or an image."""
+
+TERMINAL = 80
+"""Columns of a terminal, to which prose is wrapped, and a table of report.md is cut."""
+
+TABLE = re.compile(r"(?:^\|.*\n)+", re.M)
 
 
 def answer(comparison: Json) -> str:
@@ -119,12 +125,40 @@ def _wrapped(line: str) -> str:
     kept = re.sub(r" ([-+=>]) ", "\0\\1\0", line)
     indent = "  " * line.startswith("- ")
     options: Json = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.fill(kept, 80, subsequent_indent=indent, **options).replace("\0", " ")
+    return textwrap.fill(kept, TERMINAL, subsequent_indent=indent, **options).replace("\0", " ")
+
+
+def narrow_tables(text: str) -> str:
+    """Cut tables that are wider than a terminal into several, of as many columns as fit.
+
+    Each begins with the columns that name its rows: those to the left of the first number.
+    """
+    return TABLE.sub(lambda found: _narrowed(found[0]), text)
+
+
+def _narrowed(table: str) -> str:
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
+    columns = list(zip(*rows, strict=True))
+    names = list(takewhile(lambda column: column[1] == " --- ", columns))
+    tables = [names]
+    for column in columns[len(names) :]:
+        lines = zip(*tables[-1], column, strict=True)
+        if len(tables[-1]) > len(names) and max(map(len, map(_line, lines))) > TERMINAL:
+            tables.append(names)
+        tables[-1] = [*tables[-1], column]
+    return "\n".join("".join(f"{_line(c)}\n" for c in zip(*t, strict=True)) for t in tables)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"|{'|'.join(cells)}|"
 
 
 def write_report(text: str, folder: Path) -> None:
-    """Write report.md, and report.html with its figures inside, into the folder of figures."""
-    pages = {"report.md": text, "report.html": html_page(text, folder)}
+    """Write report.md, and report.html with its figures inside, into the folder of figures.
+
+    Tables of the page can be scrolled sideways; those of report.md are narrow.
+    """
+    pages = {"report.md": narrow_tables(text), "report.html": html_page(text, folder)}
     for name, content in pages.items():
         with atomic_path(folder / name) as partial:
             partial.write_text(content, encoding="utf-8")
@@ -154,10 +188,10 @@ def _environment(comparison: Json) -> Environment:
         cell=lambda text: str(text).replace("|", "\\|"),
         count=lambda n: f"{n:,}",
         label=lambda metric: METRICS[metric].label,
-        limits=_limits,
         plain=_plain,
         ranged=_ranged,
         shown=lambda value, metric: format_value(metric, value),
+        spread=_spread,
     )
     made.globals.update(
         FEWEST_GALAXIES=FEWEST_GALAXIES,
@@ -205,6 +239,14 @@ def _ranged(entry: Json, metric: str, key: str = "value") -> str:
     if entry[key] is None:
         return "–"
     return f"{_written(entry[key], metric)} ({_limits(entry, metric)})"
+
+
+def _spread(sd: float | None, n: int) -> Json:
+    """Give a standard deviation of n normal values its 95 % interval, by chi-square."""
+    if sd is None:
+        return dict.fromkeys(("value", "low", "high"))
+    low, high = sd * ((n - 1) / chi2.isf([0.025, 0.975], n - 1)) ** 0.5
+    return {"value": sd, "low": low, "high": high}
 
 
 def _changed(ratio: Json) -> str:

@@ -26,6 +26,7 @@ from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.promotion.gate import ERRORS
 from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
+    ENDS,
     INPUT,
     SEED_METRICS,
     SELECTIONS,
@@ -103,7 +104,8 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         runs=(*trainings, _as_pool(record, folder, trainings)),
         description=_DESCRIPTION.format(what=what),
         data=galaxies_words(root),
-        measured="On all test galaxies, and on those inside the clip window, in redshift units:",
+        measured="On all test galaxies, and on those inside the clip window, in redshift units",
+        limits={end: _test_metrics(measured.get("pool", {}), end) for end in ENDS},
         command=f"train@{name}",
     )
 
@@ -114,14 +116,23 @@ def _figures(folder: Path, arm: str) -> list[Path]:
     return [path for name in names if (path := folder / f"{name}.png").exists()]
 
 
-def _test_metrics(subsets: Mapping[str, Any]) -> dict[str, float]:
+def _test_metrics(subsets: Mapping[str, Any], of: str = "value") -> dict[str, float]:
     """``test/<metric>`` on the whole test set, ``test_inside/<metric>`` inside the clip window."""
     whole, inside = subsets.get("whole", {}), subsets.get("inside", {})
-    return _named("test", whole) | _named("test_inside", inside)
+    return _named("test", whole, of) | _named("test_inside", inside, of)
 
 
-def _named(prefix: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {f"{prefix}/{metric}": value for metric, value in numbers(metrics).items()}
+def _compared_metrics(versions: Mapping[str, Any], of: str = "value") -> dict[str, float]:
+    """``test/<metric>`` of a fine-tuned model, and what its base has on the same galaxies."""
+    return {
+        **_named("test", versions["tuned"], of),
+        **_named("base", versions["base"], of),
+        **_named("recalibrated", versions["recalibrated"], of),
+    }
+
+
+def _named(prefix: str, metrics: Mapping[str, Any], of: str = "value") -> dict[str, float]:
+    return {f"{prefix}/{metric}": value for metric, value in numbers(metrics, of).items()}
 
 
 def finetuned_run_name(name: str) -> str:
@@ -164,12 +175,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
         description=f"{what}\n\n{report['verdict']} {report['seen_before']['words']}",
         tags={**tags, "registered_model": f"pix2z-{name}"},
         params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
-        metrics={
-            **_named("test", metrics["tuned"]),
-            **_named("base", metrics["base"]),
-            **_named("recalibrated", metrics["recalibrated"]),
-            **_named("n", n),
-        },
+        metrics={**_compared_metrics(metrics), **_named("n", n)},
         artifacts={
             folder / "report.json": "",
             **_predictions(folder / "predictions", pool=report["pool_digest"], test=test),
@@ -188,8 +194,9 @@ def read_finetuned(folder: Path) -> TrainedModel:
         data=f"Trained and tested on {data['source']}. " if data["source"] else "",
         measured=(
             f"On {n['test']:,} galaxies of {data['file']} that neither training nor calibration "
-            "used, in redshift units:"
+            "used, in redshift units"
         ),
+        limits={end: _compared_metrics(metrics, end) for end in ENDS},
         command=shlex.join(
             ["pix2z", "finetune", data["file"], "--name", name, "--model", base["model"]]
         ),

@@ -66,11 +66,17 @@ def content_digest(record: RunRecord) -> str:
     return text_digest(json.dumps(said, sort_keys=True))
 
 
-def numbers(value: Mapping[str, Any]) -> dict[str, float]:
-    """Return the finite numbers of a mapping, by key; a {"value": x} counts as x."""
+def numbers(value: Mapping[str, Any], of: str = "value") -> dict[str, float]:
+    """Return the finite numbers of a mapping, by key; a {"value": x} counts as x.
+
+    Parameters
+    ----------
+    of : "low" or "high" for the limits of intervals; what is without one is left out.
+    """
     values: dict[str, float] = {}
     for key, inner in value.items():
-        number = inner.get("value") if isinstance(inner, Mapping) else inner
+        number = inner if of == "value" else None
+        number = inner.get(of) if isinstance(inner, Mapping) else number
         if isinstance(number, int | float) and not isinstance(number, bool):
             values[key] = float(number)
     return values

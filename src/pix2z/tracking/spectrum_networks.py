@@ -16,6 +16,7 @@ from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, in_words
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.trainings import (
+    ENDS,
     INPUT,
     SELECTIONS,
     TrainedModel,
@@ -123,7 +124,8 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         runs=(as_training(record, folder, saved),),
         description=_DESCRIPTION,
         data=f"{galaxies_words(root)}{target_words}",
-        measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r:",
+        measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r",
+        limits={end: _metrics(report, name, end) for end in ENDS},
         command=f"train_spectrum@{name}",
     )
 
@@ -148,7 +150,7 @@ def _report_on(root: Path, name: str, digest: str) -> dict[str, Any]:
     return report if scores.get("model_digest") == digest else {}
 
 
-def _metrics(report: Mapping[str, Any], name: str) -> dict[str, float]:
+def _metrics(report: Mapping[str, Any], name: str, of: str = "value") -> dict[str, float]:
     """Return the metrics of one network, by their names in the store.
 
     ``test/<metric>`` of the spectra, ``test_colours/<colour>_<against>_<what>``,
@@ -168,4 +170,4 @@ def _metrics(report: Mapping[str, Any], name: str) -> dict[str, float]:
         for subset, suffix in (("whole", ""), ("inside", "_inside")):
             for metric, value in subsets.get(subset, {}).items():
                 named[f"redshift_{way}{suffix}/{metric}"] = value
-    return numbers(named)
+    return numbers(named, of)

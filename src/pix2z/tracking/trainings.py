@@ -7,7 +7,7 @@ or a single spectrum network (`spectrum_networks`). Either is read from its file
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from pix2z.tracking.records import RunRecord, numbers
 
 __all__ = [
     "CURVES",
+    "ENDS",
     "INPUT",
     "SEED_METRICS",
     "SELECTIONS",
@@ -51,6 +52,9 @@ SELECTIONS = {
     "equal_n": "a random subsample of the training galaxies, as large as the clipped sample",
 }
 """Selection of training rows -> what it is, in words."""
+
+ENDS = ("low", "high")
+"""Of an interval."""
 
 SEED_METRICS = "seed_metrics"
 """Tag of a pool: metric -> its value on the test galaxies for each of its seeds alone, as JSON."""
@@ -95,6 +99,8 @@ class TrainedModel:
     """Where the galaxies come from that it was trained on, in words."""
     measured: str = ""
     """On what its metrics were measured, in words."""
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """``low`` and ``high``: ends of 95 % intervals, where known, by the names of its metrics."""
     command: str = ""
     """What trains it again: a stage of dvc.yaml, or a whole command where `is_stage` is false."""
     is_stage: bool = True
