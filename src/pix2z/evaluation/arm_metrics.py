@@ -63,15 +63,16 @@ class Measured:
     values: dict[str, float]
     replicates: dict[str, Array]
 
+    def interval(self, metric: str) -> tuple[float, float]:
+        """95 % interval of a metric over groups; NaN where no resample defines it."""
+        drawn = self.replicates[metric]
+        if metric == "pit_ks" and len(drawn):
+            return distance_interval(self.values[metric], drawn)
+        return interval(drawn)
+
     def intervals(self) -> dict[str, Json]:
-        """Every metric as {"value", "low", "high"}: 95 % interval over groups."""
-        found = {
-            name: with_interval(value, self.replicates[name]) for name, value in self.values.items()
-        }
-        if "pit_ks" in found and len(self.replicates["pit_ks"]):
-            ends = distance_interval(self.values["pit_ks"], self.replicates["pit_ks"])
-            found["pit_ks"] |= zip(("low", "high"), map(json_number, ends), strict=True)
-        return found
+        """Every metric as {"value", "low", "high"}, null where undefined."""
+        return {name: _in_json(value, *self.interval(name)) for name, value in self.values.items()}
 
     def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
         """How much larger a metric is here than there: value, and (B,) on the same resamples."""
@@ -114,7 +115,10 @@ def measure(
 
 def with_interval(value: float, replicates: Array) -> Json:
     """``{"value", "low", "high"}``, with the 95 % interval of replicates (B,); None for NaN."""
-    low, high = interval(replicates)
+    return _in_json(value, *interval(replicates))
+
+
+def _in_json(value: float, low: float, high: float) -> Json:
     return {"value": json_number(value), "low": json_number(low), "high": json_number(high)}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.evaluation.arm_metrics import Measured
-from pix2z.evaluation.bootstrap import Chance, binomial_band, chance_of_seeds, interval, student
+from pix2z.evaluation.bootstrap import Chance, binomial_band, chance_of_seeds, student
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.pdf_metrics import COVERAGE
 
@@ -73,7 +73,7 @@ def limit_checks(candidate: Measured, limits: Measured) -> list[Check]:
         limit = limits.values[metric]
         words = f"≤ {format_value(metric, limit)} + {format_value(metric, chance)}"
         value = candidate.values[metric]
-        measured = value, *interval(candidate.replicates[metric])
+        measured = value, *candidate.interval(metric)
         passed = bool(difference <= chance)  # NaN fails
         checks.append(_line("limits", metric, measured, words, passed, bound=limit + chance))
     return checks
@@ -103,7 +103,7 @@ def calibration_checks(
             words = f"≤ {words.format('+')}"
         distance = round(abs(value - target), 12)  # 0.73 - 0.68 is not 0.05 in binary
         bound = round(tolerance + chance, 12)
-        measured = value, *interval(replicates)
+        measured = value, *candidate.interval(metric)
         passed = bool(distance <= bound)  # NaN fails
         checks.append(_line("calibration", metric, measured, words, passed, bound=bound))
     return checks
