@@ -14,29 +14,21 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from pix2z.tracking.store import create_database
 from tests.catalogue.conftest import largest_file
 from tests.tuning.worker import trained as trained_in_no_time
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    create_database(path)
-    return path
-
-
 @pytest.fixture
-def project(tmp_path, empty, monkeypatch) -> Path:
+def project(tmp_path, empty_database, monkeypatch) -> Path:
     """A folder with what a study reads, and a store."""
     for name in ("data/galaxies.h5", "data/splits/full.h5"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copy(empty, tmp_path / "mlflow.db")
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PIX2Z_STUDY_STORAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
