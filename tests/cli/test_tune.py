@@ -41,10 +41,15 @@ def by_rate(settings) -> float:
 
 @pytest.fixture
 def trained(project, monkeypatch) -> list[dict]:
-    """Settings of every training; its loss falls towards a learning rate of 0.001."""
-    from pix2z.tuning import hybrid
+    """Settings of every training; its loss falls towards a learning rate of 0.001.
+
+    A figure is drawn after the first trial of a study, and not again after each.
+    """
+    from pix2z.tuning import hybrid, report
 
     settings_seen: list[dict] = []
+    draw = report._save
+    monkeypatch.setattr(report, "_save", lambda figure, path: path.exists() or draw(figure, path))
 
     @contextmanager
     def trials(tune, network, pdf, *, processes):
