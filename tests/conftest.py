@@ -1,15 +1,17 @@
 """Shared: artificial galaxies whose colours tell their redshift, and networks trained on them once.
 
 `trained_pool` and `trained_spectrum` are folders that every room may read and none may change:
-a test that changes a file copies the folder first.
+a test that changes a file copies the folder first. The rooms of `make test` are processes of their
+own; the first that needs such a folder makes it, in $PIX2Z_TEST_SHARED, and the others take it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # The same examples on every run, and no deadline: a busy machine must not fail a test.
@@ -42,6 +44,21 @@ def artificial_stamps(z_spec: np.ndarray, *, seed: int) -> np.ndarray:
     flux = 10 ** (0.4 * (22.5 - magnitude_r[:, None] - colours))
     noise = rng.normal(0, 1, (len(z_spec), 32, 32, 5)) * SKY
     return (profile[..., None] * flux[:, None, None, :] + noise).astype(np.float32)
+
+
+def made_once(
+    name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], object]
+) -> Path:
+    """Return a folder that `make` filled, in this process or in another room's."""
+    shared = os.environ.get("PIX2Z_TEST_SHARED")
+    folder = Path(shared) / name if shared else tmp_path_factory.mktemp(name)
+    whole = folder / "whole"
+    with FileLock(folder.with_suffix(".lock")):
+        if not whole.exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            whole.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -106,11 +123,11 @@ def trained_pool(sample_path: Path, sample_split, tmp_path_factory: pytest.TempP
     from pix2z.network.arm import train_arm
     from tests.network.conftest import pool_training
 
-    folder = tmp_path_factory.mktemp("trained_pool")
-    with open_galaxies(sample_path) as galaxies:
-        training = pool_training(galaxies, sample_split, folder)
-        train_arm(training, (1, 2))
-    return training.models
+    def train(folder: Path) -> None:
+        with open_galaxies(sample_path) as galaxies:
+            train_arm(pool_training(galaxies, sample_split, folder), (1, 2))
+
+    return made_once("trained_pool", tmp_path_factory, train) / "models/full"
 
 
 @pytest.fixture(scope="session")
@@ -139,8 +156,19 @@ def trained_spectrum(
     from pix2z.spectrum_network.arm import train_spectrum_arm
     from tests.spectrum_network.spectra import spectrum_training
 
-    folder = tmp_path_factory.mktemp("trained_spectrum")
-    with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
-        training = spectrum_training(galaxies, spectra, sample_split, folder)
-        train_spectrum_arm(training)
-    return training.folder
+    def train(folder: Path) -> None:
+        with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
+            train_spectrum_arm(spectrum_training(galaxies, spectra, sample_split, folder))
+
+    return made_once("trained_spectrum", tmp_path_factory, train) / "full"
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store of MLflow, made once, since that takes seconds; never altered."""
+    from pix2z.tracking.store import create_database
+
+    def make(folder: Path) -> None:
+        create_database(folder / "mlflow.db")
+
+    return made_once("empty_store", tmp_path_factory, make) / "mlflow.db"

@@ -40,17 +40,16 @@ OFFSETS = np.array([1.15, 0.95, 1.0, 1.05, 0.95], np.float32)
 
 
 @pytest.fixture(scope="module")
-def project(trained_pool, tmp_path_factory) -> Path:
+def project(trained_pool, empty_database, tmp_path_factory) -> Path:
     """A folder with parameters, an empty store, and an arm `full` of two networks."""
     from pix2z.cli.workspace import merge
     from pix2z.config.section import read_params
-    from pix2z.tracking.store import create_database
 
     root = tmp_path_factory.mktemp("project")
     params = merge(read_params(ROOT / "params.yaml"), OVERLAY, path="the test")
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     (root / "dvc.yaml").touch()
-    create_database(root / "mlflow.db")
+    shutil.copy(empty_database, root / "mlflow.db")
     shutil.copytree(trained_pool, root / "models/full")
     return root
 

@@ -39,20 +39,28 @@ LAYOUTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def pool(images_folder):
+    return load_pool(images_folder / "models/full")
+
+
 @pytest.fixture
-def run(images_folder, pix2z_in, tmp_path):
-    """Return what runs ``pix2z predict`` there: exit code, stdout, stderr."""
+def run(images_folder, pool, pix2z_in, tmp_path, monkeypatch):
+    """Return what runs ``pix2z predict`` there: exit code, stdout, stderr.
+
+    The networks are loaded once for all these runs; those of `checkout` load them as users do.
+    """
+
+    def loaded(folder):
+        assert Path(folder).samefile(images_folder / "models/full")
+        return pool
 
     def call(file, *options, out="z.parquet"):
         wanted = ("--model", "full", "--out", tmp_path / out)
         return pix2z_in(images_folder, "predict", file, *wanted, *options)
 
+    monkeypatch.setattr("pix2z.network.estimator.load_pool", loaded)
     return call
-
-
-@pytest.fixture(scope="module")
-def pool(images_folder):
-    return load_pool(images_folder / "models/full")
 
 
 def expected(images_folder, pool, ebv=None):

@@ -14,29 +14,21 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from pix2z.tracking.store import create_database
 from tests.catalogue.conftest import largest_file
 from tests.tuning.worker import trained as trained_in_no_time
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    create_database(path)
-    return path
-
-
 @pytest.fixture
-def project(tmp_path, empty, monkeypatch) -> Path:
+def project(tmp_path, empty_database, monkeypatch) -> Path:
     """A folder with what a study reads, and a store."""
     for name in ("data/galaxies.h5", "data/splits/full.h5"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copy(empty, tmp_path / "mlflow.db")
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PIX2Z_STUDY_STORAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -49,10 +41,15 @@ def by_rate(settings) -> float:
 
 @pytest.fixture
 def trained(project, monkeypatch) -> list[dict]:
-    """Settings of every training; its loss falls towards a learning rate of 0.001."""
-    from pix2z.tuning import hybrid
+    """Settings of every training; its loss falls towards a learning rate of 0.001.
+
+    A figure is drawn after the first trial of a study, and not again after each.
+    """
+    from pix2z.tuning import hybrid, report
 
     settings_seen: list[dict] = []
+    draw = report._save
+    monkeypatch.setattr(report, "_save", lambda figure, path: path.exists() or draw(figure, path))
 
     @contextmanager
     def trials(tune, network, pdf, *, processes):

@@ -25,7 +25,8 @@ from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
-from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
+from pix2z.spectrum_network.arm import Part, SpectrumTraining
+from pix2z.spectrum_network.member import train_network
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.stages.train_spectrum import learned
 from tests.real.conftest import LIMITS, ROOT, pix2z
@@ -38,7 +39,8 @@ EBV = 0.02  # SFD98 there
 def network(rendered, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the physical decoder on the rendered stamps, at 1,000 wavelengths; ten epochs.
 
-    Its targets lie beside it, in spectra.h5.
+    Its targets lie beside it, in spectra.h5. The networks of the folds, of which nothing is asked
+    here, are left out.
     """
     (sky, split), folder = rendered, tmp_path_factory.mktemp("small")
     settings = SpectrumConfig.read(PARAMS)
@@ -62,7 +64,7 @@ def network(rendered, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 record={"arm": "small"},
                 curve=lambda: lambda _epoch, _record: None,
             )
-            train_spectrum_arm(training)
+            train_network(Part(training, "all", split.train, split.validation, kept=True))
     return folder / "network"
 
 

@@ -171,16 +171,6 @@ def write_finetuned_report(folder: Path, *, training_key: str) -> None:
     (folder / "report.json").write_text(json.dumps(report))
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, created once: that takes seconds."""
-    from pix2z.tracking.store import create_database
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    create_database(path)
-    return path
-
-
 def write_files(folder: Path) -> None:
     """Everything that the stages before registration leave."""
     for arm, values in ARMS.items():

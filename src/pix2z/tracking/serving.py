@@ -154,7 +154,7 @@ def running(model: Path, *, host: str, port: int, workers: int) -> Iterator[Serv
         try:
             while not server.is_up():
                 if server.is_broken():
-                    _stop(process)
+                    _kill(process)  # it is at no request
                     log.join()
                     raise Pix2zError(server.reason())
                 time.sleep(0.1)
@@ -199,6 +199,11 @@ def _stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
         process.wait(PATIENCE_SECONDS)
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End the server and its workers at once."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
