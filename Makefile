@@ -103,6 +103,7 @@ test: .venv/.test
 
 .PHONY: $(ROOMS) test-files
 tests/tracking: OTHER := --ignore tests/tracking/promotion
+tests/pipeline: OTHER := --ignore tests/pipeline/teams
 $(ROOMS):
 	$(BIN)/python -m pytest $@ $(OTHER)
 test-files:

@@ -9,7 +9,8 @@ from pix2z.config.networks import (
     HybridConfig,
     PublishedCnnConfig,
 )
-from pix2z.network.arm import PoolTraining
+from pix2z.dataset.store import open_galaxies
+from pix2z.network.arm import PoolTraining, train_arm
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 GRID = RedshiftGrid(0.0, 0.4, 60)
@@ -22,7 +23,7 @@ HYBRID = HybridConfig(
     learning_rate=0.005,
     weight_decay=1e-4,
     label_smoothing_dz=0.005,
-    batch_size=64,
+    batch_size=50,  # divides the rows: one shape of batch is traced once
     epochs=6,
     patience=6,
     augment=True,
@@ -56,13 +57,21 @@ def hybrid() -> HybridConfig:
     return HYBRID
 
 
+PUBLISHED_CNN = PublishedCnnConfig(
+    precision="float32",
+    batch_size=125,
+    batch_size_clipped=250,
+    epochs=2,
+    patience=10,
+    n_phot_bins=4,
+)
+
+
 @pytest.fixture(scope="session")
-def published_cnn() -> PublishedCnnConfig:
-    return PublishedCnnConfig(
-        precision="float32",
-        batch_size=156,
-        batch_size_clipped=256,
-        epochs=2,
-        patience=10,
-        n_phot_bins=4,
-    )
+def trained_published(sample_path, sample_split, tmp_path_factory) -> Path:
+    """Folder of the published network, trained for two epochs; no test may change it."""
+    with open_galaxies(sample_path) as galaxies:
+        folder = tmp_path_factory.mktemp("published")
+        training = pool_training(galaxies, sample_split, folder, settings=PUBLISHED_CNN)
+        train_arm(training, (1,))
+    return training.models

@@ -19,7 +19,7 @@ from pix2z.network import workers
 from pix2z.network.arm import train_arm
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.predictions import PART_FILES
-from tests.network.conftest import HYBRID, pool_training
+from tests.network.conftest import HYBRID, PUBLISHED_CNN, pool_training
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +124,7 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
 
 
 def test_a_killed_training_of_the_published_network_ends_in_the_same_weights(
-    published_cnn, sample, sample_split, tmp_path
+    trained_published, sample, sample_split, tmp_path
 ):
     def killed(_seed):
         def on_epoch(_epoch, _losses):
@@ -132,18 +132,12 @@ def test_a_killed_training_of_the_published_network_ends_in_the_same_weights(
 
         return on_epoch
 
-    weights = []
-    for folder, curves in ((tmp_path / "once", ()), (tmp_path / "twice", (killed,))):
-        for curve in curves:
-            stopped = pool_training(
-                sample, sample_split, folder, settings=published_cnn, curve=curve
-            )
-            with pytest.raises(KeyboardInterrupt):
-                train_arm(stopped, (1,))
-        training = pool_training(sample, sample_split, folder, settings=published_cnn)
-        train_arm(training, (1,))
-        weights.append((training.models / "seed-1/weights.weights.h5").read_bytes())
-    assert weights[0] == weights[1]
+    training = partial(pool_training, sample, sample_split, tmp_path, settings=PUBLISHED_CNN)
+    with pytest.raises(KeyboardInterrupt):
+        train_arm(training(curve=killed), (1,))
+    train_arm(training(), (1,))
+    weights = "seed-1/weights.weights.h5"
+    assert (training().models / weights).read_bytes() == (trained_published / weights).read_bytes()
 
 
 def test_an_error_of_one_process_ends_them_all(tmp_path):

@@ -52,6 +52,12 @@ class Workspace:
         assert done.returncode == code, output[-4000:]
         return output
 
+    def change_params(self, **sections: object) -> None:
+        """Put whole sections of params.yaml in place of those that it has."""
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text()) | sections
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
     def repro(self, *arguments: str) -> str:
         """Run dvc repro."""
         return self.run(sys.executable, "-m", "dvc", "repro", *arguments)
@@ -79,14 +85,15 @@ class Workspace:
 
 
 def make_miniature(folder: Path) -> Workspace:
-    """Make a workspace of the preset miniature with three arms and one spectrum arm."""
+    """Make a workspace of the preset miniature with four arms and one spectrum arm."""
     make_workspace(ROOT, folder, preset="miniature")
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    params["arms"] = {name: params["arms"][name] for name in ARMS}
-    params["spectrum_arms"] = {name: params["spectrum_arms"][name] for name in SPECTRUM_ARMS}
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
-    return Workspace(folder)
+    workspace = Workspace(folder)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    workspace.change_params(
+        arms={name: params["arms"][name] for name in ARMS},
+        spectrum_arms={name: params["spectrum_arms"][name] for name in SPECTRUM_ARMS},
+    )
+    return workspace
 
 
 @pytest.fixture(scope="session")
@@ -97,5 +104,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     printed = workspace.kill_when(lambda: any(folder.glob(".checkpoints/*/seed-1.h5")))
     assert "train@" in [line for line in printed if "Running stage" in line][-1]
     assert not list(folder.glob("models/*/pool.json"))
+    # Tuning ran side by side, as is the default; the spectrum network's parts take less one by one.
+    workspace.change_params(compute={"processes": 1})
     workspace.repro()
     return workspace

@@ -1,3 +1,3 @@
 """Shared with the networks: the grid and small settings."""
 
-from tests.network.conftest import grid, hybrid, published_cnn  # noqa: F401
+from tests.network.conftest import grid, hybrid  # noqa: F401

@@ -3,6 +3,8 @@
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -142,12 +144,9 @@ def test_the_light_stages_start_without_tensorflow(name):
         assert not graph().find_descendants(room_of_keras) & needed_modules(module)
 
 
-@pytest.mark.parametrize("name", ["tune", "train", "train_spectrum"])
-def test_what_waits_for_trainings_starts_without_tensorflow(name):
+def test_what_waits_for_trainings_starts_without_tensorflow():
     """Imported where it is used, in the processes that train; see `network.workers`."""
-    import subprocess
-    import sys
-
-    program = f"import sys, {stage_module(stages()[name])}; sys.exit('keras' in sys.modules)"
+    modules = [stage_module(stages()[name]) for name in ("tune", "train", "train_spectrum")]
+    program = f"import sys, {', '.join(modules)}; sys.exit('keras' in sys.modules)"
     environment = {"PYTHONPATH": str(ROOT / "src")}
     assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
