@@ -4,6 +4,7 @@ import pytest
 from pix2z.dataset.splits import Split
 from pix2z.evaluation import bootstrap
 from pix2z.evaluation.bootstrap import Resamples
+from pix2z.study.from_trainings import learning_curves
 from pix2z.study.intervals import seeds_interval
 from pix2z.study.learning_curve import power_law, subset_of_groups
 
@@ -38,19 +39,45 @@ def test_a_power_law_is_found_and_one_that_levels_off_is_not_called_one():
     n = np.repeat([500, 1000, 2000, 4000, 8000], 3)
     noise = np.exp(rng.normal(0, 0.01, len(n)))
     law = power_law(n, 0.02 * (n / 1000) ** -0.25 * noise)
-    assert law["fits"]
+    assert law["p_lack_of_fit"] > 0.05
     assert law["exponent"]["low"] < 0.25 < law["exponent"]["high"]
     assert law["at_1000"] == pytest.approx(0.02, rel=0.02)
     levelled = power_law(n, (0.01 + 0.01 * (n / 500) ** -1.0) * noise)
-    assert not levelled["fits"]
-    assert levelled["exponent"] is None
     assert levelled["p_lack_of_fit"] < 0.01
 
 
 @pytest.mark.parametrize("n", [[500, 1000, 2000], [500, 500, 1000, 1000], [500, 500], [500]])
 def test_two_sizes_or_one_training_at_each_tell_nothing_of_the_fit(n):
     law = power_law(np.array(n), np.linspace(3.0, 1.0, len(n)))
-    assert law == {"fits": False, "p_lack_of_fit": None, "exponent": None}
+    assert law == {"p_lack_of_fit": None}
+
+
+def test_one_of_several_curves_is_excluded_only_after_a_correction_for_their_number():
+    """Of one curve with p = 0.04 a power law is excluded; beside two that hold one, it is not."""
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 0.01, (5, 3))
+
+    def points(bend):
+        bends = np.array([bend, 0, -bend, 0, bend])[:, None]
+        logs = np.log(0.02) - 0.25 * np.log([[500], [1000], [2000], [4000], [8000]])
+        crps = np.exp(logs + bends + noise)
+        return {
+            n: np.repeat(of[:, None], 30, axis=1)
+            for n, of in zip((500, 1000, 2000, 4000, 8000), crps, strict=True)
+        }
+
+    resamples = Resamples(np.arange(30), 20, 1)
+    bent = points(0.013)
+    alone = learning_curves({"full": bent}, resamples)["full"]["power_law"]
+    assert not alone["fits"]
+    beside = {"full": bent, "apertures": points(0.0), "published_full": points(0.0)}
+    curves = learning_curves(beside, resamples)
+    law = curves["full"]["power_law"]
+    assert law["fits"]
+    assert law["p_holm"] > 0.05 > law["p_lack_of_fit"]
+    assert law["p_holm"] == pytest.approx(3 * law["p_lack_of_fit"])
+    change = curves["full"]["change_from"][4000]
+    assert change["value"] == pytest.approx((bent[8000] - bent[4000]).mean())
 
 
 def test_resamples_are_held_block_by_block_and_the_same_each_time(monkeypatch):

@@ -48,6 +48,7 @@ def test_no_bin_is_empty_where_estimates_are_tied(right):
 def test_right_pdfs_have_no_bias_and_a_planted_shift_is_found_in_every_bin(right):
     fair, off = of(right), of(shifted(right, 0.006))
     assert [bin_["n"] for bin_ in fair] == [1000] * 4
+    assert fair[0]["need"] == pytest.approx(0.002 * (1 + fair[0]["z_mean"]))
     for before, after in zip(fair, off, strict=True):
         assert abs(before["bias_mean"]["value"]) < 0.0015
         assert (

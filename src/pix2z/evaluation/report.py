@@ -32,7 +32,7 @@ from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
-__all__ = ["answer", "laid_out", "narrow_tables", "report_text", "write_report"]
+__all__ = ["answer", "laid_out", "narrow_tables", "report_text", "spread", "write_report"]
 
 Json = Mapping[str, Any]
 
@@ -191,7 +191,7 @@ def _environment(comparison: Json) -> Environment:
         plain=_plain,
         ranged=_ranged,
         shown=lambda value, metric: format_value(metric, value),
-        spread=_spread,
+        spread=spread,
     )
     made.globals.update(
         FEWEST_GALAXIES=FEWEST_GALAXIES,
@@ -241,7 +241,7 @@ def _ranged(entry: Json, metric: str, key: str = "value") -> str:
     return f"{_written(entry[key], metric)} ({_limits(entry, metric)})"
 
 
-def _spread(sd: float | None, n: int) -> Json:
+def spread(sd: float | None, n: int) -> Json:
     """Give a standard deviation of n normal values its 95 % interval, by chi-square."""
     if sd is None:
         return dict.fromkeys(("value", "low", "high"))

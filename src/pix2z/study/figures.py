@@ -47,10 +47,11 @@ BAND_LOOKS: Mapping[str, Mapping[str, str]] = {
 def plot_pit_distances(pit: Mapping[str, Json], path: str | Path) -> None:
     """Draw PIT-RMSE and PIT-KL of each estimator; grey: 95 % of calibrated samples lie there."""
     labels = {"pit_rmse": "PIT-RMSE", "pit_kl": "PIT-KL (nats, 20 bins)"}
-    with figure_file(path, width=7.2, height=0.32 * len(pit) + 1.1) as figure:
+    with figure_file(path, width=7.2, height=0.32 * len(pit) + 1.4) as figure:
         grid = figure.subplots(1, 2, sharey=True)
         for axes, (name, label) in zip(grid, labels.items(), strict=True):
-            axes.axvspan(0, max(of[name]["calibrated_95"] for of in pit.values()), color="#d9d9d9")
+            most = max(of[name]["calibrated_95"] for of in pit.values())
+            axes.axvspan(0, most, color="#d9d9d9", label="95 % of calibrated samples lie here")
             for height, (estimator, of) in enumerate(pit.items()):
                 _interval(axes, of[name], height, estimator, across=True)
             axes.set_xlabel(label)
@@ -59,6 +60,7 @@ def plot_pit_distances(pit: Mapping[str, Json], path: str | Path) -> None:
             axes.grid(visible=False, axis="y")
         grid[0].set_yticks(range(len(pit)), list(pit))
         grid[0].set_ylim(len(pit) - 0.5, -0.5)
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center")
 
 
 def plot_stacks(bins: Sequence[Json], grid: RedshiftGrid, path: str | Path) -> None:
@@ -101,13 +103,13 @@ def plot_tomographic_bias(tomography: Mapping[str, Sequence[Json]], path: str | 
                     _interval(axes, of[name], number + shift, estimator)
             axes.axhline(0.0, color="black", linewidth=0.7)
             axes.set_xticks(range(1, len(bins) + 1))
+            axes.set_xlim(0.5, len(bins) + 0.5)
             axes.set_xlabel("tomographic bin, by the estimator's z_phot")
             axes.set_ylabel(f"{label}, in redshift")
             axes.grid(visible=False, axis="x")
-        need = 0.002 * (1 + np.array([of["z_mean"] for of in bins]))
-        grid[0].fill_between(
-            range(1, len(bins) + 1), -need, need, color="#e4e4e4", zorder=0, linewidth=0
-        )
+        need = np.array([of["need"] for of in tomography["full"]])
+        edges = np.arange(len(need) + 1) + 0.5
+        grid[0].stairs(need, edges, baseline=-need, fill=True, color="#e4e4e4", zorder=0)
         _legend(figure, tomography)
 
 
@@ -167,9 +169,9 @@ def plot_band_importance(importance: Json, path: str | Path) -> None:
 
 
 def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
-    """Draw CRPS against training groups, both logarithmic; a full line is a power law that fits.
+    """Draw CRPS against training groups, both logarithmic; a full line is a power law.
 
-    Where none fits, dots join the sizes. Estimators stand side by side at each size.
+    Where the sizes exclude one, or none is tested, dots join them. Estimators stand side by side.
     """
     with figure_file(path, width=5.2, height=3.8) as figure:
         axes = figure.subplots()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.evaluation.bootstrap import Resamples
+from pix2z.evaluation.bootstrap import Resamples, holm
 from pix2z.imaging import BANDS
 from pix2z.study.intervals import seeds_interval
 from pix2z.study.learning_curve import power_law
@@ -37,6 +37,7 @@ def band_importance(crps: Array, z_spec: Array, *, n_bins: int, resamples: Resam
     def measured(inside: NDArray[np.bool_]) -> Json:
         return {
             "n": int(np.count_nonzero(inside)),
+            "n_seeds": len(crps),
             "z_mean": float(z_spec[inside].mean()),
             "no_band": seeds_interval(crps[:, 0], resamples, inside=inside),
             "all_bands": seeds_interval(crps[:, -1], resamples, inside=inside),
@@ -79,9 +80,16 @@ def learning_curves(
     Parameters
     ----------
     points : architecture -> number of groups -> CRPS (k, n) of k trainings.
+
+    Returns
+    -------
+    For each architecture: ``points``; ``change_from`` each smaller size, the CRPS of the largest
+    less that one's, paired by seed; ``power_law``, which ``fits`` where ``p_holm``, corrected for
+    the number of architectures that can be tested, is at least 0.05.
     """
     curves: dict[str, Json] = {}
     for name, sizes in points.items():
+        *smaller, last = sorted(sizes)
         numbers = [n for n, crps in sizes.items() for _ in crps]
         means = np.concatenate([crps.mean(axis=1) for crps in sizes.values()])
         curves[name] = {
@@ -89,8 +97,13 @@ def learning_curves(
                 {"n_groups": n, "n_seeds": len(crps), **seeds_interval(crps, resamples)}
                 for n, crps in sorted(sizes.items())
             ],
-            "power_law": power_law(np.array(numbers), means),
+            "change_from": {n: seeds_interval(sizes[last] - sizes[n], resamples) for n in smaller},
+            "power_law": power_law(np.array(numbers), means) | {"fits": False},
         }
+    laws = [curve["power_law"] for curve in curves.values()]
+    tested = [law for law in laws if law["p_lack_of_fit"] is not None]
+    for law, p in zip(tested, holm([law["p_lack_of_fit"] for law in tested]), strict=True):
+        law |= {"p_holm": p, "fits": p >= 0.05}
     return curves
 
 
@@ -114,7 +127,8 @@ def gains_on_two_skies(
     }
     # Test galaxies are one stamp per group.
     resamples = Resamples(np.arange(len(common)), n_bootstrap, seed)
-    answer: Json = {"n": len(common)}
+    (_, one), (_, other) = chosen.items()
+    answer: Json = {"n": len(common), "n_seeds": len(one["full"])}
     for sky, arms in chosen.items():
         answer[sky] = {
             "crps": {arm: seeds_interval(crps, resamples) for arm, crps in arms.items()},
@@ -124,7 +138,7 @@ def gains_on_two_skies(
                 if arm != "full"
             },
         }
-    (_, one), (_, other) = chosen.items()
+    answer["rise"] = {arm: seeds_interval(other[arm] - one[arm], resamples) for arm in one}
     answer["difference_of_gains"] = {
         arm: seeds_interval(one[arm] - one["full"] - other[arm] + other["full"], resamples)
         for arm in one

@@ -45,14 +45,14 @@ def power_law(n: NDArray[Any], crps: NDArray[Any]) -> Json:
 
     Returns
     -------
-    ``fits`` (p of at least 0.05), ``p_lack_of_fit``, and ``exponent`` a with its 95 % interval and
-    ``at_1000`` = CRPS at N = 1000; these are None where the law does not fit. p is None where it
-    cannot be tested: with fewer than three sizes, or one training at each.
+    ``p_lack_of_fit``, ``exponent`` a with its 95 % interval, and ``at_1000`` = CRPS at N = 1000.
+    p is None, and alone, where the law cannot be tested: with fewer than three sizes, or one
+    training at each.
     """
     x, y = np.log(np.asarray(n, float) / 1000), np.log(np.asarray(crps, float))
     sizes = np.unique(x)
     if len(sizes) < 3 or len(sizes) == len(x):
-        return {"fits": False, "p_lack_of_fit": None, "exponent": None}
+        return {"p_lack_of_fit": None}
     line = stats.linregress(x, y)
     means = np.array([y[x == size].mean() for size in sizes])
     counts = np.array([np.count_nonzero(x == size) for size in sizes])
@@ -61,12 +61,9 @@ def power_law(n: NDArray[Any], crps: NDArray[Any]) -> Json:
     free_line, free_within = len(sizes) - 2, len(y) - len(sizes)
     ratio = about_line / free_line / max(within / free_within, np.finfo(float).tiny)
     p = float(stats.f.sf(ratio, free_line, free_within))
-    if p < 0.05:
-        return {"fits": False, "p_lack_of_fit": p, "exponent": None}
     half = float(stats.t.ppf(0.975, len(y) - 2)) * float(line.stderr)
     value = -float(line.slope)
     return {
-        "fits": True,
         "p_lack_of_fit": p,
         "exponent": {"value": value, "low": value - half, "high": value + half},
         "at_1000": float(np.exp(line.intercept)),

@@ -19,7 +19,7 @@ from pix2z.config.study import StudyConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.bootstrap import Resamples
-from pix2z.evaluation.report import laid_out
+from pix2z.evaluation.report import laid_out, narrow_tables, spread
 from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.study import figures
@@ -27,6 +27,7 @@ from pix2z.study.from_predictions import answers_of_predictions, read_estimators
 from pix2z.study.from_trainings import band_importance, gains_on_two_skies, learning_curves
 from pix2z.study.learning_curve import subset_of_groups
 from pix2z.study.trainings import Training, read_scores, run_trainings
+from pix2z.study.words import answers_in_words, ranged, would_meet
 
 __all__ = ["Study", "write_study"]
 
@@ -212,10 +213,13 @@ def _write(folder: Path, answers: Json, grid: RedshiftGrid) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(ranged=_ranged, count=lambda n: f"{n:,}")
-    text = laid_out(made.get_template("study.md.j2").render(**answers, found=set(answers)))
+    made.filters.update(
+        ranged=ranged, count=lambda n: f"{n:,}", spread=spread, would_meet=would_meet
+    )
+    words = answers_in_words(answers)
+    text = made.get_template("study.md.j2").render(**answers, found=set(answers), answer=words)
     with atomic_path(folder / "study.md") as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(narrow_tables(laid_out(text)), encoding="utf-8")
 
 
 def _draw(folder: Path, answers: Json, grid: RedshiftGrid) -> None:
@@ -230,11 +234,3 @@ def _draw(folder: Path, answers: Json, grid: RedshiftGrid) -> None:
         figures.plot_learning_curves(answers["learning_curves"], folder / "learning_curves.png")
     if "sizes" in answers:
         figures.plot_sizes(answers["sizes"], folder / "sizes.png")
-
-
-def _ranged(entry: Json | None, digits: int = 5) -> str:
-    """``value (low to high)``; a dash where there is none."""
-    if entry is None or entry["value"] is None:
-        return "–"
-    value, low, high = (f"{entry[key]:.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"

@@ -24,6 +24,9 @@ Json = dict[str, Any]
 
 BIASES = ("bias_mean", "bias_width")
 
+NEED = 0.002
+"""Largest bias of the mean, in 1 + z, for lensing with the first year of LSST."""
+
 
 def tomographic_numbers(z_phot: Array, n_bins: int) -> NDArray[np.int64]:
     """Sort galaxies into bins of equal numbers by rank: the number (n,) of each galaxy's bin.
@@ -45,9 +48,9 @@ def tomographic_bins(predictions: Predictions, *, n_bins: int, resamples: Resamp
     Returns
     -------
     For each bin: ``n``, ``z_phot_low`` and ``z_phot_high`` of its galaxies, ``z_mean`` (mean
-    z_spec), ``bias_mean`` and ``bias_width`` (mean and standard deviation of the stack less those
-    of z_spec) with 95 % intervals, ``stack`` and ``spectroscopic`` (density per unit redshift in
-    each bin of the grid).
+    z_spec), ``need`` (the largest bias of the mean that lensing allows), ``bias_mean`` and
+    ``bias_width`` (mean and standard deviation of the stack less those of z_spec) with 95 %
+    intervals, ``stack`` and ``spectroscopic`` (density per unit redshift in each bin of the grid).
     """
     grid, z_phot = predictions.grid, predictions.z_phot
     pdf_mean, pdf_sd = mean(predictions.density, grid), std(predictions.density, grid)
@@ -72,6 +75,7 @@ def tomographic_bins(predictions: Predictions, *, n_bins: int, resamples: Resamp
                 "z_phot_low": float(z_phot[inside].min()),
                 "z_phot_high": float(z_phot[inside].max()),
                 "z_mean": float(z_spec.mean()),
+                "need": NEED * (1 + float(z_spec.mean())),
                 **{name: with_interval(float(value), of) for name, value, of in drawn},
                 "stack": predictions.density[inside].mean(axis=0, dtype=np.float64).tolist(),
                 "spectroscopic": (counts / (len(z_spec) * grid.width)).tolist(),
