@@ -82,8 +82,9 @@ def catalogue(
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
 
     from pix2z.field.frames import open_field
-    from pix2z.field.sources import find_sources, sources_at
+    from pix2z.field.sources import SOURCE_FLAG_MEANINGS, find_sources, sources_at
     from pix2z.imaging import extinction
+    from pix2z.redshift_pdf.flags import FlagCounts
 
     start = time.monotonic()
     field = open_field(frames)
@@ -109,9 +110,14 @@ def catalogue(
     say(
         f"{_counted(sources)} in {seconds:.1f} s; table in {out}{f', PDFs in {pdf}' if pdf else ''}"
     )
-    if listed and len(sources) < len(listed[0]):
-        say(f"{len(listed[0]) - len(sources):,} of {len(listed[0]):,} positions lie outside.")
+    n_outside = len(listed[0]) - len(sources) if listed else 0
+    if n_outside:
+        say(f"Positions outside the r frame{' or the box' if box else ''}: {n_outside:,}")
     say_in_words(str(overview) if len(rows) else f"None is a galaxy brighter than r = {limit:g}.")
+    doubts = FlagCounts(SOURCE_FLAG_MEANINGS)
+    doubts.add(sources.flags[rows])
+    if doubts.n_flagged:
+        say_in_words(f"Of those with a redshift, as sources: {doubts}.")
 
     from pix2z.field.pictures import plot_field, write_regions
 

@@ -97,7 +97,7 @@ def _extracted(
     pixels: NDArray[np.float32], noise: float, masked: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Extract with as much room as it takes; sources of too many peaks are left undivided."""
-    room, children, contrast = PIXELS, CHILDREN, CONTRAST
+    room, children, levels = PIXELS, CHILDREN, LEVELS
     while True:
         sep.set_extract_pixstack(room)
         sep.set_sub_object_limit(children)
@@ -109,16 +109,16 @@ def _extracted(
                 mask=masked,
                 minarea=LEAST_PIXELS,
                 filter_kernel=_filter(),
-                deblend_nthresh=LEVELS,
-                deblend_cont=contrast,
+                deblend_nthresh=levels,
+                deblend_cont=CONTRAST,
                 segmentation_map=True,
             )
         except Exception as error:  # sep has no classes of its own
             if "pixel buffer full" in str(error) and room < pixels.size:
                 room = min(4 * room, pixels.size)
-            elif "deblending overflow" in str(error) and contrast < 1:
+            elif "deblending overflow" in str(error) and levels > 1:
                 children *= 4
-                contrast = contrast if children <= MOST_CHILDREN else 1.0
+                levels = LEVELS if children <= MOST_CHILDREN else 1
             else:
                 raise
         else:

@@ -25,10 +25,10 @@ def open_field(paths: Sequence[Path]) -> dict[str, Frame]:
         A file is no frame, or names no band; a band is there twice or not at all; frames are of
         other fields, runs or shapes.
     """
-    if len(paths) != len(BANDS):
+    if len(paths) > len(BANDS):
         raise InputError(
-            f"expected the {len(BANDS)} frames of a field, one each of {' '.join(BANDS)}; "
-            f"received {len(paths)} files"
+            f"expected the frames of one field, one each of {' '.join(BANDS)}; received "
+            f"{len(paths)} files"
         )
     frames: dict[str, Frame] = {}
     for frame in read_unsorted(paths):
@@ -37,6 +37,11 @@ def open_field(paths: Sequence[Path]) -> dict[str, Frame]:
         if other := frames.get(frame.band):
             raise InputError(f"{frame.path}: band {frame.band}, as {other.path} is")
         frames[frame.band] = frame
+    if missing := [band for band in BANDS if band not in frames]:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: expected one frame each of {' '.join(BANDS)}; "
+            f"none is of {' '.join(missing)}"
+        )
     field = {band: frames[band] for band in BANDS}
     _check_alike(field)
     return field

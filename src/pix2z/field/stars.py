@@ -1,9 +1,10 @@
 """Stars told from galaxies by the stars of the field itself.
 
 A source's spread is its magnitude within 0.8 arcsec minus that within 2: the seeing's for a star of
-any brightness, more for what is resolved. Bright stars, of which every SDSS field has dozens, agree
-in it within some 0.01 mag, while galaxies scatter over half a magnitude. So the densest quarter of
-bright sources is the locus of stars, and its slow change over the frame is fitted.
+any brightness, more for what is resolved. Bright stars, of which SDSS fields have dozens, agree in
+it within some 0.01 mag and a slow change over the frame, while galaxies scatter over half a
+magnitude. So the first crowd of bright sources, coming from the sharpest, is that of the stars; its
+change over the frame is fitted.
 """
 
 from dataclasses import dataclass
@@ -29,11 +30,11 @@ above it is a saturated star (29 or more), and the brightest core of a galaxy ha
 HALO = 2.0
 """Times the radius of a saturated star above the threshold."""
 
-FEWEST = 5
-"""Stars that make a locus."""
+FEWEST, SHARE = 5, 8
+"""Sources that make a crowd: so many, and one in so many of those that it is sought among."""
 
-WINDOW = 0.1
-"""Magnitudes from the densest place within which the fit begins."""
+WINDOW, WORST = 0.2, 1.1
+"""Magnitudes that a crowd is wide, and the spread of a star in the worst seeing, of 2 arcsec."""
 
 LEAST_CLIP, STEPS = 0.02, 5
 """Magnitudes, and how often the fit is made anew without what lies beyond 3 sigma."""
@@ -120,14 +121,16 @@ def excess_spread(
 
 
 def _locus(spreads: Array, terms: Array) -> Array | None:
-    """Fit the densest quarter of the spreads (N,), and what is near it, with `_terms` (N, 6)."""
-    n = max(FEWEST, len(spreads) // 4)
-    if len(spreads) < n:
-        return None
+    """Fit the first crowd among spreads (N,), and what is near it, with `_terms` (N, 6)."""
     ordered = np.sort(spreads)
-    start = int(np.argmin(ordered[n - 1 :] - ordered[: len(ordered) - n + 1]))
-    locus = np.array([np.median(ordered[start : start + n])])
-    clip = WINDOW
+    n = max(FEWEST, len(spreads) // SHARE)
+    ends = ordered[n - 1 :]
+    crowded = (ends - ordered[: len(ends)] < WINDOW) & (ends < WORST)
+    if not crowded.any():
+        return None
+    first = ordered[int(np.argmax(crowded))]
+    crowd = (spreads >= first) & (spreads < first + WINDOW)
+    locus, clip = np.array([np.median(spreads[crowd])]), WINDOW / 2
     for _ in range(STEPS):
         residual = np.abs(spreads - terms[:, : len(locus)] @ locus)
         near = residual < clip
