@@ -26,6 +26,9 @@ WHITE = 0.8
 LEAST_RADIUS, RADII, SATURATED_RADIUS = 3.0, 3.0, 12.0
 """Of circles: arcsec at the least, half-light radii of a galaxy, arcsec of a saturated star."""
 
+LABEL = (115, 22)
+"""Pixels of the frame that a redshift takes in the picture."""
+
 KINDS = {
     "redshift": (ORANGE, 1.4, "orange"),
     "galaxy without a redshift": (SKY, 0.6, "cyan"),
@@ -63,9 +66,9 @@ def plot_field(
                 linewidths=line,
                 label=f"{kind} (n = {len(some)})",
             )
-        for row, text in zip(rows, _labels(estimate), strict=True):
-            x, y = sources.x[row], sources.y[row] + radii[row] + 4
-            axes.text(x, y, text, color="white", fontsize=6, ha="center", va="bottom", clip_on=True)
+        x, y = _label_places(sources.x[rows], sources.y[rows] + radii[rows], width)
+        for column, row, text in zip(x, y, _labels(estimate), strict=True):
+            axes.text(column, row, text, color="white", fontsize=6, ha="center", va="bottom")
         axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
         axes.set_xlabel("column of the r frame, pixels of 0.396 arcsec")
         axes.set_ylabel("row")
@@ -106,6 +109,21 @@ def _radii(sources: Sources) -> NDArray[np.float64]:
 def _labels(estimate: Redshifts) -> list[str]:
     halves = (estimate.err68_high - estimate.err68_low) / 2
     return [f"{z:.3f}±{half:.3f}" for z, half in zip(estimate.z_median, halves, strict=True)]
+
+
+def _label_places(
+    x: NDArray[np.float64], y: NDArray[np.float64], width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows of labels above circles: inside the picture, and not one on another."""
+    x, y = np.clip(x, LABEL[0] / 2, width - LABEL[0] / 2), y + 4
+    for n in range(len(y)):
+        for _ in range(n):
+            beside = np.abs(x[:n] - x[n]) < LABEL[0]
+            on = beside & (np.abs(y[:n] - y[n]) < LABEL[1])
+            if not on.any():
+                break
+            y[n] = y[:n][on].max() + LABEL[1]
+    return x, y
 
 
 def _points_per_pixel(axes: Any, width: int) -> float:
