@@ -102,13 +102,14 @@ def test_masked_pixels_cost_their_source_alone(frames, sources, planted):
     np.testing.assert_allclose(masked.flux[again[1:]], sources.flux[rows[1:]], rtol=0.1)
 
 
-def test_without_stars_nothing_is_called_one():
-    few = plant(n_stars=0, n_galaxies=4)
+@pytest.mark.parametrize("n", [4, 24])
+def test_without_stars_nothing_is_called_one(n):
+    few = plant(n_stars=0, n_galaxies=n)
     frames = {
         b: Frame(None, pixels_of(few, b, saturated=False), wcs_of(b), band=b) for b in "ugriz"
     }
     sources = find_sources(frames)
-    assert len(sources) == 4
+    assert len(sources) == n
     assert (sources.flags & SourceFlag.NO_STARS != 0).all()
     assert sources.is_galaxy.all()
 
