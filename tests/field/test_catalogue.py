@@ -9,7 +9,7 @@ import qp
 
 from pix2z.errors import InputError
 from pix2z.field.catalogue import SOURCE_COLUMNS, estimate_galaxies, to_estimate, write_field
-from pix2z.field.pictures import plot_field, write_regions
+from pix2z.field.pictures import LABEL, _label_places, plot_field, write_regions
 from pix2z.redshift_pdf.redshifts import COLUMNS
 from tests.catalogue.conftest import PixelReader, largest_file
 from tests.field.planted import SATURATED
@@ -107,3 +107,10 @@ def test_regions_are_circles_of_sources_and_the_picture_is_drawn(
     assert np.hypot(judged.x[red] - SATURATED[0], judged.y[red] - SATURATED[1]) < 1.5
     plot_field(tmp_path / "field.png", frames, judged, rows, estimate)
     assert (tmp_path / "field.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_redshifts_in_the_picture_lie_inside_and_not_on_each_other():
+    x, y = _label_places(np.array([2.0, 30.0, 90.0, 1000.0]), np.full(4, 50.0), 1010)
+    assert ((x >= LABEL[0] / 2) & (x <= 1010 - LABEL[0] / 2)).all()
+    assert np.diff(np.sort(y[:3])).min() >= LABEL[1]
+    assert y[3] == y[0]

@@ -102,24 +102,59 @@ def test_masked_pixels_cost_their_source_alone(frames, sources, planted):
     np.testing.assert_allclose(masked.flux[again[1:]], sources.flux[rows[1:]], rtol=0.1)
 
 
-@pytest.mark.parametrize("n", [4, 24])
-def test_without_stars_nothing_is_called_one(n):
-    few = plant(n_stars=0, n_galaxies=n)
-    frames = {
-        b: Frame(None, pixels_of(few, b, saturated=False), wcs_of(b), band=b) for b in "ugriz"
-    }
-    sources = find_sources(frames)
-    assert len(sources) == n
+def found(planted, **options):
+    """Sources of a planted field that is in no file."""
+    return find_sources(
+        {b: Frame(None, pixels_of(planted, b, **options), wcs_of(b), band=b) for b in "ugriz"}
+    )
+
+
+@pytest.mark.parametrize(("n_stars", "n_galaxies"), [(0, 4), (0, 24), (3, 1)])
+def test_without_stars_nothing_is_called_one(n_stars, n_galaxies):
+    sources = found(plant(n_stars=n_stars, n_galaxies=n_galaxies), saturated=False)
+    assert len(sources) == n_stars + n_galaxies
     assert (sources.flags & SourceFlag.NO_STARS != 0).all()
     assert sources.is_galaxy.all()
 
 
 def test_few_stars_among_many_galaxies_are_still_the_locus():
     mixed = plant(n_stars=14, n_galaxies=30, seed=8)
-    frames = {b: Frame(None, pixels_of(mixed, b), wcs_of(b), band=b) for b in "ugriz"}
-    sources = find_sources(frames)
+    sources = found(mixed)
     rows, _ = matched(sources, mixed)
     np.testing.assert_array_equal(sources.is_galaxy[rows], ~mixed.is_star)
+
+
+def test_a_neighbours_light_is_not_a_galaxys_and_does_not_move_its_core(planted):
+    """A galaxy and a star 4 arcsec from it, and one so near that they are one source."""
+    x, y = planted.x.copy(), planted.y.copy()
+    galaxy, star, near = 55, 0, 1
+    for one, away in ((star, (10, 0)), (near, (6, 0))):
+        of = galaxy if one == star else 56
+        x[one], y[one] = x[of] + away[0], y[of] + away[1]
+    flux = planted.flux.copy()
+    flux[[galaxy, star, near]] = 300, 150, flux[56] / 20
+    crowded = replace(planted, x=x, y=y, flux=flux)
+    sources = found(crowded)
+    rows, far = matched(sources, crowded)
+    assert far[[galaxy, star]].max() < 0.25
+    assert far[56] < 0.15
+    change = np.abs(2.5 * np.log10(sources.flux[rows] / flux))
+    assert change[galaxy] < 0.1
+    assert (sources.flags[rows[[galaxy, star]]] & SourceFlag.BLENDED != 0).all()
+
+
+def test_a_level_of_the_sky_is_no_light(frames, sources):
+    raised = find_sources(with_r(frames, frames["r"].pixels + 0.05))
+    np.testing.assert_allclose(raised.flux, sources.flux, rtol=0.02)
+    np.testing.assert_allclose(raised.circle[:, 2], sources.circle[:, 2], rtol=0.02, atol=0.3)
+
+
+def test_what_is_too_faint_to_be_judged_is_no_source(planted, sources):
+    flux = planted.flux.copy()
+    flux[0], flux[1] = 10 ** (0.4 * (22.5 - np.array([22.1, 21.0])))
+    _, far = matched(found(replace(planted, flux=flux)), planted)
+    assert far[0] > 5
+    assert far[1:].max() < 0.5
 
 
 @pytest.mark.parametrize("kind", ["noise", "zeros", "masked"])
