@@ -8,7 +8,7 @@ counts, another pixel scale or another band are refused.
 
 import bz2
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,7 +32,7 @@ from pix2z.said.agreement import SAME_SCALE, bands_of
 from pix2z.said.claims import header_said
 from pix2z.said.units import flux_of
 
-__all__ = ["Frame", "cut_stamps", "read_frame", "read_frames"]
+__all__ = ["Frame", "cut_stamps", "read_frame", "read_frames", "read_unsorted"]
 
 
 UNPACKERS = 2
@@ -59,11 +59,16 @@ LARGEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Frame:
-    """One band of one field: pixels (rows, columns) in nanomaggies, and their place on the sky."""
+    """One band of one field: pixels (rows, columns) in nanomaggies, and their place on the sky.
+
+    band : a letter of ugriz, "" where nobody says. run : SDSS's run and camera column, as "94-1".
+    """
 
     path: Path
     pixels: NDArray[np.float32]
     wcs: WCS
+    band: str = ""
+    run: str = ""
 
 
 def read_frame(path: str | Path) -> Frame:
@@ -77,12 +82,18 @@ def read_frames(paths: Mapping[str, Path]) -> dict[str, Frame]:
     paths : band -> file. Raises InputError as `read_frame` does, and where a frame is of another
     band than it is taken for.
     """
+    return dict(zip(paths, _read_all(list(paths.values()), list(paths)), strict=True))
+
+
+def read_unsorted(paths: Sequence[Path]) -> list[Frame]:
+    """Read frames as `read_frames` does, each of the band that its header names."""
+    return _read_all(paths, [None] * len(paths))
+
+
+def _read_all(paths: Sequence[Path], bands: Sequence[str | None]) -> list[Frame]:
     with ThreadPoolExecutor(UNPACKERS) as unpackers:
-        contents = unpackers.map(_unpacked, paths.values())
-        return {
-            band: _parsed(path, content, band)
-            for (band, path), content in zip(paths.items(), contents, strict=True)
-        }
+        contents = unpackers.map(_unpacked, paths)
+        return [_parsed(*one) for one in zip(paths, contents, bands, strict=True)]
 
 
 def _unpacked(path: str | Path) -> bytes:
@@ -113,14 +124,20 @@ def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
             if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
                 raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
             wcs = WCS(header)
-            factor = _checked(path, header, wcs, band)
-            return Frame(Path(path), np.asarray(pixels, np.float32) * factor, wcs)
+            factor, said = _checked(path, header, wcs, band)
+            run = "-".join(str(header[card]) for card in ("RUN", "CAMCOL") if card in header)
+            return Frame(Path(path), np.asarray(pixels, np.float32) * factor, wcs, said, run)
         except FITS_DAMAGE as error:
             raise _no_frame(path, error) from error
 
 
-def _checked(path: str | Path, header: fits.Header, wcs: WCS, band: str | None) -> np.float32:
-    """Nanomaggies in the frame's unit; raise InputError where its header tells of no such frame."""
+def _checked(
+    path: str | Path, header: fits.Header, wcs: WCS, band: str | None
+) -> tuple[np.float32, str]:
+    """Nanomaggies in the frame's unit, and its band, "" where nobody says.
+
+    Raises InputError where its header tells of no such frame.
+    """
     said = header_said(header)
     factor, _ = flux_of(said, path, assumed=True)
     # Corrected frames still name the bias of the counts that they were made of.
@@ -129,15 +146,14 @@ def _checked(path: str | Path, header: fits.Header, wcs: WCS, band: str | None) 
             f"{path}: SOFTBIAS {header['SOFTBIAS']!r} without BUNIT: expected a corrected frame, "
             "in nanomaggies; received counts"
         )
-    if band is not None:
-        bands_of(said, path, given=band)
+    bands, _ = bands_of(said, path, given=band)
     scales = proj_plane_pixel_scales(wcs) * 3600
     if np.abs(scales / PIXEL_SCALE - 1).max() > SAME_SCALE:
         raise InputError(
             f"{path}: expected pixels of {PIXEL_SCALE} arcsec; received, by its WCS (CD or CDELT), "
             f"{scales[0]:.3g} x {scales[1]:.3g}"
         )
-    return np.float32(factor[0])
+    return np.float32(factor[0]), bands if len(bands) == 1 else ""
 
 
 def _no_frame(path: str | Path, error: Exception) -> InputError:

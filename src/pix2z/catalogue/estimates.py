@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_DIGESTED_BYTES",
     "input_facts",
+    "model_facts",
     "predict_survey",
     "stamps_in_batches",
     "table_facts",
@@ -77,14 +78,21 @@ def table_facts(
     ebv : the E(B-V) given to all galaxies, or None where each has its own.
     """
     facts = {
+        **model_facts(estimator),
+        **input_facts(survey, ebv=ebv),
+        "units": "redshifts have none",
+    }
+    return {f"pix2z.{key}": value for key, value in facts.items()}
+
+
+def model_facts(estimator: "Estimator") -> dict[str, str]:
+    """Which model it is, the bins of its PDFs and the meaning of its flags; as `table_facts`."""
+    return {
         "model_digest": estimator.digest,
         "arm": str(estimator.members[0].record.get("arm", "unknown")),
         "grid": json.dumps(asdict(estimator.grid)),
-        **input_facts(survey, ebv=ebv),
-        "units": "redshifts have none",
         "flags": in_words(IMAGE_FLAG_MEANINGS),
     }
-    return {f"pix2z.{key}": value for key, value in facts.items()}
 
 
 def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pix2z.cli.catalogue import catalogue
 from pix2z.cli.export import export
 from pix2z.cli.fetch import fetch
 from pix2z.cli.finetune import finetune
@@ -55,6 +56,7 @@ _REGISTRY = "Models that are registered"
 for _panel, _command, _example in (
     (_FILES, in_repository(inspect), "pix2z inspect mine.h5 --plot look.png"),
     (_FILES, in_repository(predict), "pix2z predict mine.h5 --out z.parquet --ebv 0.03"),
+    (_FILES, in_repository(catalogue), "pix2z catalogue frame-*.bz2 --out field.parquet"),
     (_FILES, in_repository(spectrum), "pix2z spectrum mine.h5 --out spectra.hdf5"),
     (_FILES, redshift, "pix2z redshift spec-*.fits --out z.csv"),
     (_TRAINING, in_repository(finetune), "pix2z finetune mine.h5 --name myfield"),

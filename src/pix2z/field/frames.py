@@ -1,0 +1,78 @@
+"""Five frames, in any order, as one field: a frame in each band, all of one place and shape."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from astropy.coordinates import SkyCoord
+from astropy.units import arcsec, deg
+
+from pix2z.archive.frames import Frame, read_unsorted
+from pix2z.errors import InputError
+from pix2z.imaging import BANDS, PIXEL_SCALE
+
+__all__ = ["open_field"]
+
+FARTHEST = 64
+"""Pixels between the middles of two bands; those of SDSS are up to 12 apart."""
+
+
+def open_field(paths: Sequence[Path]) -> dict[str, Frame]:
+    """Read the frames of a field; band -> frame, in the order of ugriz.
+
+    Raises
+    ------
+    InputError
+        A file is no frame, or names no band; a band is there twice or not at all; frames are of
+        other fields, runs or shapes.
+    """
+    if len(paths) > len(BANDS):
+        raise InputError(
+            f"expected the frames of one field, one each of {' '.join(BANDS)}; received "
+            f"{len(paths)} files"
+        )
+    frames: dict[str, Frame] = {}
+    for frame in read_unsorted(paths):
+        if not frame.band:
+            raise InputError(f"{frame.path}: no card FILTER says which of {BANDS} it is")
+        if other := frames.get(frame.band):
+            raise InputError(f"{frame.path}: band {frame.band}, as {other.path} is")
+        frames[frame.band] = frame
+    if missing := [band for band in BANDS if band not in frames]:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: expected one frame each of {' '.join(BANDS)}; "
+            f"none is of {' '.join(missing)}"
+        )
+    field = {band: frames[band] for band in BANDS}
+    _check_alike(field)
+    return field
+
+
+def _check_alike(field: Mapping[str, Frame]) -> None:
+    first = field["r"]
+    for frame in field.values():
+        if frame.pixels.shape != first.pixels.shape:
+            raise InputError(
+                f"{frame.path}: expected {_size(first)} pixels as in {first.path}; "
+                f"received {_size(frame)}"
+            )
+        if frame.run and first.run and frame.run != first.run:
+            raise InputError(
+                f"{frame.path}: is of run and camera column {frame.run}, "
+                f"{first.path} of {first.run}: expected one field"
+            )
+        pixels = float(_middle(frame).separation(_middle(first)).to_value(arcsec)) / PIXEL_SCALE
+        if not pixels <= FARTHEST:
+            raise InputError(
+                f"{frame.path}: its middle lies {pixels:,.0f} pixels from that of {first.path}: "
+                "expected one field"
+            )
+
+
+def _size(frame: Frame) -> str:
+    rows, columns = frame.pixels.shape
+    return f"{columns} x {rows}"
+
+
+def _middle(frame: Frame) -> SkyCoord:
+    rows, columns = frame.pixels.shape
+    return SkyCoord(*frame.wcs.all_pix2world((columns - 1) / 2, (rows - 1) / 2, 0), unit=deg)
