@@ -1,6 +1,7 @@
 import pytest
 
 from pix2z.evaluation.contrasts import (
+    PAIRS,
     PRIMARY,
     by_networks,
     family,
@@ -151,6 +152,8 @@ def test_the_families_are_those_fixed_beforehand():
     assert family("full", "clipped", "inside", "crps") == "clipping"
     assert family("full", "apertures", "whole", "crps") == "pixels"
     assert family("full", "apertures", "inside", "crps") is None
+    assert ("apertures", "catalogue") in PAIRS
+    assert family("apertures", "catalogue", "whole", "crps") is None
     assert family("full", "clipped", "inside", "mae") is None
 
 

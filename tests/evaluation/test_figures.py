@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pix2z.evaluation.figures.quality import plot_training_curves
-from pix2z.evaluation.figures.redshifts import plot_redshift_histogram
+from pix2z.evaluation.figures.redshifts import plot_redshift_histogram, top_error
 from pix2z.evaluation.figures.spectra import ShownSpectrum, plot_spectra
 from pix2z.evaluation.figures.stamps import NO_DATA, composite, plot_stamps
 
@@ -27,6 +27,13 @@ def noting(seen, method):
         return method(self, first, *args, **kwargs)
 
     return noted
+
+
+def test_errors_of_several_arms_share_the_axis_of_the_worst():
+    z_spec = np.linspace(0.1, 0.2, 1001)
+    good, bad = (z_spec + 0.01, z_spec), (z_spec + np.linspace(0, 0.1, 1001), z_spec)
+    assert top_error([good, bad]) == top_error([bad]) == pytest.approx(0.0995)
+    assert top_error([good]) == 0.02
 
 
 def test_the_same_arrays_give_the_same_bytes_and_nothing_else_is_left(tmp_path):

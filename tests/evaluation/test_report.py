@@ -102,20 +102,21 @@ def text_of(found, *, stamps=1, **options):
 def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it():
     found = comparison()
     assert answer(found) == (
-        "No: inside the clip window nothing changes that matters, and outside it, where the clipped"
-        " network has seen no galaxy, redshifts get worse. Clipping is training on galaxies inside"
-        " a window of redshifts only, here 0.0000 to 0.2000. Inside it, the networks `full` and"
-        " `clipped` are equal within 2 %. The clipped network knows that its galaxies are at low"
-        " redshift; told the same, the full one and the clipped one are equal within 2 %. Of all"
-        " galaxies, the full one is better: use `full`. At equal numbers of training stamps it"
-        " does not matter inside the window which they are: the clipped one and a random sample as"
-        " large, told the window, are equal within 2 %. That the clipped sample is smaller by 4.3 %"
-        " does no harm by itself that matters: of all galaxies, a random sample of its size and the"
-        " full one are equal within 2 %."
+        "No: inside the clip window nothing changes that matters by CRPS, and outside it, where the"
+        " clipped network has seen no galaxy, redshifts get worse. Clipping is training on galaxies"
+        " inside a window of redshifts only, here 0.0000 to 0.2000. Inside it, the networks `full`"
+        " and `clipped` are equal within 2 %. Inside is by spectroscopic redshift: a galaxy that"
+        " the clipped network puts near the edge may lie beyond it. Of all galaxies, the full one"
+        " is better, owing to those outside: use `full`. At equal numbers of training stamps it"
+        " does not matter inside the window whether 4.3 % of them lie outside: the clipped sample"
+        " and a random one as large, told the window, are equal within 2 %. That the"
+        " clipped sample is smaller by 4.3 % does no harm by itself that matters: of all galaxies,"
+        " a random sample of its size and the full one are equal within 2 %."
     )
-    first, numbers, table = text_of(found).split("\n\n")[2:5]
+    first, numbers, words, table = text_of(found).split("\n\n")[2:6]
     assert first.replace("\n", " ") == answer(found)
     assert numbers.startswith("The same in numbers")
+    assert words.startswith("Words: a stamp is")
     assert "Of 2,000 galaxies, 1,920 are inside the window, 80 outside." in " ".join(
         numbers.split()
     )
@@ -135,11 +136,19 @@ def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it(
     [
         ("better", "better", "No: even inside the clip window redshifts get worse."),
         ("better", "worse", "Only for galaxies that are known to lie in the window: inside the"),
-        ("better", "equivalent", "No: inside the clip window nothing changes that matters."),
+        (
+            "better",
+            "equivalent",
+            "No: inside the clip window nothing changes that matters by CRPS.",
+        ),
         ("better", "undecided", "No: inside the clip window no change is known."),
         ("worse", "better", "It depends: even inside the clip window redshifts get worse."),
         ("worse", "worse", "Yes: inside the clip window redshifts get better."),
-        ("worse", "equivalent", "Yes: inside the clip window nothing changes that matters."),
+        (
+            "worse",
+            "equivalent",
+            "Yes: inside the clip window nothing changes that matters by CRPS.",
+        ),
         ("worse", "undecided", "Yes: inside the clip window no change is known."),
         ("equivalent", "better", "No: even inside"),
         ("equivalent", "worse", "Only for galaxies that are known"),
@@ -165,14 +174,34 @@ def check_words(text, outcomes):
     assert text.count("equal within 2 %") == outcomes.count("equivalent")
     assert text.count("cannot be told apart") == outcomes.count("undecided")
     assert "  " not in text
-    assert not re.search(r"[\n{]|p =|interval|CRPS", text)
+    assert not re.search(r"[\n{]|p =|interval", text)
+    assert text.count("CRPS") == text.count("that matters by CRPS")
+
+
+def test_of_all_metrics_only_those_are_named_in_which_nothing_changes_inside():
+    found = comparison()
+    for metric, said in (("mae", "equivalent"), ("rmse", "equivalent"), ("nmad", "undecided")):
+        found["contrasts"].append(contrast("full", "clipped", "inside", metric, said))
+    assert "nothing changes that matters by CRPS, MAE and RMSE, and outside" in answer(found)
+
+
+def test_what_the_clipped_network_knows_is_said_only_where_it_may_explain_a_difference():
+    assert "told the same" not in answer(comparison())
+    assert "told the same" in answer(comparison(**USUAL | {"inside": "worse"}))
+    assert "told the same" in answer(comparison(**USUAL | {"told": "worse"}))
+
+
+def test_the_full_one_owes_it_to_those_outside_only_where_it_is_equal_inside():
+    assert "owing to" in answer(comparison())
+    assert "owing to" not in answer(comparison(**USUAL | {"inside": "better"}))
+    assert "owing to" not in answer(comparison(**USUAL | {"outside": "undecided"}))
 
 
 @pytest.mark.parametrize("said", SPREAD)
 def test_every_other_contrast_has_a_sentence_for_each_outcome(said):
     others = ("told", "which", "number", "outside")
     text = answer(comparison(**USUAL | dict.fromkeys(others, said)))
-    check_words(text, [said] * 3 + ["equivalent"])
+    check_words(text, [said] * (2 if said == "equivalent" else 3) + ["equivalent"])
     for words in {
         "better": (
             "full one is better.",
@@ -180,7 +209,7 @@ def test_every_other_contrast_has_a_sentence_for_each_outcome(said):
             "smaller by 4.3 % does harm by itself:",
         ),
         "worse": ("full one is worse.", "is better, once told", "is better than the full one."),
-        "equivalent": ("and the clipped one are equal", "it does not matter inside", "no harm by"),
+        "equivalent": ("it does not matter inside", "no harm by"),
         "undecided": ("apart from it.", "Whether at equal numbers", "Whether it does harm by"),
     }[said]:
         assert words in text
@@ -195,7 +224,8 @@ def test_a_small_test_set_is_a_demonstration_and_gives_no_advice():
         " measures is in the tables."
     )
     pixels = " ".join(text_of(found).split()).split("## What pixels add")[1].split("## ")[0]
-    assert "the trunk) lower the CRPS by 6.0 % (4.0 to 8.0 %). On all 180" in pixels
+    assert "the trunk, which lower the CRPS by 6.0 % (4.0 to 8.0 %). On all 180" in pixels
+    assert "aim" not in pixels
     assert "equal within" not in pixels
     assert "demonstration" not in answer(comparison(n=500, **USUAL))
 
@@ -220,7 +250,7 @@ def test_arms_that_were_trained_once_are_named_in_the_answer():
 
 
 def test_only_a_window_that_cuts_high_redshifts_alone_is_said_to_be_low():
-    found = comparison()
+    found = comparison(**USUAL | {"told": "undecided"})
     found["test"]["outside_is_high"] = False
     assert "knows that its galaxies are inside; told the same" in answer(found)
     assert "does not answer" in answer(found | {"contrasts": []})
@@ -239,8 +269,8 @@ def test_only_a_window_that_cuts_high_redshifts_alone_is_said_to_be_low():
 def test_the_report_says_what_pixels_add(said, words):
     text = " ".join(text_of(comparison(**USUAL, apertures=said)).split())
     text = text[text.index("## What pixels add") : text.index("## What was compared")]
-    by = "Beyond photometry in seven apertures, pixels (the trunk) lower the CRPS by 6.0 % (4.0 to"
-    by += " 8.0 %)."
+    by = "Beyond photometry in seven apertures, full has the layers of the trunk, which lower the"
+    by += " CRPS by 6.0 % (4.0 to 8.0 %)."
     assert text.startswith(f"## What pixels add - {by} {words}")
     assert "On all 2,000 galaxies, the CRPS of full is 0.940 (0.920 to 0.960) of that of" in text
     assert "five magnitudes" not in text
@@ -251,9 +281,34 @@ def test_what_raises_the_error_is_said_to_raise_it():
     found = comparison(**USUAL, apertures="worse")
     entry = next(entry for entry in found["contrasts"] if entry["b"] == "apertures")
     entry["ratio"] = {"value": 1.01, "low": 0.995, "high": 1.025}
-    assert "(the trunk) raise the CRPS by 1.0 % (-0.5 to 2.5 %)." in " ".join(
-        text_of(found).split()
-    )
+    text = " ".join(text_of(found).split())
+    assert "the trunk, which raise the CRPS by 1.0 % (-0.5 to 2.5 %)." in text
+    assert "less than that of apertures by more than chance, is not met." in text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.93, "is met by the value, though the interval holds it."),
+        (0.95, "is not met by the value, though the interval holds it."),
+        (0.97, "is not met by the value."),
+    ],
+)
+def test_the_aim_set_beforehand_is_met_or_not_by_the_value(value, words):
+    found = comparison(**USUAL, catalogue="better", apertures="better")
+    for entry in found["contrasts"]:
+        if entry["b"] == "catalogue":
+            entry["ratio"] = {"value": value, "low": value - 0.02, "high": value + 0.02}
+    text = " ".join(text_of(found).split())
+    assert f"The aim set beforehand, at most 0.94, {words}" in text
+    assert "less than that of apertures by more than chance, is met." in text
+
+
+def test_metrics_that_leave_open_whether_pixels_add_anything_are_named():
+    found = comparison(**USUAL, apertures="better")
+    for metric, said in (("mae", "better"), ("nmad", "undecided"), ("cde_loss", "undecided")):
+        found["contrasts"].append(contrast("full", "apertures", "whole", metric, said))
+    assert "Undecided are NMAD, CDE loss. ##" in " ".join(text_of(found).split())
 
 
 def test_metrics_in_which_the_two_differ_are_not_passed_over():
@@ -262,9 +317,12 @@ def test_metrics_in_which_the_two_differ_are_not_passed_over():
         found["contrasts"].append(contrast("full", "clipped", "inside", metric, said))
     text = " ".join(text_of(found).split())
     assert (
-        "which are exploratory: - equal within 2 %: MAE. - full is better: CDE loss."
-        " - cannot be told apart: NMAD. PDFs can be trusted"
+        "seems to by chance. - equal within 2 %: MAE. - full is better: CDE loss, a difference of"
+        " 0.00 (0.00 to 0.00). - cannot be told apart: NMAD. R², biases"
     ) in text
+    assert "That of outliers" not in text
+    found["contrasts"].append(contrast("full", "clipped", "inside", "outlier_005", "undecided"))
+    assert "That of outliers > 0.05 is 0.5 galaxies." in " ".join(text_of(found).split())
 
 
 def test_prose_fits_a_terminal_and_its_sentences_are_short():
@@ -290,7 +348,7 @@ def test_trainz_passes_only_where_its_pit_is_uniform(distance, words):
 
 def test_pdfs_that_cover_too_few_or_too_many_are_named_with_their_galaxies():
     text = " ".join(text_of(comparison()).split())
-    assert "- full: all 8 shares are inside their bands." in text
+    assert "- full: no departure is seen; all 8 shares are inside their bands. - clipped" in text
     assert "- clipped: 8 of 8 shares are outside their bands, the least likely at" in text
     assert re.search(
         r"where the 95 % interval holds 0\.0 % \(band [\d.]+ % to 100\.0 %\)\. Calibrated PDFs have"
@@ -298,6 +356,25 @@ def test_pdfs_that_cover_too_few_or_too_many_are_named_with_their_galaxies():
         text,
     )
     assert "- full: none. - clipped: r magnitude" in text
+
+
+def test_variables_that_the_coverage_runs_with_are_named():
+    pool = make_terms(60)
+    wide = replace(pool, pit=np.where(pool.mag_r < np.median(pool.mag_r), 0.5, 1.0))
+    unknown = {"g_r": np.full(60, np.nan), "seeing": np.full(60, np.nan)}
+    text = " ".join(
+        text_of(comparison() | {"coverage": {"full": coverage_along(wide, unknown)}}).split()
+    )
+    assert "By a trend beyond chance, the coverage changes with r magnitude" in text
+    assert "By a trend" not in text_of(comparison())
+
+
+def test_a_variable_that_is_the_same_for_all_galaxies_has_a_dash():
+    same = replace(make_terms(60), z_phot=np.full(60, 0.1))
+    unknown = {"g_r": np.full(60, np.nan), "seeing": np.full(60, np.nan)}
+    text = text_of(comparison() | {"coverage": {"full": coverage_along(same, unknown)}})
+    (row,) = re.findall(r"^\| full \| 2 of 2.*$", text, re.M)
+    assert row.split(" | ")[2] == "–"
 
 
 def test_only_variables_that_are_known_are_counted_and_listed():

@@ -27,6 +27,7 @@ from pix2z.evaluation.figures.redshifts import (
     plot_error_heatmap,
     plot_redshift_density,
     plot_redshift_histogram,
+    top_error,
 )
 from pix2z.evaluation.figures.stamps import SheetRow, plot_contact_sheet
 from pix2z.evaluation.headline import headline_metrics
@@ -42,11 +43,11 @@ Arms = Mapping[str, ArmGalaxies]
 Bins = Mapping[str, Sequence[Json]]
 """Variable -> bins, as `binned_report` gives them."""
 
-BINNED = ("full", "clipped", "subsample", "published_full", "trees")
+BINNED = ("full", "clipped", "published_full", "trees")
 """Arms and controls that are drawn along redshift and magnitude, where present."""
 
 FOLLOWED = ("full", "clipped")
-"""Arms whose coverage is drawn along variables, where present."""
+"""Arms whose coverage is drawn along variables, and errors along redshift, where present."""
 
 SHEET_COLUMNS = 8
 
@@ -176,10 +177,11 @@ def _draw_figures(
     points = {name: (pool.z_phot, pool.z_spec) for name, pool in pools.items()}
     plot_forest(comparison["contrasts"], folder / "contrasts.png")
     plot_redshift_density(points, **limits, path=folder / "redshift_density.png")
-    for name in ("full", "clipped"):
-        if name in points:
-            path = folder / f"errors_{name}.png"
-            plot_error_heatmap(*points[name], arm=name, **limits, path=path)
+    followed = {name: points[name] for name in FOLLOWED if name in points}
+    for name, of_arm in followed.items():
+        path = folder / f"errors_{name}.png"
+        top = top_error(followed.values())
+        plot_error_heatmap(*of_arm, arm=name, **limits, top=top, path=path)
     plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
     plot_pit(
         {name: pool.pit for name, pool in pools.items()},

@@ -7,7 +7,7 @@ reports/report.html of the Markdown.
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -19,7 +19,7 @@ from scipy.stats import chi2, kstwo
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.arm_metrics import coverage
 from pix2z.evaluation.bootstrap import MIN_GROUPS, independent
-from pix2z.evaluation.contrasts import PAIRS, TOLD, family, finding, subset_phrase
+from pix2z.evaluation.contrasts import GOAL, PAIRS, TOLD, family, finding, subset_phrase
 from pix2z.evaluation.coverage import (
     VARIABLES,
     bins_outside,
@@ -51,7 +51,23 @@ TABLE = re.compile(r"(?:^\|.*\n)+", re.M)
 def answer(comparison: Json) -> str:
     """Answer "does clipping help?" in plain words, from the content of reports/compare.json."""
     template = _environment(comparison).get_template("answer.md.j2")
-    return " ".join(template.render(test=comparison["test"], arms=comparison["arms"]).split())
+    text = template.render(
+        test=comparison["test"],
+        arms=comparison["arms"],
+        equal_in=_listed(
+            METRICS[entry["metric"]].label
+            for entry in comparison["contrasts"]
+            if (entry["a"], entry["b"], entry["subset"]) == ("full", "clipped", "inside")
+            and entry["outcome"] == "equivalent"
+        ),
+    )
+    return " ".join(text.split())
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Write names as ``a, b and c``."""
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def report_text(
@@ -195,6 +211,7 @@ def _environment(comparison: Json) -> Environment:
     )
     made.globals.update(
         FEWEST_GALAXIES=FEWEST_GALAXIES,
+        GOAL=GOAL,
         METRICS=METRICS,
         MIN_GROUPS=MIN_GROUPS,
         PAIRS=PAIRS,
@@ -209,6 +226,7 @@ def _environment(comparison: Json) -> Environment:
         finding=partial(finding, margin=margin),
         margin=f"{100 * margin:g} %",
         n_shares=n_shares,
+        runs_along=_runs_along,
         trained_once=_trained_once,
         way_contrast=_way_contrast,
         zip=zip,
@@ -250,7 +268,7 @@ def spread(sd: float | None, n: int) -> Json:
 
 
 def _changed(ratio: Json) -> str:
-    """Say by how much an error that is a `ratio` of another lies below or above it, in per cent."""
+    """Say by how much what `full` has lowers or raises the CRPS to a `ratio` of it, in per cent."""
     sign = -1 if ratio["value"] > 1 else 1
     value, *ends = (100 * sign * (1 - ratio[key]) for key in ("value", "low", "high"))
     low, high = sorted(ends)
@@ -278,6 +296,15 @@ def _demonstration(comparison: Json) -> str:
 def _trained_once(entries: Sequence[Json | None]) -> list[str]:
     """Name the arms of contrasts, where made, that were trained only once."""
     return sorted({arm for entry in entries if entry for arm in entry["single_seed"]})
+
+
+def _runs_along(followed: Mapping[str, Json], limit: float) -> list[str]:
+    """Name the variables that the coverage runs with, at either level, beyond a limit of trends."""
+    return [
+        VARIABLES[name].label
+        for name, along in followed.items()
+        if any(abs(round(z, 1)) > limit for z in along["trend"].values() if z is not None)
+    ]
 
 
 def _way_contrast(read: Json, way: str, metric: str) -> Json:

@@ -155,10 +155,10 @@ def plot_pit(arms: Mapping[str, Array], path: str | Path, *, n_independent: int)
             lowest = position + columns >= len(arms)
             below[position].tick_params(labelbottom=lowest)
             if lowest:
-                below[position].set_xlabel("PIT, or uniform quantile")
+                below[position].set_xlabel("PIT; below: quantile of a flat one")
             if position % columns == 0:
                 above[position].set_ylabel("density of PIT")
-                below[position].set_ylabel("PIT quantile - uniform")
+                below[position].set_ylabel("PIT quantile - flat one's")
         for half in (above, below):
             for spare in half[len(arms) :]:
                 spare.set_visible(False)
@@ -262,5 +262,3 @@ def _one_seed(axes: Axes, history: Mapping[str, Any], *, color: str, labelled: b
     axes.plot(epoch, val_loss, color=color, linewidth=1.7, label=labels[1])
     best = int(np.nanargmin(val_loss))
     axes.plot(epoch[best], val_loss[best], "k*", markersize=7, linestyle="none", label=labels[2])
-    if min(np.nanmin(loss), np.nanmin(val_loss)) > 0:
-        axes.set_yscale("log")

@@ -1,6 +1,6 @@
 """Photometric against spectroscopic redshifts, errors along them, and how redshifts are spread."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pix2z.evaluation.figures.style import (
 )
 from pix2z.evaluation.point_metrics import point_metrics
 
-__all__ = ["plot_error_heatmap", "plot_redshift_density", "plot_redshift_histogram"]
+__all__ = ["plot_error_heatmap", "plot_redshift_density", "plot_redshift_histogram", "top_error"]
 
 Array = NDArray[np.floating]
 
@@ -76,6 +76,11 @@ def _guides(axes: Axes, clip_window: tuple[float, float], z_max: float) -> None:
     axes.set_yticks(ticks)
 
 
+def top_error(points: Iterable[tuple[Array, Array]]) -> float:
+    """Error that at most one in 200 exceeds of any (z_phot (n,), z_spec (n,)); at least 0.02."""
+    return max(0.02, *(float(np.percentile(np.abs(p - s), 99.5)) for p, s in points))
+
+
 def plot_error_heatmap(
     z_phot: Array,
     z_spec: Array,
@@ -83,11 +88,14 @@ def plot_error_heatmap(
     arm: str,
     clip_window: tuple[float, float],
     z_max: float,
+    top: float,
     path: str | Path,
 ) -> None:
-    """Draw absolute errors (n,), in redshift, against z_spec (n,), with marginals and a median."""
+    """Draw absolute errors (n,), in redshift, against z_spec (n,), with marginals and a median.
+
+    Errors above `top`, see `top_error`, are drawn there.
+    """
     error = np.abs(z_phot - z_spec)
-    top = max(0.02, float(np.percentile(error, 99.5)))
     z_edges, error_edges = np.linspace(0, z_max, 61), np.linspace(0, top, 41)
     bars: dict[str, Any] = {"fill": True, "color": look(arm)["color"], "alpha": 0.8}
     with figure_file(path, width=8.0, height=4.9) as figure:
@@ -102,7 +110,6 @@ def plot_error_heatmap(
         main.set_ylabel("|z_phot - z_spec|, in redshift")
         main.set_xlim(0, z_max)
         main.set_ylim(0, top)
-        main.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
         above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, **bars)
         errors = np.histogram(error, error_edges)[0]
         beside.stairs(errors, error_edges, orientation="horizontal", **bars)
@@ -112,7 +119,7 @@ def plot_error_heatmap(
         beside.set_xlabel("galaxies")
         above.tick_params(labelbottom=False)
         beside.tick_params(labelleft=False)
-        above.set_title(f"{arm}: absolute error against redshift; shaded: outside the clip window")
+        above.set_title(f"{arm}; line: median; shaded: outside the clip window")
         figure.colorbar(mesh, ax=beside, label="galaxies per cell", aspect=30)
 
 
@@ -132,8 +139,7 @@ def _running_median(axes: Axes, z_spec: Array, error: Array, z_max: float) -> No
     medians = stats.binned_statistic(z_spec, error, "median", edges)[0]
     filled = np.histogram(z_spec, edges)[0] >= 8
     centres = (edges[:-1] + edges[1:]) / 2
-    label = "median in bins of 0.02"
-    axes.plot(centres[filled], medians[filled], color=VERMILLION, marker="o", label=label)
+    axes.plot(centres[filled], medians[filled], color=VERMILLION, marker="o")
 
 
 def plot_redshift_histogram(
