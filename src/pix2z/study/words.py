@@ -104,7 +104,7 @@ def _bands(found: Json) -> str:
 def _learning_curves(found: Json) -> str:
     curves = found["learning_curves"]
     *before, last = (point["n_groups"] for point in curves["full"]["points"])
-    ways = ("rises for {}", "falls for {}", "is not shown to change for {}")
+    ways = ("is higher for {}", "is lower for {}", "is not shown to change for {}")
     said = [
         f"from {n:,} to {last:,} groups the CRPS "
         + _parts({name: of["change_from"][n] for name, of in curves.items()}, ways)
