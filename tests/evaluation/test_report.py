@@ -104,9 +104,9 @@ def test_the_answer_is_in_plain_words_and_its_numbers_are_in_the_table_below_it(
     assert answer(found) == (
         "No: inside the clip window nothing changes that matters by CRPS, and outside it, where the"
         " clipped network has seen no galaxy, redshifts get worse. Clipping is training on galaxies"
-        " inside a window of redshifts only, here 0.0000 to 0.2000. Inside it, the networks `full`"
-        " and `clipped` are equal within 2 %. Inside is by spectroscopic redshift: a galaxy that"
-        " the clipped network puts near the edge may lie beyond it. Of all galaxies, the full one"
+        " inside a window of redshifts only, here 0.0000 to 0.2000. Inside it, the hybrid networks"
+        " `full` and `clipped` are equal within 2 %. Inside is by spectroscopic redshift: a galaxy"
+        " that the clipped network puts near the edge may lie beyond it. Of all galaxies, the full one"
         " is better, owing to those outside: use `full`. At equal numbers of training stamps it"
         " does not matter inside the window whether 4.3 % of them lie outside: the clipped sample"
         " and a random one as large, told the window, are equal within 2 %. That the"

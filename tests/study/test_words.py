@@ -104,8 +104,8 @@ def test_crps_falls_or_rises_where_the_change_between_sizes_excludes_zero():
         "apertures": curve(OPEN, BELOW),
     }
     assert answers_in_words({"learning_curves": curves})["learning_curves"] == (
-        "From 500 to 2,000 groups the CRPS is lower for `full` and `published_full` and is not shown "
-        "to change for `apertures`; from 1,000 to 2,000 groups the CRPS is higher for "
+        "From 500 to 2,000 groups the CRPS is lower for `full` and `published_full` and is not "
+        "shown to change for `apertures`; from 1,000 to 2,000 groups the CRPS is higher for "
         "`published_full`, is lower for `apertures` and is not shown to change for `full`."
     )
     one = {"full": {"points": [{"n_groups": 500}], "change_from": {}}}
