@@ -166,6 +166,16 @@ def test_an_empty_field_is_one_line(frames, kind):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("band", "times"), [("r", 200), ("r", 0.01), ("z", 30)])
+def test_a_frame_in_another_unit_is_one_line(frames, band, times):
+    changed = replace(frames[band], pixels=times * frames[band].pixels)
+    with pytest.raises(
+        InputError, match=rf"{band}\.fits.*expected 0\.002 to 1 nanomaggies"
+    ) as caught:
+        find_sources({**frames, band: changed})
+    assert "\n" not in str(caught.value)
+
+
 def test_positions_of_a_list_keep_their_place_order_and_ids(frames, sources):
     rows = [5, 2, 9]
     ra, dec = np.append(sources.ra[rows], 10.0), np.append(sources.dec[rows], 20.0)

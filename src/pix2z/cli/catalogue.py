@@ -1,5 +1,6 @@
 """``pix2z catalogue``: from the five frames of a field to its sources and their redshifts."""
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,6 +68,8 @@ def catalogue(
     32  no Petrosian magnitude
     64  a galaxy fainter than the limit
     """
+    if not math.isfinite(limit):
+        raise InputError(f"--limit: expected a magnitude; received {limit:g}")
     check_output(out, ".parquet", ".csv")
     for path, suffix in ((pdf, ".hdf5"), (plot, ".png"), (regions, ".reg")):
         check_output(path, suffix)

@@ -32,6 +32,9 @@ MOST_CHILDREN = 65_536
 CENTRE_SIGMA = 1.5
 """Pixels: of the Gaussian window of `centred`, as broad as the seeing."""
 
+LEAST_NOISE, MOST_NOISE = 0.002, 1.0
+"""Nanomaggies per pixel of a sky: those of four real fields have 0.015 to 0.25."""
+
 MERGED = 1 | 2
 """sep's flags of a source that had neighbours, or is what deblending made of one."""
 
@@ -90,13 +93,18 @@ def _without_sky(frame: Frame, masked: NDArray[np.bool_]) -> tuple[NDArray[np.fl
         pixels -= sky.back()
     if not (np.isfinite(noise) and noise > 0):
         raise InputError(f"{frame.path}: expected a sky with noise; every pixel is alike or masked")
+    if not LEAST_NOISE <= noise <= MOST_NOISE:
+        raise InputError(
+            f"{frame.path}: its sky has a noise of {noise:.3g} per pixel; expected "
+            f"{LEAST_NOISE:g} to {MOST_NOISE:g} nanomaggies: is it in another unit?"
+        )
     return pixels, noise
 
 
 def _extracted(
     pixels: NDArray[np.float32], noise: float, masked: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Extract with as much room as it takes; sources of too many peaks are left undivided."""
+    """Extract with as much room as it takes; one of too many peaks leaves all sources undivided."""
     room, children, levels = PIXELS, CHILDREN, LEVELS
     while True:
         sep.set_extract_pixstack(room)
