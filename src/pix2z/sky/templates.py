@@ -28,6 +28,7 @@ __all__ = [
     "fit_templates",
     "load_template_grid",
     "template_flux",
+    "template_grid",
     "template_matrix",
     "template_spectra",
 ]
@@ -60,17 +61,25 @@ class TemplateGrid:
 
 def load_template_grid(*, z_max: float = 0.45) -> TemplateGrid:
     """Project the templates on ugriz from z = 0 to z_max (about 2 s; linear between points)."""
+    return template_grid([f"sdss_{band}0" for band in "ugriz"], _MAGGY, z_max=z_max)
+
+
+def template_grid(responses: list[str], nanomaggies: Array, *, z_max: float) -> TemplateGrid:
+    """Project the templates on filters that kcorrect knows.
+
+    nanomaggies : (bands,) of an AB maggy in each.
+    """
     with warnings.catch_warnings():
         # kcorrect leaves the closing of its response files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         projector = kcorrect.kcorrect.Kcorrect(
             templates=_load_templates(),
-            responses=[f"sdss_{band}0" for band in "ugriz"],
+            responses=responses,
             redshift_range=[0.0, z_max],
             nredshift=round(1000 * z_max) + 1,
         )
     redshift = np.asarray(projector.redshifts, np.float64)
-    flux = np.asarray(projector.Amatrix.y, np.float64) * _MAGGY[None, :, None]
+    flux = np.asarray(projector.Amatrix.y, np.float64) * nanomaggies[None, :, None]
     return TemplateGrid(redshift=redshift, flux=flux, projector=projector)
 
 
