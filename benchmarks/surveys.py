@@ -2,13 +2,13 @@
 
 The test galaxies of a finished run are rendered as Pan-STARRS and DES see them, written as those
 surveys keep them, read by one word (``survey: panstarrs``) and sent through ``models/full``; then
-that is fine-tuned on some galaxies of Pan-STARRS. In a checkout with a finished run
+that is fine-tuned on some galaxies of theirs. In a checkout with a finished run
 ``python -m benchmarks surveys`` writes docs/reference/survey.json.
 """
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from pix2z.files import write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.sample import make_sample
 from pix2z.finetune.training import finetune_pool, training_record
+from pix2z.imaging import BANDS
 from pix2z.ingest.source import open_source
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.flags import ImageFlag
@@ -34,7 +35,7 @@ from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.sky.other_survey import SurveySky, survey_templates
 from pix2z.sky.parents import load_parents
 from pix2z.sky.templates import load_template_grid
-from pix2z.surveys import DES, PANSTARRS, Survey
+from pix2z.surveys import DES, PANSTARRS, SDSS, SURVEYS, Survey
 
 GALAXIES, SPLIT, POOL = Path("data/galaxies.h5"), Path("data/splits/full.h5"), Path("models/full")
 RESULTS = Path("docs/reference/survey.json")
@@ -45,7 +46,8 @@ FLAGS = {
     "several_modes": ImageFlag.SEVERAL_MODES,
     "band_absent": ImageFlag.BAND_ABSENT,
 }
-N_SPECTRA = (100, 1000)
+N_SPECTRA = {"panstarrs": (100, 1000), "des": (1000,)}
+"""Galaxies with redshifts that the model is fine-tuned on: those that split, not train alone."""
 SECONDS = {"panstarrs": (516.0, 480.0, 540.0, 360.0)}
 """Of exposure in a stack, of surveys whose pixels are counts."""
 
@@ -71,12 +73,17 @@ def bench_surveys() -> Json:
     tuned: Json = {}
     with tempfile.TemporaryDirectory() as folder:
         for survey in (PANSTARRS, DES):
-            seen = _stamps(survey, test, Path(folder))
-            cases[survey.title] = _measured(pool, seen, test, settings)
-            if survey is PANSTARRS:
-                tuned = _finetuned(survey, pool, seen, test, others, settings, Path(folder))
-    found = {"n_test": len(split.test), "cases": cases, "finetuned": tuned}
-    write_json(RESULTS, found)
+            for name, variant, own_filters in _variants(survey):
+                seen = _stamps(variant, test, Path(folder), own_filters=own_filters)
+                cases[name] = _measured(pool, seen, test, settings)
+        for survey, n_spectra in N_SPECTRA.items():
+            seen = _stamps(SURVEYS[survey], test, Path(folder))
+            for n in n_spectra:
+                file = _file(SURVEYS[survey], _some(others, n), Path(folder))
+                made, refused = _finetuned(SURVEYS[survey], file, Path(folder), settings)
+                found = _measured(made, seen, test, settings)
+                tuned[f"{SURVEYS[survey].title}, {n}"] = {"refused": refused} | found
+    write_json(RESULTS, {"n_test": len(split.test), "cases": cases, "finetuned": tuned})
     return {name: case["metrics"]["crps"] for name, case in cases.items()}
 
 
@@ -118,21 +125,44 @@ def _terms(pool: Estimator, found: Any, known: Known) -> GalaxyTerms:
     )
 
 
-def _stamps(survey: Survey, known: Known, folder: Path) -> np.ndarray:
+def _variants(survey: Survey) -> Iterator[tuple[str, Survey, bool]]:
+    """Yield a survey, and what part of it costs what: its filters, and all but its filters."""
+    as_sdss = {
+        name: tuple(getattr(SDSS, name)[BANDS.index(band)] for band in survey.bands)
+        for name in ("psf_fwhm", "sky_sigma", "electrons_per_nanomaggy")
+    }
+    filters = replace(survey, pixel_scale=SDSS.pixel_scale, **as_sdss)
+    yield survey.title, survey, True
+    yield f"filters of {survey.title}, seeing, noise and pixels of SDSS", filters, True
+    yield f"seeing, noise and pixels of {survey.title}, filters of SDSS", survey, False
+
+
+def _stamps(survey: Survey, known: Known, folder: Path, *, own_filters: bool = True) -> np.ndarray:
     """Stamps as they come in when a survey's file is read by its name."""
-    with open_source(_file(survey, known, folder), mapping=_mapping(survey)) as opened:
+    file = _file(survey, known, folder, own_filters=own_filters)
+    with open_source(file, mapping=_mapping(survey)) as opened:
         return opened.read_images(0, len(opened.table))
 
 
 def _mapping(survey: Survey) -> Hdf5Mapping:
-    return Hdf5Mapping(survey=survey.name, axes="NCHW", redshift="z", object_id="id", ebv="ebv")
+    keys = {"axes": "NCHW", "redshift": "z", "object_id": "id", "ebv": "ebv"}
+    is_as_published = survey.pixel_scale == SURVEYS[survey.name].pixel_scale
+    other = {} if is_as_published else {"pixel_scale": survey.pixel_scale}
+    return Hdf5Mapping(survey=survey.name, **keys, **other)
 
 
-def _file(survey: Survey, known: Known, folder: Path) -> Path:
+def _file(survey: Survey, known: Known, folder: Path, *, own_filters: bool = True) -> Path:
     """Render galaxies as a survey sees them into a file as the survey keeps them: counts."""
     sky = SkyConfig.read()
     parents = load_parents(load_template_grid(), faint_limit=sky.faint_limit)
-    rendered = SurveySky(survey, survey_templates(survey), parents, sky.seed, sky.neighbour_limit)
+    if own_filters:
+        templates = survey_templates(survey)
+    else:
+        griz = [BANDS.index(band) for band in survey.bands]
+        templates = replace(parents.templates, flux=parents.templates.flux[:, griz])
+        dust = tuple(SDSS.extinction_per_ebv[band] for band in griz)
+        survey = replace(survey, extinction_per_ebv=dust)
+    rendered = SurveySky(survey, templates, parents, sky.seed, sky.neighbour_limit)
     rows = np.searchsorted(parents.index, known["object_id"] // 10)  # as sky.semireal numbers them
     np.testing.assert_array_equal(10 * parents.index[rows], known["object_id"])
     seconds = np.array(SECONDS.get(survey.name, (1.0,) * len(survey.bands)))
@@ -149,40 +179,24 @@ def _file(survey: Survey, known: Known, folder: Path) -> Path:
     return path
 
 
+def _some(known: Known, n: int) -> Known:
+    """Choose n galaxies at random; fewer are among more."""
+    order = np.random.default_rng(SEED).permutation(len(known["row"]))
+    return {name: values[np.sort(order[:n])] for name, values in known.items()}
+
+
 def _finetuned(
-    survey: Survey,
-    pool: Estimator,
-    seen: np.ndarray,
-    test: Known,
-    others: Known,
-    settings: FinetuneSettings,
-    folder: Path,
-) -> Json:
-    """Fine-tune on some galaxies of the survey, which trained nothing, and measure on `test`."""
-    order = np.random.default_rng(SEED).permutation(len(others["row"]))
-    found: Json = {}
-    for n in N_SPECTRA:
-        some = {name: values[np.sort(order[:n])] for name, values in others.items()}
-        file = _file(survey, some, folder)
-        with _refused() as refusal:
-            _trained(survey, file, folder / f"asked-{n}", settings)
-        case: Json = {"refused": refusal[0] if refusal else None}
-        if refusal:  # what it would have given all the same
-            tuned = _trained(survey, file, folder / f"forced-{n}", _any_number(settings))
-        else:
-            tuned = load_pool(folder / f"asked-{n}")
-        found[str(n)] = case | _measured(tuned, seen, test, settings)
-    return found
+    survey: Survey, file: Path, folder: Path, settings: FinetuneSettings
+) -> tuple[Estimator, str | None]:
+    """Fine-tune on a file; where that is refused, why, and what it would have given all the same.
 
-
-@contextmanager
-def _refused() -> Iterator[list[str]]:
-    """Yield a list that gets the line of an InputError, without the file's name."""
-    lines: list[str] = []
+    Its galaxies chose the epochs and temperatures of the base, on stamps of SDSS, and trained none.
+    """
     try:
-        yield lines
+        return _trained(survey, file, folder / file.stem, settings), None
     except InputError as error:
-        lines.append(str(error).partition(": ")[2])
+        refused = str(error).partition(": ")[2]
+    return _trained(survey, file, folder / file.stem, _any_number(settings)), refused
 
 
 def _any_number(settings: FinetuneSettings) -> FinetuneSettings:
