@@ -76,6 +76,10 @@ def bench_surveys() -> Json:
             for name, variant, own_filters in _variants(survey):
                 seen = _stamps(variant, test, Path(folder), own_filters=own_filters)
                 cases[name] = _measured(pool, seen, test, settings)
+            noisier = as_noisy_as_sdss(_stamps(survey, test, Path(folder)), survey)
+            cases[f"{survey.title}, made as noisy as SDSS"] = _measured(
+                pool, noisier, test, settings
+            )
         for survey, n_spectra in N_SPECTRA.items():
             seen = _stamps(SURVEYS[survey], test, Path(folder))
             for n in n_spectra:
@@ -142,6 +146,20 @@ def _stamps(survey: Survey, known: Known, folder: Path, *, own_filters: bool = T
     file = _file(survey, known, folder, own_filters=own_filters)
     with open_source(file, mapping=_mapping(survey)) as opened:
         return opened.read_images(0, len(opened.table))
+
+
+def as_noisy_as_sdss(images: np.ndarray, survey: Survey) -> np.ndarray:
+    """Add noise to stamps of a survey until they have that of the sky of SDSS, where they lack it.
+
+    Both noises are white: of a pixel of the survey, and so of the pixels that are added up to one.
+    """
+    own = np.array(survey.sky_sigma) * SDSS.pixel_scale / survey.pixel_scale
+    bands = [BANDS.index(band) for band in survey.bands]
+    lacking = np.sqrt(np.maximum(np.array(SDSS.sky_sigma)[bands] ** 2 - own**2, 0))
+    noisier = images.copy()
+    noise = np.random.default_rng(SEED).normal(size=(*images.shape[:-1], len(bands)))
+    noisier[..., bands] += (noise * lacking).astype(np.float32)
+    return noisier
 
 
 def _mapping(survey: Survey) -> Hdf5Mapping:
