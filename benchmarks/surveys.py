@@ -180,7 +180,7 @@ def _file(survey: Survey, known: Known, folder: Path, *, own_filters: bool = Tru
         templates = replace(parents.templates, flux=parents.templates.flux[:, griz])
         dust = tuple(SDSS.extinction_per_ebv[band] for band in griz)
         survey = replace(survey, extinction_per_ebv=dust)
-    rendered = SurveySky(survey, templates, parents, sky.seed, sky.neighbour_limit)
+    rendered = SurveySky(survey, templates, parents, sky.seed, sky.conditions)
     rows = np.searchsorted(parents.index, known["object_id"] // 10)  # as sky.semireal numbers them
     np.testing.assert_array_equal(10 * parents.index[rows], known["object_id"])
     seconds = np.array(SECONDS.get(survey.name, (1.0,) * len(survey.bands)))

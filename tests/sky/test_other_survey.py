@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pix2z.imaging import AB_MINUS_SDSS
+from pix2z.imaging import AB_MINUS_SDSS, PIXEL_SCALE
 from pix2z.sky.other_survey import SurveySky, _tiled, seen_by, survey_side, survey_templates
 from pix2z.sky.rendering import render
+from pix2z.sky.semireal import add_surroundings
 from pix2z.sky.templates import template_flux
 from pix2z.surveys import DES, PANSTARRS, SDSS
 
@@ -21,8 +22,8 @@ def templates():
 
 
 @pytest.fixture(scope="module")
-def sky(parents, templates):
-    return SurveySky(PANSTARRS, templates, parents, SEED, 22.5)
+def sky(parents, templates, conditions):
+    return SurveySky(PANSTARRS, templates, parents, SEED, conditions)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,14 @@ def test_colours_between_the_surveys_are_those_of_tonry_and_others(parents, temp
         assert off.std() < 0.03, "griz"[band]
 
 
+def faint_of(scene, keep):
+    """Faint galaxies of a scene in some of its stamps, the stamps numbered anew."""
+    faint = scene.undetected
+    some = np.isin(faint.stamp, keep)
+    arrays = {name: values[some] for name, values in vars(faint).items()}
+    return replace(faint, **arrays | {"stamp": np.searchsorted(keep, arrays["stamp"])})
+
+
 def test_a_stamp_covers_the_field_of_one_of_sdss(seen):
     images, scene = seen
     assert images.shape == (24, 4, 52, 52)
@@ -54,24 +63,23 @@ def test_a_stamp_covers_the_field_of_one_of_sdss(seen):
 
 
 def test_tiles_make_the_stamp_that_the_renderer_makes_where_pixels_are_the_same(scene):
-    some = replace(
-        scene, galaxy=scene.galaxy.take(ROWS), z=scene.z[ROWS], neighbour=scene.galaxy.take(ROWS)
-    )
-    some = replace(some, neighbour_stamp=ROWS)
-    both = 2 * render(some.galaxy)
+    galaxy, faint = scene.galaxy.take(ROWS), faint_of(scene, ROWS)
+    some = replace(scene, galaxy=galaxy, z=scene.z[ROWS], neighbour=galaxy, neighbour_stamp=ROWS)
+    some = replace(some, undetected=faint)
+    assert len(faint.stamp) > len(ROWS)
+    both = render(galaxy)
+    add_surroundings(both, some)
     off = np.abs(_tiled(some, SDSS) - both).max(axis=(2, 3))
     assert (off / both.max(axis=(2, 3))).max() < 0.02
 
 
 def test_light_in_other_pixels_is_the_same_light(scene, parents, templates):
     same_colours = replace(PANSTARRS, psf_fwhm=SDSS.psf_fwhm[1:])
-    alone = np.zeros(0, np.int64)
+    none = np.zeros(0, np.int64)
     galaxy = scene.galaxy.take(ROWS)
-    some = replace(
-        scene, galaxy=galaxy, z=scene.z[ROWS], neighbour=galaxy.take(alone), neighbour_stamp=alone
-    )
+    some = replace(scene, galaxy=galaxy, z=scene.z[ROWS], undetected=faint_of(scene, none))
+    some = replace(some, neighbour=galaxy.take(none), neighbour_stamp=none)
     fine, coarse = _tiled(some, same_colours), render(galaxy)
-    # 12.5 arcsec of both, from the middle: 50 pixels of 0.25, and nearly 31.6 of 0.396.
     inner = coarse[:, :, 4:-4, 4:-4].sum(axis=(2, 3))
     side = 24 * 0.396 / 0.25
     first = (52 - side) / 2
@@ -93,7 +101,14 @@ def test_noise_and_seeing_are_those_of_the_survey(sky, seen, parents):
     images, _ = sky.stamps(ROWS)
     electrons = np.array(PANSTARRS.electrons_per_nanomaggy)[:, None, None]
     sigma = np.sqrt(np.maximum(light, 0) / electrons + scene.sky_sigma[:, 1:, None, None] ** 2)
-    assert ((images - light) / sigma).std() == pytest.approx(1, abs=0.01)
+    left = images - light - scene.sky_offset[:, 1:, None, None]
+    assert (left / sigma).std() == pytest.approx(1, abs=0.01)
+    assert (left / sigma).mean() == pytest.approx(0, abs=0.005)
+    # What is left of the sky is seen in the noise of an SDSS pixel, whatever the pixels are.
+    of_sdss = sky.drawn(ROWS)[0]
+    of_noise = of_sdss.sky_offset / of_sdss.sky_sigma
+    per_area = PIXEL_SCALE / PANSTARRS.pixel_scale
+    np.testing.assert_allclose(scene.sky_offset * per_area, of_noise * scene.sky_sigma, rtol=1e-9)
 
 
 def test_seen_by_sdss_is_as_drawn(scene, parents, plan):
@@ -102,7 +117,9 @@ def test_seen_by_sdss_is_as_drawn(scene, parents, plan):
     again = seen_by(SDSS, scene, parents.templates, parents, plan.row)
     for name in ("flux", "psf_fwhm"):
         np.testing.assert_array_equal(getattr(again.galaxy, name), getattr(scene.galaxy, name))
-    np.testing.assert_array_equal(again.sky_sigma, scene.sky_sigma)
+    for name in ("sky_sigma", "sky_offset"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
+    np.testing.assert_array_equal(again.undetected.sigma, scene.undetected.sigma)
 
 
 def test_bands_that_a_survey_lacks_stay_as_they_are(scene, parents, plan, templates):

@@ -14,13 +14,16 @@ import numpy as np
 import speclite.filters
 from numpy.typing import NDArray
 
+from pix2z.config.sky import Conditions
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
 from pix2z.sky.parents import Parents
 from pix2z.sky.plan import StampPlan
 from pix2z.sky.rendering import Sources, render
 from pix2z.sky.scene import Scene, draw_scene
+from pix2z.sky.semireal import add_surroundings
 from pix2z.sky.templates import TemplateGrid, template_flux, template_grid
+from pix2z.sky.undetected import Undetected
 from pix2z.surveys import SDSS, Survey
 
 __all__ = ["SurveySky", "seen_by", "survey_side", "survey_templates"]
@@ -57,31 +60,37 @@ class SurveySky:
     templates: TemplateGrid
     parents: Parents
     seed: int
-    neighbour_limit: float
+    conditions: Conditions
 
     def stamps(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], Scene]:
         """Noisy stamps (N, bands, side, side) of parents, nanomaggies per pixel, and their scene.
 
         The galaxies are those that the default sky draws with this seed.
         """
-        plan = StampPlan(row=rows, copy=np.zeros(len(rows), np.int64))
-        generators = stamp_generators(self.seed, self.parents.index[rows], plan.copy)
-        drawn = draw_scene(
-            self.parents,
-            plan,
-            stamp_uniforms(generators),
-            seed=self.seed,
-            max_shift=0.0,
-            neighbour_limit=self.neighbour_limit,
-            size_depends_on_redshift=True,
-        )
+        drawn, generators = self.drawn(rows)
         scene = seen_by(self.survey, drawn, self.templates, self.parents, rows)
         light = _tiled(scene, self.survey)
         electrons = _in_ugriz(self.survey, "electrons_per_nanomaggy")
         variance = np.maximum(light, 0) / electrons[:, None, None]
         variance += np.square(scene.sky_sigma)[:, :, None, None]
         noisy = light + np.sqrt(variance) * pixel_noise(generators, light.shape[1:])
+        noisy += scene.sky_offset[:, :, None, None]
         return noisy[:, _columns(self.survey)].astype(np.float32), scene
+
+    def drawn(self, rows: NDArray[np.int64]) -> tuple[Scene, list[np.random.Generator]]:
+        """Draw the scene as SDSS sees it; also returned are the generators of the stamps."""
+        plan = StampPlan(row=rows, copy=np.zeros(len(rows), np.int64))
+        generators = stamp_generators(self.seed, self.parents.index[rows], plan.copy)
+        scene = draw_scene(
+            self.parents,
+            plan,
+            stamp_uniforms(generators),
+            seed=self.seed,
+            max_shift=0.0,
+            conditions=self.conditions,
+            size_depends_on_redshift=True,
+        )
+        return scene, generators
 
 
 def seen_by(
@@ -93,7 +102,8 @@ def seen_by(
 ) -> Scene:
     """Return a scene with the fluxes, seeing and sky that a survey has in its own bands.
 
-    Bands that it lacks stay as SDSS has them.
+    Bands that it lacks stay as SDSS has them. What the subtraction of the sky left is the same part
+    of the noise of the sky within a pixel of SDSS.
     """
     bands = _columns(survey)
     spectrum = {"z": scene.z, "coefficients": parents.coefficients[rows]}
@@ -104,12 +114,15 @@ def seen_by(
     colour_term *= 10 ** (-0.4 * scene.ebv[:, None] * more_dust)
     seeing = _in_ugriz(survey, "psf_fwhm") / np.array(SDSS.psf_fwhm)
     noise = _in_ugriz(survey, "sky_sigma") / np.array(SDSS.sky_sigma)
-    galaxy, neighbour = scene.galaxy, scene.neighbour
+    galaxy, neighbour, faint = scene.galaxy, scene.neighbour, scene.undetected
+    faint_seeing = seeing[:, None]  # of their width it is most
     return replace(
         scene,
         sky_sigma=scene.sky_sigma * noise,
+        sky_offset=scene.sky_offset * noise * (survey.pixel_scale / PIXEL_SCALE),
         galaxy=replace(galaxy, flux=galaxy.flux * colour_term, psf_fwhm=galaxy.psf_fwhm * seeing),
         neighbour=replace(neighbour, psf_fwhm=neighbour.psf_fwhm * seeing),
+        undetected=replace(faint, sigma=faint.sigma * faint_seeing),
     )
 
 
@@ -137,9 +150,13 @@ def _tiled(scene: Scene, survey: Survey) -> NDArray[np.float64]:
     for row in (0, 1):
         for column in (0, 1):
             x, y = ((place - 0.5) * half * PIXEL_SCALE for place in (column, row))
+            seen = replace(
+                scene,
+                neighbour=_stretched(scene.neighbour, survey, x, y),
+                undetected=_stretched_faint(scene.undetected, survey, x, y),
+            )
             tile = render(_stretched(scene.galaxy, survey, x, y))
-            beside = render(_stretched(scene.neighbour, survey, x, y))
-            np.add.at(tile, scene.neighbour_stamp, beside)
+            add_surroundings(tile, seen)
             rows, columns = (slice(place * half, (place + 1) * half) for place in (row, column))
             whole[:, :, rows, columns] = tile[:, :, inside, inside]
     return whole
@@ -155,3 +172,9 @@ def _stretched(sources: Sources, survey: Survey, x: float, y: float) -> Sources:
         offset_x=zoom * sources.offset_x - x,
         offset_y=zoom * sources.offset_y - y,
     )
+
+
+def _stretched_faint(faint: Undetected, survey: Survey, x: float, y: float) -> Undetected:
+    """Stretch faint galaxies as `_stretched` does sources."""
+    zoom = PIXEL_SCALE / survey.pixel_scale
+    return replace(faint, sigma=zoom * faint.sigma, x=zoom * faint.x - x, y=zoom * faint.y - y)
