@@ -7,8 +7,9 @@ import pytest
 
 from pix2z.imaging import AB_MINUS_SDSS, PIXEL_SCALE
 from pix2z.sky.other_survey import SurveySky, _tiled, seen_by, survey_side, survey_templates
+from pix2z.sky.plan import StampPlan
 from pix2z.sky.rendering import render
-from pix2z.sky.semireal import add_surroundings
+from pix2z.sky.semireal import add_surroundings, render_block
 from pix2z.sky.templates import template_flux
 from pix2z.surveys import DES, PANSTARRS, SDSS
 
@@ -120,6 +121,25 @@ def test_seen_by_sdss_is_as_drawn(scene, parents, plan):
     for name in ("sky_sigma", "sky_offset"):
         np.testing.assert_array_equal(getattr(again, name), getattr(scene, name))
     np.testing.assert_array_equal(again.undetected.sigma, scene.undetected.sigma)
+
+
+def test_stamps_of_sdss_are_those_of_the_default_sky(parents, conditions):
+    sky = SurveySky(SDSS, parents.templates, parents, SEED, conditions)
+    plan = StampPlan(row=ROWS, copy=np.zeros(len(ROWS), np.int64))
+    default = render_block(
+        parents,
+        plan,
+        seed=SEED,
+        max_shift=0.03,
+        conditions=conditions,
+        size_depends_on_redshift=True,
+    )["images"]
+    here = np.isfinite(default)  # the edge of a frame cuts some
+    assert here.mean() > 0.9
+    # Tiles lie on periodic grids of their own, which lets in a little light of the far side.
+    off = np.abs(sky.stamps(ROWS)[0] - default)[here]
+    assert off.max() < 0.02
+    assert np.median(off) < 2e-4
 
 
 def test_bands_that_a_survey_lacks_stay_as_they_are(scene, parents, plan, templates):
