@@ -30,9 +30,9 @@ class Hdf5Mapping(Frozen):
     Pixels of exactly `masked_value`, a number as it is stored, are masked; NaN always is.
     """
 
-    survey: str | None = None
     images: Key = "images"
     axes: Literal["NHWC", "NCHW"] | None = None
+    survey: str | None = None
     bands: str | None = None
     redshift: Key | None = None
     redshift_error: Key | None = None
