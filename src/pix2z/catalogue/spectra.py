@@ -22,8 +22,8 @@ from pix2z.hdf5 import open_hdf5
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.sky.filters import band_weights
-from pix2z.spectra.lines import LINES
 from pix2z.spectrum_network.units import BATCH, Stamps
+from pix2z.wavelengths.lines import LINES
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import SpectrumEstimator

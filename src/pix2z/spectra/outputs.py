@@ -24,7 +24,6 @@ from pix2z.evaluation.figures.spectra import (
 )
 from pix2z.files import read_json, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.lines import LINES
 from pix2z.spectra.reconstructed import (
     Reconstructed,
     bands_of,
@@ -43,6 +42,7 @@ from pix2z.spectra.ways import (
     template_fit,
     way_terms,
 )
+from pix2z.wavelengths.lines import LINES
 
 __all__ = ["AssessmentInputs", "write_assessment"]
 

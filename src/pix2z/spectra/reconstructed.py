@@ -18,6 +18,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
+from pix2z.wavelengths.lines import BLENDS
 
 __all__ = [
     "Reconstructed",
@@ -50,7 +51,7 @@ class Reconstructed:
         return int(self.file["flux"].shape[0])
 
     def relative(self, name: str, block: slice) -> Flux:
-        """Flux or an error of the galaxies at these places, relative to r, (b, L)."""
+        """Flux or an error of the galaxies at these places, relative to r, (b, L) or (b, G)."""
         scale = self.file["mean_flux_r"][block]
         return np.asarray(self.file[name][block] / scale[:, None], np.float32)
 
@@ -69,11 +70,12 @@ def reconstruction_scores(
 
     def blocks() -> Iterator[ScoredBlock]:
         for block in reconstructed.blocks(reconstructed.n_calibration):
-            flux, half68, half95 = (
+            flux, half68, half95, line68, line95 = (
                 reconstructed.relative(name, block)
-                for name in ("flux", "flux_error", "flux_error95")
+                for name in ("flux", "flux_error", "flux_error95", "line_error", "line_error95")
             )
-            yield flux, half68, half95, spectra.flux(rows[block]), z[rows[block]]
+            truth, redshifts = spectra.flux(rows[block]), z[rows[block]]
+            yield ScoredBlock(flux, half68, half95, line68, line95, truth, redshifts)
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
@@ -96,7 +98,8 @@ def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> 
         for rows in _blocks_of(split.test):
             truth = spectra.flux(rows)
             flux, low, high = (np.broadcast_to(values, truth.shape) for values in same)
-            yield flux, low, high, truth, z[rows]
+            none = np.full((len(rows), len(BLENDS)), np.nan, np.float32)
+            yield ScoredBlock(flux, low, high, none, none, truth, z[rows])
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
