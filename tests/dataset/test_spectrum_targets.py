@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.sdss_models import extinction_per_ebv
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
@@ -108,6 +109,25 @@ def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
     found = distance(fitted, true)
     assert np.median(found) < 0.02
     assert np.median(found) < 0.5 * np.median(distance(fitted, np.roll(true, 1, axis=0)))
+
+
+def test_a_fit_averaged_over_redshifts_is_the_mean_of_fits_and_best_at_the_true_one(semireal):
+    with open_galaxies(semireal / "galaxies.h5") as galaxies:
+        rows = np.arange(40)
+        z = galaxies.column("specz_redshift", rows).astype(np.float64)
+        fitted = PhotometricSpectra(galaxies, GRID, z_max=0.6)
+        at_true = relative_to_r(fitted.at(rows, z))
+        far = np.stack([z, z + 0.05, z + 0.1], axis=1)
+        each = [relative_to_r(fitted.at(rows, one)) for one in far.T]
+        mean, same = fitted.mean_over(rows, far), fitted.mean_over(rows, z[:, None].repeat(3, 1))
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(same, at_true, rtol=1e-4)
+    with h5py.File(semireal / "raw.h5", "r") as raw, open_galaxies(semireal / "galaxies.h5") as g:
+        coefficients = raw["truth/template_coefficients"][...][g.column("row_origin", rows)]
+    true = relative_to_r(
+        np.stack([directly(c, one, grid=GRID) for c, one in zip(coefficients, z, strict=True)])
+    )
+    assert np.median(distance(same, true)) < 0.5 * np.median(distance(mean, true))
 
 
 @pytest.fixture

@@ -163,7 +163,12 @@ def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
     assert (full["decoder"], full["n_train"], full["model_digest"]) == ("physics", 500, "full" * 3)
     assert (mean["n_train"], mean["model_digest"]) == (None, None)
     pairs = {(entry["a"], entry["b"]) for entry in numbers["contrasts"]}
-    assert pairs == {("full", "plain"), ("full", "mean_spectrum"), ("plain", "mean_spectrum")}
+    others = ("plain", "kcorrect", "colour_means", "mean_spectrum")
+    assert pairs == {("plain", "mean_spectrum"), *(("full", other) for other in others)}
+    for name in ("kcorrect", "kcorrect_at_true_z", "colour_means"):  # spectra without a band
+        entry = numbers["arms"][name]
+        assert full["mse"]["high"] < entry["mse"]["low"]
+        assert entry["coverage_95"]["value"] is entry["bands"]["continuum"]["half_width_95"] is None
     first, mean = (numbers["contrasts"][place] for place in (0, -1))
     assert first["margin"] == pytest.approx(0.02 * full["mse"]["value"])
     assert first["outcome"] == "better"

@@ -29,6 +29,7 @@ SMOOTHED_OVER = 0.12
 class ScoredBlock(NamedTuple):
     """Some galaxies: flux, half widths of its bands, and truth, NaN where unknown, each (b, L).
 
+    half68, half95 : NaN of spectra without a band.
     line68, line95 : (b, G) half widths at the lines of `lines.BLENDS`; NaN where a network has none
     of their own. z : (b,) true redshifts.
     """
@@ -95,8 +96,11 @@ def score_spectra(
         error = flux.astype(np.float64) - truth
         known, blend = np.isfinite(error), blend_at(wavelength, z)
         inside68, inside95 = (
-            np.where(known, np.abs(error) <= _with_lines(*halves, blend), np.nan)
-            for halves in ((block.half68, block.line68), (block.half95, block.line95))
+            np.where(known & np.isfinite(half), np.abs(error) <= half, np.nan)
+            for half in (
+                _with_lines(block.half68, block.line68, blend),
+                _with_lines(block.half95, block.line95, blend),
+            )
         )
         count += known.sum(axis=0)
         squared += np.nansum(error**2, axis=0)

@@ -17,12 +17,12 @@ from pix2z.evaluation.weighted import (
     weighted_sample,
 )
 from pix2z.spectra.scores import ScoredSpectra
-from pix2z.wavelengths.lines import BLENDS
+from pix2z.wavelengths.lines import BLENDS, LIGHT_SPEED, LINE_REACH
 
 __all__ = ["compare_spectra", "spectrum_summary"]
 
-LINE_FOUND = 0.01
-"""Largest relative offset of a line that counts as found."""
+LINE_FOUND = LINE_REACH / LIGHT_SPEED
+"""Largest relative offset of a line that counts as found: 300 km/s."""
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
