@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pix2z.dataset.photometric_spectra import PhotometricSpectra
-from pix2z.dataset.sdss_models import extinction_per_ebv
+from pix2z.dataset.sdss_models import extinction_per_ebv, within_fibre
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
@@ -128,6 +128,21 @@ def test_a_fit_averaged_over_redshifts_is_the_mean_of_fits_and_best_at_the_true_
         np.stack([directly(c, one, grid=GRID) for c, one in zip(coefficients, z, strict=True)])
     )
     assert np.median(distance(same, true)) < 0.5 * np.median(distance(mean, true))
+
+
+def test_within_a_fibre_a_spectrum_has_the_colours_of_what_the_fibre_sees():
+    """Half as much of the light in g as in i: a flat spectrum becomes red, and stays relative."""
+    flat, weights = np.ones((4, GRID.n), np.float32), band_weights(GRID.values, "r")
+    share = np.array(
+        [[0.1, 0.1, 0.15, 0.2, 0.2], [0.3] * 5, [np.nan] * 5, [np.nan, 0.1, *[0.2] * 3]]
+    )
+    found = within_fibre(flat, share, GRID.values, weights)
+    g, r, i = (found @ band_weights(GRID.values, band) for band in "gri")
+    np.testing.assert_allclose(r[[0, 1, 3]], 1.0, rtol=1e-5)
+    assert (i / g)[0] == pytest.approx(2.0, rel=0.1)  # the share changes within the bands
+    np.testing.assert_allclose(found[1], 1.0, rtol=1e-5)
+    assert np.isnan(found[2]).all()
+    assert (r / g)[3] > 1.5
 
 
 @pytest.fixture

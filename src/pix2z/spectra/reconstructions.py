@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.spectrum import TemplateSearchConfig
+from pix2z.imaging import BANDS
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
@@ -74,6 +75,7 @@ def write_reconstructions(
     half the 68 % band, `flux_error95` half the 95 % band, away from the lines of `lines.BLENDS`;
     `line_error` and `line_error95` are the same at the centres of those lines, which the attribute
     `lines` names and which lie where pix2z_z_err99_low to pix2z_z_err99_high puts them.
+    `fibre_share` is the share of the flux in each band that an SDSS fibre on the centre sees.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def write_reconstructions(
         unit=FLUX_UNIT,
         columns={**SPECTRUM_COLUMNS, **columns},
         spectra=("flux_error95",),
-        tables=dict.fromkeys(("line_error", "line_error95"), len(BLENDS)),
+        tables={"line_error": len(BLENDS), "line_error95": len(BLENDS), "fibre_share": len(BANDS)},
         basis=basis,
         search=Search(shifts.z_min, shifts.z_max, **network.search.model_dump()),
         attributes={"model_digest": network.digest, "lines": lines_in_words(), **attributes},

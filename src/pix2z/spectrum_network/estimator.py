@@ -14,6 +14,7 @@ from scipy.special import softmax
 from pix2z.config.networks import HybridConfig
 from pix2z.config.section import first_fault
 from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig
+from pix2z.dataset.photometry import fibre_share
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
@@ -59,7 +60,7 @@ class Reconstruction:
     NaN of a plain network, which has no redshift, so that its bands know of no lines.
     shares : (n, K) PDF over bins of ln(1 + z), None of a plain network. mean_flux_r : (n,) that
     mean in `wavelengths.FLUX_UNIT`, without Galactic extinction, NaN where unknown.
-    flags : (n,) as in `redshifts.Redshifts`.
+    fibre_share : (n, 5) of `dataset.photometry`. flags : (n,) as in `redshifts.Redshifts`.
     """
 
     flux: Flux
@@ -69,6 +70,7 @@ class Reconstruction:
     line95: Flux
     shares: Flux | None
     mean_flux_r: Array
+    fibre_share: NDArray[np.floating]
     flags: NDArray[np.int32]
 
 
@@ -206,6 +208,7 @@ class SpectrumEstimator:
             *self.band.line_half_widths(sigma),
             shares=shares,
             mean_flux_r=mean_flux_r(images, ebv),
+            fibre_share=fibre_share(images),
             flags=image_flags(images, ebv),
         )
 

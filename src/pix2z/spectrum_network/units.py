@@ -69,8 +69,8 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
     flux (n, L) in `FLUX_UNIT`, without Galactic extinction; flux_error and flux_error95 (n, L),
     half the 68 % band and half the 95 % band away from lines; line_error and line_error95 (n, G),
     the same at the centres of the lines of `lines.BLENDS`; mean_flux_r (n,), what the relative
-    spectra were multiplied by; pix2z_flags (n,), those of the reconstruction, and
-    `ImageFlag.NO_R_FLUX`.
+    spectra were multiplied by; fibre_share (n, 5); pix2z_flags (n,), those of the reconstruction,
+    and `ImageFlag.NO_R_FLUX`.
     """
     unknown = ~(found.mean_flux_r > 0)
     scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
@@ -81,6 +81,7 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
         "line_error": found.line68 * scale,
         "line_error95": found.line95 * scale,
         "mean_flux_r": scale[:, 0],
+        "fibre_share": found.fibre_share,
         "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
     }
 

@@ -61,7 +61,8 @@ POINTS_PER_INCH = 72.0
 class ShownSpectrum:
     """One galaxy: truth, if known, reconstruction and half widths of its bands, each (L,).
 
-    z : where lines are marked; NaN for no lines.
+    z : where lines are marked; NaN for no lines. whole : the reconstruction of all of the galaxy,
+    where truth, flux and bands are of what a fibre sees.
     """
 
     title: str
@@ -70,6 +71,7 @@ class ShownSpectrum:
     flux: Array
     half68: Array
     half95: Array
+    whole: Array | None = None
 
 
 def plot_spectra(
@@ -157,7 +159,12 @@ def _draw_spectrum(
     if shown.truth is not None and np.isfinite(shown.truth).any():
         panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
         ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
-    panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label="from the images")
+    label = "from the images"
+    if shown.whole is not None:
+        label += ", in the fibre"
+        style: dict[str, Any] = {"color": VERMILLION, "linewidth": 0.7, "linestyle": "--"}
+        panel.plot(wavelength, shown.whole, label="whole galaxy", **style)
+    panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label=label)
     panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
     places = {name: rest * (1 + shown.z) for name, rest in lines.items()}  # none where z is NaN
