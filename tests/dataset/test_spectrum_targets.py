@@ -7,7 +7,8 @@ import pytest
 from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.sdss_models import extinction_per_ebv, within_fibre
 from pix2z.dataset.spectra import open_spectra
-from pix2z.dataset.spectrum_targets import write_target_spectra
+from pix2z.dataset.spectrum_departures import line_factors, line_strengths
+from pix2z.dataset.spectrum_targets import OF_PARENTS, write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.imaging import EFFECTIVE_WAVELENGTH, EXTINCTION_PER_EBV
@@ -15,6 +16,7 @@ from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
 from pix2z.sky.semireal import write_semireal
 from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import line_pixels
 from tests.sky.test_templates import directly
 
 GRID = WavelengthGrid(3800.0, 9200.0, 1500)
@@ -69,17 +71,68 @@ def semireal(tmp_path_factory):
     return folder
 
 
-def test_rendered_galaxies_have_the_spectrum_of_their_template_sum(semireal, tmp_path):
-    flux, report = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "s.h5")
+@pytest.fixture(scope="module")
+def rendered(semireal, tmp_path_factory):
+    """Target spectra (n, L) relative to r, sums of templates, and what was drawn, row by row."""
+    out = tmp_path_factory.mktemp("targets") / "s.h5"
+    flux, report = targets(semireal / "raw.h5", semireal / "galaxies.h5", out)
     assert (report["kind"], report["without_spectrum"]) == ("parent", 0)
     with open_galaxies(semireal / "galaxies.h5") as galaxies:
         origin = galaxies.column("row_origin")
         z = galaxies.column("specz_redshift").astype(float)
     with h5py.File(semireal / "raw.h5", "r") as raw:
-        coefficients = raw["truth/template_coefficients"][...][origin]
-    sums = [directly(*galaxy, grid=GRID) for galaxy in zip(coefficients, z, strict=True)]
-    assert distance(flux, relative_to_r(np.stack(sums))).max() < 0.005
+        truth = {name: raw[f"truth/{name}"][...][origin] for name in OF_PARENTS}
+    of_templates = zip(truth["template_coefficients"], z, strict=True)
+    sums = np.stack([directly(*galaxy, grid=GRID) for galaxy in of_templates])
+    return flux, sums, truth | {"z": z}
+
+
+def test_rendered_galaxies_depart_from_their_template_sum_by_some_per_cent(rendered):
+    flux, sums, _ = rendered
+    found = distance(flux, relative_to_r(sums))
+    assert found.max() < 0.06
+    assert 0.008 < np.median(found) < 0.03
     np.testing.assert_allclose(relative_to_r(flux), flux, rtol=1e-5)
+
+
+def test_departures_leave_broad_bands_as_they_were_rendered(rendered):
+    """Colours are those of the sum of templates times the drawn scatter, within 0.004 mag."""
+    flux, sums, truth = rendered
+    for (one, a), (other, b) in ((("g", 1), ("r", 2)), (("r", 2), ("i", 3))):
+        weights = [band_weights(GRID.values, band) for band in (one, other)]
+        got, rendered_ = (np.divide(*(spectra @ w for w in weights)) for spectra in (flux, sums))
+        expected = rendered_ * truth["template_scatter"][:, a] / truth["template_scatter"][:, b]
+        assert np.abs(2.5 * np.log10(got / expected)).max() < 0.004
+
+
+def test_a_moved_stamp_has_the_lines_of_its_parent(rendered):
+    """H alpha over the sum's, above the continuum on both sides, is the parent's factor."""
+    flux, sums, truth = rendered
+    strength = truth["template_coefficients"] @ line_strengths()[:, 4]
+    bright = np.flatnonzero(strength > 0.5 * np.median(sums, axis=1) * (1 + truth["z"]))
+    assert len(bright) > 10
+    factors, scaled = line_factors(truth["parent"])[:, 4], relative_to_r(sums)
+    for row in bright:
+        place = line_pixels(GRID.values, truth["z"][row : row + 1], 6564.614)[0]
+        sides = [place - 30, place - 25, place + 25, place + 30]
+        if sides[-1] < GRID.n:
+            height, before = (s[row][place] - s[row][sides].mean() for s in (flux, scaled))
+            assert height / before == pytest.approx(factors[row], rel=0.2)
+    assert factors.min() < 0.7
+    assert factors.max() > 1.4
+
+
+def test_lines_scatter_as_published_and_depend_on_the_parent_alone():
+    parent = np.arange(20_000)
+    dex = np.log10(line_factors(parent))
+    o2, _, h_beta, o3, h_alpha, n2, s2 = dex.T
+    assert h_alpha.std() == pytest.approx(0.2, rel=0.02)
+    assert (h_alpha - h_beta).std() == pytest.approx(0.4 * 0.3 * 0.38, rel=0.02)
+    assert (n2 - h_alpha).std() == pytest.approx(0.1 / 0.57, rel=0.02)
+    assert np.corrcoef(n2 - h_alpha, o3 - h_beta)[0, 1] < -0.95
+    assert (o2 - h_alpha).std() == pytest.approx(0.4 * 0.3 * 0.76, rel=0.02)
+    np.testing.assert_array_equal(s2, h_alpha)
+    np.testing.assert_array_equal(line_factors(np.array([7, 7, 3])), 10 ** dex[[7, 7, 3]])
 
 
 def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):

@@ -22,6 +22,7 @@ from pix2z.dataset.sdss_models import (
     without_extinction,
 )
 from pix2z.dataset.spectra import KINDS, SCHEMA_VERSION
+from pix2z.dataset.spectrum_departures import Departures
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, files_of, total_digest
@@ -34,6 +35,9 @@ __all__ = ["write_target_spectra"]
 logger = logging.getLogger(__name__)
 
 BLOCK_ROWS = 512
+
+OF_PARENTS = ("template_coefficients", "z", "parent", "template_scatter")
+"""In the group ``truth`` of a rendered sky."""
 
 Rows = NDArray[np.int64]
 Flux = NDArray[np.float32]
@@ -97,7 +101,7 @@ def _kind(raw: list[h5py.File]) -> str:
     """Return the one kind of target that all raw files have."""
     if raw and all([has_sdss_models(file) for file in raw]):
         return "sdss"
-    if raw and all("truth/template_coefficients" in file for file in raw):
+    if raw and all(f"truth/{name}" in file for file in raw for name in OF_PARENTS):
         return "parent"
     return "fitted"
 
@@ -117,16 +121,25 @@ def _sdss(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Tar
 
 
 def _parent(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
-    """Give the spectra that were fitted to the parents of rendered galaxies, at the drawn z."""
-    coefficients, z = (
-        np.concatenate([file[f"truth/{name}"][...] for file in raw])
-        for name in ("template_coefficients", "z")
+    """Give the spectra that were fitted to the parents of rendered galaxies, at the drawn z.
+
+    With what template sums lack, see `spectrum_departures`.
+    """
+    coefficients, z, parent, scatter = (
+        np.concatenate([file[f"truth/{name}"][...] for file in raw]) for name in OF_PARENTS
     )
     templates = TemplateSpectra(grid, z_max=_z_max(galaxies))
+    departures = Departures(grid, z_max=_z_max(galaxies))
 
     def targets(rows: Rows) -> Flux:
         origin = galaxies.column("row_origin", rows)
-        return templates.observed(coefficients[origin], z[origin])
+        return departures.added(
+            templates.observed(coefficients[origin], z[origin]),
+            coefficients=coefficients[origin],
+            z=z[origin],
+            parent=parent[origin],
+            scatter=scatter[origin],
+        )
 
     return targets
 
