@@ -541,7 +541,14 @@ def test_bands_at_lines_stand_beside_those_of_the_continuum():
     line = "67.0 % (66.0 to 68.0) | 94.0 % (93.0 to 95.0) | 0.598 | 29.0 % (28.0 to 30.0) |"
     assert away in text
     assert f"| full | H beta | {line}" in text
-    assert "| plain | [S II] | – | – | – | – |" in text
+    assert "| full | [S II] | – | – | – | – |" in text
+    assert "| plain | H beta |" in text
+    spectrum = spectrum_report()
+    bands = spectrum["arms"]["plain"]["bands"]
+    none = {"half_width_95": None, "coverage_95": UNKNOWN}
+    lines = {name: of | none for name, of in bands["lines"].items()}
+    spectrum["arms"]["plain"] = spectrum["arms"]["plain"] | {"bands": bands | {"lines": lines}}
+    assert "| plain | H beta |" not in text_of(comparison(), spectrum=spectrum)
 
 
 def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained():
