@@ -169,12 +169,14 @@ def test_a_fit_averaged_over_redshifts_is_the_mean_of_fits_and_best_at_the_true_
         rows = np.arange(40)
         z = galaxies.column("specz_redshift", rows).astype(np.float64)
         fitted = PhotometricSpectra(galaxies, GRID, z_max=0.6)
+        beyond = fitted.mean_over(rows[:2], np.full((2, 1), 0.59))
         at_true = relative_to_r(fitted.at(rows, z))
         far = np.stack([z, z + 0.05, z + 0.1], axis=1)
         each = [relative_to_r(fitted.at(rows, one)) for one in far.T]
         mean, same = fitted.mean_over(rows, far), fitted.mean_over(rows, z[:, None].repeat(3, 1))
     np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-4)
     np.testing.assert_allclose(same, at_true, rtol=1e-4)
+    assert np.isfinite(beyond).all()
     with h5py.File(semireal / "raw.h5", "r") as raw, open_galaxies(semireal / "galaxies.h5") as g:
         coefficients = raw["truth/template_coefficients"][...][g.column("row_origin", rows)]
     true = relative_to_r(

@@ -4,6 +4,8 @@ At a known redshift they are targets, where nothing better is known. Averaged ov
 they are the classical answer to what a spectrum network is asked.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,8 @@ class PhotometricSpectra:
     """
 
     def __init__(self, galaxies: Galaxies, grid: WavelengthGrid, *, z_max: float) -> None:
-        self._galaxies, self._projector = galaxies, load_template_grid()
+        self._galaxies = galaxies
+        self._projector = load_template_grid(z_max=max(0.45, math.ceil(100 * z_max) / 100))
         self._templates = TemplateSpectra(grid, z_max=z_max)
         self._r_weights = band_weights(grid.values, "r")
 

@@ -123,7 +123,11 @@ def colour_mean_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> Sc
     )
     edges = np.quantile(trained, np.linspace(0, 1, COLOUR_BINS + 1)[1:-1])
     flux, bins = spectra.flux(few), np.searchsorted(edges, trained)
-    means = np.stack([np.nanmean(flux[bins == number], axis=0) for number in range(COLOUR_BINS)])
+    means = np.zeros((COLOUR_BINS, spectra.grid.n))
+    for number in np.unique(bins):
+        of_bin = flux[bins == number]
+        count = np.isfinite(of_bin).sum(axis=0)
+        means[number] = np.nansum(of_bin, axis=0) / np.maximum(count, 1)
     return _without_bands(spectra, galaxies, split, means[np.searchsorted(edges, judged)])
 
 
