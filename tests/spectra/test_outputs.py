@@ -71,6 +71,8 @@ def write_reconstruction(path, arm, rows, z, targets):
     columns = {
         "row": rows,
         "mean_flux_r": scale,
+        "pix2z_z_err99_low": z - 0.02,
+        "pix2z_z_err99_high": z + 0.02,
         "pix2z_z_median": z + 0.004 if arm == "full" else np.full(len(z), np.nan),
     }
     with spectrum_writer(

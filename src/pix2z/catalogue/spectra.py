@@ -136,6 +136,8 @@ def _shown(
         half68=file["flux_error"][row] * scale,
         half95=file["flux_error95"][row] * scale,
         whole=None if flux is whole else whole,
+        line95=file["line_error95"][row],
+        line_z=(float(file["pix2z_z_err99_low"][row]), float(file["pix2z_z_err99_high"][row])),
     )
 
 

@@ -288,4 +288,6 @@ def _shown(
         flux=file["flux"][index],
         half68=file["flux_error"][index],
         half95=file["flux_error95"][index],
+        line95=file["line_error95"][index],
+        line_z=(float(file["pix2z_z_err99_low"][index]), float(file["pix2z_z_err99_high"][index])),
     )
