@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.spectra import KINDS, Spectra
 from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies, prediction_columns
@@ -158,9 +159,11 @@ def _without_spectrum_network(given: AssessmentInputs, split: Split) -> dict[str
     if not np.array_equal(np.sort(rows), split.test):
         raise InputError("predictions/full/pool.hdf5: expected the test galaxies of full.h5")
     logger.info("spectra of templates fitted to photometry")
+    z_max = max(float(z.max()), float(z_spec.max())) + 0.01
+    fitted = PhotometricSpectra(given.galaxies, given.spectra.grid, z_max=z_max)
     return {
-        "kcorrect": photometric_scores(*data, z[np.argsort(rows)]),
-        "kcorrect_at_true_z": photometric_scores(*data, z_spec[:, None]),
+        "kcorrect": photometric_scores(*data, fitted, z[np.argsort(rows)]),
+        "kcorrect_at_true_z": photometric_scores(*data, fitted, z_spec[:, None]),
         "colour_means": colour_mean_scores(*data),
         "mean_spectrum": mean_spectrum_scores(*data),
     }

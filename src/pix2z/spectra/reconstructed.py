@@ -132,7 +132,7 @@ def colour_mean_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> Sc
 
 
 def photometric_scores(
-    spectra: Spectra, galaxies: Galaxies, split: Split, z: Array
+    spectra: Spectra, galaxies: Galaxies, split: Split, fitted: PhotometricSpectra, z: Array
 ) -> ScoredSpectra:
     """Judge kcorrect's templates fitted to the photometry of the stamps.
 
@@ -140,7 +140,6 @@ def photometric_scores(
     ----------
     z : (n, K) redshifts of the test galaxies over which the spectrum is averaged.
     """
-    fitted = PhotometricSpectra(galaxies, spectra.grid, z_max=float(z.max()) + 0.01)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
     flux = np.concatenate([fitted.mean_over(split.test[block], z[block]) for block in blocks])
     return _without_bands(spectra, galaxies, split, flux)
