@@ -167,6 +167,8 @@ def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
     pairs = {(entry["a"], entry["b"]) for entry in numbers["contrasts"]}
     others = ("plain", "kcorrect", "colour_means", "mean_spectrum")
     assert pairs == {("plain", "mean_spectrum"), *(("full", other) for other in others)}
+    of_colour, of_all = (numbers["arms"][n]["mse"] for n in ("colour_means", "mean_spectrum"))
+    assert of_colour["high"] < of_all["low"]  # colours of these galaxies tell their redshift
     for name in ("kcorrect", "kcorrect_at_true_z", "colour_means"):  # spectra without a band
         entry = numbers["arms"][name]
         assert full["mse"]["high"] < entry["mse"]["low"]

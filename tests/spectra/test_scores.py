@@ -11,6 +11,7 @@ from pix2z.spectra.scores import (
     line_offsets,
     score_spectra,
 )
+from pix2z.spectra.summary import spectrum_summary
 from pix2z.wavelengths import WavelengthGrid
 from pix2z.wavelengths.lines import BLENDS, blend_at
 
@@ -96,6 +97,25 @@ def test_the_offset_of_a_line_is_found(shift):
     flux = with_line(z, at=(1 + z) * (1 + shift) - 1)
     found = line_offsets(flux, with_line(z), np.array([z]), wavelength=GRID.values)
     assert found[0] == pytest.approx(shift, abs=1.1 * GRID.step)
+
+
+def test_a_line_is_found_within_300_km_s_and_no_more():
+    """Of four lines, two are off by 150 km/s and two by 1,200, which is well within 1 %."""
+    z = np.full(4, 0.12)
+    places = 1.12 * (1 + np.array([5e-4, -5e-4, 4e-3, -4e-3])) - 1
+    flux = np.concatenate([with_line(0.12, at=at) for at in places])
+    truth = np.concatenate([with_line(0.12)] * 4)
+    block = block_of(flux, np.full_like(flux, 0.1), truth, z)
+    summary = spectrum_summary(
+        score_spectra([block], wavelength=GRID.values, bands=BANDS),
+        group_id=np.arange(4),
+        measured_colours=np.zeros((4, 2)),
+        colour_names=("g-r", "r-i"),
+        n_bootstrap=20,
+        seed=1,
+    )
+    assert summary["h_alpha"]["n"] == 4
+    assert summary["h_alpha"]["found"]["value"] == 0.5
 
 
 def test_no_line_is_looked_for_where_there_is_none_or_beyond_the_end():
