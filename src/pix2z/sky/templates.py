@@ -143,15 +143,18 @@ class TemplateSpectra:
     ----------
     grid : observed wavelengths.
     z_max : highest redshift asked for.
+    rest : other rest-frame spectra, wavelengths (M,) and flux (T, M).
     """
 
-    def __init__(self, grid: "WavelengthGrid", *, z_max: float) -> None:
-        wavelength, flux = template_spectra()
+    def __init__(
+        self, grid: "WavelengthGrid", *, z_max: float, rest: tuple[Array, Array] | None = None
+    ) -> None:
+        wavelength, flux = template_spectra() if rest is None else rest
         self._grid = grid
         self._shifts = int(np.ceil(np.log1p(z_max) / grid.step)) + 1
         pixels = np.arange(-self._shifts, grid.n + 1)
-        rest = np.log(grid.low) + grid.step * pixels
-        self._templates = np.stack([np.interp(rest, np.log(wavelength), one) for one in flux])
+        ln_rest = np.log(grid.low) + grid.step * pixels
+        self._templates = np.stack([np.interp(ln_rest, np.log(wavelength), one) for one in flux])
 
     def observed(self, coefficients: Array, z: Array) -> NDArray[np.float32]:
         """Flux density (n, L) in erg / (s cm2 Angstrom) of galaxies at redshifts z (n,).
