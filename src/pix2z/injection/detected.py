@@ -129,10 +129,11 @@ def _in_bin(result: Search, low: float, high: float) -> Json:
     n_stars = int((around & ~result.field_galaxy).sum())
     complete, mistaken = _share(result.galaxy_told[here]), _share(result.star_told[here])
 
-    def purity(star_share: float) -> float | None:
+    def purity(star_share: float | None) -> float | None:
+        if star_share is None or not n_galaxies:
+            return None
         called = complete["value"] * n_galaxies
-        total = called + star_share * n_stars
-        return called / total if total else None
+        return float(called / (called + star_share * n_stars)) if called else None
 
     return {
         "r": [low, high],
@@ -150,9 +151,9 @@ def _in_bin(result: Search, low: float, high: float) -> Json:
 
 
 def _share(held: Mask) -> Json:
-    """Share of True with its exact 95 % interval."""
+    """Share of True with its exact 95 % interval; None without any."""
     if not len(held):
-        return {"value": 0.0, "low": 0.0, "high": 1.0}
+        return dict.fromkeys(("value", "low", "high"))
     test = binomtest(int(held.sum()), len(held))
     low, high = test.proportion_ci(0.95, method="exact")
     return {"value": float(held.mean()), "low": float(low), "high": float(high)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
 from pix2z.archive.frames import Frame, cut_stamps
+from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.observing import ELECTRONS_PER_NANOMAGGY
 from pix2z.sky.rendering import Sources, render
@@ -53,9 +54,17 @@ class Places:
 
 
 def draw_places(frames: Frames, n: int, rng: np.random.Generator) -> Iterator[Places]:
-    """Draw n places of stamps' centres, uniform over the field, in rounds of at most `TOGETHER`."""
+    """Draw n places of stamps' centres, uniform over the field, in rounds of at most `TOGETHER`.
+
+    Raises InputError where a frame is too small to hold one.
+    """
     frame = frames["r"]
     rows, columns = frame.pixels.shape
+    if min(rows, columns) <= 2 * MARGIN:
+        raise InputError(
+            f"{frame.path}: expected more than {2 * MARGIN} pixels on a side to put galaxies into; "
+            f"received {columns} x {rows}"
+        )
     while n > 0:
         taken: list[Array] = []
         for place in rng.uniform(MARGIN, [columns - MARGIN, rows - MARGIN], (TRIALS, 2)):

@@ -29,7 +29,7 @@ from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
 if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator
 
-__all__ = ["CROWDING", "GOALS", "METRICS", "compared", "goals", "injection_report"]
+__all__ = ["CROWDING", "GOALS", "METRICS", "compared", "crowded_rows", "goals", "injection_report"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,9 +119,10 @@ def injection_report(
             for name, one in measured.items()
         },
         "crowding": {
-            name: compared(versions, (fainter >= low) & (fainter <= high), seed=seed)
-            for name, (low, high) in CROWDING.items()
+            name: compared(versions, rows, seed=seed)
+            for name, rows in crowded_rows(fainter).items()
         },
+        "unflagged": compared(versions, versions["real"].flags == 0, seed=seed),
         "flags": {name: _flag_shares(one) for name, one in versions.items()},
         "found": found,
         "spectra": [one for part in parts for one in part.spectra],
@@ -193,6 +194,14 @@ def _of_found(
         "n_searched": len(rows),
         "magnitudes": bins,
         **compared({"clean": as_rendered, "real": found}, seed=seed),
+    }
+
+
+def crowded_rows(fainter: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+    """Mask (N,) of the galaxies of each class of `CROWDING`."""
+    return {
+        name: (fainter >= low) & ((fainter < high) | (high == np.inf))
+        for name, (low, high) in CROWDING.items()
     }
 
 
