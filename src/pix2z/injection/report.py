@@ -91,11 +91,18 @@ def injection_report(
     """
     clean = answers(estimator, clean_images, galaxies)
     measured: dict[str, _Field] = {}
+    by_field: dict[str, Json] = {}
     for number, (name, paths) in enumerate(fields.items()):
         rows = np.arange(number, len(galaxies), len(fields))
         rng = np.random.default_rng([seed, number])
-        measured[name] = _of_field(estimator, paths, galaxies, rows, spectra, rng)
-        logger.info("%s: %d galaxies put in and measured", name, len(galaxies))
+        one = measured[name] = _of_field(estimator, paths, galaxies, rows, spectra, rng)
+        by_field[name] = {
+            "fwhm_arcsec": one.seeing.fwhm.tolist(),
+            "noise_nanomaggies": one.seeing.noise.tolist(),
+            **compared({"clean": clean, "alone": one.alone, "real": one.real}, seed=seed),
+        }
+        ratio = by_field[name]["real / clean"]["crps"]
+        logger.info("%s: CRPS of %d galaxies / clean: %s", name, len(galaxies), ratio)
     parts = list(measured.values())
     versions = {
         "clean": joined([clean] * len(parts)),
@@ -110,14 +117,7 @@ def injection_report(
         "model_digest": estimator.digest,
         "goals": goals(overall, found),
         "overall": overall,
-        "fields": {
-            name: {
-                "fwhm_arcsec": one.seeing.fwhm.tolist(),
-                "noise_nanomaggies": one.seeing.noise.tolist(),
-                **compared({"clean": clean, "alone": one.alone, "real": one.real}, seed=seed),
-            }
-            for name, one in measured.items()
-        },
+        "fields": by_field,
         "crowding": {
             name: compared(versions, rows, seed=seed)
             for name, rows in crowded_rows(fainter).items()

@@ -7,9 +7,7 @@ pool, the raw file of the renderer that the pool's galaxies come from, and param
 import argparse
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +19,7 @@ from pix2z.files import write_json
 from pix2z.hdf5 import find_dataset, open_hdf5, reading
 from pix2z.injection.galaxies import DrawnGalaxies, read_drawn
 from pix2z.injection.report import injection_report
+from pix2z.injection.words import summary
 from pix2z.network.estimator import load_pool
 from pix2z.partition import PARTS, partition
 from pix2z.stages.runner import run
@@ -52,7 +51,7 @@ def main() -> None:
         seed=SEED,
     )
     write_json(options.out, report)
-    logger.info("%s", "\n".join(_lines(report)))
+    logger.info("%s: paste this into README.md:\n\n%s\n", options.out, summary(report))
 
 
 def _parsed() -> argparse.Namespace:
@@ -92,30 +91,6 @@ def _images(raw: Path, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     with open_hdf5(raw) as file, reading(raw):
         images = find_dataset(file, raw, "images")[rows[0] : rows[-1] + 1]
     return np.asarray(images[rows - rows[0]].transpose(0, 2, 3, 1), np.float32)
-
-
-def _lines(report: Mapping[str, Any]) -> list[str]:
-    """Say for people what came of all, of each field and of each crowding."""
-    lines = [f"{report['n_galaxies']} galaxies, clean -> real:"]
-    parts = {"all": report["overall"], **report["fields"], **report["crowding"]}
-    for name, part in (parts | {"found": report["found"]}).items():
-        ratio, clean, real = part["real / clean"]["crps"], part["clean"]["crps"], part["real"]
-        if ratio["value"] is None:
-            continue
-        lines.append(
-            f"{name:14} n {part['n']:5d}  CRPS {clean['value']:.5f} -> {real['crps']['value']:.5f},"
-            f" x {ratio['value']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f});"
-            f" outliers {100 * real['outlier_005']['value']:.2f} %;"
-            f" 95 % holds {100 * real['coverage_95']['value']:.1f} %;"
-            f" bias {real['bias_median']['value']:+.4f}"
-        )
-    for name, goal in report["goals"].items():
-        met = "met" if goal["met"] else "NOT met"
-        lines.append(
-            f"{name}: {goal['value']:.4f} ({goal['low']:.4f} to {goal['high']:.4f}), goal "
-            f"{goal['least']:g} to {goal['most']:g}: {met}"
-        )
-    return lines
 
 
 if __name__ == "__main__":
