@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.field.frames import open_field
 from pix2z.network.estimator import load_pool
 from pix2z.stages import real
 from tests.field.planted import plant, write_field
@@ -67,7 +66,19 @@ def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     run_folder, sky, trained_pool, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
-    call(monkeypatch, "--data", sky, "--model", trained_pool, "--out", "real.json", "--n", 40)
+    against = ("--against", trained_pool, "--fields", "000094-1-0012")
+    call(
+        monkeypatch,
+        "--data",
+        sky,
+        "--model",
+        trained_pool,
+        *against,
+        "--out",
+        "real.json",
+        "--n",
+        40,
+    )
     report = json.loads((run_folder / "real.json").read_text())
     assert report["n_galaxies"] == 40
     assert list(report["fields"]) == ["000094-1-0012"]
@@ -76,4 +87,7 @@ def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     assert report["found"]["n_searched"] == 40
     assert "paste this into README.md" in caplog.text
     assert "| in real sky, fields: 1 |" in caplog.text
-    assert len(open_field(sorted((sky / "frames").iterdir()))) == 5
+    same = report["overall"]["real / against"]["crps"]
+    assert same == {"value": 1.0, "low": 1.0, "high": 1.0}
+    with pytest.raises(InputError, match="--fields: 000095-1-0012: not in .* 000094-1-0012"):
+        call(monkeypatch, "--data", sky, "--model", trained_pool, "--fields", "000095-1-0012")

@@ -61,12 +61,11 @@ are found and called galaxies down to r = 17.8."""
 
 @dataclass(frozen=True)
 class _Field:
-    """What came of one field; `found` is of the galaxies of `searched` (n,), rows of the sample."""
+    """What came of one field; `search` is of the galaxies `searched` (n,), rows of the sample."""
 
     seeing: Seeing
     fainter: NDArray[np.float64]
-    alone: Answers
-    real: Answers
+    versions: dict[str, Answers]
     searched: NDArray[np.int64]
     search: Search
     spectra: list[Json]
@@ -80,6 +79,7 @@ def injection_report(
     spectra: Sequence[SdssSpectrum],
     *,
     seed: int,
+    against: "Estimator | None" = None,
 ) -> Json:
     """Measure a model on galaxies in every field.
 
@@ -88,6 +88,7 @@ def injection_report(
     clean_images : (N, 32, 32, 5) stamps of the galaxies as rendered.
     fields : name -> frames. spectra : of real galaxies, which may lie in the fields.
     seed : of places, noise and resamples.
+    against : another model, which is asked of the same stamps in real sky.
     """
     clean = answers(estimator, clean_images, galaxies)
     measured: dict[str, _Field] = {}
@@ -95,19 +96,20 @@ def injection_report(
     for number, (name, paths) in enumerate(fields.items()):
         rows = np.arange(number, len(galaxies), len(fields))
         rng = np.random.default_rng([seed, number])
-        one = measured[name] = _of_field(estimator, paths, galaxies, rows, spectra, rng)
+        one = measured[name] = _of_field(
+            estimator, paths, galaxies, rows, spectra, rng, against=against
+        )
         by_field[name] = {
             "fwhm_arcsec": one.seeing.fwhm.tolist(),
             "noise_nanomaggies": one.seeing.noise.tolist(),
-            **compared({"clean": clean, "alone": one.alone, "real": one.real}, seed=seed),
+            **compared({"clean": clean, **one.versions}, seed=seed),
         }
         ratio = by_field[name]["real / clean"]["crps"]
         logger.info("%s: CRPS of %d galaxies / clean: %s", name, len(galaxies), ratio)
     parts = list(measured.values())
     versions = {
         "clean": joined([clean] * len(parts)),
-        "alone": joined([one.alone for one in parts]),
-        "real": joined([one.real for one in parts]),
+        **{name: joined([one.versions[name] for one in parts]) for name in parts[0].versions},
     }
     fainter = np.concatenate([one.fainter for one in parts])
     overall = compared(versions, seed=seed)
@@ -136,15 +138,22 @@ def _of_field(
     rows: NDArray[np.int64],
     spectra: Sequence[SdssSpectrum],
     rng: np.random.Generator,
+    *,
+    against: "Estimator | None",
 ) -> _Field:
     frames = open_field(paths)
     seeing = measure_seeing(frames)
     stamps = in_field(frames, seeing, galaxies, rng)
+    versions = {
+        "alone": answers(estimator, stamps.alone, galaxies),
+        "real": answers(estimator, stamps.real, galaxies),
+    }
+    if against is not None:
+        versions["against"] = answers(against, stamps.real, galaxies)
     return _Field(
         seeing=seeing,
         fainter=stamps.fainter,
-        alone=answers(estimator, stamps.alone, galaxies),
-        real=answers(estimator, stamps.real, galaxies),
+        versions=versions,
         searched=rows,
         search=search(frames, seeing, galaxies.take(rows), rng),
         spectra=_of_spectra(estimator, frames, spectra),
@@ -208,7 +217,9 @@ def crowded_rows(fainter: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
 def compared(
     versions: Mapping[str, Answers], rows: NDArray[Any] | None = None, *, seed: int
 ) -> Json:
-    """Measure every version of the same galaxies, or of some `rows`, and their ratios to `clean`.
+    """Measure every version of the same galaxies, or of some `rows`, and their ratios.
+
+    All are compared with `clean`; `real` with `against`, too, where there is one.
 
     Returns
     -------
@@ -224,9 +235,10 @@ def compared(
     }
     result: Json = {"n": len(next(iter(terms.values())))}
     result |= {name: one.intervals() for name, one in found.items()}
-    for name, one in found.items():
-        if name != "clean":
-            result[f"{name} / clean"] = {m: _ratio(one, found["clean"], m) for m in RATIOS}
+    pairs = [(name, "clean") for name in found if name != "clean"]
+    pairs += [("real", "against")] if "against" in found else []
+    for a, b in pairs:
+        result[f"{a} / {b}"] = {m: _ratio(found[a], found[b], m) for m in RATIOS}
     return result
 
 

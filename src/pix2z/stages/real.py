@@ -41,14 +41,16 @@ def main() -> None:
     for path in (options.model / "pool.json", options.raw, options.params):
         if not path.is_file():
             raise InputError(f"{path}: missing; expected what `make repro` leaves")
+    against = options.against and load_pool(options.against)
     galaxies, rows = _test_galaxies(options.raw, options.params, most=options.n)
     report = injection_report(
         load_pool(options.model),
         _images(options.raw, rows),
         galaxies,
-        _fields_of(options.data / "frames"),
+        _fields_of(options.data / "frames", options.fields),
         [read_sdss_spectrum(path) for path in sorted((options.data / "spectra").glob("spec-*"))],
         seed=SEED,
+        against=against,
     )
     write_json(options.out, report)
     logger.info("%s: paste this into README.md:\n\n%s\n", options.out, summary(report))
@@ -62,18 +64,22 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--data", type=Path, default=Path(real))
     parser.add_argument("--out", type=Path, default=Path("docs/reference/real.json"))
+    parser.add_argument("--against", type=Path, help="another pool, asked of the same stamps")
+    parser.add_argument("--fields", nargs="+", metavar="RUN-CAMCOL-FIELD", help="all if not given")
     parser.add_argument("--n", type=int, help="test galaxies, at most")
     return parser.parse_args()
 
 
-def _fields_of(folder: Path) -> dict[str, list[Path]]:
-    """Name of each field -> its frames."""
+def _fields_of(folder: Path, wanted: list[str] | None) -> dict[str, list[Path]]:
+    """Name of each field, or of each wanted one -> its frames."""
     fields: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("frame-?-*.fits*")):
         fields.setdefault(path.name.split(".")[0][len("frame-r-") :], []).append(path)
     if not fields:
         raise InputError(f"{folder}: expected frames named frame-BAND-RUN-CAMCOL-FIELD.fits.bz2")
-    return fields
+    if unknown := set(wanted or ()) - set(fields):
+        raise InputError(f"--fields: {min(unknown)}: not in {folder}; expected {', '.join(fields)}")
+    return {name: paths for name, paths in fields.items() if not wanted or name in wanted}
 
 
 def _test_galaxies(
