@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from pix2z.evaluation.report import answer
+from pix2z.injection.words import summary
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -42,6 +43,11 @@ def test_readme_shows_the_numbers_of_the_reference_run():
     shown = rows_of_readme()
     assert set(arms) < set(shown)
     assert shown == {name: expected[name] for name in shown}
+
+
+def test_readme_shows_what_became_of_rendered_galaxies_in_real_sky():
+    report = json.loads((REFERENCE / "real.json").read_text())
+    assert summary(report) in (ROOT / "README.md").read_text()
 
 
 def test_the_report_answers_what_its_template_makes_of_the_reference_run():
