@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from pix2z.config.sky import SkyConfig
 from pix2z.sky.draws import stamp_generators, stamp_uniforms
 from pix2z.sky.parents import load_parents
 from pix2z.sky.plan import StampPlan
@@ -36,7 +37,7 @@ def _sources(n: int) -> Sources:
         uniforms,
         seed=1,
         max_shift=0.03,
-        neighbour_limit=22.5,
+        conditions=SkyConfig.read().conditions,
         size_depends_on_redshift=True,
     ).galaxy
 

@@ -25,6 +25,7 @@ from pix2z.sky.parents import Parents, load_parents
 from pix2z.sky.plan import StampPlan
 from pix2z.sky.rendering import Sources, render
 from pix2z.sky.scene import Scene, _star_flux, draw_scene
+from pix2z.sky.semireal import add_surroundings
 from pix2z.sky.templates import load_template_grid
 
 GALAXIES, SPLIT, POOL = Path("data/galaxies.h5"), Path("data/splits/full.h5"), Path("models/full")
@@ -143,7 +144,7 @@ def _scene(parents: Parents, rows: np.ndarray) -> Scene:
         seed=SEED,
         max_shift=0.0,
         size_depends_on_redshift=True,
-        neighbour_limit=SkyConfig.read().neighbour_limit,
+        conditions=SkyConfig.read().conditions,
     )
 
 
@@ -153,9 +154,10 @@ def _observed(
     """Noisy stamps of sources, with the scene's neighbours unless they are alone, and E(B-V)."""
     stamps = render(sources)
     if not alone:
-        np.add.at(stamps, scene.neighbour_stamp, render(scene.neighbour))
+        add_surroundings(stamps, scene)
     noise = rng.standard_normal(stamps.shape, np.float32)
     stamps += np.sqrt(pixel_variance(stamps, scene.sky_sigma)) * noise
+    stamps += scene.sky_offset.astype(np.float32)[..., None, None]
     return np.moveaxis(stamps, 1, -1), scene.ebv.astype(np.float32)
 
 

@@ -90,7 +90,9 @@ WRONG = [
     ("split.fractions", [0.7, 0.1, 0.1, 0.1]),
     ("pdf.n_bins", 1),
     ("pdf.n_bins", 10.5),
-    ("sky.neighbour_limit", 23.0),
+    ("sky.conditions.neighbour_limit", 23.0),
+    ("sky.conditions.undetected_limit", 22.5),
+    ("sky.conditions.undetected_limit", 26.5),
     ("controls.n_neighbours", []),
     ("controls.n_neighbours", 10),
     ("hybrid.precision", "float16"),
@@ -118,7 +120,13 @@ WRONG = [
     ("spectrum_arms.full.selection", "half"),
 ]
 
-SIGNED = {"sky.faint_limit", "ingest.z_min", "pdf.z_min", "ingest.spectra.zwarning.0"}
+SIGNED = {
+    "sky.faint_limit",
+    "sky.conditions.sky_offset_mean",
+    "ingest.z_min",
+    "pdf.z_min",
+    "ingest.spectra.zwarning.0",
+}
 """Numbers that may be anything finite; no other may be negative."""
 
 MAY_BE_ZERO = {
@@ -130,6 +138,9 @@ MAY_BE_ZERO = {
     "tune.n_trials",
     "spectrum.residual_rank",
     "spectrum.templates.degree",
+    *(f"sky.conditions.{name}_scatter" for name in ("seeing", "wing", "sky_offset")),
+    *(f"sky.conditions.sky_noise_scatter.{band}" for band in range(5)),
+    *(f"sky.conditions.calibration_error.{band}" for band in range(5)),
 }
 """So may seeds; all other numbers are positive."""
 

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pix2z.config.sky import SkyConfig
 from pix2z.dataset.sdss_models import extinction_per_ebv
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
@@ -52,7 +53,7 @@ def semireal(tmp_path_factory):
         n_stamps=100,
         max_shift=0.03,
         faint_limit=17.8,
-        neighbour_limit=22.5,
+        conditions=SkyConfig.read().conditions,
         size_depends_on_redshift=True,
         split_seed=2,
         fractions=FRACTIONS,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pix2z.config.sky import SkyConfig
 from pix2z.imaging import PIXEL_SCALE, SKY_SIGMA
 from pix2z.ingest.columns import assemble
 from pix2z.ingest.plausibility import FEWEST, photometry_problems
@@ -50,7 +51,7 @@ def stamps(tmp_path_factory):
         n_stamps=N,
         max_shift=0.03,
         faint_limit=17.8,
-        neighbour_limit=22.5,
+        conditions=SkyConfig.read().conditions,
         size_depends_on_redshift=True,
         split_seed=2,
         fractions={"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.20},

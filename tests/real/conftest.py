@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pix2z import cli
+from pix2z.config.sky import SkyConfig
 from pix2z.config.split import SplitConfig
 from pix2z.dataset.splits import Split, make_splits
 from pix2z.dataset.store import open_galaxies
@@ -62,7 +63,7 @@ def rendered(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
         n_stamps=N_PARENTS,
         max_shift=0.03,
         faint_limit=17.8,
-        neighbour_limit=22.5,
+        conditions=SkyConfig.read(ROOT / "params.yaml").conditions,
         size_depends_on_redshift=True,
         split_seed=config.seed,
         fractions=fractions,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pix2z.config.sky import SkyConfig
 from pix2z.sky.draws import stamp_generators, stamp_uniforms
 from pix2z.sky.parents import load_parents
 from pix2z.sky.plan import plan_stamps
@@ -38,7 +39,12 @@ def plan(parents):
 
 
 @pytest.fixture(scope="session")
-def scene(parents, plan):
+def conditions():
+    return SkyConfig.read().conditions
+
+
+@pytest.fixture(scope="session")
+def scene(parents, plan, conditions):
     """6,000 stamps drawn, none rendered."""
     uniforms = stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy))
     return draw_scene(
@@ -47,7 +53,7 @@ def scene(parents, plan):
         uniforms,
         seed=1,
         max_shift=0.03,
-        neighbour_limit=22.5,
+        conditions=conditions,
         size_depends_on_redshift=True,
     )
 

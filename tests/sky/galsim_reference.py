@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
-from pix2z.sky.profiles import PSF_COMPONENTS, SPERGEL_INDEX
+from pix2z.sky.profiles import SPERGEL_INDEX, psf_components
 
 __all__ = ["PRECISE", "galsim_stamp"]
 
@@ -42,17 +42,20 @@ def galsim_stamp(sources, row, band, *, accuracy=None):
     angle = sources.position_angle[row] * galsim.degrees
     galaxy = disc.shear(q=disc_ratio, beta=angle) + bulge.shear(q=bulge_ratio, beta=angle)
     galaxy = galaxy.shift(sources.offset_x[row], sources.offset_y[row])
-    image: Any = galsim.Convolve(galaxy, _psf(sources.psf_fwhm[row, band], gsparams)).drawImage(
+    image: Any = galsim.Convolve(galaxy, _psf(sources, row, band, gsparams)).drawImage(
         nx=STAMP_SIDE, ny=STAMP_SIDE, scale=PIXEL_SCALE, dtype=np.float64
     )
     stamp: NDArray[np.float64] = image.array
     return stamp
 
 
-def _psf(fwhm, gsparams):
+def _psf(sources, row, band, gsparams):
+    shares, widths = psf_components(sources.psf_wings[row, band])
     return galsim.Sum(
         [
-            galsim.Gaussian(flux=share, sigma=width * fwhm, gsparams=gsparams)
-            for share, width in PSF_COMPONENTS
+            galsim.Gaussian(
+                flux=share, sigma=width * sources.psf_fwhm[row, band], gsparams=gsparams
+            )
+            for share, width in zip(shares, widths, strict=True)
         ]
     )

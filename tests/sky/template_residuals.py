@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pix2z.sky.observing import CALIBRATION_SIGMA
+from pix2z.config.sky import SkyConfig
 from pix2z.sky.parents import parents_path, read_catalogue
 from pix2z.sky.templates import fit_templates, template_flux
 
@@ -49,7 +49,9 @@ def measured_scatter(grid, parents):
     flux = catalogue["MODELFLUX"][rows] * brightening
     inverse_variance = catalogue["MODELFLUX_IVAR"][rows] / brightening**2
     rng = np.random.default_rng(1)
-    calibration = 1 + CALIBRATION_SIGMA * rng.standard_normal(flux.shape)
+    calibration = 1 + np.array(SkyConfig.read().conditions.calibration_error) * rng.standard_normal(
+        flux.shape
+    )
     mock = parents.flux * calibration
     mock += rng.standard_normal(flux.shape) / np.sqrt(inverse_variance)
     real, planted = (

@@ -50,26 +50,37 @@ def test_stars_are_as_many_as_the_model_has_where_the_parents_are(parents):
         assert brighter(STARS, r) == pytest.approx(expected, rel=0.03)
 
 
-def test_stamps_hold_a_poisson_number_of_them_uniform_and_apart():
+N = 60_000
+
+
+@pytest.fixture(scope="module")
+def drawn():
     rng = np.random.default_rng(0)
-    n = 60_000
     names = ("kind", "magnitude", "right", "up")
-    drawn = draw_neighbours(
-        {"neighbour_number": rng.random(n)}
-        | {f"neighbour_{name}": rng.random((n, 4)) for name in names},
+    return draw_neighbours(
+        {"neighbour_number": rng.random(N)}
+        | {f"neighbour_{name}": rng.random((N, 4)) for name in names},
+        np.full(N, 17.0),
         limit=22.5,
     )
-    area = ((2 * HALF_WIDTH) ** 2 - np.pi * CLOSEST**2) / 3600**2
+
+
+def test_stamps_hold_a_poisson_number_of_them_uniform(drawn):
+    square, circle = (2 * HALF_WIDTH / 3600) ** 2, np.pi * (CLOSEST / 3600) ** 2
     for star, counts in ((True, STARS), (False, GALAXIES)):
         of_kind = drawn.star == star
-        for limit in (19.0, 21.0, 22.5):
-            expected = n * area * brighter(counts, limit)
+        for limit in (17.0, 19.0, 21.0, 22.5):
+            brighter_than_galaxy = brighter(counts, min(limit, 17.0))
+            expected = N * (square * brighter(counts, limit) - circle * brighter_than_galaxy)
             found = (of_kind & (drawn.magnitude < limit)).sum()
             assert abs(found - expected) < 4 * np.sqrt(expected)
-    per_stamp = np.bincount(drawn.stamp, minlength=n)
+    per_stamp = np.bincount(drawn.stamp, minlength=N)
     assert per_stamp.var() / per_stamp.mean() == pytest.approx(1, abs=0.02)
-    assert np.hypot(drawn.x, drawn.y).min() >= CLOSEST
     assert np.abs(drawn.x).max() <= HALF_WIDTH
-    outer = np.abs(drawn.x) > HALF_WIDTH / 2
-    uniform = (HALF_WIDTH**2 * 2) / ((2 * HALF_WIDTH) ** 2 - np.pi * CLOSEST**2)
-    assert outer.mean() == pytest.approx(uniform, abs=0.015)
+    assert (np.abs(drawn.x) > HALF_WIDTH / 2).mean() == pytest.approx(0.5, abs=0.015)
+
+
+def test_what_is_brighter_than_the_galaxy_keeps_apart_from_it(drawn):
+    close = np.hypot(drawn.x, drawn.y) < CLOSEST
+    assert drawn.magnitude[close].min() > 17.0
+    assert close.mean() == pytest.approx(np.pi * CLOSEST**2 / (2 * HALF_WIDTH) ** 2, rel=0.1)

@@ -6,17 +6,18 @@ from scipy.integrate import quad
 from pix2z.sky import profiles
 
 
-def test_psf_has_unit_flux_and_fwhm():
-    psf = galsim.Sum([galsim.Gaussian(flux=f, sigma=s) for f, s in profiles.PSF_COMPONENTS])
-    assert psf.flux == pytest.approx(1)
-    assert psf.calculateFWHM(scale=0.02) == pytest.approx(1, rel=1e-2)
-    core, wings = (share / sigma**2 for share, sigma in profiles.PSF_COMPONENTS)
-    at_half = sum(
-        peak * np.exp(-0.5 * (0.5 / sigma) ** 2)
-        for peak, (_, sigma) in zip((core, wings), profiles.PSF_COMPONENTS, strict=True)
+@pytest.mark.parametrize("wing_share", [0.15, 0.3, 0.5])
+def test_psf_has_unit_flux_and_fwhm(wing_share):
+    shares, sigmas = profiles.psf_components(np.array(wing_share))
+    psf = galsim.Sum(
+        [galsim.Gaussian(flux=f, sigma=s) for f, s in zip(shares, sigmas, strict=True)]
     )
-    assert wings / core == pytest.approx(0.1)
-    assert at_half / (core + wings) == pytest.approx(0.5, rel=1e-9)
+    assert psf.flux == pytest.approx(1)
+    assert shares[1] == wing_share
+    assert psf.calculateFWHM(scale=0.02) == pytest.approx(1, rel=1e-2)
+    peaks = shares / sigmas**2
+    at_half = (peaks * np.exp(-0.5 * (0.5 / sigmas) ** 2)).sum()
+    assert at_half / peaks.sum() == pytest.approx(0.5, rel=1e-9)
 
 
 @pytest.mark.parametrize(("fraction", "ratio"), [(0.0, 0.3), (0.4, 0.35), (0.95, 0.75)])

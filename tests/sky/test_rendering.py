@@ -30,6 +30,7 @@ def circle(radius, *, bulge_fraction):
         offset_x=0 * one,
         offset_y=0 * one,
         psf_fwhm=np.full((1, 5), 1.3),
+        psf_wings=np.full((1, 5), 0.3),
     )
 
 

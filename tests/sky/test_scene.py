@@ -46,7 +46,7 @@ def test_scatter_about_templates_is_of_the_galaxy_and_kept_by_its_moved_stamps(s
     assert np.abs(correlation).max() < 0.06
 
 
-def test_calibration_is_that_of_a_field(scene, parents, plan):
+def test_calibration_is_that_of_a_field(scene, parents, plan, conditions):
     """Unmoved galaxies of one field share it; moved ones lie elsewhere; its rms is the published.
 
     Neighbours share it too: a star's colours are those of the locus, seen through it.
@@ -58,7 +58,7 @@ def test_calibration_is_that_of_a_field(scene, parents, plan):
     assert 0.9 * len(own) < len(first) < len(own)
     np.testing.assert_array_equal(scene.calibration[own], scene.calibration[own[first[place]]])
     logs = np.log(scene.calibration)
-    np.testing.assert_allclose(logs.std(axis=0), [0.02, 0.01, 0.01, 0.01, 0.01], rtol=0.05)
+    np.testing.assert_allclose(logs.std(axis=0), conditions.calibration_error, rtol=0.05)
     assert len(np.unique(scene.calibration[plan.copy > 0, 0])) == (plan.copy > 0).sum()
 
 
@@ -85,14 +85,14 @@ def test_faint_neighbours_are_small(scene):
     assert 0.5 < np.median(radius) < 1.3
 
 
-def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, plan):
+def test_sizes_know_the_redshift_unless_told_not_to(scene, parents, plan, conditions):
     fixed = draw_scene(
         parents,
         plan,
         stamp_uniforms(stamp_generators(1, parents.index[plan.row], plan.copy)),
         seed=1,
         max_shift=0.03,
-        neighbour_limit=22.5,
+        conditions=conditions,
         size_depends_on_redshift=False,
     )
 

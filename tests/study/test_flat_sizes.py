@@ -1,3 +1,5 @@
+from pix2z.config.section import read_params
+from pix2z.config.sky import Conditions
 from pix2z.study import flat_sizes
 from pix2z.study.flat_sizes import render_flat_sizes, split_of
 
@@ -23,13 +25,20 @@ def test_the_other_sky_differs_in_its_sizes_alone_and_is_rendered_once(tmp_path,
 
     monkeypatch.setattr(flat_sizes, "write_semireal", rendered)
     monkeypatch.setattr(flat_sizes, "ingest", ingested)
-    sky = {"seed": 1, "n_stamps": 9, "size_depends_on_redshift": True}
+    conditions = read_params()["sky"]["conditions"]
+    sky = {
+        "seed": 1,
+        "n_stamps": 9,
+        "size_depends_on_redshift": True,
+        "conditions": conditions,
+    }
     for _ in range(2):
         path = render_flat_sizes(tmp_path, sky=sky, split=SPLIT, rows=ROWS, pdf_range=(0, 0.4))
     assert asked[0] == {
         "seed": 1,
         "n_stamps": 9,
         "size_depends_on_redshift": False,
+        "conditions": Conditions(**conditions),
         "split_seed": 2,
         "fractions": SPLIT["fractions"],
     }

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.sky.neighbours import MOST
+from pix2z.sky.undetected import MOST_UNDETECTED
 
 __all__ = [
     "GALAXY_DRAWS",
@@ -50,6 +51,13 @@ _STAMP_DRAWS: Mapping[str, int] = {
     "neighbour_magnitude": MOST,
     "neighbour_colour": MOST,
     **{f"neighbour_{name}": MOST for name in GALAXY_DRAWS},
+    "wings": 5,
+    "sky_offset": 5,
+    "undetected_number": 1,
+    "undetected_right": MOST_UNDETECTED,
+    "undetected_up": MOST_UNDETECTED,
+    "undetected_magnitude": MOST_UNDETECTED,
+    "undetected_parent": MOST_UNDETECTED,
 }
 """Name and number of uniform draws of a stamp; new ones go to the end and leave the rest as is."""
 

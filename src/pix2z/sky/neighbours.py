@@ -1,7 +1,7 @@
 """Stars and galaxies that lie in a stamp by chance, at the rate of published number counts.
 
 Galaxies: Yasuda et al. (2001, AJ 122, 1104, table 2): 3,370 per square degree to r = 21, 1,216 of
-them in the last half magnitude; beyond, their last slope (0.34 in log N per magnitude) goes on.
+them in the last half magnitude; beyond, their last slope goes on.
 Stars: equation B1 of Bahcall & Soneira (1980, ApJS 44, 73) with V - r = 0.3, averaged over the
 positions of the parents. Both without Galactic extinction, and without clustering.
 """
@@ -17,6 +17,7 @@ from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 
 __all__ = [
     "CLOSEST",
+    "COUNT_SLOPE",
     "GALAXIES",
     "HALF_WIDTH",
     "MOST",
@@ -32,10 +33,13 @@ BRIGHTEST = 14.0
 """r of the brightest neighbour: SDSS saturates there, and leaves its surroundings out."""
 
 CLOSEST = 2.0
-"""arcsec: nearer pairs are blends, which SDSS takes for one galaxy or does not take at all."""
+"""arcsec: nearer pairs are blends. SDSS takes a blend for one galaxy, the brighter of the two."""
 
 MOST = 4
 """Neighbours of a stamp, at most; one stamp in 40,000 would have more."""
+
+COUNT_SLOPE = 0.34
+"""Of log10 of the number of galaxies per magnitude, from r = 21 on."""
 
 HALF_WIDTH = (STAMP_SIDE / 2 + 4) * PIXEL_SCALE
 """arcsec from the centre: the stamp and four pixels around it."""
@@ -77,26 +81,31 @@ def number(counts: Counts, limit: float) -> tuple[Array, Array]:
     return magnitude, np.concatenate([[0.0], np.cumsum(step)])
 
 
-def draw_neighbours(uniforms: Mapping[str, Array], *, limit: float) -> Neighbours:
-    """Draw a Poisson number of neighbours per stamp, uniform outside `CLOSEST`, down to `limit`."""
+def draw_neighbours(uniforms: Mapping[str, Array], galaxy_r: Array, *, limit: float) -> Neighbours:
+    """Draw a Poisson number of neighbours per stamp, uniform over it, down to `limit`.
+
+    galaxy_r : (N,) r of the galaxies as seen; nothing brighter lies within `CLOSEST` of them.
+    """
     (magnitude, galaxies), (_, stars) = number(GALAXIES, limit), number(STARS, limit)
     square = (2 * HALF_WIDTH / 3600) ** 2
     mean = square * (galaxies[-1] + stars[-1])
     n = np.searchsorted(poisson.cdf(np.arange(MOST), mean), uniforms["neighbour_number"])
     x, y = ((2 * uniforms[f"neighbour_{axis}"] - 1) * HALF_WIDTH for axis in ("right", "up"))
-    present = (np.arange(MOST) < n[:, None]) & (np.hypot(x, y) >= CLOSEST)
+    star = uniforms["neighbour_kind"] < stars[-1] / (stars[-1] + galaxies[-1])
+    faintness = uniforms["neighbour_magnitude"]
+    r = np.where(
+        star,
+        np.interp(faintness * stars[-1], stars, magnitude),
+        np.interp(faintness * galaxies[-1], galaxies, magnitude),
+    )
+    apart = (np.hypot(x, y) >= CLOSEST) | (r > galaxy_r[:, None])
+    present = (np.arange(MOST) < n[:, None]) & apart
     stamp, slot = np.nonzero(present)
-    star = uniforms["neighbour_kind"][present] < stars[-1] / (stars[-1] + galaxies[-1])
-    faintness = uniforms["neighbour_magnitude"][present]
     return Neighbours(
         stamp=stamp,
         slot=slot,
-        star=star,
-        magnitude=np.where(
-            star,
-            np.interp(faintness * stars[-1], stars, magnitude),
-            np.interp(faintness * galaxies[-1], galaxies, magnitude),
-        ),
+        star=star[present],
+        magnitude=r[present],
         x=x[present],
         y=y[present],
     )

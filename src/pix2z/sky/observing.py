@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 __all__ = [
-    "CALIBRATION_SIGMA",
     "ELECTRONS_PER_NANOMAGGY",
     "PSF_FWHM",
     "correlated_scatter",
@@ -22,18 +21,15 @@ Array = NDArray[np.float64]
 PSF_FWHM = np.array([1.5, 1.4, 1.3, 1.25, 1.25])
 """Median FWHM of the PSF in ugriz, arcsec."""
 
-CALIBRATION_SIGMA = np.array([0.02, 0.01, 0.01, 0.01, 0.01])
-"""Relative error of the photometric calibration of a field in ugriz (Padmanabhan et al. 2008)."""
-
 ELECTRONS_PER_NANOMAGGY = np.array([165.0, 1020.0, 920.0, 715.0, 132.0])
 """Gain (1.6, 3.85, 4.72, 4.86, 4.8 e-/DN) over the frames' calibration (NMGY: 0.0097, 0.0038,
 0.0051, 0.0068, 0.0363 nanomaggies per DN), SDSS camera column 3."""
 
 
-def correlated_scatter(common: Array, band: Array, *, sigma: float) -> Array:
+def correlated_scatter(common: Array, band: Array, *, sigma: float | Array) -> Array:
     """Log-normal factors (N, 5) of rms `sigma`; four fifths of the variance is common to the bands.
 
-    common : (N,) uniform; band : (N, 5) uniform.
+    common : (N,) uniform; band : (N, 5) uniform; sigma : one number, or one per band.
     """
     normal = np.sqrt(0.8) * ndtri(common)[:, None] + np.sqrt(0.2) * ndtri(band)
     result: Array = np.exp(sigma * normal)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
-from pix2z.sky.profiles import DISC_SCALE, PSF_COMPONENTS, SPERGEL_INDEX, SPERGEL_SCALE
+from pix2z.sky.profiles import DISC_SCALE, SPERGEL_INDEX, SPERGEL_SCALE, psf_components
 
 __all__ = [
     "GRID_SIDES",
@@ -44,7 +44,7 @@ class Sources:
     Radii are half-light radii along the major axis, arcsec; axis ratios are b/a; the position
     angle runs from the column axis (x) towards the row axis (y), degrees; offsets from the stamp's
     centre in arcsec; `flux` (M, 5) in nanomaggies as seen; `bulge_fraction` (M, 5); `psf_fwhm`
-    (M, 5) in arcsec.
+    (M, 5) in arcsec; `psf_wings` (M, 5), share of the light in the PSF's wings.
     """
 
     flux: NDArray[np.float64]
@@ -57,6 +57,7 @@ class Sources:
     offset_x: NDArray[np.float64]
     offset_y: NDArray[np.float64]
     psf_fwhm: NDArray[np.float64]
+    psf_wings: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Count the sources."""
@@ -169,12 +170,12 @@ def _bulge(grid: _Grid, sources: Sources) -> Array:
     return bulge
 
 
-def _psf(grid: _Grid, psf_fwhm: NDArray[np.float64]) -> Array:
+def _psf(grid: _Grid, sources: Sources) -> Array:
     """Transform of the PSF, (M, bands, side, side/2 + 1): a sum of separable Gaussians."""
-    shares = np.array([share for share, _ in PSF_COMPONENTS], np.float32)
-    sigma = psf_fwhm[..., None] * np.array([width for _, width in PSF_COMPONENTS])
+    shares, widths = psf_components(sources.psf_wings)
+    sigma = sources.psf_fwhm[..., None] * widths
     half_variance = (0.5 * sigma**2).astype(np.float32)
-    columns = np.exp(-half_variance[..., None] * grid.k_x**2) * shares[:, None]
+    columns = np.exp(-half_variance[..., None] * grid.k_x**2) * shares[..., None].astype(np.float32)
     rows = np.exp(-half_variance[..., None, :] * (grid.k_y**2)[:, None])
     psf: Array = rows @ columns
     return psf
@@ -231,7 +232,7 @@ def render(sources: Sources, *, pixels: int = STAMP_SIDE) -> Array:
         disc_flux = (part.flux * (1 - part.bulge_fraction)).astype(np.float32)
         bulge_flux = (part.flux * part.bulge_fraction).astype(np.float32)
         galaxy = disc_flux[..., None] * disc[:, None] + bulge_flux[..., None] * bulge[:, None]
-        spectra = _psf(grid, part.psf_fwhm)
+        spectra = _psf(grid, part)
         spectra *= galaxy.reshape(spectra.shape)
         spectra *= grid.pixel
         stamps[rows] = _synthesise(grid, part, spectra, pixels=pixels)
@@ -246,7 +247,7 @@ def render_shapes(sources: Sources) -> Array:
         disc, by_radius, by_axis_ratio = _disc(grid, part, derivatives=True)
         shapes = np.stack([disc, _bulge(grid, part), by_radius, by_axis_ratio], axis=1)
         shapes = shapes.reshape(len(rows), 1, len(SHAPES), side, -1) * grid.pixel
-        spectra = _psf(grid, part.psf_fwhm)[:, :, None] * shapes
+        spectra = _psf(grid, part)[:, :, None] * shapes
         flat = spectra.reshape(len(rows), 5 * len(SHAPES), side, -1)
         stamps[rows] = _synthesise(grid, part, flat).reshape(stamps[rows].shape)
     return stamps

@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pix2z.config.sky import Conditions
 from pix2z.imaging import EXTINCTION_PER_EBV, PIXEL_SCALE, SKY_SIGMA
 from pix2z.sky import morphology
 from pix2z.sky.cosmology import distance_modulus, kpc_per_arcsec, redshift_at_modulus
 from pix2z.sky.draws import GALAXY_DRAWS, shared_uniforms
 from pix2z.sky.neighbours import Neighbours, draw_neighbours
-from pix2z.sky.observing import CALIBRATION_SIGMA, PSF_FWHM, correlated_scatter
+from pix2z.sky.observing import PSF_FWHM, correlated_scatter
 from pix2z.sky.parents import Z_RANGE, Parents
 from pix2z.sky.plan import StampPlan, flux_at, moved_redshift
+from pix2z.sky.profiles import WING_SHARE
 from pix2z.sky.rendering import Sources
 from pix2z.sky.resolved import band_bulge_fractions, bulge_template_share
 from pix2z.sky.templates import TEMPLATE_SCATTER
+from pix2z.sky.undetected import Undetected, draw_undetected
 
 __all__ = ["Scene", "draw_scene"]
 
@@ -47,7 +50,9 @@ class Scene:
     z, ebv : (N,); sky_sigma : (N, 5) nanomaggies; calibration : (N, 5), seen over true flux, of the
     stamp's field and so of all that is in it; template_scatter : (N, 5), true over fitted flux of
     the galaxy; bulge_template_share : (N, 5), share of each template that is in its bulge;
-    galaxy : the N sources that matter; neighbour : M more, in the stamps `neighbour_stamp` (M,).
+    galaxy : the N sources that matter; neighbour : M more, in the stamps `neighbour_stamp` (M,);
+    undetected : galaxies that are fainter yet; sky_offset : (N, 5) nanomaggies per pixel that the
+    subtraction of the sky left.
     """
 
     z: Array
@@ -59,6 +64,8 @@ class Scene:
     galaxy: Sources
     neighbour: Sources
     neighbour_stamp: NDArray[np.int64]
+    undetected: Undetected
+    sky_offset: Array
 
 
 def draw_scene(
@@ -68,7 +75,7 @@ def draw_scene(
     *,
     seed: int,
     max_shift: float,
-    neighbour_limit: float,
+    conditions: Conditions,
     size_depends_on_redshift: bool,
 ) -> Scene:
     """Turn the uniform draws of the stamps in `plan` into sources.
@@ -87,10 +94,14 @@ def draw_scene(
     # An unmoved stamp keeps its own line of sight; a moved one takes another parent's.
     elsewhere = parents.ebv[(uniforms["ebv"] * len(parents)).astype(np.int64)]
     ebv = np.where(moved, elsewhere, parents.ebv[plan.row])
-    psf_fwhm = PSF_FWHM * correlated_scatter(uniforms["seeing"], uniforms["seeing_band"], sigma=0.1)
+    psf_fwhm = PSF_FWHM * correlated_scatter(
+        uniforms["seeing"], uniforms["seeing_band"], sigma=conditions.seeing_scatter
+    )
+    psf_wings = WING_SHARE * np.exp(conditions.wing_scatter * ndtri(uniforms["wings"]))
     of_field = shared_uniforms(seed, "field", parents.field[plan.row])
     calibration = np.exp(
-        CALIBRATION_SIGMA * ndtri(np.where(moved[:, None], uniforms["calibration"], of_field))
+        np.array(conditions.calibration_error)
+        * ndtri(np.where(moved[:, None], uniforms["calibration"], of_field))
     )
     throughput = _transmission(ebv) * calibration
     of_galaxy = shared_uniforms(seed, "galaxy", parents.index[plan.row])
@@ -101,21 +112,39 @@ def draw_scene(
         z=z,
         flux=flux_at(parents, rows=plan.row, z=z) * scatter * throughput,
         psf_fwhm=psf_fwhm,
+        psf_wings=psf_wings,
         uniforms={name: uniforms[f"galaxy_{name}"] for name in GALAXY_DRAWS},
         size_depends_on_redshift=size_depends_on_redshift,
     )
-    beside = draw_neighbours(uniforms, limit=neighbour_limit)
+    galaxy_r = 22.5 - 2.5 * np.log10(galaxy.flux[:, 2])
+    beside = draw_neighbours(uniforms, galaxy_r, limit=conditions.neighbour_limit)
+    sky_sigma = np.array(SKY_SIGMA) * correlated_scatter(
+        uniforms["sky"], uniforms["sky_band"], sigma=np.array(conditions.sky_noise_scatter)
+    )
     return Scene(
         z=z,
         ebv=ebv,
-        sky_sigma=np.array(SKY_SIGMA)
-        * correlated_scatter(uniforms["sky"], uniforms["sky_band"], sigma=0.1),
+        sky_sigma=sky_sigma,
         calibration=calibration,
         template_scatter=scatter,
         bulge_template_share=share,
         galaxy=galaxy,
-        neighbour=_neighbours(parents, beside, throughput, psf_fwhm, uniforms),
+        neighbour=_neighbours(parents, beside, throughput, psf_fwhm, psf_wings, uniforms),
         neighbour_stamp=beside.stamp,
+        undetected=draw_undetected(
+            parents,
+            uniforms,
+            throughput,
+            psf_fwhm=psf_fwhm,
+            psf_wings=psf_wings,
+            brightest=conditions.neighbour_limit,
+            faintest=conditions.undetected_limit,
+        ),
+        sky_offset=sky_sigma
+        * (
+            conditions.sky_offset_mean
+            + conditions.sky_offset_scatter * ndtri(uniforms["sky_offset"])
+        ),
     )
 
 
@@ -132,6 +161,7 @@ def _galaxies(
     z: Array,
     flux: Array,
     psf_fwhm: Array,
+    psf_wings: Array,
     uniforms: Uniforms,
     size_depends_on_redshift: bool,
 ) -> tuple[Sources, Array]:
@@ -172,12 +202,18 @@ def _galaxies(
         offset_x=(uniforms["x"] - 0.5) * PIXEL_SCALE,
         offset_y=(uniforms["y"] - 0.5) * PIXEL_SCALE,
         psf_fwhm=psf_fwhm,
+        psf_wings=psf_wings,
     )
     return galaxies, share
 
 
 def _neighbours(
-    parents: Parents, beside: Neighbours, throughput: Array, psf_fwhm: Array, uniforms: Uniforms
+    parents: Parents,
+    beside: Neighbours,
+    throughput: Array,
+    psf_fwhm: Array,
+    psf_wings: Array,
+    uniforms: Uniforms,
 ) -> Sources:
     """Stars and galaxies of the drawn magnitudes, seen through the sky of their stamps.
 
@@ -202,6 +238,7 @@ def _neighbours(
         z=z,
         flux=intrinsic * dimming[:, None] * throughput[beside.stamp],
         psf_fwhm=psf_fwhm[beside.stamp],
+        psf_wings=psf_wings[beside.stamp],
         uniforms=drawn,
         size_depends_on_redshift=True,
     )

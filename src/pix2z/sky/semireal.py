@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pix2z.config.sky import Conditions
 from pix2z.files import atomic_path
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 from pix2z.sky.draws import pixel_noise, stamp_generators, stamp_uniforms
@@ -28,8 +29,9 @@ from pix2z.sky.plan import StampPlan, plan_stamps
 from pix2z.sky.rendering import render, render_shapes
 from pix2z.sky.scene import EDGE_SHARE, Scene, draw_scene
 from pix2z.sky.templates import load_template_grid
+from pix2z.sky.undetected import render_undetected
 
-__all__ = ["SOURCE", "render_block", "write_semireal"]
+__all__ = ["SOURCE", "add_surroundings", "render_block", "write_semireal"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def write_semireal(
     n_stamps: int,
     max_shift: float,
     faint_limit: float,
-    neighbour_limit: float,
+    conditions: Conditions,
     size_depends_on_redshift: bool,
     split_seed: int,
     fractions: Mapping[str, float],
@@ -76,7 +78,7 @@ def write_semireal(
         parents,
         seed=seed,
         max_shift=max_shift,
-        neighbour_limit=neighbour_limit,
+        conditions=conditions,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     with atomic_path(path) as unfinished, h5py.File(unfinished, "w") as file:
@@ -121,7 +123,7 @@ def render_block(
     *,
     seed: int,
     max_shift: float,
-    neighbour_limit: float,
+    conditions: Conditions,
     size_depends_on_redshift: bool,
 ) -> Arrays:
     """Stamps, catalogue columns and truth of a block, by their names in the raw file."""
@@ -133,7 +135,7 @@ def render_block(
         uniforms,
         seed=seed,
         max_shift=max_shift,
-        neighbour_limit=neighbour_limit,
+        conditions=conditions,
         size_depends_on_redshift=size_depends_on_redshift,
     )
     cut = uniforms["edge"] < EDGE_SHARE
@@ -160,10 +162,11 @@ def _observe(
     bulge = galaxy.bulge_fraction.astype(np.float32)[..., None, None]
     stamps = (1 - bulge) * shapes[:, :, 0] + bulge * shapes[:, :, 1]
     stamps *= galaxy.flux.astype(np.float32)[..., None, None]
-    np.add.at(stamps, scene.neighbour_stamp, render(scene.neighbour))
+    add_surroundings(stamps, scene)
     variance = pixel_variance(stamps, scene.sky_sigma)
     variance[masked] = np.nan
     stamps += np.sqrt(variance) * pixel_noise(generators, stamps.shape[1:])
+    stamps += scene.sky_offset.astype(np.float32)[..., None, None]
     factor = fisher_cholesky(
         shapes,
         flux=galaxy.flux,
@@ -172,6 +175,12 @@ def _observe(
         variance=variance,
     )
     return stamps, factor
+
+
+def add_surroundings(stamps: NDArray[np.float32], scene: Scene) -> None:
+    """Add to stamps (N, 5, side, side) the light of all that lies in them beside their galaxies."""
+    np.add.at(stamps, scene.neighbour_stamp, render(scene.neighbour))
+    np.add.at(stamps, scene.undetected.stamp, render_undetected(scene.undetected))
 
 
 def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
@@ -189,17 +198,22 @@ def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:
 
 def _truth(parents: Parents, plan: StampPlan, scene: Scene, cut: NDArray[np.bool_]) -> Arrays:
     """Return what was drawn of each stamp, and the source that was rendered."""
-    n_neighbours = np.bincount(scene.neighbour_stamp, minlength=len(plan))
+    n_neighbours, n_undetected = (
+        np.bincount(stamp, minlength=len(plan))
+        for stamp in (scene.neighbour_stamp, scene.undetected.stamp)
+    )
     return {
         "parent": parents.index[plan.row],
         "moved": (plan.copy > 0).astype(np.uint8),
         "z": scene.z,
         "sky_sigma": scene.sky_sigma,
+        "sky_offset": scene.sky_offset,
         "calibration": scene.calibration,
         "template_scatter": scene.template_scatter,
         "bulge_template_share": scene.bulge_template_share,
         "ebv": scene.ebv,
         "n_neighbours": n_neighbours.astype(np.uint8),
+        "n_undetected": n_undetected.astype(np.uint8),
         "edge": cut.astype(np.uint8),
         "template_coefficients": parents.coefficients[plan.row],
         **vars(scene.galaxy),

@@ -20,7 +20,7 @@ def main() -> None:
         n_stamps=sky.n_stamps,
         max_shift=sky.max_shift,
         faint_limit=sky.faint_limit,
-        neighbour_limit=sky.neighbour_limit,
+        conditions=sky.conditions,
         size_depends_on_redshift=sky.size_depends_on_redshift,
         split_seed=split.seed,
         fractions=split.fractions.model_dump(),

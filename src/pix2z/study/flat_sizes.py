@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.config.sky import Conditions
 from pix2z.dataset.splits import Split, make_splits
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import source_digest, text_digest
@@ -41,7 +42,12 @@ def render_flat_sizes(
     key = text_digest(repr((settings, split, rows, pdf_range)), code)
     path, raw = folder / key / "galaxies.h5", folder / key / "semireal.h5"
     if not path.exists():
-        write_semireal(raw, **settings, split_seed=split["seed"], fractions=split["fractions"])
+        write_semireal(
+            raw,
+            **settings | {"conditions": Conditions(**sky["conditions"])},
+            split_seed=split["seed"],
+            fractions=split["fractions"],
+        )
         ingest(raw, path, layout="sdss32", pdf_range=pdf_range, **rows)
         raw.unlink()
     return path
