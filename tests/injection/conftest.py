@@ -30,6 +30,7 @@ def sources_of(n, *, mag_r=16.5, radius=2.0, fwhm=1.3):
         offset_x=0.1 * one,
         offset_y=-0.08 * one,
         psf_fwhm=np.full((n, 5), fwhm),
+        psf_wings=np.full((n, 5), 0.3),
     )
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
-from pix2z.injection.frames import MARGIN, SIDE, Places, cut_all, draw_places, inject, light_around
+from pix2z.injection.frames import (
+    MARGIN,
+    SIDE,
+    STAMP_REACH,
+    Places,
+    cut_all,
+    draw_places,
+    inject,
+    light_around,
+)
 from pix2z.sky.observing import ELECTRONS_PER_NANOMAGGY
 from pix2z.sky.rendering import render
 from tests.field.planted import BANDS, SHAPE
@@ -23,9 +32,11 @@ def places(blank):
     return places_at(blank, [150.3, 380.8], [110.9, 260.2])
 
 
-def test_on_a_blank_sky_the_stamp_is_the_renderers(blank, places):
+@pytest.mark.parametrize("pixels", [SIDE, STAMP_REACH])
+def test_on_a_blank_sky_the_stamp_is_the_renderers(blank, places, pixels):
     sources = sources_of(2)
-    stamps = cut_all(inject(blank, sources, places, None), places.ra, places.dec)
+    changed = inject(blank, sources, places, None, pixels=pixels)
+    stamps = cut_all(changed, places.ra, places.dec)
     expected = render(sources).transpose(0, 2, 3, 1)
     peak = expected.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(stamps / peak, expected / peak, atol=2e-3)

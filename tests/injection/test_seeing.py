@@ -6,6 +6,7 @@ import pytest
 from pix2z.errors import InputError
 from pix2z.injection.frames import inject
 from pix2z.injection.seeing import measure_seeing, width_of_spread
+from pix2z.sky.profiles import WING_SHARE
 from tests.field.planted import BANDS, SKY
 from tests.injection.conftest import sources_of
 from tests.injection.test_frames import places_at
@@ -33,8 +34,17 @@ def test_widths_noise_and_their_change_over_the_field_come_back(starry):
 
 
 def test_a_broader_star_has_a_larger_spread():
-    widths = width_of_spread(np.array([0.3, 0.5, 0.8]))
+    spread = np.array([0.3, 0.5, 0.8])
+    widths = width_of_spread(spread)
     assert (np.diff(widths) > 0).all()
+
+
+def test_sources_get_the_psf_of_their_places(starry):
+    seeing = measure_seeing(starry)
+    x, y = np.array([50.0, 510.0]), np.array([200.0, 200.0])
+    seen = seeing.seen(sources_of(2), x, y)
+    np.testing.assert_array_equal(seen.psf_fwhm, seeing.at(x, y))
+    np.testing.assert_array_equal(seen.psf_wings, np.full((2, 5), WING_SHARE))
 
 
 def test_a_field_without_stars_is_one_line(noisy):

@@ -67,7 +67,7 @@ def search(
         here = slice(start, start + len(places))
         start += len(places)
         drawn = galaxies.sources.take(row[here])
-        sources = replace(_points(drawn, is_star[here]), psf_fwhm=seeing.at(places.x, places.y))
+        sources = seeing.seen(_points(drawn, is_star[here]), places.x, places.y)
         changed = inject(frames, sources, places, rng)
         seen = find_sources(changed)
         number, near = _nearest(seen, places.x, places.y)

@@ -6,7 +6,7 @@ else; `real`, in the field itself, at a random place.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import magnitude
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.injection.frames import Frames, cut_all, draw_places, inject, light_around
+from pix2z.injection.frames import (
+    STAMP_REACH,
+    Frames,
+    cut_all,
+    draw_places,
+    inject,
+    light_around,
+)
 from pix2z.injection.galaxies import DrawnGalaxies
 from pix2z.injection.seeing import Seeing
 from pix2z.redshift_pdf.predictions import Predictions
@@ -62,8 +69,9 @@ def in_field(
     for places in draw_places(frames, len(galaxies), rng):
         drawn = galaxies.sources.take(np.arange(start, start + len(places)))
         start += len(places)
-        sources = replace(drawn, psf_fwhm=seeing.at(places.x, places.y))
-        real.append(cut_all(inject(frames, sources, places, rng), places.ra, places.dec))
+        sources = seeing.seen(drawn, places.x, places.y)
+        changed = inject(frames, sources, places, rng, pixels=STAMP_REACH)
+        real.append(cut_all(changed, places.ra, places.dec))
         stamps = render(sources)
         variance = pixel_variance(stamps, np.broadcast_to(seeing.noise, (len(places), 5)))
         stamps += np.sqrt(variance) * rng.standard_normal(stamps.shape, np.float32)

@@ -8,7 +8,6 @@ has in the default run, as its id says.
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -19,7 +18,7 @@ from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest, source_digest, text_digest
 from pix2z.hdf5 import find_dataset, open_hdf5, reading, text_attribute
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.injection.frames import Frames, cut_all, draw_places, inject
+from pix2z.injection.frames import STAMP_REACH, Frames, cut_all, draw_places, inject
 from pix2z.injection.galaxies import DrawnGalaxies, read_drawn
 from pix2z.injection.seeing import Seeing, measure_seeing
 
@@ -124,8 +123,8 @@ def _in_one(
     for places in draw_places(frames, len(galaxies), rng):
         drawn = galaxies.sources.take(np.arange(start, start + len(places)))
         start += len(places)
-        sources = replace(drawn, psf_fwhm=seeing.at(places.x, places.y))
-        stamps = cut_all(inject(frames, sources, places, rng), places.ra, places.dec)
-        images.append(stamps.transpose(0, 3, 1, 2))
+        sources = seeing.seen(drawn, places.x, places.y)
+        changed = inject(frames, sources, places, rng, pixels=STAMP_REACH)
+        images.append(cut_all(changed, places.ra, places.dec).transpose(0, 3, 1, 2))
         widths.append(sources.psf_fwhm)
     return np.concatenate(images), np.concatenate(widths)

@@ -1,13 +1,13 @@
 """How broad a point is in each band of a field, by the field's own stars.
 
 A star's spread is its magnitude within 0.8 arcsec minus that within 2. That of the renderer's PSF
-follows from its width alone, so a spread tells a width. Galaxies that are put into a frame get the
-width of their place: of the band by all its stars, with the change over the field that stars in r
-have.
+with the wings that real frames have in the median follows from its width alone, so a spread tells a
+width. Galaxies that are put into a frame get the width of their place: of the band by all its
+stars, with the change over the field that stars in r have.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from pix2z.field.detection import circle_photometry, detect
 from pix2z.field.sources import Sources, find_sources
 from pix2z.field.stars import INNER, OUTER, Stars, stars_of
 from pix2z.imaging import BANDS, PIXEL_SCALE
-from pix2z.sky.profiles import PSF_COMPONENTS
+from pix2z.sky.profiles import WING_SHARE, psf_components
+from pix2z.sky.rendering import Sources as Rendered
 
 __all__ = ["Seeing", "measure_seeing", "width_of_spread"]
 
@@ -48,11 +49,18 @@ class Seeing:
     n_stars: NDArray[np.int64]
     sources: Sources
 
+    def seen(self, sources: Rendered, x: Array, y: Array) -> Rendered:
+        """Give sources (N,) the PSF at columns and rows (N,) of the r frame."""
+        fwhm = self.at(x, y)
+        return replace(sources, psf_fwhm=fwhm, psf_wings=np.full_like(fwhm, WING_SHARE))
+
     def at(self, x: Array, y: Array) -> Array:
         """FWHM (N, 5) in arcsec at columns and rows (N,) of the r frame."""
-        there = width_of_spread(self.stars.spread_at(x, y))
         everywhere = self.stars.spread_at(self.sources.x, self.sources.y)
-        typical = np.median(width_of_spread(everywhere))
+        there, typical = (
+            width_of_spread(spread)
+            for spread in (self.stars.spread_at(x, y), np.median(everywhere))
+        )
         return np.asarray(there[:, None] / typical * self.fwhm)
 
 
@@ -70,6 +78,7 @@ def measure_seeing(frames: Mapping[str, Frame]) -> Seeing:
 
 
 def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float, int]:
+    """FWHM, noise per pixel, and how many stars said so."""
     (inner, _), (outer, error) = (circle_photometry(frame, ra, dec, r) for r in (INNER, OUTER))
     positive = (inner > 0) & (outer > 0)
     relative = np.where(positive, error / np.where(positive, outer, 1.0), np.inf)
@@ -80,20 +89,20 @@ def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float, int]:
         raise InputError(f"{frame.path}: too few stars to measure the seeing by")
     spread = float(np.median(2.5 * np.log10(outer[best] / inner[best])))
     noise = float(np.nanmedian(error)) / (np.sqrt(np.pi) * OUTER)
-    return float(width_of_spread(np.array(spread))), noise, len(best)
+    return float(width_of_spread(spread)), noise, len(best)
 
 
-def width_of_spread(spread: Array) -> Array:
+def width_of_spread(spread: Array | float) -> Array:
     """FWHM in arcsec of the renderer's PSF that has a spread in magnitudes, pixels included."""
-    inner, outer = (_enclosed(radius * PIXEL_SCALE) for radius in (INNER, OUTER))
-    return np.asarray(np.interp(spread, 2.5 * np.log10(outer / inner), WIDTHS))
+    of_width = _magnitudes(INNER) - _magnitudes(OUTER)
+    return np.asarray(np.interp(spread, of_width, WIDTHS))
 
 
-def _enclosed(radius: float) -> Array:
-    """Share of a star's light within `radius`, arcsec, for each of `WIDTHS`."""
+def _magnitudes(pixels: float) -> Array:
+    """Magnitude of a star within so many pixels over all its light, for each of `WIDTHS`."""
+    radius = pixels * PIXEL_SCALE
     pixel = PIXEL_SCALE**2 / 12  # variance of a uniform pixel, per axis
-    parts = [
-        share * (1 - np.exp(-(radius**2) / (2 * ((width * WIDTHS) ** 2 + pixel))))
-        for share, width in PSF_COMPONENTS
-    ]
-    return np.asarray(sum(parts))
+    shares, widths = psf_components(np.array(WING_SHARE))
+    variance = (widths * WIDTHS[:, None]) ** 2 + pixel
+    enclosed = (shares * (1 - np.exp(-(radius**2) / (2 * variance)))).sum(axis=1)
+    return np.asarray(-2.5 * np.log10(enclosed))
