@@ -1,6 +1,9 @@
 """What README says follows from the report."""
 
 from pix2z.injection.words import summary
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
+
+UNLIKE = IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]
 
 
 def number(value, half=0.0):
@@ -32,6 +35,8 @@ REPORT = {
         "some": {"n": 8, "real": measured(0.016)},
         "bright": {"n": 2, "real": measured(0.035)},
     },
+    "flags": {"clean": {UNLIKE: 0.01}, "real": {UNLIKE: 0.0975}},
+    "unflagged": {"real": measured(0.009)},
     "found": {
         "real": measured(0.0094),
         "magnitudes": [
@@ -62,7 +67,11 @@ def test_the_table_has_a_row_per_sky_and_the_sentences_say_which_goals_are_met()
         "1.030 to 1.120 times. Goals that are met: CRPS at most 1.08 times as large. Goals that "
         "are not met: at most 1 % of outliers."
     )
-    assert lines[10].startswith(
+    assert lines[10] == (
+        "Flagged as unlike the training galaxies are 9.8 % of the stamps in real sky and 1.0 % as "
+        "rendered; of those in real sky without any flag, 1.21 % are off by more than 0.05 (1 + z)."
+    )
+    assert lines[11].startswith(
         "Of galaxies with r < 17.8, 98.6 (97.6 to 99.6) % are found and called galaxies, of stars "
         "as bright 0.3 (0.1 to 0.5) %;"
     )

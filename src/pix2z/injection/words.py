@@ -1,9 +1,10 @@
-"""What README says of galaxies in real sky: a table and two sentences, made of the report."""
+"""What README says of galaxies in real sky: a table and some sentences, made of the report."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pix2z.evaluation.metric_names import format_value
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
 
 __all__ = ["summary"]
 
@@ -63,9 +64,17 @@ def _sentences(report: Json) -> list[str]:
     ratio = report["overall"]["real / clean"]["crps"]
     by_field = sorted(one["real / clean"]["crps"]["value"] for one in report["fields"].values())
     whole = report["found"]["magnitudes"][-1]
+    unlike = [
+        f"{100 * report['flags'][name][IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]]:.1f} %"
+        for name in ("real", "clean")
+    ]
+    others = format_value("outlier_005", report["unflagged"]["real"]["outlier_005"]["value"])
     return [
         f"CRPS in real sky is {_times(ratio)} times that as rendered, in single fields "
         f"{by_field[0]:.3f} to {by_field[-1]:.3f} times. {_goals(report)}",
+        f"Flagged as unlike the training galaxies are {unlike[0]} of the stamps in real sky and "
+        f"{unlike[1]} as rendered; of those in real sky without any flag, {others} are off by more "
+        "than 0.05 (1 + z).",
         f"Of galaxies with r < {whole['r'][1]:g}, {_percent(whole['complete'])} are found and "
         f"called galaxies, of stars as bright {_percent(whole['star_called_galaxy'])}; with the "
         f"stars and galaxies of these fields, {_percent(whole['purity'])} of what is called a "
