@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 import yaml
 
+from pix2z.config.split import SplitConfig
+from pix2z.partition import PARTS, partition
 from tests.catalogue.conftest import largest_file
 from tests.cli.conftest import run_pix2z
+from tests.field.planted import plant, write_field
+from tests.injection.conftest import galaxies_of, write_drawn
 
 ROOT = Path(__file__).parents[2]
 N = 800
@@ -331,3 +335,68 @@ def test_a_folder_or_a_disk_that_takes_no_model_is_one_line(root, file):
 
 def test_a_refused_file_leaves_the_former_model_whole(tuned, sample_path, tmp_path):
     assert run(write_file(tmp_path / "few.h5", sample_path, n=60), "--name", "mine")[0] == 2
+
+
+@pytest.fixture(scope="module")
+def in_the_sky(project, tmp_path_factory) -> tuple[Path, str]:
+    """The project after a fine-tuning on galaxies rendered into a planted field, and its words."""
+    folder = tmp_path_factory.mktemp("sky") / "project"
+    shutil.copytree(project, folder)
+    (folder / "data/raw").mkdir(parents=True)
+    write_drawn(folder / "data/raw/semireal.h5", galaxies_of(480))
+    frames = write_field(folder, plant())
+    with inside(folder):
+        code, out, err = run("--sky", *(path.name for path in frames), "--name", "mine")
+    assert code == 0, err
+    return folder, out
+
+
+def test_frames_without_spectra_tune_a_model_on_rendered_galaxies(in_the_sky):
+    root, out = in_the_sky
+    report = json.loads((root / "finetuned/mine/report.json").read_text())
+    words = " ".join(out.split())
+    assert "sky.h5: 480 rendered galaxies in the sky of 1 field(s)" in words
+    assert "test galaxies of the renderer, put into the real sky of 5 frames, CRPS" in words
+    assert sorted(report["data"]["frames"])[0] == "g.fits.bz2"
+    assert "rendered in real sky" in report["data"]["source"]
+    assert "The galaxies are rendered" in report["seen_before"]["words"]
+    with h5py.File(root / "finetuned/mine/sky.h5") as sky:
+        parent = sky["truth/parent"][...]
+    split = SplitConfig.read(root / "params.yaml")
+    part = partition(parent, seed=split.seed, fractions=split.fractions.model_dump())
+    assert report["n"]["test"] == (part == PARTS.index("test")).sum()
+
+
+def test_the_card_of_a_model_tuned_on_frames_repeats_its_command(in_the_sky):
+    from pix2z.tracking.pools import read_finetuned
+
+    command = read_finetuned(in_the_sky[0] / "finetuned/mine").command
+    frames = "z.fits g.fits.bz2 r.fits i.fits u.fits"
+    assert command == f"pix2z finetune --sky {frames} --name mine --model full"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one.h5", "two.h5"], "expected one FILE; received 2: put them into a folder, or, where"),
+        (["--sky", "r.fits", "--layout", "sdss32"], "--layout: is of a file with stamps; with"),
+        (["--sky", "r.fits", "-m", "ebv=EBV"], "--map: is of a file with stamps; with --sky"),
+        (["--sky", "mine.h5"], "mine.h5: not a FITS frame"),
+    ],
+)
+def test_what_is_no_file_and_no_field_is_one_line(root, file, arguments, message):
+    shutil.copy(file, root / "mine.h5")
+    code, out, err = run(*arguments, "--name", "mine")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (root / "finetuned/mine").exists()
+
+
+def test_frames_without_the_galaxies_of_the_renderer_are_one_line(root):
+    frames = write_field(root, plant())
+    code, _, err = run("--sky", *(path.name for path in frames), "--name", "mine")
+    assert code == 2
+    assert "data/raw/semireal.h5: missing; expected the galaxies that the renderer drew" in err
+    assert not (root / "finetuned/mine").exists()

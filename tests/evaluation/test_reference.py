@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from pix2z.evaluation.report import answer
+from pix2z.injection.words import summary
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -62,6 +63,11 @@ def test_readme_shows_the_errors_and_bands_of_spectra_of_the_reference_run():
     for of in arms["full"]["bands"]["lines"].values():
         own, other = (shown(of[k], 1, 100) for k in ("coverage_95", "in_continuum_95"))
         assert readme.count(f"| {own} | {of['half_width_95']:.2f} | {other} |") == 1
+
+
+def test_readme_shows_what_became_of_rendered_galaxies_in_real_sky():
+    report = json.loads((REFERENCE / "real.json").read_text())
+    assert summary(report) in (ROOT / "README.md").read_text()
 
 
 def test_the_report_answers_what_its_template_makes_of_the_reference_run():

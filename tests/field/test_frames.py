@@ -5,8 +5,8 @@ import pytest
 from astropy.io import fits
 
 from pix2z.errors import InputError
-from pix2z.field.frames import open_field
-from tests.field.planted import BANDS
+from pix2z.field.frames import open_field, open_fields
+from tests.field.planted import BANDS, plant, write_field
 
 
 def altered(path, folder, alter):
@@ -57,3 +57,19 @@ def test_a_packed_file_that_is_cut_is_named(paths, tmp_path):
     cut.write_bytes(paths[1].read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"g\.fits\.bz2: not a FITS frame"):
         open_field([cut, *(path for path in paths if path != paths[1])])
+
+
+@pytest.mark.parametrize("card", [{"RUN": 95}, {"CRVAL1": 150.1}])
+def test_frames_of_several_fields_are_told_apart_by_run_and_place(paths, tmp_path, card):
+    (tmp_path / "other").mkdir()
+    field = write_field(tmp_path, plant(n_stars=5, n_galaxies=0), packed="", saturated=False)
+    other = [
+        altered(path, tmp_path / "other", lambda hdu: hdu.header.update(card)) for path in field
+    ]
+    first, second = open_fields([*other[:2], *paths, *other[2:]])
+    assert "".join(first) == "".join(second) == BANDS
+    assert {frame.path for frame in first.values()} == set(other)
+    with pytest.raises(InputError, match=r"expected one frame each of u g r i z; none is of z$"):
+        open_fields([*paths, *other[1:]])
+    with pytest.raises(InputError, match=r"r\.fits: band r, as .*r\.fits is"):
+        open_fields([*paths, paths[2]])

@@ -14,6 +14,7 @@ from pix2z.errors import InputError
 from pix2z.files import file_digest
 from pix2z.finetune.base import BasePool, check_base, seen_by_base
 from pix2z.network.estimator import Estimator, load_pool
+from pix2z.partition import PARTS
 
 FITTED = np.arange(0, 800, 8)
 
@@ -142,3 +143,32 @@ def test_members_that_cannot_be_told_apart_are_refused(trained, records):
     members = tuple(type(one)(**{**vars(one), "record": record}) for record in records)
     with pytest.raises(InputError, match="expected members of different seeds; received"):
         check_base(Estimator(members, trained.calibration, ""), model="x")
+
+
+def test_galaxies_rendered_from_the_bases_own_count_only_in_another_part(here, sample_path):
+    """FITTED[0] validates, FITTED[1] calibrates, the rest of them train; all others are free."""
+    base = base_of({"selection": "full", "inputs": inputs(here / "data/galaxies.h5")})
+    part = np.full(800, PARTS.index("train"), np.uint8)
+    part[FITTED[0]] = PARTS.index("validation")
+    part[FITTED[1]] = PARTS.index("calibration")
+    with open_galaxies(sample_path) as galaxies:
+        seen, facts = seen_by_base(galaxies, base, radius_arcsec=2.0, part=part)
+        assert not seen.any()
+        assert facts["words"] == (
+            "The galaxies are rendered from those of data/galaxies.h5: none of validation, "
+            "calibration and test is one that trained the base."
+        )
+        part[FITTED[:4]] = PARTS.index("test")
+        seen, facts = seen_by_base(galaxies, base, radius_arcsec=2.0, part=part)
+    assert np.flatnonzero(seen).tolist() == FITTED[:4].tolist()
+    assert "4 are in another part there, and may train alone" in facts["words"]
+
+
+def test_where_the_bases_galaxies_are_not_here_rendered_ones_prove_nothing(here, sample_path):
+    (here / "data/galaxies.h5").unlink()
+    part = np.zeros(800, np.uint8)
+    with open_galaxies(sample_path) as galaxies:
+        seen, facts = seen_by_base(galaxies, base_of({}), radius_arcsec=2.0, part=part)
+    assert not seen.any()
+    assert not facts["complete"]
+    assert "is not known: the galaxies that trained it are not here" in facts["words"]

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,12 +26,19 @@ PARAMS = Path("params.yaml")
 
 CHECKPOINTS = Path(".checkpoints")
 
+DRAWN = Path("data/raw/semireal.h5")
+"""What the stage `semireal` writes."""
+
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 
 
 def finetune(
-    file: Annotated[
-        Path, typer.Argument(help="Stamps with redshifts: a file, or a folder of such files.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="Stamps with redshifts: a file, or a folder of such files. With --sky: frames.",
+        ),
     ],
     name: Annotated[str, typer.Option(help="Of the new model: letters a to z, digits, _ and -.")],
     model: Annotated[str, typer.Option(help=f"What to start from. {MODEL_HELP}")] = "full",
@@ -38,6 +46,14 @@ def finetune(
     params: ParamsOption = None,
     mapping: MapOption = None,
     check: CheckOption = True,
+    sky: Annotated[
+        bool,
+        typer.Option(
+            "--sky",
+            help="Learn from rendered galaxies of known redshift, put into these frames of SDSS: "
+            "ugriz, of one field or several.",
+        ),
+    ] = False,
 ) -> None:
     """Go on training a model on your own few thousand galaxies, and say what that gained.
 
@@ -46,6 +62,10 @@ def finetune(
     tracks every training in MLflow and registers the result as pix2z-NAME.
     A run that was stopped goes on where it was; the same command twice makes
     nothing new.
+
+    Without redshifts of your own: pix2z finetune --sky frame-*.fits.bz2 --name
+    NAME puts the galaxies of data/raw/semireal.h5 at random places of your
+    frames (finetuned/NAME/sky.h5) and learns from these.
     """
     from pix2z.tracking.checkout import models_home
     from pix2z.tracking.model_names import resolve_pool
@@ -54,6 +74,7 @@ def finetune(
     root = models_home()
     settings_path = params or root / PARAMS
     _check_name(name, settings_path)
+    _check_files(files, sky=sky, of_file={"--layout": layout, "--map": mapping})
     chosen = read_mapping(params, mapping)
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = root / FINETUNED / name, resolve_pool(model)
@@ -67,13 +88,21 @@ def finetune(
 
     base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder), root=root)
     check_base(base.pool, model=model)
+    file = _in_the_sky(files, folder, root, settings.finetune.seed) if sky else files[0]
     ingested, seen = make_sample(
-        file, folder, base, settings, layout=layout, mapping=chosen, check=check
+        file, folder, base, settings, layout=layout, mapping=chosen, check=check, rendered=sky
     )
     say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
     record = _train(folder, base, settings.finetune, root / CHECKPOINTS)
     report = write_report(
-        folder, base, file, record=record, ingested=ingested, seen=seen, settings=settings.evaluate
+        folder,
+        base,
+        file,
+        record=record,
+        ingested=ingested,
+        seen=seen,
+        settings=settings.evaluate,
+        frames=files if sky else (),
     )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
@@ -87,6 +116,29 @@ def finetune(
             f"{folder} is whole, but not registered: {error}; repeat: {again}"
         ) from error
     say(f"Registered as {uri}; mlflow ui shows its runs in pix2z-train.")
+
+
+def _check_files(files: Sequence[Path], *, sky: bool, of_file: Mapping[str, object]) -> None:
+    """Raise InputError unless there is one file, or frames and no option of a file's."""
+    if not sky and len(files) > 1:
+        raise InputError(
+            f"expected one FILE; received {len(files)}: put them into a folder, or, where they "
+            "are frames to put galaxies into, give --sky"
+        )
+    unfit = [option for option, value in of_file.items() if value]
+    if sky and unfit:
+        raise InputError(f"{unfit[0]}: is of a file with stamps; with --sky expected frames alone")
+
+
+def _in_the_sky(frames: Sequence[Path], folder: Path, root: Path, seed: int) -> Path:
+    """Render the galaxies of the default run into the frames; return the file of them."""
+    from pix2z.field.frames import open_fields
+    from pix2z.injection.raw_file import write_in_frames
+
+    path, fields = folder / "sky.h5", open_fields(frames)
+    n = write_in_frames(path, root / DRAWN, fields, seed=seed)
+    say(f"{path}: {n:,} rendered galaxies in the sky of {len(fields)} field(s)")
+    return path
 
 
 def _check_name(name: str, params: Path) -> None:

@@ -1,4 +1,4 @@
-"""Five frames, in any order, as one field: a frame in each band, all of one place and shape."""
+"""Frames, in any order, as fields: a frame in each band, all of one place and shape."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from pix2z.archive.frames import Frame, read_unsorted
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE
 
-__all__ = ["open_field"]
+__all__ = ["open_field", "open_fields"]
 
 FARTHEST = 64
 """Pixels between the middles of two bands; those of SDSS are up to 12 apart."""
@@ -30,17 +30,37 @@ def open_field(paths: Sequence[Path]) -> dict[str, Frame]:
             f"expected the frames of one field, one each of {' '.join(BANDS)}; received "
             f"{len(paths)} files"
         )
-    frames: dict[str, Frame] = {}
+    return _as_field(read_unsorted(paths))
+
+
+def open_fields(paths: Sequence[Path]) -> list[dict[str, Frame]]:
+    """Read the frames of several fields, which are told apart by run and place; as `open_field`."""
+    groups: list[list[Frame]] = []
     for frame in read_unsorted(paths):
+        own = next((group for group in groups if _together(frame, group[0])), None)
+        if own is None:
+            groups.append([frame])
+        else:
+            own.append(frame)
+    return [_as_field(group) for group in groups]
+
+
+def _together(frame: Frame, other: Frame) -> bool:
+    return frame.run == other.run and _pixels_apart(frame, other) <= FARTHEST
+
+
+def _as_field(unsorted: Sequence[Frame]) -> dict[str, Frame]:
+    frames: dict[str, Frame] = {}
+    for frame in unsorted:
         if not frame.band:
             raise InputError(f"{frame.path}: no card FILTER says which of {BANDS} it is")
         if other := frames.get(frame.band):
             raise InputError(f"{frame.path}: band {frame.band}, as {other.path} is")
         frames[frame.band] = frame
     if missing := [band for band in BANDS if band not in frames]:
+        paths = ", ".join(str(frame.path) for frame in unsorted)
         raise InputError(
-            f"{', '.join(map(str, paths))}: expected one frame each of {' '.join(BANDS)}; "
-            f"none is of {' '.join(missing)}"
+            f"{paths}: expected one frame each of {' '.join(BANDS)}; none is of {' '.join(missing)}"
         )
     field = {band: frames[band] for band in BANDS}
     _check_alike(field)
@@ -60,12 +80,17 @@ def _check_alike(field: Mapping[str, Frame]) -> None:
                 f"{frame.path}: is of run and camera column {frame.run}, "
                 f"{first.path} of {first.run}: expected one field"
             )
-        pixels = float(_middle(frame).separation(_middle(first)).to_value(arcsec)) / PIXEL_SCALE
+        pixels = _pixels_apart(frame, first)
         if not pixels <= FARTHEST:
             raise InputError(
                 f"{frame.path}: its middle lies {pixels:,.0f} pixels from that of {first.path}: "
                 "expected one field"
             )
+
+
+def _pixels_apart(frame: Frame, other: Frame) -> float:
+    """Pixels between the middles of two frames."""
+    return float(_middle(frame).separation(_middle(other)).to_value(arcsec)) / PIXEL_SCALE
 
 
 def _size(frame: Frame) -> str:

@@ -51,13 +51,21 @@ def check_base(pool: Estimator, *, model: str) -> None:
 
 
 def seen_by_base(
-    galaxies: Galaxies, base: BasePool, *, radius_arcsec: float
+    galaxies: Galaxies,
+    base: BasePool,
+    *,
+    radius_arcsec: float,
+    part: NDArray[np.uint8] | None = None,
 ) -> tuple[Mask, dict[str, Any]]:
     """(N,) galaxies that the base was, or may have been, trained on; and what is known of it.
 
     Compared are, by position, the galaxies that networks were fitted on (all parts but the test)
     in data/ and beside the base, where these files are here. A base that was made by `pix2z
     finetune` was trained on its own galaxies and on those of its base.
+
+    part : (N,) index in `PARTS` of galaxies that are rendered from the base's own, None of others.
+        Such a galaxy counts only where the base has it in another part: one that chose the base's
+        epoch may choose the next one's, and what trained the base may train again.
     """
     records = list(_records(base.record))
     named = {_inputs(record).get("galaxies_sha256") for record in records}
@@ -69,28 +77,35 @@ def seen_by_base(
     ):
         if not (path.is_file() and split.is_file()):
             continue
-        ra, dec = _fitted_positions(path, split)
-        placed = np.isfinite(ra) & np.isfinite(dec)
-        near = _near(galaxies, ra[placed], dec[placed], radius_arcsec=radius_arcsec)
-        if near is not None:
-            seen |= near
+        whole, found = True, False
+        for index, (ra, dec) in enumerate(_fitted_positions(path, split)):
+            placed = np.isfinite(ra) & np.isfinite(dec)
+            whole &= bool(placed.all())
+            near = _near(galaxies, ra[placed], dec[placed], radius_arcsec=radius_arcsec)
+            if near is not None:
+                seen |= near if part is None else near & (part != index)
+                found = True
+        if found:
             compared.append(str(path))
-            n_known += file_digest(path) in named and bool(placed.all())
+            n_known += file_digest(path) in named and whole
     all_placed = bool(np.isfinite(galaxies.column("ra") + galaxies.column("dec")).all())
     complete = n_known == len(records) and all_placed
     n = int(seen.sum())
-    words = _words(n, compared, radius_arcsec, complete=complete)
+    say = _words if part is None else _words_of_rendered
+    words = say(n, compared, radius_arcsec, complete=complete)
     return seen, {"n": n, "compared_with": compared, "complete": complete, "words": words}
 
 
 def _fitted_positions(
     path: Path, split_path: Path
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """RA and Dec (M,) in degrees of the galaxies that networks were fitted on, or NaN."""
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """RA and Dec (M,) in degrees, or NaN, of the galaxies of each part but the test, as `PARTS`."""
     split = read_split(split_path)
-    rows = np.sort(np.concatenate([split.trainable, split.validation, split.calibration]))
     with open_galaxies(path) as galaxies:
-        return galaxies.column("ra", rows), galaxies.column("dec", rows)
+        return [
+            (galaxies.column("ra", rows), galaxies.column("dec", rows))
+            for rows in (split.trainable, split.validation, split.calibration)
+        ]
 
 
 def _near(
@@ -141,3 +156,19 @@ def _words(n: int, compared: Sequence[str], radius_arcsec: float, *, complete: b
     if n:
         words += ", and these were kept out of validation, calibration and test"
     return f"{words}." if complete else f"{words}; whether it has seen others is not known."
+
+
+def _words_of_rendered(
+    n: int, compared: Sequence[str], _radius_arcsec: float, *, complete: bool
+) -> str:
+    if not compared:
+        return (
+            "The galaxies are rendered. Whether the base was trained on those of the test part is "
+            "not known: the galaxies that trained it are not here."
+        )
+    words = f"The galaxies are rendered from those of {' and '.join(compared)}"
+    words += f"; {n:,} are in another part there, and may train alone" if n else ""
+    return (
+        f"{words}: none of validation, calibration and test is one that "
+        f"{'trained' if complete else 'is known to have trained'} the base."
+    )

@@ -7,7 +7,7 @@ of a paired bootstrap over groups: they hold which galaxies are in the test part
 trainings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,7 @@ def write_report(
     ingested: Json,
     seen: Json,
     settings: EvaluateConfig,
+    frames: Sequence[Path] = (),
 ) -> Json:
     """Measure what a fine-tuning gained; write predictions, and report.json last; return it.
 
@@ -138,6 +139,7 @@ def write_report(
     file : what the user gave.
     record : from `training.training_record`.
     ingested, seen : from `sample.make_sample`.
+    frames : into which the galaxies of `file` were rendered; none of a file that the user gave.
     """
     measured = _measured(folder, base, settings)
     pool = read_json(folder / "pool.json")
@@ -150,6 +152,7 @@ def write_report(
         "base": {"model": base.model, "pool_digest": base.pool.digest},
         "data": {
             "file": as_text(file.name),
+            "frames": [as_text(frame.name) for frame in frames],
             "source": ingested["raw"]["source"],
             "sha256": ingested["raw"]["sha256"],
             "galaxies_digest": f"sha256:{record['tuned_on']['galaxies_sha256']}",
@@ -171,11 +174,18 @@ def write_report(
         },
         **measured,
         "verdict": verdict(
-            measured, sample=as_text(file.name), n=measured["n"]["test"], all_kept=all(kept)
+            measured, sample=_sample(file, frames), n=measured["n"]["test"], all_kept=all(kept)
         ),
     }
     write_json(folder / "report.json", report)
     return report
+
+
+def _sample(file: Path, frames: Sequence[Path]) -> str:
+    """Say whose test galaxies are measured."""
+    if not frames:
+        return as_text(file.name)
+    return f"the renderer, put into the real sky of {len(frames)} frames"
 
 
 def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pix2z.config.finetune import FinetuneSettings
 from pix2z.config.ingest import Hdf5Mapping
+from pix2z.config.split import SplitConfig
 from pix2z.dataset.splits import Split, check_split, ids_digest, write_split
 from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.errors import InputError
@@ -33,11 +34,13 @@ def make_sample(
     layout: str | None,
     mapping: Hdf5Mapping,
     check: bool,
+    rendered: bool = False,
 ) -> tuple[Json, Json]:
     """Write the user's galaxies and their split into `folder`; what stood there stays if refused.
 
-    Redshifts outside the grid of the base's PDFs are left out. Returns ingest's report, and what
-    is known of galaxies that the base has seen.
+    Redshifts outside the grid of the base's PDFs are left out. Galaxies that are `rendered` from
+    those of the default run stay in the part that these have there. Returns ingest's report, and
+    what is known of galaxies that the base has seen.
     """
     grid = base.pool.grid
     with _left_only_if_used(folder), atomic_path(folder / "galaxies.h5") as partial:
@@ -57,7 +60,8 @@ def make_sample(
         )
         with open_galaxies(partial) as galaxies:
             radius = settings.ingest.duplicate_radius_arcsec
-            seen, facts = seen_by_base(galaxies, base, radius_arcsec=radius)
+            part = _part(galaxies, settings.split) if rendered else None
+            seen, facts = seen_by_base(galaxies, base, radius_arcsec=radius, part=part)
             split = user_split(
                 galaxies,
                 seen=seen,
@@ -69,6 +73,12 @@ def make_sample(
             n_galaxies = len(galaxies)
     write_split(folder / "split.h5", split, seed=settings.split.seed, n_galaxies=n_galaxies)
     return ingested, facts
+
+
+def _part(galaxies: Galaxies, split: SplitConfig) -> NDArray[np.uint8]:
+    """Part (N,) of each galaxy by its group, as the default run has it with the same settings."""
+    fractions = split.fractions.model_dump()
+    return partition(galaxies.column("group_id"), seed=split.seed, fractions=fractions)
 
 
 @contextmanager

@@ -181,34 +181,38 @@ def _psf(grid: _Grid, sources: Sources) -> Array:
     return psf
 
 
-def _waves(k: Array, offset: NDArray[np.float64]) -> tuple[Array, Array]:
-    """Return cos and sin of k (position - offset) at the pixels, (M, len(k), STAMP_SIDE)."""
-    pixel = (np.arange(STAMP_SIDE) - (STAMP_SIDE - 1) / 2) * PIXEL_SCALE
+def _waves(k: Array, offset: NDArray[np.float64], pixels: int) -> tuple[Array, Array]:
+    """Return cos and sin of k (position - offset) at so many pixels, (M, len(k), pixels)."""
+    pixel = (np.arange(pixels) - (pixels - 1) / 2) * PIXEL_SCALE
     position = (pixel[None, :] - offset[:, None]).astype(np.float32)
     phase = k[None, :, None] * position[:, None, :]
     return np.cos(phase), np.sin(phase)
 
 
-def _synthesise(grid: _Grid, sources: Sources, spectra: Array) -> Array:
+def _synthesise(
+    grid: _Grid, sources: Sources, spectra: Array, *, pixels: int = STAMP_SIDE
+) -> Array:
     """Real part of the inverse transform at the stamp's pixels.
 
-    spectra : (M, S, side, side/2 + 1) real; returns (M, S, STAMP_SIDE, STAMP_SIDE), rows first.
+    spectra : (M, S, side, side/2 + 1) real; returns (M, S, pixels, pixels), rows first.
     """
     m, count, side, half = spectra.shape
-    cos_x, sin_x = _waves(grid.k_x, sources.offset_x)
-    cos_y, sin_y = _waves(grid.k_y, sources.offset_y)
+    cos_x, sin_x = _waves(grid.k_x, sources.offset_x, pixels)
+    cos_y, sin_y = _waves(grid.k_y, sources.offset_y, pixels)
     columns = np.concatenate([cos_x, sin_x], axis=2)
-    rows = np.stack([cos_y, -sin_y], axis=2).reshape(m, 2 * side, STAMP_SIDE)
+    rows = np.stack([cos_y, -sin_y], axis=2).reshape(m, 2 * side, pixels)
     partial = spectra.reshape(m, count * side, half) @ columns
     # A row of `partial` holds cosine and sine sums side by side: split, they match `rows`.
-    partial = partial.reshape(m, count, 2 * side, STAMP_SIDE)
+    partial = partial.reshape(m, count, 2 * side, pixels)
     stamps: Array = rows.transpose(0, 2, 1)[:, None] @ partial
     return stamps
 
 
-def _chunks(sources: Sources, per_source: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(grid side, rows) of chunks of sources that share a grid."""
-    sides = grid_side(sources)
+def _chunks(
+    sources: Sources, per_source: int, *, pixels: int = STAMP_SIDE
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(grid side, rows) of chunks of sources that share a grid, none smaller than the stamp."""
+    sides = np.maximum(grid_side(sources), pixels)
     for side in GRID_SIDES:
         rows = np.flatnonzero(sides == side)
         size = max(1, _CHUNK_VALUES // (per_source * side * (side // 2 + 1)))
@@ -216,10 +220,13 @@ def _chunks(sources: Sources, per_source: int) -> Iterator[tuple[int, NDArray[np
             yield side, rows[start : start + size]
 
 
-def render(sources: Sources) -> Array:
-    """Noise-free stamps (M, 5, STAMP_SIDE, STAMP_SIDE), nanomaggies per pixel, rows first."""
-    stamps = np.empty((len(sources), 5, STAMP_SIDE, STAMP_SIDE), np.float32)
-    for side, rows in _chunks(sources, 5):
+def render(sources: Sources, *, pixels: int = STAMP_SIDE) -> Array:
+    """Noise-free stamps (M, 5, pixels, pixels), nanomaggies per pixel, rows first.
+
+    pixels : on a side; more than `STAMP_SIDE` is one of `GRID_SIDES`.
+    """
+    stamps = np.empty((len(sources), 5, pixels, pixels), np.float32)
+    for side, rows in _chunks(sources, 5, pixels=pixels):
         part, grid = sources.take(rows), _grid(side)
         disc, bulge = _disc(grid, part, derivatives=False)[0], _bulge(grid, part)
         disc_flux = (part.flux * (1 - part.bulge_fraction)).astype(np.float32)
@@ -228,7 +235,7 @@ def render(sources: Sources) -> Array:
         spectra = _psf(grid, part)
         spectra *= galaxy.reshape(spectra.shape)
         spectra *= grid.pixel
-        stamps[rows] = _synthesise(grid, part, spectra)
+        stamps[rows] = _synthesise(grid, part, spectra, pixels=pixels)
     return stamps
 
 

@@ -198,10 +198,16 @@ def read_finetuned(folder: Path) -> TrainedModel:
         ),
         limits={end: _compared_metrics(metrics, end) for end in ENDS},
         command=shlex.join(
-            ["pix2z", "finetune", data["file"], "--name", name, "--model", base["model"]]
+            ["pix2z", "finetune", *_given(data), "--name", name, "--model", base["model"]]
         ),
         is_stage=False,
     )
+
+
+def _given(data: Mapping[str, Any]) -> list[str]:
+    """Return what the user gave of a fine-tuning's galaxies: a file, or frames to put some into."""
+    frames = data.get("frames")  # absent from reports of earlier versions
+    return ["--sky", *frames] if frames else [data["file"]]
 
 
 def _predictions(folder: Path, *, pool: str, test: str, base: bool = False) -> dict[Path, str]:

@@ -1,0 +1,55 @@
+"""The width of a field's stars comes back."""
+
+import numpy as np
+import pytest
+
+from pix2z.errors import InputError
+from pix2z.injection.frames import inject
+from pix2z.injection.seeing import measure_seeing, width_of_spread
+from pix2z.sky.profiles import WING_SHARE
+from tests.field.planted import BANDS, SKY
+from tests.injection.conftest import sources_of
+from tests.injection.test_frames import places_at
+
+FWHM = np.array([1.6, 1.5, 1.3, 1.2, 1.1])
+
+
+@pytest.fixture(scope="module")
+def starry(noisy):
+    """Forty stars, broader by a tenth at the right edge than at the left."""
+    x, y = np.meshgrid(40 + 60.0 * np.arange(9), 40 + 64.0 * np.arange(6))
+    places = places_at(noisy, x.ravel() + 0.3, y.ravel() + 0.7)
+    stars = sources_of(len(places), mag_r=17.0, radius=0.0)
+    stars.psf_fwhm[:] = FWHM * (1 + 0.1 * (places.x[:, None] / 560 - 0.5))
+    return inject(noisy, stars, places, np.random.default_rng(1))
+
+
+def test_widths_noise_and_their_change_over_the_field_come_back(starry):
+    seeing = measure_seeing(starry)
+    np.testing.assert_allclose(seeing.fwhm, FWHM, rtol=0.03)
+    np.testing.assert_allclose(seeing.noise, SKY, rtol=0.1)
+    left, right = seeing.at(np.array([50.0, 510.0]), np.array([200.0, 200.0]))
+    np.testing.assert_allclose(right / left, 1.048 / 0.959, rtol=0.02)
+    np.testing.assert_allclose((left + right) / 2, FWHM, rtol=0.03)
+
+
+def test_a_broader_star_has_a_larger_spread():
+    spread = np.array([0.3, 0.5, 0.8])
+    widths = width_of_spread(spread)
+    assert (np.diff(widths) > 0).all()
+
+
+def test_sources_get_the_psf_of_their_places(starry):
+    seeing = measure_seeing(starry)
+    x, y = np.array([50.0, 510.0]), np.array([200.0, 200.0])
+    seen = seeing.seen(sources_of(2), x, y)
+    np.testing.assert_array_equal(seen.psf_fwhm, seeing.at(x, y))
+    np.testing.assert_array_equal(seen.psf_wings, np.full((2, 5), WING_SHARE))
+
+
+def test_a_field_without_stars_is_one_line(noisy):
+    places = places_at(noisy, [100.0, 300.0], [100.0, 300.0])
+    frames = inject(noisy, sources_of(2), places, None)
+    with pytest.raises(InputError, match=r"r\.fits: too few stars to measure the seeing by"):
+        measure_seeing(frames)
+    assert set(frames) == set(BANDS)

@@ -1,0 +1,77 @@
+"""What README says follows from the report."""
+
+from pix2z.injection.words import summary
+from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
+
+UNLIKE = IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]
+
+
+def number(value, half=0.0):
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def measured(crps):
+    return {
+        "crps": number(crps, 0.0004),
+        "outlier_005": number(0.0121, 0.002),
+        "coverage_95": number(0.945, 0.005),
+        "bias_median": number(-0.0001, 0.0004),
+    }
+
+
+REPORT = {
+    "overall": {
+        "n": 200,
+        "clean": measured(0.009),
+        "real": measured(0.0096),
+        "real / clean": {"crps": number(1.0784, 0.03)},
+    },
+    "fields": {
+        "a": {"real / clean": {"crps": number(1.12)}},
+        "b": {"real / clean": {"crps": number(1.03)}},
+    },
+    "crowding": {
+        "little": {"n": 190, "real": measured(0.0092)},
+        "some": {"n": 8, "real": measured(0.016)},
+        "bright": {"n": 2, "real": measured(0.035)},
+    },
+    "flags": {"clean": {UNLIKE: 0.01}, "real": {UNLIKE: 0.0975}},
+    "unflagged": {"real": measured(0.009)},
+    "found": {
+        "real": measured(0.0094),
+        "magnitudes": [
+            {"r": [14.0, 16.0]},
+            {
+                "r": [14.0, 17.8],
+                "complete": number(0.986, 0.01),
+                "star_called_galaxy": number(0.003, 0.002),
+                "purity": number(0.98, 0.01),
+            },
+        ],
+    },
+    "goals": {"crps_ratio": {"met": True}, "outlier_005": {"met": False}},
+}
+
+
+def test_the_table_has_a_row_per_sky_and_the_sentences_say_which_goals_are_met():
+    lines = summary(REPORT).splitlines()
+    assert lines[2] == (
+        "| as rendered | 0.00900 (0.00860 to 0.00940) | 1.21 % (1.01 % to 1.41 %) | "
+        "94.5 % (94.0 % to 95.0 %) | -0.00010 (-0.00050 to 0.00030) |"
+    )
+    assert lines[3].startswith("| in real sky, fields: 2 | 0.00960 (")
+    assert lines[4].startswith("| … where other light within 6 arcsec is 2.5 mag fainter")
+    assert [line.split("(")[1].split(")")[0] for line in lines[4:7]] == ["95.0 %", "4.0 %", "1.0 %"]
+    assert lines[9] == (
+        "CRPS in real sky is 1.078 (1.048 to 1.108) times that as rendered, in single fields "
+        "1.030 to 1.120 times. Goals that are met: CRPS at most 1.08 times as large. Goals that "
+        "are not met: at most 1 % of outliers."
+    )
+    assert lines[10] == (
+        "Flagged as unlike the training galaxies are 9.8 % of the stamps in real sky and 1.0 % as "
+        "rendered; of those in real sky without any flag, 1.21 % are off by more than 0.05 (1 + z)."
+    )
+    assert lines[11].startswith(
+        "Of galaxies with r < 17.8, 98.6 (97.6 to 99.6) % are found and called galaxies, of stars "
+        "as bright 0.3 (0.1 to 0.5) %;"
+    )
