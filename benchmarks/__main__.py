@@ -21,6 +21,7 @@ from benchmarks.rendering import bench_rendering
 from benchmarks.scale import SIZES, bench_scale
 from benchmarks.serving import bench_serving
 from benchmarks.softening import bench_softening
+from benchmarks.surveys import bench_surveys
 from benchmarks.unlike import bench_unlike
 from pix2z.errors import Pix2zError
 from pix2z.files import write_json
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "race": bench_race,
     "serving": bench_serving,
     "softening": bench_softening,
+    "surveys": bench_surveys,
     "unlike": bench_unlike,
 }
 RESULTS = Path("benchmarks/results.json")

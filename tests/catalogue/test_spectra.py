@@ -9,6 +9,7 @@ import pytest
 
 from pix2z.catalogue.spectra import EBV_COLUMN, spectrum_attributes, stamps_of_survey
 from pix2z.config.spectrum import TemplateSearchConfig
+from pix2z.dataset.photometry import fibre_share
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS
 from pix2z.redshift_pdf.redshifts import image_flags
@@ -43,7 +44,9 @@ class PixelsAreShapes:
         shares[np.arange(len(x)), np.arange(len(x)) % SHIFTS.n] = 1.0
         half = np.full_like(flux, 0.1)
         mean_flux, flags = mean_flux_r(images, ebv), image_flags(images, ebv)
-        return Reconstruction(flux, half, 2 * half, shares, mean_flux, flags)
+        line = np.full((len(flux), 5), 0.3, np.float32)
+        bands = half, 2 * half, line, 2 * line
+        return Reconstruction(flux, *bands, shares, mean_flux, fibre_share(images), flags)
 
 
 def write(path, survey, *, ebv=None):
@@ -84,6 +87,10 @@ def test_the_r_flux_of_the_stamp_makes_the_units_physical(survey, tmp_path, ebv)
         np.testing.assert_allclose(file["flux"][...], brightness[:, None] * shape, rtol=1e-3)
         np.testing.assert_allclose(file["flux_error"][:, 7], 0.1 * brightness, rtol=1e-3)
         np.testing.assert_allclose(file["flux_error95"][:, 7], 0.2 * brightness, rtol=1e-3)
+        np.testing.assert_allclose(file["line_error"][:, 4], 0.3 * brightness, rtol=1e-3)
+        np.testing.assert_allclose(file["line_error95"][:, 0], 0.6 * brightness, rtol=1e-3)
+        np.testing.assert_allclose(file["fibre_share"][...], (1.5 / 6.0) ** 2, rtol=0.02)
+        assert file.attrs["lines"].startswith("[O II]: 3727.09, 3729.88 Angstrom; H beta: 4862.68")
         np.testing.assert_array_equal(file["object_id"][...], 10**18 + 7 * np.arange(300))
         assert set(SPECTRUM_COLUMNS) <= set(file)
         assert file.attrs["arm"] == "virtual"

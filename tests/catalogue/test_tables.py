@@ -172,7 +172,8 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, which):
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("z.csv", 10_000), ("z.parquet", 10_000), ("z.hdf5", 500_000)]
+    ("name", "limit"),
+    [("z.csv", 10_000), ("z.parquet", 10_000), ("z.hdf5", 4_000), ("z.hdf5", 500_000)],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, name, limit):
     pdf = tmp_path / name if name == "z.hdf5" else None

@@ -7,6 +7,7 @@ from pix2z.dataset.photometry import (
     STAMP_SIDE,
     aperture_photometry,
     aperture_weights,
+    fibre_share,
     magnitude,
     reflect_masked,
     sky_sigma,
@@ -36,6 +37,20 @@ def test_gaussian_flux_in_apertures_is_the_closed_form():
     enclosed = 1 - np.exp(-(RADII_PIXELS**2) / (2 * sigma**2))
     expected = enclosed[:, None] * np.arange(1.0, 6.0)
     np.testing.assert_allclose(flux[0], expected, rtol=0.02)  # pixels sample, not integrate
+
+
+def test_a_fibre_sees_the_share_of_a_gaussian_within_its_radius():
+    """Wider in the first band, whose share is therefore smaller; unknown where nothing is known."""
+    images = gaussian_stamps(3.0)
+    images[..., 0] = gaussian_stamps(5.0)[..., 0]
+    images = np.concatenate([images, images, -images])
+    images[1, ..., 2] = np.nan
+    share = fibre_share(images)
+    within = [[1 - np.exp(-((r / 0.396 / s) ** 2) / 2) for s in (5.0, 3.0)] for r in (1.5, 6.0)]
+    np.testing.assert_allclose(share[0, :2], np.divide(*within), rtol=0.02)
+    assert np.isnan(share[1, 2])
+    assert np.isfinite(np.delete(share[1], 2)).all()
+    assert np.isnan(share[2]).all()
 
 
 def test_flux_survives_turning_and_mirroring():

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from pix2z.config.sky import SkyConfig
-from pix2z.dataset.sdss_models import extinction_per_ebv
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
+from pix2z.dataset.sdss_models import extinction_per_ebv, within_fibre
 from pix2z.dataset.spectra import open_spectra
-from pix2z.dataset.spectrum_targets import write_target_spectra
+from pix2z.dataset.spectrum_departures import line_factors, line_strengths
+from pix2z.dataset.spectrum_targets import OF_PARENTS, write_target_spectra
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.imaging import EFFECTIVE_WAVELENGTH, EXTINCTION_PER_EBV
@@ -15,6 +17,7 @@ from pix2z.ingest.galaxies import ingest
 from pix2z.sky.filters import band_weights
 from pix2z.sky.semireal import write_semireal
 from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import line_pixels
 from tests.sky.test_templates import directly
 
 GRID = WavelengthGrid(3800.0, 9200.0, 1500)
@@ -69,17 +72,68 @@ def semireal(tmp_path_factory):
     return folder
 
 
-def test_rendered_galaxies_have_the_spectrum_of_their_template_sum(semireal, tmp_path):
-    flux, report = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "s.h5")
+@pytest.fixture(scope="module")
+def rendered(semireal, tmp_path_factory):
+    """Target spectra (n, L) relative to r, sums of templates, and what was drawn, row by row."""
+    out = tmp_path_factory.mktemp("targets") / "s.h5"
+    flux, report = targets(semireal / "raw.h5", semireal / "galaxies.h5", out)
     assert (report["kind"], report["without_spectrum"]) == ("parent", 0)
     with open_galaxies(semireal / "galaxies.h5") as galaxies:
         origin = galaxies.column("row_origin")
         z = galaxies.column("specz_redshift").astype(float)
     with h5py.File(semireal / "raw.h5", "r") as raw:
-        coefficients = raw["truth/template_coefficients"][...][origin]
-    sums = [directly(*galaxy, grid=GRID) for galaxy in zip(coefficients, z, strict=True)]
-    assert distance(flux, relative_to_r(np.stack(sums))).max() < 0.005
+        truth = {name: raw[f"truth/{name}"][...][origin] for name in OF_PARENTS}
+    of_templates = zip(truth["template_coefficients"], z, strict=True)
+    sums = np.stack([directly(*galaxy, grid=GRID) for galaxy in of_templates])
+    return flux, sums, truth | {"z": z}
+
+
+def test_rendered_galaxies_depart_from_their_template_sum_by_some_per_cent(rendered):
+    flux, sums, _ = rendered
+    found = distance(flux, relative_to_r(sums))
+    assert found.max() < 0.06
+    assert 0.008 < np.median(found) < 0.03
     np.testing.assert_allclose(relative_to_r(flux), flux, rtol=1e-5)
+
+
+def test_departures_leave_broad_bands_as_they_were_rendered(rendered):
+    """Colours are those of the sum of templates times the drawn scatter, within 0.004 mag."""
+    flux, sums, truth = rendered
+    for (one, a), (other, b) in ((("g", 1), ("r", 2)), (("r", 2), ("i", 3))):
+        weights = [band_weights(GRID.values, band) for band in (one, other)]
+        got, rendered_ = (np.divide(*(spectra @ w for w in weights)) for spectra in (flux, sums))
+        expected = rendered_ * truth["template_scatter"][:, a] / truth["template_scatter"][:, b]
+        assert np.abs(2.5 * np.log10(got / expected)).max() < 0.004
+
+
+def test_a_moved_stamp_has_the_lines_of_its_parent(rendered):
+    """H alpha over the sum's, above the continuum on both sides, is the parent's factor."""
+    flux, sums, truth = rendered
+    strength = truth["template_coefficients"] @ line_strengths()[:, 4]
+    bright = np.flatnonzero(strength > 0.5 * np.median(sums, axis=1) * (1 + truth["z"]))
+    assert len(bright) > 10
+    factors, scaled = line_factors(truth["parent"])[:, 4], relative_to_r(sums)
+    for row in bright:
+        place = line_pixels(GRID.values, truth["z"][row : row + 1], 6564.614)[0]
+        sides = [place - 30, place - 25, place + 25, place + 30]
+        if sides[-1] < GRID.n:
+            height, before = (s[row][place] - s[row][sides].mean() for s in (flux, scaled))
+            assert height / before == pytest.approx(factors[row], rel=0.2)
+    assert factors.min() < 0.7
+    assert factors.max() > 1.4
+
+
+def test_lines_scatter_as_published_and_depend_on_the_parent_alone():
+    parent = np.arange(20_000)
+    dex = np.log10(line_factors(parent))
+    o2, _, h_beta, o3, h_alpha, n2, s2 = dex.T
+    assert h_alpha.std() == pytest.approx(0.2, rel=0.02)
+    assert (h_alpha - h_beta).std() == pytest.approx(0.4 * 0.3 * 0.38, rel=0.02)
+    assert (n2 - h_alpha).std() == pytest.approx(0.1 / 0.57, rel=0.02)
+    assert np.corrcoef(n2 - h_alpha, o3 - h_beta)[0, 1] < -0.95
+    assert (o2 - h_alpha).std() == pytest.approx(0.4 * 0.3 * 0.76, rel=0.02)
+    np.testing.assert_array_equal(s2, h_alpha)
+    np.testing.assert_array_equal(line_factors(np.array([7, 7, 3])), 10 ** dex[[7, 7, 3]])
 
 
 def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
@@ -109,6 +163,42 @@ def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
     found = distance(fitted, true)
     assert np.median(found) < 0.02
     assert np.median(found) < 0.5 * np.median(distance(fitted, np.roll(true, 1, axis=0)))
+
+
+def test_a_fit_averaged_over_redshifts_is_the_mean_of_fits_and_best_at_the_true_one(semireal):
+    with open_galaxies(semireal / "galaxies.h5") as galaxies:
+        rows = np.arange(40)
+        z = galaxies.column("specz_redshift", rows).astype(np.float64)
+        fitted = PhotometricSpectra(galaxies, GRID, z_max=0.6)
+        beyond = fitted.mean_over(rows[:2], np.full((2, 1), 0.59))
+        at_true = relative_to_r(fitted.at(rows, z))
+        far = np.stack([z, z + 0.05, z + 0.1], axis=1)
+        each = [relative_to_r(fitted.at(rows, one)) for one in far.T]
+        mean, same = fitted.mean_over(rows, far), fitted.mean_over(rows, z[:, None].repeat(3, 1))
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(same, at_true, rtol=1e-4)
+    assert np.isfinite(beyond).all()
+    with h5py.File(semireal / "raw.h5", "r") as raw, open_galaxies(semireal / "galaxies.h5") as g:
+        coefficients = raw["truth/template_coefficients"][...][g.column("row_origin", rows)]
+    true = relative_to_r(
+        np.stack([directly(c, one, grid=GRID) for c, one in zip(coefficients, z, strict=True)])
+    )
+    assert np.median(distance(same, true)) < 0.5 * np.median(distance(mean, true))
+
+
+def test_within_a_fibre_a_spectrum_has_the_colours_of_what_the_fibre_sees():
+    """Half as much of the light in g as in i: a flat spectrum becomes red, and stays relative."""
+    flat, weights = np.ones((4, GRID.n), np.float32), band_weights(GRID.values, "r")
+    share = np.array(
+        [[0.1, 0.1, 0.15, 0.2, 0.2], [0.3] * 5, [np.nan] * 5, [np.nan, 0.1, *[0.2] * 3]]
+    )
+    found = within_fibre(flat, share, GRID.values, weights)
+    g, r, i = (found @ band_weights(GRID.values, band) for band in "gri")
+    np.testing.assert_allclose(r[[0, 1, 3]], 1.0, rtol=1e-5)
+    assert (i / g)[0] == pytest.approx(2.0, rel=0.1)  # the share changes within the bands
+    np.testing.assert_allclose(found[1], 1.0, rtol=1e-5)
+    assert np.isnan(found[2]).all()
+    assert (r / g)[3] > 1.5
 
 
 @pytest.fixture

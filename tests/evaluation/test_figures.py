@@ -62,7 +62,17 @@ def test_spectra_are_drawn_with_labels_whatever_is_unknown(tmp_path, monkeypatch
         monkeypatch.setattr(Figure, name, noting(seen, getattr(Figure, name)))
     flux = np.linspace(1, 2, 200)
     shown = [
-        ShownSpectrum(f"galaxy {z}", z, truth, flux, 0.1 * flux, 0.2 * flux)
+        ShownSpectrum(
+            f"galaxy {z}",
+            z,
+            truth,
+            flux,
+            0.1 * flux,
+            0.2 * flux,
+            whole=flux + 0.1,
+            line95=np.array([0.3, 0.4, np.nan, 0.5, 0.6]),
+            line_z=(z - 0.01, z + 0.01),
+        )
         for z, truth in ((0.1, flux + 0.05), (np.nan, None), (0.2, flux * np.nan))
     ]
     lines = {"H alpha": 6564.6, "Ca K": 3934.8}

@@ -397,7 +397,7 @@ def test_tables_have_as_many_cells_in_every_row():
     text = text_of(comparison(), ingest=ingest, spectrum=spectrum_report())
     blocks = text.split("\n\n")
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
-    assert len(tables) == 18
+    assert len(tables) == 19
     for rows in tables:
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
     assert "| left out: too \\| red | 2 |" in text
@@ -458,6 +458,25 @@ def spectrum_report(difference=0.002, spread=0.001):
         "mae": ranged(0.03),
         "coverage_68": ranged(0.68, spread=0.01),
         "coverage_95": ranged(0.95, spread=0.01),
+        "bands": {
+            "continuum": {
+                "coverage_68": ranged(0.68, spread=0.01),
+                "coverage_95": ranged(0.951, spread=0.01),
+                "half_width_95": 0.07,
+            },
+            "lines": {
+                "H beta": {
+                    "coverage_68": ranged(0.67, spread=0.01),
+                    "coverage_95": ranged(0.94, spread=0.01),
+                    "in_continuum_95": ranged(0.29, spread=0.01),
+                    "half_width_95": 0.598,
+                },
+                "[S II]": {
+                    **dict.fromkeys(("coverage_68", "coverage_95", "in_continuum_95"), UNKNOWN),
+                    "half_width_95": None,
+                },
+            },
+        },
         "colours": {
             "g-r": {
                 "against_target": {"n": 5, "median": 0.0, "nmad": ranged(0.02)},
@@ -512,6 +531,24 @@ def test_the_better_way_over_a_spectrum_is_named(difference, spread, said):
     assert "100 test galaxies, templates has a MAE of" in numbers
     assert "the direct network 0.01200 (0.01100 to 0.01300). The difference is" in numbers
     assert "and the margin 0.00060. The others: network 0.01" in numbers
+
+
+def test_bands_at_lines_stand_beside_those_of_the_continuum():
+    text = text_of(comparison(), spectrum=spectrum_report())
+    away = (
+        "| full | away from these lines | 68.0 % (67.0 to 69.0) | 95.1 % (94.1 to 96.1) | 0.070 | |"
+    )
+    line = "67.0 % (66.0 to 68.0) | 94.0 % (93.0 to 95.0) | 0.598 | 29.0 % (28.0 to 30.0) |"
+    assert away in text
+    assert f"| full | H beta | {line}" in text
+    assert "| full | [S II] | – | – | – | – |" in text
+    assert "| plain | H beta |" in text
+    spectrum = spectrum_report()
+    bands = spectrum["arms"]["plain"]["bands"]
+    none = {"half_width_95": None, "coverage_95": UNKNOWN}
+    lines = {name: of | none for name, of in bands["lines"].items()}
+    spectrum["arms"]["plain"] = spectrum["arms"]["plain"] | {"bands": bands | {"lines": lines}}
+    assert "| plain | H beta |" not in text_of(comparison(), spectrum=spectrum)
 
 
 def test_networks_of_spectra_are_compared_on_all_and_where_both_were_trained():

@@ -25,7 +25,7 @@ class Reader(PixelReader):
 
 @pytest.fixture(scope="module")
 def judged(sources):
-    return sources.judged(17.8, 0.0)
+    return sources.judged(17.8, None)
 
 
 @pytest.fixture(scope="module")

@@ -188,8 +188,8 @@ def test_positions_of_a_list_keep_their_place_order_and_ids(frames, sources):
 
 def test_galaxies_fainter_than_the_limit_are_flagged_dereddened(sources):
     faint = SourceFlag.TOO_FAINT
-    flagged = sources.judged(17.0, 0.0).flags & faint != 0
+    flagged = sources.judged(17.0, None).flags & faint != 0
     np.testing.assert_array_equal(flagged, sources.is_galaxy & ~(sources.magnitude < 17))
-    behind_dust = sources.judged(17.0, 0.3).flags & faint != 0
+    behind_dust = sources.judged(17.0, 0.3 / 2.751).flags & faint != 0
     np.testing.assert_array_equal(behind_dust, sources.is_galaxy & ~(sources.magnitude < 17.3))
     assert behind_dust.sum() < flagged.sum()

@@ -19,7 +19,12 @@ from matplotlib.image import imread
 
 from pix2z.config.networks import HybridConfig
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
-from pix2z.dataset.sdss_models import relative_to_r, sdss_model, without_extinction
+from pix2z.dataset.sdss_models import (
+    relative_to_r,
+    sdss_model,
+    within_fibre,
+    without_extinction,
+)
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.spectrum_targets import write_target_spectra
 from pix2z.dataset.store import open_galaxies
@@ -98,15 +103,24 @@ def reconstructed(fetched: Path, network: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def spectra(fetched: Path, reconstructed: Path, network: Path) -> dict[str, np.ndarray]:
-    """Spectra (L,) relative to r: real, from the images, flat, mean of the training galaxies."""
+    """Spectra (L,) relative to r: real, from the images, the same with the colours of what a fibre
+    sees, flat, mean of the training galaxies."""
     with h5py.File(reconstructed, "r") as file, h5py.File(fetched, "r") as raw:
         wavelength, flux = file["wavelength"][...], file["flux"][...]
+        share = file["fibre_share"][...]
         model = sdss_model(raw, 0, wavelength)[None]
     real = without_extinction(model, wavelength, np.array([EBV]))
     with open_spectra(network.with_name("spectra.h5")) as known:
         mean = known.flux(np.arange(1000)).mean(axis=0, keepdims=True)
     weights = band_weights(wavelength, "r")
-    found = {"real": real, "images": flux, "flat": np.ones_like(flux), "mean": mean}
+    middle = within_fibre(flux, share, wavelength, weights)
+    found = {
+        "real": real,
+        "images": flux,
+        "middle": middle,
+        "flat": np.ones_like(flux),
+        "mean": mean,
+    }
     return {"wavelength": wavelength} | {
         name: relative_to_r(one, weights)[0] for name, one in found.items()
     }
@@ -142,6 +156,14 @@ def test_colours_are_those_of_the_real_spectrum(spectra):
     assert abs(colour(spectra, "mean", "g", "r") - real) > 0.20
     red = colour(spectra, "real", "r", "i")
     assert abs(colour(spectra, "images", "r", "i") - red) < 0.17
+
+
+def test_within_the_fibre_colours_are_nearer_to_those_of_its_spectrum(spectra):
+    """Of the middle, which is redder than the whole galaxy, whatever network reads the images."""
+    for blue, red in ("gr", "ri"):
+        real = colour(spectra, "real", blue, red)
+        off = {n: abs(colour(spectra, n, blue, red) - real) for n in ("images", "middle")}
+        assert off["middle"] < min(0.08, off["images"])
 
 
 def test_the_continuum_is_that_of_the_real_spectrum(spectra):

@@ -10,9 +10,9 @@ from astropy.io import fits
 
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.sky.templates import template_spectra
-from pix2z.spectra.lines import LINES
 from pix2z.spectra.template_redshift import fit_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
+from pix2z.wavelengths.lines import LINES
 from tests.real.conftest import pix2z
 
 EMITTED = {n: rest for n, rest in LINES.items() if not re.match("Ca|G band|Mg|Na", n)}

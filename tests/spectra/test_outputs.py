@@ -64,11 +64,15 @@ def write_reconstruction(path, arm, rows, z, targets):
             ("flux", targets + noise),
             ("flux_error", np.full(targets.shape, NOISE[arm])),
             ("flux_error95", np.full(targets.shape, 1.96 * NOISE[arm])),
+            ("line_error", np.full((len(z), 5), NOISE[arm] if arm == "full" else np.nan)),
+            ("line_error95", np.full((len(z), 5), 1.96 * NOISE[arm] if arm == "full" else np.nan)),
         )
     }
     columns = {
         "row": rows,
         "mean_flux_r": scale,
+        "pix2z_z_err99_low": z - 0.02,
+        "pix2z_z_err99_high": z + 0.02,
         "pix2z_z_median": z + 0.004 if arm == "full" else np.full(len(z), np.nan),
     }
     with spectrum_writer(
@@ -77,6 +81,7 @@ def write_reconstruction(path, arm, rows, z, targets):
         n=len(rows),
         unit="erg",
         spectra=("flux_error95",),
+        tables={"line_error": 5, "line_error95": 5},
         columns={name: values.dtype for name, values in columns.items()},
         basis=templates(),
         search=SEARCH,
@@ -150,10 +155,24 @@ def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
         assert entry["low"] <= entry["value"] <= entry["high"]
     assert full["coverage_68"]["low"] < full["coverage_68"]["high"]
     assert full["mse"]["high"] < plain["mse"]["low"] < plain["mse"]["high"] < mean["mse"]["low"]
+    for entry in (full["bands"]["continuum"], *full["bands"]["lines"].values()):
+        assert entry["coverage_95"]["value"] == pytest.approx(0.95, abs=0.06)
+        assert entry["half_width_95"] == pytest.approx(1.96 * 0.02, rel=1e-3)
+    for entry in plain["bands"]["lines"].values():  # its bands know of no lines
+        assert entry["coverage_95"]["value"] is None
+        assert entry["half_width_95"] is None
+        assert entry["in_continuum_95"]["value"] == pytest.approx(0.95, abs=0.06)
     assert (full["decoder"], full["n_train"], full["model_digest"]) == ("physics", 500, "full" * 3)
     assert (mean["n_train"], mean["model_digest"]) == (None, None)
     pairs = {(entry["a"], entry["b"]) for entry in numbers["contrasts"]}
-    assert pairs == {("full", "plain"), ("full", "mean_spectrum"), ("plain", "mean_spectrum")}
+    others = ("plain", "kcorrect", "colour_means", "mean_spectrum")
+    assert pairs == {("plain", "mean_spectrum"), *(("full", other) for other in others)}
+    of_colour, of_all = (numbers["arms"][n]["mse"] for n in ("colour_means", "mean_spectrum"))
+    assert of_colour["high"] < of_all["low"]  # colours of these galaxies tell their redshift
+    for name in ("kcorrect", "kcorrect_at_true_z", "colour_means"):  # spectra without a band
+        entry = numbers["arms"][name]
+        assert full["mse"]["high"] < entry["mse"]["low"]
+        assert entry["coverage_95"]["value"] is entry["bands"]["continuum"]["half_width_95"] is None
     first, mean = (numbers["contrasts"][place] for place in (0, -1))
     assert first["margin"] == pytest.approx(0.02 * full["mse"]["value"])
     assert first["outcome"] == "better"

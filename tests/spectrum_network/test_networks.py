@@ -16,9 +16,15 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.network import checkpoint
 from pix2z.network.workers import side_by_side
 from pix2z.spectrum_network.arm import Part, folds, train_spectrum_arm
-from pix2z.spectrum_network.estimator import fit_error_band, load_spectrum_estimator
+from pix2z.spectrum_network.estimator import (
+    fit_error_band,
+    line_sigma,
+    load_spectrum_estimator,
+)
 from pix2z.spectrum_network.member import train_network
 from pix2z.spectrum_network.recipes import masked_huber, smooth_shares
+from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import BLENDS, at_lines
 from tests.spectrum_network.spectra import (
     GRID,
     SETTINGS,
@@ -103,13 +109,46 @@ def test_an_error_band_holds_what_it_says():
     rng = np.random.default_rng(5)
     variance = rng.uniform(0.0, 0.02, (4000, 80)).astype(np.float32)
     error = rng.normal(size=variance.shape) * np.sqrt(variance + 0.05**2)
-    band = fit_error_band(error[:2000].astype(np.float32), variance[:2000])
+    no_lines = np.full((2000, 5, 3), np.nan)
+    band = fit_error_band(error[:2000].astype(np.float32), variance[:2000], no_lines)
     half68, half95 = band.half_widths(variance[2000:])
     assert np.mean(np.abs(error[2000:]) <= half68) == pytest.approx(0.68, abs=0.01)
     assert np.mean(np.abs(error[2000:]) <= half95) == pytest.approx(0.95, abs=0.01)
     # wider where the network says that it knows less
     wide = variance[2000:] > 0.015
     assert np.mean(np.abs(error[2000:][wide]) <= half68[wide]) == pytest.approx(0.68, abs=0.02)
+
+
+def test_the_band_of_a_line_holds_its_peak_wherever_the_redshift_puts_it():
+    """Lines as high as 0.2 to 1, somewhere within 3 % of wavelength: the network gives a low hump.
+
+    Its variance is that of a line at an unknown place. The band of the continuum holds none of the
+    peaks; that of H alpha holds what it says, of galaxies that it was not fitted to.
+    """
+    rng, grid = np.random.default_rng(6), WavelengthGrid(6000.0, 7600.0, 300)
+    wavelength, n = grid.values, 3000
+    height, z = rng.uniform(0.2, 1.0, n), rng.uniform(0.03, 0.06, n)
+    rest = wavelength[None] / (1 + z[:, None])
+    truth = height[:, None] * np.exp(-0.5 * ((rest / 6564.614 - 1) / 0.001) ** 2)
+    inside = (wavelength > 6564.614 * 1.03) & (wavelength < 6564.614 * 1.06)
+    share = 0.05 * inside  # of the line, at each wavelength
+    flux = height[:, None] * share
+    variance = (height[:, None] ** 2 * share * (1 - share)).astype(np.float32)
+    ends = np.full(n, 0.03), np.full(n, 0.06)
+    sigma = line_sigma(variance, wavelength, *ends)
+    off = np.abs(flux - truth) + np.abs(rng.normal(0, 0.02, truth.shape))
+    ratio = at_lines(off, wavelength, z) / sigma[..., None]
+    fitted, judged = slice(0, 1500), slice(1500, n)
+    band = fit_error_band(off[fitted].astype(np.float32), variance[fitted], ratio[fitted])
+    h_alpha, peak = list(BLENDS).index("H alpha, [N II]"), at_lines(off, wavelength, z)
+    for level, half in zip((0.68, 0.95), band.line_half_widths(sigma), strict=True):
+        lines = peak[judged, h_alpha]
+        held = np.mean((lines <= half[judged, h_alpha, None])[np.isfinite(lines)])
+        assert held == pytest.approx(level, abs=0.03)
+    continuum = at_lines(band.half_widths(variance)[1], wavelength, z)
+    assert np.mean(peak[judged, h_alpha, 1] <= continuum[judged, h_alpha, 1]) < 0.5
+    unknown = line_sigma(variance[:1], wavelength, np.array([np.nan]), np.array([np.nan]))
+    assert np.isnan(unknown).all()
 
 
 @pytest.mark.parametrize("decoder", ["physics", "plain"])
@@ -130,8 +169,12 @@ def test_an_arm_learns_is_saved_and_reads_back(decoder, request, sample, sample_
         np.testing.assert_allclose(reconstruction.shares.sum(axis=1), 1, rtol=1e-4)
         z_mean = np.expm1(reconstruction.shares @ SHIFTS.centres)
         assert np.corrcoef(z_mean, z)[0, 1] > 0.8
+        seen = np.isfinite(reconstruction.line95)
+        assert seen[:, list(BLENDS).index("H beta")].all()
+        assert (reconstruction.line95 >= reconstruction.line68)[seen].all()
     else:
         assert reconstruction.shares is None
+        assert np.isnan(reconstruction.line95).all()
 
 
 def test_what_was_never_measured_is_unknown_as_it_is_to_other_networks(trained_spectrum, sample):

@@ -41,7 +41,9 @@ def test_without_flux_in_r_a_spectrum_stays_relative():
     relative = np.ones((3, 7), np.float32)
     flags = np.array([0, 2, 3], np.int32)
     mean_flux = mean_flux_r(images, np.zeros(3))
-    found = Reconstruction(relative, 0.1 * relative, 0.2 * relative, None, mean_flux, flags)
+    bands = [share * relative for share in (0.1, 0.2, 0.3, 0.4)]
+    share = np.full((3, 5), 0.3)
+    found = Reconstruction(relative, *bands, None, mean_flux, share, flags)
     physical = physical_spectra(found)
     assert list(physical["pix2z_flags"]) == [0, 2 + ImageFlag.NO_R_FLUX, 3 + ImageFlag.NO_R_FLUX]
     np.testing.assert_array_equal(physical["flux"][1:], relative[1:])

@@ -103,7 +103,7 @@ def test_git_keeps_one_small_file_of_what_stages_write_and_dvc_all_else():
 
 
 def test_dvc_yaml_stays_short():
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) < 230
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) < 240
 
 
 def sections_read(module_name: str) -> set[str]:

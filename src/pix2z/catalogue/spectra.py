@@ -13,6 +13,7 @@ from pix2z.dataset.sdss_models import (
     has_sdss_models,
     relative_to_r,
     sdss_model,
+    within_fibre,
     without_extinction,
 )
 from pix2z.dataset.stamps import known_ebv
@@ -22,8 +23,8 @@ from pix2z.hdf5 import open_hdf5
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.sky.filters import band_weights
-from pix2z.spectra.lines import LINES
 from pix2z.spectrum_network.units import BATCH, Stamps
+from pix2z.wavelengths.lines import LINES
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import SpectrumEstimator
@@ -87,8 +88,10 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
 
     Lines are marked at the file's redshift, or at the network's where the file has none.
     Where the survey's files hold SDSS spectra, their best-fit models are drawn too: without
-    Galactic extinction where E(B-V) is known, and scaled to the same flux in r, since a fibre sees
-    but a part of a galaxy. Nothing is drawn, and 0 returned, where no galaxy has a spectrum.
+    Galactic extinction where E(B-V) is known, and scaled to the same flux in r. A fibre sees but
+    the middle of a galaxy, so there the reconstruction and its bands have the colours of the
+    middle, `sdss_models.within_fibre`, and that of the whole is dashed. Nothing is drawn, and 0
+    returned, where no galaxy has a spectrum.
 
     Parameters
     ----------
@@ -122,14 +125,29 @@ def _shown(
     above += rf": $z_\mathrm{{spec}}$ = {z_spec:.4f}" if np.isfinite(z_spec) else ""
     below = [rf"$z_\mathrm{{images}}$ = {z:.3f} [{low:.3f}, {high:.3f}]"] if np.isfinite(z) else []
     below += ["relative to r"] if file["pix2z_flags"][row] & ImageFlag.NO_R_FLUX else []
+    whole, truth = file["flux"][row], _truth(file, row, wavelength, survey)
+    flux = whole if truth is None else _within_fibre(file, row, wavelength)
+    scale = np.divide(flux, whole, out=np.ones_like(whole), where=whole != 0)
     return ShownSpectrum(
         title="\n".join([above, ", ".join(below)]).strip(),
         z=z_spec if np.isfinite(z_spec) else z,
-        truth=_truth(file, row, wavelength, survey),
-        flux=file["flux"][row],
-        half68=file["flux_error"][row],
-        half95=file["flux_error95"][row],
+        truth=truth,
+        flux=flux,
+        half68=file["flux_error"][row] * scale,
+        half95=file["flux_error95"][row] * scale,
+        whole=None if flux is whole else whole,
+        line95=file["line_error95"][row],
+        line_z=(float(file["pix2z_z_err99_low"][row]), float(file["pix2z_z_err99_high"][row])),
     )
+
+
+def _within_fibre(file: h5py.File, row: int, wavelength: NDArray[np.float64]) -> Flux:
+    """Reconstruction of a row with the colours of what a fibre sees; as it is where unknown."""
+    whole, weights = file["flux"][row], band_weights(wavelength, "r")
+    share = file["fibre_share"][row : row + 1]
+    scale = np.float32(file["mean_flux_r"][row])
+    tilted: Flux = within_fibre(whole[None] / scale, share, wavelength, weights)[0] * scale
+    return tilted if np.isfinite(tilted).all() else whole
 
 
 def _truth(

@@ -2,34 +2,42 @@
 
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from pix2z.cli.display import say, say_in_words
 from pix2z.cli.reading import check_output, galaxies, refuse_input
+from pix2z.cli.watching import watch_folder
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pix2z.archive.frames import Frame
+    from pix2z.field.positions import Box
     from pix2z.field.sources import Sources
+    from pix2z.redshift_pdf.redshifts import Redshifts
 
 __all__ = ["catalogue"]
 
 FAINTEST = 17.8
 """Dereddened Petrosian r of the training sample."""
 
-R = 2
-"""Of ugriz."""
-
 
 def catalogue(
-    frames: Annotated[
-        list[Path], typer.Argument(help="SDSS frames of one field in ugriz, .fits or .fits.bz2.")
+    out: Annotated[
+        Path, typer.Option(help="Table to write, .parquet or .csv; with --watch a folder of them.")
     ],
-    out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
+    frames: Annotated[
+        list[Path] | None,
+        typer.Argument(help="SDSS frames of one field in ugriz, .fits or .fits.bz2."),
+    ] = None,
     model: ModelOption = None,
     limit: Annotated[
         float, typer.Option(help="Faintest Petrosian r of a galaxy that gets a redshift.")
@@ -51,6 +59,13 @@ def catalogue(
         Path | None, typer.Option(help="Picture, .png: the field, its catalogue drawn on it.")
     ] = None,
     regions: Annotated[Path | None, typer.Option(help="Regions for DS9, .reg.")] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Instead of FRAMES: each field that comes in there."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --watch: end once no frame there changes any more.")
+    ] = False,
 ) -> None:
     """Find the sources of a field, tell stars from galaxies, estimate redshifts.
 
@@ -58,7 +73,8 @@ def catalogue(
     first: position, Petrosian magnitude and half-light radius in r, fluxes,
     star or galaxy, source_flags (a sum of bits), then the redshift as
     `pix2z predict` writes it. Stars, and galaxies fainter than --limit, have
-    none: NaN. source_flags:
+    none: NaN. With --watch, each field whose five frames have come into FOLDER
+    becomes OUT/RUN-CAMCOL-FIELD.parquet, until Ctrl-C. source_flags:
 
     1  a saturated star
     2  in the light of a saturated star, and perhaps a part of it
@@ -70,34 +86,105 @@ def catalogue(
     """
     if not math.isfinite(limit):
         raise InputError(f"--limit: expected a magnitude; received {limit:g}")
-    check_output(out, ".parquet", ".csv")
-    for path, suffix in ((pdf, ".hdf5"), (plot, ".png"), (regions, ".reg")):
-        check_output(path, suffix)
-    for path in (out, pdf, plot, regions):
-        refuse_input(path, [*frames, *([at] if at else [])])
-    from pix2z.field.positions import Box, read_positions
+    of_one_field = {"--at": at, "--box": box, "--pdf": pdf, "--plot": plot, "--regions": regions}
+    _check_choice(frames, watch, once=once, of_one_field=of_one_field)
+    if watch is not None:
+        watch_folder(watch, out, model=model, limit=limit, ebv=ebv, once=once)
+    else:
+        outputs = _Outputs(out, pdf, plot, regions)
+        inputs = [*(frames or []), *([at] if at else [])]
+        outputs.check(inputs)
+        _one_field(frames or [], outputs, _Where.read(at, box), model=model, limit=limit, ebv=ebv)
 
-    inside = Box.parse(box) if box else None
-    listed = read_positions(at) if at else None
 
+def _check_choice(
+    frames: list[Path] | None, watch: Path | None, *, once: bool, of_one_field: Mapping[str, object]
+) -> None:
+    """Raise InputError unless there are frames or a folder, and what is asked goes with it."""
+    if frames and watch is not None:
+        raise InputError("expected FRAMES or --watch FOLDER, not both")
+    if not frames and watch is None:
+        raise InputError("expected the five FRAMES of a field, or --watch FOLDER")
+    if once and watch is None:
+        raise InputError("--once: expected --watch FOLDER with it")
+    unfit = [name for name, value in of_one_field.items() if value is not None]
+    if watch is not None and unfit:
+        raise InputError(f"{unfit[0]}: is of one field; expected FRAMES instead of --watch")
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What is written of a field."""
+
+    out: Path
+    pdf: Path | None
+    plot: Path | None
+    regions: Path | None
+
+    def check(self, inputs: list[Path]) -> None:
+        """Raise InputError where one cannot be written as it is called, or is an input."""
+        check_output(self.out, ".parquet", ".csv")
+        beside = ((self.pdf, ".hdf5"), (self.plot, ".png"), (self.regions, ".reg"))
+        for path, suffix in beside:
+            check_output(path, suffix)
+        for path in (self.out, *(path for path, _ in beside)):
+            refuse_input(path, inputs)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Which sources of a field: those of a list or all, those in a box or everywhere."""
+
+    at: Path | None
+    listed: "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] | None"
+    box: str | None
+    inside: "Box | None"
+
+    @classmethod
+    def read(cls, at: Path | None, box: str | None) -> "_Where":
+        """Read list and box; InputError where they are none."""
+        from pix2z.field.positions import Box, read_positions
+
+        inside = Box.parse(box) if box else None
+        return cls(at, read_positions(at) if at else None, box, inside)
+
+    def sources(self, field: "Mapping[str, Frame]") -> "Sources":
+        """Find and measure them; InputError where there are none."""
+        from pix2z.field.sources import find_sources, sources_at
+
+        sources = sources_at(field, *self.listed) if self.listed else find_sources(field)
+        if self.inside:
+            sources = sources.only(self.inside.holds(sources.ra, sources.dec))
+        if not len(sources):
+            where = (
+                f"{self.at}: no position lies" if self.at else f"--box {self.box}: no source lies"
+            )
+            raise InputError(f"{where} in this field{' and box' if self.at and self.box else ''}")
+        return sources
+
+    def n_outside(self, sources: "Sources") -> int:
+        """Positions of the list that are not among the sources."""
+        return len(self.listed[0]) - len(sources) if self.listed else 0
+
+
+def _one_field(
+    frames: list[Path],
+    outputs: _Outputs,
+    where: _Where,
+    *,
+    model: str | None,
+    limit: float,
+    ebv: float | None,
+) -> None:
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
 
     from pix2z.field.frames import open_field
-    from pix2z.field.sources import SOURCE_FLAG_MEANINGS, find_sources, sources_at
-    from pix2z.imaging import extinction
-    from pix2z.redshift_pdf.flags import FlagCounts
 
     start = time.monotonic()
     field = open_field(frames)
-    sources = sources_at(field, *listed) if listed else find_sources(field)
-    if inside:
-        sources = sources.only(inside.holds(sources.ra, sources.dec))
-    if not len(sources):
-        where = f"{at}: no position lies" if at else f"--box {box}: no source lies"
-        raise InputError(f"{where} in this field{' and box' if at and inside else ''}")
-    sources = sources.judged(limit, float(extinction(np.array(ebv or 0.0))[R]))
+    sources = where.sources(field).judged(limit, ebv)
     seconds = time.monotonic() - start
 
     from pix2z.field.catalogue import estimate_galaxies, field_facts, to_estimate, write_field
@@ -105,31 +192,49 @@ def catalogue(
 
     estimator = load_pool(pool)
     start = time.monotonic()
-    rows = to_estimate(sources, listed=listed is not None)
+    rows = to_estimate(sources, listed=where.listed is not None)
     estimate = estimate_galaxies(estimator, field, sources, rows, ebv=ebv)
     facts = field_facts(estimator, frames, ebv=ebv, limit=limit)
-    overview = write_field(sources, rows, estimate, out=out, pdf=pdf, metadata=facts)
-    seconds += time.monotonic() - start
-    say(
-        f"{_counted(sources)} in {seconds:.1f} s; table in {out}{f', PDFs in {pdf}' if pdf else ''}"
+    overview = write_field(
+        sources, rows, estimate, out=outputs.out, pdf=outputs.pdf, metadata=facts
     )
-    n_outside = len(listed[0]) - len(sources) if listed else 0
-    if n_outside:
-        say(f"Positions outside the r frame{' or the box' if box else ''}: {n_outside:,}")
+    seconds += time.monotonic() - start
+    pdfs = f", PDFs in {outputs.pdf}" if outputs.pdf else ""
+    say(f"{_counted(sources)} in {seconds:.1f} s; table in {outputs.out}{pdfs}")
+    if n_outside := where.n_outside(sources):
+        say(f"Positions outside the r frame{' or the box' if where.box else ''}: {n_outside:,}")
     say_in_words(str(overview) if len(rows) else f"None is a galaxy brighter than r = {limit:g}.")
+    _say_doubts(sources.flags[rows])
+    _draw(outputs, field, sources, rows, estimate)
+
+
+def _say_doubts(flags: "NDArray[np.int32]") -> None:
+    """Say which flags the sources with a redshift have."""
+    from pix2z.field.sources import SOURCE_FLAG_MEANINGS
+    from pix2z.redshift_pdf.flags import FlagCounts
+
     doubts = FlagCounts(SOURCE_FLAG_MEANINGS)
-    doubts.add(sources.flags[rows])
+    doubts.add(flags)
     if doubts.n_flagged:
         say_in_words(f"Of those with a redshift, as sources: {doubts}.")
 
+
+def _draw(
+    outputs: _Outputs,
+    field: "Mapping[str, Frame]",
+    sources: "Sources",
+    rows: "NDArray[np.int64]",
+    estimate: "Redshifts",
+) -> None:
+    """Write the regions and the picture that are wanted."""
     from pix2z.field.pictures import plot_field, write_regions
 
-    if regions:
-        write_regions(regions, sources, rows, estimate)
-        say(f"{regions} shows them in DS9.")
-    if plot:
-        plot_field(plot, field, sources, rows, estimate)
-        say(f"{plot} shows them on the field.")
+    if outputs.regions:
+        write_regions(outputs.regions, sources, rows, estimate)
+        say(f"{outputs.regions} shows them in DS9.")
+    if outputs.plot:
+        plot_field(outputs.plot, field, sources, rows, estimate)
+        say(f"{outputs.plot} shows them on the field.")
 
 
 def _counted(sources: "Sources") -> str:

@@ -54,9 +54,11 @@ def spectrum(
     """Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
 
     One row per galaxy, in the order of the file: flux, flux_error and
-    flux_error95 (half of the 68 and of the 95 % band) at the wavelengths in
-    wavelength, in 1e-17 erg / (s cm2 Angstrom), without Galactic extinction
-    where E(B-V) is known; object_id, mean_flux_r, the network's own redshift
+    flux_error95 (half of the 68 and of the 95 % band away from strong lines)
+    at the wavelengths in wavelength, line_error and line_error95 (the same at
+    the lines that attribute lines names, wherever pix2z_z_err99_low to
+    pix2z_z_err99_high puts them), in 1e-17 erg / (s cm2 Angstrom), without
+    Galactic extinction where E(B-V) is known; object_id, mean_flux_r, the network's own redshift
     (pix2z_z_median, _err68_low and _err68_high), ebv, and pix2z_flags, a sum of
     bits:
 

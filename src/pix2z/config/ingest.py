@@ -6,6 +6,7 @@ from pydantic import Field, FiniteFloat, PositiveFloat, field_validator, model_v
 
 from pix2z.config.section import Frozen, RedshiftRange
 from pix2z.imaging import BANDS
+from pix2z.surveys import SURVEYS, Survey
 
 __all__ = ["OLD_LAYOUTS", "Hdf5Mapping", "IngestConfig", "Key", "SpectraFilter"]
 
@@ -25,11 +26,13 @@ class Hdf5Mapping(Frozen):
     both. Of `unit` (a flux density that astropy reads, or nanomaggy) and `zero_point` (AB magnitude
     of a flux of 1) at most one is given. Bands, unit and pixel scale that are null are what the
     file says of itself, else ugriz and 0.396 arcsec; a unit is assumed of known layouts alone.
+    What is null of bands, unit and pixel scale, a `survey` says, one of `SURVEYS`, before that.
     Pixels of exactly `masked_value`, a number as it is stored, are masked; NaN always is.
     """
 
     images: Key = "images"
     axes: Literal["NHWC", "NCHW"] | None = None
+    survey: str | None = None
     bands: str | None = None
     redshift: Key | None = None
     redshift_error: Key | None = None
@@ -43,6 +46,13 @@ class Hdf5Mapping(Frozen):
     zero_point: Annotated[float, Field(ge=-100, le=100)] | None = None
     pixel_scale: PositiveFloat | None = None
     masked_value: FiniteFloat | None = None
+
+    @field_validator("survey")
+    @classmethod
+    def _one_of_surveys(cls, survey: str | None) -> str | None:
+        if survey is not None and survey not in SURVEYS:
+            raise ValueError(f"expected one of {', '.join(SURVEYS)}; received {survey!r}")
+        return survey
 
     @field_validator("bands")
     @classmethod
@@ -60,6 +70,11 @@ class Hdf5Mapping(Frozen):
         if (self.ra is None) != (self.dec is None):
             raise ValueError("expected ra and dec, or neither")
         return self
+
+    @property
+    def of_survey(self) -> Survey | None:
+        """Values of the survey that the file is said to be of."""
+        return SURVEYS[self.survey] if self.survey else None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -17,12 +17,16 @@ __all__ = [
     "SKY_ROWS",
     "aperture_photometry",
     "aperture_weights",
+    "fibre_share",
     "magnitude",
     "reflect_masked",
     "sky_sigma",
 ]
 
 APERTURE_RADII_ARCSEC = (0.7, 1.1, 1.6, 2.3, 3.2, 4.4, 6.0)
+
+FIBRE_RADIUS_ARCSEC = 1.5
+"""Of the fibres of SDSS's first spectrographs; those of BOSS have 1.0."""
 
 SKY_ROWS = 5
 """Sky noise is measured in this many rows at the top and as many at the bottom of a stamp."""
@@ -115,6 +119,25 @@ def aperture_photometry(images: Array) -> tuple[Array, Array, Array]:
     sigma = sky_sigma(images)
     flux_error = sigma[:, None, :] * np.sqrt((weights**2).sum(axis=0))[None, :, None]
     return flux, flux_error, sigma
+
+
+def fibre_share(images: Array) -> Array:
+    """Share (N, 5) of each band's flux within 6 arcsec that an SDSS fibre on the centre sees.
+
+    NaN where a band is absent, or one of the two fluxes is not positive. Images and fibres are seen
+    through about the same air, so nothing is done about the PSF.
+
+    Parameters
+    ----------
+    images : (N, side, side, 5) nanomaggies, NaN where masked, all NaN where the band is absent.
+    """
+    n, side, _, bands = images.shape
+    filled, valid = reflect_masked(images)
+    weights = aperture_weights(side, radii=(FIBRE_RADIUS_ARCSEC, APERTURE_RADII_ARCSEC[-1]))
+    seen, whole = np.moveaxis(weights.T @ filled.reshape(n, side * side, bands), 1, 0)
+    known = valid.any(axis=(1, 2)) & (seen > 0) & (whole > 0)
+    share: Array = np.divide(seen, whole, out=np.full(seen.shape, np.nan), where=known)
+    return share
 
 
 def magnitude(flux: Array) -> Array:

@@ -1,7 +1,8 @@
 """Best-fit models of real SDSS spectra, from what `pix2z fetch sdss` writes.
 
 They are made comparable with images: on the wavelengths wanted, without Galactic extinction, and
-relative to the r band, since a fibre sees but a part of a galaxy.
+relative to the r band, since a fibre sees but a part of a galaxy. What images tell of a whole
+galaxy is given the colours of that part.
 """
 
 import h5py
@@ -19,6 +20,7 @@ __all__ = [
     "has_sdss_models",
     "relative_to_r",
     "sdss_model",
+    "within_fibre",
     "without_extinction",
 ]
 
@@ -81,6 +83,28 @@ def without_extinction(flux: Flux, wavelength: Array, ebv: NDArray[np.floating])
     """Correct spectra (n, L) for Galactic extinction where E(B-V) (n,) is known."""
     dimming = np.nan_to_num(ebv)[:, None] * extinction_per_ebv(wavelength)
     return np.asarray(flux * 10 ** (0.4 * dimming), np.float32)
+
+
+def within_fibre(
+    relative: Flux, share: NDArray[np.floating], wavelength: Array, weights: Array
+) -> Flux:
+    """Give spectra (n, L) of whole galaxies the colours of what a fibre sees; relative to r again.
+
+    Multiplied by the share of the light, which is linear in ln(wavelength) between the bands, and
+    constant beyond; NaN where it is known of no band.
+
+    Parameters
+    ----------
+    share : (n, 5) of each band's flux, as `photometry.fibre_share` gives it.
+    weights : (L,), as `sky.filters.band_weights` gives them for r.
+    """
+    bands, tilted = np.log(EFFECTIVE_WAVELENGTH), np.full(relative.shape, np.nan)
+    for row, shares in enumerate(share):
+        known = np.isfinite(shares)
+        if known.any():
+            at = np.interp(np.log(wavelength), bands[known], shares[known])
+            tilted[row] = relative[row] * at
+    return relative_to_r(tilted.astype(np.float32), weights)
 
 
 def relative_to_r(flux: Flux, weights: Array) -> Flux:

@@ -5,7 +5,8 @@ Galactic extinction, relative to its photon-weighted mean in the r band. The r f
 then turns a reconstruction into physical units.
 
 Where the raw file holds SDSS spectra, they are their best-fit models; where it says what was
-rendered, the kcorrect spectra fitted to the real photometry; else kcorrect spectra fitted to the
+rendered, the kcorrect spectra fitted to the real photometry, with the departures of
+`spectrum_departures`; else kcorrect spectra fitted to the
 stamp's own aperture photometry at the spectroscopic redshift.
 """
 
@@ -28,7 +29,8 @@ SCHEMA_VERSION = 1
 
 KINDS = {
     "sdss": "best-fit models of real SDSS spectra",
-    "parent": "kcorrect spectra fitted to the real SDSS photometry of each galaxy (semi-real)",
+    "parent": "kcorrect spectra fitted to the real SDSS photometry of each galaxy (semi-real), "
+    "with drawn departures of lines and continuum",
     "fitted": "kcorrect spectra fitted to the aperture photometry of each stamp",
 }
 """Kind of target -> what it is, in words."""

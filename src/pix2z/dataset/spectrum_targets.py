@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.sdss_models import (
     SDSS_MODEL,
     has_sdss_models,
@@ -22,12 +22,12 @@ from pix2z.dataset.sdss_models import (
     without_extinction,
 )
 from pix2z.dataset.spectra import KINDS, SCHEMA_VERSION
+from pix2z.dataset.spectrum_departures import Departures
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, files_of, total_digest
-from pix2z.imaging import EXTINCTION_PER_EBV
 from pix2z.sky.filters import band_weights
-from pix2z.sky.templates import TemplateSpectra, fit_templates, load_template_grid
+from pix2z.sky.templates import TemplateSpectra
 from pix2z.wavelengths import WavelengthGrid
 
 __all__ = ["write_target_spectra"]
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 BLOCK_ROWS = 512
 
-APERTURE = APERTURE_RADII_ARCSEC.index(4.4)
+OF_PARENTS = ("template_coefficients", "z", "parent", "template_scatter")
+"""In the group ``truth`` of a rendered sky."""
 
 Rows = NDArray[np.int64]
 Flux = NDArray[np.float32]
@@ -100,7 +101,7 @@ def _kind(raw: list[h5py.File]) -> str:
     """Return the one kind of target that all raw files have."""
     if raw and all([has_sdss_models(file) for file in raw]):
         return "sdss"
-    if raw and all("truth/template_coefficients" in file for file in raw):
+    if raw and all(f"truth/{name}" in file for file in raw for name in OF_PARENTS):
         return "parent"
     return "fitted"
 
@@ -120,43 +121,38 @@ def _sdss(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Tar
 
 
 def _parent(raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
-    """Give the spectra that were fitted to the parents of rendered galaxies, at the drawn z."""
-    coefficients, z = (
-        np.concatenate([file[f"truth/{name}"][...] for file in raw])
-        for name in ("template_coefficients", "z")
+    """Give the spectra that were fitted to the parents of rendered galaxies, at the drawn z.
+
+    With what template sums lack, see `spectrum_departures`.
+    """
+    coefficients, z, parent, scatter = (
+        np.concatenate([file[f"truth/{name}"][...] for file in raw]) for name in OF_PARENTS
     )
-    templates = _templates(galaxies, grid)
+    templates = TemplateSpectra(grid, z_max=_z_max(galaxies))
+    departures = Departures(grid, z_max=_z_max(galaxies))
 
     def targets(rows: Rows) -> Flux:
         origin = galaxies.column("row_origin", rows)
-        return templates.observed(coefficients[origin], z[origin])
+        return departures.added(
+            templates.observed(coefficients[origin], z[origin]),
+            coefficients=coefficients[origin],
+            z=z[origin],
+            parent=parent[origin],
+            scatter=scatter[origin],
+        )
 
     return targets
 
 
 def _fitted(_raw: list[h5py.File], galaxies: Galaxies, grid: WavelengthGrid) -> Targets:
     """Fit spectra to the aperture photometry of the stamps."""
-    projector, templates = load_template_grid(), _templates(galaxies, grid)
+    fitted = PhotometricSpectra(galaxies, grid, z_max=_z_max(galaxies))
 
     def targets(rows: Rows) -> Flux:
-        z = galaxies.column("specz_redshift", rows).astype(np.float64)
-        flux, error, _ = aperture_photometry(galaxies.images(rows))
-        ebv = galaxies.column("ebv", rows)[:, None]
-        brightening = 10 ** (0.4 * np.nan_to_num(ebv) * np.array(EXTINCTION_PER_EBV))
-        dereddened, sigma = flux[:, APERTURE] * brightening, error[:, APERTURE] * brightening
-        known = np.isfinite(dereddened) & (sigma > 0)
-        coefficients = fit_templates(
-            projector,
-            z=z,
-            flux=np.where(known, dereddened, 0.0).astype(np.float64),
-            # Next to nothing where a band is absent: the others then decide.
-            inverse_variance=np.where(known, 1 / np.maximum(sigma, 1e-6) ** 2, 1e-12),
-        )
-        return templates.observed(coefficients, z)
+        return fitted.at(rows, galaxies.column("specz_redshift", rows).astype(np.float64))
 
     return targets
 
 
-def _templates(galaxies: Galaxies, grid: WavelengthGrid) -> TemplateSpectra:
-    z_max = float(galaxies.column("specz_redshift").astype(np.float64).max())
-    return TemplateSpectra(grid, z_max=z_max + 0.01)
+def _z_max(galaxies: Galaxies) -> float:
+    return float(galaxies.column("specz_redshift").astype(np.float64).max()) + 0.01

@@ -27,6 +27,8 @@ DIGITS = 6
 def headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float | None]:
     """Return ``ARM.METRIC`` -> value of arms and controls, and ``spectrum.ARM.METRIC``.
 
+    Spectra without a band have no coverage.
+
     Parameters
     ----------
     comparison, spectrum : the content of reports/compare.json and, where there is one,
@@ -40,7 +42,8 @@ def headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float
         for metric in METRICS_SHOWN
     }
     for arm, of in (spectrum or {"arms": {}})["arms"].items():
-        shown |= {f"spectrum.{arm}.{metric}": of[metric] for metric in SPECTRUM_METRICS_SHOWN}
+        known = [metric for metric in SPECTRUM_METRICS_SHOWN if of[metric]["value"] is not None]
+        shown |= {f"spectrum.{arm}.{metric}": of[metric] for metric in known}
     return {name: _rounded(value) for name, value in shown.items()}
 
 

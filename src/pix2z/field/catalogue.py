@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pix2z.archive.frames import Frame, cut_stamps
@@ -22,7 +23,14 @@ from pix2z.redshift_pdf.redshifts import COLUMNS, Column, Redshifts
 if TYPE_CHECKING:
     from pix2z.network.estimator import Estimator
 
-__all__ = ["SOURCE_COLUMNS", "estimate_galaxies", "field_facts", "to_estimate", "write_field"]
+__all__ = [
+    "SOURCE_COLUMNS",
+    "estimate_galaxies",
+    "field_facts",
+    "is_finished",
+    "to_estimate",
+    "write_field",
+]
 
 F4 = np.float32
 SOURCE_COLUMNS: Mapping[str, Column] = {
@@ -109,6 +117,15 @@ def field_facts(
         "source_flags": in_words(SOURCE_FLAG_MEANINGS),
     }
     return {f"pix2z.{key}": value for key, value in facts.items()}
+
+
+def is_finished(out: Path, facts: Mapping[str, str]) -> bool:
+    """Whether a .parquet file is the table that `field_facts` tells of: frames, model, limit."""
+    try:
+        said = pyarrow.parquet.read_schema(out).metadata or {}
+    except (OSError, pyarrow.ArrowException):
+        return False
+    return all(said.get(key.encode()) == value.encode() for key, value in facts.items())
 
 
 def _of_all(

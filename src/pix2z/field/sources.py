@@ -13,7 +13,7 @@ from pix2z.dataset.photometry import magnitude
 from pix2z.field.detection import Detection, centred, circle_photometry, detect
 from pix2z.field.photometry import APERTURE, growth, petrosian
 from pix2z.field.stars import excess_spread, is_saturated, stars_of
-from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.imaging import BANDS, EXTINCTION_PER_EBV, PIXEL_SCALE, STAMP_SIDE
 
 __all__ = ["SOURCE_FLAG_MEANINGS", "SourceFlag", "Sources", "find_sources", "sources_at"]
 
@@ -88,8 +88,9 @@ class Sources:
         """Take some rows, in this order."""
         return replace(self, **{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
-    def judged(self, limit: float, extinction_r: float) -> "Sources":
-        """Flag galaxies fainter than `limit` in r once the Galactic extinction is taken off."""
+    def judged(self, limit: float, ebv: float | None) -> "Sources":
+        """Flag galaxies fainter than `limit` in r, less the Galactic extinction if it is known."""
+        extinction_r = EXTINCTION_PER_EBV[BANDS.index("r")] * (ebv or 0.0)
         faint = self.is_galaxy & ~(self.magnitude - extinction_r < limit)
         flags = np.where(faint, SourceFlag.TOO_FAINT, 0).astype(np.int32)
         return replace(self, flags=self.flags | flags)

@@ -35,6 +35,7 @@ UNDERSTOOD: Mapping[str, str] = {
     ),
     "pixel_degrees": f"{_PIXEL}[12xy]?(?:in)?deg(?:rees?)?",
     "pixel_matrix": "cdelt[12]|(?:cd|pc)[12]{2}",
+    "exposure": "exp(?:osure)?times?",
     "band_of_plane": "(?:band|filter|filt)[0-9]{1,2}",
     "scale": "scal(?:e|ing)factors?|bscale",
     "offset": "addoffsets?|bzero",

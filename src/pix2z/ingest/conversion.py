@@ -72,25 +72,18 @@ def plan_conversion(
         too small or of a pixel scale that cannot be resampled.
     """
     where = f"{path}: {mapping.images}"
-    bands, bands_said = bands_of(said, path, given=mapping.bands)
+    bands, bands_said = _bands(said, path, mapping)
     said = of_all_bands(said, bands, path)
     if isinstance(mapping, KnownMapping):
         _check_known(shape, mapping, bands, where)
     axes = _axes_of(shape, mapping.axes, bands, where)
     sides = (shape[1], shape[2]) if axes == "NHWC" else (shape[2], shape[3])
-    scale, scale_said = pixel_scale_of(said, path, given=mapping.pixel_scale)
-    scale = PIXEL_SCALE if scale is None else scale
+    scale, scale_said = _pixel_scale(said, path, mapping)
     try:
         rows, columns = (plan_cut(side, scale) for side in sides)
     except ValueError as error:
         raise InputError(f"{where}: {error}{scale_said}") from error
-    factor, unit = flux_of(
-        said,
-        path,
-        unit=mapping.unit,
-        zero_point=mapping.zero_point,
-        assumed=isinstance(mapping, KnownMapping),
-    )
+    factor, unit = _flux(said, path, mapping, bands)
     times, plus, stored = stored_as(said, path)
     for values, of_what in ((factor, unit), (times, stored), (plus, stored)):
         if len(values) not in (1, len(bands)):
@@ -109,6 +102,70 @@ def plan_conversion(
     gain, level = np.asarray(factor) * np.asarray(times), np.asarray(factor) * np.asarray(plus)
     softened = are_softened(said)
     return Conversion(bands, axes, masked, gain, level, softened, sides, rows, columns, words)
+
+
+def _bands(said: Said, path: str | Path, mapping: Hdf5Mapping) -> tuple[str, str]:
+    """Return the bands, and in words whose they are; none that the survey does not have."""
+    survey = mapping.of_survey
+    if survey is None:
+        return bands_of(said, path, given=mapping.bands)
+    bands, says = bands_of(said, path, given=mapping.bands, otherwise=survey.bands)
+    if others := [band for band in bands if band not in survey.bands]:
+        raise InputError(
+            f"{path}: bands {bands!r}{says}: {survey.title} has {survey.bands}, and no "
+            f"{' '.join(others)} (ingest.hdf5.survey is {survey.name})"
+        )
+    is_of_survey = not says and mapping.bands is None
+    return bands, f", as survey {survey.name} says" if is_of_survey else says
+
+
+def _pixel_scale(said: Said, path: str | Path, mapping: Hdf5Mapping) -> tuple[float, str]:
+    """Return arcsec per pixel, and in words who says so."""
+    survey = mapping.of_survey
+    if survey is None or mapping.pixel_scale is not None:
+        scale, says = pixel_scale_of(said, path, given=mapping.pixel_scale)
+        return (PIXEL_SCALE if scale is None else scale), says
+    given_as = f"{survey.pixel_scale:g} of survey {survey.name}"
+    pixel_scale_of(said, path, given=survey.pixel_scale, given_as=given_as)
+    return survey.pixel_scale, f", as survey {survey.name} says"
+
+
+def _flux(
+    said: Said, path: str | Path, mapping: Hdf5Mapping, bands: str
+) -> tuple[tuple[float, ...], str]:
+    """Nanomaggies in the file's unit, one number or one per band, and in words where that is from.
+
+    A survey's zero point stands where neither unit nor zero point is given.
+    """
+    survey = mapping.of_survey
+    if survey is None or mapping.unit is not None or mapping.zero_point is not None:
+        return flux_of(
+            said,
+            path,
+            unit=mapping.unit,
+            zero_point=mapping.zero_point,
+            assumed=isinstance(mapping, KnownMapping),
+        )
+    factor, words = flux_of(said, path, zero_point=survey.zero_point, whose=f"survey {survey.name}")
+    if not survey.per_second:
+        return factor, words
+    seconds = _exposures(said, path, bands, survey.name)
+    listed = ", ".join(f"{one:g}" for one in seconds)
+    return tuple(float(factor[0]) / one for one in seconds), f"{words}, over {listed} s of exposure"
+
+
+def _exposures(said: Said, path: str | Path, bands: str, name: str) -> tuple[float, ...]:
+    """Seconds of the exposure of all bands, or of each; InputError where the file tells none."""
+    claims = said.of("exposure")
+    seconds = numbers(claims[0].values, above=0.0) if claims else None
+    if seconds is None or len(seconds) not in (1, len(bands)):
+        received = f"; received {claims[0]}" if claims else ""
+        raise InputError(
+            f"{path}: the zero point of survey {name} is that of a second's counts: expected "
+            f"EXPTIME in seconds, one or one for each of the bands {bands!r}{received}; or give "
+            "ingest.hdf5.zero_point or unit"
+        )
+    return seconds
 
 
 def _check_known(shape: tuple[int, ...], known: KnownMapping, bands: str, where: str) -> None:

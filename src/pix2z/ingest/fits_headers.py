@@ -19,7 +19,7 @@ from pix2z.said.units import are_counts
 
 __all__ = ["Header", "read_header", "said_together"]
 
-BAND_CARDS = ("EXTNAME", "FILTER", "BAND", "FILTNAM")
+BAND_CARDS = ("EXTNAME", "FILTER", "BAND", "FILTNAM", "FPA.FILTERID")
 """Cards that may name the band of an image."""
 
 ONE_OF = (("unit", "zero_point", "magnitude_0_flux", "system"), ("pixel_scale", "pixel_degrees"))
@@ -131,10 +131,14 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     if len(headers) == 1 and bands is None:
         return first.said
     others = [claim for header in headers for claim in header.said.claims]
-    others = [one for one in others if one.band or one.what not in (*PER_BAND, "bands")]
+    joined = (*PER_BAND, "bands", "exposure")
+    others = [one for one in others if one.band or one.what not in joined]
     claims = list(dict.fromkeys(others))
     for what in PER_BAND:
         claims += _of_each_band(what, headers)
+    exposures = [header.said.of("exposure") for header in headers]
+    if all(exposures):  # a file may lack them: most units have no need of them
+        claims.append(_joined([claims_of_one[0] for claims_of_one in exposures]))
     if bands is not None:
         claims.append(Claim("bands", "EXTNAME or FILTER", (bands,)))
     return Said(tuple(claims))

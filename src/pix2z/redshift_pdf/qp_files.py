@@ -97,11 +97,11 @@ def pdf_writer(
     for name, dtype in dtypes.items():
         if dtype.kind not in "biufS":
             raise ValueError(f"{name}: expected numbers, booleans or bytes; got dtype {dtype}")
-    with atomic_path(path) as partial:
+    n_bytes = n * (4 * grid.n_bins + sum(dtype.itemsize for dtype in dtypes.values()))
+    with atomic_path(path, n_bytes=n_bytes) as partial:
         writer = PdfWriter(partial, grid, n=n, columns=dtypes)
         with writer.file as file:
-            row_bytes = 4 * grid.n_bins + sum(dtype.itemsize for dtype in dtypes.values())
-            reserve(file.id.get_vfd_handle(), n * row_bytes)
+            reserve(file.id.get_vfd_handle(), n_bytes)
             yield writer
             writer.finish()
 

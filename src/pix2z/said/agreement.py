@@ -70,8 +70,13 @@ def agreed(
     return value, f", as {by} says" if by else ""
 
 
-def bands_of(said: Said, path: str | Path, *, given: str | None) -> tuple[str, str]:
-    """Return the bands of the pixels in their order, such as "zirgu", and in words whose it is."""
+def bands_of(
+    said: Said, path: str | Path, *, given: str | None, otherwise: str = BANDS
+) -> tuple[str, str]:
+    """Return the bands of the pixels in their order, such as "zirgu", and in words whose it is.
+
+    otherwise : bands where nothing says any.
+    """
     bands, says = agreed(
         given,
         [claim for claim in said.of("bands") if not _is_a_count(claim)],
@@ -80,11 +85,11 @@ def bands_of(said: Said, path: str | Path, *, given: str | None) -> tuple[str, s
         path=path,
         expected=f"letters of {BANDS}, each at most once, or ingest.hdf5.bands",
     )
-    return bands or BANDS, says
+    return bands or otherwise, says
 
 
 def pixel_scale_of(
-    said: Said, path: str | Path, *, given: float | None
+    said: Said, path: str | Path, *, given: float | None, given_as: str = ""
 ) -> tuple[float | None, str]:
     """Return arcsec per pixel, None where nothing is said, and in words who says so."""
     return agreed(
@@ -94,6 +99,7 @@ def pixel_scale_of(
         partial(same, within=SAME_SCALE),
         path=path,
         expected="arcsec per pixel, the same along both sides, or ingest.hdf5.pixel_scale",
+        given_as=given_as,
     )
 
 

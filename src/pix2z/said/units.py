@@ -33,6 +33,7 @@ def flux_of(
     *,
     unit: str | None = None,
     zero_point: float | None = None,
+    whose: str = "",
     assumed: bool = False,
 ) -> Flux:
     """Nanomaggies in the file's unit, as given (`unit`, or the AB `zero_point`) or as it says.
@@ -42,6 +43,7 @@ def flux_of(
 
     Parameters
     ----------
+    whose : zero point it is, in words, where the user did not give it.
     assumed : that pixels are nanomaggies where nothing says anything else.
 
     Raises
@@ -55,6 +57,7 @@ def flux_of(
     words = ""
     if zero_point is not None:
         given, words = (_of_zero_point(zero_point),), f"AB zero point {zero_point:g}"
+        words += f" of {whose}" if whose else ""
     elif unit is not None:
         given, words = (_factor(unit, path),), unit
     if are_softened(said):

@@ -28,6 +28,7 @@ __all__ = [
     "fit_templates",
     "load_template_grid",
     "template_flux",
+    "template_grid",
     "template_matrix",
     "template_spectra",
 ]
@@ -60,17 +61,25 @@ class TemplateGrid:
 
 def load_template_grid(*, z_max: float = 0.45) -> TemplateGrid:
     """Project the templates on ugriz from z = 0 to z_max (about 2 s; linear between points)."""
+    return template_grid([f"sdss_{band}0" for band in "ugriz"], _MAGGY, z_max=z_max)
+
+
+def template_grid(responses: list[str], nanomaggies: Array, *, z_max: float) -> TemplateGrid:
+    """Project the templates on filters that kcorrect knows.
+
+    nanomaggies : (bands,) of an AB maggy in each.
+    """
     with warnings.catch_warnings():
         # kcorrect leaves the closing of its response files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         projector = kcorrect.kcorrect.Kcorrect(
             templates=_load_templates(),
-            responses=[f"sdss_{band}0" for band in "ugriz"],
+            responses=responses,
             redshift_range=[0.0, z_max],
             nredshift=round(1000 * z_max) + 1,
         )
     redshift = np.asarray(projector.redshifts, np.float64)
-    flux = np.asarray(projector.Amatrix.y, np.float64) * _MAGGY[None, :, None]
+    flux = np.asarray(projector.Amatrix.y, np.float64) * nanomaggies[None, :, None]
     return TemplateGrid(redshift=redshift, flux=flux, projector=projector)
 
 
@@ -134,15 +143,18 @@ class TemplateSpectra:
     ----------
     grid : observed wavelengths.
     z_max : highest redshift asked for.
+    rest : other rest-frame spectra, wavelengths (M,) and flux (T, M).
     """
 
-    def __init__(self, grid: "WavelengthGrid", *, z_max: float) -> None:
-        wavelength, flux = template_spectra()
+    def __init__(
+        self, grid: "WavelengthGrid", *, z_max: float, rest: tuple[Array, Array] | None = None
+    ) -> None:
+        wavelength, flux = template_spectra() if rest is None else rest
         self._grid = grid
         self._shifts = int(np.ceil(np.log1p(z_max) / grid.step)) + 1
         pixels = np.arange(-self._shifts, grid.n + 1)
-        rest = np.log(grid.low) + grid.step * pixels
-        self._templates = np.stack([np.interp(rest, np.log(wavelength), one) for one in flux])
+        ln_rest = np.log(grid.low) + grid.step * pixels
+        self._templates = np.stack([np.interp(ln_rest, np.log(wavelength), one) for one in flux])
 
     def observed(self, coefficients: Array, z: Array) -> NDArray[np.float32]:
         """Flux density (n, L) in erg / (s cm2 Angstrom) of galaxies at redshifts z (n,).

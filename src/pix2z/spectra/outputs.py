@@ -11,9 +11,11 @@ import h5py
 import numpy as np
 
 from pix2z.config.spectrum import SpectrumArm, SpectrumConfig
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.spectra import KINDS, Spectra
 from pix2z.dataset.splits import Split, read_split
 from pix2z.dataset.store import Galaxies, prediction_columns
+from pix2z.errors import InputError
 from pix2z.evaluation.arm_files import read_arm
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, subset_masks
 from pix2z.evaluation.figures.redshifts import plot_redshift_density
@@ -23,13 +25,16 @@ from pix2z.evaluation.figures.spectra import (
     plot_spectra,
 )
 from pix2z.files import read_json, write_json
+from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.spectra.lines import LINES
+from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 from pix2z.spectra.reconstructed import (
     Reconstructed,
     bands_of,
+    colour_mean_scores,
     mean_spectrum_scores,
     measured_colours,
+    photometric_scores,
     reconstruction_scores,
 )
 from pix2z.spectra.scores import ScoredSpectra
@@ -43,6 +48,7 @@ from pix2z.spectra.ways import (
     template_fit,
     way_terms,
 )
+from pix2z.wavelengths.lines import LINES
 
 __all__ = ["AssessmentInputs", "write_assessment"]
 
@@ -51,10 +57,15 @@ logger = logging.getLogger(__name__)
 PAIRS = (
     ("full", "plain"),
     ("full", "clipped"),
+    ("full", "kcorrect"),
+    ("full", "colour_means"),
     ("full", "mean_spectrum"),
     ("plain", "mean_spectrum"),
 )
 """(a, b): whose spectra are compared, where both are there; the difference is a minus b."""
+
+PDF_POINTS = 32
+"""Redshifts of equal weight that stand for the PDF of a galaxy."""
 
 SHOWN = 3
 """Best, random and worst galaxies in the figure, of each."""
@@ -125,10 +136,37 @@ def write_assessment(
         wavelength=given.spectra.grid.values,
         path=reports / "spectrum/error_by_wavelength.png",
     )
-    scores["mean_spectrum"] = mean_spectrum_scores(given.spectra, given.galaxies, full)
-    facts["mean_spectrum"] = {"n_train": None, "cpu_seconds": None, "model_digest": None}
+    scores |= _without_spectrum_network(given, full)
+    unknown = {"n_train": None, "cpu_seconds": None, "model_digest": None}
+    facts |= {name: unknown for name in scores if name not in facts}
     report = _report(given, scores, facts, full, resampling)
     write_json(reports / "spectrum.json", report | {"redshifts": redshifts})
+
+
+def _without_spectrum_network(given: AssessmentInputs, split: Split) -> dict[str, ScoredSpectra]:
+    """Judge mean spectra, and templates fitted to photometry: averaged over the direct PDF.
+
+    The same at the spectroscopic redshift is what photometry alone would give if it knew that.
+    """
+    data = given.spectra, given.galaxies, split
+    z_spec = given.galaxies.column("specz_redshift", split.test).astype(np.float64)
+    levels = (np.arange(PDF_POINTS) + 0.5) / PDF_POINTS
+    chunks = [
+        (chunk.row, quantiles(chunk.density, chunk.grid, levels))
+        for chunk in read_prediction_chunks("predictions/full/pool.hdf5")
+    ]
+    rows, z = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    if not np.array_equal(np.sort(rows), split.test):
+        raise InputError("predictions/full/pool.hdf5: expected the test galaxies of full.h5")
+    logger.info("spectra of templates fitted to photometry")
+    z_max = max(float(z.max()), float(z_spec.max())) + 0.01
+    fitted = PhotometricSpectra(given.galaxies, given.spectra.grid, z_max=z_max)
+    return {
+        "kcorrect": photometric_scores(*data, fitted, z[np.argsort(rows)]),
+        "kcorrect_at_true_z": photometric_scores(*data, fitted, z_spec[:, None]),
+        "colour_means": colour_mean_scores(*data),
+        "mean_spectrum": mean_spectrum_scores(*data),
+    }
 
 
 def _report(
@@ -253,4 +291,6 @@ def _shown(
         flux=file["flux"][index],
         half68=file["flux_error"][index],
         half95=file["flux_error95"][index],
+        line95=file["line_error95"][index],
+        line_z=(float(file["pix2z_z_err99_low"][index]), float(file["pix2z_z_err99_high"][index])),
     )

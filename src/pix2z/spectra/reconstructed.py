@@ -1,7 +1,8 @@
 """Spectra that networks made of images, as stored, and how close they come to their targets.
 
-Beside them stand what no image at all gives, the mean training spectrum for every galaxy, and what
-is measured on the stamps without any network, their colours.
+Beside them stand what needs no spectrum network: the mean training spectrum for every galaxy, which
+no image at all gives; the mean spectra of galaxies of like colour; and templates fitted to the
+photometry of the stamps, whose colours are measured too.
 """
 
 from collections.abc import Iterator
@@ -11,24 +12,33 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.dataset.spectra import Spectra
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
+from pix2z.redshift_pdf.calibration import evenly_spread
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
+from pix2z.wavelengths.lines import BLENDS
 
 __all__ = [
     "Reconstructed",
     "bands_of",
+    "colour_mean_scores",
     "mean_spectrum_scores",
+    "photometric_scores",
     "measured_colours",
     "reconstruction_scores",
 ]
 
 BLOCK = 256
 """Galaxies whose spectra are in memory at a time."""
+
+COLOUR_ROWS = 3000
+"""Training galaxies, at most, behind the mean spectra of galaxies of like colour."""
+COLOUR_BINS = 20
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
@@ -50,7 +60,7 @@ class Reconstructed:
         return int(self.file["flux"].shape[0])
 
     def relative(self, name: str, block: slice) -> Flux:
-        """Flux or an error of the galaxies at these places, relative to r, (b, L)."""
+        """Flux or an error of the galaxies at these places, relative to r, (b, L) or (b, G)."""
         scale = self.file["mean_flux_r"][block]
         return np.asarray(self.file[name][block] / scale[:, None], np.float32)
 
@@ -69,11 +79,12 @@ def reconstruction_scores(
 
     def blocks() -> Iterator[ScoredBlock]:
         for block in reconstructed.blocks(reconstructed.n_calibration):
-            flux, half68, half95 = (
+            flux, half68, half95, line68, line95 = (
                 reconstructed.relative(name, block)
-                for name in ("flux", "flux_error", "flux_error95")
+                for name in ("flux", "flux_error", "flux_error95", "line_error", "line_error95")
             )
-            yield flux, half68, half95, spectra.flux(rows[block]), z[rows[block]]
+            truth, redshifts = spectra.flux(rows[block]), z[rows[block]]
+            yield ScoredBlock(flux, half68, half95, line68, line95, truth, redshifts)
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
@@ -96,7 +107,58 @@ def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> 
         for rows in _blocks_of(split.test):
             truth = spectra.flux(rows)
             flux, low, high = (np.broadcast_to(values, truth.shape) for values in same)
-            yield flux, low, high, truth, z[rows]
+            none = np.full((len(rows), len(BLENDS)), np.nan, np.float32)
+            yield ScoredBlock(flux, low, high, none, none, truth, z[rows])
+
+    wavelength = spectra.grid.values
+    return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
+
+
+def colour_mean_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
+    """Judge, for every galaxy, the mean spectrum of training galaxies of its measured g - r."""
+    few = evenly_spread(split.train, most=COLOUR_ROWS)
+    trained, judged = (
+        np.nan_to_num(measured_colours(galaxies, rows, bands="gr")[:, 0])
+        for rows in (few, split.test)
+    )
+    edges = np.quantile(trained, np.linspace(0, 1, COLOUR_BINS + 1)[1:-1])
+    flux, bins = spectra.flux(few), np.searchsorted(edges, trained)
+    means = np.zeros((COLOUR_BINS, spectra.grid.n))
+    for number in np.unique(bins):
+        of_bin = flux[bins == number]
+        count = np.isfinite(of_bin).sum(axis=0)
+        means[number] = np.nansum(of_bin, axis=0) / np.maximum(count, 1)
+    return _without_bands(spectra, galaxies, split, means[np.searchsorted(edges, judged)])
+
+
+def photometric_scores(
+    spectra: Spectra, galaxies: Galaxies, split: Split, fitted: PhotometricSpectra, z: Array
+) -> ScoredSpectra:
+    """Judge kcorrect's templates fitted to the photometry of the stamps.
+
+    Parameters
+    ----------
+    z : (n, K) redshifts of the test galaxies over which the spectrum is averaged.
+    """
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
+    flux = np.concatenate([fitted.mean_over(split.test[block], z[block]) for block in blocks])
+    return _without_bands(spectra, galaxies, split, flux)
+
+
+def _without_bands(
+    spectra: Spectra, galaxies: Galaxies, split: Split, flux: NDArray[np.floating]
+) -> ScoredSpectra:
+    """Judge spectra (n, L) of the test galaxies that come without an error."""
+    z = galaxies.column("specz_redshift", split.test).astype(np.float64)
+
+    def blocks() -> Iterator[ScoredBlock]:
+        for start in range(0, len(z), BLOCK):
+            block = slice(start, start + BLOCK)
+            truth = spectra.flux(split.test[block])
+            none = np.full_like(truth, np.nan)
+            line = none[:, : len(BLENDS)]
+            one = np.asarray(flux[block], np.float32)
+            yield ScoredBlock(one, none, none, line, line, truth, z[block])
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.config.spectrum import TemplateSearchConfig
+from pix2z.imaging import BANDS
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
 from pix2z.spectra.templates import Templates
 from pix2z.wavelengths import FLUX_UNIT
+from pix2z.wavelengths.lines import BLENDS, lines_in_words
 
 __all__ = ["SPECTRUM_COLUMNS", "SpectrumNetwork", "write_reconstructions"]
 
@@ -22,6 +24,8 @@ SPECTRUM_COLUMNS: Mapping[str, Any] = {
     "pix2z_z_median": np.float32,
     "pix2z_z_err68_low": np.float32,
     "pix2z_z_err68_high": np.float32,
+    "pix2z_z_err99_low": np.float32,
+    "pix2z_z_err99_high": np.float32,
     "pix2z_flags": np.int32,
 }
 """Columns beside the spectra. `mean_flux_r`: photon-weighted mean flux density in r, by which the
@@ -68,7 +72,10 @@ def write_reconstructions(
     """Write the spectra of n galaxies, with errors, columns and the basis; return their flags.
 
     Spectra are without Galactic extinction (where E(B-V) is known), in `FLUX_UNIT`. `flux_error` is
-    half the 68 % band, `flux_error95` half the 95 % band.
+    half the 68 % band, `flux_error95` half the 95 % band, away from the lines of `lines.BLENDS`;
+    `line_error` and `line_error95` are the same at the centres of those lines, which the attribute
+    `lines` names and which lie where pix2z_z_err99_low to pix2z_z_err99_high puts them.
+    `fibre_share` is the share of the flux in each band that an SDSS fibre on the centre sees.
 
     Parameters
     ----------
@@ -91,9 +98,10 @@ def write_reconstructions(
         unit=FLUX_UNIT,
         columns={**SPECTRUM_COLUMNS, **columns},
         spectra=("flux_error95",),
+        tables={"line_error": len(BLENDS), "line_error95": len(BLENDS), "fibre_share": len(BANDS)},
         basis=basis,
         search=Search(shifts.z_min, shifts.z_max, **network.search.model_dump()),
-        attributes={"model_digest": network.digest, **attributes},
+        attributes={"model_digest": network.digest, "lines": lines_in_words(), **attributes},
     ) as writer:
         for block in blocks:
             writer.append(**block)

@@ -5,21 +5,17 @@ All fluxes are relative to their photon-weighted mean in r, so an error of 0.05 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.spectra.lines import LINES
+from pix2z.wavelengths.lines import LINES, at_lines, blend_at
 
 __all__ = ["ScoredBlock", "ScoredSpectra", "colours", "line_offsets", "score_spectra"]
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
-ScoredBlock = tuple[Flux, Flux, Flux, Flux, Array]
-"""Flux, half the 68 % band, half the 95 % band, and true flux, each (b, L), NaN where the truth is
-unknown; redshifts (b,)."""
-
 H_ALPHA = LINES["H alpha"]
 """Angstrom in vacuum, the strongest line of most galaxies in SDSS's range."""
 LINE_REACH = 0.06
@@ -30,14 +26,35 @@ SMOOTHED_OVER = 0.12
 """Width in ln(wavelength) of the running median that stands for the continuum."""
 
 
+class ScoredBlock(NamedTuple):
+    """Some galaxies: flux, half widths of its bands, and truth, NaN where unknown, each (b, L).
+
+    half68, half95 : NaN of spectra without a band.
+    line68, line95 : (b, G) half widths at the lines of `lines.BLENDS`; NaN where a network has none
+    of their own. z : (b,) true redshifts.
+    """
+
+    flux: Flux
+    half68: Flux
+    half95: Flux
+    line68: Flux
+    line95: Flux
+    truth: Flux
+    z: Array
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredSpectra:
     """One network's spectra of n test galaxies, as `score_spectra` judges them.
 
     mse, mae : (n,) mean squared and absolute error over wavelengths. inside68, inside95 : (n,)
-    share of wavelengths whose true flux is within the band. line_offset : (n,) (found - true) /
-    true wavelength of H alpha, NaN where the truth has none to find. colours : (n, C) AB magnitudes
-    synthesised from the reconstruction, true_colours from the target.
+    share of wavelengths whose true flux is within the band, within 300 km/s of a line in the line's
+    own. continuum68, continuum95 : (n,) the same away from lines; half95 : (n,) median half width
+    there. lines68, lines95 : (n, G) share of the centres of the lines of each blend in their own
+    bands, lines_in_continuum95 in the band of the continuum; line_half95 : (n, G) half widths.
+    line_offset : (n,) (found - true) / true wavelength of H alpha, NaN where the truth has none to
+    find. colours : (n, C) AB magnitudes synthesised from the reconstruction, true_colours from the
+    target.
     by_wavelength : ``rmse`` and ``inside68``, (L,), over galaxies with a known flux there.
     """
 
@@ -45,6 +62,13 @@ class ScoredSpectra:
     mae: Array
     inside68: Array
     inside95: Array
+    continuum68: Array
+    continuum95: Array
+    half95: Array
+    lines68: Array
+    lines95: Array
+    lines_in_continuum95: Array
+    line_half95: Array
     line_offset: Array
     colours: Array
     true_colours: Array
@@ -67,11 +91,16 @@ def score_spectra(
     """
     parts: list[dict[str, Array]] = []
     count, squared, within = np.zeros((3, len(wavelength)))
-    for flux, half68, half95, truth, z in blocks:
+    for block in blocks:
+        flux, truth, z = block.flux, block.truth, block.z
         error = flux.astype(np.float64) - truth
-        known = np.isfinite(error)
+        known, blend = np.isfinite(error), blend_at(wavelength, z)
         inside68, inside95 = (
-            np.where(known, np.abs(error) <= half, np.nan) for half in (half68, half95)
+            np.where(known & np.isfinite(half), np.abs(error) <= half, np.nan)
+            for half in (
+                _with_lines(block.half68, block.line68, blend),
+                _with_lines(block.half95, block.line95, blend),
+            )
         )
         count += known.sum(axis=0)
         squared += np.nansum(error**2, axis=0)
@@ -82,6 +111,10 @@ def score_spectra(
                 "mae": _row_mean(np.abs(error)),
                 "inside68": _row_mean(inside68),
                 "inside95": _row_mean(inside95),
+                "continuum68": _row_mean(np.where(blend < 0, inside68, np.nan)),
+                "continuum95": _row_mean(np.where(blend < 0, inside95, np.nan)),
+                "half95": np.median(block.half95, axis=1),
+                **_line_shares(block, np.abs(error), wavelength),
                 "line_offset": line_offsets(flux, truth, z, wavelength=wavelength),
                 "colours": colours(flux, bands),
                 "true_colours": colours(truth, bands),
@@ -93,6 +126,29 @@ def score_spectra(
     count = np.maximum(count, 1)
     by_wavelength = {"rmse": np.sqrt(squared / count), "inside68": within / count}
     return ScoredSpectra(**joined, by_wavelength=by_wavelength)
+
+
+def _with_lines(half: Flux, at_line: Flux, blend: NDArray[np.int8]) -> Flux:
+    """Half widths (b, L) of the band: those at lines (b, G) where there is one, and it has some."""
+    there = np.take_along_axis(at_line, np.maximum(blend, 0), axis=1)
+    return np.where((blend >= 0) & np.isfinite(there), there, half)
+
+
+def _line_shares(block: ScoredBlock, error: Array, wavelength: Array) -> dict[str, Array]:
+    """Shares (b, G) of the lines of each blend that lie in bands, absolute errors given."""
+    of_lines = at_lines(error, wavelength, block.z)
+    there, halves = np.isfinite(of_lines), at_lines(block.half95, wavelength, block.z)
+
+    def share(half: NDArray[np.floating]) -> Array:
+        inside = np.where(there & np.isfinite(half), of_lines <= half, np.nan)
+        return _row_mean(inside.reshape(-1, inside.shape[2])).reshape(inside.shape[:2])
+
+    return {
+        "lines68": share(block.line68[..., None]),
+        "lines95": share(block.line95[..., None]),
+        "lines_in_continuum95": share(halves),
+        "line_half95": np.where(there.any(axis=2), block.line95, np.nan),
+    }
 
 
 def colours(flux: Flux, bands: Mapping[str, tuple[Array, float]]) -> Array:

@@ -269,11 +269,15 @@ class SpectrumWriter:
     """An open file of spectra that is filled in row order; made by `spectrum_writer`."""
 
     def __init__(
-        self, file: h5py.File, n: int, spectra: Mapping[str, int], columns: Dtypes
+        self,
+        file: h5py.File,
+        n: int,
+        spectra: Mapping[str, int],
+        columns: Dtypes,
     ) -> None:
         """Make the datasets for n rows, and claim their space on the disk.
 
-        `spectra` : name -> number of wavelengths.
+        `spectra` : name -> numbers per row, as wavelengths.
         """
         datasets = {
             name: file.create_dataset(
@@ -318,6 +322,7 @@ def spectrum_writer(
     unit: str,
     with_errors: bool = True,
     spectra: Sequence[str] = (),
+    tables: Mapping[str, int] | None = None,
     columns: Dtypes | None = None,
     basis: Templates | None = None,
     search: Search | None = None,
@@ -331,6 +336,7 @@ def spectrum_writer(
     unit : of the flux.
     with_errors : whether ``flux_error`` is written.
     spectra : names of further arrays of the shape of flux.
+    tables : name -> width of arrays of some numbers per galaxy.
     columns : name -> dtype of what there is per galaxy, as object_id.
     basis : templates for `pix2z redshift`, kept in the file.
     search : of reconstructions, how their redshifts are searched.
@@ -362,6 +368,7 @@ def spectrum_writer(
             numbers = {name: getattr(search, name) for name in SEARCH_NUMBERS}
             file["redshift_range"].attrs.update(numbers)
         names = ("flux", *(["flux_error"] if with_errors else []), *spectra)
-        writer = SpectrumWriter(file, n, dict.fromkeys(names, len(values)), columns or {})
+        wide = dict.fromkeys(names, len(values)) | dict(tables or {})
+        writer = SpectrumWriter(file, n, wide, columns or {})
         yield writer
         writer.finish()

@@ -17,11 +17,12 @@ from pix2z.evaluation.weighted import (
     weighted_sample,
 )
 from pix2z.spectra.scores import ScoredSpectra
+from pix2z.wavelengths.lines import BLENDS, LIGHT_SPEED, LINE_REACH
 
 __all__ = ["compare_spectra", "spectrum_summary"]
 
-LINE_FOUND = 0.01
-"""Largest relative offset of a line that counts as found."""
+LINE_FOUND = LINE_REACH / LIGHT_SPEED
+"""Largest relative offset of a line that counts as found: 300 km/s."""
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -59,6 +60,7 @@ def spectrum_summary(
         "mae": _mean_interval(scored.mae, *resampling),
         "coverage_68": _mean_interval(scored.inside68, *resampling),
         "coverage_95": _mean_interval(scored.inside95, *resampling),
+        "bands": _bands(scored, *resampling),
         "colours": colours,
         "h_alpha": _line_summary(scored.line_offset, *resampling),
     }
@@ -139,6 +141,37 @@ def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, se
     value = float(nmad(np.ones((1, n)))[0])
     median = float(np.median(difference[known]))
     return {"n": n, "median": median, "nmad": with_interval(value, drawn)}
+
+
+def _bands(scored: ScoredSpectra, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+    """Say what the bands hold away from lines and at the centres of those of each blend.
+
+    ``in_continuum_95`` is what the band away from lines would hold there; ``half_width_95`` are
+    medians over galaxies, relative to the flux in r, None where a network has no band for lines.
+    """
+
+    def mean(values: Array) -> Json:
+        return _mean_interval(values, group_id, n_bootstrap, seed)
+
+    def middle(half: Array) -> float | None:
+        known = half[np.isfinite(half)]
+        return float(np.median(known)) if len(known) else None
+
+    lines = {
+        name: {
+            "coverage_68": mean(scored.lines68[:, blend]),
+            "coverage_95": mean(scored.lines95[:, blend]),
+            "in_continuum_95": mean(scored.lines_in_continuum95[:, blend]),
+            "half_width_95": middle(scored.line_half95[:, blend]),
+        }
+        for blend, name in enumerate(BLENDS)
+    }
+    continuum = {
+        "coverage_68": mean(scored.continuum68),
+        "coverage_95": mean(scored.continuum95),
+        "half_width_95": middle(scored.half95),
+    }
+    return {"continuum": continuum, "lines": lines}
 
 
 def _line_summary(offset: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:

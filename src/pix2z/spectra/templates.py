@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
-from pix2z.spectra.lines import emission_templates
 from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import emission_templates
 
 __all__ = ["PHASES", "Lattice", "Templates", "template_lattice", "with_emission_lines"]
 

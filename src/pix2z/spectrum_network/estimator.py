@@ -14,6 +14,7 @@ from scipy.special import softmax
 from pix2z.config.networks import HybridConfig
 from pix2z.config.section import first_fault
 from pix2z.config.spectrum import SpectrumConfig, TemplateSearchConfig
+from pix2z.dataset.photometry import fibre_share
 from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
@@ -23,22 +24,27 @@ from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
 from pix2z.spectrum_network.recipes import INFERENCE_BATCH
 from pix2z.spectrum_network.shifts import ShiftGrid
-from pix2z.spectrum_network.units import mean_flux_r
+from pix2z.spectrum_network.units import WHERE_LINES, mean_flux_r, redshift_quantiles
 from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import BLENDS, LIGHT_SPEED, LINE_REACH
 
 __all__ = [
     "ErrorBand",
     "Reconstruction",
     "SpectrumEstimator",
     "fit_error_band",
+    "line_sigma",
     "load_spectrum_estimator",
     "save_spectrum_estimator",
 ]
 
-SCHEMA = "pix2z-spectrum 1"
+SCHEMA = "pix2z-spectrum 2"
 BASIS = "basis.h5"
 BAND_PIXELS = 40
 """Wavelengths that share one calibration of the error."""
+
+LEAST_SIGMA = 0.005
+"""Of a line, relative to r, where the network has no doubt of the flux at all."""
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
@@ -49,30 +55,42 @@ class Reconstruction:
     """Spectra of n galaxies, relative to their photon-weighted mean flux density in r.
 
     flux : (n, L). err68, err95 : (n, L) half widths of bands that hold the true flux of 68 and 95 %
-    of galaxies at a wavelength. shares : (n, K) PDF over bins of ln(1 + z), None of a plain
-    network. mean_flux_r : (n,) that mean in `wavelengths.FLUX_UNIT`, without Galactic extinction,
-    NaN where unknown. flags : (n,) as in `redshifts.Redshifts`.
+    of galaxies at a wavelength, away from the lines of `lines.BLENDS`. line68, line95 : (n, G) the
+    same at the centres of those lines, wherever they are within the 99 % interval of the redshift;
+    NaN of a plain network, which has no redshift, so that its bands know of no lines.
+    shares : (n, K) PDF over bins of ln(1 + z), None of a plain network. mean_flux_r : (n,) that
+    mean in `wavelengths.FLUX_UNIT`, without Galactic extinction, NaN where unknown.
+    fibre_share : (n, 5) of `dataset.photometry`. flags : (n,) as in `redshifts.Redshifts`.
     """
 
     flux: Flux
     err68: Flux
     err95: Flux
+    line68: Flux
+    line95: Flux
     shares: Flux | None
     mean_flux_r: Array
+    fibre_share: NDArray[np.floating]
     flags: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class ErrorBand:
-    """What turns a network's variance into a band that holds what it says; W ranges of wavelength.
+    """What turns a network's variance into a band that holds what it says.
+
+    In W ranges of observed wavelength away from lines, and at the lines of G blends, in the rest
+    frame of every redshift that the network's PDF allows.
 
     extra : (W,) error that the redshift does not explain, added in quadrature.
     scale68, scale95 : (W,) conformal factors: quantiles of |error| / sigma on calibration rows.
+    line68, line95 : (G,) the same at the centres of lines, in units of `line_sigma`.
     """
 
     extra: Array
     scale68: Array
     scale95: Array
+    line68: Array
+    line95: Array
 
     def half_widths(self, variance: Flux) -> tuple[Flux, Flux]:
         """Return half widths (n, L) of the 68 and the 95 % band."""
@@ -81,25 +99,66 @@ class ErrorBand:
         low, high = (sigma * _spread(scale, n) for scale in (self.scale68, self.scale95))
         return low.astype(np.float32), high.astype(np.float32)
 
+    def line_half_widths(self, sigma: Array) -> tuple[Flux, Flux]:
+        """Return half widths (n, G) at lines, of what `line_sigma` gives."""
+        low, high = (sigma * scale for scale in (self.line68, self.line95))
+        return low.astype(np.float32), high.astype(np.float32)
 
-def fit_error_band(error: Flux, variance: Flux) -> ErrorBand:
+
+def line_sigma(variance: Flux, wavelength: Array, z_low: Array, z_high: Array) -> Array:
+    """Largest standard deviation (n, G) of the flux where the lines of each blend may be.
+
+    A network that does not know the redshift gives a line as a low hump, as broad as its PDF; the
+    variance of the flux within it grows with the height of the line, wherever it is.
+
+    Parameters
+    ----------
+    variance : (n, L). z_low, z_high : (n,) between them is the redshift; NaN gives NaN.
+    """
+    ln, reach = np.log(wavelength), LINE_REACH / LIGHT_SPEED
+    sigma = np.full((len(variance), len(BLENDS)), np.nan)
+    for blend, lines in enumerate(BLENDS.values()):
+        start = np.log(min(lines)) + np.log1p(z_low) - reach
+        stop = np.log(max(lines)) + np.log1p(z_high) + reach
+        within = (ln >= start[:, None]) & (ln <= stop[:, None])
+        largest = np.where(within, variance, 0.0).max(axis=1)
+        known = within.any(axis=1)
+        sigma[known, blend] = np.sqrt(largest[known] + LEAST_SIGMA**2)
+    return sigma
+
+
+def fit_error_band(error: Flux, variance: Flux, line_ratio: Array) -> ErrorBand:
     """Fit a band to errors (n, L) and variances (n, L) of calibration rows.
 
     Split conformal prediction with normalised residuals (Lei et al. 2018, section 5.2), for ranges
     of neighbouring wavelengths together: the share holds on average over galaxies and wavelengths.
     NaN errors do not count.
+
+    Parameters
+    ----------
+    line_ratio : (n, G, lines) |error| / `line_sigma` at the centres of lines, NaN where unknown;
+        errors there have no part in the bands away from lines where the caller set them to NaN.
     """
+    lines = [_two_quantiles(line_ratio[:, blend]) for blend in range(line_ratio.shape[1])]
     extra, scale68, scale95 = [], [], []
     for start in range(0, error.shape[1], BAND_PIXELS):
         part = slice(start, start + BAND_PIXELS)
         squared, known = error[:, part].astype(np.float64) ** 2, np.isfinite(error[:, part])
         left = (squared - variance[:, part])[known]
         extra.append(float(np.sqrt(max(left.mean(), 1e-8))) if len(left) else 1.0)
-        ratio = np.sqrt(squared / (variance[:, part] + extra[-1] ** 2))[known]
-        low, high = np.quantile(ratio, [0.68, 0.95]) if len(ratio) else (1.0, 2.0)
-        scale68.append(float(low))
-        scale95.append(float(high))
-    return ErrorBand(np.array(extra), np.array(scale68), np.array(scale95))
+        ratio = np.sqrt(squared / (variance[:, part] + extra[-1] ** 2))
+        low, high = _two_quantiles(np.where(known, ratio, np.nan))
+        scale68.append(low)
+        scale95.append(high)
+    line68, line95 = zip(*lines, strict=True)
+    return ErrorBand(*map(np.array, (extra, scale68, scale95, line68, line95)))
+
+
+def _two_quantiles(ratio: NDArray[np.floating]) -> tuple[float, float]:
+    """Return what holds 68 and 95 % of the known ratios; 1 and 2 where none is known."""
+    known = ratio[np.isfinite(ratio)]
+    low, high = np.quantile(known, [0.68, 0.95]) if len(known) else (1.0, 2.0)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -141,9 +200,17 @@ class SpectrumEstimator:
             flux[batch], variance[batch] = outputs["flux"], outputs.get("variance", 0.0)
             if shares is not None:
                 shares[batch] = softmax(outputs["logits"], axis=1)
-        err68, err95 = self.band.half_widths(variance)
-        mean_flux, flags = mean_flux_r(images, ebv), image_flags(images, ebv)
-        return Reconstruction(flux, err68, err95, shares, mean_flux, flags)
+        z_low, z_high = redshift_quantiles(shares, self.shifts, n=len(images), levels=WHERE_LINES)
+        sigma = line_sigma(variance, self.wavelengths.values, z_low, z_high)
+        return Reconstruction(
+            flux,
+            *self.band.half_widths(variance),
+            *self.band.line_half_widths(sigma),
+            shares=shares,
+            mean_flux_r=mean_flux_r(images, ebv),
+            fibre_share=fibre_share(images),
+            flags=image_flags(images, ebv),
+        )
 
 
 def save_spectrum_estimator(

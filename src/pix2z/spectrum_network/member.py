@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from pix2z.dataset.batches import Read
 from pix2z.files import atomic_path, write_json
@@ -18,11 +19,14 @@ from pix2z.spectrum_network.estimator import (
     ErrorBand,
     SpectrumEstimator,
     fit_error_band,
+    line_sigma,
     save_spectrum_estimator,
 )
 from pix2z.spectrum_network.recipes import INFERENCE_BATCH, spectrum_recipe
 from pix2z.spectrum_network.shifts import ShiftGrid
+from pix2z.spectrum_network.units import WHERE_LINES, redshift_quantiles
 from pix2z.wavelengths import binned
+from pix2z.wavelengths.lines import at_lines, blend_at
 
 __all__ = ["train_network"]
 
@@ -156,9 +160,20 @@ def _save(
 def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     """Fit the error band on calibration rows, which trained nothing."""
     rows = evenly_spread(training.split.calibration, most=MOST_BAND_ROWS)
-    errors, variances = [], []
+    wavelength, shifts = training.shifts.wavelengths.values, training.shifts
+    errors, variances, ratios = [], [], []
     batches = output_batches(model, training.galaxies, rows, batch_size=INFERENCE_BATCH)
     for outputs, batch in batches:
-        errors.append(outputs["flux"] - training.spectra.flux(batch))
-        variances.append(outputs.get("variance", np.zeros_like(outputs["flux"])))
-    return fit_error_band(np.concatenate(errors), np.concatenate(variances))
+        error = outputs["flux"] - training.spectra.flux(batch)
+        variance = outputs.get("variance", np.zeros_like(error))
+        z = training.galaxies.column("specz_redshift", batch).astype(np.float64)
+        ratio = at_lines(np.abs(error), wavelength, z)
+        if "logits" in outputs:
+            shares = softmax(outputs["logits"], axis=1)
+            limits = redshift_quantiles(shares, shifts, n=len(z), levels=WHERE_LINES)
+            ratio /= line_sigma(variance, wavelength, *limits)[..., None]
+            error[blend_at(wavelength, z) >= 0] = np.nan
+        errors.append(error)
+        variances.append(variance)
+        ratios.append(ratio)
+    return fit_error_band(*map(np.concatenate, (errors, variances, ratios)))

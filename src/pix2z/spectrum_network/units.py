@@ -1,6 +1,6 @@
 """Reconstructions in physical units: scaled to the flux of the stamp in r."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
-from pix2z.redshift_pdf.density import median, quantiles
+from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.spectrum_network.shifts import ShiftGrid
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
+    "WHERE_LINES",
     "Stamps",
     "mean_flux_r",
     "physical_answer",
     "physical_blocks",
     "physical_spectra",
     "redshift_columns",
+    "redshift_quantiles",
     "stamps_of",
 ]
 
@@ -35,6 +37,11 @@ Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[An
 """Images (b, 32, 32, 5), E(B-V) (b,), and columns that go with them."""
 
 _R = BANDS.index("r")
+
+WHERE_LINES = (0.005, 0.995)
+"""Shares of the PDF below the two redshifts between which lines are looked for."""
+
+QUANTILES = ("median", "err68_low", "err68_high", "err99_low", "err99_high")
 
 FLUX_DENSITY_R = 0.28265836653714477
 """Mean flux density in r of one SDSS nanomaggy, in `FLUX_UNIT`: that of `sky.filters`."""
@@ -60,8 +67,10 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
     Returns
     -------
     flux (n, L) in `FLUX_UNIT`, without Galactic extinction; flux_error and flux_error95 (n, L),
-    half the 68 % band and half the 95 % band; mean_flux_r (n,), what the relative spectra were
-    multiplied by; pix2z_flags (n,), those of the reconstruction, and `ImageFlag.NO_R_FLUX`.
+    half the 68 % band and half the 95 % band away from lines; line_error and line_error95 (n, G),
+    the same at the centres of the lines of `lines.BLENDS`; mean_flux_r (n,), what the relative
+    spectra were multiplied by; fibre_share (n, 5); pix2z_flags (n,), those of the reconstruction,
+    and `ImageFlag.NO_R_FLUX`.
     """
     unknown = ~(found.mean_flux_r > 0)
     scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
@@ -69,7 +78,10 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
         "flux": found.flux * scale,
         "flux_error": found.err68 * scale,
         "flux_error95": found.err95 * scale,
+        "line_error": found.line68 * scale,
+        "line_error95": found.line95 * scale,
         "mean_flux_r": scale[:, 0],
+        "fibre_share": found.fibre_share,
         "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
     }
 
@@ -83,21 +95,26 @@ def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:
-    """Median and 68 % limits of the network's PDF, which has equal bins in ln(1 + z).
+    """Median, 68 and 99 % limits of the network's PDF; NaN of a plain network."""
+    levels = (0.5, 0.16, 0.84, *WHERE_LINES)
+    found_at = redshift_quantiles(found.shares, shifts, n=len(found.flux), levels=levels)
+    return {f"pix2z_z_{name}": z for name, z in zip(QUANTILES, found_at, strict=True)}
 
-    Of the first and the last bin, half lies outside the range of redshifts, and counts as its end.
+
+def redshift_quantiles(
+    shares: NDArray[np.float32] | None, shifts: ShiftGrid, *, n: int, levels: Sequence[float]
+) -> NDArray[np.float64]:
+    """Redshifts (levels, n) below which these shares of the PDFs (n, K) lie; NaN without PDFs.
+
+    Bins are equal in ln(1 + z). Of the first and the last one, half lies outside the range of
+    redshifts, and counts as its end.
     """
-    names = ("pix2z_z_median", "pix2z_z_err68_low", "pix2z_z_err68_high")
-    if found.shares is None:
-        return {name: np.full(len(found.flux), np.nan) for name in names}
+    if shares is None:
+        return np.full((len(levels), n), np.nan)
     half = shifts.width / 2
     grid = RedshiftGrid(shifts.centres[0] - half, shifts.centres[-1] + half, shifts.n)
-    density = found.shares / grid.width
-    low, high = quantiles(density, grid, [0.16, 0.84]).T
-    values = (np.expm1(v) for v in (median(density, grid), low, high))
-    return {
-        name: np.clip(z, shifts.z_min, shifts.z_max) for name, z in zip(names, values, strict=True)
-    }
+    z = np.expm1(quantiles(shares / grid.width, grid, levels).T)
+    return np.asarray(np.clip(z, shifts.z_min, shifts.z_max))
 
 
 def physical_blocks(

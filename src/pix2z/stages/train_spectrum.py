@@ -37,7 +37,7 @@ def main() -> None:
     rows = DATA / "splits" / f"{arm.selection}.h5"
     files = {"galaxies": DATA / "galaxies.h5", "spectra": DATA / "spectra.h5", "split": rows}
     digests = {f"{what}_sha256": file_digest(path) for what, path in files.items()}
-    code = training_code("spectrum_network", "spectra/learned_basis.py", "wavelengths.py")
+    code = training_code("spectrum_network", "spectra/learned_basis.py", "wavelengths")
     inputs = {**digests, **code}
     named = [f"{what}={digest}" for what, digest in sorted(inputs.items())]
     key = text_digest(*named, repr((arm, settings, encoder, pdf)))

@@ -14,7 +14,7 @@ wavelength
     In Angstrom in vacuum, as observed.
 flux, flux_error, flux_error95
     In 1e-17 erg / (s cm2 Angstrom), without Galactic extinction where E(B-V) is known; the errors
-    are half the bands that hold 68 and 95 % of true fluxes.
+    are half the bands that hold 68 and 95 % of true fluxes, away from strong emission lines.
 z_median, z_err68_low, z_err68_high
     Of the network's own redshift PDF, where it has one.
 pix2z_flags

@@ -57,8 +57,9 @@ each on its newest version: models:/{SPECTRUM_MODEL}@full.
 
 **Output:** a row per galaxy: wavelength (Angstrom in vacuum, as observed), flux, flux_error (half \
 the 68 % band) and flux_error95, all lists, in 1e-17 erg / (s cm2 Angstrom) without Galactic \
-extinction; z_median, z_err68_low and z_err68_high of the network's own redshift PDF, where it has \
-one; pix2z_flags, a sum of bits ({in_words(SPECTRUM_FLAG_MEANINGS)})."""
+extinction, bands being those away from strong emission lines; z_median, z_err68_low and \
+z_err68_high of the network's own redshift PDF, where it has one; pix2z_flags, a sum of \
+bits ({in_words(SPECTRUM_FLAG_MEANINGS)})."""
 
 
 def known_spectrum_models(root: Path) -> list[str]:

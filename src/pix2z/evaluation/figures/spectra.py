@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from pix2z.evaluation.figures.style import (
+    BLUE,
     NEUTRAL,
     VERMILLION,
     columns_for,
@@ -18,6 +19,7 @@ from pix2z.evaluation.figures.style import (
     look,
     panels,
 )
+from pix2z.wavelengths.lines import BLENDS
 
 __all__ = ["ShownSpectrum", "plot_error_by_wavelength", "plot_spectra"]
 
@@ -53,6 +55,9 @@ LINE_NAMES = {
 BELOW_LINES = 0.70
 """Share of the axes' height, from below, that is left to the spectrum."""
 
+IN_A_ROW = 4
+"""Entries of a legend that the width has room for."""
+
 FONT_POINTS = 6.5
 POINTS_PER_INCH = 72.0
 
@@ -61,7 +66,9 @@ POINTS_PER_INCH = 72.0
 class ShownSpectrum:
     """One galaxy: truth, if known, reconstruction and half widths of its bands, each (L,).
 
-    z : where lines are marked; NaN for no lines.
+    z : where lines are marked; NaN for no lines. whole : the reconstruction of all of the galaxy,
+    where truth, flux and bands are of what a fibre sees. line95 : (G,) half the 95 % bands at the
+    lines of `lines.BLENDS`, which are drawn where redshifts between the two of `line_z` put them.
     """
 
     title: str
@@ -70,6 +77,9 @@ class ShownSpectrum:
     flux: Array
     half68: Array
     half95: Array
+    whole: Array | None = None
+    line95: Array | None = None
+    line_z: tuple[float, float] = (np.nan, np.nan)
 
 
 def plot_spectra(
@@ -102,9 +112,8 @@ def plot_spectra(
         for panel in axes:
             handles, labels = panel.get_legend_handles_labels()
             named |= dict(zip(labels, handles, strict=True))
-        figure.legend(
-            list(named.values()), list(named), loc="outside upper center", ncols=len(named)
-        )
+        across = len(named) if len(named) <= IN_A_ROW else IN_A_ROW - 1
+        figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=across)
 
 
 def plot_error_by_wavelength(
@@ -154,15 +163,34 @@ def _draw_spectrum(
         low, high = shown.flux - half, shown.flux + half
         panel.fill_between(wavelength, low, high, color=color, linewidth=0, label=label)
     ends = [float(np.quantile(low, 0.002)), float(np.quantile(high, 0.998))]
+    _draw_line_bands(panel, shown, wavelength)
     if shown.truth is not None and np.isfinite(shown.truth).any():
         panel.plot(wavelength, shown.truth, color="black", linewidth=0.7, label="spectrum")
         ends += list(np.nanquantile(shown.truth, [0.002, SHOWN_OF_TRUTH]))
-    panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label="from the images")
+    label = "from the images"
+    if shown.whole is not None:
+        label += ", in the fibre"
+        style: dict[str, Any] = {"color": VERMILLION, "linewidth": 0.7, "linestyle": "--"}
+        panel.plot(wavelength, shown.whole, label="whole galaxy", **style)
+    panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label=label)
     panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
     places = {name: rest * (1 + shown.z) for name, rest in lines.items()}  # none where z is NaN
     inside = {n: at for n, at in places.items() if wavelength[0] < at < wavelength[-1]}
     _mark_lines(panel, inside, room_for_name=1.15 * FONT_POINTS / POINTS_PER_INCH / width)
+
+
+def _draw_line_bands(panel: Axes, shown: ShownSpectrum, wavelength: Array) -> None:
+    """Draw how high a line may rise, wherever it may be."""
+    if shown.line95 is None:
+        return
+    first, last = (1 + z for z in shown.line_z)
+    for rest, half in zip(BLENDS.values(), shown.line95, strict=True):
+        there = (wavelength >= min(rest) * first) & (wavelength <= max(rest) * last)
+        if there.any() and np.isfinite(half):
+            top = np.where(there, shown.flux + half, np.nan)
+            style: dict[str, Any] = {"color": BLUE, "linewidth": 0.9, "linestyle": ":"}
+            panel.plot(wavelength, top, label="95 % band of lines", **style)
 
 
 def _mark_lines(panel: Axes, places: Mapping[str, float], *, room_for_name: float) -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pix2z.spectra.lines import LINES, emission_templates
+from pix2z.wavelengths import WavelengthGrid
+from pix2z.wavelengths.lines import BLENDS, LINES, at_lines, blend_at, emission_templates
 
 
 def edlen_vacuum(air: float) -> float:
@@ -42,3 +43,24 @@ def test_a_doublet_has_its_ratio():
     half = half[half > 5000]
     fwhm = 299_792.458 * np.log(half[-1] / half[0])
     assert fwhm == pytest.approx(2.3548 * 100.0, rel=0.1)
+
+
+def test_pixels_at_the_lines_of_a_blend_are_found_at_every_redshift():
+    grid = WavelengthGrid(3800.0, 9200.0, 4000)
+    z = np.array([0.0, 0.1, 0.39])
+    values = np.broadcast_to(grid.values, (3, grid.n))
+    places = at_lines(values, grid.values, z)
+    expected = 5008.24 * (1 + z)
+    np.testing.assert_allclose(places[:, list(BLENDS).index("[O III]"), 1], expected, rtol=1.2e-4)
+    assert np.isnan(places[0, 0]).all()  # [O II] at z = 0 lies blueward of the first pixel
+    assert np.isfinite(places[1:, 0, :2]).all()
+    blends = blend_at(grid.values, z)
+    velocity = 299_792.458 * np.log(grid.values / expected[1])
+    near = np.abs(velocity) < 290
+    assert (blends[1, near] == list(BLENDS).index("[O III]")).all()
+    assert (blends[1, (np.abs(velocity) > 310) & (np.abs(velocity) < 2500)] == -1).all()
+
+
+def test_a_line_has_a_pixel_however_wide_pixels_are():
+    grid = WavelengthGrid(3800.0, 9200.0, 100)
+    assert {0, 1, 2, 3, 4} < set(blend_at(grid.values, np.array([0.1]))[0])

@@ -1,0 +1,135 @@
+"""``pix2z catalogue --watch``: every field whose frames come into a folder, until Ctrl-C."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pix2z.cli.display import say
+from pix2z.cli.reading import galaxies
+from pix2z.cli.which_model import chosen_model
+from pix2z.errors import InputError
+from pix2z.process import one_line_if_interrupted
+
+if TYPE_CHECKING:
+    from pix2z.field.arrivals import Arrivals, WholeField
+    from pix2z.network.estimator import Estimator
+
+__all__ = ["watch_folder"]
+
+POLL = 1.0
+"""Seconds between two looks into the folder."""
+
+
+def watch_folder(
+    folder: Path, out: Path, *, model: str | None, limit: float, ebv: float | None, once: bool
+) -> None:
+    """Write out/RUN-CAMCOL-FIELD.parquet for every field, one line each.
+
+    A field that cannot be treated gets a line on stderr, and is tried again when one of its files
+    changes. A table that cannot be written ends the command: no later one could be, either.
+
+    Raises
+    ------
+    InputError
+        `folder` or `out` is no folder, or a table cannot be written.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--watch {folder}: expected a folder; there is none")
+    if out.suffix or (out.exists() and not out.is_dir()):
+        raise InputError(f"--out {out}: expected the name of a folder for the tables of --watch")
+
+    from pix2z.tracking.model_names import POOLS, resolve_model
+
+    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+
+    from pix2z.field.arrivals import Arrivals
+    from pix2z.network.estimator import load_pool
+
+    watch = _Watch(Arrivals(folder), out, load_pool(pool), limit, ebv, time.time())
+    say(f"Watching {folder}; tables in {out}{'' if once else '; Ctrl-C ends it'}")
+    with one_line_if_interrupted(lambda: f"{watch}; the same command goes on from there"):
+        watch.look()
+        while not (once and watch.arrivals.settled):
+            time.sleep(POLL)
+            watch.look()
+    say(str(watch))
+    if watch.failed:
+        raise typer.Exit(InputError.exit_code)
+
+
+@dataclass
+class _Watch:
+    """What has been done with the fields of a folder; `began` in seconds since 1970."""
+
+    arrivals: "Arrivals"
+    out: Path
+    estimator: "Estimator"
+    limit: float
+    ebv: float | None
+    began: float
+    written: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        """Say how many fields are done, and what others wait for."""
+        lacking = self.arrivals.lacking()
+        counts = {
+            "finished before": len(self.finished),
+            "failed": len(self.failed),
+            "waiting for frames": len(lacking),
+        }
+        more = "".join(f", {n:,} {what}" for what, n in counts.items() if n)
+        first = next((f" ({name}: {bands})" for name, bands in lacking.items()), "")
+        n = len(self.written)
+        return f"{'1 field' if n == 1 else f'{n:,} fields'} written to {self.out}{more}{first}"
+
+    def look(self) -> None:
+        """Treat the fields that have become whole, or changed, since the last look."""
+        for whole in self.arrivals.look():
+            self._treat(whole)
+        for path, error in self.arrivals.strangers.items():
+            self._complain(path.name, str(error))
+
+    def _treat(self, whole: "WholeField") -> None:
+        from pix2z.field.catalogue import (
+            estimate_galaxies,
+            field_facts,
+            is_finished,
+            to_estimate,
+            write_field,
+        )
+        from pix2z.field.frames import open_field
+        from pix2z.field.sources import find_sources
+
+        out = self.out / f"{whole.name}.parquet"
+        try:
+            facts = field_facts(self.estimator, whole.paths, ebv=self.ebv, limit=self.limit)
+            if is_finished(out, facts):
+                self.finished.add(whole.name)
+                return
+            frames = open_field(whole.paths)
+            sources = find_sources(frames).judged(self.limit, self.ebv)
+            rows = to_estimate(sources, listed=False)
+            estimate = estimate_galaxies(self.estimator, frames, sources, rows, ebv=self.ebv)
+        except InputError as error:
+            self._complain(whole.name, f"{whole.name}: {error}")
+            return
+        write_field(sources, rows, estimate, out=out, pdf=None, metadata=facts)
+        self.failed.discard(whole.name)
+        self.written.add(whole.name)
+        redshifts = "1 redshift" if len(rows) == 1 else f"{len(rows):,} redshifts"
+        latency = time.time() - max(whole.arrived, self.began)
+        say(
+            f"{whole.name}: {len(sources):,} sources, {galaxies(int(sources.is_galaxy.sum()))}, "
+            f"{redshifts}; latency {latency:.1f} s"
+        )
+
+    def _complain(self, name: str, words: str) -> None:
+        self.failed.add(name)
+        sys.stderr.write(f"error: {words}\n")
+        sys.stderr.flush()
