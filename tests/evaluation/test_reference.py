@@ -67,7 +67,13 @@ def test_readme_shows_the_errors_and_bands_of_spectra_of_the_reference_run():
 
 def test_readme_shows_what_became_of_rendered_galaxies_in_real_sky():
     report = json.loads((REFERENCE / "real.json").read_text())
-    assert summary(report) in (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert summary(report) in readme
+    (one,) = report["spectra"]
+    z, low, high = (f"{one[name]:.3f}" for name in ("z_phot", "low", "high"))
+    said = " ".join(readme.split())
+    assert f"reads z = {z} (95 %: {low} to {high}) off the real SDSS frames" in said
+    assert f"spectrum says {one['z_spec']:.4f}" in said
 
 
 def test_the_guide_says_what_tuning_on_rendered_galaxies_in_two_fields_gained_in_each():
