@@ -67,7 +67,30 @@ def test_readme_shows_the_errors_and_bands_of_spectra_of_the_reference_run():
 
 def test_readme_shows_what_became_of_rendered_galaxies_in_real_sky():
     report = json.loads((REFERENCE / "real.json").read_text())
-    assert summary(report) in (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert summary(report) in readme
+    (one,) = report["spectra"]
+    z, low, high = (f"{one[name]:.3f}" for name in ("z_phot", "low", "high"))
+    said = " ".join(readme.split())
+    assert f"reads z = {z} (95 %: {low} to {high}) off the real SDSS frames" in said
+    assert f"spectrum says {one['z_spec']:.4f}" in said
+
+
+def test_the_guide_says_what_tuning_on_rendered_galaxies_in_two_fields_gained_in_each():
+    report = json.loads((REFERENCE / "real_finetuned.json").read_text())
+    fields, real = report["fields"], report["overall"]["real"]
+    guide = (ROOT / "docs/guide.md").read_text()
+    shown = dict(re.findall(r"^\| ([\d-]{13}) \|[^|]*\| (\S+ \(.*?\)) \|$", guide, re.M))
+    ratios = {name: field["real / against"]["crps"] for name, field in fields.items()}
+    assert shown == {
+        name: f"{ratio['value']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
+        for name, ratio in ratios.items()
+    }
+    inside = (f"{100 * real[f'coverage_{level}']['value']:.1f}" for level in (68, 95))
+    said = " ".join(guide.split())
+    assert f"{' and '.join(inside)} % of the redshifts lie inside the 68 and 95 % intervals" in said
+    tuned = report["overall"]["clean"]["crps"]["value"]
+    assert f"is worse than `full` (CRPS {tuned:.5f} against" in said
 
 
 def test_the_report_answers_what_its_template_makes_of_the_reference_run():
