@@ -219,7 +219,7 @@ def compared(
 ) -> Json:
     """Measure every version of the same galaxies, or of some `rows`, and their ratios.
 
-    All are compared with `clean`; `real` with `against`, too, where there is one.
+    All are compared with `clean`; `real` with `alone` and `against`, too, where there are such.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def compared(
     result: Json = {"n": len(next(iter(terms.values())))}
     result |= {name: one.intervals() for name, one in found.items()}
     pairs = [(name, "clean") for name in found if name != "clean"]
-    pairs += [("real", "against")] if "against" in found else []
+    pairs += [("real", name) for name in ("alone", "against") if name in found]
     for a, b in pairs:
         result[f"{a} / {b}"] = {m: _ratio(found[a], found[b], m) for m in RATIOS}
     return result

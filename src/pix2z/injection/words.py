@@ -21,7 +21,7 @@ GOAL_NAMES = {
 }
 
 CROWDING_NAMES = {
-    "little": "other light within 6 arcsec is 2.5 mag fainter than the galaxy, or more",
+    "little": "other light within a radius of 6 arcsec is 2.5 mag fainter than the galaxy, or more",
     "some": "it is 0.5 to 2.5 mag fainter",
     "bright": "it is less than 0.5 mag fainter, or brighter",
 }
@@ -34,14 +34,18 @@ def summary(report: Json) -> str:
 
 def _table(report: Json) -> list[str]:
     overall, crowding, n = report["overall"], report["crowding"], report["overall"]["n"]
+    found = report["found"]
     rows = {
         "as rendered": overall["clean"],
-        f"in real sky, fields: {len(report['fields'])}": overall["real"],
+        "with the seeing and noise of the fields, nothing beside": overall["alone"],
+        f"in real sky, {len(report['fields'])} fields": overall["real"],
         **{
             f"… where {words} ({100 * crowding[name]['n'] / n:.1f} %)": crowding[name]["real"]
             for name, words in CROWDING_NAMES.items()
         },
-        "found by `pix2z catalogue`": report["found"]["real"],
+        f"found in one field each by `pix2z catalogue`, r < 17.8, n = {found['n']:,}": found[
+            "real"
+        ],
     }
     return [
         "| rendered test galaxies | CRPS | \\|Δ\\| > 0.05 | in the 95 % interval | median Δ |",
@@ -62,24 +66,40 @@ def with_limits(number: Json, shown: Any) -> str:
 
 def _sentences(report: Json) -> list[str]:
     ratio = report["overall"]["real / clean"]["crps"]
-    by_field = sorted(one["real / clean"]["crps"]["value"] for one in report["fields"].values())
+    beside = report["overall"]["real / alone"]["crps"]
+    in_fields = [one["real / clean"]["crps"]["value"] for one in report["fields"].values()]
     whole = report["found"]["magnitudes"][-1]
+    pure = whole["purity"]
+    impure = {"value": 1 - pure["value"], "low": 1 - pure["high"], "high": 1 - pure["low"]}
     unlike = [
         f"{100 * report['flags'][name][IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]]:.1f} %"
         for name in ("real", "clean")
     ]
-    others = format_value("outlier_005", report["unflagged"]["real"]["outlier_005"]["value"])
+    others = _cell(report["unflagged"]["real"], "outlier_005")
     return [
         f"CRPS in real sky is {_times(ratio)} times that as rendered, in single fields "
-        f"{by_field[0]:.3f} to {by_field[-1]:.3f} times. {_goals(report)}",
-        f"Flagged as unlike the training galaxies are {unlike[0]} of the stamps in real sky and "
+        f"{min(in_fields):.3f} to {max(in_fields):.3f} times, and {_times(beside)} times that with "
+        "the fields' seeing and noise and nothing beside the galaxies. In single fields "
+        f"{_range(report, 'outlier_005')} are off by more than 0.05 (1 + z), "
+        f"{_range(report, 'coverage_95')} lie in their 95 % intervals, and the median Δ is "
+        f"{_range(report, 'bias_median')}.",
+        _goals(report),
+        f"Flagged as unlike the training galaxies are {unlike[0]} of the "
+        f"{report['overall']['n']:,} stamps in real sky and "
         f"{unlike[1]} as rendered; of those in real sky without any flag, {others} are off by more "
         "than 0.05 (1 + z).",
         f"Of galaxies with r < {whole['r'][1]:g}, {_percent(whole['complete'])} are found and "
-        f"called galaxies, of stars as bright {_percent(whole['star_called_galaxy'])}; with the "
-        f"stars and galaxies of these fields, {_percent(whole['purity'])} of what is called a "
-        "galaxy is one.",
+        f"called galaxies, of point sources as bright {_percent(whole['star_called_galaxy'])}. "
+        "With the numbers of stars and galaxies in these fields, stars would be "
+        f"{_percent(impure)} of "
+        "what is called a galaxy; spikes and ghosts of bright stars are not counted.",
     ]
+
+
+def _range(report: Json, metric: str) -> str:
+    """Write the lowest and the highest value of a metric in real sky among the fields."""
+    values = [field["real"][metric]["value"] for field in report["fields"].values()]
+    return " to ".join(format_value(metric, value) for value in (min(values), max(values)))
 
 
 def _times(ratio: Json) -> str:
