@@ -11,6 +11,7 @@ from pix2z.errors import InputError
 from pix2z.ingest.galaxies import ingest
 from pix2z.injection.galaxies import read_drawn
 from pix2z.injection.raw_file import write_in_frames
+from tests.catalogue.conftest import largest_file
 from tests.injection.conftest import galaxies_of, write_drawn
 from tests.real.conftest import LIMITS
 
@@ -88,3 +89,12 @@ def test_galaxies_that_are_not_there_are_one_line(two_fields, drawn_path, tmp_pa
     with pytest.raises(InputError, match="expected a file of the renderer, with a group truth"):
         write_in_frames(tmp_path / "sky.h5", missing, two_fields, seed=1)
     assert not (tmp_path / "sky.h5").exists()
+
+
+def test_a_full_disk_is_said_of_the_file_that_it_takes_no_more_of(two_fields, drawn_path, tmp_path):
+    with (
+        largest_file(100_000),
+        pytest.raises(InputError, match=r"sky\.h5: cannot be written \(File too large\)"),
+    ):
+        write_in_frames(tmp_path / "sky.h5", drawn_path, two_fields, seed=5)
+    assert not list(tmp_path.iterdir())

@@ -57,7 +57,8 @@ def write_in_frames(path: Path, drawn_path: Path, fields: Sequence[Frames], *, s
     Raises
     ------
     InputError
-        There is no such raw file, or a field has too few stars to measure its seeing by.
+        There is no such raw file, a field has too few stars to measure its seeing by, or there is
+        no room for the file.
     """
     if not drawn_path.is_file():
         raise InputError(
@@ -78,12 +79,11 @@ def write_in_frames(path: Path, drawn_path: Path, fields: Sequence[Frames], *, s
         here = np.flatnonzero(field_of == number)
         images[here], psf_fwhm[here] = _in_one(frames, seeing, drawn.take(rows[here]), rng)
         logger.info("%s: %d galaxies put in", frames["r"].path.name, len(here))
-    with (
-        atomic_path(path) as unfinished,
-        h5py.File(unfinished, "w") as file,
-        open_hdf5(drawn_path) as raw,
-        reading(drawn_path),
-    ):
+    with open_hdf5(drawn_path) as raw, reading(drawn_path):
+        copied = {name: find_dataset(raw, drawn_path, name)[...][rows] for name in COPIED}
+    columns = copied | {"images": images, "truth/psf_fwhm": psf_fwhm, "truth/field": field_of}
+    n_bytes = sum(values.nbytes for values in columns.values())
+    with atomic_path(path, n_bytes=n_bytes) as unfinished, h5py.File(unfinished, "w") as file:
         file.attrs.update(
             source=SOURCE.format(n=len(fields)),
             unit="nanomaggies",
@@ -91,11 +91,8 @@ def write_in_frames(path: Path, drawn_path: Path, fields: Sequence[Frames], *, s
             pixel_scale=PIXEL_SCALE,
             made_of=key,
         )
-        for name in COPIED:
-            file[name] = find_dataset(raw, drawn_path, name)[...][rows]
-        file["images"] = images
-        file["truth/psf_fwhm"] = psf_fwhm
-        file["truth/field"] = field_of
+        for name, values in columns.items():
+            file[name] = values
     return len(rows)
 
 
