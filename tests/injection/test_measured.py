@@ -98,6 +98,13 @@ def test_a_goal_is_met_inside_its_range_only():
     }
 
 
+def test_what_is_not_known_meets_no_goal():
+    numbers = dict.fromkeys(("outlier_005", "coverage_95", "bias_median"), value(None))
+    overall = {"real": numbers, "real / clean": {"crps": value(None)}}
+    told = goals(overall, {"real / clean": {"nmad": value(None)}})
+    assert not any(goal["met"] for goal in told.values())
+
+
 def test_bright_galaxies_are_found_and_stars_are_called_stars(frames, seeing):
     galaxies = galaxies_of(16, mag_r=16.7, radius=2.5)
     found = search(frames, seeing, galaxies, np.random.default_rng(2))

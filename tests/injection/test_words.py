@@ -1,5 +1,7 @@
 """What README says follows from the report."""
 
+from copy import deepcopy
+
 from pix2z.injection.words import summary
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
 
@@ -97,4 +99,16 @@ def test_the_table_has_a_row_per_sky_and_the_sentences_say_which_goals_are_met()
         "sources as bright 0.3 (0.1 to 0.5) %. With the numbers of stars and galaxies in these "
         "fields, stars would be 2.0 (1.0 to 3.0) % of what is called a galaxy; spikes and ghosts "
         "of bright stars are not counted."
+    )
+
+
+def test_what_is_not_known_is_a_dash():
+    """A class of crowding without a galaxy, and a purity where the fields have no galaxy."""
+    report, unknown = deepcopy(REPORT), dict.fromkeys(("value", "low", "high"))
+    report["crowding"]["bright"] = {"n": 0, "real": dict.fromkeys(measured(1), unknown)}
+    report["found"]["magnitudes"][-1]["purity"] = unknown
+    lines = summary(report).splitlines()
+    assert lines[6].endswith("(0.0 %) | – | – | – | – |")
+    assert lines[11].endswith(
+        "with the stars and galaxies of these fields, – % of what is called a galaxy is one."
     )

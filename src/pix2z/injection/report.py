@@ -257,18 +257,25 @@ def _flag_shares(version: Answers) -> Json:
 
 
 def goals(overall: Json, found: Json) -> dict[str, Json]:
-    """Say of every goal what was reached: its value with interval, the range, and whether met."""
+    """Say of every goal what was reached: its value with interval, the range, and whether met.
+
+    A value that is not known, as of no found galaxies, meets none.
+    """
     reached = {
         **overall["real"],
         "crps_ratio": overall["real / clean"]["crps"],
         "found_nmad_ratio": found["real / clean"]["nmad"],
     }
+
+    def met(value: float | None, low: float, high: float) -> bool:
+        return value is not None and low <= value <= high
+
     return {
         name: {
             **reached[name],
             "least": low,
             "most": high,
-            "met": bool(low <= reached[name]["value"] <= high),
+            "met": met(reached[name]["value"], low, high),
         }
         for name, (low, high) in GOALS.items()
     }

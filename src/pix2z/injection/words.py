@@ -59,7 +59,9 @@ def _cell(of: Json, metric: str) -> str:
 
 
 def with_limits(number: Json, shown: Any) -> str:
-    """Write a value with its interval."""
+    """Write a value with its interval; a dash where it is not known."""
+    if number["value"] is None:
+        return "–"
     value, low, high = (shown(number[limit]) for limit in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
