@@ -8,7 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
+from pix2z.config.split import SplitConfig
+from pix2z.dataset.splits import make_splits
+from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
+from pix2z.ingest.galaxies import ingest
 from pix2z.network.estimator import load_pool
 from pix2z.stages import real
 from tests.field.planted import plant, write_field
@@ -80,3 +84,43 @@ def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     assert same == {"value": 1.0, "low": 1.0, "high": 1.0}
     with pytest.raises(InputError, match="--fields: 000095-1-0012: not in .* 000094-1-0012"):
         call(monkeypatch, "--data", sky, "--model", trained_pool, "--fields", "000095-1-0012")
+
+
+def test_the_galaxies_are_those_of_the_test_part_with_their_own_stamps(tmp_path):
+    """As ingest and split of the default run have them; moved stamps are left out."""
+    raw = write_drawn(tmp_path / "semireal.h5", galaxies_of(250))
+    with h5py.File(raw, "r+") as file:
+        number = np.arange(250, dtype=np.float32)[:, None, None, None]
+        file["images"] = np.broadcast_to(0.1 + number / 1000, (250, 5, 32, 32))
+    galaxies, rows = real._test_galaxies(raw, ROOT / "params.yaml", most=None)
+    limits = {"z_min": 0.0, "z_max": 0.4, "duplicate_radius_arcsec": 2.0}
+    ingest(raw, tmp_path / "galaxies.h5", layout="sdss32", check_photometry=False, **limits)
+    split = SplitConfig.read(ROOT / "params.yaml")
+    with open_galaxies(tmp_path / "galaxies.h5") as stored:
+        parts = make_splits(
+            group_id=stored.column("group_id"),
+            object_id=stored.column("object_id"),
+            z_spec=stored.column("specz_redshift"),
+            moved=stored.column("moved"),
+            seed=split.seed,
+            fractions=split.fractions.model_dump(),
+            clip_sigma=split.clip_sigma,
+        )
+        expected = stored.column("row_origin", parts["full"].test)
+    np.testing.assert_array_equal(rows, expected)
+    assert 0 < len(rows) < 60
+    np.testing.assert_array_equal(galaxies.parent, 100 + rows)
+    images = real._images(raw, rows)
+    assert images.shape == (len(rows), 32, 32, 5)
+    np.testing.assert_allclose(images[:, 3, 4, 1], 0.1 + rows / 1000, rtol=1e-6)
+    moved = write_drawn(tmp_path / "moved.h5", galaxies_of(250), n_moved=100)
+    galaxies, rows = real._test_galaxies(moved, ROOT / "params.yaml", most=None)
+    assert rows.max() < 150
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_galaxies_at_all_are_one_line(run_folder, sky, trained_pool, monkeypatch, n):
+    options = ("--data", sky, "--model", trained_pool, "--out", "real.json", "--n", n)
+    with pytest.raises(InputError, match=f"no galaxy to put .* of 1 or more; received {n}"):
+        call(monkeypatch, *options)
+    assert not (run_folder / "real.json").exists()

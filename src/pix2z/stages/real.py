@@ -85,10 +85,18 @@ def _fields_of(folder: Path, wanted: list[str] | None) -> dict[str, list[Path]]:
 def _test_galaxies(
     raw: Path, params: Path, *, most: int | None
 ) -> tuple[DrawnGalaxies, NDArray[np.int64]]:
-    """Galaxies of the test part, or the first of them, and their rows in the raw file."""
+    """Galaxies of the test part, or the first of them, and their rows in the raw file.
+
+    Moved stamps are none of them. InputError where there is none.
+    """
     drawn, split = read_drawn(raw), SplitConfig.read(params)
     part = partition(drawn.parent, seed=split.seed, fractions=split.fractions.model_dump())
-    rows = np.flatnonzero((part == PARTS.index("test")) & (drawn.copy == 0))[:most]
+    rows = np.flatnonzero((part == PARTS.index("test")) & (drawn.copy == 0))
+    if most is not None:
+        rows = rows[: max(most, 0)]
+    if not len(rows):
+        wanted = "" if most is None else f", and --n of 1 or more; received {most}"
+        raise InputError(f"{raw}: no galaxy to put into the sky: expected test galaxies{wanted}")
     return drawn.take(rows), rows
 
 
