@@ -122,6 +122,36 @@ def test_once_says_by_its_exit_code_that_a_field_failed(watch, put, tmp_path):
     assert said.splitlines()[-1] == f"0 fields written to {tmp_path}/out, 1 failed"
 
 
+def test_what_was_mended_or_taken_away_is_not_counted_as_failed(watch, put, tmp_path):
+    put()
+    watch("--once")
+    frame, stranger = tmp_path / f"in/frame-r-{FIELD}.fits", tmp_path / "in/notes.fits"
+    whole = frame.read_bytes()
+    frame.write_bytes(whole[:5000])
+    stranger.write_text("no frame")
+    steps = [nothing, lambda: frame.write_bytes(whole), stranger.unlink, nothing]
+    _, _, errors = watch(steps=steps)
+    *complaints, end = errors.splitlines()
+    assert [line[:6] for line in complaints] == ["error:", "error:"]
+    assert end.startswith(f"interrupted: 0 fields written to {tmp_path}/out, 1 finished before;")
+
+
+def test_a_field_is_counted_once_whatever_becomes_of_its_frames(watch, put, tmp_path):
+    put()
+    frame = tmp_path / f"in/frame-r-{FIELD}.fits"
+    for step in (lambda: frame.chmod(0o600), lambda: frame.write_bytes(frame.read_bytes() + b"x")):
+        _, _, errors = watch(steps=[nothing, step, nothing, nothing])
+        assert errors.startswith(f"interrupted: 1 field written to {tmp_path}/out;")
+
+
+def test_once_says_by_its_exit_code_that_a_file_is_no_frame(watch, put, tmp_path):
+    put()
+    (tmp_path / "in/notes.fits").write_text("no frame")
+    code, said, errors = watch("--once")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert said.splitlines()[-1] == f"1 field written to {tmp_path}/out, 1 failed"
+
+
 def test_a_full_disk_ends_it_and_keeps_what_is_finished(watch, put, tmp_path):
     put()
     watch("--once")

@@ -57,13 +57,16 @@ def watch_folder(
             time.sleep(POLL)
             watch.look()
     say(str(watch))
-    if watch.failed:
+    if watch.failed or watch.arrivals.strange():
         raise typer.Exit(InputError.exit_code)
 
 
 @dataclass
 class _Watch:
-    """What has been done with the fields of a folder; `began` in seconds since 1970."""
+    """What has been done with the fields of a folder; `began` in seconds since 1970.
+
+    written, finished, failed : fields whose table is new, was there already, could not be made.
+    """
 
     arrivals: "Arrivals"
     out: Path
@@ -80,7 +83,7 @@ class _Watch:
         lacking = self.arrivals.lacking()
         counts = {
             "finished before": len(self.finished),
-            "failed": len(self.failed),
+            "failed": len(self.failed | self.arrivals.strange()),
             "waiting for frames": len(lacking),
         }
         more = "".join(f", {n:,} {what}" for what, n in counts.items() if n)
@@ -92,8 +95,8 @@ class _Watch:
         """Treat the fields that have become whole, or changed, since the last look."""
         for whole in self.arrivals.look():
             self._treat(whole)
-        for path, error in self.arrivals.strangers.items():
-            self._complain(path.name, str(error))
+        for error in self.arrivals.strangers.values():
+            _complain(str(error))
 
     def _treat(self, whole: "WholeField") -> None:
         from pix2z.field.catalogue import (
@@ -110,17 +113,20 @@ class _Watch:
         try:
             facts = field_facts(self.estimator, whole.paths, ebv=self.ebv, limit=self.limit)
             if is_finished(out, facts):
-                self.finished.add(whole.name)
+                self.failed.discard(whole.name)
+                self.finished |= {whole.name} - self.written
                 return
             frames = open_field(whole.paths)
             sources = find_sources(frames).judged(self.limit, self.ebv)
             rows = to_estimate(sources, listed=False)
             estimate = estimate_galaxies(self.estimator, frames, sources, rows, ebv=self.ebv)
         except InputError as error:
-            self._complain(whole.name, f"{whole.name}: {error}")
+            self.failed.add(whole.name)
+            _complain(f"{whole.name}: {error}")
             return
         write_field(sources, rows, estimate, out=out, pdf=None, metadata=facts)
         self.failed.discard(whole.name)
+        self.finished.discard(whole.name)
         self.written.add(whole.name)
         redshifts = "1 redshift" if len(rows) == 1 else f"{len(rows):,} redshifts"
         latency = time.time() - max(whole.arrived, self.began)
@@ -129,7 +135,7 @@ class _Watch:
             f"{redshifts}; latency {latency:.1f} s"
         )
 
-    def _complain(self, name: str, words: str) -> None:
-        self.failed.add(name)
-        sys.stderr.write(f"error: {words}\n")
-        sys.stderr.flush()
+
+def _complain(words: str) -> None:
+    sys.stderr.write(f"error: {words}\n")
+    sys.stderr.flush()

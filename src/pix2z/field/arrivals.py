@@ -79,6 +79,15 @@ class Arrivals:
         missing = {name: [band for band in BANDS if band not in fields[name]] for name in fields}
         return {name: " ".join(bands) for name, bands in sorted(missing.items()) if bands}
 
+    def strange(self) -> set[str]:
+        """Names of the files that are there and no frame of a field."""
+        places = self._places.items()
+        return {
+            path.name
+            for path, (state, field_name, _) in places
+            if not field_name and self._states.get(path) == state
+        }
+
     def _by_field(self, states: dict[Path, State]) -> dict[str, dict[str, list[Path]]]:
         fields: dict[str, dict[str, list[Path]]] = {}
         for path, state in states.items():
