@@ -97,6 +97,14 @@ def test_once_ends_by_itself_and_what_is_finished_is_not_done_again(watch, put, 
     assert said.splitlines()[-1] == f"1 field written to {tmp_path}/out, 1 finished before"
 
 
+def test_a_folder_for_the_tables_may_have_a_point_in_its_name(watch, put, tmp_path):
+    put()
+    (tmp_path / "run.2").mkdir()
+    code, _, errors = watch("--once", "--out", tmp_path / "run.2")
+    assert (code, errors) == (0, "")
+    assert (tmp_path / f"run.2/{FIELD}.parquet").is_file()
+
+
 def test_a_damaged_frame_is_named_others_go_on_and_it_is_tried_again(watch, put, tmp_path):
     put()
     put(OTHER)

@@ -39,7 +39,7 @@ def watch_folder(
     """
     if not folder.is_dir():
         raise InputError(f"--watch {folder}: expected a folder; there is none")
-    if out.suffix or (out.exists() and not out.is_dir()):
+    if not out.is_dir() and (out.suffix or out.exists()):
         raise InputError(f"--out {out}: expected the name of a folder for the tables of --watch")
 
     from pix2z.tracking.model_names import POOLS, resolve_model
