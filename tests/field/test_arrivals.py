@@ -48,6 +48,18 @@ def test_a_file_that_grows_is_not_read(arrivals, tmp_path):
     assert names(arrivals) == [FIRST]
 
 
+def test_of_a_file_that_grows_no_header_is_read_to_say_what_lacks(arrivals, tmp_path):
+    put(tmp_path, FIRST, "ugri")
+    names(arrivals)
+    (tmp_path / "mine.fits").write_text("half")
+    assert names(arrivals) == []
+    assert arrivals.lacking() == {FIRST: "z"}
+    assert arrivals.strangers == {}
+    assert arrivals.strange() == set()
+    assert names(arrivals) == []
+    assert arrivals.strange() == {"mine.fits"}
+
+
 def test_names_of_files_on_their_way_are_no_frames(arrivals, tmp_path):
     put(tmp_path, FIRST, "ugri")
     put(tmp_path, FIRST, "z", end=".fits.bz2.part")

@@ -75,7 +75,12 @@ class Arrivals:
 
     def lacking(self) -> dict[str, str]:
         """Fields that wait for frames -> bands that none has come in."""
-        fields = self._by_field(self._states)
+        known = {
+            path: state
+            for path, state in self._states.items()
+            if FRAME_NAME.fullmatch(path.name) or self._places.get(path, (None,))[0] == state
+        }
+        fields = self._by_field(known)
         missing = {name: [band for band in BANDS if band not in fields[name]] for name in fields}
         return {name: " ".join(bands) for name, bands in sorted(missing.items()) if bands}
 
