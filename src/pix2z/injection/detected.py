@@ -18,7 +18,7 @@ from pix2z.dataset.photometry import magnitude
 from pix2z.field.sources import Sources as FieldSources
 from pix2z.field.sources import find_sources
 from pix2z.imaging import PIXEL_SCALE
-from pix2z.injection.frames import Frames, cut_all, draw_places, inject
+from pix2z.injection.frames import Frames, cut_all, inject_in_rounds
 from pix2z.injection.galaxies import DrawnGalaxies, R
 from pix2z.injection.seeing import Seeing
 from pix2z.sky.rendering import Sources
@@ -62,13 +62,8 @@ def search(
     is_star = np.arange(2 * n) % 2 == 1
     found, told = np.zeros((2, 2 * n), np.bool_)
     images = np.full((n, 32, 32, 5), np.nan, np.float32)
-    start = 0
-    for places in draw_places(frames, 2 * n, rng):
-        here = slice(start, start + len(places))
-        start += len(places)
-        drawn = galaxies.sources.take(row[here])
-        sources = seeing.seen(_points(drawn, is_star[here]), places.x, places.y)
-        changed = inject(frames, sources, places, rng)
+    sources = _points(galaxies.sources.take(row), is_star)
+    for here, places, _, changed in inject_in_rounds(frames, seeing, sources, rng):
         seen = find_sources(changed)
         number, near = _nearest(seen, places.x, places.y)
         found[here], told[here] = near, near & seen.is_galaxy[number]

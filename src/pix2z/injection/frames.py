@@ -7,6 +7,7 @@ and its neighbours are the frame's. What is cut out again is cut as `pix2z catal
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scipy.ndimage import fourier_shift
 from pix2z.archive.frames import Frame, cut_stamps
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.injection.seeing import Seeing
 from pix2z.sky.observing import ELECTRONS_PER_NANOMAGGY
 from pix2z.sky.rendering import Sources, render
 
@@ -23,9 +25,11 @@ __all__ = [
     "SIDE",
     "STAMP_REACH",
     "Places",
+    "Round",
     "cut_all",
     "draw_places",
     "inject",
+    "inject_in_rounds",
     "light_around",
 ]
 
@@ -64,6 +68,39 @@ class Places:
     def __len__(self) -> int:
         """Count the places."""
         return len(self.x)
+
+
+class Round(NamedTuple):
+    """Some of N sources that are in a field together.
+
+    rows : (n,) which of them. places : theirs. sources : with the PSF of their places. frames : the
+    field with them in it.
+    """
+
+    rows: NDArray[np.int64]
+    places: Places
+    sources: Sources
+    frames: dict[str, Frame]
+
+
+def inject_in_rounds(
+    frames: Frames,
+    seeing: Seeing,
+    sources: Sources,
+    rng: np.random.Generator,
+    *,
+    pixels: int = SIDE,
+) -> Iterator[Round]:
+    """Put every source at a random place, each round of them into the frames as they were.
+
+    rng : of places and photon noise. pixels : as in `inject`. Raises InputError as `draw_places`.
+    """
+    start = 0
+    for places in draw_places(frames, len(sources), rng):
+        rows = np.arange(start, start + len(places))
+        start += len(places)
+        seen = seeing.seen(sources.take(rows), places.x, places.y)
+        yield Round(rows, places, seen, inject(frames, seen, places, rng, pixels=pixels))
 
 
 def draw_places(frames: Frames, n: int, rng: np.random.Generator) -> Iterator[Places]:

@@ -18,8 +18,7 @@ from pix2z.injection.frames import (
     STAMP_REACH,
     Frames,
     cut_all,
-    draw_places,
-    inject,
+    inject_in_rounds,
     light_around,
 )
 from pix2z.injection.galaxies import DrawnGalaxies
@@ -65,12 +64,8 @@ def in_field(
     real: list[NDArray[np.float32]] = []
     alone: list[NDArray[np.float32]] = []
     light: list[Array] = []
-    start = 0
-    for places in draw_places(frames, len(galaxies), rng):
-        drawn = galaxies.sources.take(np.arange(start, start + len(places)))
-        start += len(places)
-        sources = seeing.seen(drawn, places.x, places.y)
-        changed = inject(frames, sources, places, rng, pixels=STAMP_REACH)
+    rounds = inject_in_rounds(frames, seeing, galaxies.sources, rng, pixels=STAMP_REACH)
+    for _, places, sources, changed in rounds:
         real.append(cut_all(changed, places.ra, places.dec))
         stamps = render(sources)
         variance = pixel_variance(stamps, np.broadcast_to(seeing.noise, (len(places), 5)))

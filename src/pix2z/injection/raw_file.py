@@ -18,7 +18,7 @@ from pix2z.errors import InputError
 from pix2z.files import atomic_path, file_digest, source_digest, text_digest
 from pix2z.hdf5 import find_dataset, open_hdf5, reading, text_attribute
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.injection.frames import STAMP_REACH, Frames, cut_all, draw_places, inject
+from pix2z.injection.frames import STAMP_REACH, Frames, cut_all, inject_in_rounds
 from pix2z.injection.galaxies import DrawnGalaxies, read_drawn
 from pix2z.injection.seeing import Seeing, measure_seeing
 
@@ -116,12 +116,9 @@ def _in_one(
     frames: Frames, seeing: Seeing, galaxies: DrawnGalaxies, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Stamps (N, 5, 32, 32) of galaxies in one field, and the PSF that they got, (N, 5)."""
-    images, widths, start = [], [], 0
-    for places in draw_places(frames, len(galaxies), rng):
-        drawn = galaxies.sources.take(np.arange(start, start + len(places)))
-        start += len(places)
-        sources = seeing.seen(drawn, places.x, places.y)
-        changed = inject(frames, sources, places, rng, pixels=STAMP_REACH)
+    images, widths = [], []
+    rounds = inject_in_rounds(frames, seeing, galaxies.sources, rng, pixels=STAMP_REACH)
+    for _, places, sources, changed in rounds:
         images.append(cut_all(changed, places.ra, places.dec).transpose(0, 3, 1, 2))
         widths.append(sources.psf_fwhm)
     return np.concatenate(images), np.concatenate(widths)
