@@ -72,7 +72,10 @@ def _sentences(report: Json) -> list[str]:
     in_fields = [one["real / clean"]["crps"]["value"] for one in report["fields"].values()]
     whole = report["found"]["magnitudes"][-1]
     pure = whole["purity"]
-    impure = {"value": 1 - pure["value"], "low": 1 - pure["high"], "high": 1 - pure["low"]}
+    impure = {
+        limit: None if pure[other] is None else 1 - pure[other]
+        for limit, other in (("value", "value"), ("low", "high"), ("high", "low"))
+    }
     unlike = [
         f"{100 * report['flags'][name][IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]]:.1f} %"
         for name in ("real", "clean")
