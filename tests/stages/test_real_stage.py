@@ -79,7 +79,7 @@ def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     assert report["model_digest"] == load_pool(trained_pool).digest
     assert report["found"]["n_searched"] == 24
     assert "paste this into README.md" in caplog.text
-    assert "| in real sky, fields: 1 |" in caplog.text
+    assert "| in real sky, 1 field |" in caplog.text
     same = report["overall"]["real / against"]["crps"]
     assert same == {"value": 1.0, "low": 1.0, "high": 1.0}
     with pytest.raises(InputError, match="--fields: 000095-1-0012: not in .* 000094-1-0012"):

@@ -34,11 +34,11 @@ def summary(report: Json) -> str:
 
 def _table(report: Json) -> list[str]:
     overall, crowding, n = report["overall"], report["crowding"], report["overall"]["n"]
-    found = report["found"]
+    found, n_fields = report["found"], len(report["fields"])
     rows = {
         "as rendered": overall["clean"],
         "with the seeing and noise of the fields, nothing beside": overall["alone"],
-        f"in real sky, {len(report['fields'])} fields": overall["real"],
+        f"in real sky, {n_fields} field{'s' if n_fields > 1 else ''}": overall["real"],
         **{
             f"… where {words} ({100 * crowding[name]['n'] / n:.1f} %)": crowding[name]["real"]
             for name, words in CROWDING_NAMES.items()
