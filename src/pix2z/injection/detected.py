@@ -3,6 +3,10 @@
 Galaxies and stars go in together, in equal numbers and of the same magnitudes; the sources of the
 field are then found as `pix2z catalogue` finds them. Whatever lies within `MATCH` of a place counts
 as what was put there.
+
+Stars that are put in are as broad as the stars of the field are at their places, and by that very
+breadth `field.stars` tells stars from galaxies. So how many are called galaxies tells of noise and
+of what lies beside them, not of stars that differ from the others, as binaries and saturated ones.
 """
 
 from collections.abc import Sequence
@@ -110,8 +114,8 @@ def completeness(result: Search) -> list[Json]:
     complete : share of the galaxies that were found and called galaxies. star_called_galaxy : share
     of the stars. purity : of what is called a galaxy in fields that have, beside the stars and
     galaxies put in, the numbers of their own: share of galaxies C n_galaxies / (C n_galaxies +
-    S n_stars). Intervals are exact ones of a binomial share; that of the purity holds the chance in
-    S alone.
+    S n_stars), n being what `pix2z catalogue` calls galaxies and stars there. Intervals are exact
+    ones of a binomial share; that of the purity holds the chance in S alone.
     """
     edges = list(zip(MAGNITUDES[:-1], MAGNITUDES[1:], strict=True))
     return [_in_bin(result, *bin_) for bin_ in [*edges, (MAGNITUDES[0], MAGNITUDES[-1])]]
