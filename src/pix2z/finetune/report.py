@@ -182,10 +182,13 @@ def write_report(
 
 
 def _sample(file: Path, frames: Sequence[Path]) -> str:
-    """Say whose test galaxies are measured."""
+    """Say whose test galaxies are measured.
+
+    Those in frames overlap there with galaxies that trained: what another sky would say is unknown.
+    """
     if not frames:
         return as_text(file.name)
-    return f"the renderer, put into the real sky of {len(frames)} frames"
+    return f"the renderer, put into the {len(frames)} frames that the training ones are in, too"
 
 
 def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:
