@@ -1,17 +1,17 @@
 """Rendered galaxies in real frames as a raw file that ingest and fine-tuning take."""
 
-from dataclasses import replace
-
 import h5py
 import numpy as np
 import pytest
 
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
+from pix2z.field.frames import open_field
 from pix2z.ingest.galaxies import ingest
 from pix2z.injection.galaxies import read_drawn
 from pix2z.injection.raw_file import write_in_frames
 from tests.catalogue.conftest import largest_file
+from tests.field.planted import plant, write_field
 from tests.injection.conftest import galaxies_of, write_drawn
 from tests.real.conftest import LIMITS
 
@@ -25,13 +25,10 @@ def drawn_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two_fields(frames):
-    """The planted field, and its mirror image."""
-    other = {
-        band: replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
-        for band, frame in frames.items()
-    }
-    return [frames, other]
+def two_fields(frames, tmp_path_factory):
+    """The planted field, and one with sources at other places."""
+    other = write_field(tmp_path_factory.mktemp("other"), plant(seed=6), packed="")
+    return [frames, open_field(other)]
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,18 @@ from tests.injection.test_frames import places_at
 FWHM = np.array([1.6, 1.5, 1.3, 1.2, 1.1])
 
 
-@pytest.fixture(scope="module")
-def starry(noisy):
+def stars_in(frames, fwhm):
     """Forty stars, broader by a tenth at the right edge than at the left."""
     x, y = np.meshgrid(40 + 60.0 * np.arange(9), 40 + 64.0 * np.arange(6))
-    places = places_at(noisy, x.ravel() + 0.3, y.ravel() + 0.7)
+    places = places_at(frames, x.ravel() + 0.3, y.ravel() + 0.7)
     stars = sources_of(len(places), mag_r=17.0, radius=0.0)
-    stars.psf_fwhm[:] = FWHM * (1 + 0.1 * (places.x[:, None] / 560 - 0.5))
-    return inject(noisy, stars, places, np.random.default_rng(1))
+    stars.psf_fwhm[:] = fwhm * (1 + 0.1 * (places.x[:, None] / 560 - 0.5))
+    return inject(frames, stars, places, np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def starry(noisy):
+    return stars_in(noisy, FWHM)
 
 
 def test_widths_noise_and_their_change_over_the_field_come_back(starry):
@@ -53,3 +57,9 @@ def test_a_field_without_stars_is_one_line(noisy):
     with pytest.raises(InputError, match=r"r\.fits: too few stars to measure the seeing by"):
         measure_seeing(frames)
     assert set(frames) == set(BANDS)
+
+
+def test_a_band_in_which_stars_are_no_points_is_one_line(noisy):
+    out_of_focus = stars_in(noisy, np.where(np.arange(5) == 4, 6.0, FWHM))
+    with pytest.raises(InputError, match=r"z\.fits: expected stars 0\.5 to 4 arcsec wide"):
+        measure_seeing(out_of_focus)

@@ -65,7 +65,7 @@ class Seeing:
 
 
 def measure_seeing(frames: Mapping[str, Frame]) -> Seeing:
-    """Measure a field; InputError where it has too few stars to tell."""
+    """Measure a field; InputError where it has too few stars to tell, or they are no points."""
     sources, stars = find_sources(frames), stars_of(detect(frames["r"]))
     bright = (sources.magnitude > BRIGHTEST) & (sources.magnitude < FAINTEST)
     some = np.flatnonzero(bright & ~sources.is_galaxy & (sources.flags == 0))
@@ -87,13 +87,21 @@ def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float, int]:
     best = best[np.isfinite(relative[best])]
     if len(best) < FEWEST:
         raise InputError(f"{frame.path}: too few stars to measure the seeing by")
-    spread = float(np.median(2.5 * np.log10(outer[best] / inner[best])))
+    width = float(width_of_spread(np.median(2.5 * np.log10(outer[best] / inner[best]))))
+    if not WIDTHS[0] < width < WIDTHS[-1]:
+        raise InputError(
+            f"{frame.path}: expected stars {WIDTHS[0]:g} to {WIDTHS[-1]:g} arcsec wide (FWHM); "
+            f"received {len(best)} that are not, or not where its WCS puts those of the r frame"
+        )
     noise = float(np.nanmedian(error)) / (np.sqrt(np.pi) * OUTER)
-    return float(width_of_spread(spread)), noise, len(best)
+    return width, noise, len(best)
 
 
 def width_of_spread(spread: Array | float) -> Array:
-    """FWHM in arcsec of the renderer's PSF that has a spread in magnitudes, pixels included."""
+    """FWHM in arcsec of the renderer's PSF that has a spread in magnitudes, pixels included.
+
+    The ends of `WIDTHS` stand for what lies beyond them.
+    """
     of_width = _magnitudes(INNER) - _magnitudes(OUTER)
     return np.asarray(np.interp(spread, of_width, WIDTHS))
 
