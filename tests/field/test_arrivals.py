@@ -66,6 +66,7 @@ def test_names_of_files_on_their_way_are_no_frames(arrivals, tmp_path):
     (tmp_path / f".frame-z-{FIRST}.fits.bz2").touch()
     (tmp_path / f"frame-z-{FIRST}.fits").symlink_to(tmp_path / "nothing")
     (tmp_path / f"frame-z-{FIRST}.fits.bz2").mkdir()
+    (tmp_path / f"frame-z-{SECOND}.fits").symlink_to(tmp_path / f"frame-z-{SECOND}.fits")
     assert [names(arrivals), names(arrivals)] == [[], []]
     assert arrivals.lacking() == {FIRST: "z"}
     assert arrivals.strangers == {}

@@ -117,7 +117,7 @@ def _states(folder: Path) -> dict[Path, State]:
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     for path in paths:
-        with suppress(FileNotFoundError):  # it was renamed, or is a link to nothing
+        with suppress(OSError):  # it was renamed, or is a link to nothing, or to itself
             found = path.stat()
             if path.is_file() and not path.name.startswith("."):
                 states[path] = found.st_size, found.st_ctime_ns
