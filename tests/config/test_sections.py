@@ -92,6 +92,7 @@ WRONG = [
     ("pdf.n_bins", 10.5),
     ("sky.conditions.neighbour_limit", 23.0),
     ("sky.conditions.undetected_limit", 22.5),
+    ("sky.conditions.wing_scatter", 0.4),  # 4 sigma of it would leave the core no light
     ("sky.conditions.undetected_limit", 26.5),
     ("controls.n_neighbours", []),
     ("controls.n_neighbours", 10),

@@ -24,7 +24,7 @@ from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.sky.filters import band_weights
 from pix2z.spectrum_network.units import BATCH, Stamps
-from pix2z.wavelengths.lines import LINES
+from pix2z.wavelengths.lines import LINES, at_lines
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import SpectrumEstimator
@@ -136,9 +136,15 @@ def _shown(
         half68=file["flux_error"][row] * scale,
         half95=file["flux_error95"][row] * scale,
         whole=None if flux is whole else whole,
-        line95=file["line_error95"][row],
+        line95=file["line_error95"][row] * _at_lines(scale, wavelength, z),
         line_z=(float(file["pix2z_z_err99_low"][row]), float(file["pix2z_z_err99_high"][row])),
     )
+
+
+def _at_lines(scale: Flux, wavelength: NDArray[np.float64], z: float) -> NDArray[np.float64]:
+    """Values (G,) of `scale` (L,) at the first line of each blend, at z; 1 where it lies outside."""
+    found = at_lines(scale[None], wavelength, np.array([z]))[0, :, 0]
+    return np.where(np.isfinite(found), found, 1.0)
 
 
 def _within_fibre(file: h5py.File, row: int, wavelength: NDArray[np.float64]) -> Flux:

@@ -27,7 +27,7 @@ class Conditions(Frozen):
     """r of the faintest galaxies of all, which nothing detects; they begin at `neighbour_limit`."""
     seeing_scatter: NonNegativeFloat
     """Of the FWHM of the PSF."""
-    wing_scatter: NonNegativeFloat
+    wing_scatter: Annotated[float, Field(ge=0, le=0.3)]
     """Of the share of its light that is in its wings."""
     sky_noise_scatter: PerBand
     """Of the noise of the sky."""

@@ -21,10 +21,11 @@ from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.calibration import evenly_spread
 from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
-from pix2z.wavelengths.lines import BLENDS
+from pix2z.wavelengths.lines import BLENDS, at_lines
 
 __all__ = [
     "Reconstructed",
+    "bands_at_lines",
     "bands_of",
     "colour_mean_scores",
     "mean_spectrum_scores",
@@ -84,10 +85,29 @@ def reconstruction_scores(
                 for name in ("flux", "flux_error", "flux_error95", "line_error", "line_error95")
             )
             truth, redshifts = spectra.flux(rows[block]), z[rows[block]]
+            low, high = (
+                reconstructed.file[f"pix2z_z_err99_{end}"][block] for end in ("low", "high")
+            )
+            elsewhere = (redshifts < low) | (redshifts > high)  # False of NaN: no redshift
+            line68 = bands_at_lines(line68, half68, wavelength, redshifts, elsewhere)
+            line95 = bands_at_lines(line95, half95, wavelength, redshifts, elsewhere)
             yield ScoredBlock(flux, half68, half95, line68, line95, truth, redshifts)
 
     wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
+
+
+def bands_at_lines(
+    line: Flux, half: Flux, wavelength: Array, z: Array, elsewhere: NDArray[np.bool_]
+) -> Flux:
+    """Half widths (b, G) of the bands that a reader finds at the lines of galaxies.
+
+    line : (b, G) those of lines; half : (b, L) those of the continuum. elsewhere : (b,) whether a
+    galaxy's redshift z (b,) is outside the interval in which its lines are looked for: then the
+    band at their places is that of the continuum.
+    """
+    first = at_lines(half, wavelength, z)[:, :, 0]
+    return np.where(elsewhere[:, None], first, line).astype(np.float32)
 
 
 def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
