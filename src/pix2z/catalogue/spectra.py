@@ -142,7 +142,7 @@ def _shown(
 
 
 def _at_lines(scale: Flux, wavelength: NDArray[np.float64], z: float) -> NDArray[np.float64]:
-    """Values (G,) of `scale` (L,) at the first line of each blend, at z; 1 where it lies outside."""
+    """Values (G,) of `scale` (L,) at the first line of each blend at z; 1 where it is outside."""
     found = at_lines(scale[None], wavelength, np.array([z]))[0, :, 0]
     return np.where(np.isfinite(found), found, 1.0)
 

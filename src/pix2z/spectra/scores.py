@@ -51,7 +51,8 @@ class ScoredSpectra:
     share of wavelengths whose true flux is within the band, within 300 km/s of a line in the line's
     own. continuum68, continuum95 : (n,) the same away from lines; half95 : (n,) median half width
     of the continuum's band. lines68, lines95 : (n, G) share of the centres of the lines of each
-    blend in their own bands, lines_in_continuum95 in the band of the continuum; line_half95 : (n, G) half widths.
+    blend in their own bands, lines_in_continuum95 in the band of the continuum; line_half95 : (n,
+    G) half widths.
     line_offset : (n,) (found - true) / true wavelength of H alpha, NaN where the truth has none to
     find. colours : (n, C) AB magnitudes synthesised from the reconstruction, true_colours from the
     target.
