@@ -23,7 +23,7 @@ def row(case):
 
 def section():
     guide = (ROOT / "docs/guide.md").read_text()
-    return guide.partition("### Other surveys\n")[2].partition("\n## ")[0]
+    return guide.partition("## Other surveys\n")[2].partition("\n## ")[0]
 
 
 def test_the_guide_shows_what_was_measured():
