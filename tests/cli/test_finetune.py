@@ -351,6 +351,7 @@ def in_the_sky(project, tmp_path_factory) -> tuple[Path, str]:
     return folder, out
 
 
+@pytest.mark.long
 def test_frames_without_spectra_tune_a_model_on_rendered_galaxies(in_the_sky):
     root, out = in_the_sky
     report = json.loads((root / "finetuned/mine/report.json").read_text())
@@ -368,6 +369,7 @@ def test_frames_without_spectra_tune_a_model_on_rendered_galaxies(in_the_sky):
     assert report["n"]["test"] == (part == PARTS.index("test")).sum()
 
 
+@pytest.mark.long
 def test_the_card_of_a_model_tuned_on_frames_repeats_its_command(in_the_sky):
     from pix2z.tracking.pools import read_finetuned
 

@@ -13,6 +13,8 @@ from pix2z.injection.measured import in_field
 from pix2z.injection.seeing import measure_seeing
 from tests.real.test_catalogue import REFERENCE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def field(real_data: Path):
