@@ -215,6 +215,7 @@ def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training
             )
 
 
+@pytest.mark.long
 def test_a_killed_training_ends_in_the_same_files_whatever_the_processes(
     training_of, trained_spectrum, monkeypatch
 ):

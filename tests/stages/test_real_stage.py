@@ -66,6 +66,7 @@ def test_frames_of_other_names_are_one_line(run_folder, sky, trained_pool, monke
         call(monkeypatch, "--data", sky, "--model", trained_pool)
 
 
+@pytest.mark.long
 def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     run_folder, sky, trained_pool, monkeypatch, caplog
 ):
