@@ -42,7 +42,7 @@ REPORT = {
         "some": {"n": 8, "real": measured(0.016)},
         "bright": {"n": 2, "real": measured(0.035)},
     },
-    "flags": {"clean": {UNLIKE: 0.01}, "real": {UNLIKE: 0.0975}},
+    "flags": {"clean": {UNLIKE: number(0.01, 0.004)}, "real": {UNLIKE: number(0.0975, 0.02)}},
     "unflagged": {"real": measured(0.009)},
     "found": {
         "n": 1900,
@@ -90,9 +90,9 @@ def test_the_table_has_a_row_per_sky_and_the_sentences_say_which_goals_are_met()
         "of outliers."
     )
     assert lines[12] == (
-        "Flagged as unlike the training galaxies are 9.8 % of the 200 stamps in real sky and 1.0 % "
-        "as rendered; of those in real sky without any flag, 1.21 % (1.01 % to 1.41 %) are off by "
-        "more than 0.05 (1 + z)."
+        "Flagged as unlike the training galaxies are 9.8 (7.8 to 11.8) % of the 200 stamps in real "
+        "sky and 1.0 (0.6 to 1.4) % as rendered; of those in real sky without any flag, 1.21 % "
+        "(1.01 % to 1.41 %) are off by more than 0.05 (1 + z)."
     )
     assert lines[13] == (
         "Of galaxies with r < 17.8, 98.6 (97.6 to 99.6) % are found and called galaxies, of point "

@@ -59,11 +59,18 @@ def test_what_a_run_has_not_made_yet_is_named(run_folder, sky, monkeypatch):
         call(monkeypatch, "--data", sky, "--out", "real.json")
 
 
+def test_a_folder_that_is_not_there_is_named_before_anything_is_measured(
+    run_folder, sky, trained_pool, monkeypatch
+):
+    with pytest.raises(InputError, match="--out none/real.json: expected a folder none; none"):
+        call(monkeypatch, "--data", sky, "--model", trained_pool, "--out", "none/real.json")
+
+
 def test_frames_of_other_names_are_one_line(run_folder, sky, trained_pool, monkeypatch):
     for path in (sky / "frames").iterdir():
         path.rename(path.with_name(path.name.replace("frame-", "image-")))
     with pytest.raises(InputError, match="expected frames named frame-BAND-RUN-CAMCOL-FIELD"):
-        call(monkeypatch, "--data", sky, "--model", trained_pool)
+        call(monkeypatch, "--data", sky, "--model", trained_pool, "--out", "real.json")
 
 
 @pytest.mark.long

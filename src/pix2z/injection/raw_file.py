@@ -31,6 +31,14 @@ SOURCE = (
     "(kcorrect gst_tests_small), their images rendered and put into real frames of {n} field(s)"
 )
 
+MAKING = (
+    *(f"injection/{name}.py" for name in ("frames", "galaxies", "raw_file", "seeing")),
+    *(f"field/{name}.py" for name in ("detection", "frames", "photometry", "sources", "stars")),
+    "sky",
+    "archive/frames.py",
+)
+"""Code that the stamps follow from; an edit of words makes none anew."""
+
 COPIED = (
     "ObjID",
     "specObjID",
@@ -99,7 +107,7 @@ def write_in_frames(path: Path, drawn_path: Path, fields: Sequence[Frames], *, s
 def _key(drawn_path: Path, fields: Sequence[Frames], seed: int) -> str:
     """Digest of all that the file follows from."""
     frames = sorted(file_digest(frame.path) for field in fields for frame in field.values())
-    code = source_digest("injection", "field", "sky", "archive/frames.py")
+    code = source_digest(*MAKING)
     return text_digest(code, file_digest(drawn_path), *frames, str(seed))
 
 

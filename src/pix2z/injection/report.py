@@ -125,7 +125,9 @@ def injection_report(
             for name, rows in crowded_rows(fainter).items()
         },
         "unflagged": compared(versions, versions["real"].flags == 0, seed=seed),
-        "flags": {name: _flag_shares(one) for name, one in versions.items()},
+        "flags": {
+            name: _flag_shares(one, len(galaxies), seed=seed) for name, one in versions.items()
+        },
         "found": found,
         "spectra": [one for part in parts for one in part.spectra],
     }
@@ -248,12 +250,15 @@ def _ratio(a: Measured, b: Measured, metric: str) -> Json:
         return with_interval(float(np.divide(a.values[metric], b.values[metric])), drawn)
 
 
-def _flag_shares(version: Answers) -> Json:
-    """Share of galaxies that have a flag, by what the flag says."""
-    return {
-        meaning: float((version.flags & bit != 0).mean())
-        for bit, meaning in IMAGE_FLAG_MEANINGS.items()
-    }
+def _flag_shares(version: Answers, n_galaxies: int, *, seed: int) -> Json:
+    """Share of stamps that have a flag, by what the flag says; galaxies are in every field."""
+    rng = np.random.default_rng(seed)
+    weight = rng.multinomial(n_galaxies, np.full(n_galaxies, 1 / n_galaxies), N_BOOTSTRAP)
+    shares = {}
+    for bit, meaning in IMAGE_FLAG_MEANINGS.items():
+        flagged = (version.flags & bit != 0).reshape(-1, n_galaxies).mean(axis=0)
+        shares[meaning] = with_interval(float(flagged.mean()), weight @ flagged / n_galaxies)
+    return shares
 
 
 def goals(overall: Json, found: Json) -> dict[str, Json]:

@@ -77,7 +77,7 @@ def _sentences(report: Json) -> list[str]:
         for limit, other in (("value", "value"), ("low", "high"), ("high", "low"))
     }
     unlike = [
-        f"{100 * report['flags'][name][IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]]:.1f} %"
+        _percent(report["flags"][name][IMAGE_FLAG_MEANINGS[ImageFlag.UNLIKE_SAMPLE]])
         for name in ("real", "clean")
     ]
     others = _cell(report["unflagged"]["real"], "outlier_005")

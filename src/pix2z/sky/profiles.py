@@ -78,8 +78,8 @@ def disc_radius_of_composite(bulge_fraction: Array, radius_ratio: Array) -> Arra
 
 
 WING_SHARE = 0.3
-"""Median share of the PSF's light in its wings: 0.24 to 0.40, median 0.31, in twenty real frames
-(four fields, five bands; wings 1.8 to 2.4 times as wide as the core)."""
+"""Median share of the PSF's light in its wings: 0.23 to 0.38, median 0.29, in twenty real frames
+(four fields, five bands: `tests/real/sky_of_frames.py`)."""
 
 WING_WIDTH = 2.0
 """Sigma of the wings over that of the core."""

@@ -41,6 +41,8 @@ def main() -> None:
     for path in (options.model / "pool.json", options.raw, options.params):
         if not path.is_file():
             raise InputError(f"{path}: missing; expected what `make repro` leaves")
+    if not options.out.parent.is_dir():
+        raise InputError(f"--out {options.out}: expected a folder {options.out.parent}; none there")
     against = options.against and load_pool(options.against)
     galaxies, rows = _test_galaxies(options.raw, options.params, most=options.n)
     report = injection_report(
