@@ -91,7 +91,7 @@ def test_a_model_is_measured_on_the_test_galaxies_in_the_field(
     same = report["overall"]["real / against"]["crps"]
     assert same == {"value": 1.0, "low": 1.0, "high": 1.0}
     with pytest.raises(InputError, match="--fields: 000095-1-0012: not in .* 000094-1-0012"):
-        call(monkeypatch, "--data", sky, "--model", trained_pool, "--fields", "000095-1-0012")
+        call(monkeypatch, *options, "--out", "real.json", "--fields", "000095-1-0012")
 
 
 def test_the_galaxies_are_those_of_the_test_part_with_their_own_stamps(tmp_path):
