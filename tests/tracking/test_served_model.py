@@ -162,7 +162,7 @@ def other_words(pool: Path) -> None:
 
 def other_pool(pool: Path) -> None:
     """Each of its files matches its digest, but it is not the pool of this version."""
-    from pix2z.network.estimator import save_pool
+    from pix2z.network.pool import save_pool
     from pix2z.redshift_pdf.calibration import Temperature
 
     save_pool(pool, ["seed-1"], Temperature(1.1))

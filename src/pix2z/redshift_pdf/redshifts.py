@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pix2z.imaging import has_nan
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles, second_peak
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
@@ -135,10 +136,16 @@ def calibrated(
 
     raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
     """
+    density = _density(raw, calibration, grid)
+    return density, raw if isinstance(calibration, ResidualPdf) else median(density, grid)
+
+
+def _density(
+    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
+) -> NDArray[np.float64]:
     if isinstance(calibration, ResidualPdf):
-        return residual_density(calibration, raw), raw
-    density = calibration.apply(raw, grid)
-    return density, median(density, grid)
+        return residual_density(calibration, raw)
+    return calibration.apply(raw, grid)
 
 
 def redshifts(
@@ -153,9 +160,10 @@ def redshifts(
     To the flags are added those that tell of a PDF's shape: `AT_GRID_END` and `SEVERAL_MODES`.
     Where every band is blank, all of them are NaN: the networks only know their training sample.
     """
-    density, z_phot = calibrated(raw, calibration, grid)
+    density = _density(raw, calibration, grid)
     levels = [0.025, 0.16, 0.5, 0.84, 0.975]
     low95, low68, z_median, high68, high95 = quantiles(density, grid, levels).T
+    z_phot = raw if isinstance(calibration, ResidualPdf) else z_median
     values = {
         "density": density,
         "z_phot": z_phot,
@@ -190,10 +198,12 @@ def _shape_flags(
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
     """Flag images (n, 32, 32, 5) and E(B-V) (n,), NaN where unknown, with sums of `ImageFlag`."""
-    masked = np.isnan(images)
+    flags = np.asarray(ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+    incomplete = has_nan(images)  # few stamps are, and the others need no work
+    masked = np.isnan(images[incomplete])
     # The sum of truth values is any, ten times as fast.
     absent = ~np.einsum("nxyb->nb", ~masked)
     some = (np.einsum("nxyb->nb", masked) & ~absent).any(axis=1)
-    flags = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
-    flags = flags + ImageFlag.BLANK * absent.all(axis=1)
-    return np.asarray(flags + ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+    lacks = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
+    flags[incomplete] += (lacks + ImageFlag.BLANK * absent.all(axis=1)).astype(np.int32)
+    return flags
