@@ -72,12 +72,17 @@ class Graph:
         return zeroed, known
 
     def asinh(self, value: str) -> str:
-        """Inverse hyperbolic sine, sign(x) log(|x| + sqrt(x^2 + 1)), as `layers` has it."""
+        """Inverse hyperbolic sine, x / |x| log(|x| + sqrt(x^2 + 1)).
+
+        ONNX Runtime takes eight times as long for its operator Sign, and more for Asinh.
+        """
+        size = self.node("Abs", value)
         root = self.node(
             "Sqrt", self.node("Add", self.node("Mul", value, value), self.constant(1.0))
         )
-        size = self.node("Log", self.node("Add", self.node("Abs", value), root))
-        return self.node("Mul", self.node("Sign", value), size)
+        logarithm = self.node("Log", self.node("Add", size, root))
+        positive = self.node("Add", size, self.constant(np.finfo(np.float32).tiny))
+        return self.node("Mul", self.node("Div", logarithm, positive), value)
 
     def branch(self, outputs: dict[str, Shape]) -> onnx.GraphProto:
         """Return it as a branch with these outputs, name -> shape."""

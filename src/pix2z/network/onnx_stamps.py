@@ -48,7 +48,7 @@ def measure(
         "log_sky": ["N", 5],
         **({"pixels": ["N", 5, HALF, HALF]} if pixels else {}),
     }
-    weights, pairs = _aperture_matrix(graph, radii), _pair_matrix(graph) if pixels else ""
+    weights = _aperture_matrix(graph, radii)
     ways = {}
     for way, masked in (("then_branch", True), ("else_branch", False)):
         branch = Graph(graph)
@@ -56,7 +56,7 @@ def measure(
         values = {
             "flux": _flux(branch, filled, weights, present),
             "log_sky": _log_sky(branch, images, masked=masked),
-            **({"pixels": _pixels(branch, filled, pairs)} if pixels else {}),
+            **({"pixels": _pixels(branch, filled)} if pixels else {}),
         }
         ways[way] = branch.branch({values[name]: shape for name, shape in shapes.items()})
     a_pixel_is_masked = graph.node("IsNaN", graph.node("ReduceSum", images, keepdims=0))
@@ -72,12 +72,6 @@ def _aperture_matrix(graph: Graph, radii: tuple[float, ...]) -> str:
         graph.constant(np.eye(5)[None, :, None, :]),
     )
     return graph.reshape(of_bands, STAMP_SIDE * ROW, 5 * weights.shape[1])
-
-
-def _pair_matrix(graph: Graph) -> str:
-    """(160, 80): a row of summed pixels -> means of four, the bands one after the other."""
-    pairs = np.repeat(np.eye(HALF), 2, axis=0) / 4
-    return graph.constant(np.einsum("xh,bc->xbch", pairs, np.eye(5)).reshape(ROW, 5 * HALF))
 
 
 def _filled(graph: Graph, images: str) -> tuple[str, str]:
@@ -109,11 +103,12 @@ def _log_sky(graph: Graph, images: str, *, masked: bool) -> str:
     twice = graph.node("Mul", middle, graph.constant(2.0))
     difference = graph.node("Add", graph.node("Sub", left, twice), right)
     n_differences = float(2 * rows * (STAMP_SIDE - 2))
-    count, divisor = "", graph.constant(n_differences)
     if masked:
         difference, valid = graph.without_nan(difference)
         count = _by_band(graph, valid)
         divisor = graph.node("Max", count, graph.constant(1.0))
+    else:
+        count, divisor = "", graph.constant(n_differences)
     mean = graph.node("Div", _by_band(graph, graph.node("Abs", difference)), divisor)
     sigma = graph.node("Mul", mean, graph.constant(photometry.MEAN_DIFFERENCE_TO_SIGMA))
     log_sky = graph.node("Log", graph.node("Max", sigma, graph.constant(LEAST_SKY_SIGMA)))
@@ -128,7 +123,10 @@ def _by_band(graph: Graph, values: str) -> str:
     return graph.sum(graph.reshape(graph.sum(values, 1), 0, -1, 5), 1)
 
 
-def _pixels(graph: Graph, filled: str, pairs: str) -> str:
-    rows = graph.sum(graph.reshape(filled, 0, HALF, 2, ROW), 2)
-    by_band = graph.reshape(graph.node("MatMul", rows, pairs), 0, HALF, 5, HALF)
-    return graph.node("Transpose", by_band, perm=[0, 2, 1, 3])
+def _pixels(graph: Graph, filled: str) -> str:
+    """Means of 2 x 2 pixels, the bands first: a convolution, thrice as fast as sums and a turn."""
+    kernel = np.zeros((5, 1, 2, 10))
+    for band in range(5):
+        kernel[band, 0, :, [band, band + 5]] = 1 / 4
+    one_plane = graph.reshape(filled, 0, 1, STAMP_SIDE, ROW)
+    return graph.node("Conv", one_plane, graph.constant(kernel), strides=[2, 10])
