@@ -85,7 +85,8 @@ def _model(members: Sequence[tuple[Mapping[str, Any], Weights]]) -> Any:
     measured = measure(graph, "images", radii=measured_radii, pixels=_has_trunk(settings))
     if settings is None:
         raw = [_published_cnn(graph, saved["settings"], weights) for saved, weights in members]
-        output, shape, words = "redshift", ["N"], REDSHIFT
+        output, words = "redshift", REDSHIFT
+        shape: list[int | str] = ["N"]
     else:
         apertures = [measured_radii.index(radius) for radius in _radii(settings)]
         inputs = _Inputs(graph, measured, apertures, settings)

@@ -1,6 +1,6 @@
 """Nodes and constants of an ONNX graph, put together one after the other, by onnx alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -25,7 +25,7 @@ class Graph:
 
     def __init__(self, parent: "Graph | None" = None) -> None:
         """Begin a graph, or the branch of one, which takes what the parent has made so far."""
-        self._numbers = parent._numbers if parent else count()
+        self._numbers: Iterator[int] = parent._numbers if parent else count()
         self._constants: list[TensorProto] = parent._constants if parent else []
         self._nodes: list[onnx.NodeProto] = []
 

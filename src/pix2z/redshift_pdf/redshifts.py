@@ -136,16 +136,10 @@ def calibrated(
 
     raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
     """
-    density = _density(raw, calibration, grid)
-    return density, raw if isinstance(calibration, ResidualPdf) else median(density, grid)
-
-
-def _density(
-    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
-) -> NDArray[np.float64]:
     if isinstance(calibration, ResidualPdf):
-        return residual_density(calibration, raw)
-    return calibration.apply(raw, grid)
+        return residual_density(calibration, raw), raw
+    density = calibration.apply(raw, grid)
+    return density, median(density, grid)
 
 
 def redshifts(
@@ -160,10 +154,9 @@ def redshifts(
     To the flags are added those that tell of a PDF's shape: `AT_GRID_END` and `SEVERAL_MODES`.
     Where every band is blank, all of them are NaN: the networks only know their training sample.
     """
-    density = _density(raw, calibration, grid)
+    density, z_phot = calibrated(raw, calibration, grid)
     levels = [0.025, 0.16, 0.5, 0.84, 0.975]
     low95, low68, z_median, high68, high95 = quantiles(density, grid, levels).T
-    z_phot = raw if isinstance(calibration, ResidualPdf) else z_median
     values = {
         "density": density,
         "z_phot": z_phot,
