@@ -60,7 +60,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def expected(trained_pool, images):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     return load_pool(trained_pool).estimate(images, np.array(EBV, np.float64))
 
@@ -95,7 +95,7 @@ def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
 
 
 def test_what_was_never_measured_has_the_answer_of_the_pool(model, images, trained_pool):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     dirty, ebv = images.copy(), [0.1, 99.0, -99.0, np.inf, 0.1]
     dirty[0, ..., 0], dirty[4, 2, 2, 2] = 0, 1e30
@@ -126,7 +126,7 @@ def test_the_brightest_and_reddest_have_redshifts(model):
 
 @pytest.mark.parametrize(("value", "flag"), [(1e7, 0), (1e11, ImageFlag.PIXELS_MASKED)])
 def test_a_bright_pixel_has_the_answer_of_the_pool(model, images, trained_pool, value, flag):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     bright = images[4:].copy()
     bright[0, 15, 15, 2] = value

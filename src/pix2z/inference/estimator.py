@@ -37,6 +37,9 @@ BLOCK = 256
 """Stamps that a thread takes at a time, 5 MB."""
 
 
+_INCOMPLETE = ImageFlag.BAND_ABSENT | ImageFlag.PIXELS_MASKED
+
+
 @dataclass(frozen=True, eq=False)
 class Estimator:
     """A pool of networks as one graph, and the calibration of what leaves it; by `load_pool`."""
@@ -76,7 +79,8 @@ class Estimator:
             return redshifts(
                 np.zeros((0, self.grid.n_bins)), self.calibration, grid=self.grid, flags=flags
             )
-        output, flux, log_sky = outputs_of(self.session, images, ebv)
+        incomplete = flags & _INCOMPLETE != 0
+        output, flux, log_sky = outputs_of(self.session, images, ebv, incomplete=incomplete)
         if self.sample_density is not None:
             features = features_of_photometry(flux, log_sky, ebv)
             unlike = self.sample_density.is_unlike(features) & (flags & ImageFlag.BLANK == 0)

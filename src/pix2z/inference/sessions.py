@@ -8,7 +8,6 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.imaging import has_nan
 
 __all__ = ["cores", "open_session", "outputs_of"]
 
@@ -41,14 +40,24 @@ def open_session(content: bytes, *, name: str) -> onnxruntime.InferenceSession:
         raise InputError(f"{name}: ONNX Runtime cannot run it ({words})") from error
 
 
-def outputs_of(session: onnxruntime.InferenceSession, images: Array, ebv: Array) -> list[Array]:
+def outputs_of(
+    session: onnxruntime.InferenceSession,
+    images: Array,
+    ebv: Array,
+    *,
+    incomplete: NDArray[np.bool_],
+) -> list[Array]:
     """Return what the graph gives for images (n, 32, 32, 5) and E(B-V) (n,), n at least 1.
 
     Outputs are in the order of the graph. Stamps with and without NaN go through it apart: the one
     way takes half as long again.
+
+    Parameters
+    ----------
+    incomplete : (n,) which images have a NaN.
     """
     results: list[Array] = []
-    for rows in _portions(has_nan(images)):
+    for rows in _portions(incomplete):
         known = ebv[rows]
         given = {"images": _filled_up(images[rows]), "ebv": _filled_up(known)}
         outputs: list[Array] = session.run(None, given)
