@@ -147,11 +147,11 @@ def test_a_failure_of_the_model_keeps_its_reason_to_itself(model, images, monkey
     assert "NoneType" in caplog.text
 
 
-def other_weights(pool: Path) -> None:
-    weights = pool / "seed-2/weights.weights.h5"
-    content = bytearray(weights.read_bytes())
+def other_graph(pool: Path) -> None:
+    graph = pool / "pool.onnx"
+    content = bytearray(graph.read_bytes())
     content[-1] ^= 1
-    weights.write_bytes(content)
+    graph.write_bytes(content)
 
 
 def other_words(pool: Path) -> None:
@@ -171,7 +171,7 @@ def other_pool(pool: Path) -> None:
 @pytest.mark.parametrize(
     ("alter", "words"),
     [
-        (other_weights, "weights do not match the digest"),
+        (other_graph, "pool.onnx: does not match its digest in pool.json"),
         (other_words, "pool.json: content does not match its digest"),
         (other_pool, "not the pool that was registered"),
     ],
@@ -258,4 +258,6 @@ def test_a_version_is_code_weights_and_json_with_pinned_requirements(saved, trai
     assert "python_model" not in (saved / "MLmodel").read_text()
     lines = (saved / "requirements.txt").read_text().splitlines()
     assert all("==" in line for line in lines)
-    assert {"tensorflow", "keras", "h5py", "pydantic"} <= {line.split("==")[0] for line in lines}
+    names = {line.split("==")[0] for line in lines}
+    assert {"onnxruntime", "mlflow", "pydantic"} <= names
+    assert not {"tensorflow", "keras", "onnx"} & names
