@@ -1,6 +1,6 @@
 """The saved spectrum network: weights and JSON, no pickle; images -> spectra with their errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,7 @@ def fit_line_band(
     error: Array,
     sigma: Array,
     *,
-    continuum: tuple[Array, Array],
+    continuum: Sequence[Array],
     elsewhere: NDArray[np.bool_],
 ) -> ErrorBand:
     """Fit the band at lines to calibration rows, so that it holds its share of all galaxies.
@@ -167,7 +167,7 @@ def fit_line_band(
     ----------
     error : (n, G, lines) |error| at the centres of lines, NaN where unknown.
     sigma : (n, G) of `line_sigma`.
-    continuum : (n, G, lines) half widths of the 68 and of the 95 % band of the continuum there.
+    continuum : half widths (n, G, 1 or lines) of the 68 and the 95 % band of the continuum there.
     elsewhere : (n,) whether a galaxy's redshift is outside that interval.
     """
     ratio = error / sigma[..., None]

@@ -176,11 +176,11 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
         return fit_error_band(error, variance)
     low, high = np.concatenate(limits, axis=1)
     band = fit_error_band(np.where(blend_at(wavelength, z) >= 0, np.nan, error), variance)
-    half68, half95 = (at_lines(half, wavelength, z)[:, :, :1] for half in band.half_widths(variance))
+    halves = (at_lines(half, wavelength, z)[:, :, :1] for half in band.half_widths(variance))
     return fit_line_band(
         band,
         at_lines(np.abs(error), wavelength, z),
         line_sigma(variance, wavelength, low, high),
-        continuum=(half68, half95),
+        continuum=tuple(halves),
         elsewhere=(z < low) | (z > high),
     )
