@@ -119,7 +119,7 @@ def of_points(density: Array, grid: RedshiftGrid, n: int) -> Form:
 
 
 def mixture(density: Array, grid: RedshiftGrid, n: int, *, steps: int = 100) -> Form:
-    """Normal distributions, n each, fitted to the PDFs by expectation and maximisation."""
+    """Fit n normal distributions to each PDF, by expectation and maximisation."""
     shares = (density / density.sum(axis=1, keepdims=True))[:, None]
     mean = quantiles(density, grid, (np.arange(n) + 0.5) / n)
     low, high = quantiles(density, grid, [0.16, 0.84]).T
