@@ -1,6 +1,5 @@
 """A graph of ONNX Runtime, fed with stamps in portions that stay in a processor's cache."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from pix2z.errors import InputError
 
-__all__ = ["cores", "open_session", "outputs_of"]
+__all__ = ["open_session", "outputs_of"]
 
 PORTION = 64
 """Stamps per run of the graph, 1.3 MB: four times as many, or as few, took longer."""
@@ -82,10 +81,3 @@ def _portions(incomplete: NDArray[np.bool_]) -> Iterator[slice | NDArray[np.int6
         return
     for rows in (np.flatnonzero(~incomplete), np.flatnonzero(incomplete)):
         yield from (rows[i : i + PORTION] for i in range(0, len(rows), PORTION))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
