@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,6 +17,8 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.process import IMPORTED_AS, missing_extra
 from tests.cli.conftest import write_hdf5
 from tests.cli.test_help import COMMANDS
+from tests.cli.test_redshift import write_many
+from tests.field.planted import plant, write_field
 
 WANTED = [Requirement(line) for line in requires("pix2z")]
 CORE = {"filelock", "h5py", "matplotlib", "onnxruntime", "pandas", "pyarrow", "sep"}
@@ -62,13 +65,16 @@ def run_alone(folder, *lines):
 
 
 @pytest.fixture
-def folder(tmp_path, sample_path):
-    """A folder outside of any checkout with the stamps of forty galaxies."""
+def folder(tmp_path, sample_path, trained_pool):
+    """A folder outside of any checkout: stamps of forty galaxies, a field, spectra, a model."""
     with open_galaxies(sample_path) as galaxies:
         images, ebv = galaxies.images(np.arange(40)), galaxies.column("ebv", np.arange(40))
         z_spec = galaxies.column("specz_redshift", np.arange(40))
     keys = {"images": images.transpose(0, 3, 1, 2), "e_bv": ebv, "specz_redshift": z_spec}
     write_hdf5(tmp_path / "mine.h5", keys)
+    write_field(tmp_path, plant(), packed="")
+    write_many(tmp_path / "spectra.hdf5")
+    shutil.copytree(trained_pool, tmp_path / "full")
     return tmp_path
 
 
@@ -78,27 +84,39 @@ def test_what_is_for_everybody_is_no_extra_and_what_trains_is_no_core():
 
 
 def test_commands_that_train_nothing_run_without_extras(folder):
-    lines = [[*command.split(), "--help"] for command in COMMANDS]
-    lines += [["--help"], ["--version"], ["inspect", "mine.h5", "--plot", "look.png"]]
-    assert run_alone(folder, *lines) == [[0, ""]] * len(lines)
-    assert (folder / "look.png").stat().st_size > 0
+    lines = [f"{command} --help" for command in COMMANDS]
+    lines += [
+        *("--help", "--version"),
+        "inspect mine.h5 --plot look.png",
+        "predict mine.h5 --model full --out z.parquet --plot z.png",
+        "catalogue g.fits i.fits r.fits u.fits z.fits --model full --out sky.csv --plot sky.png",
+        "redshift spectra.hdf5 --out spectra.csv",
+    ]
+    answers = run_alone(folder, *map(str.split, lines))
+    assert [line for line, (code, _) in zip(lines, answers, strict=True) if code] == []
+    written = ("look.png", "z.parquet", "z.png", "sky.csv", "sky.png", "spectra.csv")
+    assert all((folder / name).stat().st_size > 0 for name in written)
 
 
-@pytest.mark.parametrize(
-    ("line", "package"),
-    [
-        ("models", "sqlalchemy"),
-        ("predict mine.h5 --out z.csv --model models:/pix2z@champion", "sqlalchemy"),
-    ],
-)
-def test_a_command_that_needs_an_extra_names_it_in_one_line(folder, line, package):
-    ((code, said),) = run_alone(folder, line.split())
-    assert (code, said) == (
-        1,
-        f"error: this needs {package}, which the extra [train] installs: "
-        "pip install 'pix2z[train]'\n",
-    )
-    assert [path.name for path in folder.iterdir()] == ["mine.h5"]
+NEEDS = {
+    "models": "sqlalchemy",
+    "predict mine.h5 --out new.csv --model models:/pix2z@champion": "sqlalchemy",
+    "predict mine.h5 --out new.csv --model full --pdf new.hdf5": "qp",
+    "export full/seed-1 --out new.keras": "keras",
+}
+
+
+def test_a_command_that_needs_an_extra_names_it_in_one_line(folder):
+    before = sorted(folder.iterdir())
+    assert run_alone(folder, *map(str.split, NEEDS)) == [
+        [
+            1,
+            f"error: this needs {package}, which the extra [train] installs: "
+            "pip install 'pix2z[train]'\n",
+        ]
+        for package in NEEDS.values()
+    ]
+    assert sorted(folder.iterdir()) == before
 
 
 def test_a_stage_that_needs_an_extra_names_it_in_one_line(folder):
