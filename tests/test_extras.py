@@ -8,10 +8,12 @@ import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pix2z.dataset.store import open_galaxies
 from pix2z.process import IMPORTED_AS, missing_extra
@@ -20,6 +22,7 @@ from tests.cli.test_help import COMMANDS
 from tests.cli.test_redshift import write_many
 from tests.field.planted import plant, write_field
 
+ROOT = Path(__file__).parents[1]
 WANTED = [Requirement(line) for line in requires("pix2z")]
 CORE = {"filelock", "h5py", "matplotlib", "onnxruntime", "pandas", "pyarrow", "sep"}
 
@@ -152,3 +155,38 @@ def test_another_package_that_is_missing_is_a_defect():
     assert missing_extra(ModuleNotFoundError(name="numpy")) is None
     assert missing_extra(ModuleNotFoundError(name="pix2z.network.layer")) is None
     assert missing_extra(ModuleNotFoundError("made by hand")) is None
+
+
+def pins(extra=""):
+    """Package -> its lines, name==version and where, of a lock."""
+    lock = (ROOT / f"requirements{extra and '-'}{extra}.txt").read_text()
+    found = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\\\n]+)", lock, re.MULTILINE):
+        found.setdefault(name, []).append(version.strip())
+    return found
+
+
+def test_requirements_txt_locks_the_core_and_what_trains():
+    wanted = {
+        canonicalize_name(requirement.name)
+        for requirement in WANTED
+        if "extra" not in str(requirement.marker) or 'extra == "train"' in str(requirement.marker)
+    }
+    assert wanted <= set(pins())
+
+
+def test_every_other_lock_adds_to_it_and_all_agree():
+    added = {path.stem.partition("-")[2] for path in ROOT.glob("requirements-*.txt")} - {"uv"}
+    assert added >= {"test", "gpu", "postgres", "survey", "rail"}
+    together = {}
+    for lock in map(pins, sorted(added)):
+        assert not set(lock) & set(pins())
+        assert {name: together.setdefault(name, lines) for name, lines in lock.items()} == lock
+
+
+@pytest.mark.parametrize("extra", ["test", "postgres", "survey", "rail"])
+def test_make_installs_the_lock_of_an_extra_beside_the_core(extra):
+    said = subprocess.check_output(["make", "-n", "-B", f".venv/.{extra}"], cwd=ROOT, text=True)
+    options = "--no-deps --require-hashes -r requirements"
+    assert re.findall(rf"{options}(\S*)\.txt", said)[-1] == f"-{extra}"
+    assert said.index("--require-hashes -r requirements.txt") < said.index(options)
