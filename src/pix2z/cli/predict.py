@@ -19,6 +19,7 @@ from pix2z.cli.reading import (
     open_images,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,10 @@ def predict(
     pdf: Annotated[Path | None, typer.Option(help="PDFs to write in qp's format, .hdf5.")] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
+    ] = None,
+    hats: Annotated[
+        Path | None,
+        typer.Option(help="Folder to make of the table, a HATS catalogue, which lsdb opens."),
     ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
@@ -58,11 +63,14 @@ def predict(
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits.
+    of columns and bits. --hats needs ra and dec of every galaxy, and the extra
+    survey: pip install 'pix2z[survey]'.
     """
     check_output(out, ".parquet", ".csv")
     check_output(pdf, ".hdf5")
     check_output(plot, ".png")
+    if hats:
+        _check_hats(out, hats)
 
     from pix2z.tracking.model_names import POOLS, resolve_model
 
@@ -79,6 +87,8 @@ def predict(
         check=check,
         verb="predicts",
     ) as (survey, everywhere):
+        if hats:
+            _check_positions(survey)
         overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
@@ -86,6 +96,29 @@ def predict(
         _compare(z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, z_spec)
+        if hats:
+            _partition(out, hats)
+
+
+def _check_hats(out: Path, hats: Path) -> None:
+    from pix2z.catalogue.hats import check_hats_folder
+
+    if out.suffix != ".parquet":
+        raise InputError(f"{out}: --hats makes a catalogue of a table that ends in .parquet")
+    check_hats_folder(hats)
+
+
+def _check_positions(survey: "RawSurvey") -> None:
+    from pix2z.catalogue.hats import check_positions
+
+    check_positions(survey)
+
+
+def _partition(out: Path, hats: Path) -> None:
+    from pix2z.catalogue.hats import write_hats
+
+    write_hats(out, hats)
+    say(f"{hats} is a HATS catalogue of {out}: lsdb.open_catalog({str(hats)!r})")
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
