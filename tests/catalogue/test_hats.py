@@ -62,11 +62,12 @@ def catalogue(tmp_path_factory):
 
     @contextmanager
     def watched(folder):
+        process = psutil.Process()
+        others = process.children(recursive=True)
         with dask(folder) as client:
             yield client
-            process = psutil.Process()
             assert not [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
-            assert not process.children(recursive=True)
+            assert process.children(recursive=True) == others
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hats, "PARTITION_ROWS", 500)

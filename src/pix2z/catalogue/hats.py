@@ -22,7 +22,7 @@ from pix2z.files import PARTIAL
 from pix2z.ingest.positions import position_problems
 from pix2z.ingest.raw import RawSurvey
 
-__all__ = ["check_hats_folder", "check_positions", "write_hats"]
+__all__ = ["POSITIONS", "check_hats_folder", "check_positions", "write_hats"]
 
 POSITIONS = ("ra", "dec")
 """Columns in degrees, by which rows are partitioned."""
@@ -44,9 +44,7 @@ def check_hats_folder(folder: Path) -> None:
     The folder must be new or empty: nothing in it is replaced. Its name is that of the catalogue.
     """
     if find_spec("hats_import") is None:
-        raise InputError(
-            f"{folder}: a HATS catalogue needs the extra survey: pip install 'pix2z[survey]'"
-        )
+        raise ModuleNotFoundError("hats_import", name="hats_import")  # without the time it takes
     if not re.fullmatch(r"[A-Za-z0-9._-]+", folder.name):
         raise InputError(f"{folder}: expected a name of letters, digits, '.', '_' and '-'")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -78,7 +76,7 @@ def write_hats(table: Path, folder: Path) -> None:
 
     Parameters
     ----------
-    table : .parquet with columns ra and dec in degrees, and object_id; it stays.
+    table : .parquet with columns ra and dec in degrees; it stays.
     folder : as `check_hats_folder` wants it.
 
     Raises
@@ -111,7 +109,7 @@ def _partition(table: Path, catalogue: Path, schema: pa.Schema) -> None:
         input_file_list=[table],
         file_reader=ParquetPyarrowReader(chunksize=CHUNK_ROWS),
         use_schema_file=table,
-        sort_columns="object_id",
+        sort_columns="object_id" if "object_id" in schema.names else None,
         expected_total_rows=pq.read_metadata(table).num_rows,
         pixel_threshold=PARTITION_ROWS,
         highest_healpix_order=FINEST_ORDER,

@@ -34,13 +34,22 @@ def predict(
     file: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
     model: ModelOption = None,
-    pdf: Annotated[Path | None, typer.Option(help="PDFs to write in qp's format, .hdf5.")] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="PDFs to write: .hdf5 for qp, .parquet in 32 bytes a galaxy."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
     ] = None,
     hats: Annotated[
         Path | None,
-        typer.Option(help="Folder to make of the table, a HATS catalogue, which lsdb opens."),
+        typer.Option(help="Folder to make of the table: a HATS catalogue, which lsdb opens."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C", help="Columns of the table, in this order.", show_default="all"
+        ),
     ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
@@ -50,9 +59,12 @@ def predict(
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
-    One row per galaxy, in the order of the file: object_id (int64), then
-    pix2z_z_median, _mean, _mode, _err68_low, _err68_high, _err95_low and
-    _err95_high (float32), then pix2z_flags (int32), a sum of bits:
+    One row per galaxy, in the order of the file: object_id (int64), ra and
+    dec in degrees (float64; NaN where the file has none), then pix2z_z_best
+    (by which the model is judged: the median, or the redshift of a network
+    that gives no PDF), pix2z_z_median, _mean, _mode, _err68_low, _err68_high,
+    _err95_low and _err95_high (float32), then pix2z_flags (int32), a sum of
+    bits; what --columns leaves out is not computed.
 
     1  a band is absent
     2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
@@ -67,13 +79,16 @@ def predict(
     survey: pip install 'pix2z[survey]'.
     """
     check_output(out, ".parquet", ".csv")
-    check_output(pdf, ".hdf5")
+    check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
-    if hats:
-        _check_hats(out, hats)
 
+    from pix2z.catalogue.hats import check_positions, write_hats
+    from pix2z.catalogue.tables import chosen_columns
     from pix2z.tracking.model_names import POOLS, resolve_model
 
+    names = chosen_columns(columns)
+    if hats:
+        _check_hats(hats, names, out, pdf, plot)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
     with open_images(
         file,
@@ -88,8 +103,10 @@ def predict(
         verb="predicts",
     ) as (survey, everywhere):
         if hats:
-            _check_positions(survey)
-        overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
+            check_positions(survey)
+        overview, seconds = _write(
+            survey, pool, everywhere, out=out, pdf=pdf, columns=names, draw=plot is not None
+        )
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
         say_in_words(str(overview))
@@ -97,28 +114,22 @@ def predict(
         if plot:
             _draw(plot, overview, z_spec)
         if hats:
-            _partition(out, hats)
+            write_hats(out, hats)
+            say(f"{hats} is a HATS catalogue of it: lsdb.open_catalog({str(hats)!r})")
 
 
-def _check_hats(out: Path, hats: Path) -> None:
-    from pix2z.catalogue.hats import check_hats_folder
+def _check_hats(hats: Path, columns: tuple[str, ...], out: Path, *others: Path | None) -> None:
+    """Raise InputError where no HATS catalogue can be made of the table at `out`."""
+    from pix2z.catalogue.hats import POSITIONS, check_hats_folder
 
     if out.suffix != ".parquet":
-        raise InputError(f"{out}: --hats makes a catalogue of a table that ends in .parquet")
+        raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
+    if left_out := [name for name in POSITIONS if name not in columns]:
+        raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
+    for path in (out, *others):
+        if path and hats.absolute() in path.absolute().parents:
+            raise InputError(f"{path}: lies in {hats}; expected a folder for the catalogue alone")
     check_hats_folder(hats)
-
-
-def _check_positions(survey: "RawSurvey") -> None:
-    from pix2z.catalogue.hats import check_positions
-
-    check_positions(survey)
-
-
-def _partition(out: Path, hats: Path) -> None:
-    from pix2z.catalogue.hats import write_hats
-
-    write_hats(out, hats)
-    say(f"{hats} is a HATS catalogue of {out}: lsdb.open_catalog({str(hats)!r})")
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
@@ -132,10 +143,21 @@ def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
 
 
 def _write(
-    survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
+    survey: "RawSurvey",
+    pool: Path,
+    ebv: float | None,
+    *,
+    out: Path,
+    pdf: Path | None,
+    columns: tuple[str, ...],
+    draw: bool,
 ) -> "tuple[Overview, float]":
-    """Load the pool and write its redshifts; return what is said of them, and the seconds."""
+    """Load the pool and write its redshifts; return what is said of them, and the seconds.
+
+    draw : whether the overview will be drawn, and so needs what `columns` may lack.
+    """
     from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
     from pix2z.network.estimator import load_pool
 
@@ -145,9 +167,13 @@ def _write(
         overview = write_catalogue(
             predict_survey(estimator, survey, ebv=ebv),
             object_id=survey.table.object_id,
+            ra=survey.table.ra,
+            dec=survey.table.dec,
             grid=estimator.grid,
             out=out,
             pdf=pdf,
+            columns=columns,
+            overview=Overview(len(survey.table), estimator.grid) if draw else None,
             metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )

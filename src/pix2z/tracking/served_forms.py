@@ -15,6 +15,7 @@ REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pand
 """What loading and serving a pool imports; pinned to what is installed when it is registered."""
 
 REDSHIFT_COLUMNS = (
+    "z_best",
     "z_median",
     "z_mean",
     "z_mode",
@@ -23,7 +24,8 @@ REDSHIFT_COLUMNS = (
     "z_err95_low",
     "z_err95_high",
 )
-"""Of a pool's answer; limits are those of the central 68 and 95 % intervals."""
+"""Of a pool's answer: what it is judged by is z_best, and limits are those of the central 68 and
+95 % intervals."""
 
 _HERE = Path(__file__).parent
 
