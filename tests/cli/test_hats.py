@@ -26,9 +26,8 @@ def test_lsdb_opens_the_table(run, tmp_path):
 
     code, said, errors = run("galaxies.h5")
     assert code == 0, errors
-    assert said.endswith(
-        f"{tmp_path / 'sky'} is a HATS catalogue of it: lsdb.open_catalog('{tmp_path}/sky')\n"
-    )
+    sky = tmp_path / "sky"
+    assert said.endswith(f"{sky} is a HATS catalogue of it: lsdb.open_catalog('{sky}')\n")
     table = pq.read_table(tmp_path / "z.parquet").to_pandas().set_index("object_id")
     catalogue = lsdb.open_catalog(sky).compute().set_index("object_id")
     assert len(catalogue) == len(table) == 40
