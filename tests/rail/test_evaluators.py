@@ -1,10 +1,14 @@
-"""RAIL's evaluators, as the guide calls them, give the metrics of pix2z."""
+"""The guide's lines for RAIL, run as they are written; RAIL gives the metrics of pix2z."""
+
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rail.core", reason="`make rail` installs RAIL")
 
+import pix2z
 from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
@@ -14,65 +18,62 @@ from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
 pytestmark = pytest.mark.long
 
+GUIDE = Path(__file__).parents[2] / "docs/guide.md"
+OURS = {
+    "cdeloss": "cde_loss",
+    "point_bias": "bias_median",
+    "point_stats_iqr": "sigma_iqr",
+    "point_stats_sigma_mad": "nmad",
+    "point_outlier_rate": "outlier_rail",
+}
 
-@pytest.fixture(scope="module")
-def predictions(trained_pool, sample_path, sample_split, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("predictions")
+
+@pytest.fixture
+def workspace(trained_pool, sample_path, sample_split, tmp_path, monkeypatch):
+    """A folder with a model, its galaxies, and its predictions of test galaxies."""
+    for name, target in (("models/full", trained_pool), ("data/galaxies.h5", sample_path)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).symlink_to(target)
     with open_galaxies(sample_path) as galaxies:
+        folder = tmp_path / "predictions/full"
         write_pool_predictions(folder, load_pool(trained_pool), galaxies, sample_split)
-    return folder / "pool.hdf5"
+    monkeypatch.chdir(tmp_path)
 
 
-def evaluated(kind, predictions, folder, metrics, **options):
-    """Metrics by a class of RAIL's, of predictions and of the redshifts in the same file."""
-    from rail.core.data import QPHandle, TableHandle
-    from rail.evaluation import dist_to_point_evaluator, point_to_point_evaluator
-
-    classes = vars(dist_to_point_evaluator) | vars(point_to_point_evaluator)
-    stage = classes[kind].make_stage(
-        name=kind,
-        metrics=metrics,
-        force_exact=True,
-        hdf5_groupname="ancil",
-        reference_dictionary_key="z_spec",
-        output=str(folder / "output.hdf5"),
-        summary=str(folder / "summary.hdf5"),
-        single_distribution_summary=str(folder / "single.hdf5"),
-        **options,
-    )
-    handles = stage.evaluate(
-        QPHandle("input", path=str(predictions)), TableHandle("truth", path=str(predictions))
-    )
-    return {name: float(value[0]) for name, value in handles["summary"]().items()}
+def blocks():
+    section = GUIDE.read_text().partition("## With RAIL\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```python\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_points(predictions, tmp_path):
-    ours = metric_values(galaxy_terms(read_prediction_chunks(predictions)))
-    names = {
-        "point_bias": "bias_median",
-        "point_stats_iqr": "sigma_iqr",
-        "point_stats_sigma_mad": "nmad",
-        "point_outlier_rate": "outlier_rail",
-    }
-    theirs = evaluated(
-        "PointToPointEvaluator", predictions, tmp_path, list(names), point_estimate_key="z_phot"
-    )
-    for theirs_name, name in names.items():
-        assert theirs[theirs_name] == pytest.approx(ours[name], rel=1e-12), name
+def run(block):
+    names = {}
+    exec(block, names)
+    return names
 
 
-def test_cde_loss_needs_the_grid(predictions, tmp_path):
-    terms = galaxy_terms(read_prediction_chunks(predictions))
-    ours = metric_values(terms)["cde_loss"]
-    grid = {"cdeloss": {"eval_grid": terms.grid.centres.tolist()}}
+@pytest.mark.usefixtures("workspace")
+def test_stages(trained_pool):
+    stages, _ = blocks()
+    ensemble = run(stages)["pdfs"]()
+    with open_galaxies("data/galaxies.h5") as galaxies:
+        images, ebv = galaxies.images(range(100)), galaxies.column("ebv", range(100))
+    direct = pix2z.load(trained_pool).estimate(images, ebv)
+    np.testing.assert_allclose(ensemble.ancil["zmedian"][:100], direct.z_median, rtol=1e-5)
 
-    def cde_loss(folder, **options):
-        return evaluated("DistToPointEvaluator", predictions, folder, ["cdeloss"], **options)[
-            "cdeloss"
-        ]
 
-    assert cde_loss(tmp_path, metric_config=grid) == pytest.approx(ours, rel=1e-3)
-    other = tmp_path / "other"
-    other.mkdir()
-    assert abs(cde_loss(other) - ours) > 0.01 * abs(ours)
-    assert np.isfinite(ours)
+@pytest.mark.usefixtures("workspace")
+def test_evaluators():
+    _, evaluators = blocks()
+    ours = metric_values(galaxy_terms(read_prediction_chunks("predictions/full/pool.hdf5")))
+    theirs = run(evaluators)["metrics"]
+    assert theirs.keys() == OURS.keys()
+    for name, value in theirs.items():
+        assert value == pytest.approx(ours[OURS[name]], rel=1e-7), name  # PDFs are float32
+
+
+@pytest.mark.usefixtures("workspace")
+def test_without_its_grid_the_cde_loss_is_another():
+    _, evaluators = blocks()
+    grid = re.compile(r"^    metric_config=.*\n", re.MULTILINE)
+    other = run(grid.sub("", evaluators))["metrics"]["cdeloss"]
+    assert abs(other / run(evaluators)["metrics"]["cdeloss"] - 1) > 1e-3
