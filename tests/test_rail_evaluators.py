@@ -18,7 +18,7 @@ from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
 pytestmark = pytest.mark.long
 
-GUIDE = Path(__file__).parents[2] / "docs/guide.md"
+GUIDE = Path(__file__).parents[1] / "docs/guide.md"
 OURS = {
     "cdeloss": "cde_loss",
     "point_bias": "bias_median",
