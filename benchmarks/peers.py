@@ -10,12 +10,14 @@ validation rows is taken, and both are measured on the test rows. Needs a finish
 import logging
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import parallel_config
 
 from pix2z.controls.features import SOFTENING, asinh_magnitudes, dereddened
 from pix2z.dataset.batches import sequential_batches
@@ -127,7 +129,8 @@ def bench_peers() -> Json:
     beside = {name: measured[name] for name in AGAINST}
     methods: Json = {name: _row(one, beside) for name, one in measured.items()}
     for name, peer in PEERS.items():
-        trained = [train(peer, settings, tables, grid) for settings in ({}, *peer.tried)]
+        with parallel_config("threading"):  # whose CPU time is that of this process
+            trained = [train(peer, settings, tables, grid) for settings in ({}, *peer.tried)]
         best = min(trained, key=lambda one: one.validation_crps)
         for label, one in (("defaults", trained[0]), (f"best of {len(trained)}", best)):
             density = estimated(peer, one, tables["test"], grid)
@@ -178,7 +181,9 @@ def estimated(peer: Peer, one: Trained, table: Table, grid: RedshiftGrid) -> np.
 
 def _stage(peer: Peer, kind: str, settings: Mapping[str, Any], **connected: Any) -> Any:
     stage = getattr(import_module(f"rail.estimation.algos.{peer.module}"), f"{peer.name}{kind}")
-    return stage.make_stage(name=f"{peer.name}{kind}", **OF_THE_DATA, **settings, **connected)
+    return stage.make_stage(
+        name=f"{peer.name}{kind}", **deepcopy(OF_THE_DATA | settings), **connected
+    )
 
 
 def _of_estimator(peer: Peer, settings: Mapping[str, Any]) -> Mapping[str, Any]:

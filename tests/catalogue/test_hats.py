@@ -27,6 +27,8 @@ pytestmark = [
 ]
 
 N = 3000
+BYTES = 64
+"""Of a row."""
 WITH_POSITIONS = {
     **COLUMNS,
     "ra": Column(np.float64, "right ascension, degrees"),
@@ -70,8 +72,8 @@ def catalogue(tmp_path_factory):
             assert process.children(recursive=True) == others
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hats, "PARTITION_ROWS", 500)
-        patch.setattr(hats, "CHUNK_ROWS", 700)
+        patch.setattr(hats, "PARTITION_BYTES", 500 * BYTES)
+        patch.setattr(hats, "CHUNK_BYTES", 700 * BYTES)
         patch.setattr(hats, "_dask", watched)
         write_hats(table, folder / "sky")
     assert {path.name for path in folder.iterdir()} == {"sky", "z.parquet"}

@@ -1,5 +1,6 @@
 """``pix2z predict --hats``: a table and a HATS catalogue of it."""
 
+import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -61,3 +62,29 @@ def test_what_cannot_be_is_one_line_before_anything_is_written(run, tmp_path, ca
     assert line in errors
     assert errors.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_spectra_are_nested(images_folder, pix2z_in, tmp_path):
+    import lsdb
+
+    out, sky = tmp_path / "s.hdf5", tmp_path / "sky"
+    code, said, errors = pix2z_in(
+        images_folder, "spectrum", "galaxies.h5", "--model", "full", "--out", out, "--hats", sky
+    )
+    assert code == 0, errors
+    assert f"lsdb.open_catalog('{sky}')\n" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"s.hdf5", "sky"}
+    opened = lsdb.open_catalog(sky)
+    assert opened.nested_columns == ["spectrum"]
+    catalogue = opened.compute().set_index("object_id")
+    with h5py.File(out) as file, h5py.File(images_folder / "galaxies.h5") as galaxies:
+        for row in (0, 3, 39):
+            galaxy = catalogue.loc[file["object_id"][row]]
+            for name in ("wavelength", "flux", "flux_error", "flux_error95"):
+                expected = file[name][...] if name == "wavelength" else file[name][row]
+                np.testing.assert_allclose(galaxy["spectrum"][name], expected, rtol=1e-6)
+            for name in ("pix2z_z_median", "mean_flux_r", "ebv"):
+                np.testing.assert_array_equal(galaxy[name], file[name][row])
+            assert (galaxy["ra"], galaxy["dec"]) == (galaxies["ra"][row], galaxies["dec"][row])
+        properties = opened.hc_structure.catalog_info.extra_dict()
+        assert properties["pix2z_model_digest"] == file.attrs["model_digest"]

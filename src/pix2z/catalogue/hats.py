@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,11 +28,14 @@ __all__ = ["POSITIONS", "check_hats_folder", "check_positions", "write_hats"]
 POSITIONS = ("ra", "dec")
 """Columns in degrees, by which rows are partitioned."""
 
-CHUNK_ROWS = 65_536
-"""Rows of the table in memory at a time while it is partitioned."""
+CHUNK_BYTES = 2**24
+"""Of rows in memory at a time while the table is partitioned."""
 
-PARTITION_ROWS = 500_000
-"""Most rows of a partition, which is sorted in memory."""
+PARTITION_BYTES = 2**26
+"""At most of a partition, which is sorted in memory."""
+
+SAMPLE_ROWS = 1000
+"""By which the bytes of a row are measured."""
 
 FINEST_ORDER = 8
 """HEALPix order that rows are counted at: 786,432 pixels of 14 arcmin, which are the smallest
@@ -103,15 +107,18 @@ def _partition(table: Path, catalogue: Path, schema: pa.Schema) -> None:
     from hats_import import ImportArguments, pipeline_with_client
     from hats_import.catalog.file_readers.parquet import ParquetPyarrowReader
 
+    file = pq.ParquetFile(table)
+    n, some = file.metadata.num_rows, next(file.iter_batches(SAMPLE_ROWS))
+    bytes_per_row = some.nbytes / len(some)
     arguments = ImportArguments(
         output_path=catalogue.parent,
         output_artifact_name=catalogue.name,
         input_file_list=[table],
-        file_reader=ParquetPyarrowReader(chunksize=CHUNK_ROWS),
+        file_reader=ParquetPyarrowReader(chunksize=ceil(CHUNK_BYTES / bytes_per_row)),
         use_schema_file=table,
         sort_columns="object_id" if "object_id" in schema.names else None,
-        expected_total_rows=pq.read_metadata(table).num_rows,
-        pixel_threshold=PARTITION_ROWS,
+        expected_total_rows=n,
+        pixel_threshold=ceil(PARTITION_BYTES / bytes_per_row),
         highest_healpix_order=FINEST_ORDER,
         addl_hats_properties=_properties(schema),
         tmp_dir=catalogue.parent / "intermediate",

@@ -10,13 +10,16 @@ from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    HatsOption,
     LayoutOption,
     MapOption,
     ParamsOption,
+    check_hats,
     check_output,
     done,
     galaxies,
     open_images,
+    say_hats,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
@@ -41,10 +44,7 @@ def predict(
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
     ] = None,
-    hats: Annotated[
-        Path | None,
-        typer.Option(help="Folder to make of the table: a HATS catalogue, which lsdb opens."),
-    ] = None,
+    hats: HatsOption = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -82,13 +82,17 @@ def predict(
     check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
 
-    from pix2z.catalogue.hats import check_positions, write_hats
+    from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
     from pix2z.catalogue.tables import chosen_columns
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     names = chosen_columns(columns)
     if hats:
-        _check_hats(hats, names, out, pdf, plot)
+        if out.suffix != ".parquet":
+            raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
+        if left_out := [name for name in POSITIONS if name not in names]:
+            raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
+        check_hats(hats, out, pdf, plot)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
     with open_images(
         file,
@@ -115,21 +119,7 @@ def predict(
             _draw(plot, overview, z_spec)
         if hats:
             write_hats(out, hats)
-            say(f"{hats} is a HATS catalogue of it: lsdb.open_catalog({str(hats)!r})")
-
-
-def _check_hats(hats: Path, columns: tuple[str, ...], out: Path, *others: Path | None) -> None:
-    """Raise InputError where no HATS catalogue can be made of the table at `out`."""
-    from pix2z.catalogue.hats import POSITIONS, check_hats_folder
-
-    if out.suffix != ".parquet":
-        raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
-    if left_out := [name for name in POSITIONS if name not in columns]:
-        raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
-    for path in (out, *others):
-        if path and hats.absolute() in path.absolute().parents:
-            raise InputError(f"{path}: lies in {hats}; expected a folder for the catalogue alone")
-    check_hats_folder(hats)
+            say_hats(hats)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
