@@ -80,8 +80,8 @@ class Peer:
 
 
 # RAIL's defaults are for redshifts up to 3: kernels of 0.01 and more are wide here.
-NARROW = {"sigma_grid_min": 0.002, "sigma_grid_max": 0.02, "ngrid_sigma": 7}
-MORE = {"nneigh_min": 5, "nneigh_max": 20}
+NARROW = {"sigma_grid_min": 0.002, "sigma_grid_max": 0.02, "ngrid_sigma": 5}
+MORE = {"nneigh_min": 6, "nneigh_max": 15}
 PEERS = {
     "RAIL kNN": Peer(
         "k_nearneigh",
@@ -99,7 +99,7 @@ PEERS = {
             )
         ),
     ),
-    "RAIL GPz": Peer("gpz", "GPz", ({"n_basis": 100}, {"n_basis": 100, "max_iter": 500})),
+    "RAIL GPz": Peer("gpz", "GPz", ({"n_basis": 100},)),
 }
 
 

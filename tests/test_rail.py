@@ -1,7 +1,10 @@
 """The informer and the estimator in RAIL itself."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import qp
 pytest.importorskip("rail.core", reason="`make rail` installs RAIL")
 
 from rail.core.data import TableHandle
+from rail.core.stage import RailPipeline
 
 import pix2z
 from pix2z.errors import InputError, IntegrityError
@@ -128,3 +132,30 @@ def test_arrays_of_a_users_file_are_found_by_mapping(model, trained_pool, sample
 def test_options_of_other_estimators_are_refused(model, tmp_path, option):
     with pytest.raises(InputError, match=f"{option}: expected no such option"):
         estimator(model, tmp_path, **{option: 1})
+
+
+def test_a_pipeline_runs_both_in_processes_of_their_own(trained_pool, sample_path, tmp_path):
+    class Redshifts(RailPipeline):
+        def __init__(self):
+            super().__init__()
+            self.inform = Pix2zInformer.build(pool=str(trained_pool))
+            self.estimate = Pix2zEstimator.build(connections={"model": self.inform.io.model})
+
+    pipeline = Redshifts()
+    folders = {"output_dir": str(tmp_path), "log_dir": str(tmp_path), "resume": False}
+    pipeline.initialize({"input": str(sample_path)}, folders, None)
+    pipeline.save(str(tmp_path / "pipeline.yml"))
+    ceci = "import sys; from ceci.main import main; sys.exit(main())"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        [sys.executable, "-c", ceci, "pipeline.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    logs = "".join(log.read_text() for log in tmp_path.glob("*.out"))
+    assert run.returncode == 0, f"{run.stdout}{run.stderr}{logs}"
+    _, found = expected(trained_pool, sample_path)
+    zmedian = qp.read(str(tmp_path / "output_estimate.hdf5")).ancil["zmedian"]
+    np.testing.assert_allclose(zmedian, found.z_median, rtol=1e-5)

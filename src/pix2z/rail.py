@@ -109,7 +109,17 @@ def _rows(survey: RawSurvey, start: int, stop: int) -> Chunk:
     return rows | ({"redshift": table.z_spec[part]} if table.has_redshifts else {})
 
 
-class Pix2zInformer(CatInformer):
+class _RunByCeci(RailStage):
+    """A stage that pipelines start by its whole name, since ``python -m pix2z`` starts none."""
+
+    @classmethod
+    def generate_command(cls, *args: Any, **kwargs: Any) -> str:
+        """Return the line by which ceci runs the stage in a process of its own."""
+        command: str = super().generate_command(*args, **kwargs)
+        return command.replace(f"-m pix2z {cls.name}", f"-m ceci {cls.get_module()}.{cls.name}")
+
+
+class Pix2zInformer(_RunByCeci, CatInformer):
     """Name a trained pool as the model of `Pix2zEstimator`; it trains nothing, and takes no input.
 
     ``pool`` is what `pix2z.load` takes: an arm as ``full``, a folder with pool.json, or a version
@@ -149,7 +159,7 @@ class Pix2zInformer(CatInformer):
         self.add_data("model", {"pool": str(folder), "digest": pix2z.load(folder).digest})
 
 
-class Pix2zEstimator(CatEstimator):
+class Pix2zEstimator(_RunByCeci, CatEstimator):
     """Estimate redshifts from stamps, in chunks of ``chunk_size`` galaxies.
 
     The output is a qp ensemble of histograms on the pool's bins. Its ancillary arrays are
