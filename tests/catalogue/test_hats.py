@@ -57,9 +57,13 @@ def write_table(path: Path, values) -> Path:
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory):
-    """A catalogue with partitions of at most 500 rows, alone in its folder with the table."""
+    """A catalogue of two files with partitions of at most 500 rows; nothing else is beside them."""
     folder = tmp_path_factory.mktemp("hats")
-    table = write_table(folder / "z.parquet", columns())
+    first = {name: values[:2000] for name, values in columns().items()}
+    rest = {name: values[2000:] for name, values in columns().items()}
+    table, others = (
+        write_table(folder / f"{n}.parquet", v) for n, v in (("z", first), ("more", rest))
+    )
     dask = hats._dask
 
     @contextmanager
@@ -75,8 +79,8 @@ def catalogue(tmp_path_factory):
         patch.setattr(hats, "PARTITION_BYTES", 500 * BYTES)
         patch.setattr(hats, "CHUNK_BYTES", 700 * BYTES)
         patch.setattr(hats, "_dask", watched)
-        write_hats(table, folder / "sky")
-    assert {path.name for path in folder.iterdir()} == {"sky", "z.parquet"}
+        write_hats([table, others], folder / "sky")
+    assert {path.name for path in folder.iterdir()} == {"sky", "z.parquet", "more.parquet"}
     return folder / "sky"
 
 
@@ -131,7 +135,7 @@ def test_a_catalogue_that_fails_leaves_nothing(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("hats_import.catalog.map_reduce.pq.ParquetWriter", full)
     with pytest.raises(InputError, match=r"sky: cannot be written as HATS .*No space left"):
-        write_hats(table, tmp_path / "sky")
+        write_hats([table], tmp_path / "sky")
     assert list(tmp_path.iterdir()) == [table]
     assert capsys.readouterr().out == ""
 
@@ -141,17 +145,17 @@ def test_what_is_there_is_not_replaced(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
     with pytest.raises(InputError, match="mine: exists; expected a new or empty folder"):
-        write_hats(table, tmp_path / "mine")
+        write_hats([table], tmp_path / "mine")
     assert (tmp_path / "mine/notes.txt").read_text() == "mine"
     (tmp_path / "empty").mkdir()
-    write_hats(table, tmp_path / "empty")
+    write_hats([table], tmp_path / "empty")
     assert (tmp_path / "empty/hats.properties").is_file()
 
 
 def test_a_table_without_positions_is_refused(tmp_path):
     values = {name: values for name, values in columns(10).items() if name != "dec"}
     with pytest.raises(InputError, match=r"z\.parquet: column 'dec' is missing"):
-        write_hats(write_table(tmp_path / "z.parquet", values), tmp_path / "sky")
+        write_hats([write_table(tmp_path / "z.parquet", values)], tmp_path / "sky")
 
 
 def test_galaxies_without_positions_are_counted():

@@ -1,13 +1,14 @@
 """A table of redshifts as a HATS catalogue: partitions on the sky, which lsdb opens.
 
 hats-import makes it, on one thread of a Dask scheduler inside this process, which opens no port and
-starts no other process. It needs the extra ``[survey]``; no other module knows HATS.
+starts no other process; what it pickles on its way lies in a temporary folder of this user. It
+needs the extra ``[survey]``; no other module knows HATS.
 """
 
 import io
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from math import ceil
@@ -71,7 +72,7 @@ def check_positions(survey: RawSurvey) -> None:
         raise InputError(f"{survey.path}: {problem}")
 
 
-def write_hats(table: Path, folder: Path) -> None:
+def write_hats(tables: Sequence[Path], folder: Path) -> None:
     """Partition a table into a HATS catalogue, which is put in place when it is whole.
 
     Columns keep their types; every partition has the table's metadata and the meanings of its
@@ -80,44 +81,43 @@ def write_hats(table: Path, folder: Path) -> None:
 
     Parameters
     ----------
-    table : .parquet with columns ra and dec in degrees; it stays.
+    tables : the files of the table, .parquet, at least one, with ra and dec in degrees; they stay.
     folder : as `check_hats_folder` wants it.
 
     Raises
     ------
     InputError
-        The table has no positions, or the folder cannot be written.
+        The first table has no positions, or the folder cannot be written.
     """
     check_hats_folder(folder)
-    schema = pq.read_schema(table)
+    schema = pq.read_schema(tables[0])
     for name in POSITIONS:
         if name not in schema.names:
-            raise InputError(f"{table}: column {name!r} is missing; a HATS catalogue needs it")
+            raise InputError(f"{tables[0]}: column {name!r} is missing; a HATS catalogue needs it")
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f"{PARTIAL}hats-", dir=folder.parent) as beside:
             catalogue = Path(beside) / folder.name
-            _partition(table, catalogue, schema)
+            _partition(tables, catalogue, schema)
             _describe(catalogue, schema)
             catalogue.replace(folder)
 
 
-def _partition(table: Path, catalogue: Path, schema: pa.Schema) -> None:
+def _partition(tables: Sequence[Path], catalogue: Path, schema: pa.Schema) -> None:
     """Run hats-import; what it keeps on its way lies beside `catalogue`."""
     from hats_import import ImportArguments, pipeline_with_client
     from hats_import.catalog.file_readers.parquet import ParquetPyarrowReader
 
-    file = pq.ParquetFile(table)
-    n, some = file.metadata.num_rows, next(file.iter_batches(SAMPLE_ROWS))
+    some = next(pq.ParquetFile(tables[0]).iter_batches(SAMPLE_ROWS))
     bytes_per_row = some.nbytes / len(some)
     arguments = ImportArguments(
         output_path=catalogue.parent,
         output_artifact_name=catalogue.name,
-        input_file_list=[table],
+        input_file_list=list(tables),
         file_reader=ParquetPyarrowReader(chunksize=ceil(CHUNK_BYTES / bytes_per_row)),
-        use_schema_file=table,
+        use_schema_file=tables[0],
         sort_columns="object_id" if "object_id" in schema.names else None,
-        expected_total_rows=n,
+        expected_total_rows=sum(pq.read_metadata(table).num_rows for table in tables),
         pixel_threshold=ceil(PARTITION_BYTES / bytes_per_row),
         highest_healpix_order=FINEST_ORDER,
         addl_hats_properties=_properties(schema),

@@ -54,7 +54,7 @@ def write_hats_spectra(spectra: Path, table: RawTable, folder: Path) -> None:
                 part = slice(start, start + BLOCK_ROWS)
                 positions = {name: getattr(table, name)[part] for name in POSITIONS}
                 writer.write_table(_rows(file, part, positions, writer.schema))
-        write_hats(rows, folder)
+        write_hats([rows], folder)
 
 
 @contextmanager

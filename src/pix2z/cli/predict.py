@@ -118,7 +118,7 @@ def predict(
         if plot:
             _draw(plot, overview, z_spec)
         if hats:
-            write_hats(out, hats)
+            write_hats([out], hats)
             say_hats(hats)
 
 
