@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.hours import bench_hours
 from benchmarks.networks import bench_networks
+from benchmarks.pdfs import bench_pdfs
 from benchmarks.peers import bench_peers
 from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "networks": bench_networks,
     "hours": bench_hours,
     "race": bench_race,
+    "pdfs": bench_pdfs,
     "serving": bench_serving,
     "softening": bench_softening,
     "surveys": bench_surveys,

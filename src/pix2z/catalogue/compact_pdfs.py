@@ -1,7 +1,9 @@
-"""PDFs in 32 bytes: 16 quantiles as uint16, written to Parquet and read back.
+"""Compact PDFs in Parquet: 20 quantiles in at most 32 bytes, in the form of Rubin's first preview.
 
-A file says of itself what its numbers are, so that any reader of Parquet will do: redshift =
-z_min + step * number, at the levels of the CDF in its metadata; between them the CDF is linear.
+The column of quantiles is nested: `locs` are redshifts, `quants` the levels of the CDF at which
+they are, the same in every row. It is named as the reader of lsdb's tutorial of that preview
+expects, which turns it into qp's `quant`. Redshifts are rounded to a power of two, so that zstd
+finds two of their four bytes empty.
 """
 
 import json
@@ -9,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet
 from numpy.typing import NDArray
 
@@ -21,53 +25,71 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import COLUMNS, Column
 
 __all__ = [
-    "BLANK",
     "COLUMN",
     "COMPACT_COLUMNS",
+    "ENCODING",
     "LEVELS",
+    "NO_PDF",
     "QuantilePdfs",
-    "as_codes",
+    "as_quantiles",
     "facts",
     "read_quantiles",
 ]
 
-N_LEVELS, TAIL = 16, 0.005
+N_LEVELS, TAIL, UNIFORM = 20, 0.005, 0.1
 
-LEVELS = np.array(
-    [NormalDist().cdf(x) for x in np.linspace(-1, 1, N_LEVELS) * NormalDist().inv_cdf(1 - TAIL)]
-)
-"""(16,) levels of the CDF: equally spaced where the distribution is normal, so that tails count."""
+LEVELS = (1 - UNIFORM) * np.array(
+    [NormalDist().cdf(NormalDist().inv_cdf(TAIL) * x) for x in np.linspace(1, -1, N_LEVELS)]
+) + UNIFORM * np.linspace(TAIL, 1 - TAIL, N_LEVELS)
+"""(20,) levels of the CDF, 0.005 to 0.995: nine tenths equally spaced in a normal distribution, so
+that tails count, one tenth equally spaced in probability, so that second peaks do."""
 
-BLANK = 2**16 - 1
-"""Every number of a galaxy that has no PDF; the largest of a redshift is one less."""
+STEPS_PER_BIN = 32
+"""Least steps of redshift in a bin of PDFs."""
 
-COLUMN = "pix2z_z_quantiles"
+NO_PDF = np.arange(-99.0, -99.0 + N_LEVELS)
+"""(20,) redshifts of a galaxy that has no PDF: impossible, but rising, so that qp reads its
+neighbours."""
+
+COLUMN = f"pix2z_ens_quant_{N_LEVELS}"
 
 COMPACT_COLUMNS: Mapping[str, Column] = {
     "object_id": COLUMNS["object_id"],
     COLUMN: Column(
-        np.dtype((np.uint16, N_LEVELS)),
-        "redshifts at the levels of the CDF that the metadata of the file lists: "
-        f"z_of_0 + z_per_step * number; {BLANK} where there is no PDF",
+        np.dtype([("locs", np.float32, (N_LEVELS,)), ("quants", np.float64, (N_LEVELS,))]),
+        "locs: redshifts at which the CDF is quants; between them it is linear; "
+        f"{NO_PDF[0]:g} to {NO_PDF[-1]:g} where there is no PDF",
     ),
 }
 """Columns of a file of compact PDFs."""
 
+ENCODING: Mapping[str, Any] = {
+    "column_encoding": {f"{COLUMN}.locs.list.element": "BYTE_STREAM_SPLIT"},
+    "compression_level": 9,
+    "use_dictionary": [f"{COLUMN}.quants.list.element"],
+}
+"""Options of pyarrow's writer: the bytes of redshifts apart, the levels once for all rows."""
 
-def as_codes(density: NDArray[np.floating], grid: RedshiftGrid) -> NDArray[np.uint16]:
-    """Quantiles (N, 16) of PDFs (N, K), as steps from the grid's lower end; NaN gives `BLANK`.
 
-    They rise strictly, as readers of quantiles need: two that would be one are a step apart.
+def as_quantiles(density: NDArray[np.floating], grid: RedshiftGrid) -> NDArray[np.void]:
+    """Rows (N,) of `COLUMN` of PDFs (N, K) on `grid`; those of NaN get `NO_PDF`.
+
+    Redshifts rise strictly, as readers of quantiles need: two that would be one are a step apart.
+    None is outside of the grid.
     """
-    steps = np.rint((quantiles(density, grid, LEVELS) - grid.z_min) / _step(grid))
-    order = np.arange(N_LEVELS)
-    rising = np.maximum.accumulate(steps - order, axis=1) + order
-    codes = np.minimum(rising, BLANK - N_LEVELS + order)
-    return np.where(np.isnan(density[:, :1]), BLANK, codes).astype(np.uint16)
+    step, order = _step(grid), np.arange(N_LEVELS)
+    first, last = np.ceil(grid.z_min / step), np.floor(grid.z_max / step)
+    steps = np.rint(quantiles(density, grid, LEVELS) / step) - order
+    rising = np.clip(np.maximum.accumulate(steps, axis=1), first, last + 1 - N_LEVELS) + order
+    rows = np.zeros(len(density), COMPACT_COLUMNS[COLUMN].dtype)
+    rows["locs"] = np.where(np.isnan(density[:, :1]), NO_PDF, step * rising)
+    rows["quants"] = LEVELS
+    return rows
 
 
 def _step(grid: RedshiftGrid) -> float:
-    return (grid.z_max - grid.z_min) / (BLANK - 1)
+    """Redshift to whose multiples quantiles are rounded."""
+    return float(2.0 ** np.floor(np.log2(grid.width / STEPS_PER_BIN)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +99,13 @@ class QuantilePdfs:
     Attributes
     ----------
     object_id : (N,) ids of the galaxies.
-    codes : (N, L) uint16: steps from the grid's lower end; `BLANK` where there is no PDF.
+    z : (N, L) redshifts at `levels`; NaN where there is no PDF.
     levels : (L,) of the CDF.
     grid : the bins that the PDFs were given in.
     """
 
     object_id: NDArray[np.int64]
-    codes: NDArray[np.uint16]
+    z: NDArray[np.float32]
     levels: NDArray[np.float64]
     grid: RedshiftGrid
 
@@ -91,28 +113,17 @@ class QuantilePdfs:
         """Count the galaxies."""
         return len(self.object_id)
 
-    @property
-    def z(self) -> NDArray[np.float64]:
-        """(N, L) redshifts at `levels`; NaN where there is no PDF."""
-        z = self.grid.z_min + _step(self.grid) * self.codes
-        return np.where(self.codes == BLANK, np.nan, z)
-
-    def known(self) -> "QuantilePdfs":
-        """Leave out galaxies without a PDF, which qp refuses."""
-        keep = self.codes[:, 0] != BLANK
-        return QuantilePdfs(self.object_id[keep], self.codes[keep], self.levels, self.grid)
-
     def cdf(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """CDF (N, M) at redshifts z (M,): linear between quantiles, and on with their slope."""
         levels = np.concatenate([[0.0], self.levels, [1.0]])
-        knots = np.pad(self.z, ((0, 0), (1, 1)))
         gaps = np.diff(self.z) / np.diff(self.levels)
-        knots[:, 0] = np.maximum(self.z[:, 0] - gaps[:, 0] * self.levels[0], self.grid.z_min)
-        above = self.z[:, -1] + gaps[:, -1] * (1 - self.levels[-1])
-        knots[:, -1] = np.minimum(above, self.grid.z_max)
+        below = self.z[:, :1] - gaps[:, :1] * self.levels[0]
+        above = self.z[:, -1:] + gaps[:, -1:] * (1 - self.levels[-1])
+        ends = np.maximum(below, self.grid.z_min), np.minimum(above, self.grid.z_max)
+        knots = np.concatenate([ends[0], self.z, ends[1]], axis=1)
         found = np.zeros((len(self), len(z)))
         for low, high, rise in zip(knots.T, knots[:, 1:].T, np.diff(levels), strict=False):
-            width = np.maximum(high - low, np.finfo(float).tiny)
+            width = np.maximum(high - low, np.finfo(np.float64).tiny)
             found += rise * np.clip((z - low[:, None]) / width[:, None], 0.0, 1.0)
         return found
 
@@ -122,18 +133,17 @@ class QuantilePdfs:
 
 
 def facts(grid: RedshiftGrid) -> dict[str, str]:
-    """What a file of compact PDFs says of itself, so that its reader needs no pix2z."""
+    """Say of a file of compact PDFs what its numbers are, so that its reader needs no pix2z."""
     return {
         "pix2z.quantile_levels": json.dumps(LEVELS.tolist()),
         "pix2z.quantile_grid": json.dumps(asdict(grid)),
-        "pix2z.quantile_scale": json.dumps(
-            {"z_of_0": grid.z_min, "z_per_step": _step(grid), "no_pdf": BLANK}
-        ),
+        "pix2z.quantile_step": json.dumps(_step(grid)),
+        "pix2z.quantiles_without_pdf": json.dumps(NO_PDF.tolist()),
     }
 
 
 def read_quantiles(path: str | Path) -> QuantilePdfs:
-    """Read what ``pix2z predict --pdf z.parquet`` wrote: 40 bytes a galaxy in memory.
+    """Read what ``pix2z predict --pdf z.parquet`` wrote; some 250 bytes a galaxy in memory.
 
     Raises
     ------
@@ -145,9 +155,10 @@ def read_quantiles(path: str | Path) -> QuantilePdfs:
         told = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
         levels = np.array(json.loads(told["pix2z.quantile_levels"]))
         grid = RedshiftGrid(**json.loads(told["pix2z.quantile_grid"]))
-        codes = table[COLUMN].combine_chunks().flatten().to_numpy().reshape(-1, len(levels))
+        locs = pa.compute.struct_field(table[COLUMN].combine_chunks(), "locs")
+        z = locs.flatten().to_numpy().reshape(-1, len(levels))
         object_id = table["object_id"].to_numpy()
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())
         raise InputError(f"{path}: no file of compact PDFs in Parquet ({words})") from error
-    return QuantilePdfs(object_id, codes, levels, grid)
+    return QuantilePdfs(object_id, np.where(z < NO_PDF[-1] + 1, np.nan, z), levels, grid)

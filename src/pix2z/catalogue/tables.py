@@ -16,7 +16,13 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pix2z.catalogue.compact_pdfs import COLUMN, COMPACT_COLUMNS, as_codes, facts
+from pix2z.catalogue.compact_pdfs import (
+    COLUMN,
+    COMPACT_COLUMNS,
+    ENCODING,
+    as_quantiles,
+    facts,
+)
 from pix2z.catalogue.overview import Overview
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, destination, named_write_errors
@@ -187,9 +193,10 @@ def _pdf_file(
     """Write n PDFs in the format of the suffix; a qp file has `columns` of redshifts, too."""
     if path.suffix == ".parquet":
         about = {**metadata, **facts(grid)}
-        with table_writer(path, metadata=about, columns=COMPACT_COLUMNS) as write:
+        writing = table_writer(path, metadata=about, columns=COMPACT_COLUMNS, parquet=ENCODING)
+        with writing as write:
             yield lambda estimate, object_id: write(
-                {"object_id": object_id, COLUMN: as_codes(estimate.density, grid)}
+                {"object_id": object_id, COLUMN: as_quantiles(estimate.density, grid)}
             )
         return
     from pix2z.redshift_pdf.qp_files import pdf_writer
@@ -208,15 +215,23 @@ def _pdf_file(
 
 @contextmanager
 def table_writer(
-    path: Path, *, metadata: Mapping[str, str], columns: Mapping[str, Column] = COLUMNS
+    path: Path,
+    *,
+    metadata: Mapping[str, str],
+    columns: Mapping[str, Column] = COLUMNS,
+    parquet: Mapping[str, Any] | None = None,
 ) -> Iterator[Append]:
     """Write a table in the format of the suffix, one of `FORMATS`.
 
-    Yields what to call with rows, block by block: every column of `columns`, (n,), or (n, L) where
-    its dtype has L numbers a row, which .csv does not take. .parquet is
+    Yields what to call with rows, block by block: every column of `columns`, (n,); one whose dtype
+    is a structure of lists is nested, which .csv does not take. .parquet is
     compressed with zstd, and carries `metadata` and the meaning of each column; .csv has a header,
     numbers that read back as the same float32, and ``nan`` for no value. It is written in place:
     `files.atomic_path` gives a path to write to.
+
+    Parameters
+    ----------
+    parquet : options of pyarrow's `ParquetWriter`, for a .parquet file.
 
     Raises
     ------
@@ -226,7 +241,7 @@ def table_writer(
     schema = _schema(metadata, columns)
     held: list[pa.Table] = []
     with path.open("wb") as file:
-        writer = _writer(path.suffix, file, schema)
+        writer = _writer(path.suffix, file, schema, parquet or {})
 
         def write_held() -> None:
             writer.write_table(pa.concat_tables(held).combine_chunks())
@@ -265,24 +280,31 @@ def _schema(metadata: Mapping[str, str], columns: Mapping[str, Column]) -> pa.Sc
 
 
 def _arrow_type(dtype: np.dtype[Any]) -> pa.DataType:
-    """Type of a column; lists of fixed length where the dtype has several numbers a row."""
-    if dtype.subdtype is None:
+    """Type of a column; a structure of lists is nested, as nested-pandas has it."""
+    if not dtype.names:
         return pa.from_numpy_dtype(dtype)
-    of_one, (length,) = dtype.subdtype
-    return pa.list_(pa.from_numpy_dtype(of_one), length)
+    return pa.struct(
+        [(name, pa.list_(pa.from_numpy_dtype(dtype[name].base))) for name in dtype.names]
+    )
 
 
 def _arrow(values: NDArray[Any]) -> pa.Array:
-    if values.ndim == 1:
+    names = values.dtype.names
+    if not names:
         return pa.array(values)
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+    lists = []
+    for name in names:
+        n, length = values[name].shape
+        starts = pa.array(np.arange(n + 1) * length, pa.int32())
+        lists.append(pa.ListArray.from_arrays(starts, pa.array(values[name].ravel())))
+    return pa.StructArray.from_arrays(lists, names)
 
 
-def _writer(suffix: str, file: Any, schema: pa.Schema) -> Any:
+def _writer(suffix: str, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> Any:
     if suffix == ".parquet":
-        return pa.parquet.ParquetWriter(file, schema, compression="zstd")
+        return pa.parquet.ParquetWriter(file, schema, compression="zstd", **options)
     if suffix != ".csv":
         raise ValueError(f"suffix: expected one of {', '.join(FORMATS)}; received {suffix!r}")
     file.write(f"{','.join(schema.names)}\n".encode())  # pyarrow would put names in quotes
-    options = pa.csv.WriteOptions(include_header=False)
-    return pa.csv.CSVWriter(file, schema, write_options=options)
+    without = pa.csv.WriteOptions(include_header=False)
+    return pa.csv.CSVWriter(file, schema, write_options=without)

@@ -141,7 +141,7 @@ class Redshifts:
     @property
     def blank(self) -> NDArray[np.bool_]:
         """(N,) whether every band is blank, so that there is no redshift."""
-        return self.image_flags & ImageFlag.BLANK != 0
+        return np.asarray(self.image_flags & ImageFlag.BLANK != 0)
 
     @property
     def z_phot(self) -> NDArray[np.float64]:
