@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hours import bench_hours
+from benchmarks.inference import bench_inference
 from benchmarks.networks import bench_networks
 from benchmarks.pdfs import bench_pdfs
 from benchmarks.peers import bench_peers
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "rendering": bench_rendering,
     "networks": bench_networks,
     "hours": bench_hours,
+    "inference": bench_inference,
     "race": bench_race,
     "pdfs": bench_pdfs,
     "serving": bench_serving,

@@ -147,9 +147,9 @@ def _write(
     draw : whether the overview will be drawn, and so needs what `columns` may lack.
     """
     from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.estimator import load_pool
     from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
-    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()
