@@ -10,15 +10,19 @@ from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    HatsOption,
     LayoutOption,
     MapOption,
     ParamsOption,
+    check_hats,
     check_output,
     done,
     galaxies,
     open_images,
+    say_hats,
 )
 from pix2z.cli.which_model import ModelOption, chosen_model
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +44,7 @@ def predict(
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
     ] = None,
+    hats: HatsOption = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -70,16 +75,24 @@ def predict(
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits.
+    of columns and bits. --hats needs ra and dec of every galaxy, and the extra
+    survey: pip install 'pix2z[survey]'.
     """
     check_output(out, ".parquet", ".csv")
     check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
 
+    from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
     from pix2z.catalogue.tables import chosen_columns
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     names = chosen_columns(columns)
+    if hats:
+        if out.suffix != ".parquet":
+            raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
+        if left_out := [name for name in POSITIONS if name not in names]:
+            raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
+        check_hats(hats, out, pdf, plot)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
     with open_images(
         file,
@@ -93,6 +106,8 @@ def predict(
         check=check,
         verb="predicts",
     ) as (survey, everywhere):
+        if hats:
+            check_positions(survey)
         overview, seconds = _write(
             survey, pool, everywhere, out=out, pdf=pdf, columns=names, draw=plot is not None
         )
@@ -102,6 +117,9 @@ def predict(
         _compare(z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, z_spec)
+        if hats:
+            write_hats([out], hats)
+            say_hats(hats)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
