@@ -51,9 +51,14 @@ class Overview:
         }
 
     @property
+    def n_known(self) -> int:
+        """Count the galaxies that have a redshift."""
+        return int(np.isfinite(self.error).sum())
+
+    @property
     def mean_density(self) -> NDArray[np.float64]:
         """(K,) mean of all PDFs: how the galaxies are spread in redshift."""
-        mean: NDArray[np.float64] = self._summed / max(int(np.isfinite(self.error).sum()), 1)
+        mean: NDArray[np.float64] = self._summed / max(self.n_known, 1)
         return mean
 
     def __str__(self) -> str:

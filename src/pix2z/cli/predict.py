@@ -18,7 +18,9 @@ from pix2z.cli.reading import (
     galaxies,
     open_images,
 )
+from pix2z.cli.survey import DaskOption, PartitionRowsOption, predict_in_partitions
 from pix2z.cli.which_model import ModelOption, chosen_model
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +44,8 @@ def predict(
     params: ParamsOption = None,
     mapping: MapOption = None,
     check: CheckOption = True,
+    dask: DaskOption = None,
+    partition_rows: PartitionRowsOption = None,
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
@@ -59,14 +63,39 @@ def predict(
 
     A Parquet file tells in its metadata the model, the input and the meaning
     of columns and bits.
+
+    With --dask each range of rows gets a table of its own, part-FILE-FIRST-END.parquet,
+    and what is there already is left as it is. A file that cannot be read is listed and
+    does not stop the others. A galaxy without an id gets its row number in its file.
     """
-    check_output(out, ".parquet", ".csv")
-    check_output(pdf, ".hdf5")
+    if dask is not None:
+        if plot is not None:
+            raise InputError("--plot: draws one table, and --dask writes many; expected either")
+    elif partition_rows is not None:
+        raise InputError("--partition-rows: expected --dask with it")
+    else:
+        check_output(out, ".parquet", ".csv")
+        check_output(pdf, ".hdf5")
     check_output(plot, ".png")
 
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    if dask is not None:
+        predict_in_partitions(
+            file,
+            pool=pool,
+            out=out,
+            pdf=pdf,
+            dask=dask,
+            partition_rows=partition_rows,
+            ebv=ebv,
+            layout=layout,
+            params=params,
+            mapping=mapping,
+            check=check,
+        )
+        return
     with open_images(
         file,
         out,

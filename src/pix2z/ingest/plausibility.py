@@ -107,7 +107,7 @@ def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
     scales = {(file.gain, file.level): number for number, file in enumerate(survey.files)}
     scale_of_file = [scales[file.gain, file.level] for file in survey.files]
     scale_of_row = np.repeat(scale_of_file, [file.n_rows for file in survey.files])
-    for rows in sample_rows(len(survey.table)):
+    for rows in sample_rows(len(scale_of_row)):
         images = survey.read_images(rows.start, rows.stop)
         numbers = np.arange(rows.start, rows.stop)
         blocks.append(measured_stamps(clean_images(images)))

@@ -22,7 +22,7 @@ from pix2z.ingest.npz import is_npy, members_of
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
-__all__ = ["LAYOUTS", "MAPPED", "detect_layout", "open_source"]
+__all__ = ["LAYOUTS", "MAPPED", "detect_layout", "is_hdf5_layout", "open_source"]
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def open_source(
     layout: str | None = None,
     mapping: Hdf5Mapping | None = None,
     ebv_key: str | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> AbstractContextManager[RawSurvey]:
     """Open a file, or a folder whose files are merged, as a survey of nanomaggies; read-only.
 
@@ -55,6 +56,9 @@ def open_source(
     mapping : where layouts of `MAPPED` keep things and what their pixels are; entries that were set
         hold for every layout.
     ebv_key : key or label column of E(B-V), whatever the layout.
+    rows : of one HDF5 file, the first row and the one after the last: columns are read, and
+        `read_images` counts, from there on. (0, 0) reads no column, and counts from the file's
+        first row. None: all rows.
 
     Raises
     ------
@@ -75,8 +79,11 @@ def open_source(
             return open_pasquet(paths[0], given=given)
         if name in ("npy", "npz"):
             return open_arrays(paths[0], layout=name, mapping=used)
-        return open_mapped(paths[0], layout=name, mapping=KNOWN.get(name, used), given=given)
+        known = KNOWN.get(name, used)
+        return open_mapped(paths[0], layout=name, mapping=known, given=given, rows=rows)
 
+    if rows is not None and (Path(path).is_dir() or not is_hdf5_layout(name)):
+        raise ValueError(f"rows: expected one HDF5 file; received {path}, of layout {name}")
     if not Path(path).is_dir():
         return open_one(files)
     if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
@@ -101,6 +108,11 @@ def _one_of(
             )
             survey = replace(survey, converted={**survey.converted, "left out": left_out})
         yield survey
+
+
+def is_hdf5_layout(layout: str) -> bool:
+    """Whether files of a layout are HDF5, of which some rows are read without the rest."""
+    return layout in KNOWN or layout == "hdf5"
 
 
 def detect_layout(path: str | Path, *, images: str | None = None) -> str:

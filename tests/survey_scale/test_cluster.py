@@ -1,0 +1,52 @@
+"""Workers of Dask: what they make is what one process makes, though they are killed."""
+
+import pandas as pd
+import psutil
+import pytest
+
+from pix2z.errors import InputError
+from pix2z.survey_scale.cluster import workers
+from tests.survey_scale.conftest import ROWS, in_turn, whole_run
+
+
+def worker_processes():
+    return [
+        child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+def listening_addresses():
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    connections = [one for process in processes for one in process.net_connections("inet")]
+    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+
+
+def test_workers_that_are_killed_lose_nothing_and_change_no_value(
+    request_for, survey_folder, tmp_path
+):
+    """Both workers are killed after the first partition: one of them is then in the middle."""
+    killed = []
+
+    def kill(_):
+        if not killed:
+            killed.extend(worker_processes())
+            for process in killed:
+                process.kill()
+
+    with workers("local:2") as run_each:
+        assert listening_addresses() == {"127.0.0.1"}
+        _, summary = whole_run(survey_folder, request_for("dask"), run_each, kill)
+    assert len(killed) == 2
+    assert not summary.failures
+    assert summary.n_rows == sum(ROWS.values())
+    whole_run(survey_folder, request_for("alone", partition_rows=24), in_turn)
+    tables = [pd.read_parquet(tmp_path / name) for name in ("dask", "alone")]
+    assert tables[0].to_numpy().tobytes() == tables[1].to_numpy().tobytes()
+    assert not [path.name for path in (tmp_path / "dask").iterdir() if path.suffix != ".parquet"]
+    assert not worker_processes()
+
+
+@pytest.mark.parametrize("where", ["remote", "local:0", "local:x", "http://127.0.0.1:1"])
+def test_an_address_that_is_none_is_refused(where):
+    with pytest.raises(InputError, match="--dask: expected local, local:N, tcp"), workers(where):
+        pass
