@@ -335,38 +335,49 @@ def virtual_files(dataset: h5py.Dataset, path: str | Path, key: str) -> tuple[Pa
     """
     if not dataset.is_virtual:
         return ()
-    where, folder, n_mapped = f"{path}: {key}", Path(path).parent, 0
+    where, folder = f"{path}: {key}", Path(path).parent
+    shapes: dict[tuple[str, str], tuple[int, ...]] = {}
+    n_mapped = 0
     with reading(path, key):
-        shapes: dict[tuple[str, str], tuple[int, ...]] = {}
-        for taken in dataset.virtual_sources():
-            name = taken.file_name
+        for part in dataset.virtual_sources():
+            name, source = part.file_name, (part.file_name, part.dset_name)
             if name in ("", ".", "..") or Path(name).name != name:
                 raise InputError(
                     f"{where}: expected a virtual dataset of files beside it; received {name!r}"
                 )
-            source = (name, taken.dset_name)
             if source not in shapes:
-                with open_hdf5(folder / name) as file:
-                    stored = _follow(file, where, taken.dset_name, depth=0)
-                    if not isinstance(stored, h5py.Dataset) or stored.is_virtual:
-                        raise InputError(
-                            f"{where}: expected stored data as {taken.dset_name!r} in {name}"
-                        )
-                    _check_storage(stored, f"{folder / name}: {taken.dset_name}")
-                    shapes[source] = stored.shape
-            _, last = taken.src_space.get_select_bounds()
-            if len(last) != len(shapes[source]) or np.any(np.array(last) >= shapes[source]):
+                shapes[source] = _stored_shape(folder / name, part.dset_name, where)
+            n_values = int(part.vspace.get_select_npoints())
+            if not _holds(shapes[source], part.src_space, n_values):
                 raise InputError(
-                    f"{where}: expected more of {name} than there is: {taken.dset_name!r} has "
-                    f"shape {shapes[source]}"
+                    f"{where}: expected more in {name} than there is: {part.dset_name!r} has shape "
+                    f"{shapes[source]}"
                 )
-            n_mapped += int(taken.vspace.get_select_npoints())
+            n_mapped += n_values
         if n_mapped != dataset.size:
             raise InputError(
-                f"{where}: expected all of a virtual dataset in files; {n_mapped} of "
-                f"{dataset.size} values are"
+                f"{where}: expected all values of a virtual dataset in files; received {n_mapped} "
+                f"of {dataset.size}"
             )
     return tuple(folder / name for name in dict.fromkeys(name for name, _ in shapes))
+
+
+def _stored_shape(path: Path, key: str, where: str) -> tuple[int, ...]:
+    """Shape of a dataset that part of a virtual one is made of, which is not virtual itself."""
+    with open_hdf5(path) as file:
+        stored = _follow(file, where, key, depth=0)
+        if not isinstance(stored, h5py.Dataset) or stored.is_virtual:
+            raise InputError(f"{where}: expected data that are stored in {path}, as {key!r}")
+        _check_storage(stored, f"{path}: {key}")
+        return tuple(stored.shape)
+
+
+def _holds(shape: tuple[int, ...], taken: Any, n_values: int) -> bool:
+    """Whether data of a shape hold what is taken of them, `n_values` in all."""
+    if taken.get_select_type() == h5py.h5s.SEL_ALL:
+        return math.prod(shape) == n_values
+    _, last = taken.get_select_bounds()
+    return len(last) == len(shape) and all(i < n for i, n in zip(last, shape, strict=True))
 
 
 def has_key(file: h5py.File, path: str | Path, key: str) -> bool:
