@@ -1,10 +1,16 @@
 """Workers of Dask: what they make is what one process makes, though they are killed."""
 
+import os
+import signal
+
+import dask
 import pandas as pd
 import psutil
 import pytest
+from distributed import LocalCluster
 
-from pix2z.errors import InputError
+from pix2z.errors import InputError, Pix2zError
+from pix2z.survey_scale import cluster
 from pix2z.survey_scale.cluster import workers
 from tests.survey_scale.conftest import ROWS, in_turn, whole_run
 
@@ -24,7 +30,7 @@ def listening_addresses():
 def test_workers_that_are_killed_lose_nothing_and_change_no_value(
     request_for, survey_folder, tmp_path
 ):
-    """Both workers are killed after the first partition: one of them is then in the middle."""
+    """They are killed after the first partition: one of them is then in the middle."""
     killed = []
 
     def kill(_):
@@ -50,3 +56,36 @@ def test_workers_that_are_killed_lose_nothing_and_change_no_value(
 def test_an_address_that_is_none_is_refused(where):
     with pytest.raises(InputError, match="--dask: expected local, local:N, tcp"), workers(where):
         pass
+
+
+def test_without_workers_or_scheduler_one_line_says_so(monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 0.1)
+    monkeypatch.setattr(cluster, "POLL", 0.1)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None) as nobody,
+        workers(nobody.scheduler_address) as run_each,
+        pytest.raises(Pix2zError, match="all workers of Dask are lost: none has come back"),
+    ):
+        list(run_each(abs, [1]))
+
+
+def test_a_scheduler_that_is_not_there_is_one_line():
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "0.1s"}),
+        pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers"),
+        workers("tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def end_worker(argument):
+    if argument == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return -argument
+
+
+@pytest.mark.long
+def test_what_ends_every_worker_is_given_up_and_the_rest_is_done():
+    with workers("local:2") as run_each:
+        found = dict(run_each(end_worker, range(8)))
+    assert found == {n: None if n == 3 else -n for n in range(8)}

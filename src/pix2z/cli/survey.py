@@ -1,8 +1,6 @@
 """``pix2z predict --dask``: a survey in partitions, each estimated by a worker of Dask."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,9 +80,16 @@ def predict_in_partitions(
         check=check,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
-    with folder_of_one_run(request.tables), _told_what_is_kept(out), workers(dask) as run_each:
+    with (
+        folder_of_one_run(request.tables),
+        one_line_if_interrupted(lambda: _what_is_kept(out)),
+        workers(dask) as run_each,
+    ):
         survey = _look(path.absolute(), request, run_each)
-        summary = _predict(survey, request, run_each)
+        try:
+            summary = _predict(survey, request, run_each)
+        except Pix2zError as error:
+            raise type(error)(f"{error}; {_what_is_kept(out)}") from error
     _say_failures(summary, out)
 
 
@@ -135,22 +140,10 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
     return summary
 
 
-@contextmanager
-def _told_what_is_kept(out: Path) -> Iterator[None]:
-    """Say of whatever ends the run that it goes on from there."""
-
-    def kept() -> str:
-        n = len(list(out.glob("part-*.parquet")))
-        word = "1 partition is" if n == 1 else f"{n:,} partitions are"
-        return f"{word} finished in {out}; the same command goes on from there"
-
-    with one_line_if_interrupted(kept):
-        try:
-            yield
-        except InputError:
-            raise
-        except Pix2zError as error:
-            raise type(error)(f"{error}; {kept()}") from error
+def _what_is_kept(out: Path) -> str:
+    n = len(list(out.glob("part-*.parquet")))
+    words = "1 partition is" if n == 1 else f"{n:,} partitions are"
+    return f"{words} finished in {out}; the same command goes on from there"
 
 
 def _say_failures(summary: "Summary", out: Path) -> None:
@@ -163,6 +156,4 @@ def _say_failures(summary: "Summary", out: Path) -> None:
         say_in_words(f"left out: {failure}")
     n = len(summary.failures)
     what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
-    raise Pix2zError(
-        f"{what} no redshifts: {out / FAILED} says why; the same command tries them again"
-    )
+    raise Pix2zError(f"{what} no redshifts: {out / FAILED} says why; the same command tries again")

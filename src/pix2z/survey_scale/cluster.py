@@ -113,7 +113,7 @@ def _giving_to(client: Client) -> RunEach:
                 number += 1
             if not running:
                 return
-            _wait_for_one(client, running)
+            _wait_for_one(client, list(running))
             for future in [future for future in running if future.done()]:
                 yield running.pop(future), _result(future)
 
@@ -128,7 +128,7 @@ def _n_threads(client: Client) -> int:
         raise Pix2zError("Dask's scheduler is lost") from None
 
 
-def _wait_for_one(client: Client, running: Iterable[Future]) -> None:
+def _wait_for_one(client: Client, running: list[Future]) -> None:
     """Wait until a task has ended; raise Pix2zError where there is nobody left to do it."""
     alive = time.monotonic()
     while True:
