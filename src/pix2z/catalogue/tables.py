@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from pix2z.catalogue.overview import Overview
 from pix2z.files import atomic_path, named_write_errors
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.qp_files import pdf_writer
 from pix2z.redshift_pdf.redshifts import COLUMNS, Column, Redshifts
 
 __all__ = ["FORMATS", "ROW_GROUP", "table_and_pdfs", "table_writer", "write_catalogue"]
@@ -99,6 +98,8 @@ def table_and_pdfs(
         partial = renames.enter_context(atomic_path(out))
         write = writers.enter_context(table_writer(partial, metadata=metadata, columns=columns))
         if pdf is not None:
+            from pix2z.redshift_pdf.qp_files import pdf_writer  # qp is of the extra [train]
+
             partial = renames.enter_context(atomic_path(pdf))
             dtypes = {name: column.dtype for name, column in COLUMNS.items()}
             pdfs = writers.enter_context(pdf_writer(partial, grid, n=n_pdfs, columns=dtypes))
