@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hours import bench_hours
+from benchmarks.inference import bench_inference
 from benchmarks.networks import bench_networks
 from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "rendering": bench_rendering,
     "networks": bench_networks,
     "hours": bench_hours,
+    "inference": bench_inference,
     "race": bench_race,
     "serving": bench_serving,
     "softening": bench_softening,

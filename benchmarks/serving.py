@@ -21,7 +21,8 @@ import numpy as np
 
 from pix2z.config.networks import HybridConfig
 from pix2z.network.architectures import softmax_model
-from pix2z.network.estimator import Estimator, Member, load_pool, save_member, save_pool
+from pix2z.network.estimator import Estimator, Member, load_pool, save_member
+from pix2z.network.pool import save_pool
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.tracking.packaging import save_model

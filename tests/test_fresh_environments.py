@@ -3,6 +3,7 @@
 pip asks its index, and is held to the versions of requirements*.txt.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -23,10 +24,14 @@ MOST_MB = 650
 pytestmark = pytest.mark.long
 
 
+OUTSIDE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def call(*words, **options):
-    return subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=True, **options
-    ).stdout
+    """Run a command where this checkout's code is not found; return what it prints."""
+    line = [str(word) for word in words]
+    kept = {"capture_output": True, "text": True, "check": True, "env": OUTSIDE}
+    return subprocess.run(line, **kept, **options).stdout
 
 
 @pytest.fixture(scope="module")

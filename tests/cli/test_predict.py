@@ -16,8 +16,8 @@ import pytest
 import qp
 import yaml
 
+from pix2z.catalogue.estimator import load_pool
 from pix2z.files import file_digest
-from pix2z.network.estimator import load_pool
 from tests.conftest import LACKS
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def run(images_folder, pool, pix2z_in, tmp_path, monkeypatch):
         wanted = ("--model", "full", "--out", tmp_path / out)
         return pix2z_in(images_folder, "predict", file, *wanted, *options)
 
-    monkeypatch.setattr("pix2z.network.estimator.load_pool", loaded)
+    monkeypatch.setattr("pix2z.catalogue.estimator.load_pool", loaded)
     return call
 
 

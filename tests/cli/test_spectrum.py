@@ -10,7 +10,7 @@ import pytest
 
 from pix2z.dataset.store import open_galaxies
 from pix2z.files import file_digest, read_json, write_json
-from pix2z.network.saved_json import seal
+from pix2z.saved.sealed import seal
 from pix2z.spectra.reconstructed import Reconstructed
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.ways import template_fit

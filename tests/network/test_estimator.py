@@ -11,9 +11,9 @@ from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import InputError, IntegrityError
 from pix2z.imaging import LARGEST_PIXEL
 from pix2z.network import arm
-from pix2z.network.estimator import load_member, load_pool, save_pool
+from pix2z.network.estimator import load_member, load_pool
+from pix2z.network.pool import save_pool
 from pix2z.network.predictions import predict_batches
-from pix2z.network.saved_json import calibration_json, calibration_of, write_sealed
 from pix2z.redshift_pdf.calibration import (
     LocalTemperature,
     Temperature,
@@ -21,6 +21,7 @@ from pix2z.redshift_pdf.calibration import (
     fit_temperature,
 )
 from pix2z.redshift_pdf.density import mix
+from pix2z.saved.sealed import calibration_json, calibration_of, write_sealed
 from tests.conftest import LACKS
 from tests.network.conftest import pool_training
 

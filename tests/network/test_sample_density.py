@@ -14,9 +14,10 @@ from pix2z.dataset.splits import Draws
 from pix2z.errors import IntegrityError
 from pix2z.network import arm
 from pix2z.network.estimator import load_pool
-from pix2z.network.sample_density import SampleDensity, density_features, fit_sample_density
-from pix2z.network.saved_json import write_sealed
+from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.flags import ImageFlag
+from pix2z.saved.sample_density import SampleDensity, density_features
+from pix2z.saved.sealed import write_sealed
 from tests.conftest import SKY, artificial_stamps
 from tests.network.conftest import pool_training
 

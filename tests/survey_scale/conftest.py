@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pix2z.config.ingest import Hdf5Mapping
-from pix2z.network.saved_json import read_pool
+from pix2z.saved.sealed import read_pool
 from pix2z.survey_scale.partitions import Request
 from pix2z.survey_scale.run import look, predict
 from tests.conftest import artificial_stamps

@@ -1,11 +1,13 @@
 """``pix2z predict --dask`` as a person types it; partitions are made in this process."""
 
 import shutil
+import sys
 from contextlib import contextmanager
 
 import pandas as pd
 import pytest
 
+from pix2z import process
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file
@@ -85,7 +87,7 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
     ("options", "words"),
     [
         (("--plot", "z.png"), "--plot: draws one table"),
-        (("--partition-rows", "1000"), "--partition-rows: expected a multiple of 1,024"),
+        (("--partition-rows", "1000"), "--partition-rows: expected a multiple of 256"),
         (("--ebv", "0.1", "-m", "ebv=e_bv"), "expected --ebv 0.1 or an entry -m ebv, not both"),
         (("--out", "survey"), "survey: is the input itself"),
         (("--pdf", "survey"), "survey: is the input itself"),
@@ -122,11 +124,14 @@ def test_a_second_run_into_the_folder_is_refused(run, here):
 
 
 def test_without_dask_one_line_names_the_extra(run, monkeypatch):
-    monkeypatch.setattr("pix2z.cli.survey.find_spec", lambda _: None)
+    wanted = ['dask[distributed]>=2025.3; extra == "survey"']
+    monkeypatch.setattr(process, "requires", lambda _: wanted)  # of the pix2z that is installed
+    monkeypatch.delitem(sys.modules, "pix2z.survey_scale.cluster")
+    monkeypatch.setitem(sys.modules, "dask", None)
     code, _, errors = run()
     assert (code, errors) == (
-        2,
-        "error: --dask: needs Dask, which is not installed: pip install 'pix2z[survey]'\n",
+        1,
+        "error: this needs dask, which the extra [survey] installs: pip install 'pix2z[survey]'\n",
     )
 
 

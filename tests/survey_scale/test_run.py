@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import qp
 
+from pix2z.catalogue.estimator import load_pool
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError, IntegrityError
-from pix2z.network.estimator import load_pool
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
 from tests.survey_scale.conftest import (
@@ -205,9 +205,9 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(request_for, survey
 def test_a_model_that_was_altered_ends_the_run(request_for, survey_folder, trained_pool, tmp_path):
     pool = tmp_path / "pool"
     shutil.copytree(trained_pool, pool)
-    with (pool / "seed-1/weights.weights.h5").open("ab") as file:
+    with (pool / "pool.onnx").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(IntegrityError, match="weights do not match"):
+    with pytest.raises(IntegrityError, match=r"pool\.onnx"):
         whole_run(survey_folder, request_for(pool=pool))
     with pytest.raises(IntegrityError, match="is another model than when the run began"):
         whole_run(survey_folder, request_for(model_digest="of another"))

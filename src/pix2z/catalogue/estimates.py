@@ -7,18 +7,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.catalogue.estimator import Pool
+from pix2z.dataset.batches import one_ahead
 from pix2z.files import as_text, file_digest
 from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.redshifts import Redshifts
-
-if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator
 
 __all__ = [
     "MOST_DIGESTED_BYTES",
@@ -51,7 +49,7 @@ def stamps_in_batches(
 
 
 def predict_survey(
-    estimator: "Estimator",
+    estimator: Pool,
     survey: RawSurvey,
     *,
     ebv: float | None = None,
@@ -59,15 +57,18 @@ def predict_survey(
 ) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
     """Yield (rows, their redshifts) in the file's order; options as `stamps_in_batches` has them.
 
-    A galaxy without a pixel left in any band gets NaN for PDF and redshifts, and
+    While a batch is written, the next one is estimated, and the one after that is read: three are
+    in memory. A galaxy without a pixel left in any band gets NaN for PDF and redshifts, and
     `ImageFlag.BLANK`.
     """
-    for rows, images, of_rows in stamps_in_batches(survey, ebv=ebv, batch_rows=batch_rows):
-        yield rows, estimator.estimate(images, of_rows)
+    batches = one_ahead(stamps_in_batches(survey, ebv=ebv, batch_rows=batch_rows))
+    yield from one_ahead(
+        (rows, estimator.estimate(images, of_rows)) for rows, images, of_rows in batches
+    )
 
 
 def table_facts(
-    estimator: "Estimator", survey: RawSurvey, *, ebv: float | None = None
+    estimator: Pool, survey: RawSurvey, *, ebv: float | None = None
 ) -> Mapping[str, str]:
     """Model, input and meaning of the flags, for the metadata of a table of redshifts.
 
@@ -85,11 +86,11 @@ def table_facts(
     return {f"pix2z.{key}": value for key, value in facts.items()}
 
 
-def model_facts(estimator: "Estimator") -> dict[str, str]:
+def model_facts(estimator: Pool) -> dict[str, str]:
     """Which model it is, the bins of its PDFs and the meaning of its flags; as `table_facts`."""
     return {
         "model_digest": estimator.digest,
-        "arm": str(estimator.members[0].record.get("arm", "unknown")),
+        "arm": estimator.arm,
         "grid": json.dumps(asdict(estimator.grid)),
         "flags": in_words(IMAGE_FLAG_MEANINGS),
     }

@@ -1,17 +1,55 @@
 """What ``import pix2z`` offers: a trained model by its name, which turns images into redshifts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts
 
-if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator as Pool
+__all__ = ["Estimator", "Pool", "load", "load_pool"]
 
-__all__ = ["Estimator", "load"]
+
+class Pool(Protocol):
+    """What estimates redshifts, whether ONNX Runtime or Keras computes it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that was saved of it."""
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The redshift bins of its PDFs."""
+
+    @property
+    def arm(self) -> str:
+        """Name of the training that it comes from."""
+
+    def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
+        """Redshifts of images (n, 32, 32, 5), with optional E(B-V) (n,)."""
+
+
+def load_pool(folder: str | Path) -> Pool:
+    """Read a saved pool: its ONNX form, else, of a pool that an earlier version saved, by Keras.
+
+    Raises
+    ------
+    InputError
+        A file of it cannot be read.
+    IntegrityError
+        Something of it was altered.
+    """
+    from pix2z.saved.sealed import has_onnx_form, read_pool
+
+    if has_onnx_form(read_pool(Path(folder))):
+        from pix2z.inference.estimator import load_pool as load_onnx_form
+
+        return load_onnx_form(folder)
+    from pix2z.network.estimator import load_pool as load_networks
+    from pix2z.network.joint import joined
+
+    return joined(load_networks(folder))
 
 
 class Estimator:
@@ -66,7 +104,6 @@ def load(model: str | Path) -> Estimator:
     IntegrityError
         A saved file does not match its digest.
     """
-    from pix2z.network.estimator import load_pool
     from pix2z.tracking.model_names import resolve_pool
 
     return Estimator(load_pool(resolve_pool(str(model))))

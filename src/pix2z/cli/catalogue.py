@@ -187,8 +187,8 @@ def _one_field(
     sources = where.sources(field).judged(limit, ebv)
     seconds = time.monotonic() - start
 
+    from pix2z.catalogue.estimator import load_pool
     from pix2z.field.catalogue import estimate_galaxies, field_facts, to_estimate, write_field
-    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()

@@ -132,8 +132,8 @@ def _write(
 ) -> "tuple[Overview, float]":
     """Load the pool and write its redshifts; return what is said of them, and the seconds."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.estimator import load_pool
     from pix2z.catalogue.tables import write_catalogue
-    from pix2z.network.estimator import load_pool
 
     estimator = load_pool(pool)
     start = time.monotonic()

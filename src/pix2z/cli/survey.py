@@ -1,7 +1,6 @@
 """``pix2z predict --dask``: a survey in partitions, each estimated by a worker of Dask."""
 
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,9 +56,7 @@ def predict_in_partitions(
     Pix2zError
         Some galaxies have no redshifts; all others have.
     """
-    if find_spec("distributed") is None:
-        raise InputError("--dask: needs Dask, which is not installed: pip install 'pix2z[survey]'")
-    from pix2z.network.saved_json import read_pool
+    from pix2z.saved.sealed import read_pool
     from pix2z.survey_scale.cluster import workers
     from pix2z.survey_scale.partitions import PARTITION_ROWS, Request
     from pix2z.survey_scale.run import folder_of_one_run

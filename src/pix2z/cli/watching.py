@@ -15,8 +15,8 @@ from pix2z.errors import InputError
 from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
+    from pix2z.catalogue.estimator import Pool
     from pix2z.field.arrivals import Arrivals, WholeField
-    from pix2z.network.estimator import Estimator
 
 __all__ = ["watch_folder"]
 
@@ -46,8 +46,8 @@ def watch_folder(
 
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
 
+    from pix2z.catalogue.estimator import load_pool
     from pix2z.field.arrivals import Arrivals
-    from pix2z.network.estimator import load_pool
 
     watch = _Watch(Arrivals(folder), out, load_pool(pool), limit, ebv, time.time())
     say(f"Watching {folder}; tables in {out}{'' if once else '; Ctrl-C ends it'}")
@@ -70,7 +70,7 @@ class _Watch:
 
     arrivals: "Arrivals"
     out: Path
-    estimator: "Estimator"
+    estimator: "Pool"
     limit: float
     ebv: float | None
     began: float

@@ -5,7 +5,8 @@ was stopped goes on exactly as it would have.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ __all__ = [
     "Arrays",
     "Read",
     "epoch_order",
+    "one_ahead",
     "sequential_batches",
     "training_batches",
     "transform",
@@ -36,6 +38,19 @@ Rows = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
 """Name -> (n, ...): what is known of n galaxies."""
 Read = Callable[[Rows], Arrays]
+Item = TypeVar("Item")
+
+
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items in the same order, the next one made while one is used.
+
+    An error in the making is raised where the item would have come.
+    """
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        upcoming = worker.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = worker.submit(next, items, None)
+            yield item
 
 
 def sequential_batches(

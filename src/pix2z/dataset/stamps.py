@@ -22,6 +22,7 @@ __all__ = [
     "clean_stamps",
     "impossible_ebv",
     "known_ebv",
+    "plain_stamps",
 ]
 
 LARGEST_EBV = 3.0
@@ -33,11 +34,20 @@ STAMP_SHAPE = (STAMP_SIDE, STAMP_SIDE, len(BANDS))
 def clean_stamps(images: Any, ebv: Any = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return images (n, 32, 32, 5) in nanomaggies and E(B-V) (n,) in mag, NaN where not known.
 
+    What was not measured becomes NaN: see `clean_images`, and `known_ebv`; and `plain_stamps` for
+    what is taken, and for the errors.
+    """
+    pixels, known = plain_stamps(images, ebv)
+    return clean_images(pixels), known_ebv(known)
+
+
+def plain_stamps(images: Any, ebv: Any = None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return arrays of images (n, 32, 32, 5) in nanomaggies and E(B-V) (n,) in mag, as they are.
+
     Parameters
     ----------
     images : an array or list, masked or not; converted where it says a unit, of a flux density.
-        What was not measured becomes NaN: see `clean_images`.
-    ebv : (n,), or one value for all, likewise; None where unknown. See `known_ebv`.
+    ebv : (n,), or one value for all, likewise; None where unknown.
 
     Raises
     ------
@@ -51,7 +61,7 @@ def clean_stamps(images: Any, ebv: Any = None) -> tuple[NDArray[np.float32], NDA
     known = _plain("ebv", ebv, "mag")
     if known.shape not in ((), (len(pixels),)):
         raise InputError(f"ebv: expected shape ({len(pixels)},); received {known.shape}")
-    return clean_images(pixels), known_ebv(np.broadcast_to(known, len(pixels)))
+    return pixels, np.broadcast_to(known, len(pixels))
 
 
 @np.errstate(invalid="ignore", over="ignore")  # damaged bytes may be signalling NaNs
@@ -61,9 +71,25 @@ def clean_images(images: NDArray[Any]) -> NDArray[np.float32]:
     That is a pixel beyond `LARGEST_PIXEL`, and a band whose pixels all are 0 or not measured.
     """
     images = images.astype(np.float32, copy=False)
-    measured = np.abs(images) <= LARGEST_PIXEL
-    measured &= (measured & (images != 0)).any(axis=(1, 2), keepdims=True)
-    return images if measured.all() else np.where(measured, images, np.float32(np.nan))
+    doubtful = np.flatnonzero(~_surely_measured(images))  # few are, and the others need no work
+    stamps = images[doubtful]
+    measured = np.abs(stamps) <= LARGEST_PIXEL
+    measured &= (measured & (stamps != 0)).any(axis=(1, 2), keepdims=True)
+    if measured.all():
+        return images
+    cleaned = images.copy()
+    cleaned[doubtful] = np.where(measured, stamps, np.float32(np.nan))
+    return cleaned
+
+
+def _surely_measured(images: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) stamps of which no pixel is NaN or too large, and the middle one is 0 in no band."""
+    if not len(images):
+        return np.zeros(0, np.bool_)
+    ends = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))
+    possible = np.abs(ends) <= LARGEST_PIXEL  # of NaN, which is larger and smaller than all, no
+    middle = images[:, STAMP_SIDE // 2, STAMP_SIDE // 2]
+    return np.asarray(possible.all(axis=0) & (middle != 0).all(axis=1))
 
 
 def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:
@@ -100,13 +126,11 @@ def _plain(name: str, values: Any, unit: str) -> NDArray[Any]:
 
 def _factor(unit: str, ours: str) -> float | None:
     """How many of ours are in one unit; None where it is no flux density, or no magnitude."""
-    from astropy.units import mag  # only where there is a unit: a served model does without
-
     from pix2z.imaging.units import factor_to, nanomaggies_in
 
     if ours == "nanomaggy":
         return nanomaggies_in(unit)
-    return factor_to(unit, mag) if unit else 1.0  # E(B-V) is the difference of two
+    return factor_to(unit, "mag") if unit else 1.0  # E(B-V) is the difference of two
 
 
 def _unmasked(values: Any) -> NDArray[Any]:

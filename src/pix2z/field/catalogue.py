@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pix2z.archive.frames import Frame, cut_stamps
 from pix2z.catalogue.estimates import model_facts
+from pix2z.catalogue.estimator import Pool
 from pix2z.catalogue.overview import Overview
 from pix2z.catalogue.tables import table_and_pdfs
 from pix2z.field.sources import FLUX_RADIUS, SOURCE_FLAG_MEANINGS, SourceFlag, Sources
@@ -19,9 +20,6 @@ from pix2z.files import as_text, file_digest
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.redshift_pdf.flags import in_words
 from pix2z.redshift_pdf.redshifts import COLUMNS, Column, Redshifts
-
-if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator
 
 __all__ = [
     "SOURCE_COLUMNS",
@@ -63,7 +61,7 @@ def to_estimate(sources: Sources, *, listed: bool) -> NDArray[np.int64]:
 
 
 def estimate_galaxies(
-    estimator: "Estimator",
+    estimator: Pool,
     frames: Mapping[str, Frame],
     sources: Sources,
     rows: NDArray[np.int64],
@@ -104,7 +102,7 @@ def write_field(
 
 
 def field_facts(
-    estimator: "Estimator", paths: Sequence[Path], *, ebv: float | None, limit: float
+    estimator: Pool, paths: Sequence[Path], *, ebv: float | None, limit: float
 ) -> Mapping[str, str]:
     """Model, frames and meaning of the flags, for the metadata of a table."""
     facts = {

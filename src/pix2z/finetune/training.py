@@ -24,8 +24,9 @@ from pix2z.files import file_digest, text_digest, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.network.arm import Curve, training_code
 from pix2z.network.checkpoint import fit_on_record, history_columns
-from pix2z.network.estimator import Estimator, Member, fresh_model, save_member, save_pool
+from pix2z.network.estimator import Estimator, Member, fresh_model, save_member
 from pix2z.network.measured import MeasuredGalaxies, measured_galaxies
+from pix2z.network.pool import save_pool
 from pix2z.network.recipes import raw_outputs, softmax_recipe
 from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature

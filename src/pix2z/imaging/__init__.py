@@ -16,6 +16,7 @@ __all__ = [
     "SOFTENED_UNIT",
     "STAMP_SIDE",
     "extinction",
+    "has_nan",
 ]
 
 BANDS = "ugriz"
@@ -47,6 +48,14 @@ of the sky, fits a float32, so that no such galaxy can spoil the answers of its 
 
 SOFTENED_UNIT = "softened to [0, 1], no flux"
 """What stands for a unit where pixels were softened: they are read as they are."""
+
+
+def has_nan(images: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether any number of each image (n, ...) is NaN, (n,); in one pass, which keeps nothing."""
+    if not images.size:
+        return np.zeros(len(images), np.bool_)
+    largest = images.max(axis=tuple(range(1, images.ndim)))  # a NaN is larger than all else
+    return np.asarray(np.isnan(largest))
 
 
 def extinction(ebv: NDArray[Any]) -> NDArray[np.float64]:

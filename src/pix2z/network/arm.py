@@ -19,13 +19,14 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.dataset.splits import Split, drawn_for
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
-from pix2z.network.sample_density import SampleDensity, fit_sample_density
-from pix2z.network.saved_json import save_pool
+from pix2z.network.pool import save_pool
+from pix2z.network.sample_density import fit_sample_density
 from pix2z.network.workers import RunTasks, processes_for, side_by_side
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Calibration
 from pix2z.redshift_pdf.residual import fit_residual_pdf
+from pix2z.saved.sample_density import SampleDensity
 
 if TYPE_CHECKING:
     from pix2z.config.training import ArmTraining
@@ -41,7 +42,7 @@ def training_code(*rooms: str) -> dict[str, str]:
 
     `rooms` are those beyond what trains redshift networks.
     """
-    code = source_digest("network", "dataset", "redshift_pdf", "imaging", *rooms)
+    code = source_digest("network", "saved", "dataset", "redshift_pdf", "imaging", *rooms)
     return {"code": code, "tensorflow": version("tensorflow")}
 
 

@@ -4,6 +4,7 @@
 
     models/<arm>/pool.json                    members, calibration, density of the training sample,
                                               digest over all of it
+    models/<arm>/pool.onnx                    the same networks without Keras, see `onnx_form`
     models/<arm>/seed-<k>/estimator.json      settings, grid, calibration, digest
     models/<arm>/seed-<k>/weights.weights.h5  Keras weights
 """
@@ -22,20 +23,20 @@ from pix2z.files import atomic_path, file_digest
 from pix2z.network.architectures import build_published_cnn, softmax_model
 from pix2z.network.backend import keras
 from pix2z.network.recipes import uncalibrated
-from pix2z.network.sample_density import SampleDensity
-from pix2z.network.saved_json import (
+from pix2z.redshift_pdf.density import mix
+from pix2z.redshift_pdf.flags import ImageFlag
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
+from pix2z.saved.sample_density import SampleDensity
+from pix2z.saved.sealed import (
     SCHEMA,
     calibration_json,
     calibration_of,
     read_member,
     read_pool,
-    save_pool,
+    sample_density_of,
     write_sealed,
 )
-from pix2z.redshift_pdf.density import mix
-from pix2z.redshift_pdf.flags import ImageFlag
-from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
 
 __all__ = [
     "Estimator",
@@ -44,7 +45,6 @@ __all__ = [
     "load_member",
     "load_pool",
     "save_member",
-    "save_pool",
 ]
 
 BATCH = 1024
@@ -82,6 +82,16 @@ class Estimator:
     def grid(self) -> RedshiftGrid:
         """The redshift bins of its PDFs."""
         return self.members[0].grid
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What its first network says of its training."""
+        return self.members[0].record
+
+    @property
+    def arm(self) -> str:
+        """Name of the training that it comes from."""
+        return str(self.record.get("arm", "unknown"))
 
     def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
         """Redshifts of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
@@ -161,10 +171,9 @@ def load_pool(folder: str | Path) -> Estimator:
     description = read_pool(folder)
     members = tuple(load_member(folder / name) for name in description["members"])
     calibration = calibration_of(description["calibration"])
-    density = description.get("sample_density")
     return Estimator(
         members,
         calibration,
         description["digest"],
-        sample_density=None if density is None else SampleDensity.from_dict(density),
+        sample_density=sample_density_of(description),
     )

@@ -27,7 +27,7 @@ def joined(estimator: Estimator) -> Estimator:
         model=model,
         grid=first.grid,
         settings=first.settings,
-        record={},
+        record=first.record,
         calibration=first.calibration,
     )
     return replace(estimator, members=(joint,))

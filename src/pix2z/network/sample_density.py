@@ -1,36 +1,24 @@
-"""Whether galaxies are like those that trained a model: how dense its sample is where they lie.
+"""Fits the density of a training sample, which says whether other galaxies are like it.
 
-The density is that of photometry, the same for every architecture: a mixture of normal
-distributions fitted to training galaxies (numpy; scikit-learn fits). It is calibrated as a
-conformal outlier test (Bates et al. 2023, https://arxiv.org/abs/2104.08279): a galaxy is *unlike*
-where it is rarer than 99 % of the calibration galaxies, which trained nothing, so that of galaxies
-like them 1 % are called so. What was not measured speaks neither for nor against a galaxy.
+What it is, and how it is applied: `saved.sample_density`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.dataset.batches import sequential_batches
-from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, aperture_weights
 from pix2z.dataset.store import Galaxies
-from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
+from pix2z.imaging import SKY_SIGMA
 from pix2z.redshift_pdf.calibration import evenly_spread
+from pix2z.saved.sample_density import SampleDensity, density_features
 
-__all__ = ["FALSE_ALARMS", "SampleDensity", "fit_sample_density", "density_features"]
+__all__ = ["FALSE_ALARMS", "fit_sample_density"]
 
 FALSE_ALARMS = 0.01
 """Share of galaxies like the calibration galaxies that are called unlike."""
-
-APERTURES = tuple(APERTURE_RADII_ARCSEC.index(radius) for radius in (0.7, 1.6, 3.2))
-"""Inside the seeing, a small and a large one: these tell stars from galaxies, and a band that is
-shifted; neighbours, which every tenth stamp has, lie outside."""
 
 GALAXIES_PER_COMPONENT, MOST_COMPONENTS = 500, 10
 """A component has some 200 numbers. More than ten caught no more of the cases in docs/design.md."""
@@ -44,102 +32,6 @@ E(B-V), and galaxies of the next field are not unlike its own for a little more 
 BATCH = 1024
 
 Array = NDArray[np.float64]
-
-
-def density_features(images: NDArray[Any], ebv: NDArray[Any]) -> Array:
-    """Describe galaxies by their photometry, (n, F); NaN where it was not measured.
-
-    Dereddened asinh fluxes (natural logarithms of bright ones) in three apertures, of u, whose
-    profile is noise, in the middle one only; log sky noise per band; E(B-V). An unknown E(B-V)
-    counts as 0 on the fluxes, as in the networks: behind much dust, a galaxy is then unlike others.
-
-    Parameters
-    ----------
-    images : (n, 32, 32, 5) nanomaggies, NaN where masked, all NaN where a band is absent.
-    ebv : (n,) E(B-V) in mag, NaN where unknown.
-    """
-    flux, _, sigma = aperture_photometry(images)
-    area = np.sqrt((aperture_weights() ** 2).sum(axis=0))[:, None]
-    dereddening = 10 ** (0.4 * np.nan_to_num(ebv)[:, None] * np.array(EXTINCTION_PER_EBV))
-    scaled = flux * dereddening[:, None] / (2 * area * np.array(SKY_SIGMA))
-    inner, middle, outer = (np.arcsinh(scaled[:, aperture]) for aperture in APERTURES)
-    log_sky = np.log(np.maximum(sigma, 1e-6))
-    parts = [inner[:, 1:], middle, outer[:, 1:], log_sky, ebv[:, None]]
-    return np.concatenate(parts, axis=1).astype(np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class SampleDensity:
-    """A mixture of K normal distributions over D photometric features of a training sample."""
-
-    features: NDArray[np.int64]
-    """(D,) which of `density_features` these are: those that most of the sample has."""
-    weights: Array
-    """(K,) shares of the components, summing to 1."""
-    means: Array
-    """(K, D)."""
-    covariances: Array
-    """(K, D, D)."""
-    lowest_log_density: float
-    """Below it lies `FALSE_ALARMS` of the calibration galaxies."""
-
-    def unlike(self, images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether each galaxy (n,) is unlike the sample; arguments as `density_features`."""
-        return self.log_density(density_features(images, ebv)) < self.lowest_log_density
-
-    def log_density(self, features: Array) -> Array:
-        """Natural logarithm of the density at features (n, F), what is missing filled in."""
-        values = self._filled(features[:, self.features])
-        whitening = self._whitening
-        white = (values - self.means[:, None]) @ whitening.transpose(0, 2, 1)
-        squared = np.einsum("knd,knd->kn", white, white) + len(self.features) * np.log(2 * np.pi)
-        log_scale = np.log(np.diagonal(whitening, axis1=1, axis2=2)).sum(axis=1)
-        of_components = (np.log(self.weights) + log_scale)[:, None] - squared / 2
-        return np.asarray(logsumexp(of_components, axis=0))
-
-    @cached_property
-    def _whitening(self) -> Array:
-        """Inverse Cholesky factors (K, D, D) of the covariances, which make them unit matrices."""
-        return np.linalg.inv(np.linalg.cholesky(self.covariances))
-
-    def _filled(self, values: Array) -> Array:
-        """Put what is missing where the features that were measured expect it, in the sample."""
-        mean, covariance = self._moments
-        filled = values.copy()
-        patterns, pattern_of = np.unique(np.isnan(values), axis=0, return_inverse=True)
-        for number, missing in enumerate(patterns):
-            if not missing.any():
-                continue
-            rows, known = np.flatnonzero(pattern_of.ravel() == number), ~missing
-            slope = np.linalg.solve(
-                covariance[np.ix_(known, known)], covariance[np.ix_(known, missing)]
-            )
-            expected = mean[missing] + (values[np.ix_(rows, known)] - mean[known]) @ slope
-            filled[np.ix_(rows, missing)] = expected
-        return filled
-
-    @cached_property
-    def _moments(self) -> tuple[Array, Array]:
-        """Mean (D,) and covariance (D, D) of the whole mixture."""
-        mean = self.weights @ self.means
-        apart = self.means - mean
-        within = np.einsum("k,kij->ij", self.weights, self.covariances)
-        return mean, within + np.einsum("k,ki,kj->ij", self.weights, apart, apart)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
-        return {f.name: np.asarray(getattr(self, f.name)).tolist() for f in fields(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "SampleDensity":
-        """Rebuild it from `to_dict`."""
-        return cls(
-            features=np.asarray(values["features"], np.int64),
-            weights=np.asarray(values["weights"], np.float64),
-            means=np.asarray(values["means"], np.float64),
-            covariances=np.asarray(values["covariances"], np.float64),
-            lowest_log_density=float(values["lowest_log_density"]),
-        )
 
 
 def fit_sample_density(

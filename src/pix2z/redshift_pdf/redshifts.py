@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pix2z.imaging import has_nan
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles, second_peak
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
@@ -190,10 +191,12 @@ def _shape_flags(
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:
     """Flag images (n, 32, 32, 5) and E(B-V) (n,), NaN where unknown, with sums of `ImageFlag`."""
-    masked = np.isnan(images)
+    flags = np.asarray(ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+    incomplete = has_nan(images)  # few stamps are, and the others need no work
+    masked = np.isnan(images[incomplete])
     # The sum of truth values is any, ten times as fast.
     absent = ~np.einsum("nxyb->nb", ~masked)
     some = (np.einsum("nxyb->nb", masked) & ~absent).any(axis=1)
-    flags = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
-    flags = flags + ImageFlag.BLANK * absent.all(axis=1)
-    return np.asarray(flags + ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+    lacks = ImageFlag.BAND_ABSENT * absent.any(axis=1) + ImageFlag.PIXELS_MASKED * some
+    flags[incomplete] += (lacks + ImageFlag.BLANK * absent.all(axis=1)).astype(np.int32)
+    return flags

@@ -19,8 +19,8 @@ from pix2z.dataset.stamps import clean_stamps
 from pix2z.errors import IntegrityError
 from pix2z.files import atomic_path, file_digest
 from pix2z.network.backend import keras
-from pix2z.network.saved_json import read_network, write_sealed
 from pix2z.redshift_pdf.redshifts import image_flags
+from pix2z.saved.sealed import read_network, write_sealed
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
 from pix2z.spectrum_network.recipes import INFERENCE_BATCH
 from pix2z.spectrum_network.shifts import ShiftGrid

@@ -1,7 +1,7 @@
 """Workers of Dask: processes of this machine, or those of a scheduler that runs elsewhere.
 
-Dask gives a partition whose worker is lost to another worker, three times at most (its setting
-`distributed.scheduler.allowed-failures`), and starts local workers anew.
+Dask gives a partition whose worker is lost to another worker, `MOST_LOSSES` times at most (where
+the scheduler is another's, as often as that says), and starts local workers anew.
 """
 
 import logging
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+import dask
 from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, wait
 
 from pix2z.errors import InputError, Pix2zError
@@ -21,6 +22,9 @@ from pix2z.survey_scale.run import RunEach
 __all__ = ["LOCAL", "MEMORY_LIMIT", "workers"]
 
 LOCAL = "local"
+
+MOST_LOSSES = 3
+"""Workers that a partition may lose before it is given up with the next one."""
 
 MEMORY_LIMIT = 2 * 2**30
 """Bytes that a local worker may take; one that takes more is ended and started anew."""
@@ -63,6 +67,7 @@ def workers(where: str) -> Iterator[RunEach]:
     name, _, number = where.partition(":")
     if name == LOCAL and (not number or number.isdecimal() and int(number) > 0):
         with (
+            dask.config.set({"distributed.scheduler.allowed-failures": MOST_LOSSES}),
             LocalCluster(
                 n_workers=int(number) if number else _cores(),
                 threads_per_worker=1,

@@ -32,11 +32,12 @@ __all__ = [
     "refuse_strangers",
 ]
 
-BLOCK_ROWS = 1024
-"""Stamps that are estimated at a time. Sums of float32 depend in the last bit on what is summed
-together, so blocks begin at multiples of it in every file, whatever the partitions are."""
+BLOCK_ROWS = 256
+"""Stamps that are estimated at a time, 5 MB, by one thread. Sums of float32 may depend in the last
+bit on what is summed together, so blocks begin at multiples of it in every file, whatever the
+partitions are."""
 
-PARTITION_ROWS = 64 * BLOCK_ROWS
+PARTITION_ROWS = 256 * BLOCK_ROWS
 """Rows of a partition: 1.3 GB of float32 stamps, 3 MB of table."""
 
 MADE_OF = b"pix2z.partition"

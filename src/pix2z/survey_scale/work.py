@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pix2z.catalogue.estimates import input_facts, model_facts, predict_survey
+from pix2z.catalogue.estimator import Pool, load_pool
 from pix2z.catalogue.tables import write_catalogue
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import as_text
@@ -24,9 +25,6 @@ from pix2z.ingest.raw import RawSurvey
 from pix2z.ingest.source import detect_layout, is_hdf5_layout, open_source
 from pix2z.redshift_pdf.flags import FlagCounts
 from pix2z.survey_scale.partitions import MADE_OF, Partition, Request, Source, made_of
-
-if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator
 
 __all__ = ["Done", "Failure", "estimate", "look_at"]
 
@@ -140,10 +138,8 @@ def _stamp(paths: tuple[Path, ...]) -> tuple[int, int]:
 
 
 @cache
-def _loaded(pool: Path, digest: str) -> "Estimator":
+def _loaded(pool: Path, digest: str) -> Pool:
     """Load the model, once in a worker's life."""
-    from pix2z.network.estimator import load_pool
-
     estimator = load_pool(pool)
     if estimator.digest != digest:
         raise IntegrityError(f"{pool}: is another model than when the run began")
@@ -151,7 +147,7 @@ def _loaded(pool: Path, digest: str) -> "Estimator":
 
 
 def _metadata(
-    estimator: "Estimator", survey: RawSurvey, request: Request, partition: Partition
+    estimator: Pool, survey: RawSurvey, request: Request, partition: Partition
 ) -> dict[str, str]:
     facts: dict[str, Any] = {
         **model_facts(estimator),

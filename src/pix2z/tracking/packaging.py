@@ -153,7 +153,7 @@ def save_model(
     described = read_json(networks / form.described_by)
     with TemporaryDirectory() as scratch:
         copied = Path(scratch) / form.artifact
-        for file in form.files(described.get("members", ())):
+        for file in form.files(described):
             (copied / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(networks / file, copied / file)
         with warnings.catch_warnings():
@@ -164,7 +164,8 @@ def save_model(
                 artifacts={form.artifact: str(copied)},
                 code_paths=[str(Path(pix2z.__file__).parent)],
                 pip_requirements=[
-                    f"{name}=={importlib.metadata.version(name)}" for name in form.requirements
+                    f"{name}=={importlib.metadata.version(name)}"
+                    for name in form.requirements(described)
                 ],
                 signature=form.signature(),
                 model_config={form.digest_tag: described["digest"]},

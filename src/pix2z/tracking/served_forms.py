@@ -1,18 +1,21 @@
 """The kinds of models that the registry holds: what a version is made of, and how it is served."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
+from pix2z.saved.sealed import ONNX_FORM, has_onnx_form
+
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
-REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "scipy", "h5py", "pandas", "pydantic")
-"""What loading and serving a pool imports; pinned to what is installed when it is registered."""
+_SHARED = ("mlflow", "numpy", "scipy", "h5py", "pandas", "pydantic")
+_KERAS = (*_SHARED, "tensorflow", "keras")
 
 REDSHIFT_COLUMNS = (
     "z_median",
@@ -38,20 +41,28 @@ class ServedForm:
     """Name of the folder with its files: the kind of a `trainings.TrainedModel`."""
     described_by: str
     """The file among them that names the members, if any, and the digest."""
-    files: Callable[[Iterable[str]], tuple[str, ...]]
-    """Members of a pool -> files that the code reads, below the folder."""
+    files: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    """What `described_by` says -> files of a version, below the folder."""
     code: Path
     """What MLflow runs to load a version."""
-    requirements: tuple[str, ...]
+    requirements: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    """What `described_by` says -> what loading and serving imports; pinned to what is installed
+    when the version is made."""
     signature: Callable[[], ModelSignature]
 
 
-def _pool_files(members: Iterable[str]) -> tuple[str, ...]:
+def _pool_files(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Weights too: whoever downloads the pool may go on training it."""
     of_member = ("estimator.json", "weights.weights.h5")
-    return ("pool.json", *(f"{name}/{file}" for name in members for file in of_member))
+    files = (f"{name}/{file}" for name in described["members"] for file in of_member)
+    return ("pool.json", *([ONNX_FORM] if has_onnx_form(described) else []), *files)
 
 
-def _network_files(members: Iterable[str]) -> tuple[str, ...]:
+def _pool_requirements(described: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*_SHARED, "onnxruntime") if has_onnx_form(described) else _KERAS
+
+
+def _network_files(_: Mapping[str, Any]) -> tuple[str, ...]:
     return ("spectrum.json", "weights.weights.h5", "basis.h5")
 
 
@@ -100,7 +111,7 @@ POOL = ServedForm(
     described_by="pool.json",
     files=_pool_files,
     code=_HERE / "served_model.py",
-    requirements=REQUIREMENTS,
+    requirements=_pool_requirements,
     signature=_pool_signature,
 )
 """A pool of redshift networks."""
@@ -111,7 +122,7 @@ SPECTRUM = ServedForm(
     described_by="spectrum.json",
     files=_network_files,
     code=_HERE / "served_spectrum.py",
-    requirements=(*REQUIREMENTS, "astropy", "speclite"),
+    requirements=lambda _: (*_KERAS, "astropy", "speclite"),
     signature=_spectrum_signature,
 )
 """A network that reconstructs spectra; its arms share one registered model."""

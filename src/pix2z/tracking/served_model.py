@@ -44,12 +44,10 @@ class ServedRedshifts(ServedModel):
 
     def load(self, folder: Path) -> str:
         """Load the pool; return its digest."""
-        from pix2z.network.estimator import load_pool
-        from pix2z.network.joint import joined
+        from pix2z.catalogue.estimator import load_pool
 
-        pool = load_pool(folder)
-        self.estimator = joined(pool)
-        return pool.digest
+        self.estimator = load_pool(folder)
+        return self.estimator.digest
 
     def answer(self, request: Request) -> pd.DataFrame:
         """Return redshifts, and PDFs where they are asked for."""

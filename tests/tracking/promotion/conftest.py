@@ -93,7 +93,8 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
     params["promotion"]["margin"] = 0.03
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "dvc.yaml").touch()
-    from pix2z.network.estimator import load_pool, save_pool
+    from pix2z.network.estimator import load_pool
+    from pix2z.network.pool import save_pool
     from pix2z.network.predictions import write_pool_predictions
 
     with pytest.MonkeyPatch.context() as patched, open_galaxies(sample_path) as galaxies:

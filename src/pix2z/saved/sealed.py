@@ -1,31 +1,48 @@
-"""The JSON of a saved network or pool, sealed with a digest over itself; no Keras needed."""
+"""The JSON of a saved network or pool, sealed with a digest over itself; no Keras needed.
+
+::
+
+    pool.json                 members, calibration, density of the training sample, digests of
+                              members and of the ONNX form, digest over all of it
+    pool.onnx                 all members as one ONNX graph, see `network.onnx_form`; earlier
+                              versions wrote none
+    seed-<k>/estimator.json   settings, grid, calibration, digest of the weights, digest over all
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json, text_digest, write_json
-from pix2z.network.sample_density import SampleDensity
 from pix2z.redshift_pdf import residual
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.redshifts import Calibration
+from pix2z.saved.sample_density import SampleDensity
 
 __all__ = [
+    "ONNX_FORM",
     "SCHEMA",
     "calibration_json",
     "calibration_of",
+    "has_onnx_form",
     "read_member",
     "read_network",
+    "read_onnx_form",
     "read_pool",
-    "save_pool",
+    "read_sealed",
+    "sample_density_of",
     "seal",
+    "write_pool",
     "write_sealed",
 ]
 
 SCHEMA = 1
+
+ONNX_FORM = "pool.onnx"
 
 FORMER_ARCHITECTURES = {"seed_cnn": "published_cnn"}
 """Names in files of earlier versions -> what they are called now."""
@@ -42,7 +59,7 @@ def write_sealed(path: Path, description: Mapping[str, Any]) -> None:
     write_json(path, {**description, "digest": seal(description)})
 
 
-def _read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
+def read_sealed(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
     """Read a description.
 
     Raises
@@ -69,7 +86,7 @@ def read_member(folder: Path) -> dict[str, Any]:
 
 def read_network(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
     """Read what is said of the weights beside it; raise also where they are others."""
-    description = _read_sealed(path, schema)
+    description = read_sealed(path, schema)
     weights = path.with_name("weights.weights.h5")
     if file_digest(weights) != description["weights_sha256"]:
         raise IntegrityError(f"{weights}: weights do not match the digest in {path.name}")
@@ -78,7 +95,7 @@ def read_network(path: Path, schema: int | str = SCHEMA) -> dict[str, Any]:
 
 def read_pool(folder: Path) -> dict[str, Any]:
     """Read pool.json; raise also where its members are not folders of that name and digest."""
-    description = _read_sealed(folder / "pool.json")
+    description = read_sealed(folder / "pool.json")
     for name, digest in description["members"].items():
         if Path(name).name != name or name in ("", ".", ".."):
             raise IntegrityError(f"{folder}/pool.json: member {name!r} is not a folder name")
@@ -87,22 +104,51 @@ def read_pool(folder: Path) -> dict[str, Any]:
     return description
 
 
-def save_pool(
+def has_onnx_form(description: Mapping[str, Any]) -> bool:
+    """Whether a pool was saved with pool.onnx; those of earlier versions were not."""
+    return "onnx_sha256" in description
+
+
+def read_onnx_form(folder: Path, description: Mapping[str, Any]) -> bytes:
+    """Return what pool.onnx holds; raise IntegrityError where it is not that of pool.json.
+
+    Parameters
+    ----------
+    description : of a pool with an ONNX form, by `read_pool`.
+    """
+    path = folder / ONNX_FORM
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if sha256(content).hexdigest() != description["onnx_sha256"]:
+        raise IntegrityError(f"{path}: does not match its digest in pool.json")
+    return content
+
+
+def write_pool(
     folder: Path,
     members: Sequence[str],
     calibration: Calibration,
     sample_density: SampleDensity | None = None,
 ) -> None:
-    """Write pool.json over saved members, named by their folders in order."""
+    """Write pool.json over saved members and pool.onnx; members are named by their folders."""
     described = {name: read_json(folder / name / "estimator.json")["digest"] for name in members}
     description = {
         "schema": SCHEMA,
         "members": described,
+        "onnx_sha256": file_digest(folder / ONNX_FORM),
         "calibration": calibration_json(calibration),
     }
     if sample_density is not None:
         description["sample_density"] = sample_density.to_dict()
     write_sealed(folder / "pool.json", description)
+
+
+def sample_density_of(description: Mapping[str, Any]) -> SampleDensity | None:
+    """Return the density of a pool's training sample; None of a small one, or of an old pool."""
+    density = description.get("sample_density")
+    return None if density is None else SampleDensity.from_dict(density)
 
 
 def calibration_json(calibration: Calibration) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Redshifts without Keras beside Keras and the published CNN, on a finished run, in turns.
+
+From memory: stamps of the default run through pools of its arm `full`. End to end: an uncompressed
+file of the renderer's layout into a Parquet table with limits and flags. First redshift: the whole
+command, from its start, on a file of one galaxy. Each number is a median over rounds in which all
+take their turn.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pix2z.catalogue.estimates import predict_survey
+from pix2z.catalogue.estimator import Pool
+from pix2z.catalogue.tables import write_catalogue
+from pix2z.dataset.store import open_galaxies
+from pix2z.inference.estimator import load_pool
+from pix2z.inference.sessions import cores
+from pix2z.ingest.source import open_source
+from pix2z.network import estimator as keras_estimator
+from pix2z.network.pool import save_pool
+from pix2z.saved.sealed import calibration_of, read_pool, sample_density_of
+
+GALAXIES, RAW = Path("data/galaxies.h5"), Path("data/raw/semireal.h5")
+POOL, PUBLISHED = Path("models/full"), Path("models/published_full/seed-1")
+N, N_FILE, ROUNDS, STARTS = 8192, 65_536, 5, 5
+GOALS = {
+    "pool of three": 20_000,
+    "student": 60_000,
+    "end to end": 25_000,
+    "first redshift, seconds": 1.0,
+}
+
+Work = Callable[[], Any]
+
+
+def bench_inference() -> dict[str, Any]:
+    """Galaxies per second and CPU microseconds per galaxy of each way, and seconds to the first."""
+    with open_galaxies(GALAXIES) as galaxies:
+        rows = np.arange(min(N, len(galaxies)))
+        images, ebv = galaxies.images(rows), galaxies.column("ebv", rows)
+    with TemporaryDirectory() as scratch:
+        pools = {
+            name: _pool_of(Path(scratch) / str(n), n)
+            for n, name in ((1, "one network"), (3, "pool of three"), (5, "pool of five"))
+        }
+        light = {name: load_pool(folder) for name, folder in pools.items()}
+        networks = keras_estimator.load_pool(pools["pool of three"])
+        published = keras_estimator.load_member(PUBLISHED).model
+        inputs = {"images": images, "ebv": ebv}
+        from_memory: dict[str, Work] = {
+            **{name: _estimating(pool, images, ebv) for name, pool in light.items()},
+            "pool of three, Keras": _estimating(networks, images, ebv),
+            "published CNN, model.predict": lambda: published.predict(inputs, verbose=0),
+        }
+        large = _large_file(Path(scratch) / "large.h5")
+        out = Path(scratch) / "z.parquet"
+        to_file: dict[str, Work] = {
+            name: _end_to_end(pool, large, out)
+            for name, pool in (("pool of three", light["pool of three"]), ("Keras", networks))
+        }
+        return {
+            "goals": GOALS,
+            "cores": cores(),
+            "from memory": in_turns(from_memory, n=len(rows)),
+            "file to Parquet": in_turns(to_file, n=N_FILE),
+            "first redshift, seconds": _first_redshift(pools["pool of three"], Path(scratch)),
+        }
+
+
+def in_turns(ways: dict[str, Work], *, n: int) -> dict[str, dict[str, float]]:
+    """Galaxies per second and CPU microseconds per galaxy, medians; one round does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS + 1):
+        for name, work in ways.items():
+            start, cpu_start = time.perf_counter(), time.process_time()
+            work()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+                cpu_seconds[name].append(time.process_time() - cpu_start)
+    return {
+        name: {
+            "galaxies_per_second": round(n / median(seconds[name])),
+            "cpu_microseconds": round(1e6 * median(cpu_seconds[name]) / n, 1),
+        }
+        for name in ways
+    }
+
+
+def _estimating(pool: Pool, images: np.ndarray, ebv: np.ndarray) -> Work:
+    return lambda: pool.estimate(images, ebv)
+
+
+def _pool_of(folder: Path, n: int) -> Path:
+    """Save the first members of the arm as a pool of their own."""
+    described = read_pool(POOL)
+    members = list(described["members"])[:n]
+    for name in members:
+        shutil.copytree(POOL / name, folder / name)
+    calibration = calibration_of(described["calibration"])
+    save_pool(folder, members, calibration, sample_density_of(described))
+    return folder
+
+
+def _large_file(path: Path) -> Path:
+    """Write the renderer's galaxies again and again, `N_FILE` in all, uncompressed."""
+    with h5py.File(RAW, "r") as raw, h5py.File(path, "w") as file:
+        n = len(raw["images"])
+        file.attrs.update(raw.attrs)
+        for key, stored in raw.items():
+            if isinstance(stored, h5py.Dataset) and stored.shape[:1] == (n,):
+                shape = (N_FILE, *stored.shape[1:])
+                chunks = (64, *stored.shape[1:]) if stored.ndim > 1 else None
+                copied = file.create_dataset(key, shape, stored.dtype, chunks=chunks)
+                copied.attrs.update(stored.attrs)
+                for start in range(0, N_FILE, n):
+                    copied[start : start + n] = stored[: N_FILE - start]
+    return path
+
+
+def _end_to_end(pool: Pool, file: Path, out: Path) -> Work:
+    def work() -> None:
+        with open_source(file) as survey:
+            write_catalogue(
+                predict_survey(pool, survey),
+                object_id=survey.table.object_id,
+                grid=pool.grid,
+                out=out,
+                pdf=None,
+                metadata={},
+                advance=lambda _: None,
+            )
+
+    return work
+
+
+def _first_redshift(pool: Path, scratch: Path) -> float:
+    """Seconds of the whole command on one galaxy."""
+    file = scratch / "one.h5"
+    with h5py.File(RAW, "r") as raw, h5py.File(file, "w") as one:
+        one["images"] = raw["images"][:1]
+        one.attrs.update(raw.attrs)
+    arguments = ["predict", str(file), "--model", str(pool), "--out", str(scratch / "one.parquet")]
+    command = [sys.executable, "-c", "from pix2z.cli import main; main()", *arguments]
+    times = []
+    for _ in range(STARTS):
+        start = time.perf_counter()
+        subprocess.run([*command, "--no-check"], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return round(median(times), 2)

@@ -1,0 +1,1 @@
+"""Saved pools without Keras: ONNX Runtime and numpy. Nothing here is trained."""

@@ -1,0 +1,124 @@
+"""A pool that ONNX Runtime computes: images -> Redshifts, on all cores, without Keras.
+
+It reads what a training left: pool.json, which seals the rest, pool.onnx, and what the first member
+says of itself. Answers are those of `network.estimator` to 1e-5 of a probability.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from pix2z.dataset.stamps import clean_images, known_ebv, plain_stamps
+from pix2z.errors import InputError
+from pix2z.inference.sessions import cores, open_session, outputs_of
+from pix2z.redshift_pdf.flags import ImageFlag
+from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
+from pix2z.saved.sample_density import SampleDensity, features_of_photometry
+from pix2z.saved.sealed import (
+    ONNX_FORM,
+    calibration_of,
+    has_onnx_form,
+    read_onnx_form,
+    read_pool,
+    read_sealed,
+    sample_density_of,
+)
+
+__all__ = ["Estimator", "load_pool"]
+
+BLOCK = 256
+"""Stamps that a thread takes at a time, 5 MB."""
+
+
+_INCOMPLETE = ImageFlag.BAND_ABSENT | ImageFlag.PIXELS_MASKED
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """A pool of networks as one graph, and the calibration of what leaves it; by `load_pool`."""
+
+    session: onnxruntime.InferenceSession
+    calibration: Calibration
+    digest: str
+    grid: RedshiftGrid
+    record: Mapping[str, Any]
+    """What its first network says of its training."""
+    sample_density: SampleDensity | None = None
+    """Of the training sample; None of one that was too small: no galaxy is called unlike it."""
+
+    @property
+    def arm(self) -> str:
+        """Name of the training that it comes from."""
+        return str(self.record.get("arm", "unknown"))
+
+    def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
+        """Redshifts of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
+
+        NaN marks masked pixels, absent bands and unknown E(B-V): see `clean_stamps` for what else
+        is taken, and for the errors. A galaxy has the same answer whichever are beside it.
+        """
+        images, ebv = plain_stamps(images, ebv)
+        blocks = [slice(i, i + BLOCK) for i in range(0, max(len(images), 1), BLOCK)]
+        if len(blocks) == 1:
+            return self._block(images, ebv)
+        with ThreadPoolExecutor(min(cores(), len(blocks))) as threads:
+            parts = list(threads.map(lambda rows: self._block(images[rows], ebv[rows]), blocks))
+        return _joined(parts)
+
+    def _block(self, images: NDArray[Any], ebv: NDArray[Any]) -> Redshifts:
+        images, ebv = clean_images(images), known_ebv(ebv)
+        flags = image_flags(images, ebv)
+        if not len(images):
+            return redshifts(
+                np.zeros((0, self.grid.n_bins)), self.calibration, grid=self.grid, flags=flags
+            )
+        incomplete = flags & _INCOMPLETE != 0
+        output, flux, log_sky = outputs_of(self.session, images, ebv, incomplete=incomplete)
+        if self.sample_density is not None:
+            features = features_of_photometry(flux, log_sky, ebv)
+            unlike = self.sample_density.is_unlike(features) & (flags & ImageFlag.BLANK == 0)
+            flags = flags | np.where(unlike, ImageFlag.UNLIKE_SAMPLE, 0).astype(np.int32)
+        raw = output.astype(np.float64)
+        return redshifts(raw, self.calibration, grid=self.grid, flags=flags)
+
+
+def _joined(parts: list[Redshifts]) -> Redshifts:
+    arrays = {
+        one.name: np.concatenate([getattr(part, one.name) for part in parts])
+        for one in fields(Redshifts)
+        if one.name != "grid"
+    }
+    return Redshifts(grid=parts[0].grid, **arrays)
+
+
+def load_pool(folder: str | Path) -> Estimator:
+    """Read a pool's ONNX form.
+
+    Raises
+    ------
+    IntegrityError
+        Something of it was altered.
+    InputError
+        It has no ONNX form, as those of earlier versions, or a file of it cannot be read.
+    """
+    folder = Path(folder)
+    description = read_pool(folder)
+    if not has_onnx_form(description):
+        raise InputError(f"{folder}: has no {ONNX_FORM}, which earlier versions did not write")
+    member = read_sealed(folder / next(iter(description["members"])) / "estimator.json")
+    content = read_onnx_form(folder, description)
+    return Estimator(
+        session=open_session(content, name=str(folder / ONNX_FORM)),
+        calibration=calibration_of(description["calibration"]),
+        digest=description["digest"],
+        grid=RedshiftGrid(**member["grid"]),
+        record=member["record"],
+        sample_density=sample_density_of(description),
+    )

@@ -1,0 +1,1 @@
+from tests.network.conftest import trained_published  # noqa: F401
