@@ -58,6 +58,11 @@ def test_a_survey_becomes_tables_and_the_same_command_goes_on(run, here):
     assert code == 0, errors
     assert said.startswith("1 of 2 partitions were finished before.\n20 galaxies in ")
     assert len(pd.read_parquet(here / "z")) == 60
+    code, said, errors = run("--pdf", "p")
+    assert (code, errors) == (0, "")
+    assert said == (
+        "2 of 2 partitions were finished before.\nNothing is left to do; redshifts in z\n"
+    )
 
 
 def test_a_bad_file_is_named_and_the_exit_code_tells(run, here):

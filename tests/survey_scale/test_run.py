@@ -226,3 +226,12 @@ def test_two_runs_at_once_are_refused(tmp_path):
         folder_of_one_run(tmp_path / "file"),
     ):
         pass
+
+
+@pytest.mark.parametrize("names", [("m51-g.fits", "m51-r.fits"), ("images.npy", "z.npy")])
+def test_files_that_belong_together_are_refused(request_for, tmp_path, names):
+    (tmp_path / "survey").mkdir()
+    for name in names:
+        (tmp_path / "survey" / name).touch()
+    with pytest.raises(InputError, match=f"{names[0]} and {names[1]}, which belong together"):
+        whole_run(tmp_path / "survey", request_for())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import FILES, GALAXIES, progress, say, say_in_words
+from pix2z.cli.display import FILES, GALAXIES, Unit, progress, say, say_in_words
 from pix2z.cli.reading import done, read_mapping, told_ebv
 from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
@@ -30,6 +30,9 @@ PartitionRowsOption = Annotated[
     int | None,
     typer.Option(metavar="ROWS", help="Rows of a partition, with --dask.", show_default="65536"),
 ]
+
+OF_PARTITIONS = Unit(lambda done, _: f"{done:,.0f} galaxies", GALAXIES.rate)
+"""The total is told in partitions: both do not fit into a line."""
 
 LISTED = 10
 """Failures that are named on the screen; the file has all."""
@@ -115,8 +118,10 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
     n_before, n_to_do = len(survey.finished), len(survey.to_do)
     rows_before = sum(map(len, survey.finished))
     rows = rows_before + sum(map(len, survey.to_do))
+    if not survey.to_do:
+        say(f"Nothing is left to do; redshifts in {request.tables.name}")
     start = time.monotonic()
-    with progress(GALAXIES) as report:
+    with progress(OF_PARTITIONS) as report:
 
         def advance(summary: "Summary") -> None:
             made = n_before + summary.n_partitions
@@ -126,10 +131,10 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
 
         report("", rows_before, rows)
         summary = predict(survey, request, run_each, advance)
-    also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
-    seconds = time.monotonic() - start
-    say(f"{done(summary.n_rows, seconds)}; redshifts in {request.tables.name}{also}")
     if summary.n_rows:
+        also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
+        seconds = time.monotonic() - start
+        say(f"{done(summary.n_rows, seconds)}; redshifts in {request.tables.name}{also}")
         say_in_words(
             f"{summary.n_known:,} redshifts; {summary.flags}. A worker took at most "
             f"{summary.peak_mib:,.0f} MiB of memory."

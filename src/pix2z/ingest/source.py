@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.files import files_of, is_fits
+from pix2z.files import KINDS, files_of, is_fits
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.arrays import npy_beside, open_arrays
@@ -20,7 +20,14 @@ from pix2z.ingest.npz import is_npy, members_of
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
-__all__ = ["LAYOUTS", "MAPPED", "detect_layout", "is_hdf5_layout", "open_source"]
+__all__ = [
+    "LAYOUTS",
+    "MAPPED",
+    "detect_layout",
+    "files_apart",
+    "is_hdf5_layout",
+    "open_source",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -98,6 +105,26 @@ def _members(files: Sequence[Path], layout: str) -> Sequence[Sequence[Path]]:
     from pix2z.ingest.fits_images import galaxies_by_band  # astropy takes half of a second
 
     return galaxies_by_band(files)
+
+
+def files_apart(path: str | Path) -> tuple[Path, ...]:
+    """Return the file, or the files of a folder, of which each can be opened without the others.
+
+    Raises
+    ------
+    InputError
+        Some belong together: bands of the same galaxies, or columns and their images.
+    """
+    files = files_of(path)
+    name = files[0].name.lower()
+    together = _members(files, "fits" if name.endswith(KINDS["FITS"]) else "")
+    for first, *others in [files] if name.endswith(KINDS["npy"]) else together:
+        if others:
+            raise InputError(
+                f"{path}: expected files with galaxies of their own; received {first.name} and "
+                f"{others[0].name}, which belong together"
+            )
+    return files
 
 
 @contextmanager

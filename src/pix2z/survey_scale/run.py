@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import as_text, atomic_path, files_of
+from pix2z.files import as_text, atomic_path
+from pix2z.ingest.source import files_apart
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.survey_scale.partitions import (
     Partition,
@@ -113,10 +114,10 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
     Raises
     ------
     InputError
-        There are no files, or the folder of tables is that of another run.
+        There are no files, some belong together, or the folder of tables is that of another run.
     """
     found: dict[Path, Source | Failure] = {}
-    files = files_of(path)
+    files = files_apart(path)
     for file, seen in run_each(partial(look_at, request), files):
         found[file] = seen or Failure(as_text(file.name), LOST)
         advance(1)
