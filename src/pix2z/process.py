@@ -15,7 +15,7 @@ from typing import Any
 
 from pix2z.errors import InputError, Pix2zError
 
-__all__ = ["ended_by_signals", "missing_extra", "one_line_if_interrupted", "run"]
+__all__ = ["cores", "ended_by_signals", "missing_extra", "one_line_if_interrupted", "run"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """Exit codes after Ctrl-C, and where nobody reads stdout any more: 128 + SIGINT, + SIGPIPE."""
@@ -29,6 +29,13 @@ IMPORTED_AS = {
 """Distribution -> the package that it installs, where that has another name."""
 
 _OF_EXTRA = re.compile(r"""([\w.-]+).*extra == ["'](\w+)["']""")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run(main: Callable[[], None]) -> None:

@@ -96,6 +96,7 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
         (("--ebv", "0.1", "-m", "ebv=e_bv"), "expected --ebv 0.1 or an entry -m ebv, not both"),
         (("--out", "survey"), "survey: is the input itself"),
         (("--pdf", "survey"), "survey: is the input itself"),
+        (("--pdf", "z"), "z: is the folder of tables"),
         (("--out", "survey/a.h5"), "a.h5: expected a folder"),
     ],
 )

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset
-import pyarrow.parquet as pq
 import pytest
-import qp
 
 from pix2z.catalogue.estimator import load_pool
 from pix2z.config.ingest import Hdf5Mapping
@@ -68,7 +66,7 @@ def test_the_folder_reads_as_one_table_in_the_order_of_files_and_rows(
         found = table[rows].reset_index(drop=True)
         pd.testing.assert_frame_equal(found, direct, rtol=1e-5)
     dataset = pa.dataset.dataset(finished, format="parquet")
-    assert dataset.to_table().equals(pa.Table.from_pandas(table, schema=dataset.schema))
+    pd.testing.assert_frame_equal(dataset.to_table().to_pandas(), table)
 
 
 @pytest.mark.parametrize("partition_rows", [BLOCK, 5 * BLOCK])
@@ -106,11 +104,28 @@ def test_pdfs_lie_in_a_folder_of_their_own_and_are_made_where_they_are_missing(
     request = request_for(pdfs=tmp_path / "p")
     survey, _ = whole_run(survey_folder, request)
     assert len(survey.to_do) == len(NAMES)
-    assert names_in(tmp_path / "p") == [name.replace("parquet", "hdf5") for name in NAMES]
-    ensemble = qp.read(str(tmp_path / "p" / NAMES[0].replace("parquet", "hdf5")))
-    ids = pq.read_table(finished / NAMES[0])["object_id"].to_numpy()
-    np.testing.assert_array_equal(ensemble.ancil["object_id"], ids)
+    assert names_in(tmp_path / "p") == NAMES
+    pdfs = pd.read_parquet(tmp_path / "p")
+    assert pdfs["object_id"].tolist() == pd.read_parquet(finished)["object_id"].tolist()
     assert not look(survey_folder, request, in_turn, lambda _: None).to_do
+    with pytest.raises(InputError, match=r"p/part.*: was made with another --ebv"):
+        whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p", ebv=0.1))
+
+
+def test_without_positions_where_they_must_be_nothing_is_made(request_for, survey_folder, tmp_path):
+    _, summary = whole_run(survey_folder, request_for(positions=True))
+    assert len(summary.failures) == len(NAMES)
+    assert "a HATS catalogue needs ra and dec" in str(summary.failures[0])
+    assert names_in(tmp_path / "z") == [FAILED]
+
+
+def test_only_chosen_columns_are_there(request_for, survey_folder, finished):
+    columns = ("pix2z_z_best", "object_id")
+    whole_run(survey_folder, request_for("few", columns=columns))
+    few = pd.read_parquet(finished.parent / "few")
+    pd.testing.assert_frame_equal(few, pd.read_parquet(finished)[list(columns)])
+    with pytest.raises(InputError, match="with another --columns"):
+        whole_run(survey_folder, request_for(columns=columns))
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,12 @@ def predict_in_partitions(
     params: Path | None,
     mapping: list[str] | None,
     check: bool,
+    columns: tuple[str, ...],
+    positions: bool,
 ) -> None:
     """Write a table for each partition of a file or a folder; parameters as options of predict.
+
+    positions : whether every galaxy must have ra and dec.
 
     Raises
     ------
@@ -67,6 +71,8 @@ def predict_in_partitions(
     for folder in (out, pdf):
         if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
             raise InputError(f"{folder}: is the input itself; expected another folder")
+    if pdf is not None and pdf.absolute() == out.absolute():
+        raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
     everywhere, ebv_key = told_ebv(ebv, mapping)
     request = Request(
         pool=pool.absolute(),
@@ -78,6 +84,8 @@ def predict_in_partitions(
         ebv_key=ebv_key,
         layout=layout,
         check=check,
+        columns=columns,
+        positions=positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
     with (
@@ -113,6 +121,7 @@ def _look(path: Path, request: "Request", run_each: "RunEach") -> "Survey":
 
 
 def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summary":
+    from pix2z.catalogue.overview import DOUBTS
     from pix2z.survey_scale.run import predict
 
     n_before, n_to_do = len(survey.finished), len(survey.to_do)
@@ -135,8 +144,9 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
         also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
         seconds = time.monotonic() - start
         say(f"{done(summary.n_rows, seconds)}; redshifts in {request.tables.name}{also}")
+        flagged = f"; {summary.flags}" if set(request.columns) >= DOUBTS else ""
         say_in_words(
-            f"{summary.n_known:,} redshifts; {summary.flags}. A worker took at most "
+            f"{summary.n_known:,} redshifts{flagged}. A worker took at most "
             f"{summary.peak_mib:,.0f} MiB of memory."
         )
     return summary

@@ -18,6 +18,7 @@ import pyarrow.parquet
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import as_text
+from pix2z.redshift_pdf.redshifts import COLUMNS
 
 __all__ = [
     "BLOCK_ROWS",
@@ -55,6 +56,8 @@ class Request:
     ebv : E(B-V) of all galaxies in mag; None takes each galaxy's own.
     layout, mapping, ebv_key : as `ingest.source.open_source` takes them.
     check : whether a file is refused whose pixels do not look like nanomaggies.
+    columns : of the tables, names of `redshifts.COLUMNS`.
+    positions : whether every galaxy must have ra and dec.
     partition_rows, block_rows : rows of a partition, a multiple of those that are in memory.
     """
 
@@ -67,6 +70,8 @@ class Request:
     layout: str | None = None
     ebv_key: str | None = None
     check: bool = True
+    columns: tuple[str, ...] = tuple(COLUMNS)
+    positions: bool = False
     partition_rows: int = PARTITION_ROWS
     block_rows: int = BLOCK_ROWS
 
@@ -84,7 +89,7 @@ class Request:
 
     def pdfs_of(self, partition: "Partition") -> Path | None:
         """Return where a partition's PDFs lie, if they are asked for."""
-        return self.pdfs / f"{partition.name}.hdf5" if self.pdfs else None
+        return self.pdfs / f"{partition.name}.parquet" if self.pdfs else None
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,7 @@ def made_of(request: Request, partition: Partition) -> dict[str, Any]:
         "layout": source.layout,
         "--ebv": request.ebv if request.ebv_key is None else request.ebv_key,
         "-m": json.dumps(request.mapping.given, sort_keys=True, default=str),
+        "--columns": list(request.columns),
         "rows of a block": request.block_rows,
     }
 
@@ -162,21 +168,26 @@ def is_finished(request: Request, partition: Partition) -> bool:
     InputError
         It is there, and was made of something else: the folder is that of another run.
     """
-    table, pdfs = request.table_of(partition), request.pdfs_of(partition)
-    if not table.exists():
+    paths = (request.table_of(partition), request.pdfs_of(partition))
+    whole = [_is_whole(path, request, partition) for path in paths if path]  # refusing any
+    return all(whole)
+
+
+def _is_whole(path: Path, request: Request, partition: Partition) -> bool:
+    if not path.exists():
         return False
     try:
-        footer = pa.parquet.read_metadata(table)
+        footer = pa.parquet.read_metadata(path)
     except (pa.ArrowException, OSError):  # cut off by a disk or a machine that failed: made anew
         return False
     found = json.loads((footer.metadata or {}).get(MADE_OF, b"{}"))
     for name, wanted in made_of(request, partition).items():
         if found.get(name) != wanted:
             raise InputError(
-                f"{table}: was made with another {name} ({found.get(name)!r}, now {wanted!r}); "
-                "expected --out to name a folder of this run or a new one"
+                f"{path}: was made with another {name} ({found.get(name)!r}, now {wanted!r}); "
+                "expected a folder of this run or a new one"
             )
-    return footer.num_rows == len(partition) and (pdfs is None or pdfs.exists())
+    return bool(footer.num_rows == len(partition))
 
 
 def refuse_strangers(request: Request, names: set[str], left_out: set[str]) -> None:

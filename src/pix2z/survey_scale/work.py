@@ -15,6 +15,7 @@ from typing import Any
 
 from pix2z.catalogue.estimates import input_facts, model_facts, predict_survey
 from pix2z.catalogue.estimator import Pool, load_pool
+from pix2z.catalogue.hats import check_positions
 from pix2z.catalogue.tables import write_catalogue
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import as_text
@@ -103,9 +104,14 @@ def estimate(request: Request, partition: Partition) -> Done | Failure:
         with _open(request, source.path, source.layout, rows=rows) as survey:
             if _stamp(survey.files[0].paths) != (source.size, source.changed):
                 raise InputError(f"{source.path}: changed after it was looked at")
+            if request.positions:
+                check_positions(survey)
             overview = write_catalogue(
                 predict_survey(estimator, survey, ebv=request.ebv, batch_rows=request.block_rows),
                 object_id=survey.table.object_id,
+                ra=survey.table.ra,
+                dec=survey.table.dec,
+                columns=request.columns,
                 grid=estimator.grid,
                 out=table,
                 pdf=pdfs,
