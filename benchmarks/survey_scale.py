@@ -46,37 +46,41 @@ def bench_survey_scale() -> dict[str, Any]:
         if not path.exists():
             raise InputError(f"{path}: no such file; run `make repro` before")
     with TemporaryDirectory(prefix="survey-scale-") as scratch:
-        folder = Path(scratch)
-        (folder / SOURCE.name).symlink_to(SOURCE.absolute())
-        write_virtual(folder / "survey.h5", ALONE)
-        write_virtual(folder / "million.h5", MILLION)
-        rounds = [
-            {n: predicted(folder, "survey.h5", f"{n}-{turn}", n, ROWS_ALONE) for n in (1, 2)}
-            for turn in range(ROUNDS)
-        ]
-        million = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
-        again = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
-        tables = sorted((folder / "million").glob("*.parquet"))
-        written = sum(table.stat().st_size for table in tables) / MILLION
-        footer_s = per_call(lambda: pq.read_metadata(tables[0]), N_FOOTERS)
-        read = bytes_per_galaxy(folder / "million.h5")
+        (Path(scratch) / SOURCE.name).symlink_to(SOURCE.absolute())
+        return {"cores": cores(), **side_by_side(Path(scratch)), **at_scale(Path(scratch))}
+
+
+def side_by_side(folder: Path) -> dict[str, Any]:
+    """Run one worker and two in turn, on the same galaxies."""
+    write_virtual(folder / "survey.h5", ALONE)
+    rounds = [
+        {n: predicted(folder, "survey.h5", f"{n}-{turn}", n, ROWS_ALONE) for n in (1, 2)}
+        for turn in range(ROUNDS)
+    ]
+    rates = {n: median([one[n]["galaxies_per_s"] for one in rounds]) for n in (1, 2)}
+    share = round(rates[2] / (2 * rates[1]), 3)
+    return {"rounds": rounds, "galaxies_per_s": rates, "share_of_linear": share}
+
+
+def at_scale(folder: Path) -> dict[str, Any]:
+    """Run two workers on a million galaxies, and say what more of them would take."""
+    write_virtual(folder / "million.h5", MILLION)
+    million = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
+    again = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
+    tables = sorted((folder / "million").glob("*.parquet"))
+    footer_s = per_call(lambda: pq.read_metadata(tables[0]), N_FOOTERS)
     with workers("local:2") as run_each:
         start = time.perf_counter()
         n_done = sum(1 for _ in run_each(abs, range(N_EMPTY)))
         tasks_per_s = n_done / (time.perf_counter() - start)
-    rates = {n: median([one[n]["galaxies_per_s"] for one in rounds]) for n in (1, 2)}
     measured = {
         "galaxies_per_s_and_worker": million["galaxies_per_s"] / 2,
-        "bytes_read_per_galaxy": round(read),
-        "bytes_written_per_galaxy": round(written, 1),
+        "bytes_read_per_galaxy": round(bytes_per_galaxy(folder / "million.h5")),
+        "bytes_written_per_galaxy": round(sum(one.stat().st_size for one in tables) / MILLION, 1),
         "tasks_per_s": round(tasks_per_s),
         "ms_per_finished_partition": round(1000 * footer_s, 2),
     }
     return {
-        "cores": cores(),
-        "rounds": rounds,
-        "galaxies_per_s": rates,
-        "share_of_linear": round(rates[2] / (2 * rates[1]), 3),
         "million": million,
         "million_when_finished": again,
         "measured": measured,
