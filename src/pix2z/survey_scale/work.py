@@ -29,6 +29,9 @@ from pix2z.survey_scale.partitions import MADE_OF, Partition, Request, Source, m
 
 __all__ = ["Done", "Failure", "estimate", "look_at"]
 
+LOOKED_AT = 512
+"""Stamps of a file whose pixels are checked: as long as 3,000 redshifts take."""
+
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
 """Units of ru_maxrss: bytes on macOS, else KiB."""
 
@@ -71,7 +74,8 @@ def look_at(request: Request, path: Path) -> Source | Failure:
         layout = request.layout or detect_layout(path, images=request.mapping.given.get("images"))
         by_rows = is_hdf5_layout(layout)
         with _open(request, path, layout, rows=(0, 0) if by_rows else None) as survey:
-            problems = photometry_problems(usable_pixels(survey)) if request.check else ()
+            pixels = usable_pixels(survey)
+            problems = photometry_problems(pixels, most=LOOKED_AT) if request.check else ()
             if problems:
                 reason = f"{'; '.join(problems)} (--no-check predicts all the same)"
                 return Failure(as_text(path.name), reason)
