@@ -24,6 +24,7 @@ from benchmarks.rendering import bench_rendering
 from benchmarks.scale import SIZES, bench_scale
 from benchmarks.serving import bench_serving
 from benchmarks.softening import bench_softening
+from benchmarks.survey_scale import bench_survey_scale
 from benchmarks.surveys import bench_surveys
 from benchmarks.unlike import bench_unlike
 from pix2z.errors import Pix2zError
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "pdfs": bench_pdfs,
     "serving": bench_serving,
     "softening": bench_softening,
+    "dask": bench_survey_scale,
     "surveys": bench_surveys,
     "unlike": bench_unlike,
 }

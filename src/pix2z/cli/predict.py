@@ -21,6 +21,7 @@ from pix2z.cli.reading import (
     open_images,
     say_hats,
 )
+from pix2z.cli.survey import DaskOption, PartitionRowsOption, predict_in_partitions
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
 
@@ -56,6 +57,8 @@ def predict(
     params: ParamsOption = None,
     mapping: MapOption = None,
     check: CheckOption = True,
+    dask: DaskOption = None,
+    partition_rows: PartitionRowsOption = None,
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
@@ -77,9 +80,21 @@ def predict(
     A Parquet file tells in its metadata the model, the input and the meaning
     of columns and bits. --hats needs ra and dec of every galaxy, and the extra
     survey: pip install 'pix2z[survey]'.
+
+    With --dask, of that extra, too, each range of rows gets a table of its own,
+    part-FILE-FIRST-END.parquet, and PDFs of 32 bytes a galaxy under the same
+    name; what is there already is left as it is. A file that cannot be read is
+    listed and does not stop the others. A galaxy without an id gets its row
+    number in its file.
     """
-    check_output(out, ".parquet", ".csv")
-    check_output(pdf, ".hdf5", ".parquet")
+    if dask is not None:
+        if plot is not None:
+            raise InputError("--plot: draws one table, and --dask writes many; expected either")
+    elif partition_rows is not None:
+        raise InputError("--partition-rows: expected --dask with it")
+    else:
+        check_output(out, ".parquet", ".csv")
+        check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
 
     from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
@@ -88,12 +103,32 @@ def predict(
 
     names = chosen_columns(columns)
     if hats:
-        if out.suffix != ".parquet":
+        if dask is None and out.suffix != ".parquet":
             raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
         if left_out := [name for name in POSITIONS if name not in names]:
             raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
         check_hats(hats, out, pdf, plot)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    if dask is not None:
+        predict_in_partitions(
+            file,
+            pool=pool,
+            out=out,
+            pdf=pdf,
+            dask=dask,
+            partition_rows=partition_rows,
+            ebv=ebv,
+            layout=layout,
+            params=params,
+            mapping=mapping,
+            check=check,
+            columns=names,
+            positions=hats is not None,
+        )
+        if hats:
+            write_hats(sorted(out.glob("*.parquet")), hats)
+            say_hats(hats)
+        return
     with open_images(
         file,
         out,

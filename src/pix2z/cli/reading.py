@@ -32,6 +32,7 @@ __all__ = [
     "read_mapping",
     "refuse_input",
     "say_hats",
+    "told_ebv",
 ]
 
 
@@ -195,9 +196,7 @@ def open_images(
     from pix2z.ingest.plausibility import photometry_problems
     from pix2z.ingest.source import open_source
 
-    everywhere, ebv_key = _number_or_key(ebv)
-    if ebv is not None and any(_entry(text)[0] == "ebv" for text in mapping or []):
-        raise InputError(f"expected --ebv {ebv} or an entry -m ebv, not both")
+    everywhere, ebv_key = told_ebv(ebv, mapping)
     where = read_mapping(params, mapping)
     with (
         _explained(ebv_key),
@@ -229,8 +228,13 @@ def done(n: int, seconds: float) -> str:
     return f"{galaxies(n)} in {seconds:.1f} s" + (f" ({rate:,.0f} per s)" if rate >= 1 else "")
 
 
-def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:
-    """Tell a value for all galaxies from the key of a column."""
+def told_ebv(ebv: str | None, mapping: list[str] | None) -> tuple[float | None, str | None]:
+    """Tell what --ebv gives: E(B-V) of all galaxies in mag, or the key of a column.
+
+    mapping : entries of -m, which must not name a column of E(B-V), too.
+    """
+    if ebv is not None and any(_entry(text)[0] == "ebv" for text in mapping or []):
+        raise InputError(f"expected --ebv {ebv} or an entry -m ebv, not both")
     if ebv is None:
         return None, None
     try:
