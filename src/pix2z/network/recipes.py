@@ -21,12 +21,14 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
     "Moments",
+    "Targets",
     "augmented_batches",
     "feature_moments",
     "fit_hybrid_trial",
     "output_batches",
     "published_recipe",
     "raw_outputs",
+    "smooth_targets",
     "softmax_recipe",
     "stamps_of",
     "uncalibrated",
@@ -36,6 +38,9 @@ INFERENCE_BATCH = 1024
 
 Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Mean and sd of the photometry features, each (F,)."""
+
+Targets = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Rows (n,) -> the share of each redshift bin that a network is to give them, (n, K)."""
 
 
 def output_batches(
@@ -76,11 +81,17 @@ def softmax_recipe(
     settings: SoftmaxConfig,
     moments: Moments,
     seed: int,
+    targets: Targets | None = None,
 ) -> Recipe:
     """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule.
 
     The recipe's model takes measurements in the place of images; its weights are those of
     `softmax_model`. `moments` are those of the training rows, see `feature_moments`.
+
+    Parameters
+    ----------
+    targets : of training rows, in the place of that Gaussian; validation rows count by their
+        redshift in any case.
     """
     keras.utils.set_random_seed(seed)
     model = softmax_model(settings, grid=grid, of_measurements=True)
@@ -91,8 +102,8 @@ def softmax_recipe(
     )
     z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
-    def targets(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
+    def of_redshifts(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
         shares = []
@@ -108,7 +119,7 @@ def softmax_recipe(
         batches=augmented_batches(
             measured.read,
             split.train,
-            targets,
+            targets or of_redshifts,
             augment=isinstance(settings, HybridConfig) and settings.augment,
             band_dropout=settings.band_dropout,
             subset_dropout=settings.subset_dropout,
@@ -273,8 +284,8 @@ def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generato
             values[galaxy, ..., band] = np.nan
 
 
-def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
-    """Share of a Gaussian around each z in every bin, (N, K); width 0: one-hot."""
+def smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
+    """Share of a Gaussian around each z (N,) in every bin, (N, K); width 0: one-hot."""
     if width == 0:
         return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
     cdf = ndtr((grid.edges[None, :] - z[:, None]) / width)
