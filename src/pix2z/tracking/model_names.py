@@ -144,18 +144,17 @@ def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str
             or _folder(DEFAULT_ARM, kind, models_home())
         ):
             return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
-        words = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here: "
-        return STUDENT, f"{words}{shipped_words()}."
+        neither = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here"
+        return STUDENT, f"{neither}: {_shipped_words()}."
     copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
     return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
 
 
-def shipped_words() -> str:
-    """Say which model comes with the package, and what it was trained on."""
-    network, *_ = SHIPPED.glob("*/estimator.json")
-    digest, source = (read_json(path) for path in (SHIPPED / POOLS.saved, network))
-    trained = str(source["record"]["trained_on"]).split(":")[0]
-    return f"the {STUDENT} that pix2z brings is taken (trained on {trained} galaxies)"
+def _shipped_words() -> str:
+    """Say that the student of the package is taken, and what trained it."""
+    network = next(SHIPPED.glob("*/estimator.json"))
+    kind = str(read_json(network)["record"]["trained_on"]).split(":")[0]
+    return f"the {STUDENT} that pix2z brings is taken, which was trained on {kind} galaxies"
 
 
 def _has_store() -> bool:
