@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.hours import bench_hours
 from benchmarks.inference import bench_inference
 from benchmarks.networks import bench_networks
+from benchmarks.pdfs import bench_pdfs
 from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
 from benchmarks.scale import SIZES, bench_scale
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "hours": bench_hours,
     "inference": bench_inference,
     "race": bench_race,
+    "pdfs": bench_pdfs,
     "serving": bench_serving,
     "softening": bench_softening,
     "surveys": bench_surveys,

@@ -24,10 +24,10 @@ from pix2z.catalogue.estimator import Pool
 from pix2z.catalogue.tables import write_catalogue
 from pix2z.dataset.store import open_galaxies
 from pix2z.inference.estimator import load_pool
-from pix2z.inference.sessions import cores
 from pix2z.ingest.source import open_source
 from pix2z.network import estimator as keras_estimator
 from pix2z.network.pool import save_pool
+from pix2z.process import cores
 from pix2z.saved.sealed import calibration_of, read_pool, sample_density_of
 
 GALAXIES, RAW = Path("data/galaxies.h5"), Path("data/raw/semireal.h5")
@@ -98,7 +98,8 @@ def in_turns(ways: dict[str, Work], *, n: int) -> dict[str, dict[str, float]]:
 
 
 def _estimating(pool: Pool, images: np.ndarray, ebv: np.ndarray) -> Work:
-    return lambda: pool.estimate(images, ebv)
+    """With all columns of a table, since limits and flags are read off when they are asked for."""
+    return lambda: pool.estimate(images, ebv).columns()
 
 
 def _pool_of(folder: Path, n: int) -> Path:

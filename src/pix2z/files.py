@@ -1,10 +1,13 @@
 """Atomic writing, JSON, digests, and the raw files that a source names."""
 
+import bz2
+import gzip
 import hashlib
 import json
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -16,6 +19,7 @@ from typing import Any
 from pix2z.errors import InputError
 
 __all__ = [
+    "FITS",
     "PARTIAL",
     "as_text",
     "atomic_path",
@@ -24,6 +28,7 @@ __all__ = [
     "file_digest",
     "files_of",
     "is_alive",
+    "is_fits",
     "left_out_of",
     "named_write_errors",
     "read_json",
@@ -42,6 +47,9 @@ KINDS = {
     "FITS": (".fits", ".fit", ".fts", ".fits.gz", ".fits.bz2", ".fits.fz"),
 }
 """Kind of file -> how the names of raw files of that kind end."""
+
+FITS = b"SIMPLE  ="
+"""What a file of FITS begins with."""
 
 PARTIAL = ".partial-"
 """Begins the names of files that are being written."""
@@ -230,6 +238,15 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
+
+
+def is_fits(path: str | Path) -> bool:
+    """Whether a file begins as FITS does, packed or not."""
+    for opened in (open, gzip.open, bz2.open):
+        with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
+            if file.read(len(FITS)) == FITS:
+                return True
+    return False
 
 
 def file_digest(path: str | Path) -> str:

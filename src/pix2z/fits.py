@@ -1,34 +1,23 @@
 """The boundary to FITS files that others wrote: whatever is wrong with one is one clear line."""
 
-import bz2
-import gzip
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
 
 from pix2z.errors import InputError, Pix2zError
+from pix2z.files import FITS
 from pix2z.hdf5 import DAMAGE, in_one_line, other_format
 
-__all__ = ["FITS_DAMAGE", "is_fits", "opened_fits", "reading_fits"]
+__all__ = ["FITS_DAMAGE", "opened_fits", "reading_fits"]
 
 FITS_DAMAGE = (*DAMAGE, AssertionError, fits.VerifyError)
 """What astropy and numpy raise where bytes are not what they should be."""
 
-FITS, PACKED = b"SIMPLE  =", (b"\x1f\x8b", b"BZh")
-"""What FITS begins with, and what a file does that is packed by gzip or bzip2."""
-
-
-def is_fits(path: str | Path) -> bool:
-    """Whether a file begins as FITS does, packed or not."""
-    for opened in (open, gzip.open, bz2.open):
-        with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
-            if file.read(len(FITS)) == FITS:
-                return True
-    return False
+PACKED = (b"\x1f\x8b", b"BZh")
+"""What a file begins with that is packed by gzip or bzip2."""
 
 
 @contextmanager

@@ -2,28 +2,48 @@
 
 import io
 import os
+import re
 import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import requires
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
 from pix2z.errors import InputError, Pix2zError
 
-__all__ = ["ended_by_signals", "one_line_if_interrupted", "run"]
+__all__ = ["cores", "ended_by_signals", "missing_extra", "one_line_if_interrupted", "run"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """Exit codes after Ctrl-C, and where nobody reads stdout any more: 128 + SIGINT, + SIGPIPE."""
+
+IMPORTED_AS = {
+    "pz-rail-base": "rail",
+    "qp-prob": "qp",
+    "scikit-learn": "sklearn",
+    "xgboost-cpu": "xgboost",
+}
+"""Distribution -> the package that it installs, where that has another name."""
+
+_OF_EXTRA = re.compile(r"""([\w.-]+).*extra == ["'](\w+)["']""")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a command or a stage; what a person can mend ends it with one line and an exit code.
 
     That is what pix2z raises, and whatever library meets a file, a folder, a text or a terminal
-    that is not what it needs. Other errors keep their stack trace: they are defects, to be seen.
+    that is not what it needs; and a package that an extra of pix2z installs, and this installation
+    has not. Other errors keep their stack trace: they are defects, to be seen.
     """
     _open_closed_streams()
     # A notebook hands the commands that it starts its own, which they may not have.
@@ -38,10 +58,32 @@ def run(main: Callable[[], None]) -> None:
                 sys.stdout.flush()
     except Pix2zError as error:
         _end(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if (words := missing_extra(error)) is None:
+            raise
+        _end(words, Pix2zError.exit_code)
     except BrokenPipeError as error:  # `| head` has what it wanted, but there are other pipes
         _end("" if _nobody_reads_stdout() else _words(error), BROKEN_PIPE)
     except (OSError, UnicodeError) as error:
         _end(_words(error), InputError.exit_code)
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """Say which extra of pix2z installs the package that is missing; None where none does.
+
+    Which extra brings what is read from the requirements of the installed pix2z, so that it is
+    written in pyproject.toml alone.
+    """
+    for requirement in requires("pix2z") or ():
+        if found := _OF_EXTRA.match(requirement):
+            distribution, extra = found.groups()
+            package = IMPORTED_AS.get(distribution, distribution.replace("-", "_"))
+            if package == error.name:
+                return (
+                    f"this needs {package}, which the extra [{extra}] installs: "
+                    f"pip install 'pix2z[{extra}]'"
+                )
+    return None
 
 
 def _open_closed_streams() -> None:

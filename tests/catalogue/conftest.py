@@ -13,7 +13,7 @@ from pix2z.dataset.stamps import clean_stamps
 from pix2z.ingest.raw import RawFile, RawSurvey, RawTable
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import image_flags, redshifts
+from pix2z.redshift_pdf.redshifts import COLUMNS, image_flags, redshifts
 
 
 class PixelReader:
@@ -82,17 +82,29 @@ def make_survey(n, *, alter=lambda rows, images: None, path="virtual.h5", **colu
     )
 
 
-def predict_and_write(out, *, n=100, pdf=None, metadata=None, advance=lambda done: None, **options):
+def predict_and_write(
+    out,
+    *,
+    n=100,
+    pdf=None,
+    metadata=None,
+    advance=lambda done: None,
+    columns=tuple(COLUMNS),
+    **options,
+):
     """Predict a virtual survey and write what is found."""
     survey, reader = make_survey(n, **options), PixelReader()
     return write_catalogue(
         predict_survey(reader, survey, batch_rows=32),
         object_id=survey.table.object_id,
+        ra=survey.table.ra,
+        dec=survey.table.dec,
         grid=reader.grid,
         out=out,
         pdf=pdf,
         metadata=metadata or {},
         advance=advance,
+        columns=columns,
     )
 
 

@@ -32,14 +32,15 @@ def test_every_row_comes_once_in_order_and_with_its_own_redshift(n, batch_rows):
     assert block.max() <= batch_rows
 
 
-def test_stamps_are_read_in_batches_and_only_when_wanted(reader):
+def test_stamps_are_read_in_batches_and_no_more_than_two_ahead(reader):
     asked = []
     survey = make_survey(10_000, alter=lambda rows, images: asked.append(len(rows)))
     blocks = predict_survey(reader, survey, batch_rows=64)
     assert asked == []
     next(blocks)
     next(blocks)
-    assert asked == [64, 64]
+    assert set(asked) == {64}
+    assert len(asked) <= 4
 
 
 def test_flags_say_what_is_missing(reader):

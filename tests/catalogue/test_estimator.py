@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import pix2z
+from pix2z.catalogue.estimator import load_pool
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.network.estimator import load_pool
 from pix2z.redshift_pdf.redshifts import COLUMNS
 from tests.conftest import LACKS
 

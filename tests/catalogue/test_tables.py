@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pix2z.catalogue.tables import FORMATS, ROW_GROUP, table_writer
+from pix2z.catalogue.tables import FORMATS, ROW_GROUP, chosen_columns, table_writer
 from pix2z.errors import InputError
 from pix2z.redshift_pdf.redshifts import COLUMNS
 from tests.catalogue.conftest import (
@@ -32,6 +32,9 @@ ROOT = Path(__file__).parents[2]
 
 NAMES = [
     "object_id",
+    "ra",
+    "dec",
+    "pix2z_z_best",
     "pix2z_z_median",
     "pix2z_z_mean",
     "pix2z_z_mode",
@@ -41,7 +44,8 @@ NAMES = [
     "pix2z_z_err95_high",
     "pix2z_flags",
 ]
-DTYPES = [np.int64, *[np.float32] * 7, np.int32]
+DTYPES = [np.int64, np.float64, np.float64, *[np.float32] * 8, np.int32]
+REDSHIFTS = NAMES[3:-1]
 
 
 def read(path):
@@ -66,7 +70,8 @@ def test_the_table_holds_one_row_per_galaxy_in_order(tmp_path, suffix):
     np.testing.assert_array_equal(table["object_id"], make_survey(100).table.object_id)
     blank = rows % 10 == 3
     np.testing.assert_array_equal(table["pix2z_flags"] & LACKS, np.where(blank, 9, 0))
-    assert table.loc[blank, NAMES[1:8]].isna().all(axis=None)
+    assert table.loc[blank, REDSHIFTS].isna().all(axis=None)
+    assert table[["ra", "dec"]].isna().all(axis=None)  # this survey has no positions
     np.testing.assert_allclose(
         table["pix2z_z_median"][~blank], redshift_of(rows[~blank]), atol=1e-4
     )
@@ -130,15 +135,65 @@ def test_pdfs_are_read_by_qp_with_the_same_columns_and_blank_galaxies_have_none(
     predict_and_write(out, pdf=pdf, n=70, alter=blank_every_tenth)
     ensemble, table = qp.read(str(pdf)), read(out)
     assert ensemble.npdf == 70
-    assert sorted(ensemble.ancil) == sorted(NAMES)
-    for name in NAMES:
-        np.testing.assert_array_equal(ensemble.ancil[name], table[name])
+    named = ["object_id", *REDSHIFTS, "pix2z_flags"]
+    rail = {"zmode": "pix2z_z_mode", "zmedian": "pix2z_z_median", "zmean": "pix2z_z_mean"}
+    assert sorted(ensemble.ancil) == sorted([*named, *rail])
+    for name, column in {**dict(zip(named, named, strict=True)), **rail}.items():
+        np.testing.assert_array_equal(ensemble.ancil[name], table[column])
     with h5py.File(pdf) as file:
         density = file["data/pdfs"][...]
     blank = np.arange(70) % 10 == 3
     np.testing.assert_array_equal(np.isnan(density).all(axis=1), blank)
     centres = PixelReader.grid.centres[density[~blank].argmax(axis=1)]
     np.testing.assert_allclose(centres, table["pix2z_z_median"][~blank], atol=1e-3)
+
+
+def test_positions_are_those_of_the_input(tmp_path):
+    rng = np.random.default_rng(3)
+    ra, dec = rng.uniform(0, 360, 100), rng.uniform(-90, 90, 100)
+    ra[7] = dec[7] = np.nan
+    predict_and_write(tmp_path / "z.csv", ra=ra, dec=dec, has_positions=True)
+    table = read(tmp_path / "z.csv")
+    np.testing.assert_array_equal(table["ra"], ra)
+    np.testing.assert_array_equal(table["dec"], dec)
+
+
+def test_chosen_columns_are_written_in_their_order_and_no_others_computed(tmp_path, monkeypatch):
+    out, pdf = tmp_path / "z.parquet", tmp_path / "z.hdf5"
+    predict_and_write(tmp_path / "all.parquet")
+    names = chosen_columns("pix2z_z_err95_high, object_id,pix2z_z_best")
+    for name in ("mode", "mean", "second_peak"):
+        monkeypatch.setattr(f"pix2z.redshift_pdf.redshifts.{name}", lambda *_, **__: 1 / 0)
+    overview = predict_and_write(out, columns=names)
+    table = read(out)
+    assert tuple(table) == names == ("pix2z_z_err95_high", "object_id", "pix2z_z_best")
+    pd.testing.assert_frame_equal(table, read(tmp_path / "all.parquet")[list(names)])
+    assert str(overview) == "100 redshifts."
+    np.testing.assert_array_equal(overview.z_phot, table["pix2z_z_best"])
+    monkeypatch.undo()
+    predict_and_write(out, pdf=pdf, columns=["pix2z_z_mean"])
+    assert sorted(qp.read(str(pdf)).ancil) == [
+        "object_id",
+        "pix2z_z_mean",
+        "zmean",
+        "zmedian",
+        "zmode",
+    ]
+
+
+def test_columns_are_all_unless_chosen_and_others_are_refused_with_the_names():
+    assert chosen_columns(None) == tuple(NAMES)
+    for text, received in (("object_id,z", "'z'"), ("", "''"), ("ra,dec,ra", "'ra' twice")):
+        with pytest.raises(InputError) as caught:
+            chosen_columns(text)
+        known = ", ".join(NAMES)
+        assert str(caught.value) == f"--columns: expected some of {known}; received {received}"
+
+
+def test_table_and_pdfs_cannot_be_one_file(tmp_path):
+    with pytest.raises(InputError, match="is the table itself; expected another name"):
+        predict_and_write(tmp_path / "z.parquet", pdf=tmp_path / "z.parquet")
+    assert list(tmp_path.iterdir()) == []
 
 
 class Broken(Exception):

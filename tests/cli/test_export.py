@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 import pix2z.network.layers  # noqa: F401  (its layers are what the file names)
@@ -29,9 +30,27 @@ def test_the_exported_network_answers_as_the_member_does(pix2z_in, trained_pool,
 
 
 @pytest.mark.parametrize(
+    ("model", "said_of"),
+    [("seed-1", "the network of {folder}/seed-1"), (".", "the 2 networks of {folder}, averaged")],
+)
+def test_the_onnx_file_answers_as_the_networks_do(pix2z_in, trained_pool, tmp_path, model, said_of):
+    out = tmp_path / "network.onnx"
+    code, said, errors = pix2z_in(tmp_path, "export", trained_pool / model, "--out", out)
+    assert (code, errors) == (0, "")
+    said_of = said_of.format(folder=trained_pool)
+    assert said.startswith(f"{out}: {said_of}. Next, in Python:\nimport onnxruntime\n")
+    images = np.random.default_rng(4).normal(1, 1, (3, 32, 32, 5)).astype(np.float32)
+    inputs = {"images": images, "ebv": np.full(3, 0.02, np.float32)}
+    session = onnxruntime.InferenceSession(out)
+    members = ["seed-1", "seed-2"] if model == "." else [model]
+    raw = [load_member(trained_pool / name).raw(**inputs) for name in members]
+    np.testing.assert_allclose(session.run(None, inputs)[0], np.mean(raw, axis=0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
     ("member", "out", "words"),
     [
-        ("seed-1", "network.onnx", "network.onnx: expected a name ending in .keras or .h5\n"),
+        ("seed-1", "z.tflite", "z.tflite: expected a name ending in .onnx or .keras or .h5\n"),
         (".", "network.keras", "holds 2 networks, and one is exported at a time; expected one of"),
         ("..", "network.keras", "no trained network; expected one as full/seed-1, or its folder"),
     ],

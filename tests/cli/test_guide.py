@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pix2z.network.estimator import load_pool
+from pix2z.catalogue.estimator import load_pool
 
 GUIDE = Path(__file__).parents[2] / "docs/guide.md"
 

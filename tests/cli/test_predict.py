@@ -16,8 +16,9 @@ import pytest
 import qp
 import yaml
 
+from pix2z.catalogue.compact_pdfs import read_quantiles
+from pix2z.catalogue.estimator import load_pool
 from pix2z.files import file_digest
-from pix2z.network.estimator import load_pool
 from tests.conftest import LACKS
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def run(images_folder, pool, pix2z_in, tmp_path, monkeypatch):
         wanted = ("--model", "full", "--out", tmp_path / out)
         return pix2z_in(images_folder, "predict", file, *wanted, *options)
 
-    monkeypatch.setattr("pix2z.network.estimator.load_pool", loaded)
+    monkeypatch.setattr("pix2z.catalogue.estimator.load_pool", loaded)
     return call
 
 
@@ -80,7 +81,9 @@ def test_the_same_galaxies_get_the_same_redshifts_in_every_layout(
     object_id, direct = expected(images_folder, pool)
     assert len(np.unique(direct.z_mean)) == N  # else they would agree whatever was read
     table = pq.read_table(tmp_path / "z.parquet").to_pandas()
-    pd.testing.assert_frame_equal(table, direct.to_pandas(object_id), rtol=1e-5)
+    with h5py.File(images_folder / "galaxies.h5") as file:
+        own = {key: file[key][...] for key in ("ra", "dec")} if name == "galaxies.h5" else {}
+    pd.testing.assert_frame_equal(table, direct.to_pandas(object_id, **own), rtol=1e-5)
     np.testing.assert_array_equal(table["pix2z_flags"] & LACKS, np.where(np.arange(N) == 3, 2, 0))
     assert said.startswith("40 galaxies in ")
     typical = np.median((direct.err68_high - direct.err68_low) / 2)
@@ -125,6 +128,38 @@ def test_pdf_and_figure_lie_beside_and_metadata_names_model_and_input(
     assert b"8: every band is blank" in metadata[b"pix2z.flags"]
     digest = file_digest(images_folder / "sdss32.h5")
     assert digest in metadata[b"pix2z.input_sha256"].decode()
+
+
+def test_columns_are_chosen_and_positions_come_in_degrees_as_ingest_reads_them(
+    run, images_folder, tmp_path
+):
+    raw, ra, dec = tmp_path / "raw.h5", np.linspace(0, 6, N), np.linspace(-1, 1, N)
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["ra"], file["dec"] = ra, dec
+        for key in ("ra", "dec"):
+            file[key].attrs["units"] = "rad"
+    code, said, errors = run(raw, "--columns", "dec,object_id,ra", out="z.csv")
+    assert code == 0, errors
+    assert said.splitlines()[1:] == ["40 redshifts."]
+    table = pd.read_csv(tmp_path / "z.csv")
+    assert list(table) == ["dec", "object_id", "ra"]
+    np.testing.assert_allclose(table["ra"], np.degrees(ra))
+    np.testing.assert_allclose(table["dec"], np.degrees(dec))
+    code, _, errors = run(raw, "--columns", "dec,z", out="other.csv")
+    assert code == 2
+    assert errors.startswith("error: --columns: expected some of object_id, ra, dec, pix2z_z_best")
+    assert errors.endswith("; received 'z'\n")
+    assert not (tmp_path / "other.csv").exists()
+
+
+def test_the_figure_shows_what_the_table_may_lack(run, tmp_path):
+    plot, pdf = tmp_path / "z.png", tmp_path / "pdf.parquet"
+    code, said, errors = run("sdss32.h5", "--columns", "ra", "--plot", plot, "--pdf", pdf)
+    assert code == 0, errors
+    assert "40 redshifts with a typical error" in said
+    assert plot.is_file()
+    assert len(read_quantiles(pdf)) == N
 
 
 def test_large_inputs_have_no_digest(run, tmp_path, monkeypatch):

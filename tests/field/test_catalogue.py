@@ -10,7 +10,7 @@ import qp
 from pix2z.errors import InputError
 from pix2z.field.catalogue import SOURCE_COLUMNS, estimate_galaxies, to_estimate, write_field
 from pix2z.field.pictures import LABEL, _label_places, plot_field, write_regions
-from pix2z.redshift_pdf.redshifts import COLUMNS
+from pix2z.redshift_pdf.redshifts import ATTRIBUTES
 from tests.catalogue.conftest import PixelReader, largest_file
 from tests.field.planted import SATURATED
 
@@ -70,7 +70,7 @@ def test_the_table_has_a_row_per_source_and_redshifts_of_some(tmp_path, judged, 
     assert f"{len(rows)} redshifts with a typical error" in str(overview)
     schema = pq.read_schema(out)
     assert schema.metadata[b"a"] == b"b"
-    assert schema.names == [*SOURCE_COLUMNS, *list(COLUMNS)[1:]]
+    assert schema.names == [*SOURCE_COLUMNS, *ATTRIBUTES]
     assert all(schema.field(name).metadata[b"description"] for name in schema.names)
     table = pq.read_table(out).to_pandas()
     assert len(table) == len(judged)

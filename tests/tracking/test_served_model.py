@@ -60,7 +60,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def expected(trained_pool, images):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     return load_pool(trained_pool).estimate(images, np.array(EBV, np.float64))
 
@@ -95,7 +95,7 @@ def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
 
 
 def test_what_was_never_measured_has_the_answer_of_the_pool(model, images, trained_pool):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     dirty, ebv = images.copy(), [0.1, 99.0, -99.0, np.inf, 0.1]
     dirty[0, ..., 0], dirty[4, 2, 2, 2] = 0, 1e30
@@ -126,7 +126,7 @@ def test_the_brightest_and_reddest_have_redshifts(model):
 
 @pytest.mark.parametrize(("value", "flag"), [(1e7, 0), (1e11, ImageFlag.PIXELS_MASKED)])
 def test_a_bright_pixel_has_the_answer_of_the_pool(model, images, trained_pool, value, flag):
-    from pix2z.network.estimator import load_pool
+    from pix2z.catalogue.estimator import load_pool
 
     bright = images[4:].copy()
     bright[0, 15, 15, 2] = value
@@ -147,11 +147,11 @@ def test_a_failure_of_the_model_keeps_its_reason_to_itself(model, images, monkey
     assert "NoneType" in caplog.text
 
 
-def other_weights(pool: Path) -> None:
-    weights = pool / "seed-2/weights.weights.h5"
-    content = bytearray(weights.read_bytes())
+def other_graph(pool: Path) -> None:
+    graph = pool / "pool.onnx"
+    content = bytearray(graph.read_bytes())
     content[-1] ^= 1
-    weights.write_bytes(content)
+    graph.write_bytes(content)
 
 
 def other_words(pool: Path) -> None:
@@ -171,7 +171,7 @@ def other_pool(pool: Path) -> None:
 @pytest.mark.parametrize(
     ("alter", "words"),
     [
-        (other_weights, "weights do not match the digest"),
+        (other_graph, "pool.onnx: does not match its digest in pool.json"),
         (other_words, "pool.json: content does not match its digest"),
         (other_pool, "not the pool that was registered"),
     ],
@@ -258,4 +258,6 @@ def test_a_version_is_code_weights_and_json_with_pinned_requirements(saved, trai
     assert "python_model" not in (saved / "MLmodel").read_text()
     lines = (saved / "requirements.txt").read_text().splitlines()
     assert all("==" in line for line in lines)
-    assert {"tensorflow", "keras", "h5py", "pydantic"} <= {line.split("==")[0] for line in lines}
+    names = {line.split("==")[0] for line in lines}
+    assert {"onnxruntime", "mlflow", "pydantic"} <= names
+    assert not {"tensorflow", "keras", "onnx"} & names

@@ -1,11 +1,11 @@
-"""Tables of redshifts as Parquet or CSV, and PDFs in qp's format beside them.
+"""Tables of redshifts as Parquet or CSV, and files of PDFs beside them.
 
 Both are written as redshifts come, so that memory does not grow with the number of galaxies.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,33 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from pix2z.catalogue.compact_pdfs import (
+    COLUMN,
+    COMPACT_COLUMNS,
+    ENCODING,
+    as_quantiles,
+    facts,
+)
 from pix2z.catalogue.overview import Overview
-from pix2z.files import atomic_path, named_write_errors
+from pix2z.errors import InputError
+from pix2z.files import atomic_path, destination, named_write_errors
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.qp_files import pdf_writer
-from pix2z.redshift_pdf.redshifts import COLUMNS, Column, Redshifts
+from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
-__all__ = ["FORMATS", "ROW_GROUP", "table_and_pdfs", "table_writer", "write_catalogue"]
+__all__ = [
+    "FORMATS",
+    "PDF_FORMATS",
+    "ROW_GROUP",
+    "chosen_columns",
+    "table_and_pdfs",
+    "table_writer",
+    "write_catalogue",
+]
 
 FORMATS = (".parquet", ".csv")
+
+PDF_FORMATS = (".hdf5", ".parquet")
+"""Of PDFs: whole, as qp reads them, or compact, as `compact_pdfs` does."""
 
 ROW_GROUP = 65_536
 """Rows per group of a Parquet file: what is held before it is written, 3 MB."""
@@ -34,16 +52,46 @@ Rows = Mapping[str, NDArray[Any]]
 
 Append = Callable[[Rows], None]
 
+AppendPdfs = Callable[[Redshifts, NDArray[np.int64]], None]
+"""Takes redshifts and the ids of their galaxies (n,)."""
+
+RAIL_KEYS: Mapping[str, str] = {"zmode": "z_mode", "zmedian": "z_median", "zmean": "z_mean"}
+"""Ancillary array of a qp file that RAIL's evaluators look for -> attribute of `Redshifts`."""
+
+
+def chosen_columns(text: str | None) -> tuple[str, ...]:
+    """Names of `COLUMNS` out of "a,b,c", in this order; None takes all.
+
+    Raises
+    ------
+    InputError
+        A name is none of `COLUMNS`, or is there twice; the line lists the names.
+    """
+    if text is None:
+        return tuple(COLUMNS)
+    names = [name.strip() for name in text.split(",")]
+    for place, name in enumerate(names):
+        if name not in COLUMNS or name in names[:place]:
+            received = f"{name!r} twice" if name in COLUMNS else repr(name)
+            raise InputError(
+                f"--columns: expected some of {', '.join(COLUMNS)}; received {received}"
+            )
+    return tuple(names)
+
 
 def write_catalogue(
     estimates: Iterator[tuple[NDArray[np.int64], Redshifts]],
     *,
     object_id: NDArray[np.int64],
+    ra: NDArray[np.float64] | None = None,
+    dec: NDArray[np.float64] | None = None,
     grid: RedshiftGrid,
     out: Path,
     pdf: Path | None,
     metadata: Mapping[str, str],
     advance: Callable[[int], None],
+    columns: Collection[str] = tuple(COLUMNS),
+    overview: Overview | None = None,
 ) -> Overview:
     """Write estimates as they come; both files are put in place when both are whole, or neither.
 
@@ -53,9 +101,12 @@ def write_catalogue(
     ----------
     estimates : (rows, their redshifts), rows 0 to N - 1 in order.
     object_id : (N,) ids of all rows.
-    out, pdf : .parquet or .csv; .hdf5 or None.
+    ra, dec : (N,) their positions in degrees; None where they are unknown.
+    out, pdf : .parquet or .csv; .hdf5 or .parquet, see `PDF_FORMATS`, or None.
     metadata : what a .parquet file says of itself.
     advance : called with the number of galaxies just written.
+    columns : of the table, names of `COLUMNS` in this order; nothing else is computed.
+    overview : which takes the estimates in; None makes one that looks at `columns`.
 
     Raises
     ------
@@ -63,12 +114,20 @@ def write_catalogue(
         A file cannot be written.
     """
     n = len(object_id)
-    overview = Overview(n, grid)
-    with table_and_pdfs(out, pdf, grid=grid, n_pdfs=n, metadata=metadata) as (append, append_pdfs):
+    overview = overview or Overview(n, grid, columns=columns)
+    writing = table_and_pdfs(
+        out,
+        pdf,
+        grid=grid,
+        n_pdfs=n,
+        metadata=metadata,
+        columns={name: COLUMNS[name] for name in columns},
+    )
+    with writing as (append, append_pdfs):
         for rows, estimate in estimates:
-            values = estimate.columns(object_id[rows])
-            append(values)
-            append_pdfs(estimate.density, values)
+            of_rows = [values if values is None else values[rows] for values in (ra, dec)]
+            append(estimate.columns(object_id[rows], ra=of_rows[0], dec=of_rows[1], names=columns))
+            append_pdfs(estimate, object_id[rows])
             overview.add(rows, estimate)
             advance(len(rows))
     return overview
@@ -83,35 +142,38 @@ def table_and_pdfs(
     n_pdfs: int,
     metadata: Mapping[str, str],
     columns: Mapping[str, Column] = COLUMNS,
-) -> Iterator[tuple[Append, Callable[[NDArray[np.float64], Rows], None]]]:
+) -> Iterator[tuple[Append, AppendPdfs]]:
     """Write a table, and PDFs beside it where `pdf` is no None: both are put in place, or neither.
 
-    Yields what to call with rows of the table, as `table_writer`, and what to call with PDFs
-    (n, K) on `grid`, `n_pdfs` in all, and their columns, those of `COLUMNS`.
+    Yields what to call with rows of the table, as `table_writer`, and what to call with redshifts
+    on `grid`, `n_pdfs` in all, and their ids.
 
     Raises
     ------
     InputError
-        A file cannot be written.
+        A file cannot be written, or both are one.
     """
+    if pdf is not None and destination(pdf).absolute() == destination(out).absolute():
+        raise InputError(f"{pdf}: is the table itself; expected another name for the PDFs")
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
         partial = renames.enter_context(atomic_path(out))
         write = writers.enter_context(table_writer(partial, metadata=metadata, columns=columns))
         if pdf is not None:
             partial = renames.enter_context(atomic_path(pdf))
-            dtypes = {name: column.dtype for name, column in COLUMNS.items()}
-            pdfs = writers.enter_context(pdf_writer(partial, grid, n=n_pdfs, columns=dtypes))
+            write_pdfs = writers.enter_context(
+                _pdf_file(partial, grid, n=n_pdfs, metadata=metadata, columns=columns)
+            )
 
         def append(rows: Rows) -> None:
             with named_write_errors(out):
                 write(rows)
 
-        def append_pdfs(density: NDArray[np.float64], rows: Rows) -> None:
+        def append_pdfs(estimate: Redshifts, object_id: NDArray[np.int64]) -> None:
             if pdf is not None:
                 with named_write_errors(pdf), warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message=".*non-finite")  # blank stamps
-                    pdfs.append(density, rows)
+                    write_pdfs(estimate, object_id)
 
         yield append, append_pdfs
         with named_write_errors(pdf or out):
@@ -120,15 +182,56 @@ def table_and_pdfs(
 
 
 @contextmanager
+def _pdf_file(
+    path: Path,
+    grid: RedshiftGrid,
+    *,
+    n: int,
+    metadata: Mapping[str, str],
+    columns: Mapping[str, Column],
+) -> Iterator[AppendPdfs]:
+    """Write n PDFs in the format of the suffix; a qp file has `columns` of redshifts, too."""
+    if path.suffix == ".parquet":
+        about = {**metadata, **facts(grid)}
+        writing = table_writer(path, metadata=about, columns=COMPACT_COLUMNS, parquet=ENCODING)
+        with writing as write:
+            yield lambda estimate, object_id: write(
+                {"object_id": object_id, COLUMN: as_quantiles(estimate.density, grid)}
+            )
+        return
+    from pix2z.redshift_pdf.qp_files import pdf_writer
+
+    names = ["object_id", *(name for name in ATTRIBUTES if name in columns)]
+    dtypes = {name: COLUMNS[name].dtype for name in names}
+    dtypes |= dict.fromkeys(RAIL_KEYS, np.float32)
+    with pdf_writer(path, grid, n=n, columns=dtypes) as pdfs:
+
+        def append(estimate: Redshifts, object_id: NDArray[np.int64]) -> None:
+            beside: Rows = {key: getattr(estimate, name) for key, name in RAIL_KEYS.items()}
+            pdfs.append(estimate.density, {**estimate.columns(object_id, names=names), **beside})
+
+        yield append
+
+
+@contextmanager
 def table_writer(
-    path: Path, *, metadata: Mapping[str, str], columns: Mapping[str, Column] = COLUMNS
+    path: Path,
+    *,
+    metadata: Mapping[str, str],
+    columns: Mapping[str, Column] = COLUMNS,
+    parquet: Mapping[str, Any] | None = None,
 ) -> Iterator[Append]:
     """Write a table in the format of the suffix, one of `FORMATS`.
 
-    Yields what to call with rows, block by block: every column of `columns`, (n,). .parquet is
+    Yields what to call with rows, block by block: every column of `columns`, (n,); one whose dtype
+    is a structure of lists is nested, which .csv does not take. .parquet is
     compressed with zstd, and carries `metadata` and the meaning of each column; .csv has a header,
     numbers that read back as the same float32, and ``nan`` for no value. It is written in place:
     `files.atomic_path` gives a path to write to.
+
+    Parameters
+    ----------
+    parquet : options of pyarrow's `ParquetWriter`, for a .parquet file.
 
     Raises
     ------
@@ -138,14 +241,14 @@ def table_writer(
     schema = _schema(metadata, columns)
     held: list[pa.Table] = []
     with path.open("wb") as file:
-        writer = _writer(path.suffix, file, schema)
+        writer = _writer(path.suffix, file, schema, parquet or {})
 
         def write_held() -> None:
             writer.write_table(pa.concat_tables(held).combine_chunks())
             held.clear()
 
         def append(rows: Rows) -> None:
-            arrays = [pa.array(rows[name]) for name in schema.names]
+            arrays = [_arrow(rows[name]) for name in schema.names]
             held.append(pa.Table.from_arrays(arrays, schema=schema))
             if sum(map(len, held)) >= ROW_GROUP:
                 write_held()
@@ -167,7 +270,7 @@ def _schema(metadata: Mapping[str, str], columns: Mapping[str, Column]) -> pa.Sc
     fields = [
         pa.field(
             name,
-            pa.from_numpy_dtype(column.dtype),
+            _arrow_type(np.dtype(column.dtype)),
             nullable=False,
             metadata={"description": column.meaning},
         )
@@ -176,11 +279,32 @@ def _schema(metadata: Mapping[str, str], columns: Mapping[str, Column]) -> pa.Sc
     return pa.schema(fields, metadata=dict(metadata))
 
 
-def _writer(suffix: str, file: Any, schema: pa.Schema) -> Any:
+def _arrow_type(dtype: np.dtype[Any]) -> pa.DataType:
+    """Type of a column; a structure of lists is nested, as nested-pandas has it."""
+    if not dtype.names:
+        return pa.from_numpy_dtype(dtype)
+    return pa.struct(
+        [(name, pa.list_(pa.from_numpy_dtype(dtype[name].base))) for name in dtype.names]
+    )
+
+
+def _arrow(values: NDArray[Any]) -> pa.Array:
+    names = values.dtype.names
+    if not names:
+        return pa.array(values)
+    lists = []
+    for name in names:
+        n, length = values[name].shape
+        starts = pa.array(np.arange(n + 1) * length, pa.int32())
+        lists.append(pa.ListArray.from_arrays(starts, pa.array(values[name].ravel())))
+    return pa.StructArray.from_arrays(lists, names)
+
+
+def _writer(suffix: str, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> Any:
     if suffix == ".parquet":
-        return pa.parquet.ParquetWriter(file, schema, compression="zstd")
+        return pa.parquet.ParquetWriter(file, schema, compression="zstd", **options)
     if suffix != ".csv":
         raise ValueError(f"suffix: expected one of {', '.join(FORMATS)}; received {suffix!r}")
     file.write(f"{','.join(schema.names)}\n".encode())  # pyarrow would put names in quotes
-    options = pa.csv.WriteOptions(include_header=False)
-    return pa.csv.CSVWriter(file, schema, write_options=options)
+    without = pa.csv.WriteOptions(include_header=False)
+    return pa.csv.CSVWriter(file, schema, write_options=without)

@@ -53,7 +53,7 @@ def catalogue(
         float | None, typer.Option(min=0, max=3, help="E(B-V) of the field in mag.")
     ] = None,
     pdf: Annotated[
-        Path | None, typer.Option(help="PDFs of the redshifts, in qp's format, .hdf5.")
+        Path | None, typer.Option(help="PDFs of the redshifts: .hdf5 for qp, .parquet compact.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture, .png: the field, its catalogue drawn on it.")
@@ -124,9 +124,13 @@ class _Outputs:
     def check(self, inputs: list[Path]) -> None:
         """Raise InputError where one cannot be written as it is called, or is an input."""
         check_output(self.out, ".parquet", ".csv")
-        beside = ((self.pdf, ".hdf5"), (self.plot, ".png"), (self.regions, ".reg"))
-        for path, suffix in beside:
-            check_output(path, suffix)
+        beside = (
+            (self.pdf, (".hdf5", ".parquet")),
+            (self.plot, (".png",)),
+            (self.regions, (".reg",)),
+        )
+        for path, suffixes in beside:
+            check_output(path, *suffixes)
         for path in (self.out, *(path for path, _ in beside)):
             refuse_input(path, inputs)
 

@@ -33,9 +33,18 @@ def predict(
     file: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
     model: ModelOption = None,
-    pdf: Annotated[Path | None, typer.Option(help="PDFs to write in qp's format, .hdf5.")] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="PDFs to write: .hdf5 for qp, .parquet in 32 bytes a galaxy."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C", help="Columns of the table, in this order.", show_default="all"
+        ),
     ] = None,
     ebv: EbvOption = None,
     layout: LayoutOption = None,
@@ -45,9 +54,12 @@ def predict(
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
-    One row per galaxy, in the order of the file: object_id (int64), then
-    pix2z_z_median, _mean, _mode, _err68_low, _err68_high, _err95_low and
-    _err95_high (float32), then pix2z_flags (int32), a sum of bits:
+    One row per galaxy, in the order of the file: object_id (int64), ra and
+    dec in degrees (float64; NaN where the file has none), then pix2z_z_best
+    (by which the model is judged: the median, or the redshift of a network
+    that gives no PDF), pix2z_z_median, _mean, _mode, _err68_low, _err68_high,
+    _err95_low and _err95_high (float32), then pix2z_flags (int32), a sum of
+    bits; what --columns leaves out is not computed.
 
     1  a band is absent
     2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
@@ -61,11 +73,13 @@ def predict(
     of columns and bits.
     """
     check_output(out, ".parquet", ".csv")
-    check_output(pdf, ".hdf5")
+    check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
 
+    from pix2z.catalogue.tables import chosen_columns
     from pix2z.tracking.model_names import POOLS, resolve_model
 
+    names = chosen_columns(columns)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
     with open_images(
         file,
@@ -79,7 +93,9 @@ def predict(
         check=check,
         verb="predicts",
     ) as (survey, everywhere):
-        overview, seconds = _write(survey, pool, everywhere, out=out, pdf=pdf)
+        overview, seconds = _write(
+            survey, pool, everywhere, out=out, pdf=pdf, columns=names, draw=plot is not None
+        )
         z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
         say_in_words(str(overview))
@@ -99,11 +115,22 @@ def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
 
 
 def _write(
-    survey: "RawSurvey", pool: Path, ebv: float | None, *, out: Path, pdf: Path | None
+    survey: "RawSurvey",
+    pool: Path,
+    ebv: float | None,
+    *,
+    out: Path,
+    pdf: Path | None,
+    columns: tuple[str, ...],
+    draw: bool,
 ) -> "tuple[Overview, float]":
-    """Load the pool and write its redshifts; return what is said of them, and the seconds."""
+    """Load the pool and write its redshifts; return what is said of them, and the seconds.
+
+    draw : whether the overview will be drawn, and so needs what `columns` may lack.
+    """
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.estimator import load_pool
+    from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
 
     estimator = load_pool(pool)
@@ -112,9 +139,13 @@ def _write(
         overview = write_catalogue(
             predict_survey(estimator, survey, ebv=ebv),
             object_id=survey.table.object_id,
+            ra=survey.table.ra,
+            dec=survey.table.dec,
             grid=estimator.grid,
             out=out,
             pdf=pdf,
+            columns=columns,
+            overview=Overview(len(survey.table), estimator.grid) if draw else None,
             metadata=table_facts(estimator, survey, ebv=ebv),
             advance=advance,
         )

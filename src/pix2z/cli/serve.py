@@ -31,10 +31,10 @@ def serve(
     {"inputs": {"images": IMAGES, "ebv": [0.03], "pdf": true}}, where IMAGES is
     (n, 32, 32, 5) in nanomaggies, bands u g r i z last, null where masked:
     nested lists, or base64 text of little-endian float32; n is 1024 at most.
-    ebv and pdf may be left out. A row per galaxy comes back: z_median, z_mean,
-    z_mode, limits of the central 68 and 95 % intervals, pix2z_flags, whose bits are
-    those of `pix2z predict`. The version runs the code that was registered
-    with it.
+    ebv and pdf may be left out. A row per galaxy comes back: z_best, z_median,
+    z_mean, z_mode, limits of the central 68 and 95 % intervals, pix2z_flags,
+    all as in the table of `pix2z predict`. The version runs the code that was
+    registered with it.
     """
     with _ended_by_signals(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
         try:

@@ -126,13 +126,11 @@ def _plain(name: str, values: Any, unit: str) -> NDArray[Any]:
 
 def _factor(unit: str, ours: str) -> float | None:
     """How many of ours are in one unit; None where it is no flux density, or no magnitude."""
-    from astropy.units import mag  # only where there is a unit: a served model does without
-
     from pix2z.imaging.units import factor_to, nanomaggies_in
 
     if ours == "nanomaggy":
         return nanomaggies_in(unit)
-    return factor_to(unit, mag) if unit else 1.0  # E(B-V) is the difference of two
+    return factor_to(unit, "mag") if unit else 1.0  # E(B-V) is the difference of two
 
 
 def _unmasked(values: Any) -> NDArray[Any]:

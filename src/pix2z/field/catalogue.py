@@ -19,7 +19,7 @@ from pix2z.field.sources import FLUX_RADIUS, SOURCE_FLAG_MEANINGS, SourceFlag, S
 from pix2z.files import as_text, file_digest
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.redshift_pdf.flags import in_words
-from pix2z.redshift_pdf.redshifts import COLUMNS, Column, Redshifts
+from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
 __all__ = [
     "SOURCE_COLUMNS",
@@ -51,7 +51,7 @@ SOURCE_COLUMNS: Mapping[str, Column] = {
         for end, what in (("", "flux"), ("_err", "error by the noise of the sky of the flux"))
     },
 }
-"""Columns of a source; those of its redshift, `COLUMNS`, follow."""
+"""Columns of a source; those of its redshift follow."""
 
 
 def to_estimate(sources: Sources, *, listed: bool) -> NDArray[np.int64]:
@@ -88,16 +88,16 @@ def write_field(
 
     Raises InputError where a file cannot be written; then none is.
     """
-    values = estimate.columns(sources.object_id[rows])
     overview = Overview(len(rows), estimate.grid)
     overview.add(np.arange(len(rows)), estimate)
-    columns = {**SOURCE_COLUMNS, **{k: v for k, v in COLUMNS.items() if k != "object_id"}}
+    columns = {**SOURCE_COLUMNS, **{name: COLUMNS[name] for name in ATTRIBUTES}}
     writing = table_and_pdfs(
         out, pdf, grid=estimate.grid, n_pdfs=len(rows), metadata=metadata, columns=columns
     )
     with writing as (append, append_pdfs):
+        values = estimate.columns(names=ATTRIBUTES)
         append({**_of_all(values, rows, len(sources)), **_source_columns(sources)})
-        append_pdfs(estimate.density, values)
+        append_pdfs(estimate, sources.object_id[rows])
     return overview
 
 

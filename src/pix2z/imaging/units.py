@@ -7,8 +7,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from astropy import units
+if TYPE_CHECKING:
+    from astropy import units
 
 __all__ = ["PER_PIXEL", "factor_to", "nanomaggies_in", "parsed_unit"]
 
@@ -27,6 +29,8 @@ def nanomaggies_in(unit: str) -> float | None:
     unit = re.sub(PER_PIXEL + "$", "", unit.strip())
     if unit.lower() in NANOMAGGY_WORDS:
         return 1.0
+    from astropy import units  # half of a second, for units that are spelled out
+
     parsed = parsed_unit(unit)
     if parsed is None or isinstance(parsed, units.function.FunctionUnitBase):  # a magnitude
         return None
@@ -37,21 +41,28 @@ def nanomaggies_in(unit: str) -> float | None:
     return factor if 0 < factor < float("inf") else None
 
 
-def factor_to(unit: str, target: units.UnitBase) -> float | None:
-    """How much of `target` one `unit` is; None where astropy reads no such unit in it."""
+def factor_to(unit: str, target: str) -> float | None:
+    """How much of `target` one `unit` is; None where astropy reads no such unit in it.
+
+    target : as astropy spells it, "" of no unit.
+    """
+    from astropy import units
+
     unit = re.sub(r"^decimal\s+", "", unit.strip(), flags=re.IGNORECASE)
     hours = re.fullmatch(r"h|hrs?|hours?", unit, flags=re.IGNORECASE)
     if unit.lower() in DIMENSIONLESS:
         unit = "1"
-    parsed = units.hourangle if hours and target == units.deg else parsed_unit(unit)
+    parsed = units.hourangle if hours and target == "deg" else parsed_unit(unit)
     try:
         return None if parsed is None else float(parsed.to(target))
     except (units.UnitsError, TypeError, ArithmeticError):
         return None
 
 
-def parsed_unit(text: str) -> units.UnitBase | None:
+def parsed_unit(text: str) -> "units.UnitBase | None":
     """Read a unit; None where astropy knows none of that name."""
+    from astropy import units
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", units.UnitsWarning)  # of spellings that FITS discourages
         for spelled in _spellings(text.strip()):

@@ -6,7 +6,7 @@ says of itself. Answers are those of `network.estimator` to 1e-5 of a probabilit
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.stamps import clean_images, known_ebv, plain_stamps
 from pix2z.errors import InputError
-from pix2z.inference.sessions import cores, open_session, outputs_of
+from pix2z.inference.sessions import open_session, outputs_of
+from pix2z.process import cores
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Calibration, Redshifts, image_flags, redshifts
@@ -35,6 +36,9 @@ __all__ = ["Estimator", "load_pool"]
 
 BLOCK = 256
 """Stamps that a thread takes at a time, 5 MB."""
+
+
+_INCOMPLETE = ImageFlag.BAND_ABSENT | ImageFlag.PIXELS_MASKED
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,8 @@ class Estimator:
             return redshifts(
                 np.zeros((0, self.grid.n_bins)), self.calibration, grid=self.grid, flags=flags
             )
-        output, flux, log_sky = outputs_of(self.session, images, ebv)
+        incomplete = flags & _INCOMPLETE != 0
+        output, flux, log_sky = outputs_of(self.session, images, ebv, incomplete=incomplete)
         if self.sample_density is not None:
             features = features_of_photometry(flux, log_sky, ebv)
             unlike = self.sample_density.is_unlike(features) & (flags & ImageFlag.BLANK == 0)
@@ -86,12 +91,13 @@ class Estimator:
 
 
 def _joined(parts: list[Redshifts]) -> Redshifts:
-    arrays = {
-        one.name: np.concatenate([getattr(part, one.name) for part in parts])
-        for one in fields(Redshifts)
-        if one.name != "grid"
-    }
-    return Redshifts(grid=parts[0].grid, **arrays)
+    given = [part.given for part in parts if part.given is not None]
+    return Redshifts(
+        parts[0].grid,
+        np.concatenate([part.density for part in parts]),
+        np.concatenate([part.image_flags for part in parts]),
+        np.concatenate(given) if given else None,
+    )
 
 
 def load_pool(folder: str | Path) -> Estimator:

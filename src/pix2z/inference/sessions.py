@@ -1,6 +1,5 @@
 """A graph of ONNX Runtime, fed with stamps in portions that stay in a processor's cache."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,9 +7,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.imaging import has_nan
 
-__all__ = ["cores", "open_session", "outputs_of"]
+__all__ = ["open_session", "outputs_of"]
 
 PORTION = 64
 """Stamps per run of the graph, 1.3 MB: four times as many, or as few, took longer."""
@@ -41,14 +39,24 @@ def open_session(content: bytes, *, name: str) -> onnxruntime.InferenceSession:
         raise InputError(f"{name}: ONNX Runtime cannot run it ({words})") from error
 
 
-def outputs_of(session: onnxruntime.InferenceSession, images: Array, ebv: Array) -> list[Array]:
+def outputs_of(
+    session: onnxruntime.InferenceSession,
+    images: Array,
+    ebv: Array,
+    *,
+    incomplete: NDArray[np.bool_],
+) -> list[Array]:
     """Return what the graph gives for images (n, 32, 32, 5) and E(B-V) (n,), n at least 1.
 
     Outputs are in the order of the graph. Stamps with and without NaN go through it apart: the one
     way takes half as long again.
+
+    Parameters
+    ----------
+    incomplete : (n,) which images have a NaN.
     """
     results: list[Array] = []
-    for rows in _portions(has_nan(images)):
+    for rows in _portions(incomplete):
         known = ebv[rows]
         given = {"images": _filled_up(images[rows]), "ebv": _filled_up(known)}
         outputs: list[Array] = session.run(None, given)
@@ -73,10 +81,3 @@ def _portions(incomplete: NDArray[np.bool_]) -> Iterator[slice | NDArray[np.int6
         return
     for rows in (np.flatnonzero(~incomplete), np.flatnonzero(incomplete)):
         yield from (rows[i : i + PORTION] for i in range(0, len(rows), PORTION))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
@@ -37,15 +36,15 @@ ROLES = (
 OF_SPECTRA = ("z_warning", "spectral_class")
 """Roles of columns that are kept as they are, and only where a file has them."""
 
-UNITS: Mapping[str, units.UnitBase] = {
-    "ra": units.deg,
-    "dec": units.deg,
-    "seeing": units.arcsec,
-    "ebv": units.mag,
-    "redshift": units.dimensionless_unscaled,
-    "redshift_error": units.dimensionless_unscaled,
+UNITS: Mapping[str, str] = {
+    "ra": "deg",
+    "dec": "deg",
+    "seeing": "arcsec",
+    "ebv": "mag",
+    "redshift": "",
+    "redshift_error": "",
 }
-"""Role -> unit of its values in the table."""
+"""Role -> unit of its values in the table, as astropy spells it; "" of none."""
 
 NO_COLUMN = "none in the file: NaN"
 
@@ -129,7 +128,7 @@ def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
         lambda claim: factor_to(str((claim.values or ("",))[0]), UNITS[role]),
         same,
         path=path,
-        expected=f"a unit of {role}, such as {UNITS[role].to_string() or 'none'}",
+        expected=f"a unit of {role}, such as {UNITS[role] or 'none'}",
     )
     values = (values * np.asarray(times) + np.asarray(plus)) * (factor or 1.0)
     if factor is not None and factor != 1:

@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 
 from pix2z.errors import InputError
-from pix2z.fits import is_fits, opened_fits, reading_fits
+from pix2z.files import is_fits
+from pix2z.fits import opened_fits, reading_fits
 from pix2z.hdf5 import open_hdf5, plain, reading
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.imaging.names import bare

@@ -218,7 +218,10 @@ def _axes_of(shape: tuple[int, ...], axes: Axes | None, bands: str, where: str) 
 
 
 def converted(stored: NDArray[np.generic], conversion: Conversion) -> NDArray[np.float32]:
-    """Turn pixels of the window, in the file's axes, bands and unit, into stamps (n, 32, 32, 5)."""
+    """Turn pixels of the window, in the file's axes, bands and unit, into stamps (n, 32, 32, 5).
+
+    They may be a view of what was stored, the bands moved last.
+    """
     bands, gain, level = conversion.bands, conversion.gain, conversion.level
     pixels: NDArray[Any] = stored if conversion.axes == "NHWC" else np.moveaxis(stored, 1, -1)
     if conversion.masked:
@@ -231,7 +234,7 @@ def converted(stored: NDArray[np.generic], conversion: Conversion) -> NDArray[np
         if weights[0] is not None and weights[1] is not None:
             pixels = resample(pixels, weights[0], weights[1])
         if bands == BANDS:
-            return np.ascontiguousarray(pixels, dtype=np.float32)
+            return np.asarray(pixels, np.float32)
         stamps = np.full((*pixels.shape[:3], len(BANDS)), np.nan, np.float32)
         stamps[..., [BANDS.index(band) for band in bands]] = pixels
         return stamps

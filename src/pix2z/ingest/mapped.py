@@ -19,6 +19,7 @@ from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import as_text
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, watch
+from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import array_said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
 from pix2z.ingest.conversion import (
@@ -197,12 +198,12 @@ def _block_reader(
     """``read_images`` of a dataset, of which only the window of the cuts is read."""
 
     def read_images(start: int, stop: int) -> NDArray[np.float32]:
-        blocks = []
+        stamps = np.empty((stop - start, STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
         for first in range(start, stop, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, stop)
             with reading(path, f"{key}: rows {first} to {last}"):
                 stored = images[(slice(first, last), *conversion.window)]
-            blocks.append(converted(stored, conversion))
-        return np.concatenate(blocks)
+            stamps[first - start : last - start] = converted(stored, conversion)
+        return stamps
 
     return read_images

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.files import files_of
-from pix2z.fits import is_fits
+from pix2z.files import files_of, is_fits
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.arrays import npy_beside, open_arrays
 from pix2z.ingest.attributes import schema_version
-from pix2z.ingest.fits_images import galaxies_by_band, open_fits
 from pix2z.ingest.layouts import GALAXIES, NERSC, PASQUET, SDSS32
 from pix2z.ingest.mapped import open_mapped
 from pix2z.ingest.npz import is_npy, members_of
@@ -70,6 +68,8 @@ def open_source(
 
     def open_one(paths: Sequence[Path]) -> AbstractContextManager[RawSurvey]:
         if name == "fits":
+            from pix2z.ingest.fits_images import open_fits
+
             return open_fits(paths, mapping=used)
         if name == "pasquet":
             return open_pasquet(paths[0], given=given)
@@ -81,8 +81,16 @@ def open_source(
         return open_one(files)
     if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
         return _one_of(files, open_one([images]))
-    members = galaxies_by_band(files) if name == "fits" else [(file,) for file in files]
-    return open_merged(path, members, open_one)
+    return open_merged(path, _members(files, name), open_one)
+
+
+def _members(files: Sequence[Path], layout: str) -> Sequence[Sequence[Path]]:
+    """Files of a folder that belong together: of FITS, those of the bands of one galaxy."""
+    if layout != "fits":
+        return [(file,) for file in files]
+    from pix2z.ingest.fits_images import galaxies_by_band  # astropy takes half of a second
+
+    return galaxies_by_band(files)
 
 
 @contextmanager

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from pix2z.redshift_pdf.density import normalise, quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -121,6 +119,8 @@ def fit_temperature(
     density : (N, K) of calibration rows, per unit redshift.
     z_spec : (N,) their redshifts.
     """
+    from scipy.optimize import minimize  # not needed by what estimates
+
     chunks = [slice(i, i + _CHUNK_ROWS) for i in range(0, len(density), _CHUNK_ROWS)]
     features = np.concatenate([_width_and_median(density[rows], grid) for rows in chunks])
     low, high = np.percentile(features, CALIBRATED_PERCENTILES, axis=0).tolist()
@@ -152,6 +152,8 @@ def _negative_log(
     With l = ln p and u = 1 / T it is ln sum exp(u l) - u l(z_spec); its slope by u is the mean of l
     over the tempered PDF less l(z_spec).
     """
+    from scipy.special import logsumexp
+
     logarithm = np.log(np.maximum(np.asarray(density, np.float64), _FLOOR))
     at_truth = logarithm[np.arange(len(logarithm)), true_bin]
     inverse = np.exp(-log_temperature)

@@ -1,17 +1,21 @@
 """What an estimator says of galaxies: calibrated PDFs, point estimates, intervals, flags.
 
 `Redshifts` is the answer to images, in a notebook, a table or a service; `COLUMNS` are its columns
-wherever it becomes a table.
+wherever it becomes a table. What is read off PDFs is computed when it is first asked for, so that a
+table of few columns costs little.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pix2z.imaging import has_nan
+from pix2z.process import cores
 from pix2z.redshift_pdf.calibration import LocalTemperature, Temperature
 from pix2z.redshift_pdf.density import mean, median, mode, quantiles, second_peak
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag, in_words
@@ -50,6 +54,13 @@ class Column:
 # float32 resolves 1e-8 at these redshifts, far below any error, in half the space.
 COLUMNS: Mapping[str, Column] = {
     "object_id": Column(np.int64, "id in the input file, or its row number where it has none"),
+    "ra": Column(np.float64, "right ascension in degrees, as the input has it; NaN where unknown"),
+    "dec": Column(np.float64, "declination in degrees, as the input has it; NaN where unknown"),
+    "pix2z_z_best": Column(
+        np.float32,
+        "redshift by which the model is judged: the median of the PDF, or, of a network that gives "
+        "a redshift and no PDF, as the published CNN, that redshift",
+    ),
     "pix2z_z_median": Column(np.float32, "redshift: median of the PDF"),
     "pix2z_z_mean": Column(np.float32, "redshift: mean of the PDF"),
     "pix2z_z_mode": Column(np.float32, "redshift: centre of the PDF's highest bin"),
@@ -59,7 +70,41 @@ COLUMNS: Mapping[str, Column] = {
     "pix2z_z_err95_high": Column(np.float32, "redshift: upper limit of the central 95 %"),
     "pix2z_flags": Column(np.int32, f"sum of bits; {in_words(IMAGE_FLAG_MEANINGS)}"),
 }
-"""Columns of a table of redshifts, named as Rubin's photometric redshifts are."""
+"""Columns of a table of redshifts, named as in Rubin's data preview 2."""
+
+ATTRIBUTES: Mapping[str, str] = {
+    "pix2z_z_best": "z_phot",
+    "pix2z_z_median": "z_median",
+    "pix2z_z_mean": "z_mean",
+    "pix2z_z_mode": "z_mode",
+    "pix2z_z_err68_low": "err68_low",
+    "pix2z_z_err68_high": "err68_high",
+    "pix2z_z_err95_low": "err95_low",
+    "pix2z_z_err95_high": "err95_high",
+    "pix2z_flags": "flags",
+}
+"""Column -> attribute of `Redshifts` that it holds."""
+
+LEVELS: Mapping[str, float] = {
+    "err95_low": 0.025,
+    "err68_low": 0.16,
+    "z_median": 0.5,
+    "err68_high": 0.84,
+    "err95_high": 0.975,
+}
+"""Attribute of `Redshifts` -> level of the CDF at which it is read off."""
+
+BEHIND: Mapping[str, tuple[str, ...]] = {
+    "z_phot": ("z_median",),
+    "flags": ("err68_low", "err68_high"),
+}
+"""Attribute of `Redshifts` -> those of `LEVELS` that it is made of."""
+
+
+BLOCK = 256
+"""PDFs that are looked at at a time by one core, 0.4 MB."""
+
+Density = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -79,54 +124,162 @@ class Pdf:
 class Redshifts:
     """What an estimator says of N galaxies; all z_* are redshifts, shape (N,).
 
-    density : (N, K) per unit redshift on `grid`; err68, err95: limits of the central 68 and 95 %.
-    flags : (N,) sums of `flags.ImageFlag`.
+    Attributes
+    ----------
+    grid : the bins of the PDFs.
+    density : (N, K) per unit redshift on `grid`; NaN where every band is blank, and so is all that
+        is read off it: the networks only know their training sample.
+    image_flags : (N,) sums of `flags.ImageFlag`, without those that tell of a PDF's shape.
+    given : (N,) redshifts of a network that gives them and no PDF; None where PDFs came first.
     """
 
     grid: RedshiftGrid
     density: NDArray[np.float64]
-    z_phot: NDArray[np.float64]
-    z_median: NDArray[np.float64]
-    z_mean: NDArray[np.float64]
-    z_mode: NDArray[np.float64]
-    err68_low: NDArray[np.float64]
-    err68_high: NDArray[np.float64]
-    err95_low: NDArray[np.float64]
-    err95_high: NDArray[np.float64]
-    flags: NDArray[np.int32]
+    image_flags: NDArray[np.int32]
+    given: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Count the galaxies."""
-        return len(self.flags)
+        return len(self.image_flags)
 
     @property
     def pdf(self) -> Pdf:
         """The PDFs with their grid."""
         return Pdf(self.grid, self.density)
 
-    def columns(self, object_id: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
-        """Column -> (N,) values in the stored dtype, in the order of `COLUMNS`.
+    @property
+    def blank(self) -> NDArray[np.bool_]:
+        """(N,) whether every band is blank, so that there is no redshift."""
+        return np.asarray(self.image_flags & ImageFlag.BLANK != 0)
 
+    @property
+    def z_phot(self) -> NDArray[np.float64]:
+        """The point estimate by which the model is judged: `given`, else the median."""
+        return self.z_median if self.given is None else self.given
+
+    @property
+    def z_median(self) -> NDArray[np.float64]:
+        """Median of each PDF."""
+        return self._read("z_median")
+
+    @cached_property
+    def z_mean(self) -> NDArray[np.float64]:
+        """Mean of each PDF."""
+        return self._read_off(lambda pdfs: mean(pdfs, self.grid))
+
+    @cached_property
+    def z_mode(self) -> NDArray[np.float64]:
+        """Centre of the highest bin of each PDF."""
+        found = self._read_off(lambda pdfs: mode(pdfs, self.grid))
+        return np.where(self.blank, np.nan, found)
+
+    @property
+    def err68_low(self) -> NDArray[np.float64]:
+        """Lower limit of the central 68 %."""
+        return self._read("err68_low")
+
+    @property
+    def err68_high(self) -> NDArray[np.float64]:
+        """Upper limit of the central 68 %."""
+        return self._read("err68_high")
+
+    @property
+    def err95_low(self) -> NDArray[np.float64]:
+        """Lower limit of the central 95 %."""
+        return self._read("err95_low")
+
+    @property
+    def err95_high(self) -> NDArray[np.float64]:
+        """Upper limit of the central 95 %."""
+        return self._read("err95_high")
+
+    @cached_property
+    def flags(self) -> NDArray[np.int32]:
+        """(N,) sums of `flags.ImageFlag`: of images, and `AT_GRID_END` and `SEVERAL_MODES`."""
+        self._read_limits("flags")
+        error = (self.err68_high - self.err68_low) / 2
+        to_end = np.minimum(self.z_mode - self.grid.z_min, self.grid.z_max - self.z_mode)
+        at_end = to_end - self.grid.width / 2 < error  # of the highest bin, not of its centre
+        second = self._read_off(
+            lambda pdfs: second_peak(pdfs, self.grid, resolution=RESOLUTION),
+        )
+        several = second >= SECOND_PEAK
+        of_shape = ImageFlag.AT_GRID_END * at_end + ImageFlag.SEVERAL_MODES * several
+        return np.asarray(self.image_flags | np.where(self.blank, 0, of_shape), np.int32)
+
+    def _read_limits(self, *attributes: str) -> None:
+        """Read what attributes need of `LEVELS` off the PDFs, in one go, unless it was."""
+        needed = dict.fromkeys(
+            name for attribute in attributes for name in BEHIND.get(attribute, (attribute,))
+        )
+        wanted = [name for name in needed if name in LEVELS and name not in self._limits]
+        if wanted:
+            levels = [LEVELS[name] for name in wanted]
+            found = self._read_off(lambda pdfs: quantiles(pdfs, self.grid, levels))
+            found[self.blank] = np.nan
+            self._limits.update(zip(wanted, found.T, strict=True))
+
+    def _read_off(self, read: Callable[[Density], Density]) -> NDArray[np.float64]:
+        """Results (N, ...) of what reads PDFs (n, K), in blocks that fit a cache, on all cores."""
+        parts = [self.density[i : i + BLOCK] for i in range(0, len(self), BLOCK)]
+        if len(parts) < 2:
+            return read(self.density)
+        with ThreadPoolExecutor(min(cores(), len(parts))) as threads:
+            return np.concatenate(list(threads.map(read, parts)))
+
+    @cached_property
+    def _limits(self) -> dict[str, NDArray[np.float64]]:
+        return {}
+
+    def _read(self, name: str) -> NDArray[np.float64]:
+        if name not in self._limits:
+            self._read_limits(*LEVELS)
+        return self._limits[name]
+
+    def columns(
+        self,
+        object_id: NDArray[np.int64] | None = None,
+        *,
+        ra: NDArray[np.float64] | None = None,
+        dec: NDArray[np.float64] | None = None,
+        names: Iterable[str] = COLUMNS,
+    ) -> dict[str, NDArray[Any]]:
+        """Column -> (N,) values in the stored dtype.
+
+        Parameters
+        ----------
         object_id : (N,) ids of the galaxies; None numbers them from 0.
+        ra, dec : (N,) degrees; None where they are unknown.
+        names : of `COLUMNS`, in this order; what is not among them is not computed.
         """
-        values: dict[str, NDArray[Any]] = {
-            "object_id": np.arange(len(self)) if object_id is None else object_id,
-            "pix2z_z_median": self.z_median,
-            "pix2z_z_mean": self.z_mean,
-            "pix2z_z_mode": self.z_mode,
-            "pix2z_z_err68_low": self.err68_low,
-            "pix2z_z_err68_high": self.err68_high,
-            "pix2z_z_err95_low": self.err95_low,
-            "pix2z_z_err95_high": self.err95_high,
-            "pix2z_flags": self.flags,
+        n, names = len(self), tuple(names)
+        attributes = [ATTRIBUTES[name] for name in names if name in ATTRIBUTES]
+        unknown = np.full(n, np.nan)
+        told = {
+            "object_id": np.arange(n) if object_id is None else object_id,
+            "ra": unknown if ra is None else ra,
+            "dec": unknown if dec is None else dec,
         }
-        return {name: values[name].astype(column.dtype) for name, column in COLUMNS.items()}
+        self._read_limits(*attributes)
+        return {
+            name: np.asarray(
+                told[name] if name in told else getattr(self, ATTRIBUTES[name]),
+                COLUMNS[name].dtype,
+            )
+            for name in names
+        }
 
-    def to_pandas(self, object_id: NDArray[np.int64] | None = None) -> "pd.DataFrame":
+    def to_pandas(
+        self,
+        object_id: NDArray[np.int64] | None = None,
+        *,
+        ra: NDArray[np.float64] | None = None,
+        dec: NDArray[np.float64] | None = None,
+    ) -> "pd.DataFrame":
         """Return the table that ``pix2z predict`` writes, a row per galaxy; as `columns`."""
         import pandas as pd
 
-        return pd.DataFrame(self.columns(object_id))
+        return pd.DataFrame(self.columns(object_id, ra=ra, dec=dec))
 
 
 def calibrated(
@@ -136,10 +289,17 @@ def calibrated(
 
     raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
     """
+    density = _pdfs(raw, calibration, grid)
+    return density, raw if isinstance(calibration, ResidualPdf) else median(density, grid)
+
+
+def _pdfs(
+    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
+) -> NDArray[np.float64]:
+    """Calibrated PDFs (N, K) of raw outputs, as `calibrated`."""
     if isinstance(calibration, ResidualPdf):
-        return residual_density(calibration, raw), raw
-    density = calibration.apply(raw, grid)
-    return density, median(density, grid)
+        return residual_density(calibration, raw)
+    return calibration.apply(raw, grid)
 
 
 def redshifts(
@@ -149,44 +309,22 @@ def redshifts(
     grid: RedshiftGrid,
     flags: NDArray[np.int32],
 ) -> Redshifts:
-    """Calibrate raw outputs and read the point estimates and intervals off the PDFs.
+    """Calibrate raw outputs, as `calibrated`; estimates and limits are read off when asked for.
 
-    To the flags are added those that tell of a PDF's shape: `AT_GRID_END` and `SEVERAL_MODES`.
-    Where every band is blank, all of them are NaN: the networks only know their training sample.
+    Parameters
+    ----------
+    flags : (N,) what is said of the images; those that tell of a PDF's shape are added later.
     """
-    density, z_phot = calibrated(raw, calibration, grid)
-    levels = [0.025, 0.16, 0.5, 0.84, 0.975]
-    low95, low68, z_median, high68, high95 = quantiles(density, grid, levels).T
-    values = {
-        "density": density,
-        "z_phot": z_phot,
-        "z_median": z_median,
-        "z_mean": mean(density, grid),
-        "z_mode": mode(density, grid),
-        "err68_low": low68,
-        "err68_high": high68,
-        "err95_low": low95,
-        "err95_high": high95,
-    }
-    blank = flags & ImageFlag.BLANK != 0
-    flags = flags | np.where(blank, 0, _shape_flags(density, values, grid))
-    if blank.any():
-        values = {name: value.astype(np.float64) for name, value in values.items()}
-        for value in values.values():
-            value[blank] = np.nan
-    return Redshifts(grid=grid, **values, flags=flags)
-
-
-def _shape_flags(
-    density: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], grid: RedshiftGrid
-) -> NDArray[np.int32]:
-    """Return the flags (N,) that follow from PDFs (N, K) and what was read off them."""
-    error = (values["err68_high"] - values["err68_low"]) / 2
-    to_end = np.minimum(values["z_mode"] - grid.z_min, grid.z_max - values["z_mode"])
-    at_end = to_end - grid.width / 2 < error  # of the highest bin, not of its centre
-    several = second_peak(density, grid, resolution=RESOLUTION) >= SECOND_PEAK
-    flags = ImageFlag.AT_GRID_END * at_end + ImageFlag.SEVERAL_MODES * several
-    return np.asarray(flags, np.int32)
+    density = _pdfs(raw, calibration, grid)
+    given = raw if isinstance(calibration, ResidualPdf) else None
+    blank = (flags & ImageFlag.BLANK != 0).nonzero()[0]
+    if len(blank):
+        density = np.array(density, np.float64)
+        density[blank] = np.nan
+        if given is not None:
+            given = np.array(given, np.float64)
+            given[blank] = np.nan
+    return Redshifts(grid, density, flags, given)
 
 
 def image_flags(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.int32]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from pix2z.redshift_pdf.density import normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -119,6 +118,8 @@ def _residuals(grid: RedshiftGrid) -> Array:
 
 def _smooth_cdf(residuals: Array, grid: RedshiftGrid) -> Array:
     """CDF (M,) of residuals at the residual axis."""
+    from scipy.ndimage import gaussian_filter1d  # not needed by what estimates
+
     axis = _residuals(grid)
     step = axis[1] - axis[0]
     counts = np.histogram(np.clip(residuals, axis[0], axis[-1]), bins=axis)[0].astype(np.float64)

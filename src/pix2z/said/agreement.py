@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from astropy import units
-
 from pix2z.errors import InputError
 from pix2z.imaging import BANDS
 from pix2z.imaging.names import PER_BAND
@@ -185,7 +183,11 @@ def _arcsec(claim: Claim) -> float | None:
         return read[0] * 3600
     unit = re.sub(r"^[-+0-9.eE]+\s*", "", str(values[0]).strip())
     unit = re.sub(r"\s*(/|per)\s*pix(el)?s?$", "", unit.replace('"', "arcsec")).strip()
+    if unit in ("", "arcsec"):
+        return read[0]
+    from astropy import units  # half of a second, for units that are spelled out
+
     try:
-        return float((read[0] * units.Unit(unit or "arcsec")).to_value(units.arcsec))
+        return float((read[0] * units.Unit(unit)).to_value(units.arcsec))
     except (ValueError, TypeError):
         return None

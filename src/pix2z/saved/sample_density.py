@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from pix2z.dataset.photometry import APERTURE_RADII_ARCSEC, aperture_photometry, aperture_weights
 from pix2z.imaging import EXTINCTION_PER_EBV, SKY_SIGMA
@@ -64,6 +63,16 @@ def features_of_photometry(flux: NDArray[Any], log_sky: NDArray[Any], ebv: NDArr
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
+def _log_of_sum(logarithms: Array) -> Array:
+    """Ln sum exp over the first axis: that of scipy, which takes 0.2 s to import, bit by bit."""
+    largest = logarithms.max(axis=0)
+    is_largest = logarithms == largest
+    n_largest = is_largest.sum(axis=0)
+    others = np.exp(np.where(is_largest, -np.inf, logarithms) - largest).sum(axis=0)
+    found: Array = np.log1p(others / n_largest) + np.log(n_largest) + largest
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class SampleDensity:
     """A mixture of K normal distributions over D photometric features of a training sample."""
@@ -95,7 +104,7 @@ class SampleDensity:
         squared = np.einsum("knd,knd->kn", white, white) + len(self.features) * np.log(2 * np.pi)
         log_scale = np.log(np.diagonal(whitening, axis1=1, axis2=2)).sum(axis=1)
         of_components = (np.log(self.weights) + log_scale)[:, None] - squared / 2
-        return np.asarray(logsumexp(of_components, axis=0))
+        return _log_of_sum(of_components)
 
     @cached_property
     def _whitening(self) -> Array:

@@ -1,7 +1,7 @@
 """The saved spectrum network: weights and JSON, no pickle; images -> spectra with their errors."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "Reconstruction",
     "SpectrumEstimator",
     "fit_error_band",
+    "fit_line_band",
     "line_sigma",
     "load_spectrum_estimator",
     "save_spectrum_estimator",
@@ -127,19 +128,13 @@ def line_sigma(variance: Flux, wavelength: Array, z_low: Array, z_high: Array) -
     return sigma
 
 
-def fit_error_band(error: Flux, variance: Flux, line_ratio: Array) -> ErrorBand:
-    """Fit a band to errors (n, L) and variances (n, L) of calibration rows.
+def fit_error_band(error: Flux, variance: Flux) -> ErrorBand:
+    """Fit a band away from lines to errors (n, L) and variances (n, L) of calibration rows.
 
     Split conformal prediction with normalised residuals (Lei et al. 2018, section 5.2), for ranges
     of neighbouring wavelengths together: the share holds on average over galaxies and wavelengths.
-    NaN errors do not count.
-
-    Parameters
-    ----------
-    line_ratio : (n, G, lines) |error| / `line_sigma` at the centres of lines, NaN where unknown;
-        errors there have no part in the bands away from lines where the caller set them to NaN.
+    NaN errors, as at lines, do not count. `fit_line_band` sees to the lines.
     """
-    lines = [_two_quantiles(line_ratio[:, blend]) for blend in range(line_ratio.shape[1])]
     extra, scale68, scale95 = [], [], []
     for start in range(0, error.shape[1], BAND_PIXELS):
         part = slice(start, start + BAND_PIXELS)
@@ -147,18 +142,54 @@ def fit_error_band(error: Flux, variance: Flux, line_ratio: Array) -> ErrorBand:
         left = (squared - variance[:, part])[known]
         extra.append(float(np.sqrt(max(left.mean(), 1e-8))) if len(left) else 1.0)
         ratio = np.sqrt(squared / (variance[:, part] + extra[-1] ** 2))
-        low, high = _two_quantiles(np.where(known, ratio, np.nan))
-        scale68.append(low)
-        scale95.append(high)
-    line68, line95 = zip(*lines, strict=True)
-    return ErrorBand(*map(np.array, (extra, scale68, scale95, line68, line95)))
+        ratio = np.where(known, ratio, np.nan)
+        scale68.append(_quantile(ratio, 0.68))
+        scale95.append(_quantile(ratio, 0.95))
+    unknown = np.ones(len(BLENDS))
+    return ErrorBand(*map(np.array, (extra, scale68, scale95, unknown, 2 * unknown)))
 
 
-def _two_quantiles(ratio: NDArray[np.floating]) -> tuple[float, float]:
-    """Return what holds 68 and 95 % of the known ratios; 1 and 2 where none is known."""
-    known = ratio[np.isfinite(ratio)]
-    low, high = np.quantile(known, [0.68, 0.95]) if len(known) else (1.0, 2.0)
-    return float(low), float(high)
+def fit_line_band(
+    band: ErrorBand,
+    error: Array,
+    sigma: Array,
+    *,
+    continuum: Sequence[Array],
+    elsewhere: NDArray[np.bool_],
+) -> ErrorBand:
+    """Fit the band at lines to calibration rows, so that it holds its share of all galaxies.
+
+    A galaxy whose redshift is outside the interval in which its lines are looked for is seen with
+    the band of the continuum there, whatever the factor at lines is: where that band misses the
+    line, the other galaxies have to make up for it.
+
+    Parameters
+    ----------
+    error : (n, G, lines) |error| at the centres of lines, NaN where unknown.
+    sigma : (n, G) of `line_sigma`.
+    continuum : half widths (n, G, 1 or lines) of the 68 and the 95 % band of the continuum there.
+    elsewhere : (n,) whether a galaxy's redshift is outside that interval.
+    """
+    ratio = error / sigma[..., None]
+    outside = elsewhere[:, None, None]
+    factors = []
+    for share, half in zip((0.68, 0.95), continuum, strict=True):
+        missed = np.where(error <= half, 0.0, np.where(np.isnan(error), np.nan, np.inf))
+        seen = np.where(outside, missed, ratio)
+        factors.append([_quantile(seen[:, blend], share) for blend in range(error.shape[1])])
+    return replace(band, line68=np.array(factors[0]), line95=np.array(factors[1]))
+
+
+def _quantile(ratio: NDArray[np.floating], share: float) -> float:
+    """Return what holds this share of the ratios that are no NaN; 1 or 2 where none is known.
+
+    Infinite ones are held by nothing: where there are too many, it is the largest finite ratio.
+    """
+    known = ratio[~np.isnan(ratio)]
+    if not np.isfinite(known).any():
+        return 1.0 if share < 0.9 else 2.0
+    largest = known[np.isfinite(known)].max()
+    return float(np.quantile(np.minimum(known, largest), share))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pix2z.spectrum_network.estimator import (
     ErrorBand,
     SpectrumEstimator,
     fit_error_band,
+    fit_line_band,
     line_sigma,
     save_spectrum_estimator,
 )
@@ -161,19 +162,25 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     """Fit the error band on calibration rows, which trained nothing."""
     rows = evenly_spread(training.split.calibration, most=MOST_BAND_ROWS)
     wavelength, shifts = training.shifts.wavelengths.values, training.shifts
-    errors, variances, ratios = [], [], []
+    errors, variances, limits, redshifts = [], [], [], []
     batches = output_batches(model, training.galaxies, rows, batch_size=INFERENCE_BATCH)
     for outputs, batch in batches:
-        error = outputs["flux"] - training.spectra.flux(batch)
-        variance = outputs.get("variance", np.zeros_like(error))
-        z = training.galaxies.column("specz_redshift", batch).astype(np.float64)
-        ratio = at_lines(np.abs(error), wavelength, z)
+        errors.append(outputs["flux"] - training.spectra.flux(batch))
+        variances.append(outputs.get("variance", np.zeros_like(errors[-1])))
+        redshifts.append(training.galaxies.column("specz_redshift", batch).astype(np.float64))
         if "logits" in outputs:
             shares = softmax(outputs["logits"], axis=1)
-            limits = redshift_quantiles(shares, shifts, n=len(z), levels=WHERE_LINES)
-            ratio /= line_sigma(variance, wavelength, *limits)[..., None]
-            error[blend_at(wavelength, z) >= 0] = np.nan
-        errors.append(error)
-        variances.append(variance)
-        ratios.append(ratio)
-    return fit_error_band(*map(np.concatenate, (errors, variances, ratios)))
+            limits.append(redshift_quantiles(shares, shifts, n=len(batch), levels=WHERE_LINES))
+    error, variance, z = map(np.concatenate, (errors, variances, redshifts))
+    if not limits:
+        return fit_error_band(error, variance)
+    low, high = np.concatenate(limits, axis=1)
+    band = fit_error_band(np.where(blend_at(wavelength, z) >= 0, np.nan, error), variance)
+    halves = (at_lines(half, wavelength, z)[:, :, :1] for half in band.half_widths(variance))
+    return fit_line_band(
+        band,
+        at_lines(np.abs(error), wavelength, z),
+        line_sigma(variance, wavelength, low, high),
+        continuum=tuple(halves),
+        elsewhere=(z < low) | (z > high),
+    )

@@ -53,8 +53,8 @@ Redshifts of galaxies from five-band images, by the {{what}}
 
 {INPUT}
 
-**Output:** a row per galaxy: z_median, z_mean, z_mode, limits of the central 68 and 95 % \
-intervals; pix2z_flags, a sum of bits ({in_words(IMAGE_FLAG_MEANINGS)})."""
+**Output:** a row per galaxy: z_best, z_median, z_mean, z_mode, limits of the central 68 and \
+95 % intervals; pix2z_flags, a sum of bits ({in_words(IMAGE_FLAG_MEANINGS)})."""
 
 
 def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:

@@ -18,6 +18,7 @@ _SHARED = ("mlflow", "numpy", "scipy", "h5py", "pandas", "pydantic")
 _KERAS = (*_SHARED, "tensorflow", "keras")
 
 REDSHIFT_COLUMNS = (
+    "z_best",
     "z_median",
     "z_mean",
     "z_mode",
@@ -26,7 +27,8 @@ REDSHIFT_COLUMNS = (
     "z_err95_low",
     "z_err95_high",
 )
-"""Of a pool's answer; limits are those of the central 68 and 95 % intervals."""
+"""Of a pool's answer: what it is judged by is z_best, and limits are those of the central 68 and
+95 % intervals."""
 
 _HERE = Path(__file__).parent
 

@@ -18,11 +18,13 @@ pdf
 In Python, ``mlflow.pyfunc.load_model(...).predict`` takes an array of any length in the place of
 IMAGES, alone with ``params`` or in a mapping.
 
-The answer is a row per galaxy: redshifts, limits of the central 68 and 95 % intervals, and
-``pix2z_flags``, a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is unknown), 8
-(every band is blank, so that all else is null), 32 (unlike the training galaxies), 64 (near an end
-of the redshift range) and 128 (the PDF has several peaks). With ``pdf``, each row also has
-``pdf``, the density per unit redshift in each bin, and ``pdf_z``, the centres of these equal bins.
+The answer is a row per galaxy: redshifts (the model is judged by ``z_best``, which is the median,
+or, of a network that gives a redshift and no PDF, that redshift), limits of the central 68 and 95 %
+intervals, and ``pix2z_flags``, a sum of 1 (a band is absent), 2 (pixels are masked), 4 (E(B-V) is
+unknown), 8 (every band is blank, so that all else is null), 32 (unlike the training galaxies), 64
+(near an end of the redshift range) and 128 (the PDF has several peaks). With ``pdf``, each row also
+has ``pdf``, the density per unit redshift in each bin, and ``pdf_z``, the centres of these equal
+bins.
 """
 
 from pathlib import Path
@@ -30,6 +32,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 
+from pix2z.redshift_pdf.redshifts import ATTRIBUTES
 from pix2z.tracking.served_forms import POOL, REDSHIFT_COLUMNS
 from pix2z.tracking.served_requests import Request, ServedModel
 
@@ -53,7 +56,7 @@ class ServedRedshifts(ServedModel):
         """Return redshifts, and PDFs where they are asked for."""
         redshifts = self.estimator.estimate(request.images, request.ebv)
         columns = {
-            name: getattr(redshifts, name.replace("z_err", "err")) for name in REDSHIFT_COLUMNS
+            name: getattr(redshifts, ATTRIBUTES[f"pix2z_{name}"]) for name in REDSHIFT_COLUMNS
         }
         rows = pd.DataFrame({**columns, "pix2z_flags": redshifts.flags})
         if request.pdf:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 
+from pix2z.catalogue.estimator import load_pool
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.estimator import load_pool
 from tests.pipeline.teams.conftest import arms_by_crps, copied
 
 pytestmark = pytest.mark.long

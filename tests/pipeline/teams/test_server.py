@@ -4,8 +4,8 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from pix2z.catalogue.estimator import load_pool
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.estimator import load_pool
 from pix2z.tracking.experiments import EXPERIMENTS
 from tests.pipeline.teams.conftest import arms_by_crps
 from tests.pipeline.teams.mlflow_server import tracking_server

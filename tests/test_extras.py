@@ -1,0 +1,136 @@
+"""What runs without any extra of pix2z, and what a command says that needs one."""
+
+import json
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution, requires
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+
+from pix2z.dataset.store import open_galaxies
+from pix2z.process import IMPORTED_AS, missing_extra
+from tests.cli.conftest import write_hdf5
+from tests.cli.test_help import COMMANDS
+
+WANTED = [Requirement(line) for line in requires("pix2z")]
+CORE = {"filelock", "h5py", "matplotlib", "onnxruntime", "pandas", "pyarrow", "sep"}
+
+ALONE = """
+import contextlib, io, json, sys
+
+packages, lines = json.loads(sys.argv[1])
+sys.modules.update(dict.fromkeys(packages))  # None: an import of it fails
+import pix2z
+from pix2z import cli
+
+answers = []
+for line in lines:
+    sys.argv, code = ["pix2z", *line], 0
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    answers.append([code, err.getvalue()])
+print(json.dumps(answers))
+"""
+"""Run commands one after the other where packages are absent; print [exit code, stderr] of each."""
+
+
+def packages_of(*, extras):
+    """Packages that extras bring, or the core, by the name under which Python imports them."""
+    named = {r.name for r in WANTED if ("extra" in str(r.marker)) == extras and r.name != "pix2z"}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in named}
+
+
+def run_alone(folder, *lines):
+    words = json.dumps([sorted(packages_of(extras=True)), lines])
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def folder(tmp_path, sample_path):
+    """A folder outside of any checkout with the stamps of forty galaxies."""
+    with open_galaxies(sample_path) as galaxies:
+        images, ebv = galaxies.images(np.arange(40)), galaxies.column("ebv", np.arange(40))
+        z_spec = galaxies.column("specz_redshift", np.arange(40))
+    keys = {"images": images.transpose(0, 3, 1, 2), "e_bv": ebv, "specz_redshift": z_spec}
+    write_hdf5(tmp_path / "mine.h5", keys)
+    return tmp_path
+
+
+def test_what_is_for_everybody_is_no_extra_and_what_trains_is_no_core():
+    assert packages_of(extras=False) >= CORE
+    assert not packages_of(extras=False) & packages_of(extras=True)
+
+
+def test_commands_that_train_nothing_run_without_extras(folder):
+    lines = [[*command.split(), "--help"] for command in COMMANDS]
+    lines += [["--help"], ["--version"], ["inspect", "mine.h5", "--plot", "look.png"]]
+    assert run_alone(folder, *lines) == [[0, ""]] * len(lines)
+    assert (folder / "look.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("models", "sqlalchemy"),
+        ("predict mine.h5 --out z.csv --model models:/pix2z@champion", "sqlalchemy"),
+    ],
+)
+def test_a_command_that_needs_an_extra_names_it_in_one_line(folder, line, package):
+    ((code, said),) = run_alone(folder, line.split())
+    assert (code, said) == (
+        1,
+        f"error: this needs {package}, which the extra [train] installs: "
+        "pip install 'pix2z[train]'\n",
+    )
+    assert [path.name for path in folder.iterdir()] == ["mine.h5"]
+
+
+def test_a_stage_that_needs_an_extra_names_it_in_one_line(folder):
+    stage = "import runpy; runpy.run_module('pix2z.stages.tune', run_name='__main__')"
+    code = ALONE.partition("import pix2z\n")[0] + stage
+    words = json.dumps([sorted(packages_of(extras=True)), []])
+    done = subprocess.run(
+        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: this needs ")
+    assert done.stderr.endswith("the extra [train] installs: pip install 'pix2z[train]'\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_each_package_is_told_with_the_extra_that_brings_it():
+    for requirement in WANTED:
+        extra = re.findall(r'extra == "(\w+)"', str(requirement.marker))
+        if not extra or requirement.name in ("pix2z", "tensorflow"):  # which [gpu] brings, too
+            continue
+        package = IMPORTED_AS.get(requirement.name, requirement.name.replace("-", "_"))
+        assert missing_extra(ModuleNotFoundError(name=package)) == (
+            f"this needs {package}, which the extra [{extra[0]}] installs: "
+            f"pip install 'pix2z[{extra[0]}]'"
+        )
+        with suppress(PackageNotFoundError):
+            distribution(requirement.name)
+            assert find_spec(package), "the distribution is installed, and its package has a name"
+    assert "[train]" in missing_extra(ModuleNotFoundError(name="tensorflow"))
+
+
+def test_another_package_that_is_missing_is_a_defect():
+    assert missing_extra(ModuleNotFoundError(name="numpy")) is None
+    assert missing_extra(ModuleNotFoundError(name="pix2z.network.layer")) is None
+    assert missing_extra(ModuleNotFoundError("made by hand")) is None
