@@ -1,5 +1,6 @@
 """One network is distilled from a tiny pool, is measured against it, and becomes a candidate."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,21 +17,11 @@ from pix2z.finetune.student import distil, student_record, write_student_report
 from pix2z.inference.estimator import load_pool as load_onnx_form
 from pix2z.network.distillation import write_soft_targets
 from pix2z.network.estimator import load_pool
-from pix2z.network.recipes import smooth_targets
 from pix2z.stages.student import ship
 from pix2z.tracking.pools import read_finetuned
 
 SETTINGS = StudentConfig(
-    trunk_filters=(4,),
-    dense_units=(32,),
-    dropout=0.0,
-    truth_share=0.0,
-    learning_rate=0.01,
-    weight_decay=1e-4,
-    batch_size=100,
-    epochs=5,
-    patience=5,
-    seed=3,
+    dropout=0.0, learning_rate=0.003, epochs=4, patience=4, batch_size=100, seed=3
 )
 
 RECORD = {"arm": "student", "trained_on": "semi-real: made up", "training_key": "key"}
@@ -74,40 +65,28 @@ def cross_entropy(of_pool, of_student, width: float) -> float:
     return -float((of_pool * width * np.log(np.maximum(of_student * width, 1e-12))).sum(1).mean())
 
 
-def test_it_comes_nearer_to_the_pool_than_one_that_hardly_trained(
-    base, student, sample_path, sample_split, tmp_path
+def test_it_comes_nearer_to_the_pool_than_the_network_it_was(
+    base, student, sample_path, sample_split
 ):
     given = stamps(sample_path, sample_split.validation)
-    hardly = taught(base, sample_path, sample_split, tmp_path, epochs=1, learning_rate=1e-5)
     mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
     width = base.pool.grid.width
-    own, other = (load_pool(at).members[0].raw(*given) for at in (student, hardly))
     entropy = cross_entropy(mean, mean, width)
-    apart = [cross_entropy(mean, said, width) - entropy for said in (own, other)]
-    assert apart[0] < 0.3 * apart[1]
+    networks = (load_pool(student).members[0], base.pool.members[0])
+    after, before = (cross_entropy(mean, own.raw(*given), width) - entropy for own in networks)
+    assert after < 0.5 * before
+    kept = json.loads((student / "seed-1/history.json").read_text())
+    assert min(kept["val_loss"]) < kept["base_val_loss"]
+    assert entropy < min(kept["val_loss"])  # it is held against the pool, not against redshifts
 
 
-def test_a_target_is_what_the_pool_says_of_a_stamp_and_its_turns(base, sample, tmp_path):
-    rows, grid = np.array([7, 3, 11]), base.pool.grid
-
-    def written(share: float):
-        return write_soft_targets(
-            tmp_path / "t.npy", base.pool, sample, rows, truth_share=share, truth_width=0.01
-        )
-
-    soft = written(0.0)
-    np.testing.assert_allclose(soft(rows).sum(axis=1), 1, rtol=1e-5)
-    images, ebv = sample.images(rows), sample.column("ebv", rows)
-    turned = [np.rot90(one, k, axes=(1, 2)) for one in (images, images[:, :, ::-1]) for k in (0, 2)]
-    turned += [
-        np.rot90(one, k, axes=(1, 2)) for one in (images, images[:, :, ::-1]) for k in (1, 3)
-    ]
-    said = [
-        member.raw(np.ascontiguousarray(one), ebv) for one in turned for member in base.pool.members
-    ]
-    np.testing.assert_allclose(soft(rows), np.mean(said, axis=0) * grid.width, atol=1e-5)
-    truth = smooth_targets(sample.column("specz_redshift", rows), grid, width=0.01)
-    np.testing.assert_allclose(written(1.0)(rows), truth, atol=1e-6)
+def test_a_target_is_the_mean_of_what_the_networks_say(base, sample, tmp_path):
+    rows = np.array([7, 3, 11])
+    targets = write_soft_targets(tmp_path / "targets.npy", base.pool, sample, rows)
+    given = sample.images(rows), sample.column("ebv", rows)
+    mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
+    np.testing.assert_allclose(targets(rows), mean * base.pool.grid.width, atol=1e-5)
+    np.testing.assert_array_equal(targets(rows[::-1]), targets(rows)[::-1])
 
 
 def test_its_onnx_form_says_what_its_keras_form_says(student, sample_path, sample_split):

@@ -6,11 +6,13 @@ registry takes it, and the gate holds it against its base, as any other candidat
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pix2z.config.evaluate import EvaluateConfig
-from pix2z.config.networks import HybridConfig
 from pix2z.config.student import StudentConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
@@ -19,9 +21,10 @@ from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.files import file_digest, read_json, text_digest, write_json
 from pix2z.finetune.base import BasePool, check_base
 from pix2z.finetune.report import compared_metrics, terms_of
-from pix2z.network.arm import Curve, PoolTraining, train_arm, training_code
+from pix2z.finetune.training import finetune_pool
+from pix2z.network.arm import Curve, training_code
 from pix2z.network.distillation import write_soft_targets
-from pix2z.network.estimator import load_pool
+from pix2z.network.estimator import Member, load_pool
 from pix2z.network.predictions import write_pool_predictions
 
 __all__ = ["distil", "student_record", "write_student_report"]
@@ -55,7 +58,7 @@ def student_record(
     for path, (key, digest) in zip((galaxies, rows), digests.items(), strict=True):
         if inputs.get(key) != digest:
             raise InputError(f"{path}: not what {base.folder} was trained on, as its record says")
-    code = training_code("finetune/student.py")
+    code = training_code("finetune/student.py", "finetune/training.py")
     taught = {
         **digests,
         "code_sha256": code["code"],
@@ -85,10 +88,10 @@ def distil(
     record: Mapping[str, Any],
     curve: Callable[[int], Curve],
 ) -> None:
-    """Train one network on what a pool says of the training rows, and save it as a pool of one.
+    """Let one network of a pool learn what the pool says, and save it as a pool of one.
 
-    Training rows teach, validation rows choose the epoch, calibration rows fit the temperatures;
-    test rows are not read here.
+    It is the one with the lowest loss on validation rows. Training rows teach, validation rows
+    choose the epoch, calibration rows fit the temperatures; test rows are not read here.
 
     Parameters
     ----------
@@ -96,27 +99,25 @@ def distil(
     record : from `student_record`.
     curve : seed -> what to call after each epoch, such as live tracking.
     """
-    parent = HybridConfig.model_validate(base.pool.members[0].settings)
-    targets = write_soft_targets(
-        checkpoints / "targets.npy",
-        base.pool,
+    rows = np.concatenate([split.train, split.validation])
+    finetune_pool(
+        replace(base.pool, members=(_best_member(base),)),
         galaxies,
-        split.train,
-        truth_share=settings.truth_share,
-        truth_width=parent.label_smoothing_dz,
-    )
-    training = PoolTraining(
-        galaxies=galaxies,
-        split=split,
-        settings=settings.hybrid(parent),
-        grid=base.pool.grid,
-        models=folder,
+        split,
+        settings=settings,
+        folder=folder,
         checkpoints=checkpoints,
         record=record,
         curve=curve,
-        targets=targets,
+        targets=write_soft_targets(checkpoints / "targets.npy", base.pool, galaxies, rows),
     )
-    train_arm(training, [settings.seed])
+
+
+def _best_member(base: BasePool) -> Member:
+    """Return the network with the lowest loss on validation rows in its own training."""
+    names = read_json(base.folder / "pool.json")["members"]
+    losses = [min(read_json(base.folder / name / "history.json")["val_loss"]) for name in names]
+    return base.pool.members[losses.index(min(losses))]
 
 
 def write_student_report(

@@ -30,7 +30,6 @@ from pix2z.saved.sample_density import SampleDensity
 
 if TYPE_CHECKING:
     from pix2z.config.training import ArmTraining
-    from pix2z.network.recipes import Targets
 
 __all__ = ["Curve", "PoolTraining", "train_arm", "training_code", "training_record"]
 
@@ -91,8 +90,6 @@ class PoolTraining:
     curve: Callable[[int], Curve]
     """Seed -> what to call after each epoch, such as live tracking; called in the process that
     trains, so it must be picklable where there are several."""
-    targets: "Targets | None" = None
-    """What a softmax is to say of training rows, where that is not their redshift."""
 
     def split_of(self, seed: int) -> Split:
         """Return the rows of one training: those of `equal_n` are drawn anew for each seed."""

@@ -1,4 +1,4 @@
-"""What a pool says of training rows, as the targets of one network that learns it.
+"""What a pool says of galaxies, as the targets of one network that learns it.
 
 A network is distilled (Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531) by the
 cross-entropy against the average of the pool's uncalibrated PDFs, in the place of the redshift.
@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.dataset.batches import N_SYMMETRIES, sequential_batches, transform
+from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.store import Galaxies
 from pix2z.files import atomic_path
 from pix2z.network.estimator import Estimator
 from pix2z.network.joint import joined
-from pix2z.network.recipes import smooth_targets
 
 __all__ = ["SoftTargets", "write_soft_targets"]
 
@@ -38,36 +37,17 @@ class SoftTargets:
 
 
 def write_soft_targets(
-    path: Path,
-    pool: Estimator,
-    galaxies: Galaxies,
-    rows: NDArray[np.int64],
-    *,
-    truth_share: float,
-    truth_width: float,
+    path: Path, pool: Estimator, galaxies: Galaxies, rows: NDArray[np.int64]
 ) -> SoftTargets:
-    """Write what a pool of softmax networks says of rows, averaged over the turns of each stamp.
-
-    A pool says nearly the same of a stamp that is turned or mirrored; what differs is noise.
-
-    Parameters
-    ----------
-    rows : (n,) of training galaxies, in any order; nothing else is read.
-    truth_share : weight of the known redshift in the target, from 0 to 1.
-    truth_width : standard deviation in redshift of the Gaussian around it; 0: its bin alone.
-    """
+    """Write what a pool of softmax networks says of galaxies at `rows` (n,), in any order."""
     teacher, ascending, grid = joined(pool).members[0], np.sort(rows), pool.grid
-    z_spec = galaxies.column("specz_redshift", ascending).astype(np.float64)
     with atomic_path(path) as partial:
         shape = (len(rows), grid.n_bins)
         shares = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
         first = 0
         for images, batch in sequential_batches(galaxies, ascending, batch_size=BATCH):
-            ebv, here = galaxies.column("ebv", batch), slice(first, first + len(batch))
-            turned = (np.ascontiguousarray(transform(images, n)) for n in range(N_SYMMETRIES))
-            said = sum(teacher.raw(one, ebv) for one in turned) * (grid.width / N_SYMMETRIES)
-            truth = smooth_targets(z_spec[here], grid, width=truth_width)
-            shares[here] = (1 - truth_share) * said + truth_share * truth
+            density = teacher.raw(images, galaxies.column("ebv", batch))
+            shares[first : first + len(batch)] = density * grid.width
             first += len(batch)
         shares.flush()
     return SoftTargets(path, ascending)

@@ -74,7 +74,6 @@ def _recipe(training: PoolTraining, split: Split, seed: int) -> tuple[Recipe, di
             settings=settings,
             moments=feature_moments(measured, split.train, settings),
             seed=seed,
-            targets=training.targets,
         )
         return recipe, settings.model_dump(mode="json")
     recipe, (z_low, z_high) = published_recipe(galaxies, split, settings=settings, seed=seed)

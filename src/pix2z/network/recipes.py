@@ -28,7 +28,6 @@ __all__ = [
     "output_batches",
     "published_recipe",
     "raw_outputs",
-    "smooth_targets",
     "softmax_recipe",
     "stamps_of",
     "uncalibrated",
@@ -90,8 +89,7 @@ def softmax_recipe(
 
     Parameters
     ----------
-    targets : of training rows, in the place of that Gaussian; validation rows count by their
-        redshift in any case.
+    targets : of training and validation rows, in the place of their redshifts.
     """
     keras.utils.set_random_seed(seed)
     model = softmax_model(settings, grid=grid, of_measurements=True)
@@ -103,16 +101,20 @@ def softmax_recipe(
     z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
     def of_redshifts(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
+        return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
-        shares = []
+        losses = []
         for start in range(0, len(split.validation), INFERENCE_BATCH):
             rows = split.validation[start : start + INFERENCE_BATCH]
             density = uncalibrated(model.predict_on_batch(measured.read(rows)), grid)
-            shares.append(density_at(density, grid, z_spec[rows]) * grid.width)
-        # cross-entropy, as in training
-        return -float(np.log(np.maximum(np.concatenate(shares), 1e-12)).mean())
+            if targets is None:
+                share = density_at(density, grid, z_spec[rows]) * grid.width
+                losses.append(-np.log(np.maximum(share, 1e-12)))
+            else:
+                shares = np.log(np.maximum(density * grid.width, 1e-12))
+                losses.append(-(targets(rows) * shares).sum(axis=1))
+        return float(np.concatenate(losses).mean())  # cross-entropy, as in training
 
     return Recipe(
         model=model,
@@ -284,7 +286,7 @@ def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generato
             values[galaxy, ..., band] = np.nan
 
 
-def smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
+def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
     """Share of a Gaussian around each z (N,) in every bin, (N, K); width 0: one-hot."""
     if width == 0:
         return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
