@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE PIX2Z_HOME
 
-.PHONY: help repro quick study nersc gpu postgres survey rail peers test test-all test-long test-services check format bench real ui lock reference clean purge
+.PHONY: help repro quick study nersc gpu postgres survey rail peers test test-all test-long test-services check format bench real student ui lock reference clean purge
 help:
 	@echo "make repro     the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
@@ -21,6 +21,7 @@ help:
 	@echo "make check     lint, types and import contract only"
 	@echo "make bench     speed, side by side, into benchmarks/results.json"
 	@echo "make real      rendered galaxies in real frames, into docs/reference/real.json"
+	@echo "make student   one network with the PDFs of the pool full, into finetuned/student"
 	@echo "make ui        mlflow ui on this machine"
 	@echo "make lock      resolve requirements anew"
 	@echo "make reference take the reports of this run as those that README cites"
@@ -129,6 +130,10 @@ bench: .venv/.test
 # After `make repro`; frames of SDSS are sought in PIX2Z_REAL_DATA, else in ../shared/real.
 real: .venv/.core
 	python -m pix2z.stages.real
+
+# After `make repro`: finetuned/student. `python -m pix2z.stages.student --ship` puts it into the package.
+student: .venv/.core
+	PYTHONPATH=src python -m pix2z.stages.student
 
 ui: .venv/.core
 	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"

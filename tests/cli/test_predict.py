@@ -274,7 +274,8 @@ def test_entries_of_a_params_yaml_hold_wherever_one_stands(
 
 
 def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, pix2z_in, tmp_path):
-    code, _, errors = pix2z_in(tmp_path / "mine", "predict", "sdss32.h5", "--out", "z.csv")
+    given = ("predict", "sdss32.h5", "--out", "z.csv", "--model", "full")
+    code, _, errors = pix2z_in(tmp_path / "mine", *given)
     assert code == 2
     assert errors.count("\n") == 1
     assert "model 'full': not found; expected a folder with pool.json" in errors
@@ -282,6 +283,14 @@ def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, p
     code, _, errors = pix2z_in(tmp_path / "mine", "models")
     assert code == 2
     assert "--repo or PIX2Z_HOME" in errors
+
+
+def test_outside_of_a_checkout_the_student_of_the_package_is_taken(checkout, pix2z_in, tmp_path):
+    here = tmp_path / "mine"
+    code, said, errors = pix2z_in(here, "predict", "sdss32.h5", "--out", "z.csv")
+    assert code == 0, errors
+    assert "the student that pix2z brings is taken, which was trained on semi-real" in said
+    assert pd.read_csv(here / "z.csv")["pix2z_z_median"].between(0, 0.4).all()
 
 
 def test_two_commands_with_one_output_never_meet(run, tmp_path, monkeypatch):

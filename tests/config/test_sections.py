@@ -30,6 +30,7 @@ from pix2z.config.section import SECTIONS, read_params
 from pix2z.config.sky import SkyConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arm, read_spectrum_arms
 from pix2z.config.split import SplitConfig
+from pix2z.config.student import StudentConfig
 from pix2z.config.study import StudyConfig
 from pix2z.config.tune import TuneConfig
 from pix2z.errors import ParamsError
@@ -52,6 +53,7 @@ CONFIGS = (
     EvaluateConfig,
     StudyConfig,
     FinetuneConfig,
+    StudentConfig,
     PromotionConfig,
     SpectrumConfig,
 )
@@ -112,6 +114,7 @@ WRONG = [
     ("compute.processes", 0),
     ("tune.n_trials", None),
     ("finetune.fewest_rows", 50),
+    ("student.dropout", 1.0),
     ("spectrum.wavelength.high", 3800.0),
     ("spectrum.wavelength.n", 99),
     ("spectrum.stride", 7),

@@ -14,6 +14,7 @@ from pix2z.files import read_json
 from pix2z.tracking import model_names
 from pix2z.tracking.model_names import (
     POOLS,
+    SHIPPED,
     SPECTRA,
     default_model,
     download,
@@ -220,6 +221,26 @@ def test_without_a_name_the_champion_is_taken_else_full_and_that_is_said(both, c
     assert default_model(SPECTRA) == spectrum
     (both / "mlflow.db").unlink()
     assert default_model() == full
+
+
+def test_where_there_is_neither_champion_nor_full_the_shipped_student_is_taken(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    assert default_model() == (
+        "student",
+        "No --model given, and there is neither a champion nor full here: the student that pix2z "
+        "brings is taken, which was trained on semi-real galaxies.",
+    )
+    assert resolve_pool("student") == SHIPPED
+    assert default_model(SPECTRA)[0] == default_model(shipped=False)[0] == "full"
+    for place in ("finetuned/student", "models/full"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "pool.json").write_text("{}")
+    assert resolve_pool("student") == Path("finetuned/student")  # one's own goes first
+    assert default_model() == ("full", "No --model given, and there is no champion: full is taken.")
 
 
 def test_a_store_that_does_not_answer_is_not_taken_for_one_without_a_champion(monkeypatch):

@@ -55,7 +55,7 @@ def _serve(model: str | None, scratch: Path, *, host: str, port: int, workers: i
         from pix2z.tracking.model_names import DEFAULT_ARM, default_model, download, find_registered
         from pix2z.tracking.versions import read_versions
 
-        name, words = (model, "") if model else default_model()
+        name, words = (model, "") if model else default_model(shipped=False)
         if not model and name == DEFAULT_ARM:  # of the champion the line below tells
             sys.stderr.write(f"{words}\n")
         version = find_registered(read_versions(store.client), name)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["MODEL_HELP", "ModelOption", "RepoOption", "chosen_model", "in_repository"]
 
 MODEL_HELP = (
-    "An arm or a fine-tuned model as full, a folder of one, or a version as models:/pix2z-full/3 "
-    "or pix2z@champion."
+    "An arm or a fine-tuned model as full, the student that pix2z brings, a folder of one, or a "
+    "version as models:/pix2z-full/3 or pix2z@champion."
 )
 
 
@@ -34,7 +34,9 @@ def _known_names(incomplete: str) -> list[str]:
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        help=MODEL_HELP, show_default="the champion, else full", autocompletion=_known_names
+        help=MODEL_HELP,
+        show_default="the champion, else full, else student",
+        autocompletion=_known_names,
     ),
 ]
 

@@ -12,6 +12,7 @@ __all__ = [
     "SOFTMAX_CONFIGS",
     "AperturesConfig",
     "CatalogueConfig",
+    "DropRate",
     "HybridConfig",
     "Precision",
     "PublishedCnnConfig",

@@ -52,6 +52,7 @@ SECTIONS = (
     "evaluate",
     "study",
     "finetune",
+    "student",
     "promotion",
     "spectrum",
     "spectrum_arms",

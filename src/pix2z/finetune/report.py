@@ -29,7 +29,7 @@ from pix2z.network.estimator import load_pool
 from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "verdict", "write_report"]
+__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "terms_of", "verdict", "write_report"]
 
 Json = dict[str, Any]
 
@@ -49,6 +49,10 @@ def compared_metrics(
     versions: Mapping[str, GalaxyTerms], *, n_bootstrap: int, seed: int
 ) -> dict[str, Json]:
     """Every metric of every version, and every paired difference, with 95 % intervals.
+
+    Parameters
+    ----------
+    versions : all or some of `VERSIONS`.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def compared_metrics(
                 for m in METRICS
             }
             for a, b in PAIRS
+            if {a, b} <= set(versions)
         },
     }
 
@@ -202,7 +207,7 @@ def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:
         recalibrated = recalibrate(base.pool, galaxies, split)
         batches = predict_batches(recalibrated, galaxies, split.test)
         again = galaxy_terms(batch["pool"] for batch in batches)
-    terms = {"base": _terms(of_base), "recalibrated": again, "tuned": _terms(own)}
+    terms = {"base": terms_of(of_base), "recalibrated": again, "tuned": terms_of(own)}
     pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
     seeds = (str(member.record["seed"]) for member in tuned.members)
     return {
@@ -211,11 +216,12 @@ def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:
             name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
         },
         **compared_metrics(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed),
-        "seeds": {seed: _numbers(_terms(own, f"seed-{seed}")) for seed in seeds},
+        "seeds": {seed: _numbers(terms_of(own, f"seed-{seed}")) for seed in seeds},
     }
 
 
-def _terms(folder: Path, name: str = "pool") -> GalaxyTerms:
+def terms_of(folder: Path, name: str = "pool") -> GalaxyTerms:
+    """Read the terms of every metric from predictions of a pool, or of one of its networks."""
     return galaxy_terms(read_prediction_chunks(folder / f"{name}.hdf5"))
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pix2z.config.finetune import FinetuneConfig
 from pix2z.config.networks import HybridConfig
+from pix2z.config.student import StudentConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, text_digest, write_json
@@ -27,7 +28,7 @@ from pix2z.network.checkpoint import fit_on_record, history_columns
 from pix2z.network.estimator import Estimator, Member, fresh_model, save_member
 from pix2z.network.measured import MeasuredGalaxies, measured_galaxies
 from pix2z.network.pool import save_pool
-from pix2z.network.recipes import raw_outputs, softmax_recipe
+from pix2z.network.recipes import Targets, raw_outputs, softmax_recipe
 from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
@@ -71,11 +72,12 @@ def finetune_pool(
     galaxies: Galaxies,
     split: Split,
     *,
-    settings: FinetuneConfig,
+    settings: FinetuneConfig | StudentConfig,
     folder: Path,
     checkpoints: Path,
     record: Mapping[str, Any],
     curve: Callable[[int], Curve],
+    targets: Targets | None = None,
 ) -> None:
     """Fine-tune every member of a pool of hybrids, then save members and pool under `folder`.
 
@@ -88,6 +90,7 @@ def finetune_pool(
     checkpoints : folder of this fine-tuning's own key; a killed one goes on from what is there.
     record : JSON-able facts kept with every member; `arm` names the training in its log.
     curve : seed of a member -> what to call after each epoch, such as live tracking.
+    targets : what training and validation rows teach in the place of their redshifts.
     """
     rows, z_spec = _calibration_galaxies(galaxies, split)
     measured = measured_galaxies(
@@ -106,6 +109,7 @@ def finetune_pool(
             checkpoint=checkpoints / f"seed-{seed}.h5",
             what=f"{record['arm']}, seed {seed}",
             curve=curve(seed),
+            targets=targets,
         )
         densities.append(_density(trained, galaxies, rows))
         trained = replace(
@@ -146,18 +150,25 @@ def _finetune_member(
     measured: MeasuredGalaxies,
     split: Split,
     *,
-    settings: FinetuneConfig,
+    settings: FinetuneConfig | StudentConfig,
     checkpoint: Path,
     what: str,
     curve: Curve,
+    targets: Targets | None,
 ) -> tuple[Member, Json]:
     """Train one member on; return it with the calibration of its base, and its history."""
-    changed = settings.model_dump(include={"learning_rate", "epochs", "patience", "batch_size"})
+    changed = settings.model_dump(exclude={"seed", "fewest_rows"})
     hybrid = HybridConfig.model_validate({**base.settings, **changed})
     seed = _training_seed(settings.seed, int(base.record["seed"]))
     mean, sd = base.model.get_layer("standardise").get_weights()
     recipe = softmax_recipe(
-        measured, split, grid=base.grid, settings=hybrid, moments=(mean, sd), seed=seed
+        measured,
+        split,
+        grid=base.grid,
+        settings=hybrid,
+        moments=(mean, sd),
+        seed=seed,
+        targets=targets,
     )
     recipe.model.set_weights(base.model.get_weights())
     base_loss = recipe.validation_loss(recipe.model)

@@ -21,6 +21,7 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = [
     "Moments",
+    "Targets",
     "augmented_batches",
     "feature_moments",
     "fit_hybrid_trial",
@@ -36,6 +37,9 @@ INFERENCE_BATCH = 1024
 
 Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Mean and sd of the photometry features, each (F,)."""
+
+Targets = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Rows (n,) -> the share of each redshift bin that a network is to give them, (n, K)."""
 
 
 def output_batches(
@@ -76,11 +80,16 @@ def softmax_recipe(
     settings: SoftmaxConfig,
     moments: Moments,
     seed: int,
+    targets: Targets | None = None,
 ) -> Recipe:
     """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule.
 
     The recipe's model takes measurements in the place of images; its weights are those of
     `softmax_model`. `moments` are those of the training rows, see `feature_moments`.
+
+    Parameters
+    ----------
+    targets : of training and validation rows, in the place of their redshifts.
     """
     keras.utils.set_random_seed(seed)
     model = softmax_model(settings, grid=grid, of_measurements=True)
@@ -91,24 +100,28 @@ def softmax_recipe(
     )
     z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
-    def targets(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def of_redshifts(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
-        shares = []
+        losses = []
         for start in range(0, len(split.validation), INFERENCE_BATCH):
             rows = split.validation[start : start + INFERENCE_BATCH]
             density = uncalibrated(model.predict_on_batch(measured.read(rows)), grid)
-            shares.append(density_at(density, grid, z_spec[rows]) * grid.width)
-        # cross-entropy, as in training
-        return -float(np.log(np.maximum(np.concatenate(shares), 1e-12)).mean())
+            if targets is None:
+                share = density_at(density, grid, z_spec[rows]) * grid.width
+                losses.append(-np.log(np.maximum(share, 1e-12)))
+            else:
+                shares = np.log(np.maximum(density * grid.width, 1e-12))
+                losses.append(-(targets(rows) * shares).sum(axis=1))
+        return float(np.concatenate(losses).mean())  # cross-entropy, as in training
 
     return Recipe(
         model=model,
         batches=augmented_batches(
             measured.read,
             split.train,
-            targets,
+            targets or of_redshifts,
             augment=isinstance(settings, HybridConfig) and settings.augment,
             band_dropout=settings.band_dropout,
             subset_dropout=settings.subset_dropout,
@@ -274,7 +287,7 @@ def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generato
 
 
 def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
-    """Share of a Gaussian around each z in every bin, (N, K); width 0: one-hot."""
+    """Share of a Gaussian around each z (N,) in every bin, (N, K); width 0: one-hot."""
     if width == 0:
         return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
     cdf = ndtr((grid.edges[None, :] - z[:, None]) / width)

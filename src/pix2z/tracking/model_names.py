@@ -27,6 +27,7 @@ from pix2z.tracking.versions import (
     PRODUCTION,
     Version,
     find_version,
+    newest,
     read_versions,
     with_alias,
 )
@@ -38,7 +39,9 @@ __all__ = [
     "DEFAULT_ARM",
     "MODELS",
     "POOLS",
+    "SHIPPED",
     "SPECTRA",
+    "STUDENT",
     "Kind",
     "default_model",
     "download",
@@ -53,6 +56,12 @@ MODELS = "models"
 
 DEFAULT_ARM = "full"
 """What commands take where no model is named and none is champion."""
+
+STUDENT = "student"
+"""The network that comes with the package, and what `make student` makes of a pool here."""
+
+SHIPPED = Path(__file__).parents[1] / STUDENT
+"""Its folder in the package: one network, in its ONNX form."""
 
 _URI = "models:/"
 _VERSION = r"(/\d+|/latest|@[^/@]+)"
@@ -103,28 +112,49 @@ SPECTRA = Kind(
 """Networks that make a spectrum out of images: one registered model, whose aliases are the arms."""
 
 
-def default_model(kind: Kind = POOLS) -> tuple[str, str]:
+def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str]:
     """Return the model that is taken where none is named, and one line that says so.
 
-    It is the champion where the store has one, else the arm `full`.
+    It is the champion where the store has one, else the arm `full`, else, where that is neither
+    trained here nor registered, the student that comes with the package; there is none for spectra.
+
+    Parameters
+    ----------
+    shipped : whether the student may be taken.
 
     Raises
     ------
     Pix2zError
         There is a store, and it cannot be read.
     """
-    champion = None
+    champion, registered = None, None
     if _has_store():
         from pix2z.tracking.store import existing_store
 
         with existing_store() as store:
             versions = read_versions(store.client, digest_tag=kind.digest_tag)
             champion = with_alias(versions, CHAMPION, kind.production)
+            registered = newest(versions, f"{PRODUCTION}-{DEFAULT_ARM}")
     if champion is None:
         none = "no spectrum model is champion" if kind is SPECTRA else "there is no champion"
-        return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
+        if (
+            kind is SPECTRA
+            or not shipped
+            or registered
+            or _folder(DEFAULT_ARM, kind, models_home())
+        ):
+            return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
+        neither = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here"
+        return STUDENT, f"{neither}: {_shipped_words()}."
     copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
     return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
+
+
+def _shipped_words() -> str:
+    """Say that the student of the package is taken, and what trained it."""
+    network = next(SHIPPED.glob("*/estimator.json"))
+    kind = str(read_json(network)["record"]["trained_on"]).split(":")[0]
+    return f"the {STUDENT} that pix2z brings is taken, which was trained on {kind} galaxies"
 
 
 def _has_store() -> bool:
@@ -146,7 +176,7 @@ def resolve_model(spec: str, kind: Kind, *, root: Path | None = None) -> Path:
     Parameters
     ----------
     spec : the name of an arm (``full``: models/full) or of a fine-tuned model (``myfield`` or
-        ``finetuned/myfield``), a folder, or a version in MLflow's registry
+        ``finetuned/myfield``), ``student``, a folder, or a version in MLflow's registry
         (``models:/pix2z-full/3``, ``pix2z@champion``), which is downloaded once into `pool_cache`.
         A name that is in no folder here is looked up in the registry too.
     root : the checkout; None for that of `checkout.models_home`.
@@ -162,6 +192,8 @@ def resolve_model(spec: str, kind: Kind, *, root: Path | None = None) -> Path:
     folder = _folder(spec, kind, home)
     if folder is not None:
         return folder
+    if spec == STUDENT and kind is POOLS:
+        return SHIPPED
     if _PINNED.fullmatch(spec) and not _is_of_spectra(spec, kind):
         return _registered_folder(spec, kind)
     if _NAME.fullmatch(spec) and _has_store():

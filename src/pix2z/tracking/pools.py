@@ -124,11 +124,9 @@ def _test_metrics(subsets: Mapping[str, Any], of: str = "value") -> dict[str, fl
 
 def _compared_metrics(versions: Mapping[str, Any], of: str = "value") -> dict[str, float]:
     """``test/<metric>`` of a fine-tuned model, and what its base has on the same galaxies."""
-    return {
-        **_named("test", versions["tuned"], of),
-        **_named("base", versions["base"], of),
-        **_named("recalibrated", versions["recalibrated"], of),
-    }
+    names = {"test": "tuned", "base": "base", "recalibrated": "recalibrated"}
+    known = [(prefix, name) for prefix, name in names.items() if name in versions]
+    return dict(item for p, name in known for item in _named(p, versions[name], of).items())
 
 
 def _named(prefix: str, metrics: Mapping[str, Any], of: str = "value") -> dict[str, float]:
@@ -141,7 +139,7 @@ def finetuned_run_name(name: str) -> str:
 
 
 def read_finetuned(folder: Path) -> TrainedModel:
-    """Read what the files of a fine-tuned model say, finetuned/NAME.
+    """Read what the files of a fine-tuned model or of a student say, finetuned/NAME.
 
     Raises
     ------
@@ -152,27 +150,31 @@ def read_finetuned(folder: Path) -> TrainedModel:
     if report["pool_digest"] != _digest(folder):
         raise InputError(f"{folder}: report.json is of another pool; repeat pix2z finetune")
     name, base, data, n = (report[key] for key in ("name", "base", "data", "n"))
+    is_student = report.get("distilled", False)
     tags = {
-        "stage": "finetune",
-        "arm": finetuned_run_name(name),
+        "stage": "student" if is_student else "finetune",
+        "arm": name if is_student else finetuned_run_name(name),
         "architecture": "hybrid",
         "raw_digest": f"sha256:{data['sha256']}",
         **{key: data[key] for key in ("galaxies_digest", "split_digest", "test_digest")},
         "base_pool_digest": base["pool_digest"],
     }
-    what = (
-        f"fine-tuned model **{name}**: the pool of {base['model']} (digest "
-        f"{base['pool_digest'][:12]}), which went on training on {n['train']:,} galaxies of "
-        f"{data['file']}."
-    )
+    pool = f"the pool of {base['model']} (digest {base['pool_digest'][:12]})"
+    learned = f"on {n['train']:,} galaxies of {data['file']}."
+    what = f"fine-tuned model **{name}**: {pool}, which went on training {learned}"
+    command = ["pix2z", "finetune", *_given(data), "--name", name, "--model", base["model"]]
+    if is_student:
+        what = f"student **{name}**: one network that learned the PDFs of {pool} {learned}"
+        command = ["python", "-m", "pix2z.stages.student", "--parent", base["model"]]
     metrics, test = report["metrics"], data["test_digest"]
+    seen = report.get("seen_before", {}).get("words", "")  # a student has the parts of its pool
     seeds = {seed: _named("test", values) for seed, values in report["seeds"].items()}
     trainings = _training_runs(folder, tags, seeds, commit="")
     record = RunRecord(
         key=report["pool_digest"],
         experiment=TRAININGS,
         name=f"{tags['arm']}, pool",
-        description=f"{what}\n\n{report['verdict']} {report['seen_before']['words']}",
+        description=f"{what}\n\n{report['verdict']} {seen}".strip(),
         tags={**tags, "registered_model": f"pix2z-{name}"},
         params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
         metrics={**_compared_metrics(metrics), **_named("n", n)},
@@ -197,9 +199,7 @@ def read_finetuned(folder: Path) -> TrainedModel:
             "used, in redshift units"
         ),
         limits={end: _compared_metrics(metrics, end) for end in ENDS},
-        command=shlex.join(
-            ["pix2z", "finetune", *_given(data), "--name", name, "--model", base["model"]]
-        ),
+        command=shlex.join(command),
         is_stage=False,
     )
 

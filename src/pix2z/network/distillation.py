@@ -1,0 +1,53 @@
+"""What a pool says of galaxies, as the targets of one network that learns it.
+
+A network is distilled (Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531) by the
+cross-entropy against the average of the pool's uncalibrated PDFs, in the place of the redshift.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2z.dataset.batches import sequential_batches
+from pix2z.dataset.store import Galaxies
+from pix2z.files import atomic_path
+from pix2z.network.estimator import Estimator
+from pix2z.network.joint import joined
+
+__all__ = ["SoftTargets", "write_soft_targets"]
+
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class SoftTargets:
+    """Targets of some rows, on disk, since they take as much memory as there are galaxies."""
+
+    path: Path
+    """Array (n, K), float32: the share of each redshift bin."""
+    rows: NDArray[np.int64]
+    """(n,) ascending rows of galaxies.h5 that these are of."""
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the targets (m, K) of some of the rows, in any order."""
+        shares = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return np.asarray(shares[np.searchsorted(self.rows, rows)])
+
+
+def write_soft_targets(
+    path: Path, pool: Estimator, galaxies: Galaxies, rows: NDArray[np.int64]
+) -> SoftTargets:
+    """Write what a pool of softmax networks says of galaxies at `rows` (n,), in any order."""
+    teacher, ascending, grid = joined(pool).members[0], np.sort(rows), pool.grid
+    with atomic_path(path) as partial:
+        shape = (len(rows), grid.n_bins)
+        shares = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+        first = 0
+        for images, batch in sequential_batches(galaxies, ascending, batch_size=BATCH):
+            density = teacher.raw(images, galaxies.column("ebv", batch))
+            shares[first : first + len(batch)] = density * grid.width
+            first += len(batch)
+        shares.flush()
+    return SoftTargets(path, ascending)

@@ -1,0 +1,179 @@
+"""One network is distilled from a tiny pool, is measured against it, and becomes a candidate."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pix2z.config.evaluate import EvaluateConfig
+from pix2z.config.student import StudentConfig
+from pix2z.dataset.store import Galaxies, open_galaxies
+from pix2z.errors import InputError
+from pix2z.finetune.base import BasePool
+from pix2z.finetune.student import distil, student_record, write_student_report
+from pix2z.inference.estimator import load_pool as load_onnx_form
+from pix2z.network.distillation import write_soft_targets
+from pix2z.network.estimator import load_pool
+from pix2z.stages.student import ship
+from pix2z.tracking.pools import read_finetuned
+
+SETTINGS = StudentConfig(
+    dropout=0.0, learning_rate=0.003, epochs=4, patience=4, batch_size=100, seed=3
+)
+
+RECORD = {"arm": "student", "trained_on": "semi-real: made up", "training_key": "key"}
+
+
+def no_curve(seed):
+    return lambda epoch, record: None
+
+
+@pytest.fixture(scope="module")
+def base(trained_pool) -> BasePool:
+    return BasePool("full", trained_pool, load_pool(trained_pool))
+
+
+def taught(base, path: Path, split, folder: Path, **changed) -> Path:
+    with open_galaxies(path) as galaxies:
+        distil(
+            base,
+            galaxies,
+            split,
+            settings=SETTINGS.model_copy(update=changed),
+            folder=folder / "student",
+            checkpoints=folder / "checkpoints",
+            record=RECORD,
+            curve=no_curve,
+        )
+    return folder / "student"
+
+
+@pytest.fixture(scope="module")
+def student(base, sample_path, sample_split, tmp_path_factory) -> Path:
+    return taught(base, sample_path, sample_split, tmp_path_factory.mktemp("taught"))
+
+
+def stamps(path, rows):
+    with open_galaxies(path) as galaxies:
+        return galaxies.images(rows), galaxies.column("ebv", rows)
+
+
+def cross_entropy(of_pool, of_student, width: float) -> float:
+    return -float((of_pool * width * np.log(np.maximum(of_student * width, 1e-12))).sum(1).mean())
+
+
+def test_it_comes_nearer_to_the_pool_than_the_network_it_was(
+    base, student, sample_path, sample_split
+):
+    given = stamps(sample_path, sample_split.validation)
+    mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
+    width = base.pool.grid.width
+    entropy = cross_entropy(mean, mean, width)
+    networks = (load_pool(student).members[0], base.pool.members[0])
+    after, before = (cross_entropy(mean, own.raw(*given), width) - entropy for own in networks)
+    assert after < 0.5 * before
+    kept = json.loads((student / "seed-1/history.json").read_text())
+    assert min(kept["val_loss"]) < kept["base_val_loss"]
+    assert entropy < min(kept["val_loss"])  # it is held against the pool, not against redshifts
+
+
+def test_a_target_is_the_mean_of_what_the_networks_say(base, sample, tmp_path):
+    rows = np.array([7, 3, 11])
+    targets = write_soft_targets(tmp_path / "targets.npy", base.pool, sample, rows)
+    given = sample.images(rows), sample.column("ebv", rows)
+    mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
+    np.testing.assert_allclose(targets(rows), mean * base.pool.grid.width, atol=1e-5)
+    np.testing.assert_array_equal(targets(rows[::-1]), targets(rows)[::-1])
+
+
+def test_its_onnx_form_says_what_its_keras_form_says(student, sample_path, sample_split):
+    given = stamps(sample_path, sample_split.test)
+    one, other = (load(student).estimate(*given) for load in (load_pool, load_onnx_form))
+    width = one.grid.width
+    np.testing.assert_allclose(other.pdf.density * width, one.pdf.density * width, atol=1e-5)
+    np.testing.assert_allclose(other.pdf.density.sum(axis=1) * width, 1, rtol=1e-5)
+
+
+def test_what_the_test_galaxies_are_like_changes_nothing(
+    base, student, sample_path, sample_split, tmp_path, monkeypatch
+):
+    path, test = tmp_path / "galaxies.h5", slice(700, 800)
+    path.write_bytes(sample_path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["images"][test] = np.nan
+        file["specz_redshift"][test] = 0.399
+        file["ebv"][test] = 9.0
+    read = set()
+    read_images = Galaxies.images
+
+    def recorded(self, rows, out=None):
+        read.update(np.asarray(rows).tolist())
+        return read_images(self, rows, out)
+
+    monkeypatch.setattr(Galaxies, "images", recorded)
+    again = taught(base, path, sample_split, tmp_path)
+    assert read == set(range(700))
+    assert (again / "pool.onnx").read_bytes() == (student / "pool.onnx").read_bytes()
+    assert load_pool(again).calibration == load_pool(student).calibration
+
+
+def known_to(base: BasePool, galaxies: Path, rows: Path) -> BasePool:
+    """The same pool, whose record names these files as what trained it."""
+    from pix2z.files import file_digest
+
+    first = base.pool.members[0]
+    inputs = {"galaxies_sha256": file_digest(galaxies), "split_sha256": file_digest(rows)}
+    first = replace(first, record={**first.record, "inputs": inputs})
+    return replace(base, pool=replace(base.pool, members=(first, *base.pool.members[1:])))
+
+
+def test_galaxies_that_did_not_train_the_pool_are_refused(base, sample_path, tmp_path):
+    rows = tmp_path / "full.h5"
+    rows.write_bytes(b"rows")
+
+    def record(of):
+        given = {"name": "student", "galaxies": sample_path, "rows": rows, "source": "semi-real"}
+        return student_record(of, SETTINGS, **given)
+
+    known = known_to(base, sample_path, rows)
+    assert record(known)["base_pool_digest"] == base.pool.digest
+    assert record(known)["training_key"] == record(known)["training_key"]
+    rows.write_bytes(b"other rows")
+    with pytest.raises(InputError, match=r"full\.h5: not what .* was trained on"):
+        record(known)
+
+
+def test_it_is_a_candidate_that_the_gate_holds_against_its_pool(
+    base, student, sample_path, sample_split, tmp_path
+):
+    record = {**RECORD, "inputs": {"galaxies_sha256": "g", "split_sha256": "s", "settings": {}}}
+    with open_galaxies(sample_path) as galaxies:
+        report = write_student_report(
+            student,
+            base,
+            galaxies,
+            sample_split,
+            record=record,
+            settings=EvaluateConfig(seed=1, n_bootstrap=100, margin=0.02),
+        )
+    change = report["differences"]["tuned minus base"]["crps"]
+    assert change["low"] <= change["value"] <= change["high"]
+    assert report["verdict"].startswith("On 100 test galaxies, CRPS is ")
+    model = read_finetuned(student)
+    assert model.name == "pix2z-student"
+    assert model.owner.tags["base_pool_digest"] == base.pool.digest
+    kinds = set(model.owner.artifacts.values())
+    assert {"predictions", "base_predictions"} <= kinds
+    assert "one network that learned the PDFs of the pool of full" in model.description
+
+
+def test_what_is_shipped_estimates_without_the_weights(student, sample_path, tmp_path):
+    (student / "report.json").write_text('{"pool_digest": "x"}')
+    ship(student, tmp_path / "package", tmp_path / "student.json")
+    assert not list((tmp_path / "package").rglob("*.weights.h5"))
+    given = stamps(sample_path, np.arange(5))
+    shipped, whole = (load_onnx_form(at).estimate(*given) for at in (tmp_path / "package", student))
+    np.testing.assert_array_equal(shipped.pdf.density, whole.pdf.density)

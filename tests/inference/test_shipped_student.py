@@ -1,0 +1,54 @@
+"""The network that comes with the package: light, sealed, and the one that docs speak of."""
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from pix2z.inference.estimator import load_pool
+from pix2z.saved.sealed import read_pool
+from pix2z.tracking.model_names import SHIPPED
+from tests.conftest import artificial_stamps
+
+ROOT = Path(__file__).parents[2]
+REPORT = json.loads((ROOT / "docs/reference/student.json").read_text())
+
+WITHOUT_TRAINING = """
+import sys
+from pix2z.inference.estimator import load_pool
+load_pool(sys.argv[1])
+heavy = {"tensorflow", "keras", "mlflow", "sklearn"} & set(sys.modules)
+sys.exit(f"imported: {heavy}" if heavy else 0)
+"""
+
+
+def test_it_is_the_one_whose_numbers_stand_in_docs():
+    assert files("pix2z") / "student" == SHIPPED
+    assert read_pool(SHIPPED)["digest"] == REPORT["pool_digest"]
+    change = REPORT["differences"]["tuned minus base"]["crps"]
+    assert abs(change["value"]) < 0.01 * REPORT["metrics"]["base"]["crps"]["value"]
+
+
+def test_it_is_small_and_says_that_its_galaxies_are_semi_real():
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 1.2e6
+    assert load_pool(SHIPPED).record["trained_on"].startswith("semi-real: ")
+    assert not list(SHIPPED.rglob("*.h5"))
+
+
+def test_it_loads_without_what_trains():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRAINING, str(SHIPPED)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_pdfs_integrate_to_one():
+    rng = np.random.default_rng(1)
+    images = artificial_stamps(rng.uniform(0.05, 0.3, 50), seed=2)
+    images[:5, ..., 0], images[5:9, 4, 4] = np.nan, np.nan
+    found = load_pool(SHIPPED).estimate(images, rng.uniform(0, 0.1, 50))
+    np.testing.assert_allclose(found.pdf.density.sum(axis=1) * found.grid.width, 1, rtol=1e-5)
+    assert np.isfinite(found.z_phot).all()
