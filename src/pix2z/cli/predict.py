@@ -78,14 +78,14 @@ def predict(
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits. --hats needs ra and dec of every galaxy, and the extra
-    survey: pip install 'pix2z[survey]'.
+    of columns and bits. --hats and --dask need the extra survey, and --hats ra
+    and dec of every galaxy.
 
-    With --dask, of that extra, too, each range of rows gets a table of its own,
+    With --dask each range of rows gets a table of its own in the folder --out,
     part-FILE-FIRST-END.parquet, and PDFs of 32 bytes a galaxy under the same
-    name; what is there already is left as it is. A file that cannot be read is
-    listed and does not stop the others. A galaxy without an id gets its row
-    number in its file.
+    name in the folder --pdf; what is there already is left as it is. A file that
+    cannot be read is listed and does not stop the others. A galaxy without an id
+    gets its row number in its file.
     """
     if dask is not None:
         if plot is not None:

@@ -7,6 +7,7 @@ the scheduler is another's, as often as that says), and starts local workers ane
 import logging
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,16 @@ from itertools import islice
 from typing import Any
 
 import dask
-from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, wait
+from distributed import (
+    CancelledError,
+    Client,
+    Future,
+    KilledWorker,
+    LocalCluster,
+    Worker,
+    WorkerPlugin,
+    wait,
+)
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.survey_scale.run import RunEach
@@ -79,6 +89,7 @@ def workers(where: str) -> Iterator[RunEach]:
             ) as cluster,
             Client(cluster) as client,
         ):
+            client.register_plugin(_LeftToTheCommand())
             yield _giving_to(client)
     elif name in ("tcp", "tls"):
         try:
@@ -92,6 +103,13 @@ def workers(where: str) -> Iterator[RunEach]:
             f"--dask: expected local, local:N, tcp://host:port or tls://host:port; "
             f"received {where!r}"
         )
+
+
+class _LeftToTheCommand(WorkerPlugin):  # type: ignore[misc]
+    """Lets a worker take no notice of Ctrl-C, which a terminal sends to all of its processes."""
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cores() -> int:
