@@ -42,6 +42,7 @@ __all__ = [
     "attribute_names",
     "attribute_texts",
     "attribute_values",
+    "begin_guard",
     "dataset_values",
     "find_dataset",
     "has_key",
@@ -408,6 +409,13 @@ def _ask_guard(path: str | Path, *place: str) -> Any:
     if guard.returncode == -signal.SIGALRM:
         raise InputError(f"{path}: damaged: HDF5 gives no answer within {GUARD_SECONDS:g} s")
     raise InputError(f"{path}: damaged: HDF5 ended with exit code {guard.returncode} on it")
+
+
+def begin_guard() -> None:
+    """Start the guard, which takes its time, for somebody who will open a file soon."""
+    with _guard_lock:
+        if os.getpid() not in _guards:
+            _start_guard()
 
 
 def _start_guard() -> subprocess.Popen[str]:

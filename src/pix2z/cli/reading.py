@@ -161,6 +161,12 @@ def open_images(
     InputError
         The file is not what was expected, or an output would replace a file of it.
     """
+    from pix2z.files import KINDS
+    from pix2z.hdf5 import begin_guard
+
+    if path.suffix in KINDS["HDF5"]:
+        begin_guard()  # which starts while this process imports the rest
+
     from pix2z.ingest.checks import usable_pixels
     from pix2z.ingest.plausibility import photometry_problems
     from pix2z.ingest.source import open_source

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pix2z.dataset.stamps import clean_images, known_ebv, plain_stamps
+from pix2z.dataset.stamps import clean_images, doubtful_rows, known_ebv, plain_stamps
 from pix2z.errors import InputError
 from pix2z.inference.sessions import open_session, outputs_of
 from pix2z.process import cores
@@ -34,11 +34,8 @@ from pix2z.saved.sealed import (
 
 __all__ = ["Estimator", "load_pool"]
 
-BLOCK = 256
-"""Stamps that a thread takes at a time, 5 MB."""
-
-
-_INCOMPLETE = ImageFlag.BAND_ABSENT | ImageFlag.PIXELS_MASKED
+BLOCK = 512
+"""Stamps that a thread takes at a time, 10 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +71,17 @@ class Estimator:
         return _joined(parts)
 
     def _block(self, images: NDArray[Any], ebv: NDArray[Any]) -> Redshifts:
-        images, ebv = clean_images(images), known_ebv(ebv)
-        flags = image_flags(images, ebv)
+        with np.errstate(over="ignore", invalid="ignore"):  # as `clean_images` has it
+            images, ebv = images.astype(np.float32, copy=False), known_ebv(ebv)
+        rows = doubtful_rows(images)
+        stamps = clean_images(images[rows])
+        flags = np.asarray(ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+        flags[rows] = image_flags(stamps, ebv[rows])
         if not len(images):
             return redshifts(
                 np.zeros((0, self.grid.n_bins)), self.calibration, grid=self.grid, flags=flags
             )
-        incomplete = flags & _INCOMPLETE != 0
-        output, flux, log_sky = outputs_of(self.session, images, ebv, incomplete=incomplete)
+        output, flux, log_sky = outputs_of(self.session, images, ebv, apart=rows, stamps=stamps)
         if self.sample_density is not None:
             features = features_of_photometry(flux, log_sky, ebv)
             unlike = self.sample_density.is_unlike(features) & (flags & ImageFlag.BLANK == 0)
