@@ -289,6 +289,10 @@ def test_a_tuned_model_is_tested_on_nothing_that_tuned_it_nor_tuned_into_itself(
         (["--name", "../mine"], "--name: expected letters a to z"),
         (["--name", "spectrum"], "--name: pix2z-spectrum is the model of the spectrum networks"),
         (["--name", "full"], "--name: 'full' is an arm of params.yaml; expected another name"),
+        (
+            ["--name", "mine", "--model", "student"],
+            "pix2z brings no weights of it that could go on",
+        ),
         (["--name", "mine", "--model", "nothing"], "model 'nothing': not found; expected one of"),
     ],
 )

@@ -115,6 +115,7 @@ WRONG = [
     ("tune.n_trials", None),
     ("finetune.fewest_rows", 50),
     ("student.dropout", 1.0),
+    ("student.truth_share", 1.1),
     ("spectrum.wavelength.high", 3800.0),
     ("spectrum.wavelength.n", 99),
     ("spectrum.stride", 7),
@@ -140,6 +141,8 @@ MAY_BE_ZERO = {
         for architecture in SOFTMAX_CONFIGS
         for setting in ("dropout", "weight_decay", "label_smoothing_dz", "band_dropout")
     ),
+    "student.dropout",
+    "student.truth_share",
     "tune.n_trials",
     "spectrum.residual_rank",
     "spectrum.templates.degree",

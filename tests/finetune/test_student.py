@@ -17,11 +17,12 @@ from pix2z.finetune.student import distil, student_record, write_student_report
 from pix2z.inference.estimator import load_pool as load_onnx_form
 from pix2z.network.distillation import write_soft_targets
 from pix2z.network.estimator import load_pool
+from pix2z.network.recipes import smooth_targets
 from pix2z.stages.student import ship
 from pix2z.tracking.pools import read_finetuned
 
 SETTINGS = StudentConfig(
-    dropout=0.0, learning_rate=0.003, epochs=4, patience=4, batch_size=100, seed=3
+    dropout=0.0, truth_share=0.0, learning_rate=0.003, epochs=4, patience=4, batch_size=100, seed=3
 )
 
 RECORD = {"arm": "student", "trained_on": "semi-real: made up", "training_key": "key"}
@@ -80,13 +81,20 @@ def test_it_comes_nearer_to_the_pool_than_the_network_it_was(
     assert entropy < min(kept["val_loss"])  # it is held against the pool, not against redshifts
 
 
-def test_a_target_is_the_mean_of_what_the_networks_say(base, sample, tmp_path):
-    rows = np.array([7, 3, 11])
-    targets = write_soft_targets(tmp_path / "targets.npy", base.pool, sample, rows)
+def test_a_target_is_the_mean_of_what_the_networks_say_mixed_with_the_redshift(
+    base, sample, tmp_path
+):
+    rows, grid = np.array([7, 3, 11]), base.pool.grid
     given = sample.images(rows), sample.column("ebv", rows)
-    mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
-    np.testing.assert_allclose(targets(rows), mean * base.pool.grid.width, atol=1e-5)
-    np.testing.assert_array_equal(targets(rows[::-1]), targets(rows)[::-1])
+    mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0) * grid.width
+    truth = smooth_targets(sample.column("specz_redshift", rows), grid, width=0.01)
+    for share in (0.0, 0.3):
+        targets = write_soft_targets(
+            tmp_path / "t.npy", base.pool, sample, rows, truth_share=share, truth_width=0.01
+        )
+        expected = (1 - share) * mean + share * truth
+        np.testing.assert_allclose(targets(rows), expected, atol=1e-5)
+        np.testing.assert_array_equal(targets(rows[::-1]), targets(rows)[::-1])
 
 
 def test_its_onnx_form_says_what_its_keras_form_says(student, sample_path, sample_split):

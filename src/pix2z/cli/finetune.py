@@ -68,7 +68,7 @@ def finetune(
     frames (finetuned/NAME/sky.h5) and learns from these.
     """
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import resolve_pool
+    from pix2z.tracking.model_names import SHIPPED, resolve_pool
     from pix2z.tracking.versions import FINETUNED
 
     root = models_home()
@@ -78,6 +78,11 @@ def finetune(
     chosen = read_mapping(params, mapping)
     settings = FinetuneSettings.read(settings_path)
     folder, base_folder = root / FINETUNED / name, resolve_pool(model)
+    if base_folder == SHIPPED:
+        raise InputError(
+            f"--model {model}: pix2z brings no weights of it that could go on training; expected "
+            "a model of your own, such as what `make student` writes"
+        )
     if base_folder.resolve() == folder.resolve():
         raise InputError(f"--model {model}: is {folder} itself; expected another --name")
 

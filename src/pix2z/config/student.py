@@ -1,8 +1,8 @@
 """Parameters of the student: one network that learns the PDFs of a pool."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pix2z.config.networks import DropRate
 from pix2z.config.section import Section, Seed
@@ -19,6 +19,8 @@ class StudentConfig(Section):
     key: ClassVar[str] = "student"
 
     dropout: DropRate
+    truth_share: Annotated[float, Field(ge=0, le=1)]
+    """Weight of the known redshift in the targets, beside the PDF of the pool."""
     learning_rate: PositiveFloat
     """Of the first epoch; it falls along half a cosine to 1 % of it in the last."""
     epochs: PositiveInt

@@ -99,9 +99,17 @@ def distil(
     record : from `student_record`.
     curve : seed -> what to call after each epoch, such as live tracking.
     """
-    rows = np.concatenate([split.train, split.validation])
+    start = _best_member(base)
+    targets = write_soft_targets(
+        checkpoints / "targets.npy",
+        base.pool,
+        galaxies,
+        np.concatenate([split.train, split.validation]),
+        truth_share=settings.truth_share,
+        truth_width=start.settings["label_smoothing_dz"],
+    )
     finetune_pool(
-        replace(base.pool, members=(_best_member(base),)),
+        replace(base.pool, members=(start,)),
         galaxies,
         split,
         settings=settings,
@@ -109,7 +117,7 @@ def distil(
         checkpoints=checkpoints,
         record=record,
         curve=curve,
-        targets=write_soft_targets(checkpoints / "targets.npy", base.pool, galaxies, rows),
+        targets=targets,
     )
 
 

@@ -157,7 +157,7 @@ def _finetune_member(
     targets: Targets | None,
 ) -> tuple[Member, Json]:
     """Train one member on; return it with the calibration of its base, and its history."""
-    changed = settings.model_dump(exclude={"seed", "fewest_rows"})
+    changed = settings.model_dump(exclude={"seed", "fewest_rows", "truth_share"})
     hybrid = HybridConfig.model_validate({**base.settings, **changed})
     seed = _training_seed(settings.seed, int(base.record["seed"]))
     mean, sd = base.model.get_layer("standardise").get_weights()

@@ -1,7 +1,7 @@
 """What a pool says of galaxies, as the targets of one network that learns it.
 
 A network is distilled (Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531) by the
-cross-entropy against the average of the pool's uncalibrated PDFs, in the place of the redshift.
+cross-entropy against the average of the pool's uncalibrated PDFs, mixed with the known redshift.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pix2z.dataset.store import Galaxies
 from pix2z.files import atomic_path
 from pix2z.network.estimator import Estimator
 from pix2z.network.joint import joined
+from pix2z.network.recipes import smooth_targets
 
 __all__ = ["SoftTargets", "write_soft_targets"]
 
@@ -37,9 +38,22 @@ class SoftTargets:
 
 
 def write_soft_targets(
-    path: Path, pool: Estimator, galaxies: Galaxies, rows: NDArray[np.int64]
+    path: Path,
+    pool: Estimator,
+    galaxies: Galaxies,
+    rows: NDArray[np.int64],
+    *,
+    truth_share: float,
+    truth_width: float,
 ) -> SoftTargets:
-    """Write what a pool of softmax networks says of galaxies at `rows` (n,), in any order."""
+    """Write what a pool of softmax networks says of galaxies, mixed with their redshifts.
+
+    Parameters
+    ----------
+    rows : (n,) galaxies, in any order; nothing else is read.
+    truth_share : weight of the known redshift, from 0 to 1.
+    truth_width : standard deviation in redshift of the Gaussian around it; 0: its bin alone.
+    """
     teacher, ascending, grid = joined(pool).members[0], np.sort(rows), pool.grid
     with atomic_path(path) as partial:
         shape = (len(rows), grid.n_bins)
@@ -47,7 +61,10 @@ def write_soft_targets(
         first = 0
         for images, batch in sequential_batches(galaxies, ascending, batch_size=BATCH):
             density = teacher.raw(images, galaxies.column("ebv", batch))
-            shares[first : first + len(batch)] = density * grid.width
+            z_spec = galaxies.column("specz_redshift", batch).astype(np.float64)
+            truth = smooth_targets(z_spec, grid, width=truth_width)
+            mixed = (1 - truth_share) * density * grid.width + truth_share * truth
+            shares[first : first + len(batch)] = mixed
             first += len(batch)
         shares.flush()
     return SoftTargets(path, ascending)

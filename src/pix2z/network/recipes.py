@@ -28,6 +28,7 @@ __all__ = [
     "output_batches",
     "published_recipe",
     "raw_outputs",
+    "smooth_targets",
     "softmax_recipe",
     "stamps_of",
     "uncalibrated",
@@ -101,7 +102,7 @@ def softmax_recipe(
     z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
     def of_redshifts(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
+        return smooth_targets(z_spec[rows], grid, width=settings.label_smoothing_dz)
 
     def validation_loss(model: keras.Model) -> float:
         losses = []
@@ -286,7 +287,7 @@ def _keep_subsets(arrays: Arrays, *, probability: float, rng: np.random.Generato
             values[galaxy, ..., band] = np.nan
 
 
-def _smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
+def smooth_targets(z: NDArray[Any], grid: RedshiftGrid, *, width: float) -> NDArray[np.float32]:
     """Share of a Gaussian around each z (N,) in every bin, (N, K); width 0: one-hot."""
     if width == 0:
         return np.eye(grid.n_bins, dtype=np.float32)[grid.bin_index(z)]
