@@ -76,7 +76,7 @@ def predict(
 
     A Parquet file tells in its metadata the model, the input and the meaning
     of columns and bits. --hats needs ra and dec of every galaxy, and the extra
-    survey: pip install 'pix2z[survey]'.
+    survey.
     """
     check_output(out, ".parquet", ".csv")
     check_output(pdf, ".hdf5", ".parquet")
