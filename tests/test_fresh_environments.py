@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pix2z.dataset.store import open_galaxies
@@ -69,7 +70,9 @@ def megabytes(folder):
     return int(call("du", "-sm", folder).split()[0])
 
 
-def test_the_core_is_small_looks_at_files_and_says_what_it_lacks(installed, tmp_path, sample_path):
+def test_the_core_is_small_estimates_redshifts_and_says_what_it_lacks(
+    installed, tmp_path, sample_path, trained_pool
+):
     programs = installed()
     assert megabytes(programs.parent) < MOST_MB
     with open_galaxies(sample_path) as galaxies:
@@ -79,6 +82,9 @@ def test_the_core_is_small_looks_at_files_and_says_what_it_lacks(installed, tmp_
     assert "pix2z inspect FILE" in call(programs / "pix2z", "--help", cwd=tmp_path)
     said = call(programs / "pix2z", "inspect", "mine.h5", "--plot", "look.png", cwd=tmp_path)
     assert "layout sdss32, 40 galaxies" in said
+    line = ("predict", "mine.h5", "--model", trained_pool, "--out", "z.parquet")
+    assert "40 galaxies in" in call(programs / "pix2z", *line, cwd=tmp_path)
+    assert len(pq.read_table(tmp_path / "z.parquet")) == 40
     with pytest.raises(subprocess.CalledProcessError) as failed:
         call(programs / "pix2z", "models", cwd=tmp_path)
     line = "error: this needs sqlalchemy, which the extra [train] installs: "
