@@ -1,5 +1,6 @@
 import numpy as np
 
+from pix2z.redshift_pdf import density as pdf
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.flags import (
     FIT_FLAG_MEANINGS,
@@ -85,6 +86,22 @@ def test_values_are_the_same_whatever_was_asked_for_before():
         for found in (alone, single.columns(names=[name])):
             assert found[name].dtype == COLUMNS[name].dtype
             np.testing.assert_array_equal(found[name], whole[name])
+
+
+def test_only_the_limits_that_are_wanted_are_read_and_in_one_go(monkeypatch):
+    asked = []
+
+    def quantiles(density, grid, levels):
+        asked.append(list(levels))
+        return pdf.quantiles(density, grid, levels)
+
+    monkeypatch.setattr("pix2z.redshift_pdf.redshifts.quantiles", quantiles)
+    density = np.full((3, 8), 2.5)
+    found = redshifts(density, Temperature(1.0), grid=GRID, flags=np.zeros(3, np.int32))
+    found.columns(names=["pix2z_z_err95_high", "pix2z_z_best", "pix2z_z_mean"])
+    assert asked == [[0.975, 0.5]]
+    found.columns()
+    assert asked[1:] == [[0.16, 0.84, 0.025]]
 
 
 def test_flags_tell_of_peaks_near_an_end_of_the_grid_and_of_several():
