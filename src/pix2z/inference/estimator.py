@@ -7,6 +7,7 @@ says of itself. Answers are those of `network.estimator` to 1e-5 of a probabilit
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,17 @@ class Estimator:
         is taken, and for the errors. A galaxy has the same answer whichever are beside it.
         """
         images, ebv = plain_stamps(images, ebv)
-        blocks = [slice(i, i + BLOCK) for i in range(0, max(len(images), 1), BLOCK)]
-        if len(blocks) == 1:
+        if len(images) == 1:  # numpy's product with one row rounds otherwise than with several
+            both = self._block(np.repeat(images, 2, axis=0), np.repeat(ebv, 2))
+            return _joined([both], n=1)
+        n_blocks = -(-len(images) // BLOCK)
+        if n_blocks < 2:
             return self._block(images, ebv)
+        edges = np.linspace(0, len(images), n_blocks + 1).astype(int)  # none with a single row
+        blocks = [slice(first, last) for first, last in pairwise(edges)]
         with ThreadPoolExecutor(min(cores(), len(blocks))) as threads:
             parts = list(threads.map(lambda rows: self._block(images[rows], ebv[rows]), blocks))
-        return _joined(parts)
+        return _joined(parts, n=len(images))
 
     def _block(self, images: NDArray[Any], ebv: NDArray[Any]) -> Redshifts:
         with np.errstate(over="ignore", invalid="ignore"):  # as `clean_images` has it
@@ -90,13 +96,14 @@ class Estimator:
         return redshifts(raw, self.calibration, grid=self.grid, flags=flags)
 
 
-def _joined(parts: list[Redshifts]) -> Redshifts:
+def _joined(parts: list[Redshifts], *, n: int) -> Redshifts:
+    """Join parts, and keep the first n galaxies."""
     given = [part.given for part in parts if part.given is not None]
     return Redshifts(
         parts[0].grid,
-        np.concatenate([part.density for part in parts]),
-        np.concatenate([part.image_flags for part in parts]),
-        np.concatenate(given) if given else None,
+        np.concatenate([part.density for part in parts])[:n],
+        np.concatenate([part.image_flags for part in parts])[:n],
+        np.concatenate(given)[:n] if given else None,
     )
 
 
