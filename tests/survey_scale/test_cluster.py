@@ -1,7 +1,11 @@
 """Workers of Dask: what they make is what one process makes, though they are killed."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import time
 
 import dask
 import pandas as pd
@@ -91,3 +95,28 @@ def test_what_ends_every_worker_is_given_up_and_the_rest_is_done():
     with workers("local:2") as run_each:
         found = dict(run_each(end_worker, range(8)))
     assert found == {n: None if n == 3 else -n for n in range(8)}
+
+
+@pytest.mark.long
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(survey_folder, trained_pool, tmp_path):
+    """A terminal sends it to the workers, too."""
+    (tmp_path / "many").mkdir()
+    for number in range(60):
+        shutil.copy(survey_folder / "b.h5", tmp_path / f"many/{number:02}.h5")
+    program = "from pix2z.cli import main; main()"
+    options = ("--model", trained_pool, "--no-check", "--dask", "local:2")
+    command = [sys.executable, "-c", program, "predict", "many", "--out", "z", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    process = subprocess.Popen(command, start_new_session=True, **pipes)
+    while not list((tmp_path / "z").glob("*.parquet")):
+        time.sleep(0.01)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    n = len(list((tmp_path / "z").glob("*.parquet")))
+    words = "1 partition is" if n == 1 else f"{n} partitions are"
+    assert errors == f"interrupted: {words} finished in z; the same command goes on from there\n"
+    assert not list((tmp_path / "z").glob(".partial*"))
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.startswith(f"{n} of 60 partitions were finished before.\n")
