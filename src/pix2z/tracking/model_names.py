@@ -146,7 +146,8 @@ def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str
         ):
             return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
         neither = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here"
-        return STUDENT, f"{neither}: {shipped_words()}."
+        own = _folder(STUDENT, kind, models_home())
+        return STUDENT, f"{neither}: {f'{own} is taken' if own else shipped_words()}."
     copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
     return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
 
