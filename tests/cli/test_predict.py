@@ -285,11 +285,14 @@ def test_outside_of_a_checkout_the_error_names_the_ways_to_say_which(checkout, p
     assert "--repo or PIX2Z_HOME" in errors
 
 
-def test_outside_of_a_checkout_the_student_of_the_package_is_taken(checkout, pix2z_in, tmp_path):
+@pytest.mark.parametrize("named", [(), ("--model", "student")])
+def test_outside_of_a_checkout_the_student_of_the_package_is_taken(
+    checkout, pix2z_in, tmp_path, named
+):
     here = tmp_path / "mine"
-    code, said, errors = pix2z_in(here, "predict", "sdss32.h5", "--out", "z.csv")
+    code, said, errors = pix2z_in(here, "predict", "sdss32.h5", "--out", "z.csv", *named)
     assert code == 0, errors
-    assert "the student that pix2z brings is taken, which was trained on semi-real" in said
+    assert "student that pix2z brings is taken, which was trained on semi-real galaxies" in said
     assert pd.read_csv(here / "z.csv")["pix2z_z_median"].between(0, 0.4).all()
 
 

@@ -1,6 +1,7 @@
 """One network is distilled from a tiny pool, is measured against it, and becomes a candidate."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pix2z.inference.estimator import load_pool as load_onnx_form
 from pix2z.network.distillation import write_soft_targets
 from pix2z.network.estimator import load_pool
 from pix2z.network.recipes import smooth_targets
+from pix2z.saved.sealed import read_pool
 from pix2z.stages.student import ship
 from pix2z.tracking.pools import read_finetuned
 
@@ -73,10 +75,13 @@ def test_it_comes_nearer_to_the_pool_than_the_network_it_was(
     mean = np.mean([member.raw(*given) for member in base.pool.members], axis=0)
     width = base.pool.grid.width
     entropy = cross_entropy(mean, mean, width)
-    networks = (load_pool(student).members[0], base.pool.members[0])
-    after, before = (cross_entropy(mean, own.raw(*given), width) - entropy for own in networks)
+    (name,) = read_pool(student)["members"]
+    (own,) = load_pool(student).members
+    (was,) = (m for m in base.pool.members if m.record["seed"] == own.record["seed"])
+    networks = (own, was)
+    after, before = (cross_entropy(mean, one.raw(*given), width) - entropy for one in networks)
     assert after < 0.5 * before
-    kept = json.loads((student / "seed-1/history.json").read_text())
+    kept = json.loads((student / name / "history.json").read_text())
     assert min(kept["val_loss"]) < kept["base_val_loss"]
     assert entropy < min(kept["val_loss"])  # it is held against the pool, not against redshifts
 
@@ -179,9 +184,14 @@ def test_it_is_a_candidate_that_the_gate_holds_against_its_pool(
 
 
 def test_what_is_shipped_estimates_without_the_weights(student, sample_path, tmp_path):
-    (student / "report.json").write_text('{"pool_digest": "x"}')
-    ship(student, tmp_path / "package", tmp_path / "student.json")
-    assert not list((tmp_path / "package").rglob("*.weights.h5"))
+    whole, package = tmp_path / "whole", tmp_path / "package"
+    shutil.copytree(student, whole)
+    (whole / "report.json").write_text('{"pool_digest": "x"}')
+    (name,) = read_pool(student)["members"]
+    shutil.copytree(whole / name, whole / "seed-9")  # of a student that was here before
+    ship(whole, package, tmp_path / "student.json")
+    names = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    assert names == {"pool.json", "pool.onnx", f"{name}/estimator.json"}
     given = stamps(sample_path, np.arange(5))
-    shipped, whole = (load_onnx_form(at).estimate(*given) for at in (tmp_path / "package", student))
-    np.testing.assert_array_equal(shipped.pdf.density, whole.pdf.density)
+    one, other = (load_onnx_form(at).estimate(*given) for at in (package, whole))
+    np.testing.assert_array_equal(one.pdf.density, other.pdf.density)

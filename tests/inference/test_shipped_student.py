@@ -32,6 +32,21 @@ def test_it_is_the_one_whose_numbers_stand_in_docs():
     assert abs(change["value"]) < 0.01 * REPORT["metrics"]["base"]["crps"]["value"]
 
 
+def test_docs_say_what_it_reaches():
+    change, of = REPORT["differences"]["tuned minus base"]["crps"], REPORT["metrics"]
+    base = of["base"]["crps"]["value"]
+    value, low, high = (f"{abs(100 * change[k] / base):.2f} %" for k in ("value", "low", "high"))
+    for name in ("README.md", "docs/guide.md"):
+        words = " ".join((ROOT / name).read_text().split())
+        assert f"CRPS is {of['tuned']['crps']['value']:.5f}" in words
+        assert f"by {value} (95 %" in words
+        assert f"{low} lower to {high} higher)" in words
+    held = (f"{100 * of[name]['coverage_95']['value']:.1f} %" for name in ("tuned", "base"))
+    assert all(share in words for share in held)
+    assert f"NMAD is {of['tuned']['nmad']['value']:.4f} of both" in words
+    assert f"{of['base']['nmad']['value']:.4f}" == f"{of['tuned']['nmad']['value']:.4f}"
+
+
 def test_it_is_small_and_says_that_its_galaxies_are_semi_real():
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 1.2e6
     assert load_pool(SHIPPED).record["trained_on"].startswith("semi-real: ")

@@ -237,9 +237,13 @@ def test_where_there_is_neither_champion_nor_full_the_shipped_student_is_taken(
     assert resolve_pool("student") == SHIPPED
     assert default_model(SPECTRA)[0] == default_model(shipped=False)[0] == "full"
     for place in ("finetuned/student", "models/full"):
+        assert default_model()[0] == "student"
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "pool.json").write_text("{}")
-    assert resolve_pool("student") == Path("finetuned/student")  # one's own goes first
+        assert resolve_pool("student") == Path("finetuned/student")  # one's own goes first
+    (tmp_path / "models").rename(tmp_path / "elsewhere")
+    assert default_model()[1].endswith("nor full here: finetuned/student is taken.")
+    (tmp_path / "elsewhere").rename(tmp_path / "models")
     assert default_model() == ("full", "No --model given, and there is no champion: full is taken.")
 
 

@@ -147,6 +147,8 @@ def _in_the_sky(frames: Sequence[Path], folder: Path, root: Path, seed: int) -> 
 
 
 def _check_name(name: str, params: Path) -> None:
+    from pix2z.tracking.model_names import STUDENT
+
     if not re.fullmatch(NAME, name):
         raise InputError(
             f"--name: expected letters a to z, digits, _ and -, at most 64 and no _ or - first; "
@@ -156,6 +158,8 @@ def _check_name(name: str, params: Path) -> None:
         raise InputError(
             f"--name: {SPECTRUM_MODEL} is the model of the spectrum networks; expected another name"
         )
+    if name == STUDENT:
+        raise InputError(f"--name: {name} is what `make student` writes; expected another name")
     arms = read_arms(params)
     if name in arms:
         raise InputError(f"--name: {name!r} is an arm of {params}; expected another name")

@@ -78,11 +78,22 @@ def in_repository(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def chosen_model(model: str | None, kind: "Kind") -> str:
-    """Return what --model says, else the model that is taken without it; that is said."""
-    if model is not None:
-        return model
-    from pix2z.tracking.model_names import default_model
+    """Return what --model says, else the model that is taken without it; that is said.
 
+    So is what trained the student that comes with the package, where that is meant.
+    """
+    from pix2z.tracking.model_names import (
+        SHIPPED,
+        STUDENT,
+        default_model,
+        resolve_model,
+        shipped_words,
+    )
+
+    if model is not None:
+        if model == STUDENT and resolve_model(model, kind) == SHIPPED:
+            say(f"{shipped_words().capitalize()}.")
+        return model
     name, words = default_model(kind)
     say(words)
     return name

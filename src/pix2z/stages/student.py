@@ -19,9 +19,10 @@ from pix2z.files import read_json, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.student import distil, student_record, write_student_report
 from pix2z.network.estimator import load_pool
+from pix2z.saved.sealed import ONNX_FORM, read_pool
 from pix2z.stages.runner import run
 from pix2z.tracking.live import live_curve
-from pix2z.tracking.model_names import SHIPPED, STUDENT, resolve_pool
+from pix2z.tracking.model_names import POOLS, SHIPPED, STUDENT, resolve_pool
 from pix2z.tracking.register import register_finetuned
 from pix2z.tracking.versions import FINETUNED
 
@@ -32,9 +33,6 @@ logger = logging.getLogger(__name__)
 GALAXIES, SPLITS = Path("data/galaxies.h5"), Path("data/splits")
 
 REFERENCE = Path("docs/reference/student.json")
-
-SENT = ("pool.json", "pool.onnx", "*/estimator.json")
-"""Files of a student that redshifts need; the Keras weights are in none of them."""
 
 
 def main() -> None:
@@ -71,15 +69,17 @@ def main() -> None:
 
 
 def ship(student: Path, package: Path, reference: Path) -> None:
-    """Copy what redshifts need of a student into the package, and its report into docs."""
+    """Copy what redshifts need of a student into the package, and its report into docs.
+
+    The Keras weights are none of it.
+    """
     if not reference.parent.is_dir():
         raise InputError(f"{reference}: expected a folder {reference.parent}; none there")
     shutil.rmtree(package, ignore_errors=True)
-    for pattern in SENT:
-        for path in student.glob(pattern):
-            target = package / path.relative_to(student)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    members = [f"{name}/estimator.json" for name in read_pool(student)["members"]]
+    for name in (*members, ONNX_FORM, POOLS.saved):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(student / name, package / name)
     write_json(reference, read_json(student / "report.json"))
     logger.info("%s is what --model student names; %s says what it reaches", package, reference)
 

@@ -49,6 +49,7 @@ __all__ = [
     "pool_cache",
     "resolve_model",
     "resolve_pool",
+    "shipped_words",
 ]
 
 MODELS = "models"
@@ -145,12 +146,13 @@ def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str
         ):
             return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
         neither = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here"
-        return STUDENT, f"{neither}: {_shipped_words()}."
+        own = _folder(STUDENT, kind, models_home())
+        return STUDENT, f"{neither}: {f'{own} is taken' if own else shipped_words()}."
     copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
     return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
 
 
-def _shipped_words() -> str:
+def shipped_words() -> str:
     """Say that the student of the package is taken, and what trained it."""
     network = next(SHIPPED.glob("*/estimator.json"))
     kind = str(read_json(network)["record"]["trained_on"]).split(":")[0]
