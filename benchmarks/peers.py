@@ -79,14 +79,24 @@ class Peer:
     tried: tuple[Mapping[str, Any], ...]
 
 
-# RAIL's defaults are for redshifts up to 3: kernels of 0.01 and more are wide here.
-NARROW = {"sigma_grid_min": 0.002, "sigma_grid_max": 0.02, "ngrid_sigma": 5}
-MORE = {"nneigh_min": 6, "nneigh_max": 15}
+# RAIL's defaults are for redshifts up to 3: kernels of 0.01 and more are wide here. Of the numbers
+# of neighbours RAIL takes the best itself; "only_colors" adds the r magnitude in this version.
 PEERS = {
     "RAIL kNN": Peer(
         "k_nearneigh",
         "KNearNeigh",
-        (NARROW | MORE, NARROW | MORE | {"only_colors": True}),  # true adds the r magnitude
+        tuple(
+            {
+                "sigma_grid_min": sigma,
+                "sigma_grid_max": sigma,
+                "ngrid_sigma": 1,
+                "nneigh_min": 8,
+                "nneigh_max": 14,
+                "only_colors": with_magnitude,
+            }
+            for sigma in (0.006, 0.01, 0.015)
+            for with_magnitude in (False, True)
+        ),
     ),
     "RAIL FlexZBoost": Peer(
         "flexzboost",

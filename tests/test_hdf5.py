@@ -365,3 +365,14 @@ def test_a_chunk_that_would_be_read_whole_has_a_limit(tmp_path):
         file.create_dataset("x", (10, 10), "f4", chunks=(1 << 16, 1 << 13), maxshape=(None, None))
     with pytest.raises(InputError, match="expected chunks of at most 1073741824 bytes"):
         find(path, "x")
+
+
+def test_a_guard_that_was_begun_answers_and_is_the_only_one(tmp_path):
+    hdf5._end_guard()
+    hdf5.begin_guard()
+    begun = hdf5._guards[os.getpid()]
+    hdf5.begin_guard()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = 1
+    with hdf5.open_hdf5(tmp_path / "a.h5"):
+        assert hdf5._guards[os.getpid()] is begun

@@ -11,8 +11,15 @@ from astropy.utils.masked import Masked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.dataset.stamps import clean_stamps, impossible_ebv, known_ebv
+from pix2z.dataset.stamps import (
+    clean_images,
+    clean_stamps,
+    doubtful_rows,
+    impossible_ebv,
+    known_ebv,
+)
 from pix2z.errors import InputError
+from pix2z.imaging import LARGEST_PIXEL
 
 IMAGES = np.random.default_rng(0).normal(0.1, 0.05, (2, 32, 32, 5)).astype(np.float32)
 EBV = np.array([0.1, 0.2], np.float32)
@@ -151,3 +158,19 @@ def test_units_have_the_spellings_of_files_and_an_empty_attribute_says_nothing(t
 def test_another_quantity_is_refused_by_name(images, ebv, words):
     with pytest.raises(InputError, match=words):
         clean_stamps(images, ebv)
+
+
+def test_only_doubtful_stamps_are_changed_and_as_if_all_were_looked_at():
+    rng = np.random.default_rng(0)
+    images = rng.normal(0, 1, (12, 32, 32, 5)).astype(np.float32)
+    images[1, ..., 2], images[2], images[3, 4, 4, 0] = 0, np.nan, np.inf
+    images[4, 5, 5, 1], images[5, 16, 16, 3], images[6, :9] = -1e11, 0, np.nan
+    images[7, ..., 4] = np.where(rng.random((32, 32)) < 0.5, 0, np.nan)
+    before = images.copy()
+    measured = np.abs(images) <= LARGEST_PIXEL
+    measured &= (measured & (images != 0)).any(axis=(1, 2), keepdims=True)
+    np.testing.assert_array_equal(clean_images(images), np.where(measured, images, np.nan))
+    np.testing.assert_array_equal(images, before)
+    assert doubtful_rows(images).tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert np.shares_memory(clean_images(images[8:]), images)
+    assert len(doubtful_rows(images[:0])) == 0

@@ -73,7 +73,7 @@ def spectrum(
     16  the r flux is unknown or not positive: relative to its mean in r
 
     48 kB per galaxy. `pix2z redshift` reads the file. --hats needs ra and dec
-    of every galaxy, and the extra survey: pip install 'pix2z[survey]'.
+    of every galaxy, and the extra survey.
     """
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")

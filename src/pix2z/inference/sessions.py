@@ -55,23 +55,31 @@ def outputs_of(
     apart : (m,) rows of all images with a NaN, and perhaps of some more.
     stamps : (m, 32, 32, 5) what is taken in their place.
     """
+    results = _in_portions(session, images, ebv, hidden=apart)
     if len(apart):
-        images = images.copy()
-        images[apart] = 0.0  # their outputs are replaced
-    results = _in_portions(session, images, ebv)
-    if len(apart):
-        for whole, part in zip(results, _in_portions(session, stamps, ebv[apart]), strict=True):
+        of_stamps = _in_portions(session, stamps, ebv[apart], hidden=apart[:0])
+        for whole, part in zip(results, of_stamps, strict=True):
             whole[apart] = part
     return results
 
 
-def _in_portions(session: onnxruntime.InferenceSession, images: Array, ebv: Array) -> list[Array]:
+def _in_portions(
+    session: onnxruntime.InferenceSession,
+    images: Array,
+    ebv: Array,
+    *,
+    hidden: NDArray[np.int64],
+) -> list[Array]:
+    """Return outputs for images, of which those at rows `hidden` are taken for empty."""
     parts = []
     for first in range(0, len(images), PORTION):
         rows = slice(first, first + PORTION)
-        parts.append(
-            session.run(None, {"images": _filled_up(images[rows]), "ebv": _filled_up(ebv[rows])})
-        )
+        portion, inside = images[rows], (hidden >= first) & (hidden < first + PORTION)
+        if inside.any():
+            portion = portion.copy()
+            portion[hidden[inside] - first] = 0.0
+        given = {"images": _filled_up(portion), "ebv": _filled_up(ebv[rows])}
+        parts.append(session.run(None, given))
     return [np.concatenate(outputs)[: len(images)] for outputs in zip(*parts, strict=True)]
 
 
