@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from pix2z.network.distillation import write_soft_targets
 from pix2z.network.estimator import load_pool
 from pix2z.network.recipes import smooth_targets
 from pix2z.saved.sealed import read_pool
-from pix2z.stages.student import ship
+from pix2z.stages.student import main, ship
 from pix2z.tracking.pools import read_finetuned
+
+ROOT = Path(__file__).parents[2]
 
 SETTINGS = StudentConfig(
     dropout=0.0, truth_share=0.0, learning_rate=0.003, epochs=4, patience=4, batch_size=100, seed=3
@@ -181,6 +184,17 @@ def test_it_is_a_candidate_that_the_gate_holds_against_its_pool(
     kinds = set(model.owner.artifacts.values())
     assert {"predictions", "base_predictions"} <= kinds
     assert "one network that learned the PDFs of the pool of full" in model.description
+
+
+def test_a_student_teaches_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["student", "--parent", "student"])
+    for _ in ("that of the package", "one's own"):
+        with pytest.raises(InputError, match="--parent student: is a student; expected the pool"):
+            main()
+        (tmp_path / "finetuned/student").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "finetuned/student/pool.json").write_text("{}")
 
 
 def test_what_is_shipped_estimates_without_the_weights(student, sample_path, tmp_path):

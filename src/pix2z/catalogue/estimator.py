@@ -94,8 +94,8 @@ def load(model: str | Path) -> Estimator:
     Parameters
     ----------
     model : the name of an arm (``full``: models/full in the checkout) or of a fine-tuned
-        model, a folder with pool.json, or a version in MLflow's registry, as
-        ``models:/pix2z@champion``.
+        model, ``student``, which comes with pix2z, a folder with pool.json, or a version in
+        MLflow's registry, as ``models:/pix2z@champion``.
 
     Raises
     ------

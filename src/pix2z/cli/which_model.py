@@ -24,10 +24,10 @@ MODEL_HELP = (
 def _known_names(incomplete: str) -> list[str]:
     """Names of models here, for the shell to complete."""
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import POOLS
+    from pix2z.tracking.model_names import POOLS, STUDENT
 
     found = (models_home().glob(f"{at}/*/{POOLS.saved}") for at in POOLS.folders)
-    names = sorted(path.parent.name for paths in found for path in paths)
+    names = sorted({STUDENT, *(path.parent.name for paths in found for path in paths)})
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -39,9 +39,10 @@ def main() -> None:
     """Distil, measure, register; `--ship` puts the student into the package."""
     options = _parsed()
     settings, evaluate = StudentConfig.read(), EvaluateConfig.read()
-    folder = resolve_pool(options.parent, root=Path())
+    folder, out = resolve_pool(options.parent, root=Path()), Path(FINETUNED) / STUDENT
+    if folder in (out, SHIPPED):
+        raise InputError(f"--parent {options.parent}: is a student; expected the pool of an arm")
     base = BasePool(model=options.parent, folder=folder, pool=load_pool(folder))
-    out = Path(FINETUNED) / STUDENT
     with open_galaxies(GALAXIES) as galaxies:
         rows = SPLITS / f"{base.record.get('selection', 'full')}.h5"
         source = str(galaxies.attribute("source"))
