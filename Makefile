@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := true
 export TF_CPP_MIN_LOG_LEVEL := 3
 unexport PYTHONDONTWRITEBYTECODE PIX2Z_HOME
 
-.PHONY: help repro quick study nersc gpu postgres survey rail test test-all test-long test-services check format bench real ui lock reference clean purge
+.PHONY: help repro quick study nersc gpu postgres survey rail peers test test-all test-long test-services check format bench real ui lock reference clean purge
 help:
 	@echo "make repro     the whole pipeline: data, training, comparison, report, MLflow"
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
@@ -17,7 +17,7 @@ help:
 	@echo "make study     hours: more seeds, a longer search, and what only more trainings can answer"
 	@echo "make nersc     fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
 	@echo "make gpu       add TensorFlow's CUDA libraries; make postgres: PostgreSQL's driver"
-	@echo "make survey    add Dask and HATS; make rail: RAIL"
+	@echo "make survey    add Dask and HATS; make rail: RAIL; make peers: estimators of RAIL's"
 	@echo "make check     lint, types and import contract only"
 	@echo "make bench     speed, side by side, into benchmarks/results.json"
 	@echo "make real      rendered galaxies in real frames, into docs/reference/real.json"
@@ -51,12 +51,13 @@ endef
 	touch $@
 
 # What the tests and other extras need is locked beside requirements.txt, each package once.
-ADDED := test postgres survey rail
+ADDED := test postgres survey rail peers
 $(ADDED:%=.venv/.%): .venv/.%: .venv/.core requirements-%.txt
 	@$(call install,--no-deps --require-hashes -r requirements-$*.txt)
 	touch $@
 
-postgres survey rail: %: .venv/.%
+postgres survey rail peers: %: .venv/.%
+.venv/.peers: .venv/.rail
 
 gpu: .venv/.core
 	@$(call install,--no-deps --require-hashes -r requirements-gpu.txt)
@@ -108,7 +109,7 @@ $(ROOMS):
 test-files:
 	$(BIN)/python -m pytest tests/test_*.py
 
-test-long: .venv/.test
+test-long: .venv/.test .venv/.survey .venv/.rail
 	$(BIN)/python -m pytest -m "long and not service"
 
 # The registry and the shared study on a real PostgreSQL, servers, and a browser, which Debian's
@@ -135,13 +136,15 @@ ui: .venv/.core
 
 COMPILE := uv pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 # Those of requirements.txt that an extra must not lock a second time.
-locked = $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt)
+locked = $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt $(1))
 lock: .venv/.core
 	$(COMPILE) pyproject.toml --extra train -o requirements.txt
 	$(COMPILE) -c requirements.txt $(locked) pyproject.toml --group test -o requirements-test.txt
 	for extra in gpu postgres survey rail; do \
 		$(COMPILE) -c requirements.txt -c requirements-test.txt $(locked) pyproject.toml --extra $$extra \
 			-o requirements-$$extra.txt || exit; done
+	$(COMPILE) -c requirements.txt -c requirements-test.txt -c requirements-rail.txt \
+		$(call locked,requirements-test.txt requirements-rail.txt) pyproject.toml --group peers -o requirements-peers.txt
 	echo uv | $(COMPILE) - -o requirements-uv.txt
 
 # As files of their own: those in reports/ are links into DVC's cache, or write-protected as it is.

@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME ...]``: one after the other, each side by side in one run.
 
-``python -m benchmarks scale --work FOLDER [--sizes N ...]`` runs only when it is named: for its
-largest size it needs 17 GB in FOLDER.
+Two run only when they are named: ``python -m benchmarks scale --work FOLDER [--sizes N ...]``,
+which needs 17 GB in FOLDER for its largest size, and ``peers``, which needs estimators of others.
 """
 
 import argparse
@@ -18,11 +18,13 @@ from benchmarks.hours import bench_hours
 from benchmarks.inference import bench_inference
 from benchmarks.networks import bench_networks
 from benchmarks.pdfs import bench_pdfs
+from benchmarks.peers import bench_peers
 from benchmarks.race import bench_race
 from benchmarks.rendering import bench_rendering
 from benchmarks.scale import SIZES, bench_scale
 from benchmarks.serving import bench_serving
 from benchmarks.softening import bench_softening
+from benchmarks.survey_scale import bench_survey_scale
 from benchmarks.surveys import bench_surveys
 from benchmarks.unlike import bench_unlike
 from pix2z.errors import Pix2zError
@@ -37,14 +39,16 @@ BENCHMARKS = {
     "pdfs": bench_pdfs,
     "serving": bench_serving,
     "softening": bench_softening,
+    "dask": bench_survey_scale,
     "surveys": bench_surveys,
     "unlike": bench_unlike,
 }
+WHEN_NAMED = {"peers": bench_peers}
 RESULTS = Path("benchmarks/results.json")
 
 
 def main(options: argparse.Namespace) -> None:
-    """Run the named benchmarks, or all but `scale`; results of the others are kept."""
+    """Run the named benchmarks, or all of `BENCHMARKS`; results of the others are kept."""
     if "scale" in options.names:
         bench_scale(options.work, sizes=options.sizes, source=options.source)
     names = [name for name in options.names or BENCHMARKS if name != "scale"]
@@ -53,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names:
         logging.info("benchmark %s", name)
-        results[name] = BENCHMARKS[name]() | {"machine": machine()}
+        results[name] = (BENCHMARKS | WHEN_NAMED)[name]() | {"machine": machine()}
         logging.info("%s", json.dumps(results[name], indent=2))
         write_json(RESULTS, results)
 
@@ -80,8 +84,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--source", type=Path, default=Path("data/raw/semireal.h5"))
     options = parser.parse_args(arguments)
     for name in options.names:
-        if name not in (*BENCHMARKS, "scale"):
-            parser.error(f"{name}: expected {', '.join(BENCHMARKS)} or scale")
+        if name not in (*BENCHMARKS, *WHEN_NAMED, "scale"):
+            parser.error(f"{name}: expected {', '.join(BENCHMARKS | WHEN_NAMED)} or scale")
     return options
 
 

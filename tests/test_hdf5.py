@@ -19,6 +19,7 @@ from pix2z.hdf5 import (
     open_hdf5,
     reading,
     text_attribute,
+    virtual_files,
 )
 
 LIMIT = 100
@@ -136,7 +137,7 @@ def test_where_hdf5_hangs_one_line_says_so(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout)
     assert said[str(whole[0])] == "3 rows"
-    assert "received a virtual dataset" in said[str(whole[1])]
+    assert "expected a virtual dataset of files beside it; received '.'" in said[str(whole[1])]
     lines = [said[str(path)] for path in damaged]
     assert all(line.startswith(f"{path}: ") for path, line in zip(damaged, lines, strict=True))
     assert not any("\n" in line for line in lines)
@@ -278,16 +279,71 @@ def test_a_link_into_another_file_is_refused(write, key):
 
 def test_data_that_lie_elsewhere_are_refused(write, tmp_path):
     (tmp_path / "bytes").write_bytes(bytes(96))
-    write({"x": np.ones((4, 3))}, name="near.h5")
-    layout = h5py.VirtualLayout((4, 3), np.float64)
-    layout[...] = h5py.VirtualSource("near.h5", "x", shape=(4, 3))
     path = tmp_path / "raw.h5"
     with h5py.File(path, "w") as file:
-        file.create_virtual_dataset("virtual", layout)
         file.create_dataset("external", (4, 3), "f8", external=[(str(tmp_path / "bytes"), 0, 96)])
-    for key, words in {"virtual": "a virtual dataset", "external": "external storage"}.items():
-        with pytest.raises(InputError, match=rf"raw\.h5: {key}: .*; received {words}, .* folder"):
-            find(path, key)
+    with pytest.raises(
+        InputError, match=r"raw\.h5: external: .*; received external storage, .* fold"
+    ):
+        find(path, "external")
+
+
+def virtual(path, *sources, rows=4):
+    """Write a virtual dataset of 4 rows of each source, of so many rows in all."""
+    layout = h5py.VirtualLayout((rows, 3), np.float64)
+    for number, source in enumerate(sources):
+        layout[4 * number : 4 * number + 4] = source
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("x", layout)
+
+
+def test_a_virtual_dataset_is_made_of_files_beside_it(write, tmp_path):
+    write({"x": np.arange(24.0).reshape(8, 3)}, name="near.h5")
+    whole = h5py.VirtualSource("near.h5", "x", shape=(8, 3))
+    virtual(tmp_path / "raw.h5", whole[4:], whole[:4], rows=8)
+    with open_hdf5(tmp_path / "raw.h5") as file:
+        found = find_dataset(file, tmp_path / "raw.h5", "x")
+        assert (
+            found[...].tolist() == np.arange(24.0).reshape(8, 3)[[4, 5, 6, 7, 0, 1, 2, 3]].tolist()
+        )
+        assert virtual_files(found, tmp_path / "raw.h5", "x") == (tmp_path / "near.h5",)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "shape", "rows", "words"),
+    [
+        ("../near.h5", "x", (4, 3), 4, "of files beside it; received '../near.h5'"),
+        ("/near.h5", "x", (4, 3), 4, "of files beside it; received '/near.h5'"),
+        (".", "x", (4, 3), 4, "of files beside it; received '.'"),
+        ("none.h5", "x", (4, 3), 4, "none.h5: cannot be opened: no such file"),
+        ("cut.h5", "x", (4, 3), 4, "cut.h5: cannot be opened: damaged"),
+        ("near.h5", "y", (4, 3), 4, "expected data that are stored in .*near.h5, as 'y'"),
+        ("virtual.h5", "x", (4, 3), 4, "expected data that are stored in .*virtual.h5"),
+        (
+            "near.h5",
+            "x",
+            (8, 3),
+            4,
+            r"expected more in near.h5 than there is: 'x' has shape \(4, 3",
+        ),
+        (
+            "near.h5",
+            "x",
+            (4, 3),
+            8,
+            "expected all values of a virtual dataset in files; rec.*12 of 24",
+        ),
+    ],
+)
+def test_what_a_virtual_dataset_lacks_is_refused(write, tmp_path, name, key, shape, rows, words):
+    """HDF5 reads zeros there, and says nothing."""
+    near = write({"x": np.ones((4, 3))}, name="near.h5")
+    (tmp_path / "cut.h5").write_bytes(near.read_bytes()[:100])
+    virtual(tmp_path / "virtual.h5", h5py.VirtualSource("near.h5", "x", shape=(4, 3)))
+    source = h5py.VirtualSource(name, key, shape=shape)
+    virtual(tmp_path / "raw.h5", source[4:] if shape[0] > 4 else source, rows=rows)
+    with pytest.raises(InputError, match=words):
+        find(tmp_path / "raw.h5", "x")
 
 
 def test_claims_far_beyond_what_is_stored_are_refused_and_compression_is_believed(tmp_path):

@@ -8,7 +8,7 @@
     redshifts.to_pandas()
     redshifts.pdf.density
 
-This takes no time to import: what needs TensorFlow is imported by `load`.
+This takes no time to import: what computes is imported by `load`.
 """
 
 from importlib import import_module

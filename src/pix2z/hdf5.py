@@ -3,8 +3,8 @@
 Nothing that a file says of itself is believed. Three things are done about that:
 
 1. `reading` turns what h5py, zipfile and numpy raise on damaged bytes into InputError.
-2. `find_dataset` hands out only data that lie in the file itself, and of which as much is stored as
-   is claimed.
+2. `find_dataset` hands out only data that lie in the file itself, or as a virtual dataset in files
+   beside it, and of which as much is stored as is claimed.
 3. HDF5 itself can hang: it walks the heaps in which texts of variable length and the sources of
    virtual datasets lie by sizes that the file gives, and a damaged size sends it round for ever, or
    asks for 4 GiB, within a call that nothing in this process can interrupt. So `open_hdf5` lets a
@@ -42,6 +42,7 @@ __all__ = [
     "attribute_names",
     "attribute_texts",
     "attribute_values",
+    "begin_guard",
     "dataset_values",
     "find_dataset",
     "has_key",
@@ -53,6 +54,7 @@ __all__ = [
     "plain",
     "reading",
     "text_attribute",
+    "virtual_files",
     "watch",
 ]
 
@@ -306,16 +308,77 @@ def find_dataset(file: h5py.File, path: str | Path, key: str) -> h5py.Dataset:
     Raises
     ------
     InputError
-        There is none; it lies, or its data lie, in another file; or it claims to hold far more than
-        is stored.
+        There is none; it lies, or its data lie, in another file, unless it is virtual, and as
+        `virtual_files` wants it; or it claims to hold far more than is stored.
     """
     with reading(path, key):
         dataset = _follow(file, f"{path}: {key}", key, depth=0)
     if not isinstance(dataset, h5py.Dataset):
         raise InputError(f"{path}: key {key!r} is missing; the file has {keys_of(file, path)}")
     with reading(path, key):
-        _check_storage(dataset, f"{path}: {key}")
+        if dataset.is_virtual:
+            virtual_files(dataset, path, key)
+        else:
+            _check_storage(dataset, f"{path}: {key}")
     return dataset
+
+
+def virtual_files(dataset: h5py.Dataset, path: str | Path, key: str) -> tuple[Path, ...]:
+    """Files that a virtual dataset is made of; none where it is not virtual.
+
+    HDF5 reads zeros where such a file, or a part of it, is missing, and says nothing.
+
+    Raises
+    ------
+    InputError
+        They are not all files beside `path`, which lie there and hold what it takes of them; or
+        some of its values are of no file.
+    """
+    if not dataset.is_virtual:
+        return ()
+    where, folder = f"{path}: {key}", Path(path).parent
+    shapes: dict[tuple[str, str], tuple[int, ...]] = {}
+    n_mapped = 0
+    with reading(path, key):
+        for part in dataset.virtual_sources():
+            name, source = part.file_name, (part.file_name, part.dset_name)
+            if name in ("", ".", "..") or Path(name).name != name:
+                raise InputError(
+                    f"{where}: expected a virtual dataset of files beside it; received {name!r}"
+                )
+            if source not in shapes:
+                shapes[source] = _stored_shape(folder / name, part.dset_name, where)
+            n_values = int(part.vspace.get_select_npoints())
+            if not _holds(shapes[source], part.src_space, n_values):
+                raise InputError(
+                    f"{where}: expected more in {name} than there is: {part.dset_name!r} has shape "
+                    f"{shapes[source]}"
+                )
+            n_mapped += n_values
+        if n_mapped != dataset.size:
+            raise InputError(
+                f"{where}: expected all values of a virtual dataset in files; received {n_mapped} "
+                f"of {dataset.size}"
+            )
+    return tuple(folder / name for name in dict.fromkeys(name for name, _ in shapes))
+
+
+def _stored_shape(path: Path, key: str, where: str) -> tuple[int, ...]:
+    """Shape of a dataset that part of a virtual one is made of, which is not virtual itself."""
+    with open_hdf5(path) as file:
+        stored = _follow(file, where, key, depth=0)
+        if not isinstance(stored, h5py.Dataset) or stored.is_virtual:
+            raise InputError(f"{where}: expected data that are stored in {path}, as {key!r}")
+        _check_storage(stored, f"{path}: {key}")
+        return tuple(stored.shape)
+
+
+def _holds(shape: tuple[int, ...], taken: Any, n_values: int) -> bool:
+    """Whether data of a shape hold what is taken of them, `n_values` in all."""
+    if taken.get_select_type() == h5py.h5s.SEL_ALL:
+        return math.prod(shape) == n_values
+    _, last = taken.get_select_bounds()
+    return len(last) == len(shape) and all(i < n for i, n in zip(last, shape, strict=True))
 
 
 def has_key(file: h5py.File, path: str | Path, key: str) -> bool:
@@ -354,11 +417,10 @@ def _follow(group: h5py.Group, where: str, place: str, *, depth: int) -> h5py.HL
 
 def _check_storage(dataset: h5py.Dataset, where: str) -> None:
     """Raise InputError where data lie elsewhere, or are not what they claim to be."""
-    if dataset.external or dataset.is_virtual:
-        elsewhere = "external storage" if dataset.external else "a virtual dataset"
+    if dataset.external:
         raise InputError(
-            f"{where}: expected data in the file itself; received {elsewhere}, which names data "
-            "of other files: copy them into one file, or give the folder of the files"
+            f"{where}: expected data in the file itself; received external storage, which names "
+            "data of other files: copy them into one file, or give the folder of the files"
         )
     stored = int(dataset.id.get_storage_size())
     claimed = dataset.size * dataset.dtype.itemsize if dataset.size else 0
@@ -408,6 +470,13 @@ def _ask_guard(path: str | Path, *place: str) -> Any:
     if guard.returncode == -signal.SIGALRM:
         raise InputError(f"{path}: damaged: HDF5 gives no answer within {GUARD_SECONDS:g} s")
     raise InputError(f"{path}: damaged: HDF5 ended with exit code {guard.returncode} on it")
+
+
+def begin_guard() -> None:
+    """Start the guard, which takes its time, for somebody who will open a file soon."""
+    with _guard_lock:
+        if os.getpid() not in _guards:
+            _start_guard()
 
 
 def _start_guard() -> subprocess.Popen[str]:

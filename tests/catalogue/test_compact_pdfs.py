@@ -154,6 +154,12 @@ def test_a_file_says_what_its_numbers_are(path):
     assert b"-99 to -80 where there is no PDF" in schema.field(COLUMN).metadata[b"description"]
 
 
+def test_a_file_of_no_galaxies_is_read_as_one(tmp_path):
+    pdfs = read_quantiles(write(tmp_path / "none.parquet", np.zeros((0, GRID.n_bins))))
+    assert len(pdfs) == 0
+    assert pdfs.z.shape == (0, len(LEVELS))
+
+
 def test_predict_writes_them_beside_its_table(tmp_path):
     predict_and_write(tmp_path / "z.csv", pdf=tmp_path / "z.parquet", n=70)
     assert len(read_quantiles(tmp_path / "z.parquet")) == 70

@@ -151,6 +151,7 @@ def test_from_a_file_to_the_registry(finished):
         "galaxies.h5",
         "split.h5",
         "pool.json",
+        "pool.onnx",
         "report.json",
         *(f"seed-{seed}/{name}" for seed in (1, 2) for name in member),
         *(f"{of}/{name}" for of in ("predictions", "base_predictions") for name in PREDICTIONS),

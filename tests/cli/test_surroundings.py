@@ -61,7 +61,7 @@ def test_settings_of_other_programs_change_nothing(images_folder, predicted, tmp
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert pq.read_table(there).equals(pq.read_table(plain))
+    assert pq.read_table(there).to_pandas().equals(pq.read_table(plain).to_pandas())
 
 
 def test_a_name_in_bytes_that_are_no_text_is_a_name(images_folder, predicted, tmp_path):

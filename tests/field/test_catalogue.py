@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import qp
 
+from pix2z.catalogue.compact_pdfs import read_quantiles
 from pix2z.errors import InputError
 from pix2z.field.catalogue import SOURCE_COLUMNS, estimate_galaxies, to_estimate, write_field
 from pix2z.field.pictures import LABEL, _label_places, plot_field, write_regions
@@ -81,6 +82,9 @@ def test_the_table_has_a_row_per_source_and_redshifts_of_some(tmp_path, judged, 
     np.testing.assert_array_equal(table["is_galaxy"], judged.is_galaxy)
     ensemble = qp.read(str(pdf))
     np.testing.assert_array_equal(ensemble.ancil["object_id"], table["object_id"][rows])
+    compact = tmp_path / "compact.parquet"
+    write_field(judged, rows, estimate, out=out, pdf=compact, metadata={})
+    np.testing.assert_array_equal(read_quantiles(compact).object_id, table["object_id"][rows])
 
 
 @pytest.mark.parametrize("name", ["field.csv", "field.parquet"])

@@ -54,6 +54,39 @@ def test_a_file_that_another_takes_the_place_of_is_read_to_its_end(raw, write_ra
         np.testing.assert_array_equal(survey.read_images(0, 2), first)
 
 
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_some_rows_of_an_hdf5_file_are_what_the_whole_file_has_there(raw, write_raw, with_ids):
+    path = write_raw({key: values for key, values in raw.items() if with_ids or key != "ObjID"})
+    with open_source(path) as whole, open_source(path, rows=(20, 45)) as some:
+        rows = slice(20, 45)
+        for name in ("object_id", "group_id", "ebv", "ra", "z_spec", "seeing"):
+            wanted = getattr(whole.table, name)[rows]
+            np.testing.assert_array_equal(getattr(some.table, name), wanted)
+        np.testing.assert_array_equal(some.read_images(3, 25), whole.read_images(23, 45))
+        assert len(some.table) == 25
+        assert some.files == whole.files
+    with open_source(path, rows=(0, 0)) as header, open_source(path) as whole:
+        assert len(header.table) == 0
+        assert header.files[0].n_rows == N
+        np.testing.assert_array_equal(header.read_images(5, 9), whole.read_images(5, 9))
+        assert photometry_problems(header) == photometry_problems(whole)
+    with pytest.raises(ValueError, match="expected one HDF5 file"):
+        open_source(path.parent, rows=(0, 5))
+
+
+def test_a_virtual_dataset_of_files_beside_it_is_one_survey(raw, write_raw, tmp_path):
+    path = write_raw(raw)
+    layout = h5py.VirtualLayout((2 * N, 5, 32, 32), raw["images"].dtype)
+    for start in (0, N):
+        layout[start : start + N] = h5py.VirtualSource(path.name, "images", raw["images"].shape)
+    with h5py.File(tmp_path / "twice.h5", "w") as file:
+        file.create_virtual_dataset("images", layout)
+    with open_source(tmp_path / "twice.h5") as twice, open_source(path) as once:
+        wanted = np.concatenate([once.read_images(45, 50), once.read_images(0, 5)])
+        np.testing.assert_array_equal(twice.read_images(45, 55), wanted)
+        assert twice.files[0].paths == (tmp_path / "twice.h5", path)
+
+
 def part(raw, rows):
     """Content of a raw file of some rows only."""
     return {key: values[rows] for key, values in raw.items()}

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -86,6 +87,7 @@ def test_a_pool_of_every_architecture_says_what_keras_says(name, stamps, tmp_pat
     assert found.dtype == np.float32
     np.testing.assert_allclose(found * GRID.width, expected * GRID.width, atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1) * GRID.width, 1.0, rtol=1e-5)
+    onnx.checker.check_model(tmp_path / "pool.onnx", full_check=True)
     assert np.abs(expected[0] - expected[20]).max() > 0.1  # else all would agree whatever is read
 
 

@@ -115,7 +115,8 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
     assert [(tmp_path / f"curve-{seed}").read_text() for seed in (1, 2)] == [every, every]
     pairs = [(trained_pool, training.models, "seed-1/weights.weights.h5")]
     pairs += [
-        (trained_pool, training.models, name) for name in ("seed-2/weights.weights.h5", "pool.json")
+        (trained_pool, training.models, name)
+        for name in ("seed-2/weights.weights.h5", "pool.json", "pool.onnx")
     ]
     names = (*PART_FILES.values(), "seed-1.hdf5", "predictions.json")
     pairs += [(tmp_path / "here", tmp_path / "predictions", name) for name in names]

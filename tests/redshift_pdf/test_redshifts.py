@@ -1,5 +1,6 @@
 import numpy as np
 
+from pix2z.redshift_pdf import density as pdf
 from pix2z.redshift_pdf.calibration import Temperature
 from pix2z.redshift_pdf.flags import (
     FIT_FLAG_MEANINGS,
@@ -10,7 +11,8 @@ from pix2z.redshift_pdf.flags import (
     in_words,
 )
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.redshift_pdf.redshifts import image_flags, redshifts
+from pix2z.redshift_pdf.redshifts import COLUMNS, image_flags, redshifts
+from pix2z.redshift_pdf.residual import fit_residual_pdf
 
 GRID = RedshiftGrid(0.0, 0.4, 8)
 
@@ -51,6 +53,55 @@ def test_flags_say_what_is_missing_and_blank_galaxies_have_no_redshift():
         np.testing.assert_array_equal(np.delete(values, 3, 0), np.delete(before, 3, 0))
     assert emptied.flags.tolist() == flags.tolist()
     assert emptied.flags.dtype == np.int32
+
+
+def test_what_a_model_is_judged_by_is_the_median_or_a_networks_own_redshift():
+    density = np.full((3, 8), 1e-3)
+    density[:, 4] = 20.0
+    of_pdfs = redshifts(density, Temperature(1.0), grid=GRID, flags=np.zeros(3, np.int32))
+    np.testing.assert_array_equal(of_pdfs.z_phot, of_pdfs.z_median)
+    rng = np.random.default_rng(2)
+    z_phot = rng.uniform(0.05, 0.35, 200)
+    residuals = fit_residual_pdf(z_phot, z_phot + 0.02, grid=GRID, n_phot_bins=2)
+    own = np.array([0.1, 0.2, 0.3])
+    given = redshifts(own, residuals, grid=GRID, flags=np.array([0, 0, 9], np.int32))
+    np.testing.assert_array_equal(given.columns()["pix2z_z_best"], np.float32([0.1, 0.2, np.nan]))
+    assert (np.abs(given.z_median - own)[:2] > 0.01).all()
+    assert np.isnan(given.z_median[2])
+    np.testing.assert_array_equal(own, [0.1, 0.2, 0.3])  # the input is left as it is
+
+
+def test_values_are_the_same_whatever_was_asked_for_before():
+    rng = np.random.default_rng(4)
+    density = rng.gamma(0.5, size=(50, 8)) + 1e-6
+    flags = np.where(np.arange(50) == 7, 9, 0).astype(np.int32)
+
+    def fresh():
+        return redshifts(density, Temperature(1.0), grid=GRID, flags=flags)
+
+    whole, single = fresh().columns(), fresh()
+    for name in reversed(COLUMNS):
+        alone = fresh().columns(names=[name])
+        assert list(alone) == [name]
+        for found in (alone, single.columns(names=[name])):
+            assert found[name].dtype == COLUMNS[name].dtype
+            np.testing.assert_array_equal(found[name], whole[name])
+
+
+def test_only_the_limits_that_are_wanted_are_read_and_in_one_go(monkeypatch):
+    asked = []
+
+    def quantiles(density, grid, levels):
+        asked.append(list(levels))
+        return pdf.quantiles(density, grid, levels)
+
+    monkeypatch.setattr("pix2z.redshift_pdf.redshifts.quantiles", quantiles)
+    density = np.full((3, 8), 2.5)
+    found = redshifts(density, Temperature(1.0), grid=GRID, flags=np.zeros(3, np.int32))
+    found.columns(names=["pix2z_z_err95_high", "pix2z_z_best", "pix2z_z_mean"])
+    assert asked == [[0.975, 0.5]]
+    found.columns()
+    assert asked[1:] == [[0.16, 0.84, 0.025]]
 
 
 def test_flags_tell_of_peaks_near_an_end_of_the_grid_and_of_several():

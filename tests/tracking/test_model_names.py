@@ -110,7 +110,7 @@ def test_a_registered_version_is_downloaded_once_and_whole(both, cache):
     folder = resolve_pool("models:/pix2z-full/1")
     source = both / "models/full"
     assert folder.parent == cache == pool_cache()
-    for name in ("pool.json", "seed-1/estimator.json", "seed-2/weights.weights.h5"):
+    for name in ("pool.json", "pool.onnx", "seed-1/estimator.json", "seed-2/weights.weights.h5"):
         assert (folder / name).read_bytes() == (source / name).read_bytes()
     assert pools_in(cache) == [folder]
     before = (folder / "pool.json").stat().st_ino

@@ -70,6 +70,7 @@ def test_the_loaded_version_answers_as_the_pool_does(model, images, expected):
     outputs = [column for column in model.metadata.signature.outputs if column.required]
     assert list(rows.columns) == [column.name for column in outputs]
     np.testing.assert_allclose(rows["z_median"], expected.z_median, rtol=1e-5)
+    np.testing.assert_allclose(rows["z_best"], expected.z_phot, rtol=1e-5)
     np.testing.assert_allclose(rows["z_err68_low"], expected.err68_low, rtol=1e-5)
     np.testing.assert_allclose(rows["z_err95_high"], expected.err95_high, rtol=1e-5)
     assert list(rows["pix2z_flags"] & LACKS) == [0, 1, 2, 4, 0]

@@ -96,8 +96,13 @@ def model_facts(estimator: Pool) -> dict[str, str]:
     }
 
 
-def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str]:
-    """Version of pix2z, and what is known of the file that was read; as `table_facts`."""
+def input_facts(
+    survey: RawSurvey, *, ebv: float | None = None, with_digest: bool = True
+) -> dict[str, str]:
+    """Version of pix2z, and what is known of the file that was read; as `table_facts`.
+
+    with_digest : of an input of at most `MOST_DIGESTED_BYTES`.
+    """
     facts = {
         "version": version("pix2z"),
         "input": as_text(survey.path.name),
@@ -108,7 +113,7 @@ def input_facts(survey: RawSurvey, *, ebv: float | None = None) -> dict[str, str
         "ebv": survey.table.origin["ebv"] if ebv is None else f"{ebv:g} mag for every galaxy",
     }
     paths = [path for file in survey.files for path in file.paths]
-    if sum(path.stat().st_size for path in paths) <= MOST_DIGESTED_BYTES:
+    if with_digest and sum(path.stat().st_size for path in paths) <= MOST_DIGESTED_BYTES:
         digests = {path.name: file_digest(path) for path in paths}
         facts["input_sha256"] = json.dumps(digests)
     return facts

@@ -12,7 +12,7 @@ from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts, ImageFlag
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import COLUMNS, Redshifts
 
-__all__ = ["DOUBTFUL_ERROR", "Overview"]
+__all__ = ["DOUBTFUL_ERROR", "DOUBTS", "Overview"]
 
 DOUBTFUL_ERROR = 0.05
 """Times 1 + z: an error above it is as large as that of what is called an outlier."""
@@ -61,6 +61,11 @@ class Overview:
             for row, density in zip(rows, estimate.density, strict=True)
             if row in self._wanted and np.isfinite(density).all()
         }
+
+    @property
+    def n_known(self) -> int:
+        """Count the galaxies that have a redshift."""
+        return self._n_known
 
     @property
     def mean_density(self) -> NDArray[np.float64]:

@@ -10,15 +10,20 @@ from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    HatsOption,
     LayoutOption,
     MapOption,
     ParamsOption,
+    check_hats,
     check_output,
     done,
     galaxies,
     open_images,
+    say_hats,
 )
+from pix2z.cli.survey import DaskOption, PartitionRowsOption, predict_in_partitions
 from pix2z.cli.which_model import ModelOption, chosen_model
+from pix2z.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +45,7 @@ def predict(
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
     ] = None,
+    hats: HatsOption = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -51,6 +57,8 @@ def predict(
     params: ParamsOption = None,
     mapping: MapOption = None,
     check: CheckOption = True,
+    dask: DaskOption = None,
+    partition_rows: PartitionRowsOption = None,
 ) -> None:
     """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
@@ -70,17 +78,57 @@ def predict(
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits.
+    of columns and bits. --hats and --dask need the extra survey, and --hats ra
+    and dec of every galaxy.
+
+    With --dask each range of rows gets a table of its own in the folder --out,
+    part-FILE-FIRST-END.parquet, and PDFs of 32 bytes a galaxy under the same
+    name in the folder --pdf; what is there already is left as it is. A file that
+    cannot be read is listed and does not stop the others. A galaxy without an id
+    gets its row number in its file.
     """
-    check_output(out, ".parquet", ".csv")
-    check_output(pdf, ".hdf5", ".parquet")
+    if dask is not None:
+        if plot is not None:
+            raise InputError("--plot: draws one table, and --dask writes many; expected either")
+    elif partition_rows is not None:
+        raise InputError("--partition-rows: expected --dask with it")
+    else:
+        check_output(out, ".parquet", ".csv")
+        check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
 
+    from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
     from pix2z.catalogue.tables import chosen_columns
     from pix2z.tracking.model_names import POOLS, resolve_model
 
     names = chosen_columns(columns)
+    if hats:
+        if dask is None and out.suffix != ".parquet":
+            raise InputError(f"{out}: expected a name ending in .parquet, of which --hats is made")
+        if left_out := [name for name in POSITIONS if name not in names]:
+            raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
+        check_hats(hats, out, pdf, plot)
     pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    if dask is not None:
+        predict_in_partitions(
+            file,
+            pool=pool,
+            out=out,
+            pdf=pdf,
+            dask=dask,
+            partition_rows=partition_rows,
+            ebv=ebv,
+            layout=layout,
+            params=params,
+            mapping=mapping,
+            check=check,
+            columns=names,
+            positions=hats is not None,
+        )
+        if hats:
+            write_hats(sorted(out.glob("*.parquet")), hats)
+            say_hats(hats)
+        return
     with open_images(
         file,
         out,
@@ -93,6 +141,8 @@ def predict(
         check=check,
         verb="predicts",
     ) as (survey, everywhere):
+        if hats:
+            check_positions(survey)
         overview, seconds = _write(
             survey, pool, everywhere, out=out, pdf=pdf, columns=names, draw=plot is not None
         )
@@ -102,6 +152,9 @@ def predict(
         _compare(z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, z_spec)
+        if hats:
+            write_hats([out], hats)
+            say_hats(hats)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
+from pix2z.cli.display import say
 from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping, IngestConfig
 from pix2z.config.section import first_fault
 from pix2z.errors import InputError, ParamsError
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckOption",
     "EbvOption",
+    "HatsOption",
     "LayoutOption",
     "MapOption",
     "ParamsOption",
+    "check_hats",
     "check_output",
     "done",
     "galaxies",
@@ -28,6 +31,8 @@ __all__ = [
     "params_file",
     "read_mapping",
     "refuse_input",
+    "say_hats",
+    "told_ebv",
 ]
 
 
@@ -72,6 +77,11 @@ EbvOption = Annotated[
 
 CheckOption = Annotated[
     bool, typer.Option(help="Refuse pixels that do not look like ugriz in nanomaggies.")
+]
+
+HatsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder to make of the output: a HATS catalogue, which lsdb opens."),
 ]
 
 PARAMS = "params.yaml"
@@ -137,6 +147,21 @@ def check_output(path: Path | None, *suffixes: str) -> None:
         raise InputError(f"{path}: is a folder; expected the name of a file")
 
 
+def check_hats(folder: Path, *outputs: Path | None) -> None:
+    """Raise InputError where no HATS catalogue can be made in a folder, or outputs lie in it."""
+    from pix2z.catalogue.hats import check_hats_folder
+
+    for path in outputs:
+        if path and folder.absolute() in path.absolute().parents:
+            raise InputError(f"{path}: lies in {folder}; expected a folder for the catalogue alone")
+    check_hats_folder(folder)
+
+
+def say_hats(folder: Path) -> None:
+    """Say how a HATS catalogue is opened."""
+    say(f"{folder} is a HATS catalogue of it: lsdb.open_catalog({str(folder)!r})")
+
+
 @contextmanager
 def open_images(
     path: Path,
@@ -161,13 +186,17 @@ def open_images(
     InputError
         The file is not what was expected, or an output would replace a file of it.
     """
+    from pix2z.files import KINDS
+    from pix2z.hdf5 import begin_guard
+
+    if path.suffix in KINDS["HDF5"]:
+        begin_guard()  # which starts while this process imports the rest
+
     from pix2z.ingest.checks import usable_pixels
     from pix2z.ingest.plausibility import photometry_problems
     from pix2z.ingest.source import open_source
 
-    everywhere, ebv_key = _number_or_key(ebv)
-    if ebv is not None and any(_entry(text)[0] == "ebv" for text in mapping or []):
-        raise InputError(f"expected --ebv {ebv} or an entry -m ebv, not both")
+    everywhere, ebv_key = told_ebv(ebv, mapping)
     where = read_mapping(params, mapping)
     with (
         _explained(ebv_key),
@@ -199,8 +228,13 @@ def done(n: int, seconds: float) -> str:
     return f"{galaxies(n)} in {seconds:.1f} s" + (f" ({rate:,.0f} per s)" if rate >= 1 else "")
 
 
-def _number_or_key(ebv: str | None) -> tuple[float | None, str | None]:
-    """Tell a value for all galaxies from the key of a column."""
+def told_ebv(ebv: str | None, mapping: list[str] | None) -> tuple[float | None, str | None]:
+    """Tell what --ebv gives: E(B-V) of all galaxies in mag, or the key of a column.
+
+    mapping : entries of -m, which must not name a column of E(B-V), too.
+    """
+    if ebv is not None and any(_entry(text)[0] == "ebv" for text in mapping or []):
+        raise InputError(f"expected --ebv {ebv} or an entry -m ebv, not both")
     if ebv is None:
         return None, None
     try:

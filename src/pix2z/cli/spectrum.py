@@ -11,12 +11,15 @@ from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    HatsOption,
     LayoutOption,
     MapOption,
     ParamsOption,
+    check_hats,
     check_output,
     done,
     open_images,
+    say_hats,
 )
 from pix2z.cli.which_model import chosen_model
 from pix2z.errors import InputError
@@ -49,6 +52,7 @@ def spectrum(
         int | None,
         typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1"),
     ] = None,
+    hats: HatsOption = None,
     check: CheckOption = True,
 ) -> None:
     """Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
@@ -68,12 +72,19 @@ def spectrum(
      8  every band is blank, so there is no spectrum: NaN
     16  the r flux is unknown or not positive: relative to its mean in r
 
-    48 kB per galaxy. `pix2z redshift` reads the file.
+    48 kB per galaxy. `pix2z redshift` reads the file. --hats needs ra and dec
+    of every galaxy, and the extra survey: pip install 'pix2z[survey]'.
     """
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
+    from pix2z.catalogue.hats import check_positions
+    from pix2z.catalogue.hats_spectra import write_hats_spectra
+
     if seed is not None and plot is None:
         raise InputError("--seed: says which galaxies --plot draws; expected both, or none")
+
+    if hats:
+        check_hats(hats, out, plot)
 
     from pix2z.tracking.model_names import SPECTRA, resolve_model
 
@@ -89,11 +100,16 @@ def spectrum(
         check=check,
         verb="reconstructs",
     ) as (survey, everywhere):
+        if hats:
+            check_positions(survey)
         flags, seconds = _write(survey, folder, everywhere, out)
         drawn = _draw(survey, out, plot, seed=1 if seed is None else seed)
         say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
         say(str(flags))
         table = out.with_suffix(".csv")
+        if hats:
+            write_hats_spectra(out, survey.table, hats)
+            say_hats(hats)
         say(f"Next: {shlex.join(['pix2z', 'redshift', str(out), '--out', str(table)])}")
 
 

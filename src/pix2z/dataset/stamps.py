@@ -20,6 +20,7 @@ __all__ = [
     "STAMP_SHAPE",
     "clean_images",
     "clean_stamps",
+    "doubtful_rows",
     "impossible_ebv",
     "known_ebv",
     "plain_stamps",
@@ -71,7 +72,7 @@ def clean_images(images: NDArray[Any]) -> NDArray[np.float32]:
     That is a pixel beyond `LARGEST_PIXEL`, and a band whose pixels all are 0 or not measured.
     """
     images = images.astype(np.float32, copy=False)
-    doubtful = np.flatnonzero(~_surely_measured(images))  # few are, and the others need no work
+    doubtful = doubtful_rows(images)
     stamps = images[doubtful]
     measured = np.abs(stamps) <= LARGEST_PIXEL
     measured &= (measured & (stamps != 0)).any(axis=(1, 2), keepdims=True)
@@ -82,14 +83,17 @@ def clean_images(images: NDArray[Any]) -> NDArray[np.float32]:
     return cleaned
 
 
-def _surely_measured(images: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(n,) stamps of which no pixel is NaN or too large, and the middle one is 0 in no band."""
+def doubtful_rows(images: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Rows (m,) of images (n, 32, 32, 5) that `clean_images` may change; it changes no others.
+
+    Mostly few: in the others no pixel is NaN or too large, and the middle one is 0 in no band.
+    """
     if not len(images):
-        return np.zeros(0, np.bool_)
+        return np.zeros(0, np.int64)
     ends = images.max(axis=(1, 2, 3)), images.min(axis=(1, 2, 3))
     possible = np.abs(ends) <= LARGEST_PIXEL  # of NaN, which is larger and smaller than all, no
     middle = images[:, STAMP_SIDE // 2, STAMP_SIDE // 2]
-    return np.asarray(possible.all(axis=0) & (middle != 0).all(axis=1))
+    return np.flatnonzero(~(possible.all(axis=0) & (middle != 0).all(axis=1)))
 
 
 def known_ebv(ebv: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ says of itself. Answers are those of `network.estimator` to 1e-5 of a probabilit
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pix2z.dataset.stamps import clean_images, known_ebv, plain_stamps
+from pix2z.dataset.stamps import clean_images, doubtful_rows, known_ebv, plain_stamps
 from pix2z.errors import InputError
 from pix2z.inference.sessions import open_session, outputs_of
 from pix2z.process import cores
@@ -34,11 +35,8 @@ from pix2z.saved.sealed import (
 
 __all__ = ["Estimator", "load_pool"]
 
-BLOCK = 256
-"""Stamps that a thread takes at a time, 5 MB."""
-
-
-_INCOMPLETE = ImageFlag.BAND_ABSENT | ImageFlag.PIXELS_MASKED
+BLOCK = 512
+"""Stamps that a thread takes at a time, 10 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +64,30 @@ class Estimator:
         is taken, and for the errors. A galaxy has the same answer whichever are beside it.
         """
         images, ebv = plain_stamps(images, ebv)
-        blocks = [slice(i, i + BLOCK) for i in range(0, max(len(images), 1), BLOCK)]
-        if len(blocks) == 1:
+        if len(images) == 1:  # numpy's product with one row rounds otherwise than with several
+            both = self._block(np.repeat(images, 2, axis=0), np.repeat(ebv, 2))
+            return _joined([both], n=1)
+        n_blocks = -(-len(images) // BLOCK)
+        if n_blocks < 2:
             return self._block(images, ebv)
+        edges = np.linspace(0, len(images), n_blocks + 1).astype(int)  # none with a single row
+        blocks = [slice(first, last) for first, last in pairwise(edges)]
         with ThreadPoolExecutor(min(cores(), len(blocks))) as threads:
             parts = list(threads.map(lambda rows: self._block(images[rows], ebv[rows]), blocks))
-        return _joined(parts)
+        return _joined(parts, n=len(images))
 
     def _block(self, images: NDArray[Any], ebv: NDArray[Any]) -> Redshifts:
-        images, ebv = clean_images(images), known_ebv(ebv)
-        flags = image_flags(images, ebv)
+        with np.errstate(over="ignore", invalid="ignore"):  # as `clean_images` has it
+            images, ebv = images.astype(np.float32, copy=False), known_ebv(ebv)
+        rows = doubtful_rows(images)
+        stamps = clean_images(images[rows])
+        flags = np.asarray(ImageFlag.EBV_UNKNOWN * np.isnan(ebv), np.int32)
+        flags[rows] = image_flags(stamps, ebv[rows])
         if not len(images):
             return redshifts(
                 np.zeros((0, self.grid.n_bins)), self.calibration, grid=self.grid, flags=flags
             )
-        incomplete = flags & _INCOMPLETE != 0
-        output, flux, log_sky = outputs_of(self.session, images, ebv, incomplete=incomplete)
+        output, flux, log_sky = outputs_of(self.session, images, ebv, apart=rows, stamps=stamps)
         if self.sample_density is not None:
             features = features_of_photometry(flux, log_sky, ebv)
             unlike = self.sample_density.is_unlike(features) & (flags & ImageFlag.BLANK == 0)
@@ -90,13 +96,14 @@ class Estimator:
         return redshifts(raw, self.calibration, grid=self.grid, flags=flags)
 
 
-def _joined(parts: list[Redshifts]) -> Redshifts:
+def _joined(parts: list[Redshifts], *, n: int) -> Redshifts:
+    """Join parts, and keep the first n galaxies."""
     given = [part.given for part in parts if part.given is not None]
     return Redshifts(
         parts[0].grid,
-        np.concatenate([part.density for part in parts]),
-        np.concatenate([part.image_flags for part in parts]),
-        np.concatenate(given) if given else None,
+        np.concatenate([part.density for part in parts])[:n],
+        np.concatenate([part.image_flags for part in parts])[:n],
+        np.concatenate(given)[:n] if given else None,
     )
 
 

@@ -143,6 +143,7 @@ def assemble(
     path: str | Path,
     no_redshift: str,
     bands: str = BANDS,
+    first_row: int = 0,
 ) -> RawTable:
     """Make the table of a file from the columns that it has, checked before by `check_column`.
 
@@ -154,6 +155,7 @@ def assemble(
     columns : role -> column.
     no_redshift : why there are no redshifts, should there be none.
     bands : order of the bands in a seeing column.
+    first_row : number in the file of the first of the rows.
 
     Raises
     ------
@@ -164,7 +166,9 @@ def assemble(
         there = columns["ra" if "ra" in columns else "dec"].key
         raise InputError(f"{path}: expected columns of ra and dec, or neither; received {there}")
     ra, dec = (_floats(columns, role, n, np.float64) for role in ("ra", "dec"))
-    object_id = _ids(columns["object_id"], path) if "object_id" in columns else np.arange(n)
+    object_id = (
+        _ids(columns["object_id"], path) if "object_id" in columns else first_row + np.arange(n)
+    )
     if "group_id" in columns:
         group_id, grouped_by = _ids(columns["group_id"], path), columns["group_id"].key
     elif "ra" in columns:
@@ -250,7 +254,9 @@ def _floats(
 def _seeing(columns: Mapping[str, Column], n: int, bands: str) -> NDArray[np.float32]:
     """(N, 5) in our order of the bands; a column (N,) holds for every band."""
     seeing = np.full((n, N_BANDS), np.nan, np.float32)
-    seeing[:, [BANDS.index(band) for band in bands]] = _floats(columns, "seeing", n).reshape(n, -1)
+    values = _floats(columns, "seeing", n)
+    ours = [BANDS.index(band) for band in bands]
+    seeing[:, ours] = values if values.ndim == 2 else values[:, None]
     return seeing
 
 

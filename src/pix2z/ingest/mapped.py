@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import as_text
-from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, watch
+from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, virtual_files, watch
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import array_said, read_attributes
 from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
@@ -56,7 +56,12 @@ class StoredImages(Protocol):
 
 @contextmanager
 def open_mapped(
-    path: str | Path, *, layout: str, mapping: Hdf5Mapping, given: Mapping[str, Any] | None = None
+    path: str | Path,
+    *,
+    layout: str,
+    mapping: Hdf5Mapping,
+    given: Mapping[str, Any] | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> Iterator[RawSurvey]:
     """Open an HDF5 file that keeps things where `mapping` says, read-only.
 
@@ -64,6 +69,7 @@ def open_mapped(
     ----------
     layout : name of the mapping.
     given : entries of a mapping that the user gives, before those of a known layout.
+    rows : the first row of the survey and the one after its last; None: all rows of the file.
 
     Raises
     ------
@@ -86,8 +92,21 @@ def open_mapped(
             if not may_lack or role in (given or ()) or has_key(file, path, key)
         }
         _check_moved(path, mapping, keys)
-        columns = _read_columns(file, path, keys, n=len(images), bands=conversion.bands)
-        survey = survey_of(path, images, columns, said, conversion, layout=layout, mapping=mapping)
+        rows = rows or (0, len(images))
+        columns = _read_columns(
+            file, path, keys, n=len(images), rows=slice(*rows), bands=conversion.bands
+        )
+        survey = survey_of(
+            path,
+            images,
+            columns,
+            said,
+            conversion,
+            layout=layout,
+            mapping=mapping,
+            others=virtual_files(images, path, mapping.images),
+            rows=rows,
+        )
 
         def read_images(start: int, stop: int) -> NDArray[np.float32]:
             stamps = survey.read_images(start, stop)
@@ -107,6 +126,7 @@ def survey_of(
     layout: str,
     mapping: Hdf5Mapping,
     others: tuple[Path, ...] = (),
+    rows: tuple[int, int] | None = None,
 ) -> RawSurvey:
     """Make a survey of the stamps and the columns (role -> column) of an open file.
 
@@ -116,28 +136,31 @@ def survey_of(
     said : what the file says of itself.
     conversion : what becomes of the stamps.
     others : files beside it that its bands or columns are in.
+    rows : first and last of the images, the latter excluded, whose columns these are; None: all.
     """
     missing = f"key {mapping.redshift!r} is missing"
     unused = {"not used": ", ".join(said.unused)} if said.unused else {}
     of_columns = {f"column {one.key}": one.words for one in columns.values() if one.words}
-    n = images.shape[0]
+    first, stop = rows or (0, images.shape[0])
+    read = _block_reader(images, path, mapping.images, conversion)
     gain, level = (
         in_our_order(values, conversion.bands) for values in (conversion.gain, conversion.level)
     )
     return RawSurvey(
         path=Path(path),
         layout=layout,
-        files=(RawFile(Path(path), n, others, gain, level),),
+        files=(RawFile(Path(path), images.shape[0], others, gain, level),),
         source=said.source or as_text(Path(path).name),
         table=assemble(
             columns,
-            n=n,
+            n=stop - first,
+            first_row=first,
             path=path,
             no_redshift=f"none: {missing if mapping.redshift else 'ingest.hdf5.redshift is null'}",
             bands=conversion.bands,
         ),
         converted=in_words(conversion) | of_columns | unused,
-        read_images=_block_reader(images, path, mapping.images, conversion),
+        read_images=lambda start, end: read(first + start, first + end),
         softened=conversion.softened,
     )
 
@@ -176,9 +199,15 @@ def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
 
 
 def _read_columns(
-    file: h5py.File, path: str | Path, keys: Mapping[str, str], *, n: int, bands: str
+    file: h5py.File,
+    path: str | Path,
+    keys: Mapping[str, str],
+    *,
+    n: int,
+    rows: slice,
+    bands: str,
 ) -> dict[str, Column]:
-    """Read the columns of `keys` (role -> key), every one of which must be there."""
+    """Read `rows` of the columns of `keys` (role -> key), every one of which must be there."""
     columns = {}
     for role, key in keys.items():
         dataset = find_dataset(file, path, key)
@@ -186,7 +215,7 @@ def _read_columns(
             shape, dtype = dataset.shape, dataset.dtype
         check_column(path, key, role, shape=shape, dtype=dtype, n=n, bands=bands)
         with reading(path, key):
-            values = dataset[...]
+            values = dataset[rows]
         said = array_said(dataset, path, key)
         columns[role] = physical(Column(values, key), role, said, path)
     return columns

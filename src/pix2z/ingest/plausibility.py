@@ -69,14 +69,14 @@ FAINTEST_OVER_ERROR = 10.0
 """Median fluxes below ten times their error from sky noise say nothing of colours."""
 
 
-def photometry_problems(survey: RawSurvey) -> tuple[str, ...]:
+def photometry_problems(survey: RawSurvey, *, most: int = 2048) -> tuple[str, ...]:
     """One sentence for each way in which the images do not look like galaxies in nanomaggies.
 
-    Blocks of stamps are looked at, spread evenly over the survey: those of `sample_rows`.
+    Blocks of stamps are looked at, spread evenly over the survey, `most` in all: `sample_rows`.
     """
     if survey.softened:
         return (f"the file says that its pixels are {SOFTENED_UNIT}",)
-    facts, repeated = _facts_of(survey)
+    facts, repeated = _facts_of(survey, most)
     if sentinels := tuple(sentinel_problems(repeated, n=len(facts.total))):
         return sentinels  # with which no flux means anything
     facts = facts.of_rows(np.asarray(np.isfinite(facts.total).any(axis=1)))
@@ -102,12 +102,12 @@ def sample_rows(n: int, *, most: int = 2048) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start in starts)
 
 
-def _facts_of(survey: RawSurvey) -> tuple[StampStatistics, list[Repeated]]:
+def _facts_of(survey: RawSurvey, most: int) -> tuple[StampStatistics, list[Repeated]]:
     blocks, repeated = [], []
     scales = {(file.gain, file.level): number for number, file in enumerate(survey.files)}
     scale_of_file = [scales[file.gain, file.level] for file in survey.files]
     scale_of_row = np.repeat(scale_of_file, [file.n_rows for file in survey.files])
-    for rows in sample_rows(len(survey.table)):
+    for rows in sample_rows(len(scale_of_row), most=most):
         images = survey.read_images(rows.start, rows.stop)
         numbers = np.arange(rows.start, rows.stop)
         blocks.append(measured_stamps(clean_images(images)))

@@ -34,6 +34,7 @@ class RawFile:
 
     Attributes
     ----------
+    n_rows : of the whole file, also where the survey is of some of them.
     others : files that belong to its rows: bands or columns.
     gain, level : of each band; ``gain * stored + level`` are the nanomaggies of a stored number.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.files import files_of, is_fits
+from pix2z.files import KINDS, files_of, is_fits
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
 from pix2z.imaging import BANDS
 from pix2z.ingest.arrays import npy_beside, open_arrays
@@ -20,7 +20,14 @@ from pix2z.ingest.npz import is_npy, members_of
 from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
-__all__ = ["LAYOUTS", "MAPPED", "detect_layout", "open_source"]
+__all__ = [
+    "LAYOUTS",
+    "MAPPED",
+    "detect_layout",
+    "files_apart",
+    "is_hdf5_layout",
+    "open_source",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +50,7 @@ def open_source(
     layout: str | None = None,
     mapping: Hdf5Mapping | None = None,
     ebv_key: str | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> AbstractContextManager[RawSurvey]:
     """Open a file, or a folder whose files are merged, as a survey of nanomaggies; read-only.
 
@@ -53,6 +61,9 @@ def open_source(
     mapping : where layouts of `MAPPED` keep things and what their pixels are; entries that were set
         hold for every layout.
     ebv_key : key or label column of E(B-V), whatever the layout.
+    rows : of one HDF5 file, the first row and the one after the last: columns are read, and
+        `read_images` counts, from there on. (0, 0) reads no column, and counts from the file's
+        first row. None: all rows.
 
     Raises
     ------
@@ -75,8 +86,11 @@ def open_source(
             return open_pasquet(paths[0], given=given)
         if name in ("npy", "npz"):
             return open_arrays(paths[0], layout=name, mapping=used)
-        return open_mapped(paths[0], layout=name, mapping=KNOWN.get(name, used), given=given)
+        known = KNOWN.get(name, used)
+        return open_mapped(paths[0], layout=name, mapping=known, given=given, rows=rows)
 
+    if rows is not None and (Path(path).is_dir() or not is_hdf5_layout(name)):
+        raise ValueError(f"rows: expected one HDF5 file; received {path}, of layout {name}")
     if not Path(path).is_dir():
         return open_one(files)
     if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
@@ -91,6 +105,26 @@ def _members(files: Sequence[Path], layout: str) -> Sequence[Sequence[Path]]:
     from pix2z.ingest.fits_images import galaxies_by_band  # astropy takes half of a second
 
     return galaxies_by_band(files)
+
+
+def files_apart(path: str | Path) -> tuple[Path, ...]:
+    """Return the file, or the files of a folder, of which each can be opened without the others.
+
+    Raises
+    ------
+    InputError
+        Some belong together: bands of the same galaxies, or columns and their images.
+    """
+    files = files_of(path)
+    name = files[0].name.lower()
+    together = _members(files, "fits" if name.endswith(KINDS["FITS"]) else "")
+    for first, *others in [files] if name.endswith(KINDS["npy"]) else together:
+        if others:
+            raise InputError(
+                f"{path}: expected files with galaxies of their own; received {first.name} and "
+                f"{others[0].name}, which belong together"
+            )
+    return files
 
 
 @contextmanager
@@ -109,6 +143,11 @@ def _one_of(
             )
             survey = replace(survey, converted={**survey.converted, "left out": left_out})
         yield survey
+
+
+def is_hdf5_layout(layout: str) -> bool:
+    """Whether files of a layout are HDF5, of which some rows are read without the rest."""
+    return layout in KNOWN or layout == "hdf5"
 
 
 def detect_layout(path: str | Path, *, images: str | None = None) -> str:

@@ -31,7 +31,7 @@ from pix2z.saved.sealed import read_member
 __all__ = ["write_onnx_form"]
 
 WORDS = """\
-Redshifts of galaxies by {n} networks of pix2z ({architecture}), averaged, not calibrated.
+Redshifts of galaxies by {networks} of pix2z ({architecture}), not calibrated.
 images: (N, 32, 32, 5) nanomaggies, bands u g r i z last, NaN where a pixel is masked or a band is
 absent. ebv: Galactic E(B-V) in mag, NaN where unknown. {output} aperture_flux: nanomaggies inside
 circles of {radii} arcsec, as observed. log_sky: natural logarithm of the sky noise per pixel in
@@ -102,7 +102,7 @@ def _model(members: Sequence[tuple[Mapping[str, Any], Weights]]) -> Any:
         {"images": ["N", 32, 32, 5], "ebv": ["N"]},
         {output: shape, "aperture_flux": ["N", len(radii), 5], "log_sky": ["N", 5]},
         words=WORDS.format(
-            n=len(members),
+            networks=f"the mean of {len(raw)} networks" if len(raw) > 1 else "a network",
             architecture=architecture,
             output=words,
             radii=", ".join(map(str, radii)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 __all__ = ["Graph", "float_value"]
@@ -112,6 +112,3 @@ class Graph:
 def float_value(name: str, shape: Shape) -> onnx.ValueInfoProto:
     """Describe a float32 array; a text in its shape is any number."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-
-Array = NDArray[np.float32]

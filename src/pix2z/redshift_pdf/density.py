@@ -88,7 +88,8 @@ def quantiles(density: Density, grid: RedshiftGrid, levels: ArrayLike) -> Array:
 
 def mean(density: Density, grid: RedshiftGrid) -> Array:
     """Mean of each PDF, (N,)."""
-    return np.asarray(_shares(density, grid) @ grid.centres)
+    # A product of matrices rounds by how many rows there are.
+    return np.asarray(np.einsum("nk,k->n", _shares(density, grid), grid.centres))
 
 
 def median(density: Density, grid: RedshiftGrid) -> Array:

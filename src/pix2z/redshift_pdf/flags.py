@@ -100,6 +100,12 @@ class FlagCounts:
         for bit in self.n_by_flag:
             self.n_by_flag[bit] += int((flags & bit != 0).sum())
 
+    def merge(self, other: "FlagCounts") -> None:
+        """Count the rows that another one has counted."""
+        self.n_flagged += other.n_flagged
+        for bit, n in other.n_by_flag.items():
+            self.n_by_flag[bit] += n
+
     def __str__(self) -> str:
         """Say how many are flagged and why, as "1 flagged (a band is absent: 1)"."""
         names = {bit: re.split(r",|:| \(", text)[0] for bit, text in self._meanings.items()}

@@ -104,7 +104,7 @@ class ServedModel(PythonModel):  # type: ignore[misc]
 
     @abstractmethod
     def load(self, folder: Path) -> str:
-        """Load the estimator in `folder`; return its digest. TensorFlow is imported only here."""
+        """Load the estimator in `folder`, importing what computes; return its digest."""
 
     @abstractmethod
     def answer(self, request: Request) -> pd.DataFrame:

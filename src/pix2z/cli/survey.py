@@ -1,0 +1,171 @@
+"""``pix2z predict --dask``: a survey in partitions, each estimated by a worker of Dask."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pix2z.cli.display import FILES, GALAXIES, Unit, progress, say, say_in_words
+from pix2z.cli.reading import done, read_mapping, told_ebv
+from pix2z.errors import InputError, Pix2zError
+from pix2z.process import one_line_if_interrupted
+
+if TYPE_CHECKING:
+    from pix2z.survey_scale.partitions import Request
+    from pix2z.survey_scale.run import RunEach, Summary, Survey
+
+__all__ = ["DaskOption", "PartitionRowsOption", "predict_in_partitions"]
+
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|tcp://...",
+        help="Estimate in partitions, by workers of Dask: of this machine (local, or local:N for N "
+        "of them) or of a scheduler. --out and --pdf are folders then.",
+    ),
+]
+
+PartitionRowsOption = Annotated[
+    int | None,
+    typer.Option(metavar="ROWS", help="Rows of a partition, with --dask.", show_default="65536"),
+]
+
+OF_PARTITIONS = Unit(lambda done, _: f"{done:,.0f} galaxies", GALAXIES.rate)
+"""The total is told in partitions: both do not fit into a line."""
+
+LISTED = 10
+"""Failures that are named on the screen; the file has all."""
+
+
+def predict_in_partitions(
+    path: Path,
+    *,
+    pool: Path,
+    out: Path,
+    pdf: Path | None,
+    dask: str,
+    partition_rows: int | None,
+    ebv: str | None,
+    layout: str | None,
+    params: Path | None,
+    mapping: list[str] | None,
+    check: bool,
+    columns: tuple[str, ...],
+    positions: bool,
+) -> None:
+    """Write a table for each partition of a file or a folder; parameters as options of predict.
+
+    positions : whether every galaxy must have ra and dec.
+
+    Raises
+    ------
+    Pix2zError
+        Some galaxies have no redshifts; all others have.
+    """
+    from pix2z.saved.sealed import read_pool
+    from pix2z.survey_scale.cluster import workers
+    from pix2z.survey_scale.partitions import PARTITION_ROWS, Request
+    from pix2z.survey_scale.run import folder_of_one_run
+
+    for folder in (out, pdf):
+        if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
+            raise InputError(f"{folder}: is the input itself; expected another folder")
+    if pdf is not None and pdf.absolute() == out.absolute():
+        raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
+    everywhere, ebv_key = told_ebv(ebv, mapping)
+    request = Request(
+        pool=pool.absolute(),
+        model_digest=read_pool(pool)["digest"],
+        tables=out.absolute(),
+        pdfs=pdf.absolute() if pdf else None,
+        mapping=read_mapping(params, mapping),
+        ebv=everywhere,
+        ebv_key=ebv_key,
+        layout=layout,
+        check=check,
+        columns=columns,
+        positions=positions,
+        partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
+    )
+    with (
+        folder_of_one_run(request.tables),
+        one_line_if_interrupted(lambda: _what_is_kept(out)),
+        workers(dask) as run_each,
+    ):
+        survey = _look(path.absolute(), request, run_each)
+        try:
+            summary = _predict(survey, request, run_each)
+        except Pix2zError as error:
+            raise type(error)(f"{error}; {_what_is_kept(out)}") from error
+    _say_failures(summary, out)
+
+
+def _look(path: Path, request: "Request", run_each: "RunEach") -> "Survey":
+    from pix2z.files import files_of
+    from pix2z.survey_scale.run import look
+
+    n_files, n_seen = len(files_of(path)), 0
+    with progress(FILES) as report:
+
+        def advance(n: int) -> None:
+            nonlocal n_seen
+            n_seen += n
+            report("looked at", n_seen, n_files)
+
+        survey = look(path, request, run_each, advance)
+    n_finished, n_all = len(survey.finished), len(survey.finished) + len(survey.to_do)
+    if n_finished:
+        say(f"{n_finished:,} of {n_all:,} partitions were finished before.")
+    return survey
+
+
+def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summary":
+    from pix2z.catalogue.overview import DOUBTS
+    from pix2z.survey_scale.run import predict
+
+    n_before, n_to_do = len(survey.finished), len(survey.to_do)
+    rows_before = sum(map(len, survey.finished))
+    rows = rows_before + sum(map(len, survey.to_do))
+    if not survey.to_do:
+        say(f"Nothing is left to do; redshifts in {request.tables.name}")
+    start = time.monotonic()
+    with progress(OF_PARTITIONS) as report:
+
+        def advance(summary: "Summary") -> None:
+            made = n_before + summary.n_partitions
+            failed = f", {len(summary.failures):,} failed" if summary.failures else ""
+            note = f"{made:,} of {n_before + n_to_do:,} partitions{failed}"
+            report("", rows_before + summary.n_rows, rows, note)
+
+        report("", rows_before, rows)
+        summary = predict(survey, request, run_each, advance)
+    if summary.n_rows:
+        also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
+        seconds = time.monotonic() - start
+        say(f"{done(summary.n_rows, seconds)}; redshifts in {request.tables.name}{also}")
+        flagged = f"; {summary.flags}" if set(request.columns) >= DOUBTS else ""
+        say_in_words(
+            f"{summary.n_known:,} redshifts{flagged}. A worker took at most "
+            f"{summary.peak_mib:,.0f} MiB of memory."
+        )
+    return summary
+
+
+def _what_is_kept(out: Path) -> str:
+    n = len(list(out.glob("part-*.parquet")))
+    words = "1 partition is" if n == 1 else f"{n:,} partitions are"
+    return f"{words} finished in {out}; the same command goes on from there"
+
+
+def _say_failures(summary: "Summary", out: Path) -> None:
+    """Raise Pix2zError, after a line for each, where some galaxies have no redshifts."""
+    from pix2z.survey_scale.run import FAILED
+
+    if not summary.failures:
+        return
+    for failure in summary.failures[:LISTED]:
+        say_in_words(f"left out: {failure}")
+    n = len(summary.failures)
+    what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
+    raise Pix2zError(f"{what} no redshifts: {out / FAILED} says why; the same command tries again")
