@@ -55,6 +55,10 @@ def packages_of(*, extras):
     return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in named}
 
 
+def needs(package, extra):
+    return f"this needs {package}, which the extra [{extra}] installs: pip install 'pix2z[{extra}]'"
+
+
 def run_alone(folder, *lines):
     words = json.dumps([sorted(packages_of(extras=True)), lines])
     done = subprocess.run(
@@ -102,23 +106,18 @@ def test_commands_that_train_nothing_run_without_extras(folder):
 
 
 NEEDS = {
-    "models": "sqlalchemy",
-    "predict mine.h5 --out new.csv --model models:/pix2z@champion": "sqlalchemy",
-    "predict mine.h5 --out new.csv --model full --pdf new.hdf5": "qp",
-    "export full/seed-1 --out new.keras": "keras",
+    "models": ("sqlalchemy", "train"),
+    "predict mine.h5 --out new.csv --model models:/pix2z@champion": ("sqlalchemy", "train"),
+    "predict mine.h5 --out new.csv --model full --pdf new.hdf5": ("qp", "train"),
+    "export full/seed-1 --out new.keras": ("keras", "train"),
 }
+"""Command -> the first package that it misses, and the extra that brings it."""
 
 
 def test_a_command_that_needs_an_extra_names_it_in_one_line(folder):
     before = sorted(folder.iterdir())
-    assert run_alone(folder, *map(str.split, NEEDS)) == [
-        [
-            1,
-            f"error: this needs {package}, which the extra [train] installs: "
-            "pip install 'pix2z[train]'\n",
-        ]
-        for package in NEEDS.values()
-    ]
+    expected = [[1, f"error: {needs(*missing)}\n"] for missing in NEEDS.values()]
+    assert run_alone(folder, *map(str.split, NEEDS)) == expected
     assert sorted(folder.iterdir()) == before
 
 
@@ -141,10 +140,7 @@ def test_each_package_is_told_with_the_extra_that_brings_it():
         if not extra or requirement.name in ("pix2z", "tensorflow"):  # which [gpu] brings, too
             continue
         package = IMPORTED_AS.get(requirement.name, requirement.name.replace("-", "_"))
-        assert missing_extra(ModuleNotFoundError(name=package)) == (
-            f"this needs {package}, which the extra [{extra[0]}] installs: "
-            f"pip install 'pix2z[{extra[0]}]'"
-        )
+        assert missing_extra(ModuleNotFoundError(name=package)) == needs(package, extra[0])
         with suppress(PackageNotFoundError):
             distribution(requirement.name)
             assert find_spec(package), "the distribution is installed, and its package has a name"
