@@ -110,6 +110,8 @@ NEEDS = {
     "predict mine.h5 --out new.csv --model models:/pix2z@champion": ("sqlalchemy", "train"),
     "predict mine.h5 --out new.csv --model full --pdf new.hdf5": ("qp", "train"),
     "export full/seed-1 --out new.keras": ("keras", "train"),
+    "predict . --out new --model full --dask local": ("dask", "survey"),
+    "predict mine.h5 --out new.parquet --model full --hats new": ("hats_import", "survey"),
 }
 """Command -> the first package that it misses, and the extra that brings it."""
 
