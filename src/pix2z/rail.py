@@ -39,7 +39,8 @@ try:
     from rail.estimation.informer import CatInformer
     from tables_io.io_utils.iterator import data_ranges_by_rank
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(needs_extra(str(error.name), "rail"), name=error.name) from None
+    package = str(error.name).partition(".")[0]
+    raise ModuleNotFoundError(needs_extra(package, "rail"), name=error.name) from None
 
 __all__ = ["Pix2zEstimator", "Pix2zInformer", "PoolHandle", "StampsHandle"]
 
