@@ -132,6 +132,7 @@ def test_what_the_test_galaxies_are_like_changes_nothing(
     monkeypatch.setattr(Galaxies, "images", recorded)
     again = taught(base, path, sample_split, tmp_path)
     assert read == set(range(700))
+    assert not list(tmp_path.rglob("targets.npy"))  # as large as the galaxies are many
     assert (again / "pool.onnx").read_bytes() == (student / "pool.onnx").read_bytes()
     assert load_pool(again).calibration == load_pool(student).calibration
 

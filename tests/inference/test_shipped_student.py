@@ -35,12 +35,14 @@ def test_it_is_the_one_whose_numbers_stand_in_docs():
 def test_docs_say_what_it_reaches():
     change, of = REPORT["differences"]["tuned minus base"]["crps"], REPORT["metrics"]
     base = of["base"]["crps"]["value"]
-    value, low, high = (f"{abs(100 * change[k] / base):.2f} %" for k in ("value", "low", "high"))
+    value, low, high = (f"{100 * change[k] / base:+.2f}" for k in ("value", "low", "high"))
+    assert float(low) < 0 < float(high), "the two are told apart: say so"
     for name in ("README.md", "docs/guide.md"):
         words = " ".join((ROOT / name).read_text().split())
-        assert f"CRPS is {of['tuned']['crps']['value']:.5f}" in words
-        assert f"by {value} (95 %" in words
-        assert f"{low} lower to {high} higher)" in words
+        assert f"{of['tuned']['crps']['value']:.5f}" in words
+        assert f"{base:.5f}" in words
+        assert f" {value} % (" in words
+        assert f"{low} to {high} %" in words
     held = (f"{100 * of[name]['coverage_95']['value']:.1f} %" for name in ("tuned", "base"))
     assert all(share in words for share in held)
     assert f"NMAD is {of['tuned']['nmad']['value']:.4f} of both" in words

@@ -162,6 +162,10 @@ def test_altered_weights_and_json_are_refused(trained_pool, tmp_path):
     with pytest.raises(IntegrityError, match="does not match its digest"):
         load_member(copy / "seed-1")
 
+    path.write_text("[]")
+    with pytest.raises(InputError, match="not an estimator"):
+        load_pool(copy)
+
     (copy / "pool.json").write_text("{}")
     with pytest.raises(InputError, match="not an estimator"):
         load_pool(copy)

@@ -119,6 +119,7 @@ def distil(
         curve=curve,
         targets=targets,
     )
+    targets.path.unlink()
 
 
 def _best_member(base: BasePool) -> Member:

@@ -55,16 +55,13 @@ def write_soft_targets(
     truth_width : standard deviation in redshift of the Gaussian around it; 0: its bin alone.
     """
     teacher, ascending, grid = joined(pool).members[0], np.sort(rows), pool.grid
-    with atomic_path(path) as partial:
-        shape = (len(rows), grid.n_bins)
-        shares = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
-        first = 0
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), grid.n_bins)}
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
         for images, batch in sequential_batches(galaxies, ascending, batch_size=BATCH):
             density = teacher.raw(images, galaxies.column("ebv", batch))
             z_spec = galaxies.column("specz_redshift", batch).astype(np.float64)
             truth = smooth_targets(z_spec, grid, width=truth_width)
             mixed = (1 - truth_share) * density * grid.width + truth_share * truth
-            shares[first : first + len(batch)] = mixed
-            first += len(batch)
-        shares.flush()
+            file.write(mixed.astype("<f4").tobytes())  # a full disk is an error here, not a crash
     return SoftTargets(path, ascending)

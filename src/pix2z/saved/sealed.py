@@ -99,7 +99,7 @@ def read_pool(folder: Path) -> dict[str, Any]:
     for name, digest in description["members"].items():
         if Path(name).name != name or name in ("", ".", ".."):
             raise IntegrityError(f"{folder}/pool.json: member {name!r} is not a folder name")
-        if read_json(folder / name / "estimator.json").get("digest") != digest:
+        if read_sealed(folder / name / "estimator.json")["digest"] != digest:
             raise IntegrityError(f"{folder / name}: not the member that pool.json was made of")
     return description
 
