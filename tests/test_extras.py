@@ -123,6 +123,17 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(folder):
     assert sorted(folder.iterdir()) == before
 
 
+def test_rails_stages_name_their_extra(folder):
+    code = ALONE.partition("import pix2z\n")[0] + "import pix2z.rail"
+    words = json.dumps([["ceci"], []])
+    done = subprocess.run(
+        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"\nModuleNotFoundError: {needs('ceci', 'rail')}\n")
+    assert done.stderr.count("Traceback") == 1
+
+
 def test_a_stage_that_needs_an_extra_names_it_in_one_line(folder):
     stage = "import runpy; runpy.run_module('pix2z.stages.tune', run_name='__main__')"
     code = ALONE.partition("import pix2z\n")[0] + stage

@@ -15,7 +15,14 @@ from typing import Any
 
 from pix2z.errors import InputError, Pix2zError
 
-__all__ = ["cores", "ended_by_signals", "missing_extra", "one_line_if_interrupted", "run"]
+__all__ = [
+    "cores",
+    "ended_by_signals",
+    "missing_extra",
+    "needs_extra",
+    "one_line_if_interrupted",
+    "run",
+]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """Exit codes after Ctrl-C, and where nobody reads stdout any more: 128 + SIGINT, + SIGPIPE."""
@@ -69,7 +76,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Say which extra of pix2z installs the package that is missing; None where none does.
+    """Say which extra of pix2z names the package that is missing; None where none does.
 
     Which extra brings what is read from the requirements of the installed pix2z, so that it is
     written in pyproject.toml alone.
@@ -79,11 +86,13 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
             distribution, extra = found.groups()
             package = IMPORTED_AS.get(distribution, distribution.replace("-", "_"))
             if package == error.name:
-                return (
-                    f"this needs {package}, which the extra [{extra}] installs: "
-                    f"pip install 'pix2z[{extra}]'"
-                )
+                return needs_extra(package, extra)
     return None
+
+
+def needs_extra(package: str, extra: str) -> str:
+    """Say that a package is missing, and how it is installed."""
+    return f"this needs {package}, which the extra [{extra}] installs: pip install 'pix2z[{extra}]'"
 
 
 def _open_closed_streams() -> None:

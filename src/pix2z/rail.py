@@ -18,15 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import qp
-from ceci.config import StageParameter
 from numpy.typing import NDArray
-from rail.core.data import ModelHandle, QPHandle, TableHandle
-from rail.core.enums import DistributionType
-from rail.core.stage import RailStage
-from rail.estimation.estimator import CatEstimator
-from rail.estimation.informer import CatInformer
-from tables_io.io_utils.iterator import data_ranges_by_rank
 
 import pix2z
 from pix2z.config.ingest import Hdf5Mapping
@@ -34,7 +26,21 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, write_json
 from pix2z.ingest.raw import RawSurvey
 from pix2z.ingest.source import open_source
+from pix2z.process import needs_extra
 from pix2z.tracking.model_names import resolve_pool
+
+try:
+    import qp
+    from ceci.config import StageParameter
+    from rail.core.data import ModelHandle, QPHandle, TableHandle
+    from rail.core.enums import DistributionType
+    from rail.core.stage import RailStage
+    from rail.estimation.estimator import CatEstimator
+    from rail.estimation.informer import CatInformer
+    from tables_io.io_utils.iterator import data_ranges_by_rank
+except ModuleNotFoundError as error:
+    package = str(error.name).partition(".")[0]
+    raise ModuleNotFoundError(needs_extra(package, "rail"), name=error.name) from None
 
 __all__ = ["Pix2zEstimator", "Pix2zInformer", "PoolHandle", "StampsHandle"]
 

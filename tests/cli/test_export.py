@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import onnxruntime
@@ -5,6 +7,15 @@ import pytest
 
 import pix2z.network.layers  # noqa: F401  (its layers are what the file names)
 from pix2z.network.estimator import load_member
+from pix2z.tracking.model_names import SHIPPED
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A folder in no checkout."""
+    for name in ("DVC_ROOT", "PIX2Z_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -45,6 +56,43 @@ def test_the_onnx_file_answers_as_the_networks_do(pix2z_in, trained_pool, tmp_pa
     members = ["seed-1", "seed-2"] if model == "." else [model]
     raw = [load_member(trained_pool / name).raw(**inputs) for name in members]
     np.testing.assert_allclose(session.run(None, inputs)[0], np.mean(raw, axis=0), atol=1e-3)
+
+
+def test_a_model_that_has_its_onnx_file_needs_no_weights_for_it(pix2z_in, trained_pool, tmp_path):
+    pool = tmp_path / "pool"
+    shutil.copytree(trained_pool, pool, ignore=shutil.ignore_patterns("weights*"))
+    code, _, errors = pix2z_in(tmp_path, "export", "pool", "--out", "z.onnx")
+    assert (code, errors) == (0, "")
+    assert (tmp_path / "z.onnx").read_bytes() == (pool / "pool.onnx").read_bytes()
+    (pool / "pool.onnx").write_bytes(b"another")
+    code, _, errors = pix2z_in(tmp_path, "export", "pool", "--out", "new.onnx")
+    assert (code, errors) == (
+        1,
+        "error: pool/pool.onnx: does not match its digest in pool.json\n",
+    )
+    assert not (tmp_path / "new.onnx").exists()
+
+
+def test_the_student_of_the_package_is_exported_as_onnx_alone(pix2z_in, outside):
+    code, said, errors = pix2z_in(outside, "export", "student", "--out", "s.onnx")
+    assert (code, errors) == (0, "")
+    assert said.startswith("s.onnx: the network that comes with pix2z (student). Next, in Python:")
+    assert (outside / "s.onnx").read_bytes() == (SHIPPED / "pool.onnx").read_bytes()
+    code, said, errors = pix2z_in(outside, "export", "student", "--out", "s.keras")
+    assert (code, said, errors) == (
+        2,
+        "",
+        "error: student: comes with pix2z as ONNX alone; expected --out to end in .onnx\n",
+    )
+
+
+def test_outside_of_a_checkout_it_is_said_where_a_model_was_looked_for(pix2z_in, outside):
+    code, _, errors = pix2z_in(outside, "export", "full", "--out", "full.onnx")
+    assert (code, errors) == (
+        2,
+        "error: full: no trained network; expected one as full/seed-1, or its folder; "
+        f"{outside} is in no checkout: --repo or PIX2Z_HOME names one\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,18 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(root, file, arguments, me
     assert not (root / "finetuned/mine").exists()
 
 
+def test_outside_of_a_checkout_one_line_says_how_to_name_one(file, tmp_path, monkeypatch):
+    monkeypatch.delenv("PIX2Z_HOME", raising=False)
+    with inside(tmp_path):
+        code, out, err = run(file, "--name", "mine", "--model", "student")
+    assert (code, out, err) == (
+        2,
+        "",
+        f"error: {tmp_path}: neither here nor above is a folder with params.yaml and dvc.yaml; "
+        "name one with --repo or PIX2Z_HOME\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "entry", "message"),
     [

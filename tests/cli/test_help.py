@@ -63,6 +63,11 @@ def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypat
     assert done.output.split() == ["fuller"]
 
 
+def test_what_an_extra_is_called_is_not_taken_for_markup():
+    for command in ("predict", "spectrum"):
+        assert 'pip install "pix2z[survey]"' in shown(command, "-h")
+
+
 def documented():
     """Every line with a command of pix2z in a block of README, of the documents or the notebook."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -82,7 +82,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     ("command", "folder", "altered"),
     [
-        ("predict", "models/full", "seed-1/weights.weights.h5"),
+        ("predict", "models/full", "pool.onnx"),
         ("spectrum", "spectrum/models/full", "weights.weights.h5"),
     ],
 )

@@ -292,8 +292,22 @@ def test_outside_of_a_checkout_the_student_of_the_package_is_taken(
     here = tmp_path / "mine"
     code, said, errors = pix2z_in(here, "predict", "sdss32.h5", "--out", "z.csv", *named)
     assert code == 0, errors
-    assert "student that pix2z brings is taken, which was trained on semi-real galaxies" in said
+    first = said.splitlines()[0]
+    assert first.endswith(
+        " It learned from images drawn of real SDSS galaxies, not from real images."
+    )
     assert pd.read_csv(here / "z.csv")["pix2z_z_median"].between(0, 0.4).all()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["predict gone --out z.csv", "spectrum gone --out z.h5", "catalogue gone --out z.csv"],
+)
+def test_nothing_is_said_of_models_where_the_input_is_missing(
+    checkout, pix2z_in, tmp_path, command
+):
+    answer = pix2z_in(tmp_path / "mine", *command.split())
+    assert answer == (2, "", "error: gone: cannot be opened: no such file\n")
 
 
 def test_two_commands_with_one_output_never_meet(run, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pix2z import process
+from pix2z.errors import InputError
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file
@@ -60,9 +61,7 @@ def test_a_survey_becomes_tables_and_the_same_command_goes_on(run, here):
     assert len(pd.read_parquet(here / "z")) == 60
     code, said, errors = run("--pdf", "p")
     assert (code, errors) == (0, "")
-    assert said == (
-        "2 of 2 partitions were finished before.\nNothing is left to do; redshifts in z\n"
-    )
+    assert said == "2 of 2 partitions were finished before; redshifts in z, PDFs in p\n"
 
 
 def test_a_bad_file_is_named_and_the_exit_code_tells(run, here):
@@ -75,6 +74,36 @@ def test_a_bad_file_is_named_and_the_exit_code_tells(run, here):
         "tries again\n"
     )
     assert len(pd.read_parquet(here / "z")) == 60
+    _, said, _ = run()
+    assert said == (
+        "2 of 2 partitions that can be read were finished before; redshifts in z\n"
+        "left out: bad.h5: expected HDF5; received text\n"
+    )
+
+
+@pytest.mark.parametrize("file", ["nothere", "nothere.h5", "empty"])
+def test_an_input_without_galaxies_ends_at_once_as_without_dask(run, here, file):
+    (here / "empty").mkdir()
+    before = sorted(here.iterdir())
+    code, said, errors = run(file=file)
+    assert (code, said) == (2, "")
+    assert errors.startswith(f"error: {file}: ")
+    assert errors.count("\n") == 1
+    plain = run_pix2z(here, "predict", file, "--out", "z.csv", "--model", "full")
+    assert plain == (code, said, errors)
+    assert sorted(here.iterdir()) == before
+
+
+def test_where_nobody_works_no_folder_is_left(run, here, monkeypatch):
+    @contextmanager
+    def nobody(_):
+        raise InputError("--dask tcp://127.0.0.1:1: no scheduler answers")
+        yield
+
+    monkeypatch.setattr(cluster, "workers", nobody)
+    code, _, errors = run()
+    assert (code, errors) == (2, "error: --dask tcp://127.0.0.1:1: no scheduler answers\n")
+    assert not (here / "z").exists()
 
 
 def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
@@ -98,6 +127,13 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
         (("--pdf", "survey"), "survey: is the input itself"),
         (("--pdf", "z"), "z: is the folder of tables"),
         (("--out", "survey/a.h5"), "a.h5: expected a folder"),
+        (
+            ("--pdf", "q.hdf5"),
+            "error: --pdf: with --dask it is a folder of Parquet files; expected a name without "
+            ".hdf5 or .parquet, received 'q.hdf5'\n",
+        ),
+        (("--pdf", "q.parquet"), "--pdf: with --dask it is a folder of Parquet files"),
+        (("--out", "zq.parquet"), "without .parquet or .csv, received 'zq.parquet'\n"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(run, options, words):

@@ -14,6 +14,7 @@ import pytest
 from pix2z.catalogue.estimator import load_pool
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError, IntegrityError
+from pix2z.ingest.source import files_apart
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
 from tests.survey_scale.conftest import (
@@ -107,7 +108,7 @@ def test_pdfs_lie_in_a_folder_of_their_own_and_are_made_where_they_are_missing(
     assert names_in(tmp_path / "p") == NAMES
     pdfs = pd.read_parquet(tmp_path / "p")
     assert pdfs["object_id"].tolist() == pd.read_parquet(finished)["object_id"].tolist()
-    assert not look(survey_folder, request, in_turn, lambda _: None).to_do
+    assert not look(files_apart(survey_folder), request, in_turn, lambda _: None).to_do
     with pytest.raises(InputError, match=r"p/part.*: was made with another --ebv"):
         whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p", ebv=0.1))
 

@@ -231,8 +231,8 @@ def test_where_there_is_neither_champion_nor_full_the_shipped_student_is_taken(
         monkeypatch.delenv(name, raising=False)
     assert default_model() == (
         "student",
-        "No --model given, and there is neither a champion nor full here: the student that pix2z "
-        "brings is taken, which was trained on semi-real galaxies.",
+        "No --model given and none trained here: the network that comes with pix2z (student) is "
+        "taken. It learned from images drawn of real SDSS galaxies, not from real images.",
     )
     assert resolve_pool("student") == SHIPPED
     assert default_model(SPECTRA)[0] == default_model(shipped=False)[0] == "full"
@@ -242,9 +242,35 @@ def test_where_there_is_neither_champion_nor_full_the_shipped_student_is_taken(
         (tmp_path / place / "pool.json").write_text("{}")
         assert resolve_pool("student") == Path("finetuned/student")  # one's own goes first
     (tmp_path / "models").rename(tmp_path / "elsewhere")
-    assert default_model()[1].endswith("nor full here: finetuned/student is taken.")
+    assert default_model()[1] == (
+        "No --model given and there is no full here: finetuned/student is taken."
+    )
     (tmp_path / "elsewhere").rename(tmp_path / "models")
     assert default_model() == ("full", "No --model given, and there is no champion: full is taken.")
+
+
+def test_what_is_said_of_the_shipped_student_is_what_its_file_says():
+    (network,) = SHIPPED.glob("*/estimator.json")
+    trained_on = read_json(network)["record"]["trained_on"]
+    assert trained_on.startswith("semi-real: ")
+    assert " real SDSS galaxies " in trained_on
+    assert "images, shapes, PSF, noise, neighbours and moved redshifts are rendered" in trained_on
+
+
+def test_without_mlflow_the_registry_is_not_asked_and_that_is_said(tmp_path, monkeypatch):
+    for name in ("DVC_ROOT", "PIX2Z_HOME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("params.yaml", "dvc.yaml", "mlflow.db"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    not_asked = " The registry could not be asked: mlflow is not installed."
+    name, words = default_model()
+    assert name == "student"
+    assert words.endswith(f", not from real images.{not_asked}")
+    (tmp_path / "models/full").mkdir(parents=True)
+    (tmp_path / "models/full/pool.json").touch()
+    assert default_model() == ("full", f"No --model given: full is taken.{not_asked}")
 
 
 def test_a_store_that_does_not_answer_is_not_taken_for_one_without_a_champion(monkeypatch):

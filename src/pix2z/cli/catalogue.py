@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pix2z.cli.display import say, say_in_words
-from pix2z.cli.reading import check_output, galaxies, refuse_input
+from pix2z.cli.reading import check_input, check_output, galaxies, refuse_input
 from pix2z.cli.watching import watch_folder
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
@@ -92,6 +92,8 @@ def catalogue(
         watch_folder(watch, out, model=model, limit=limit, ebv=ebv, once=once)
     else:
         outputs = _Outputs(out, pdf, plot, regions)
+        for frame in frames or []:
+            check_input(frame)
         inputs = [*(frames or []), *([at] if at else [])]
         outputs.check(inputs)
         _one_field(frames or [], outputs, _Where.read(at, box), model=model, limit=limit, ebv=ebv)

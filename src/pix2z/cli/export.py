@@ -29,24 +29,46 @@ def export(
     A Keras file is loaded with compile=False.
     """
     check_output(out, ".onnx", ".keras", ".h5")
-    networks = _networks(model, several=out.suffix == ".onnx")
+    folder = _found(model)
     if out.suffix == ".onnx":
-        _as_onnx(networks, out)
+        _as_onnx(folder, out)
+    elif (folder / SAVED).is_file():
+        _as_keras(folder, out)
     else:
-        _as_keras(networks[0], out)
+        raise _one_at_a_time(folder, model)
     say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
 
 
-def _as_onnx(networks: list[Path], out: Path) -> None:
-    from pix2z.network.onnx_form import write_onnx_form
-
-    write_onnx_form(out, networks)
-    one = f"the network of {networks[0]}"
-    several = f"the {len(networks)} networks of {networks[0].parent}, averaged"
-    say(f"{out}: {one if len(networks) == 1 else several}. Next, in Python:")
+def _as_onnx(folder: Path, out: Path) -> None:
+    say(f"{out}: {_write_onnx(folder, out)}. Next, in Python:")
     say("import onnxruntime")
     say(f"session = onnxruntime.InferenceSession({json.dumps(str(out))})")
     say('session.run(None, {"images": images, "ebv": ebv})[0]')
+
+
+def _write_onnx(folder: Path, out: Path) -> str:
+    """Write a network, or a model, as ONNX and say what it is; what a model brings is copied."""
+    from pix2z.files import atomic_path
+    from pix2z.saved.sealed import has_onnx_form, read_onnx_form, read_pool
+    from pix2z.tracking.model_names import POOLS, SHIPPED, STUDENT
+
+    networks, content = [folder], None
+    if (folder / POOLS.saved).is_file():
+        described = read_pool(folder)
+        networks = [folder / name for name in described["members"]]
+        content = read_onnx_form(folder, described) if has_onnx_form(described) else None
+    if content is None:
+        from pix2z.network.onnx_form import write_onnx_form
+
+        write_onnx_form(out, networks)
+    else:
+        with atomic_path(out) as partial:
+            partial.write_bytes(content)
+    if folder == SHIPPED:
+        return f"the network that comes with pix2z ({STUDENT})"
+    if len(networks) == 1:
+        return f"the network of {networks[0]}"
+    return f"the {len(networks)} networks of {folder}, averaged"
 
 
 def _as_keras(folder: Path, out: Path) -> None:
@@ -62,29 +84,40 @@ def _as_keras(folder: Path, out: Path) -> None:
     say(f"model = keras.models.load_model({json.dumps(str(out))}, compile=False)")
 
 
-def _networks(spec: str, *, several: bool) -> list[Path]:
-    """Return the folders of what `spec` names, from here or below a model's folder.
+def _found(spec: str) -> Path:
+    """Return the folder of the network or the model that `spec` names, from here or the checkout.
 
-    several : whether a model of several networks may be meant.
+    Else that of the package, for its student.
     """
-    from pix2z.saved.sealed import read_pool
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import POOLS, SPECTRA
+    from pix2z.tracking.model_names import POOLS, SHIPPED, SPECTRA, STUDENT, outside_words
 
     home = models_home()
     named = (Path(spec), *(home / at / spec for at in POOLS.folders), home / spec)
     for folder in named:
-        if (folder / SAVED).is_file():
-            return [folder]
-        if several and (folder / POOLS.saved).is_file():
-            return [folder / name for name in read_pool(folder)["members"]]
+        if (folder / SAVED).is_file() or (folder / POOLS.saved).is_file():
+            return folder
     for folder in named:
-        if members := sorted(folder.glob(f"*/{SAVED}")):
-            one_of = ", ".join(str(Path(spec) / path.parent.name) for path in members)
-            raise InputError(
-                f"{folder}: holds {len(members)} networks, and one is exported at a time; expected "
-                f"one of {one_of}"
-            )
+        if any(folder.glob(f"*/{SAVED}")):
+            raise _one_at_a_time(folder, spec)
         if (folder / SPECTRA.saved).is_file():
             raise InputError(f"{folder}: is a {SPECTRA.noun}; expected a redshift network")
-    raise InputError(f"{spec}: no trained network; expected one as full/seed-1, or its folder")
+    if spec == STUDENT:
+        return SHIPPED
+    raise InputError(
+        f"{spec}: no trained network; expected one as full/seed-1, or its folder{outside_words()}"
+    )
+
+
+def _one_at_a_time(folder: Path, spec: str) -> InputError:
+    from pix2z.tracking.model_names import SHIPPED
+
+    if folder == SHIPPED:
+        words = f"{spec}: comes with pix2z as ONNX alone; expected --out to end in .onnx"
+        return InputError(words)
+    members = sorted(folder.glob(f"*/{SAVED}"))
+    one_of = ", ".join(str(Path(spec) / path.parent.name) for path in members)
+    return InputError(
+        f"{folder}: holds {len(members)} networks, and one is exported at a time; expected "
+        f"one of {one_of}"
+    )

@@ -67,12 +67,14 @@ def finetune(
     NAME puts the galaxies of data/raw/semireal.h5 at random places of your
     frames (finetuned/NAME/sky.h5) and learns from these.
     """
-    from pix2z.tracking.checkout import models_home
+    from pix2z.tracking.checkout import models_home, repository_root
     from pix2z.tracking.model_names import SHIPPED, resolve_pool
     from pix2z.tracking.versions import FINETUNED
 
     root = models_home()
     settings_path = params or root / PARAMS
+    if params is None and not settings_path.exists():
+        repository_root()  # which says that this is none
     _check_name(name, settings_path)
     _check_files(files, sky=sky, of_file={"--layout": layout, "--map": mapping})
     chosen = read_mapping(params, mapping)

@@ -15,13 +15,19 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_hats,
+    check_input,
     check_output,
     done,
     galaxies,
     open_images,
     say_hats,
 )
-from pix2z.cli.survey import DaskOption, PartitionRowsOption, predict_in_partitions
+from pix2z.cli.survey import (
+    DaskOption,
+    PartitionRowsOption,
+    check_folder,
+    predict_in_partitions,
+)
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
 
@@ -36,11 +42,16 @@ __all__ = ["predict"]
 
 def predict(
     file: Annotated[Path, typer.Argument(help="A file of stamps, or a folder of such files.")],
-    out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv.")],
+    out: Annotated[
+        Path, typer.Option(help="Table to write, .parquet or .csv; with --dask a folder.")
+    ],
     model: ModelOption = None,
     pdf: Annotated[
         Path | None,
-        typer.Option(help="PDFs to write: .hdf5 for qp, .parquet in 32 bytes a galaxy."),
+        typer.Option(
+            help="PDFs to write: .hdf5 for qp, .parquet in some 28 bytes a galaxy; with --dask a "
+            "folder of the latter."
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Figure to draw, .png: n(z), errors, six PDFs.")
@@ -60,7 +71,7 @@ def predict(
     dask: DaskOption = None,
     partition_rows: PartitionRowsOption = None,
 ) -> None:
-    """Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
+    r"""Estimate a redshift for every galaxy of a file, whatever its layout; it needs no redshifts.
 
     One row per galaxy, in the order of the file: object_id (int64), ra and
     dec in degrees (float64; NaN where the file has none), then pix2z_z_best
@@ -78,24 +89,27 @@ def predict(
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits. --hats and --dask need the extra survey, and --hats ra
-    and dec of every galaxy.
+    of columns and bits. --hats and --dask need pip install "pix2z\[survey]", and
+    --hats ra and dec of every galaxy.
 
     With --dask each range of rows gets a table of its own in the folder --out,
-    part-FILE-FIRST-END.parquet, and PDFs of 32 bytes a galaxy under the same
-    name in the folder --pdf; what is there already is left as it is. A file that
+    part-FILE-FIRST-END.parquet, and PDFs of some 28 bytes a galaxy under the
+    same name in the folder --pdf; what is there already is left as it is. A file that
     cannot be read is listed and does not stop the others. A galaxy without an id
     gets its row number in its file.
     """
     if dask is not None:
         if plot is not None:
             raise InputError("--plot: draws one table, and --dask writes many; expected either")
+        check_folder("--out", out, ".parquet", ".csv")
+        check_folder("--pdf", pdf, ".hdf5", ".parquet")
     elif partition_rows is not None:
         raise InputError("--partition-rows: expected --dask with it")
     else:
         check_output(out, ".parquet", ".csv")
         check_output(pdf, ".hdf5", ".parquet")
     check_output(plot, ".png")
+    check_input(file)
 
     from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
     from pix2z.catalogue.tables import chosen_columns

@@ -24,6 +24,7 @@ __all__ = [
     "MapOption",
     "ParamsOption",
     "check_hats",
+    "check_input",
     "check_output",
     "done",
     "galaxies",
@@ -135,6 +136,12 @@ def _entry(text: str) -> tuple[str, str | None]:
         known = ", ".join(Hdf5Mapping.model_fields)
         raise ParamsError(f"option -m: expected one of {known}; received {key!r}")
     return key, None if value.lower() in NONE_WORDS else value
+
+
+def check_input(path: Path) -> None:
+    """Raise InputError where there is nothing of that name."""
+    if not path.exists():
+        raise InputError(f"{path}: cannot be opened: no such file")
 
 
 def check_output(path: Path | None, *suffixes: str) -> None:

@@ -16,6 +16,7 @@ from pix2z.cli.reading import (
     MapOption,
     ParamsOption,
     check_hats,
+    check_input,
     check_output,
     done,
     open_images,
@@ -55,7 +56,7 @@ def spectrum(
     hats: HatsOption = None,
     check: CheckOption = True,
 ) -> None:
-    """Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
+    r"""Reconstruct the spectrum of every galaxy of a file from its images, whatever its layout.
 
     One row per galaxy, in the order of the file: flux, flux_error and
     flux_error95 (half of the 68 and of the 95 % band away from strong lines)
@@ -73,10 +74,11 @@ def spectrum(
     16  the r flux is unknown or not positive: relative to its mean in r
 
     48 kB per galaxy. `pix2z redshift` reads the file. --hats needs ra and dec
-    of every galaxy, and the extra survey.
+    of every galaxy, and pip install "pix2z\[survey]".
     """
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
+    check_input(images)
     from pix2z.catalogue.hats import check_positions
     from pix2z.catalogue.hats_spectra import write_hats_spectra
 

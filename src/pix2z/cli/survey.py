@@ -12,10 +12,12 @@ from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pix2z.survey_scale.partitions import Request
     from pix2z.survey_scale.run import RunEach, Summary, Survey
 
-__all__ = ["DaskOption", "PartitionRowsOption", "predict_in_partitions"]
+__all__ = ["DaskOption", "PartitionRowsOption", "check_folder", "predict_in_partitions"]
 
 DaskOption = Annotated[
     str | None,
@@ -36,6 +38,15 @@ OF_PARTITIONS = Unit(lambda done, _: f"{done:,.0f} galaxies", GALAXIES.rate)
 
 LISTED = 10
 """Failures that are named on the screen; the file has all."""
+
+
+def check_folder(option: str, path: Path | None, *suffixes: str) -> None:
+    """Raise InputError where a folder of tables has the name of a file."""
+    if path is not None and path.suffix in suffixes:
+        raise InputError(
+            f"{option}: with --dask it is a folder of Parquet files; expected a name without "
+            f"{' or '.join(suffixes)}, received {str(path)!r}"
+        )
 
 
 def predict_in_partitions(
@@ -63,6 +74,7 @@ def predict_in_partitions(
     Pix2zError
         Some galaxies have no redshifts; all others have.
     """
+    from pix2z.ingest.source import files_apart
     from pix2z.saved.sealed import read_pool
     from pix2z.survey_scale.cluster import workers
     from pix2z.survey_scale.partitions import PARTITION_ROWS, Request
@@ -88,12 +100,13 @@ def predict_in_partitions(
         positions=positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
+    files = [file.absolute() for file in files_apart(path)]
     with (
-        folder_of_one_run(request.tables),
         one_line_if_interrupted(lambda: _what_is_kept(out)),
         workers(dask) as run_each,
+        folder_of_one_run(request.tables),  # the last, so that none is made in vain
     ):
-        survey = _look(path.absolute(), request, run_each)
+        survey = _look(files, request, run_each)
         try:
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
@@ -101,23 +114,29 @@ def predict_in_partitions(
     _say_failures(summary, out)
 
 
-def _look(path: Path, request: "Request", run_each: "RunEach") -> "Survey":
-    from pix2z.files import files_of
+def _look(files: "Sequence[Path]", request: "Request", run_each: "RunEach") -> "Survey":
     from pix2z.survey_scale.run import look
 
-    n_files, n_seen = len(files_of(path)), 0
+    n_seen = 0
     with progress(FILES) as report:
 
         def advance(n: int) -> None:
             nonlocal n_seen
             n_seen += n
-            report("looked at", n_seen, n_files)
+            report("looked at", n_seen, len(files))
 
-        survey = look(path, request, run_each, advance)
+        survey = look(files, request, run_each, advance)
     n_finished, n_all = len(survey.finished), len(survey.finished) + len(survey.to_do)
-    if n_finished:
-        say(f"{n_finished:,} of {n_all:,} partitions were finished before.")
+    readable = " that can be read" if survey.failures else ""
+    if n_finished or not (survey.to_do or survey.failures):
+        end = "." if survey.to_do else f"; {_places(request)}"
+        say(f"{n_finished:,} of {n_all:,} partitions{readable} were finished before{end}")
     return survey
+
+
+def _places(request: "Request") -> str:
+    also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
+    return f"redshifts in {request.tables.name}{also}"
 
 
 def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summary":
@@ -127,8 +146,6 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
     n_before, n_to_do = len(survey.finished), len(survey.to_do)
     rows_before = sum(map(len, survey.finished))
     rows = rows_before + sum(map(len, survey.to_do))
-    if not survey.to_do:
-        say(f"Nothing is left to do; redshifts in {request.tables.name}")
     start = time.monotonic()
     with progress(OF_PARTITIONS) as report:
 
@@ -141,9 +158,7 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
         report("", rows_before, rows)
         summary = predict(survey, request, run_each, advance)
     if summary.n_rows:
-        also = f", PDFs in {request.pdfs.name}" if request.pdfs else ""
-        seconds = time.monotonic() - start
-        say(f"{done(summary.n_rows, seconds)}; redshifts in {request.tables.name}{also}")
+        say(f"{done(summary.n_rows, time.monotonic() - start)}; {_places(request)}")
         flagged = f"; {summary.flags}" if set(request.columns) >= DOUBTS else ""
         say_in_words(
             f"{summary.n_known:,} redshifts{flagged}. A worker took at most "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import say
+from pix2z.cli.display import say_in_words
 
 if TYPE_CHECKING:
     from pix2z.tracking.model_names import Kind
@@ -84,16 +84,17 @@ def chosen_model(model: str | None, kind: "Kind") -> str:
     """
     from pix2z.tracking.model_names import (
         SHIPPED,
+        SHIPPED_LEARNED,
+        SHIPPED_NOUN,
         STUDENT,
         default_model,
         resolve_model,
-        shipped_words,
     )
 
     if model is not None:
         if model == STUDENT and resolve_model(model, kind) == SHIPPED:
-            say(f"{shipped_words().capitalize()}.")
+            say_in_words(f"{STUDENT} is {SHIPPED_NOUN}. {SHIPPED_LEARNED}")
         return model
     name, words = default_model(kind)
-    say(words)
+    say_in_words(words)
     return name

@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.files import as_text, atomic_path
-from pix2z.ingest.source import files_apart
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.survey_scale.partitions import (
     Partition,
@@ -103,21 +102,22 @@ def folder_of_one_run(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int], None]) -> Survey:
+def look(
+    files: Sequence[Path], request: Request, run_each: RunEach, advance: Callable[[int], None]
+) -> Survey:
     """Look at all files of a survey, and at the tables that are there.
 
     Parameters
     ----------
-    path : a file, or a folder of files.
+    files : each of which can be opened without the others, as `files_apart` returns them.
     advance : called with 1 for each file.
 
     Raises
     ------
     InputError
-        There are no files, some belong together, or the folder of tables is that of another run.
+        The folder of tables is that of another run.
     """
     found: dict[Path, Source | Failure] = {}
-    files = files_apart(path)
     for file, seen in run_each(partial(look_at, request), files):
         found[file] = seen or Failure(as_text(file.name), LOST)
         advance(1)

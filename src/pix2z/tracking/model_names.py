@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -40,16 +41,18 @@ __all__ = [
     "MODELS",
     "POOLS",
     "SHIPPED",
+    "SHIPPED_LEARNED",
+    "SHIPPED_NOUN",
     "SPECTRA",
     "STUDENT",
     "Kind",
     "default_model",
     "download",
     "find_registered",
+    "outside_words",
     "pool_cache",
     "resolve_model",
     "resolve_pool",
-    "shipped_words",
 ]
 
 MODELS = "models"
@@ -63,6 +66,10 @@ STUDENT = "student"
 
 SHIPPED = Path(__file__).parents[1] / STUDENT
 """Its folder in the package: one network, in its ONNX form."""
+
+SHIPPED_NOUN = "the network that comes with pix2z"
+SHIPPED_LEARNED = "It learned from images drawn of real SDSS galaxies, not from real images."
+"""What its estimator.json says of its training, in a sentence."""
 
 _URI = "models:/"
 _VERSION = r"(/\d+|/latest|@[^/@]+)"
@@ -118,6 +125,7 @@ def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str
 
     It is the champion where the store has one, else the arm `full`, else, where that is neither
     trained here nor registered, the student that comes with the package; there is none for spectra.
+    A store is not asked where MLflow is not installed, and the line says so.
 
     Parameters
     ----------
@@ -128,35 +136,28 @@ def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str
     Pix2zError
         There is a store, and it cannot be read.
     """
-    champion, registered = None, None
-    if _has_store():
+    champion, registered, not_asked = None, None, ""
+    if _has_store() and find_spec("mlflow") is None:
+        not_asked = " The registry could not be asked: mlflow is not installed."
+    elif _has_store():
         from pix2z.tracking.store import existing_store
 
         with existing_store() as store:
             versions = read_versions(store.client, digest_tag=kind.digest_tag)
             champion = with_alias(versions, CHAMPION, kind.production)
             registered = newest(versions, f"{PRODUCTION}-{DEFAULT_ARM}")
-    if champion is None:
+    if champion is not None:
+        copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
+        return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
+    home = models_home()
+    if kind is SPECTRA or not shipped or registered or _folder(DEFAULT_ARM, kind, home):
         none = "no spectrum model is champion" if kind is SPECTRA else "there is no champion"
-        if (
-            kind is SPECTRA
-            or not shipped
-            or registered
-            or _folder(DEFAULT_ARM, kind, models_home())
-        ):
-            return DEFAULT_ARM, f"No --model given, and {none}: {DEFAULT_ARM} is taken."
-        neither = f"No --model given, and there is neither a champion nor {DEFAULT_ARM} here"
-        own = _folder(STUDENT, kind, models_home())
-        return STUDENT, f"{neither}: {f'{own} is taken' if own else shipped_words()}."
-    copied = f", a copy of {champion.source}" if champion.source != champion.label else ""
-    return champion.uri, f"No --model given: the champion is taken, {champion.label}{copied}."
-
-
-def shipped_words() -> str:
-    """Say that the student of the package is taken, and what trained it."""
-    network = next(SHIPPED.glob("*/estimator.json"))
-    kind = str(read_json(network)["record"]["trained_on"]).split(":")[0]
-    return f"the {STUDENT} that pix2z brings is taken, which was trained on {kind} galaxies"
+        known = "" if not_asked else f", and {none}"
+        return DEFAULT_ARM, f"No --model given{known}: {DEFAULT_ARM} is taken.{not_asked}"
+    none = f"there is no {DEFAULT_ARM} here" if _trained(kind, home) else "none trained here"
+    own = _folder(STUDENT, kind, home)
+    taken = f"{own} is taken." if own else f"{SHIPPED_NOUN} ({STUDENT}) is taken. {SHIPPED_LEARNED}"
+    return STUDENT, f"No --model given and {none}: {taken}{not_asked}"
 
 
 def _has_store() -> bool:
@@ -222,15 +223,24 @@ def _folder(spec: str, kind: Kind, home: Path) -> Path | None:
 
 def _expected(kind: Kind, home: Path) -> str:
     """Say what may be named here, in the words of an error."""
-    known = [
+    known = _trained(kind, home)
+    uri = f"{_URI}{kind.production}"
+    ways = f"a folder with {kind.saved}, or a version in MLflow as {uri}/1 or {uri}@{CHAMPION}"
+    return f"expected {'one of ' if known else ''}{', '.join([*known, ways])}{outside_words()}"
+
+
+def _trained(kind: Kind, home: Path) -> list[str]:
+    """Names of the models that were trained here."""
+    return [
         path.parent.name if at != FINETUNED else f"{FINETUNED}/{path.parent.name}"
         for at in kind.folders
         for path in sorted((home / at).glob(f"*/{kind.saved}"))
     ]
-    uri = f"{_URI}{kind.production}"
-    ways = f"a folder with {kind.saved}, or a version in MLflow as {uri}/1 or {uri}@{CHAMPION}"
-    outside = "" if find_root() else f"; {Path.cwd()} is in no checkout: --repo or {HOME} names one"
-    return f"expected {'one of ' if known else ''}{', '.join([*known, ways])}{outside}"
+
+
+def outside_words() -> str:
+    """Say, to end an error, that models were looked for in no checkout; empty in one."""
+    return "" if find_root() else f"; {Path.cwd()} is in no checkout: --repo or {HOME} names one"
 
 
 def pool_cache() -> Path:
