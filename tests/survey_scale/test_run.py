@@ -112,6 +112,18 @@ def test_pdfs_lie_in_a_folder_of_their_own_and_are_made_where_they_are_missing(
         whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p", ebv=0.1))
 
 
+def test_neither_tables_nor_pdfs_replace_the_others(request_for, survey_folder, finished, tmp_path):
+    before = (finished / NAMES[0]).read_bytes()
+    with pytest.raises(InputError, match="0016.parquet: holds redshifts; expected .* PDFs"):
+        whole_run(survey_folder, request_for("other", pdfs=finished))
+    assert (finished / NAMES[0]).read_bytes() == before
+    whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p"))
+    with pytest.raises(InputError, match="0016.parquet: holds PDFs; expected .* redshifts"):
+        whole_run(survey_folder, request_for("p"))
+    with pytest.raises(InputError, match=r"p/part-.* is of no partition .* expected --pdf"):
+        whole_run(survey_folder, request_for("new", pdfs=tmp_path / "p", partition_rows=BLOCK))
+
+
 def test_without_positions_where_they_must_be_nothing_is_made(request_for, survey_folder, tmp_path):
     _, summary = whole_run(survey_folder, request_for(positions=True))
     assert len(summary.failures) == len(NAMES)
@@ -134,7 +146,10 @@ def test_only_chosen_columns_are_there(request_for, survey_folder, finished):
         ({"model_digest": "of another"}, "with another model .* now 'of another'"),
         ({"ebv": 0.1}, "with another --ebv"),
         ({"mapping": Hdf5Mapping(bands="zirgu")}, "with another -m"),
-        ({"partition_rows": 8}, "part-a.h5-0000000000-0000000016.parquet: is no table of this run"),
+        (
+            {"partition_rows": 8},
+            "part-a.h5-0000000000-0000000016.parquet: is of no partition of this run",
+        ),
     ],
 )
 def test_tables_of_another_run_are_refused(request_for, survey_folder, finished, other, words):
@@ -235,6 +250,7 @@ def test_two_runs_at_once_are_refused(tmp_path):
         folder_of_one_run(tmp_path / "z"),
     ):
         pass
+    assert not (tmp_path / "z").exists()
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match="file: expected a folder"),

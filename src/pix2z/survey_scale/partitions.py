@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from pix2z.catalogue.compact_pdfs import COLUMN
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import as_text
@@ -43,6 +44,9 @@ PARTITION_ROWS = 256 * BLOCK_ROWS
 
 MADE_OF = b"pix2z.partition"
 """Key of a table's metadata: what it was made of, as JSON."""
+
+TABLE, PDFS = "redshifts", "PDFs"
+"""What a file of a partition holds."""
 
 
 @dataclass(frozen=True)
@@ -166,20 +170,26 @@ def is_finished(request: Request, partition: Partition) -> bool:
     Raises
     ------
     InputError
-        It is there, and was made of something else: the folder is that of another run.
+        It is there, and was made of something else or is no such file: the folder is that of
+        another run.
     """
-    paths = (request.table_of(partition), request.pdfs_of(partition))
-    whole = [_is_whole(path, request, partition) for path in paths if path]  # refusing any
-    return all(whole)
+    files = {TABLE: request.table_of(partition), PDFS: request.pdfs_of(partition)}
+    whole = [_is_whole(path, holds, request, partition) for holds, path in files.items() if path]
+    return all(whole)  # only now, since each may be refused
 
 
-def _is_whole(path: Path, request: Request, partition: Partition) -> bool:
+def _is_whole(path: Path, holds: str, request: Request, partition: Partition) -> bool:
     if not path.exists():
         return False
     try:
         footer = pa.parquet.read_metadata(path)
     except (pa.ArrowException, OSError):  # cut off by a disk or a machine that failed: made anew
         return False
+    received = PDFS if COLUMN in footer.schema.to_arrow_schema().names else TABLE
+    if received != holds:
+        raise InputError(
+            f"{path}: holds {received}; expected a folder of this run's {holds} or a new one"
+        )
     found = json.loads((footer.metadata or {}).get(MADE_OF, b"{}"))
     for name, wanted in made_of(request, partition).items():
         if found.get(name) != wanted:
@@ -191,15 +201,16 @@ def _is_whole(path: Path, request: Request, partition: Partition) -> bool:
 
 
 def refuse_strangers(request: Request, names: set[str], left_out: set[str]) -> None:
-    """Raise InputError where a table in the folder is of no partition of this run.
+    """Raise InputError where a table or PDFs in the folders are of no partition of this run.
 
     names, left_out : of the partitions, and of files of the survey that cannot be read this time.
     """
     ours = tuple(f"part-{as_text(name)}-" for name in left_out)
-    for path in sorted(request.tables.glob("*.parquet")):
-        if path.stem not in names and not (ours and path.name.startswith(ours)):
-            raise InputError(
-                f"{path}: is no table of this run, whose partitions have "
-                f"{request.partition_rows:,} rows; expected --out to name a folder of this run or "
-                "a new one"
-            )
+    for option, folder in (("--out", request.tables), ("--pdf", request.pdfs)):
+        for path in sorted(folder.glob("*.parquet")) if folder else ():
+            if path.stem not in names and not (ours and path.name.startswith(ours)):
+                raise InputError(
+                    f"{path}: is of no partition of this run, which have "
+                    f"{request.partition_rows:,} rows; expected {option} to name a folder of this "
+                    "run or a new one"
+                )
