@@ -97,6 +97,7 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
         (("--out", "survey"), "survey: is the input itself"),
         (("--pdf", "survey"), "survey: is the input itself"),
         (("--pdf", "z"), "z: is the folder of tables"),
+        (("--pdf", "survey/../z"), "z: is the folder of tables"),
         (("--out", "survey/a.h5"), "a.h5: expected a folder"),
     ],
 )
@@ -122,11 +123,21 @@ def test_what_ends_a_run_says_what_is_kept(run, here):
     )
 
 
-def test_a_second_run_into_the_folder_is_refused(run, here):
-    with folder_of_one_run(here / "z"):
-        code, _, errors = run()
+@pytest.mark.parametrize("name", ["z", "p"])
+def test_a_second_run_into_a_folder_is_refused(run, here, name):
+    with folder_of_one_run(here / name):
+        code, _, errors = run("--pdf", "p")
     assert code == 2
-    assert "z: another run writes into it" in errors
+    assert f"{name}: another run writes into it" in errors
+
+
+def test_a_run_that_makes_nothing_leaves_nothing(here):
+    before = list(here.iterdir())
+    wanted = ("--out", "z", "--pdf", "p", "--dask", "banana", "--model", "full")
+    code, _, errors = run_pix2z(here, "predict", "survey", *wanted)
+    assert code == 2
+    assert errors.startswith("error: --dask: expected local, local:N, tcp")
+    assert list(here.iterdir()) == before
 
 
 def test_without_dask_one_line_names_the_extra(run, monkeypatch):

@@ -1,6 +1,7 @@
 """``pix2z predict --dask``: a survey in partitions, each estimated by a worker of Dask."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,7 @@ def predict_in_partitions(
     for folder in (out, pdf):
         if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
             raise InputError(f"{folder}: is the input itself; expected another folder")
-    if pdf is not None and pdf.absolute() == out.absolute():
+    if pdf is not None and pdf.resolve() == out.resolve():
         raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
     everywhere, ebv_key = told_ebv(ebv, mapping)
     request = Request(
@@ -90,6 +91,7 @@ def predict_in_partitions(
     )
     with (
         folder_of_one_run(request.tables),
+        folder_of_one_run(request.pdfs) if request.pdfs else nullcontext(),
         one_line_if_interrupted(lambda: _what_is_kept(out)),
         workers(dask) as run_each,
     ):

@@ -1,7 +1,8 @@
 """All partitions of a survey: what is there already is left, what fails is listed, the rest made.
 
-The folder of the tables is that of one run at a time. A run that was ended, however, goes on where
-it was: what is finished is told by the tables themselves. Nothing here knows who does the work.
+The folders of the tables and of the PDFs are those of one run at a time. A run that was ended,
+however, goes on where it was: what is finished is told by the tables themselves. Nothing here knows
+who does the work.
 """
 
 import csv
@@ -84,7 +85,7 @@ class Summary:
 
 @contextmanager
 def folder_of_one_run(folder: Path) -> Iterator[None]:
-    """Keep the folder of the tables for this run.
+    """Keep a folder of tables or of PDFs for this run; a new one that stays empty is removed.
 
     Raises
     ------
@@ -92,11 +93,17 @@ def folder_of_one_run(folder: Path) -> Iterator[None]:
         It cannot be made, or another run writes into it now.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder, for a table of each partition")
+        raise InputError(f"{folder}: expected a folder, for a file of each partition")
+    was_there, lock = folder.exists(), folder / ".lock"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                if not was_there and list(folder.iterdir()) == [lock]:
+                    lock.unlink()
+                    folder.rmdir()
     except Timeout:
         raise InputError(
             f"{folder}: another run writes into it; expected a folder of its own, or to wait for it"
