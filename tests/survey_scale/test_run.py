@@ -14,6 +14,7 @@ import pytest
 from pix2z.catalogue.estimator import load_pool
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError, IntegrityError
+from pix2z.survey_scale import partitions
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
 from tests.survey_scale.conftest import (
@@ -159,6 +160,13 @@ def test_tables_of_another_run_are_refused(request_for, survey_folder, finished,
     assert names_in(finished) == before
 
 
+def test_tables_of_other_code_are_refused(request_for, survey_folder, finished, monkeypatch):
+    monkeypatch.setattr(partitions, "code_digest", lambda: "f00d")
+    with pytest.raises(InputError, match="with another code of pix2z"):
+        whole_run(survey_folder, request_for())
+    assert names_in(finished) == NAMES
+
+
 def test_tables_of_another_file_of_the_same_name_are_refused(request_for, tmp_path, finished):
     other = tmp_path / "survey"
     other.mkdir()
@@ -190,6 +198,39 @@ def test_what_cannot_be_read_is_listed_and_does_not_stop_the_rest(
         (folder / name).unlink()
     whole_run(folder, request_for())
     assert names_in(tmp_path / "z") == NAMES
+
+
+def test_what_most_files_have_is_what_the_survey_has(request_for, survey_folder, tmp_path):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    shutil.copy(folder / "a.h5", folder / "0.h5")
+    with h5py.File(folder / "0.h5", "r+") as file:
+        del file["e_bv"]
+    survey = look(folder, request_for(), in_turn, lambda _: None)
+    assert [failure.file for failure in survey.failures] == ["0.h5"]
+    assert "in a.h5 and 'none" in str(survey.failures[0])
+    assert sum(map(len, survey.to_do)) == N
+
+
+def test_what_is_no_file_of_galaxies_is_told(request_for, survey_folder, tmp_path, caplog):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    (folder / "c.h5").symlink_to("nowhere")
+    (folder / "notes.txt").touch()
+    look(folder, request_for(), in_turn, lambda _: None)
+    assert "survey: left out, not being files of galaxies: c.h5, notes.txt" in caplog.text
+
+
+def test_files_without_ids_make_no_hats_catalogue_together(request_for, survey_folder, tmp_path):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    for name in ROWS:
+        with h5py.File(folder / name, "r+") as file:
+            del file["ObjID"]
+    with pytest.raises(InputError, match=r"ids that differ; a\.h5 has none"):
+        whole_run(folder, request_for(positions=True))
+    assert names_in(tmp_path / "z") == []
+    assert not look(folder / "a.h5", request_for(positions=True), in_turn, lambda _: None).failures
 
 
 def test_a_partition_that_no_worker_survives_is_listed(request_for, survey_folder, tmp_path):

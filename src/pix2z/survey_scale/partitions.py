@@ -8,6 +8,7 @@ table that was made of the same is taken for finished.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow.parquet
 from pix2z.catalogue.compact_pdfs import COLUMN
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.files import as_text
+from pix2z.files import as_text, source_digest
 from pix2z.redshift_pdf.redshifts import COLUMNS
 
 __all__ = [
@@ -44,6 +45,23 @@ PARTITION_ROWS = 256 * BLOCK_ROWS
 
 MADE_OF = b"pix2z.partition"
 """Key of a table's metadata: what it was made of, as JSON."""
+
+CODE = (
+    "catalogue",
+    "config/ingest.py",
+    "dataset",
+    "fits.py",
+    "hdf5.py",
+    "imaging",
+    "inference",
+    "ingest",
+    "network",
+    "redshift_pdf",
+    "said",
+    "saved",
+    "survey_scale",
+)
+"""Rooms and files of the package that tables depend on."""
 
 TABLE, PDFS = "redshifts", "PDFs"
 """What a file of a partition holds."""
@@ -105,6 +123,7 @@ class Source:
     layout : of `ingest.source.LAYOUTS`.
     by_rows : whether ranges of its rows are read without the rest.
     size, changed : bytes, and the time of the last change in nanoseconds, over all that it needs.
+    has_ids : whether galaxies have ids of their own; else they get row numbers.
     alike : what all files of one survey have alike, in words.
     """
 
@@ -114,6 +133,7 @@ class Source:
     by_rows: bool
     size: int
     changed: int
+    has_ids: bool
     alike: Mapping[str, str]
 
 
@@ -146,12 +166,19 @@ def partitions_of(source: Source, *, rows: int) -> Iterator[Partition]:
         yield Partition(source, start, min(start + step, source.n_rows))
 
 
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources that a redshift passes through on its way into a table."""
+    return source_digest(*CODE)
+
+
 def made_of(request: Request, partition: Partition) -> dict[str, Any]:
     """Return all that a table depends on, as JSON values, by names for people."""
     source = partition.source
     return {
         "model": request.model_digest,
         "version of pix2z": version("pix2z"),
+        "code of pix2z": code_digest(),
         "input": as_text(source.path.name),
         "bytes of the input": source.size,
         "time of the input": source.changed,

@@ -6,6 +6,8 @@ who does the work.
 """
 
 import csv
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import as_text, atomic_path
+from pix2z.files import as_text, atomic_path, left_out_of
 from pix2z.ingest.source import files_apart
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.survey_scale.partitions import (
@@ -30,6 +32,8 @@ from pix2z.survey_scale.partitions import (
 from pix2z.survey_scale.work import Done, Failure, estimate, look_at
 
 __all__ = ["FAILED", "LOST", "RunEach", "Summary", "Survey", "folder_of_one_run", "look", "predict"]
+
+LOG = logging.getLogger(__name__)
 
 FAILED = "_failed.csv"
 """Lists in the folder of the tables what has no redshifts. Readers of a folder of Parquet files
@@ -121,14 +125,23 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
     Raises
     ------
     InputError
-        There are no files, some belong together, or the folder of tables is that of another run.
+        There are no files, some belong together, the folder of tables is that of another run, or
+        rows of several files would have one id in a HATS catalogue.
     """
     found: dict[Path, Source | Failure] = {}
     files = files_apart(path)
+    if left_out := left_out_of(path):
+        LOG.warning("%s: left out, not being files of galaxies: %s", path, left_out)
     for file, seen in run_each(partial(look_at, request), files):
         found[file] = seen or Failure(as_text(file.name), LOST)
         advance(1)
     sources, failures = _alike([found[file] for file in files])
+    lacking = [source.path.name for source in sources if not source.has_ids]
+    if request.positions and lacking and len(sources) > 1:
+        raise InputError(
+            f"{path}: a HATS catalogue of several files needs ids that differ; {lacking[0]} has "
+            "none, so that its rows would be numbered from 0 (-m object_id=KEY names them)"
+        )
     finished: list[Partition] = []
     to_do: list[Partition] = []
     for source in sources:
@@ -140,25 +153,28 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
 
 
 def _alike(seen: Sequence[Source | Failure]) -> tuple[list[Source], list[Failure]]:
-    """Tell files from failures; what is unlike the first file is one, too."""
+    """Tell files from failures; what is unlike most files is one, too."""
+    readable = [one for one in seen if isinstance(one, Source)]
+    kinds = Counter(frozenset(one.alike.items()) for one in readable)
+    usual = max(readable, key=lambda one: kinds[frozenset(one.alike.items())], default=None)
     sources: list[Source] = []
     failures: list[Failure] = []
     for one in seen:
         if isinstance(one, Failure):
             failures.append(one)
-        elif unlike := _unlike(sources[0], one) if sources else "":
+        elif usual and (unlike := _unlike(usual, one)):
             failures.append(Failure(as_text(one.path.name), unlike))
         else:
             sources.append(one)
     return sources, failures
 
 
-def _unlike(first: Source, other: Source) -> str:
-    for name in {**first.alike, **other.alike}:
-        said = [source.alike.get(name, "none") for source in (first, other)]
+def _unlike(usual: Source, other: Source) -> str:
+    for name in {**usual.alike, **other.alike}:
+        said = [source.alike.get(name, "none") for source in (usual, other)]
         if said[0] != said[1]:
             return (
-                f"expected files alike in {name}; received {said[0]!r} in {first.path.name} and "
+                f"expected files alike in {name}; received {said[0]!r} in {usual.path.name} and "
                 f"{said[1]!r} in {other.path.name}"
             )
     return ""
