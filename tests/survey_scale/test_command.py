@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pix2z import process
+from pix2z.catalogue import hats
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file
@@ -75,6 +76,17 @@ def test_a_bad_file_is_named_and_the_exit_code_tells(run, here):
         "tries again\n"
     )
     assert len(pd.read_parquet(here / "z")) == 60
+
+
+def test_with_failures_there_is_no_hats_catalogue_and_one_line_says_so(run, here, monkeypatch):
+    """No galaxy of the survey has a position."""
+    monkeypatch.setattr(hats, "find_spec", lambda _: True)
+    code, _, errors = run("--hats", "sky")
+    assert code == 1
+    assert errors.endswith(
+        "; the same command tries again, and makes the HATS catalogue only when none is left\n"
+    )
+    assert not (here / "sky").exists()
 
 
 def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):

@@ -126,7 +126,7 @@ def _bytes_per_row(tables: Sequence[Path]) -> float:
     for table in tables:
         for some in pq.ParquetFile(table).iter_batches(SAMPLE_ROWS):
             if len(some):
-                return some.nbytes / len(some)
+                return float(some.nbytes / len(some))
     raise InputError(f"{tables[0]}: has no rows; a HATS catalogue needs some")
 
 

@@ -57,7 +57,7 @@ def predict_in_partitions(
 ) -> None:
     """Write a table for each partition of a file or a folder; parameters as options of predict.
 
-    positions : whether every galaxy must have ra and dec.
+    positions : whether every galaxy must have ra and dec, for a HATS catalogue.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def predict_in_partitions(
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
             raise type(error)(f"{error}; {_what_is_kept(out)}") from error
-    _say_failures(summary, out)
+    _say_failures(summary, out, hats=positions)
 
 
 def _look(path: Path, request: "Request", run_each: "RunEach") -> "Survey":
@@ -160,7 +160,7 @@ def _what_is_kept(out: Path) -> str:
     return f"{words} finished in {out}; the same command goes on from there"
 
 
-def _say_failures(summary: "Summary", out: Path) -> None:
+def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
     """Raise Pix2zError, after a line for each, where some galaxies have no redshifts."""
     from pix2z.survey_scale.run import FAILED
 
@@ -170,4 +170,7 @@ def _say_failures(summary: "Summary", out: Path) -> None:
         say_in_words(f"left out: {failure}")
     n = len(summary.failures)
     what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
-    raise Pix2zError(f"{what} no redshifts: {out / FAILED} says why; the same command tries again")
+    also = ", and makes the HATS catalogue only when none is left" if hats else ""
+    raise Pix2zError(
+        f"{what} no redshifts: {out / FAILED} says why; the same command tries again{also}"
+    )
