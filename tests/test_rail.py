@@ -17,6 +17,7 @@ pytest.importorskip("rail.core", reason="`make rail` installs RAIL")
 
 from rail.core.data import TableHandle
 from rail.core.stage import RailPipeline
+from rail.estimation.algos.point_est_hist import PointEstHistSummarizer
 
 import pix2z
 from pix2z.errors import InputError, IntegrityError
@@ -93,6 +94,18 @@ def test_a_handle_and_arrays_in_memory_do_as_well(model, trained_pool, sample_pa
         np.testing.assert_allclose(ensemble.ancil["zmedian"], found.z_median, rtol=1e-5)
 
 
+def test_the_next_stage_gets_all_chunks(model, sample_path, tmp_path):
+    output = estimator(model, tmp_path, chunk_size=300).estimate(sample_path)
+    assert output.read().npdf == 800
+    output = estimator(model, tmp_path, chunk_size=300).estimate(sample_path)
+    summarizer = PointEstHistSummarizer.make_stage(
+        name="summarize", zmin=0.0, zmax=0.4, output_mode="return"
+    )
+    summarizer.summarize(output)
+    summary = summarizer.get_handle("single_NZ").data
+    assert int(np.squeeze(summary.ancil["n_objects"])) == 800
+
+
 def test_the_model_is_json_that_names_the_pool(model, trained_pool, tmp_path):
     named = json.loads((tmp_path / "model.json").read_text())
     assert named == {
@@ -126,6 +139,8 @@ def test_arrays_of_a_users_file_are_found_by_mapping(model, trained_pool, sample
     found = estimator(model, tmp_path, mapping=mapping).estimate(tmp_path / "mine.h5")()
     _, direct = expected(trained_pool, sample_path)
     np.testing.assert_allclose(found.ancil["zmedian"], direct.z_median[:50], rtol=1e-5)
+    with pytest.raises(InputError, match=r"^Pix2zEstimator: mapping: hdf5\.nonsense: [^\n]*$"):
+        estimator(model, tmp_path, mapping={"nonsense": "x"}).estimate(tmp_path / "mine.h5")
 
 
 @pytest.mark.parametrize("option", ["zmin", "nzbins", "hdf5_groupname"])

@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 import pix2z
 from pix2z.config.ingest import Hdf5Mapping
+from pix2z.config.section import first_fault
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, write_json
 from pix2z.ingest.raw import RawSurvey
@@ -103,6 +105,13 @@ class StampsHandle(TableHandle):
             n = len(survey.table)
             for start, stop in data_ranges_by_rank(n, chunk_size, parallel_size, rank):
                 yield start, stop, _rows(survey, start, stop)
+
+
+def _mapping(entries: Mapping[str, Any]) -> Hdf5Mapping:
+    try:
+        return Hdf5Mapping.model_validate(entries)
+    except ValidationError as error:
+        raise first_fault(error, path="Pix2zEstimator: mapping", key="hdf5") from error
 
 
 def _rows(survey: RawSurvey, start: int, stop: int) -> Chunk:
@@ -217,7 +226,10 @@ class Pix2zEstimator(_RunByCeci, CatEstimator):
         self.validate()
         self.run()
         self.finalize()
-        return self.get_handle("output")
+        handle = self.get_handle("output")
+        if self.config.output_mode != "return":
+            handle.data = None  # was the last chunk, which the next stage would take for all
+        return handle
 
     def open_model(self, tag: str = "model", **kwargs: Any) -> dict[str, str]:
         """Load the pool that the model names; IntegrityError where another one lies there now."""
@@ -228,8 +240,7 @@ class Pix2zEstimator(_RunByCeci, CatEstimator):
                 f"{named['pool']}: expected the pool {named['digest']}; received {self.pool.digest}"
             )
         if self.config.mapping:
-            mapping = Hdf5Mapping.model_validate(self.config.mapping)
-            self.get_handle("input", allow_missing=True).mapping = mapping
+            self.get_handle("input", allow_missing=True).mapping = _mapping(self.config.mapping)
         return named
 
     @classmethod

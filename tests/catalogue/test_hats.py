@@ -48,9 +48,9 @@ def columns(n=N):
     return values | {"ra": ra, "dec": dec}
 
 
-def write_table(path: Path, values) -> Path:
+def write_table(path: Path, values, **metadata) -> Path:
     present = {name: column for name, column in WITH_POSITIONS.items() if name in values}
-    with table_writer(path, metadata=METADATA, columns=present) as append:
+    with table_writer(path, metadata=METADATA | metadata, columns=present) as append:
         append(values)
     return path
 
@@ -62,7 +62,8 @@ def catalogue(tmp_path_factory):
     first = {name: values[:2000] for name, values in columns().items()}
     rest = {name: values[2000:] for name, values in columns().items()}
     table, others = (
-        write_table(folder / f"{n}.parquet", v) for n, v in (("z", first), ("more", rest))
+        write_table(folder / f"{n}.parquet", v, **{"pix2z.input": n})
+        for n, v in (("z", first), ("more", rest))
     )
     dask = hats._dask
 
@@ -116,9 +117,11 @@ def test_model_and_meanings_are_in_properties_partitions_and_the_votable(catalog
     properties = lsdb.open_catalog(catalogue).hc_structure.catalog_info.extra_dict()
     assert properties["pix2z_model_digest"] == "f00d"
     assert properties["pix2z_flags"] == METADATA["pix2z.flags"]
+    assert "pix2z_input" not in properties  # which is true of some rows only
     for file in (catalogue / "dataset").rglob("Npix=*.parquet"):
         schema = pq.read_schema(file)
         assert schema.metadata[b"pix2z.model_digest"] == b"f00d"
+        assert b"pix2z.input" not in schema.metadata
         meaning = schema.field("pix2z_flags").metadata[b"description"].decode()
         assert meaning == COLUMNS["pix2z_flags"].meaning
     common = pq.read_schema(catalogue / "dataset/_common_metadata").metadata
@@ -156,6 +159,17 @@ def test_a_table_without_positions_is_refused(tmp_path):
     values = {name: values for name, values in columns(10).items() if name != "dec"}
     with pytest.raises(InputError, match=r"z\.parquet: column 'dec' is missing"):
         write_hats([write_table(tmp_path / "z.parquet", values)], tmp_path / "sky")
+
+
+def test_a_table_that_is_cut_off_or_empty_is_one_line(tmp_path):
+    whole, cut = (write_table(tmp_path / f"{n}.parquet", columns(10)) for n in ("a", "b"))
+    cut.write_bytes(cut.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"b\.parquet: cannot be read as a Parquet file \(.*\)$"):
+        write_hats([whole, cut], tmp_path / "sky")
+    empty = write_table(tmp_path / "c.parquet", columns(0))
+    with pytest.raises(InputError, match=r"c\.parquet: has no rows"):
+        write_hats([empty], tmp_path / "sky")
+    assert not (tmp_path / "sky").exists()
 
 
 def test_galaxies_without_positions_are_counted():

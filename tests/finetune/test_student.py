@@ -205,6 +205,10 @@ def test_what_is_shipped_estimates_without_the_weights(student, sample_path, tmp
     (name,) = read_pool(student)["members"]
     shutil.copytree(whole / name, whole / "seed-9")  # of a student that was here before
     ship(whole, package, tmp_path / "student.json")
+    (whole / "pool.onnx").rename(tmp_path / "pool.onnx")
+    with pytest.raises(FileNotFoundError):
+        ship(whole, package, tmp_path / "student.json")  # which leaves what is there
+    (tmp_path / "pool.onnx").rename(whole / "pool.onnx")
     names = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
     assert names == {"pool.json", "pool.onnx", f"{name}/estimator.json"}
     given = stamps(sample_path, np.arange(5))

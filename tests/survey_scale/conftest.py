@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pix2z.config.ingest import Hdf5Mapping
-from pix2z.ingest.source import files_apart
 from pix2z.saved.sealed import read_pool
 from pix2z.survey_scale.partitions import Request
 from pix2z.survey_scale.run import look, predict
@@ -70,5 +69,5 @@ def in_turn(function, arguments):
 def whole_run(path, request, run_each=in_turn, advance=lambda _: None):
     """Look at a survey and make what is missing: what was found, and what was made."""
     request.tables.mkdir(exist_ok=True)
-    survey = look(files_apart(path), request, run_each, lambda _: None)
+    survey = look(path, request, run_each, lambda _: None)
     return survey, predict(survey, request, run_each, advance)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,10 +26,21 @@ def worker_processes():
     ]
 
 
-def listening_addresses():
+def listening():
+    """Sockets of this process and its children on which somebody listens."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
     connections = [one for process in processes for one in process.net_connections("inet")]
-    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    return {tuple(one.laddr) for one in connections if one.status == psutil.CONN_LISTEN}
+
+
+def answers_http(address):
+    """Whether a web server is there; Dask's own sockets close, or wait for more."""
+    with socket.create_connection(address, timeout=0.2) as asked:
+        asked.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        try:
+            return b"HTTP/" in asked.recv(100)
+        except OSError:
+            return False
 
 
 def test_workers_that_are_killed_lose_nothing_and_change_no_value(
@@ -44,7 +56,8 @@ def test_workers_that_are_killed_lose_nothing_and_change_no_value(
                 process.kill()
 
     with workers("local:2") as run_each:
-        assert listening_addresses() == {"127.0.0.1"}
+        assert {ip for ip, _ in listening()} == {"127.0.0.1"}
+        assert not [address for address in listening() if answers_http(address)]
         _, summary = whole_run(survey_folder, request_for("dask"), run_each, kill)
     assert len(killed) == 2
     assert not summary.failures

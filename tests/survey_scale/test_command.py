@@ -9,6 +9,7 @@ import pytest
 
 from pix2z import process
 from pix2z.errors import InputError
+from pix2z.catalogue import hats
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file
@@ -106,6 +107,17 @@ def test_where_nobody_works_no_folder_is_left(run, here, monkeypatch):
     assert not (here / "z").exists()
 
 
+def test_with_failures_there_is_no_hats_catalogue_and_one_line_says_so(run, here, monkeypatch):
+    """No galaxy of the survey has a position."""
+    monkeypatch.setattr(hats, "find_spec", lambda _: True)
+    code, _, errors = run("--hats", "sky")
+    assert code == 1
+    assert errors.endswith(
+        "; the same command tries again, and makes the HATS catalogue only when none is left\n"
+    )
+    assert not (here / "sky").exists()
+
+
 def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
     import h5py
 
@@ -126,6 +138,7 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
         (("--out", "survey"), "survey: is the input itself"),
         (("--pdf", "survey"), "survey: is the input itself"),
         (("--pdf", "z"), "z: is the folder of tables"),
+        (("--pdf", "survey/../z"), "z: is the folder of tables"),
         (("--out", "survey/a.h5"), "a.h5: expected a folder"),
         (
             ("--pdf", "q.hdf5"),
@@ -158,11 +171,21 @@ def test_what_ends_a_run_says_what_is_kept(run, here):
     )
 
 
-def test_a_second_run_into_the_folder_is_refused(run, here):
-    with folder_of_one_run(here / "z"):
-        code, _, errors = run()
+@pytest.mark.parametrize("name", ["z", "p"])
+def test_a_second_run_into_a_folder_is_refused(run, here, name):
+    with folder_of_one_run(here / name):
+        code, _, errors = run("--pdf", "p")
     assert code == 2
-    assert "z: another run writes into it" in errors
+    assert f"{name}: another run writes into it" in errors
+
+
+def test_a_run_that_makes_nothing_leaves_nothing(here):
+    before = list(here.iterdir())
+    wanted = ("--out", "z", "--pdf", "p", "--dask", "banana", "--model", "full")
+    code, _, errors = run_pix2z(here, "predict", "survey", *wanted)
+    assert code == 2
+    assert errors.startswith("error: --dask: expected local, local:N, tcp")
+    assert list(here.iterdir()) == before
 
 
 def test_without_dask_one_line_names_the_extra(run, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from pix2z.catalogue.estimator import load_pool
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError, IntegrityError
-from pix2z.ingest.source import files_apart
+from pix2z.survey_scale import partitions
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
 from tests.survey_scale.conftest import (
@@ -108,9 +108,21 @@ def test_pdfs_lie_in_a_folder_of_their_own_and_are_made_where_they_are_missing(
     assert names_in(tmp_path / "p") == NAMES
     pdfs = pd.read_parquet(tmp_path / "p")
     assert pdfs["object_id"].tolist() == pd.read_parquet(finished)["object_id"].tolist()
-    assert not look(files_apart(survey_folder), request, in_turn, lambda _: None).to_do
+    assert not look(survey_folder, request, in_turn, lambda _: None).to_do
     with pytest.raises(InputError, match=r"p/part.*: was made with another --ebv"):
         whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p", ebv=0.1))
+
+
+def test_neither_tables_nor_pdfs_replace_the_others(request_for, survey_folder, finished, tmp_path):
+    before = (finished / NAMES[0]).read_bytes()
+    with pytest.raises(InputError, match="0016.parquet: holds redshifts; expected .* PDFs"):
+        whole_run(survey_folder, request_for("other", pdfs=finished))
+    assert (finished / NAMES[0]).read_bytes() == before
+    whole_run(survey_folder, request_for("other", pdfs=tmp_path / "p"))
+    with pytest.raises(InputError, match="0016.parquet: holds PDFs; expected .* redshifts"):
+        whole_run(survey_folder, request_for("p"))
+    with pytest.raises(InputError, match=r"p/part-.* is of no partition .* expected --pdf"):
+        whole_run(survey_folder, request_for("new", pdfs=tmp_path / "p", partition_rows=BLOCK))
 
 
 def test_without_positions_where_they_must_be_nothing_is_made(request_for, survey_folder, tmp_path):
@@ -135,7 +147,10 @@ def test_only_chosen_columns_are_there(request_for, survey_folder, finished):
         ({"model_digest": "of another"}, "with another model .* now 'of another'"),
         ({"ebv": 0.1}, "with another --ebv"),
         ({"mapping": Hdf5Mapping(bands="zirgu")}, "with another -m"),
-        ({"partition_rows": 8}, "part-a.h5-0000000000-0000000016.parquet: is no table of this run"),
+        (
+            {"partition_rows": 8},
+            "part-a.h5-0000000000-0000000016.parquet: is of no partition of this run",
+        ),
     ],
 )
 def test_tables_of_another_run_are_refused(request_for, survey_folder, finished, other, words):
@@ -143,6 +158,13 @@ def test_tables_of_another_run_are_refused(request_for, survey_folder, finished,
     with pytest.raises(InputError, match=words):
         whole_run(survey_folder, request_for(**other))
     assert names_in(finished) == before
+
+
+def test_tables_of_other_code_are_refused(request_for, survey_folder, finished, monkeypatch):
+    monkeypatch.setattr(partitions, "code_digest", lambda: "f00d")
+    with pytest.raises(InputError, match="with another code of pix2z"):
+        whole_run(survey_folder, request_for())
+    assert names_in(finished) == NAMES
 
 
 def test_tables_of_another_file_of_the_same_name_are_refused(request_for, tmp_path, finished):
@@ -176,6 +198,39 @@ def test_what_cannot_be_read_is_listed_and_does_not_stop_the_rest(
         (folder / name).unlink()
     whole_run(folder, request_for())
     assert names_in(tmp_path / "z") == NAMES
+
+
+def test_what_most_files_have_is_what_the_survey_has(request_for, survey_folder, tmp_path):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    shutil.copy(folder / "a.h5", folder / "0.h5")
+    with h5py.File(folder / "0.h5", "r+") as file:
+        del file["e_bv"]
+    survey = look(folder, request_for(), in_turn, lambda _: None)
+    assert [failure.file for failure in survey.failures] == ["0.h5"]
+    assert "in a.h5 and 'none" in str(survey.failures[0])
+    assert sum(map(len, survey.to_do)) == N
+
+
+def test_what_is_no_file_of_galaxies_is_told(request_for, survey_folder, tmp_path, caplog):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    (folder / "c.h5").symlink_to("nowhere")
+    (folder / "notes.txt").touch()
+    look(folder, request_for(), in_turn, lambda _: None)
+    assert "survey: left out, not being files of galaxies: c.h5, notes.txt" in caplog.text
+
+
+def test_files_without_ids_make_no_hats_catalogue_together(request_for, survey_folder, tmp_path):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)
+    for name in ROWS:
+        with h5py.File(folder / name, "r+") as file:
+            del file["ObjID"]
+    with pytest.raises(InputError, match=r"ids that differ; a\.h5 has none"):
+        whole_run(folder, request_for(positions=True))
+    assert names_in(tmp_path / "z") == []
+    assert not look(folder / "a.h5", request_for(positions=True), in_turn, lambda _: None).failures
 
 
 def test_a_partition_that_no_worker_survives_is_listed(request_for, survey_folder, tmp_path):
@@ -236,6 +291,7 @@ def test_two_runs_at_once_are_refused(tmp_path):
         folder_of_one_run(tmp_path / "z"),
     ):
         pass
+    assert not (tmp_path / "z").exists()
     (tmp_path / "file").touch()
     with (
         pytest.raises(InputError, match="file: expected a folder"),

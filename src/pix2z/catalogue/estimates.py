@@ -68,7 +68,7 @@ def predict_survey(
 
 
 def table_facts(
-    estimator: Pool, survey: RawSurvey, *, ebv: float | None = None
+    estimator: Pool, survey: RawSurvey, *, ebv: float | None = None, with_digest: bool = True
 ) -> Mapping[str, str]:
     """Model, input and meaning of the flags, for the metadata of a table of redshifts.
 
@@ -77,10 +77,11 @@ def table_facts(
     Parameters
     ----------
     ebv : the E(B-V) given to all galaxies, or None where each has its own.
+    with_digest : of the input; see `input_facts`.
     """
     facts = {
         **model_facts(estimator),
-        **input_facts(survey, ebv=ebv),
+        **input_facts(survey, ebv=ebv, with_digest=with_digest),
         "units": "redshifts have none",
     }
     return {f"pix2z.{key}": value for key, value in facts.items()}

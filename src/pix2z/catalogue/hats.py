@@ -8,7 +8,7 @@ needs the extra ``[survey]``; no other module knows HATS.
 import io
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from math import ceil
@@ -82,15 +82,16 @@ def write_hats(tables: Sequence[Path], folder: Path) -> None:
     Parameters
     ----------
     tables : the files of the table, .parquet, at least one, with ra and dec in degrees; they stay.
+        What only some say of themselves, as from which file they are, the catalogue does not say.
     folder : as `check_hats_folder` wants it.
 
     Raises
     ------
     InputError
-        The first table has no positions, or the folder cannot be written.
+        A table cannot be read, there are no rows or no positions, or the folder cannot be written.
     """
     check_hats_folder(folder)
-    schema = pq.read_schema(tables[0])
+    schema = _shared_schema(tables)
     for name in POSITIONS:
         if name not in schema.names:
             raise InputError(f"{tables[0]}: column {name!r} is missing; a HATS catalogue needs it")
@@ -103,19 +104,45 @@ def write_hats(tables: Sequence[Path], folder: Path) -> None:
             catalogue.replace(folder)
 
 
+def _shared_schema(tables: Sequence[Path]) -> pa.Schema:
+    """Columns of the first table, and what all tables say of themselves alike."""
+    schema = _read(pq.read_schema, tables[0])
+    shared = schema.metadata or {}
+    for table in tables[1:]:
+        others = _read(pq.read_schema, table).metadata or {}
+        shared = {key: value for key, value in shared.items() if others.get(key) == value}
+    return schema.with_metadata(shared)
+
+
+def _read(reader: Callable[[Path], Any], table: Path) -> Any:
+    try:
+        return reader(table)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{table}: cannot be read as a Parquet file ({reason})") from error
+
+
+def _bytes_per_row(tables: Sequence[Path]) -> float:
+    for table in tables:
+        for some in pq.ParquetFile(table).iter_batches(SAMPLE_ROWS):
+            if len(some):
+                return float(some.nbytes / len(some))
+    raise InputError(f"{tables[0]}: has no rows; a HATS catalogue needs some")
+
+
 def _partition(tables: Sequence[Path], catalogue: Path, schema: pa.Schema) -> None:
     """Run hats-import; what it keeps on its way lies beside `catalogue`."""
     from hats_import import ImportArguments, pipeline_with_client
     from hats_import.catalog.file_readers.parquet import ParquetPyarrowReader
 
-    some = next(pq.ParquetFile(tables[0]).iter_batches(SAMPLE_ROWS))
-    bytes_per_row = some.nbytes / len(some)
+    bytes_per_row = _bytes_per_row(tables)
+    pq.write_metadata(schema, catalogue.parent / "schema.parquet")
     arguments = ImportArguments(
         output_path=catalogue.parent,
         output_artifact_name=catalogue.name,
         input_file_list=list(tables),
         file_reader=ParquetPyarrowReader(chunksize=ceil(CHUNK_BYTES / bytes_per_row)),
-        use_schema_file=tables[0],
+        use_schema_file=catalogue.parent / "schema.parquet",
         sort_columns="object_id" if "object_id" in schema.names else None,
         expected_total_rows=sum(pq.read_metadata(table).num_rows for table in tables),
         pixel_threshold=ceil(PARTITION_BYTES / bytes_per_row),

@@ -153,7 +153,7 @@ def table_and_pdfs(
     InputError
         A file cannot be written, or both are one.
     """
-    if pdf is not None and destination(pdf).absolute() == destination(out).absolute():
+    if pdf is not None and _place(pdf) == _place(out):
         raise InputError(f"{pdf}: is the table itself; expected another name for the PDFs")
     with ExitStack() as renames, ExitStack() as writers:
         # Writers finish on names of their own, so that no full disk lies between the two renames.
@@ -179,6 +179,12 @@ def table_and_pdfs(
         with named_write_errors(pdf or out):
             writers.close()
         renames.close()
+
+
+def _place(path: Path) -> Path:
+    """Where a file is written, however it was spelled."""
+    written = destination(path)
+    return written.parent.resolve() / written.name
 
 
 @contextmanager
@@ -302,6 +308,10 @@ def _arrow(values: NDArray[Any]) -> pa.Array:
 
 def _numbers(values: NDArray[Any]) -> pa.Array:
     """Do what `pa.array` does, which imports pandas first: half of a second for the first row."""
+    if values.dtype == bool:
+        raise TypeError("values: expected numbers; received bool, which Arrow keeps as bits")
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     whole = np.ascontiguousarray(values)
     numbers = pa.from_numpy_dtype(whole.dtype)
     return pa.Array.from_buffers(numbers, len(whole), [None, pa.py_buffer(whole)])

@@ -1,6 +1,7 @@
 """``pix2z predict --dask``: a survey in partitions, each estimated by a worker of Dask."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,7 @@ def predict_in_partitions(
 ) -> None:
     """Write a table for each partition of a file or a folder; parameters as options of predict.
 
-    positions : whether every galaxy must have ra and dec.
+    positions : whether every galaxy must have ra and dec, for a HATS catalogue.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def predict_in_partitions(
     for folder in (out, pdf):
         if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
             raise InputError(f"{folder}: is the input itself; expected another folder")
-    if pdf is not None and pdf.absolute() == out.absolute():
+    if pdf is not None and pdf.resolve() == out.resolve():
         raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
     everywhere, ebv_key = told_ebv(ebv, mapping)
     request = Request(
@@ -100,21 +101,22 @@ def predict_in_partitions(
         positions=positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
-    files = [file.absolute() for file in files_apart(path)]
+    n_files = len(files_apart(path))  # before a folder is made
     with (
         one_line_if_interrupted(lambda: _what_is_kept(out)),
         workers(dask) as run_each,
-        folder_of_one_run(request.tables),  # the last, so that none is made in vain
+        folder_of_one_run(request.tables),  # after the workers, so that none is made in vain
+        folder_of_one_run(request.pdfs) if request.pdfs else nullcontext(),
     ):
-        survey = _look(files, request, run_each)
+        survey = _look(path.absolute(), request, run_each, n_files)
         try:
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
             raise type(error)(f"{error}; {_what_is_kept(out)}") from error
-    _say_failures(summary, out)
+    _say_failures(summary, out, hats=positions)
 
 
-def _look(files: "Sequence[Path]", request: "Request", run_each: "RunEach") -> "Survey":
+def _look(path: Path, request: "Request", run_each: "RunEach", n_files: int) -> "Survey":
     from pix2z.survey_scale.run import look
 
     n_seen = 0
@@ -123,9 +125,9 @@ def _look(files: "Sequence[Path]", request: "Request", run_each: "RunEach") -> "
         def advance(n: int) -> None:
             nonlocal n_seen
             n_seen += n
-            report("looked at", n_seen, len(files))
+            report("looked at", n_seen, n_files)
 
-        survey = look(files, request, run_each, advance)
+        survey = look(path, request, run_each, advance)
     n_finished, n_all = len(survey.finished), len(survey.finished) + len(survey.to_do)
     readable = " that can be read" if survey.failures else ""
     if n_finished or not (survey.to_do or survey.failures):
@@ -173,7 +175,7 @@ def _what_is_kept(out: Path) -> str:
     return f"{words} finished in {out}; the same command goes on from there"
 
 
-def _say_failures(summary: "Summary", out: Path) -> None:
+def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
     """Raise Pix2zError, after a line for each, where some galaxies have no redshifts."""
     from pix2z.survey_scale.run import FAILED
 
@@ -183,4 +185,7 @@ def _say_failures(summary: "Summary", out: Path) -> None:
         say_in_words(f"left out: {failure}")
     n = len(summary.failures)
     what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
-    raise Pix2zError(f"{what} no redshifts: {out / FAILED} says why; the same command tries again")
+    also = ", and makes the HATS catalogue only when none is left" if hats else ""
+    raise Pix2zError(
+        f"{what} no redshifts: {out / FAILED} says why; the same command tries again{also}"
+    )

@@ -9,13 +9,14 @@ import logging
 import shutil
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.student import StudentConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError
-from pix2z.files import read_json, write_json
+from pix2z.files import PARTIAL, read_json, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.student import distil, student_record, write_student_report
 from pix2z.network.estimator import load_pool
@@ -72,15 +73,19 @@ def main() -> None:
 def ship(student: Path, package: Path, reference: Path) -> None:
     """Copy what redshifts need of a student into the package, and its report into docs.
 
-    The Keras weights are none of it.
+    The Keras weights are none of it. The student that was there goes when the copy is whole.
     """
     if not reference.parent.is_dir():
         raise InputError(f"{reference}: expected a folder {reference.parent}; none there")
-    shutil.rmtree(package, ignore_errors=True)
     members = [f"{name}/estimator.json" for name in read_pool(student)["members"]]
-    for name in (*members, ONNX_FORM, POOLS.saved):
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(student / name, package / name)
+    package.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=PARTIAL, dir=package.parent) as beside:
+        copy = Path(beside) / package.name
+        for name in (*members, ONNX_FORM, POOLS.saved):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(student / name, copy / name)
+        shutil.rmtree(package, ignore_errors=True)
+        copy.replace(package)
     write_json(reference, read_json(student / "report.json"))
     logger.info("%s is what --model student names; %s says what it reaches", package, reference)
 

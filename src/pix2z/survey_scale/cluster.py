@@ -5,7 +5,6 @@ the scheduler is another's, as often as that says), and starts local workers ane
 """
 
 import logging
-import os
 import secrets
 import signal
 import time
@@ -27,6 +26,7 @@ from distributed import (
 )
 
 from pix2z.errors import InputError, Pix2zError
+from pix2z.process import cores
 from pix2z.survey_scale.run import RunEach
 
 __all__ = ["LOCAL", "MEMORY_LIMIT", "workers"]
@@ -79,16 +79,17 @@ def workers(where: str) -> Iterator[RunEach]:
         with (
             dask.config.set({"distributed.scheduler.allowed-failures": MOST_LOSSES}),
             LocalCluster(
-                n_workers=int(number) if number else _cores(),
+                n_workers=int(number) if number else cores(),
                 threads_per_worker=1,
                 memory_limit=MEMORY_LIMIT,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None would be one for all, and port 8787
                 silence_logs=logging.CRITICAL,
                 env=ONE_THREAD,
             ) as cluster,
             Client(cluster) as client,
         ):
+            client.loop.add_callback(cluster.scheduler.http_server.stop)
             client.register_plugin(_LeftToTheCommand())
             yield _giving_to(client)
     elif name in ("tcp", "tls"):
@@ -106,14 +107,14 @@ def workers(where: str) -> Iterator[RunEach]:
 
 
 class _LeftToTheCommand(WorkerPlugin):  # type: ignore[misc]
-    """Lets a worker take no notice of Ctrl-C, which a terminal sends to all of its processes."""
+    """Lets a worker take no notice of Ctrl-C, which a terminal sends to all of its processes.
 
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002
+    Its web server, which Dask starts whatever it is told, is stopped.
+    """
+
+    def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        worker.http_server.stop()
 
 
 def _giving_to(client: Client) -> RunEach:

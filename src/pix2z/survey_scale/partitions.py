@@ -8,6 +8,7 @@ table that was made of the same is taken for finished.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from pix2z.catalogue.compact_pdfs import COLUMN
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.files import as_text
+from pix2z.files import as_text, source_digest
 from pix2z.redshift_pdf.redshifts import COLUMNS
 
 __all__ = [
@@ -43,6 +45,26 @@ PARTITION_ROWS = 256 * BLOCK_ROWS
 
 MADE_OF = b"pix2z.partition"
 """Key of a table's metadata: what it was made of, as JSON."""
+
+CODE = (
+    "catalogue",
+    "config/ingest.py",
+    "dataset",
+    "fits.py",
+    "hdf5.py",
+    "imaging",
+    "inference",
+    "ingest",
+    "network",
+    "redshift_pdf",
+    "said",
+    "saved",
+    "survey_scale",
+)
+"""Rooms and files of the package that tables depend on."""
+
+TABLE, PDFS = "redshifts", "PDFs"
+"""What a file of a partition holds."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +123,7 @@ class Source:
     layout : of `ingest.source.LAYOUTS`.
     by_rows : whether ranges of its rows are read without the rest.
     size, changed : bytes, and the time of the last change in nanoseconds, over all that it needs.
+    has_ids : whether galaxies have ids of their own; else they get row numbers.
     alike : what all files of one survey have alike, in words.
     """
 
@@ -110,6 +133,7 @@ class Source:
     by_rows: bool
     size: int
     changed: int
+    has_ids: bool
     alike: Mapping[str, str]
 
 
@@ -142,12 +166,19 @@ def partitions_of(source: Source, *, rows: int) -> Iterator[Partition]:
         yield Partition(source, start, min(start + step, source.n_rows))
 
 
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources that a redshift passes through on its way into a table."""
+    return source_digest(*CODE)
+
+
 def made_of(request: Request, partition: Partition) -> dict[str, Any]:
     """Return all that a table depends on, as JSON values, by names for people."""
     source = partition.source
     return {
         "model": request.model_digest,
         "version of pix2z": version("pix2z"),
+        "code of pix2z": code_digest(),
         "input": as_text(source.path.name),
         "bytes of the input": source.size,
         "time of the input": source.changed,
@@ -166,20 +197,26 @@ def is_finished(request: Request, partition: Partition) -> bool:
     Raises
     ------
     InputError
-        It is there, and was made of something else: the folder is that of another run.
+        It is there, and was made of something else or is no such file: the folder is that of
+        another run.
     """
-    paths = (request.table_of(partition), request.pdfs_of(partition))
-    whole = [_is_whole(path, request, partition) for path in paths if path]  # refusing any
-    return all(whole)
+    files = {TABLE: request.table_of(partition), PDFS: request.pdfs_of(partition)}
+    whole = [_is_whole(path, holds, request, partition) for holds, path in files.items() if path]
+    return all(whole)  # only now, since each may be refused
 
 
-def _is_whole(path: Path, request: Request, partition: Partition) -> bool:
+def _is_whole(path: Path, holds: str, request: Request, partition: Partition) -> bool:
     if not path.exists():
         return False
     try:
         footer = pa.parquet.read_metadata(path)
     except (pa.ArrowException, OSError):  # cut off by a disk or a machine that failed: made anew
         return False
+    received = PDFS if COLUMN in footer.schema.to_arrow_schema().names else TABLE
+    if received != holds:
+        raise InputError(
+            f"{path}: holds {received}; expected a folder of this run's {holds} or a new one"
+        )
     found = json.loads((footer.metadata or {}).get(MADE_OF, b"{}"))
     for name, wanted in made_of(request, partition).items():
         if found.get(name) != wanted:
@@ -191,15 +228,16 @@ def _is_whole(path: Path, request: Request, partition: Partition) -> bool:
 
 
 def refuse_strangers(request: Request, names: set[str], left_out: set[str]) -> None:
-    """Raise InputError where a table in the folder is of no partition of this run.
+    """Raise InputError where a table or PDFs in the folders are of no partition of this run.
 
     names, left_out : of the partitions, and of files of the survey that cannot be read this time.
     """
     ours = tuple(f"part-{as_text(name)}-" for name in left_out)
-    for path in sorted(request.tables.glob("*.parquet")):
-        if path.stem not in names and not (ours and path.name.startswith(ours)):
-            raise InputError(
-                f"{path}: is no table of this run, whose partitions have "
-                f"{request.partition_rows:,} rows; expected --out to name a folder of this run or "
-                "a new one"
-            )
+    for option, folder in (("--out", request.tables), ("--pdf", request.pdfs)):
+        for path in sorted(folder.glob("*.parquet")) if folder else ():
+            if path.stem not in names and not (ours and path.name.startswith(ours)):
+                raise InputError(
+                    f"{path}: is of no partition of this run, which have "
+                    f"{request.partition_rows:,} rows; expected {option} to name a folder of this "
+                    "run or a new one"
+                )

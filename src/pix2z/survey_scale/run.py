@@ -1,10 +1,13 @@
 """All partitions of a survey: what is there already is left, what fails is listed, the rest made.
 
-The folder of the tables is that of one run at a time. A run that was ended, however, goes on where
-it was: what is finished is told by the tables themselves. Nothing here knows who does the work.
+The folders of the tables and of the PDFs are those of one run at a time. A run that was ended,
+however, goes on where it was: what is finished is told by the tables themselves. Nothing here knows
+who does the work.
 """
 
 import csv
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +18,8 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.files import as_text, atomic_path
+from pix2z.files import as_text, atomic_path, left_out_of
+from pix2z.ingest.source import files_apart
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, FlagCounts
 from pix2z.survey_scale.partitions import (
     Partition,
@@ -28,6 +32,8 @@ from pix2z.survey_scale.partitions import (
 from pix2z.survey_scale.work import Done, Failure, estimate, look_at
 
 __all__ = ["FAILED", "LOST", "RunEach", "Summary", "Survey", "folder_of_one_run", "look", "predict"]
+
+LOG = logging.getLogger(__name__)
 
 FAILED = "_failed.csv"
 """Lists in the folder of the tables what has no redshifts. Readers of a folder of Parquet files
@@ -83,7 +89,7 @@ class Summary:
 
 @contextmanager
 def folder_of_one_run(folder: Path) -> Iterator[None]:
-    """Keep the folder of the tables for this run.
+    """Keep a folder of tables or of PDFs for this run; a new one that stays empty is removed.
 
     Raises
     ------
@@ -91,37 +97,51 @@ def folder_of_one_run(folder: Path) -> Iterator[None]:
         It cannot be made, or another run writes into it now.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder, for a table of each partition")
+        raise InputError(f"{folder}: expected a folder, for a file of each partition")
+    was_there, lock = folder.exists(), folder / ".lock"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                if not was_there and list(folder.iterdir()) == [lock]:
+                    lock.unlink()
+                    folder.rmdir()
     except Timeout:
         raise InputError(
             f"{folder}: another run writes into it; expected a folder of its own, or to wait for it"
         ) from None
 
 
-def look(
-    files: Sequence[Path], request: Request, run_each: RunEach, advance: Callable[[int], None]
-) -> Survey:
+def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int], None]) -> Survey:
     """Look at all files of a survey, and at the tables that are there.
 
     Parameters
     ----------
-    files : each of which can be opened without the others, as `files_apart` returns them.
+    path : a file, or a folder of files.
     advance : called with 1 for each file.
 
     Raises
     ------
     InputError
-        The folder of tables is that of another run.
+        There are no files, some belong together, the folder of tables is that of another run, or
+        rows of several files would have one id in a HATS catalogue.
     """
     found: dict[Path, Source | Failure] = {}
+    files = files_apart(path)
+    if left_out := left_out_of(path):
+        LOG.warning("%s: left out, not being files of galaxies: %s", path, left_out)
     for file, seen in run_each(partial(look_at, request), files):
         found[file] = seen or Failure(as_text(file.name), LOST)
         advance(1)
     sources, failures = _alike([found[file] for file in files])
+    lacking = [source.path.name for source in sources if not source.has_ids]
+    if request.positions and lacking and len(sources) > 1:
+        raise InputError(
+            f"{path}: a HATS catalogue of several files needs ids that differ; {lacking[0]} has "
+            "none, so that its rows would be numbered from 0 (-m object_id=KEY names them)"
+        )
     finished: list[Partition] = []
     to_do: list[Partition] = []
     for source in sources:
@@ -133,25 +153,28 @@ def look(
 
 
 def _alike(seen: Sequence[Source | Failure]) -> tuple[list[Source], list[Failure]]:
-    """Tell files from failures; what is unlike the first file is one, too."""
+    """Tell files from failures; what is unlike most files is one, too."""
+    readable = [one for one in seen if isinstance(one, Source)]
+    kinds = Counter(frozenset(one.alike.items()) for one in readable)
+    usual = max(readable, key=lambda one: kinds[frozenset(one.alike.items())], default=None)
     sources: list[Source] = []
     failures: list[Failure] = []
     for one in seen:
         if isinstance(one, Failure):
             failures.append(one)
-        elif unlike := _unlike(sources[0], one) if sources else "":
+        elif usual and (unlike := _unlike(usual, one)):
             failures.append(Failure(as_text(one.path.name), unlike))
         else:
             sources.append(one)
     return sources, failures
 
 
-def _unlike(first: Source, other: Source) -> str:
-    for name in {**first.alike, **other.alike}:
-        said = [source.alike.get(name, "none") for source in (first, other)]
+def _unlike(usual: Source, other: Source) -> str:
+    for name in {**usual.alike, **other.alike}:
+        said = [source.alike.get(name, "none") for source in (usual, other)]
         if said[0] != said[1]:
             return (
-                f"expected files alike in {name}; received {said[0]!r} in {first.path.name} and "
+                f"expected files alike in {name}; received {said[0]!r} in {usual.path.name} and "
                 f"{said[1]!r} in {other.path.name}"
             )
     return ""

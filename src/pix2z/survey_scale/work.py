@@ -11,9 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from pix2z.catalogue.estimates import input_facts, model_facts, predict_survey
+from pix2z.catalogue.estimates import predict_survey, table_facts
 from pix2z.catalogue.estimator import Pool, load_pool
 from pix2z.catalogue.hats import check_positions
 from pix2z.catalogue.tables import write_catalogue
@@ -86,7 +85,8 @@ def look_at(request: Request, path: Path) -> Source | Failure:
                 "pixels": SOFTENED_UNIT if survey.softened else "fluxes",
                 **survey.table.origin,
             }
-            return Source(path, layout, file.n_rows, by_rows, size, changed, alike)
+            ids = survey.table.has_ids
+            return Source(path, layout, file.n_rows, by_rows, size, changed, ids, alike)
     except Pix2zError as error:
         return _failure(path, error)
 
@@ -119,11 +119,15 @@ def estimate(request: Request, partition: Partition) -> Done | Failure:
                 grid=estimator.grid,
                 out=table,
                 pdf=pdfs,
-                metadata=_metadata(estimator, survey, request, partition),
+                metadata={
+                    **table_facts(estimator, survey, ebv=request.ebv, with_digest=False),
+                    MADE_OF.decode(): json.dumps(made_of(request, partition)),
+                },
                 advance=lambda _: None,
             )
     except Pix2zError as error:
-        if str(error).startswith((str(table), str(pdfs))):  # it names what is written
+        written = tuple(str(path) for path in (table, pdfs) if path)
+        if str(error).startswith(written):
             raise
         return _failure(source.path, error, partition.start, partition.stop)
     return Done(len(partition), overview.n_known, overview.counts, _peak_mib())
@@ -154,18 +158,6 @@ def _loaded(pool: Path, digest: str) -> Pool:
     if estimator.digest != digest:
         raise IntegrityError(f"{pool}: is another model than when the run began")
     return estimator
-
-
-def _metadata(
-    estimator: Pool, survey: RawSurvey, request: Request, partition: Partition
-) -> dict[str, str]:
-    facts: dict[str, Any] = {
-        **model_facts(estimator),
-        **input_facts(survey, ebv=request.ebv, with_digest=False),
-        "units": "redshifts have none",
-    }
-    of_partition = {MADE_OF.decode(): json.dumps(made_of(request, partition))}
-    return {f"pix2z.{key}": value for key, value in facts.items()} | of_partition
 
 
 def _peak_mib() -> float:
