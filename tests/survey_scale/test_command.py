@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pix2z import process
-from pix2z.errors import InputError
 from pix2z.catalogue import hats
+from pix2z.errors import InputError
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file

@@ -13,8 +13,6 @@ from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pix2z.survey_scale.partitions import Request
     from pix2z.survey_scale.run import RunEach, Summary, Survey
 
