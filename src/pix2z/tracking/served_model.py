@@ -46,9 +46,16 @@ class ServedRedshifts(ServedModel):
     home = Path(__file__).resolve().parent
 
     def load(self, folder: Path) -> str:
-        """Load the pool; return its digest."""
-        from pix2z.catalogue.estimator import load_pool
+        """Load the pool; return its digest.
 
+        Raise IntegrityError where weights were altered, though only the ONNX form answers: whoever
+        fine-tunes this version begins from them.
+        """
+        from pix2z.catalogue.estimator import load_pool
+        from pix2z.saved.sealed import read_member, read_pool
+
+        for name in read_pool(folder)["members"]:
+            read_member(folder / name)
         self.estimator = load_pool(folder)
         return self.estimator.digest
 
