@@ -31,7 +31,10 @@ class Pool(Protocol):
 
 
 def load_pool(folder: str | Path) -> Pool:
-    """Read a saved pool: its ONNX form, else, of a pool that an earlier version saved, by Keras.
+    """Read a saved pool: its ONNX form, or by Keras where that is what gives its predictions again.
+
+    Keras takes a pool that an earlier version saved, and the published CNN, which is trained and
+    predicts in bfloat16: its ONNX form, in float32, differs in the fourth digit of a redshift.
 
     Raises
     ------
@@ -42,7 +45,8 @@ def load_pool(folder: str | Path) -> Pool:
     """
     from pix2z.saved.sealed import has_onnx_form, read_pool
 
-    if has_onnx_form(read_pool(Path(folder))):
+    described = read_pool(Path(folder))
+    if has_onnx_form(described) and described["calibration"]["kind"] != "residual":
         from pix2z.inference.estimator import load_pool as load_onnx_form
 
         return load_onnx_form(folder)

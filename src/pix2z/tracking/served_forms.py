@@ -61,7 +61,8 @@ def _pool_files(described: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _pool_requirements(described: Mapping[str, Any]) -> tuple[str, ...]:
-    return (*_SHARED, "onnxruntime") if has_onnx_form(described) else _KERAS
+    by_onnx = has_onnx_form(described) and described["calibration"]["kind"] != "residual"
+    return (*_SHARED, "onnxruntime") if by_onnx else _KERAS
 
 
 def _network_files(_: Mapping[str, Any]) -> tuple[str, ...]:
