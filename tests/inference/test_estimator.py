@@ -15,6 +15,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.inference import estimator as light
 from pix2z.inference.estimator import load_pool
 from pix2z.saved.sealed import write_sealed
+from pix2z.tracking.served_forms import POOL
 from tests.conftest import artificial_stamps
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,22 @@ def test_wrong_arrays_are_refused(pool):
 @pytest.fixture
 def copied(trained_pool, tmp_path):
     return Path(shutil.copytree(trained_pool, tmp_path / "pool"))
+
+
+def test_what_computes_in_bfloat16_answers_as_it_was_judged(copied):
+    from pix2z.network.estimator import Estimator
+
+    assert isinstance(chosen.load_pool(copied), light.Estimator)
+    pool = json.loads((copied / "pool.json").read_text())
+    name = next(iter(pool["members"]))
+    member = json.loads((copied / name / "estimator.json").read_text())
+    member["settings"]["precision"] = "mixed_bfloat16"
+    write_sealed(copied / name / "estimator.json", member)
+    written = json.loads((copied / name / "estimator.json").read_text())
+    pool["members"][name] = written["digest"]
+    write_sealed(copied / "pool.json", pool)
+    assert isinstance(chosen.load_pool(copied), Estimator)
+    assert "tensorflow" in POOL.requirements(copied)
 
 
 def test_an_altered_pool_is_refused(copied):

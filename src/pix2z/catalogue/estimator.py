@@ -31,10 +31,7 @@ class Pool(Protocol):
 
 
 def load_pool(folder: str | Path) -> Pool:
-    """Read a saved pool: its ONNX form, or by Keras where that is what gives its predictions again.
-
-    Keras takes a pool that an earlier version saved, and the published CNN, which is trained and
-    predicts in bfloat16: its ONNX form, in float32, differs in the fourth digit of a redshift.
+    """Read a saved pool: its ONNX form, or, see `inference.answers`, its networks by Keras.
 
     Raises
     ------
@@ -43,10 +40,9 @@ def load_pool(folder: str | Path) -> Pool:
     IntegrityError
         Something of it was altered.
     """
-    from pix2z.saved.sealed import has_onnx_form, read_pool
+    from pix2z.inference import answers
 
-    described = read_pool(Path(folder))
-    if has_onnx_form(described) and described["calibration"]["kind"] != "residual":
+    if answers(Path(folder)):
         from pix2z.inference.estimator import load_pool as load_onnx_form
 
         return load_onnx_form(folder)

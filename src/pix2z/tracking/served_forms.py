@@ -10,6 +10,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
+from pix2z import inference
 from pix2z.saved.sealed import ONNX_FORM, has_onnx_form
 
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
@@ -47,9 +48,9 @@ class ServedForm:
     """What `described_by` says -> files of a version, below the folder."""
     code: Path
     """What MLflow runs to load a version."""
-    requirements: Callable[[Mapping[str, Any]], tuple[str, ...]]
-    """What `described_by` says -> what loading and serving imports; pinned to what is installed
-    when the version is made."""
+    requirements: Callable[[Path], tuple[str, ...]]
+    """Folder of the networks -> what loading and serving imports; pinned to what is installed when
+    the version is made."""
     signature: Callable[[], ModelSignature]
 
 
@@ -60,9 +61,8 @@ def _pool_files(described: Mapping[str, Any]) -> tuple[str, ...]:
     return ("pool.json", *([ONNX_FORM] if has_onnx_form(described) else []), *files)
 
 
-def _pool_requirements(described: Mapping[str, Any]) -> tuple[str, ...]:
-    by_onnx = has_onnx_form(described) and described["calibration"]["kind"] != "residual"
-    return (*_SHARED, "onnxruntime") if by_onnx else _KERAS
+def _pool_requirements(folder: Path) -> tuple[str, ...]:
+    return (*_SHARED, "onnxruntime") if inference.answers(folder) else _KERAS
 
 
 def _network_files(_: Mapping[str, Any]) -> tuple[str, ...]:
