@@ -83,20 +83,19 @@ def bench_inference() -> dict[str, Any]:
 def in_turns(ways: dict[str, Work], *, n: int) -> dict[str, dict[str, float]]:
     """Galaxies per second and CPU microseconds per galaxy, medians; one round does not count.
 
-    Each round begins with the next way.
+    Each round has an order of its own, so that none always follows the same one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     cpu_seconds: dict[str, list[float]] = {name: [] for name in ways}
-    names = list(ways)
+    rng = np.random.default_rng(1)
     for number in range(ROUNDS + 1):
-        for name in names:
+        for name in rng.permutation(list(ways)).tolist():
             work = ways[name]
             start, cpu_start = time.perf_counter(), time.process_time()
             work()
             if number:
                 seconds[name].append(time.perf_counter() - start)
                 cpu_seconds[name].append(time.process_time() - cpu_start)
-        names.append(names.pop(0))  # so that none always follows the same one
     return {
         name: {
             "galaxies_per_second": round(n / median(seconds[name])),
