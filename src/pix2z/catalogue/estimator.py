@@ -41,8 +41,9 @@ def load_pool(folder: str | Path) -> Pool:
         Something of it was altered.
     """
     from pix2z.inference import answers
+    from pix2z.saved.sealed import read_pool
 
-    if answers(Path(folder)):
+    if answers(Path(folder), read_pool(Path(folder))):
         from pix2z.inference.estimator import load_pool as load_onnx_form
 
         return load_onnx_form(folder)

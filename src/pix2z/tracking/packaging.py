@@ -165,7 +165,7 @@ def save_model(
                 code_paths=[str(Path(pix2z.__file__).parent)],
                 pip_requirements=[
                     f"{name}=={importlib.metadata.version(name)}"
-                    for name in form.requirements(networks)
+                    for name in form.requirements(networks, described)
                 ],
                 signature=form.signature(),
                 model_config={form.digest_tag: described["digest"]},

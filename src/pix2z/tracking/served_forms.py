@@ -48,9 +48,9 @@ class ServedForm:
     """What `described_by` says -> files of a version, below the folder."""
     code: Path
     """What MLflow runs to load a version."""
-    requirements: Callable[[Path], tuple[str, ...]]
-    """Folder of the networks -> what loading and serving imports; pinned to what is installed when
-    the version is made."""
+    requirements: Callable[[Path, Mapping[str, Any]], tuple[str, ...]]
+    """Folder of the networks and what `described_by` says -> what loading and serving imports;
+    pinned to what is installed when the version is made."""
     signature: Callable[[], ModelSignature]
 
 
@@ -61,8 +61,8 @@ def _pool_files(described: Mapping[str, Any]) -> tuple[str, ...]:
     return ("pool.json", *([ONNX_FORM] if has_onnx_form(described) else []), *files)
 
 
-def _pool_requirements(folder: Path) -> tuple[str, ...]:
-    return (*_SHARED, "onnxruntime") if inference.answers(folder) else _KERAS
+def _pool_requirements(folder: Path, described: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*_SHARED, "onnxruntime") if inference.answers(folder, described) else _KERAS
 
 
 def _network_files(_: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ SPECTRUM = ServedForm(
     described_by="spectrum.json",
     files=_network_files,
     code=_HERE / "served_spectrum.py",
-    requirements=lambda _: (*_KERAS, "astropy", "speclite"),
+    requirements=lambda *_: (*_KERAS, "astropy", "speclite"),
     signature=_spectrum_signature,
 )
 """A network that reconstructs spectra; its arms share one registered model."""
