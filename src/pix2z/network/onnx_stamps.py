@@ -64,14 +64,14 @@ def measure(
 
 
 def _aperture_matrix(graph: Graph, radii: tuple[float, ...]) -> str:
-    """(5120, A * 5): pixels of a band count in the apertures of that band only."""
-    weights = photometry.aperture_weights(radii=radii)
+    """(2560, A * 5), of the lower half: pixels of a band count in apertures of that band only."""
+    weights = photometry.aperture_weights(radii=radii)[: STAMP_SIDE * STAMP_SIDE // 2]
     of_bands = graph.node(
         "Mul",
         graph.constant(weights[:, None, :, None]),
         graph.constant(np.eye(5)[None, :, None, :]),
     )
-    return graph.reshape(of_bands, STAMP_SIDE * ROW, 5 * weights.shape[1])
+    return graph.reshape(of_bands, HALF * ROW, 5 * weights.shape[1])
 
 
 def _filled(graph: Graph, images: str) -> tuple[str, str]:
@@ -87,7 +87,14 @@ def _filled(graph: Graph, images: str) -> tuple[str, str]:
 
 
 def _flux(graph: Graph, filled: str, weights: str, present: str | None) -> str:
-    inside = graph.node("MatMul", graph.reshape(filled, 0, STAMP_SIDE * ROW), weights)
+    """Apertures lie around the centre, so that rows opposite each other are added before."""
+    rows = graph.reshape(filled, 0, STAMP_SIDE, ROW)
+    lower = graph.cut(rows, 1, 0, HALF)
+    upper = graph.node(
+        "Gather", rows, graph.constant(range(STAMP_SIDE - 1, HALF - 1, -1), np.int64), axis=1
+    )
+    folded = graph.reshape(graph.node("Add", lower, upper), 0, HALF * ROW)
+    inside = graph.node("MatMul", folded, weights)
     flux = graph.reshape(inside, 0, -1, 5)
     if present is None:
         return flux
@@ -96,12 +103,12 @@ def _flux(graph: Graph, filled: str, weights: str, present: str | None) -> str:
 
 def _log_sky(graph: Graph, images: str, *, masked: bool) -> str:
     rows = photometry.SKY_ROWS
-    whole = graph.reshape(images, 0, STAMP_SIDE, ROW)
-    ends = [graph.cut(whole, 1, first, first + rows) for first in (0, STAMP_SIDE - rows)]
-    strips = graph.node("Concat", *ends, axis=1)
-    left, middle, right = (graph.cut(strips, 2, at, at + ROW - 10) for at in (0, 5, 10))
-    twice = graph.node("Mul", middle, graph.constant(2.0))
-    difference = graph.node("Add", graph.node("Sub", left, twice), right)
+    ends = graph.constant([*range(rows), *range(STAMP_SIDE - rows, STAMP_SIDE)], np.int64)
+    whole = graph.reshape(images, 0, 1, STAMP_SIDE, ROW)
+    strips = graph.node("Gather", whole, ends, axis=2)
+    # Second differences along a row: the same band of adjacent pixels is five numbers away.
+    kernel = graph.constant(np.array([1.0, -2.0, 1.0]).reshape(1, 1, 1, 3))
+    difference = graph.node("Conv", strips, kernel, dilations=[1, 5])
     n_differences = float(2 * rows * (STAMP_SIDE - 2))
     if masked:
         difference, valid = graph.without_nan(difference)
@@ -119,8 +126,8 @@ def _log_sky(graph: Graph, images: str, *, masked: bool) -> str:
 
 
 def _by_band(graph: Graph, values: str) -> str:
-    """Sum of (N, 10, 150) numbers of each band, (N, 5)."""
-    return graph.sum(graph.reshape(graph.sum(values, 1), 0, -1, 5), 1)
+    """Sum of (N, 1, 10, 150) numbers of each band, (N, 5)."""
+    return graph.sum(graph.reshape(graph.sum(values, 1, 2), 0, -1, 5), 1)
 
 
 def _pixels(graph: Graph, filled: str) -> str:
