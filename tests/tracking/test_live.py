@@ -120,7 +120,7 @@ def test_a_live_run_elsewhere_that_was_overtaken_is_marked_as_killed(root, arms,
         os.utime(history, (time.time() + later,) * 2)
     for run in training_runs(client):
         client.set_tag(run.info.run_id, "host", "elsewhere")
-    live_curve(1, arm="full", training_key="spectra", stage="train_spectrum", experiment=SPECTRA)
+    live_curve(1, arm="full", training_key="spectra", stage="train_spectrum")
     register(root, arms)
     (of_spectra,) = client.search_runs([client.get_experiment_by_name(SPECTRA).experiment_id])
     assert of_spectra.info.status == "RUNNING"  # another experiment has an arm of that name too

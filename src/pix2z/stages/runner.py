@@ -1,4 +1,4 @@
-"""What every stage does around its main: logging, and errors as one line with an exit code."""
+"""What stages share: logging, errors as one line with an exit code, and curves in MLflow."""
 
 import logging
 from collections.abc import Callable
@@ -8,13 +8,26 @@ from rich.logging import RichHandler
 
 from pix2z import process
 
-__all__ = ["run"]
+__all__ = ["live_curve", "run"]
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage's main; what a person can mend becomes one line on stderr and its exit code."""
     _log_for_people()
     process.run(main)
+
+
+def live_curve(
+    seed: int, *, arm: str, training_key: str, stage: str
+) -> Callable[[int, dict[str, float]], None]:
+    """Return what shows losses in MLflow as epochs end, see `tracking.live`.
+
+    MLflow takes two seconds to start, which the process that trains spends: the one that only waits
+    for trainings begins them at once.
+    """
+    from pix2z.tracking import live
+
+    return live.live_curve(seed, arm=arm, training_key=training_key, stage=stage)
 
 
 def _log_for_people() -> None:

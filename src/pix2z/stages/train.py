@@ -10,8 +10,7 @@ from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.network.arm import PoolTraining, train_arm, training_record
 from pix2z.redshift_pdf.grid import RedshiftGrid
-from pix2z.stages.runner import run
-from pix2z.tracking.live import live_curve
+from pix2z.stages.runner import live_curve, run
 
 GALAXIES, SPLITS = Path("data/galaxies.h5"), Path("data/splits")
 
@@ -35,7 +34,7 @@ def main() -> None:
             models=Path("models") / name,
             checkpoints=Path(".checkpoints") / key,
             record=record,
-            curve=partial(live_curve, arm=name, training_key=key),
+            curve=partial(live_curve, arm=name, training_key=key, stage="train"),
         )
         train_arm(
             pool,

@@ -22,9 +22,8 @@ from pix2z.spectra.reconstructions import write_reconstructions
 from pix2z.spectrum_network.arm import SpectrumTraining, train_spectrum_arm
 from pix2z.spectrum_network.shifts import ShiftGrid
 from pix2z.spectrum_network.units import physical_blocks, stamps_of
+from pix2z.stages.runner import live_curve
 from pix2z.stages.runner import run as run_stage
-from pix2z.tracking.experiments import SPECTRA
-from pix2z.tracking.live import live_curve
 
 DATA = Path("data")
 
@@ -71,7 +70,6 @@ def main() -> None:
                 arm=name,
                 training_key=key,
                 stage="train_spectrum",
-                experiment=SPECTRA,
             ),
         )
         train_spectrum_arm(training, run)

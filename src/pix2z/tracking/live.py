@@ -17,7 +17,7 @@ from pix2z.errors import Pix2zError
 from pix2z.files import is_alive
 from pix2z.tracking.checkout import models_home
 from pix2z.tracking.commits import code_tags
-from pix2z.tracking.records import TRAININGS, RunRecord
+from pix2z.tracking.records import SPECTRA, TRAININGS, RunRecord
 from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
@@ -40,7 +40,6 @@ def live_curve(
     arm: str,
     training_key: str,
     stage: str = "train",
-    experiment: str = TRAININGS,
 ) -> OnEpoch:
     """Return ``on_epoch(epoch, logs)``, which shows losses in MLflow as they come.
 
@@ -52,8 +51,7 @@ def live_curve(
     ----------
     arm : name of the pool that the training is for.
     training_key : digest of all that the training starts from; estimator.json records it too.
-    stage : what trains, as `runs.source_tags` knows it.
-    experiment : where the run is shown.
+    stage : what trains, as `runs.source_tags` knows it; it tells in which experiment the run is.
     """
     name = run_name(arm, seed)
     tags = {
@@ -64,7 +62,7 @@ def live_curve(
     }
     try:
         store = open_store()
-        experiment_id = store.experiments[experiment]
+        experiment_id = store.experiments[SPECTRA if stage == "train_spectrum" else TRAININGS]
         _end_former(store, experiment_id, tags)
         run = _live_run(store, experiment_id, name, tags)
         if KEY_TAG in run.data.tags:
