@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from benchmarks.graph_times import graph_times
 from pix2z.catalogue.estimates import predict_survey
 from pix2z.catalogue.estimator import Pool
 from pix2z.catalogue.tables import write_catalogue
@@ -60,8 +61,10 @@ def bench_inference() -> dict[str, Any]:
         networks = keras_estimator.load_pool(pools["pool of three"])
         published = keras_estimator.load_member(PUBLISHED).model
         inputs = {"images": images, "ebv": ebv}
+        whole = np.flatnonzero(~np.isnan(images).any((1, 2, 3)))
         from_memory: dict[str, Work] = {
             **{name: _estimating(pool, images, ebv) for name, pool in light.items()},
+            "student, no columns": lambda: light["student"].estimate(images, ebv),
             "pool of three, Keras": _estimating(networks, images, ebv),
             "published CNN, model.predict": lambda: published.predict(inputs, verbose=0),
         }
@@ -75,6 +78,10 @@ def bench_inference() -> dict[str, Any]:
             "goals": GOALS,
             "cores": cores(),
             "from memory": in_turns(from_memory, n=len(rows)),
+            "graph, microseconds": {
+                name: graph_times(at, images[whole], ebv[whole])
+                for name, at in (("student", SHIPPED), ("pool of three", pools["pool of three"]))
+            },
             "file to Parquet": in_turns(to_file, n=N_FILE),
             "first redshift": _first_redshift(pools["pool of three"], Path(scratch)),
         }
