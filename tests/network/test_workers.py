@@ -191,7 +191,11 @@ def test_no_process_outlives_the_one_that_started_it(deadly, tmp_path):
     )
     script = tmp_path / "program.py"
     script.write_text(program)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+        "PYTHONFAULTHANDLER": "1",
+    }
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path)], env=environment, stderr=subprocess.PIPE
     )
@@ -199,8 +203,15 @@ def test_no_process_outlives_the_one_that_started_it(deadly, tmp_path):
     while len(list(tmp_path.glob("pid-*"))) < 2:
         assert time.monotonic() < end
         time.sleep(0.05)
+    time.sleep(
+        1
+    )  # until the parent waits: Python may lose a Ctrl-C that comes while it starts them
     parent.send_signal(deadly)
-    parent.communicate(timeout=30)
+    try:
+        parent.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        parent.send_signal(signal.SIGABRT)
+        pytest.fail(f"it waits on:\n{parent.communicate()[1].decode()}")
     pids = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end
