@@ -56,7 +56,10 @@ def side_by_side(folder: Path) -> dict[str, Any]:
     """Run one worker and two in turn, on the same galaxies."""
     write_virtual(folder / "survey.h5", ALONE)
     rounds = [
-        {n: predicted(folder, "survey.h5", f"{n}-{turn}", n, ROWS_ALONE) for n in (1, 2)}
+        {
+            n: predicted(folder, "survey.h5", f"{n}-{turn}", in_partitions(n, ROWS_ALONE))
+            for n in (1, 2)
+        }
         for turn in range(ROUNDS)
     ]
     rates, cpu = (
@@ -77,13 +80,19 @@ def side_by_side(folder: Path) -> dict[str, Any]:
 
 
 def at_scale(folder: Path, written: float) -> dict[str, Any]:
-    """Run two workers on a million galaxies, and say what more of them would take.
+    """Run a million galaxies with two workers and without Dask; say what more of them would take.
 
     written : bytes of a table per galaxy.
     """
     write_virtual(folder / "million.h5", MILLION)
-    million = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
-    again = predicted(folder, "million.h5", "million", 2, PARTITION_ROWS)
+    alone = {
+        model: predicted(folder, "million.h5", "alone.parquet", [], model=model)
+        for model in (str(MODEL), "student")
+    }
+    million, again = (
+        predicted(folder, "million.h5", "million", in_partitions(2, PARTITION_ROWS))
+        for _ in range(2)
+    )
     tables = sorted((folder / "million").glob("*.parquet"))
     footer_s = per_call(lambda: pq.read_metadata(tables[0]), N_FOOTERS)
     with workers("local:2") as run_each:
@@ -98,6 +107,7 @@ def at_scale(folder: Path, written: float) -> dict[str, Any]:
         "ms_per_finished_partition": round(1000 * footer_s, 2),
     }
     return {
+        "million_without_dask": alone,
         "million": million,
         "million_when_finished": again,
         "measured": measured,
@@ -126,13 +136,21 @@ def bytes_per_galaxy(path: Path) -> float:
         return stored + sum(file[name].dtype.itemsize for name in COLUMNS)
 
 
-def predicted(folder: Path, name: str, out: str, n: int, rows: int) -> dict[str, float]:
-    """Run the command with n workers: what it took, and what it says."""
-    options = ["--dask", f"local:{n}", "--partition-rows", str(rows), "--model", str(MODEL)]
+def in_partitions(n: int, rows: int) -> list[str]:
+    """Return the options of n workers."""
+    return ["--dask", f"local:{n}", "--partition-rows", str(rows)]
+
+
+def predicted(
+    folder: Path, name: str, out: str, options: list[str], *, model: str = str(MODEL)
+) -> dict[str, float]:
+    """Run the command: what it took, and what it says."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", PIX2Z, "predict", str(folder / name), "--out", str(folder / out)]
-        + options,
+        [
+            *(sys.executable, "-c", PIX2Z, "predict", str(folder / name), "--model", model),
+            *("--out", str(folder / out), *options),
+        ],
         capture_output=True,
         text=True,
         check=False,
