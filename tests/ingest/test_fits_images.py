@@ -13,6 +13,7 @@ from pix2z.files import file_digest, files_of, total_digest
 from pix2z.ingest.contents import file_contents
 from pix2z.ingest.source import detect_layout, open_source
 from pix2z.said.claims import band_in
+from tests.ingest.layout_files import read
 
 BANDS = "ugriz"
 
@@ -46,11 +47,6 @@ def write(path, *hdus):
     primary = () if isinstance(hdus[0], fits.PrimaryHDU) else (fits.PrimaryHDU(),)
     fits.HDUList([*primary, *hdus]).writeto(path)
     return path
-
-
-def read(path, **mapping):
-    with open_source(path, mapping=Hdf5Mapping(**mapping)) as survey:
-        return survey.read_images(0, len(survey.table)), survey
 
 
 @pytest.fixture
@@ -372,11 +368,3 @@ def test_a_file_whose_header_says_a_size_below_0_is_refused(stored, tmp_path, si
     for reader in (read, file_contents):
         with pytest.raises(InputError, match=r"mef\.fits: damaged"):
             reader(path)
-
-
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_file_that_was_cut_is_refused(cube, kept):
-    whole = cube.read_bytes()
-    cube.write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(InputError, match=r"cube\.fits: "):
-        read(cube)

@@ -281,7 +281,7 @@ def test_layouts_are_told_by_what_files_hold(tmp_path, write_raw):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("broken.npz", "damaged or no npz"),
+        ("broken.npz", "damaged or not npz"),
         ("broken.h5", "damaged or not HDF5"),
         ("gone.h5", "no such file"),
     ],

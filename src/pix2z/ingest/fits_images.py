@@ -23,10 +23,9 @@ from pix2z.errors import InputError
 from pix2z.fits import opened_fits, reading_fits
 from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS
-from pix2z.ingest.columns import Column, check_column, physical
-from pix2z.ingest.conversion import plan_conversion
+from pix2z.ingest.columns import StoredColumn
 from pix2z.ingest.fits_headers import Header, read_header, said_together
-from pix2z.ingest.mapped import check_images, column_keys, survey_of
+from pix2z.ingest.mapped import column_keys, survey_of
 from pix2z.ingest.raw import RawSurvey
 from pix2z.said.claims import NOTHING_SAID, Said, band_in, claims_in
 
@@ -60,7 +59,6 @@ Image = Any
 class _Plane:
     """An image in a file, and what its header says."""
 
-    path: Path
     hdu: Image
     header: Header
 
@@ -89,18 +87,10 @@ class FitsImages:
 
 @contextmanager
 def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSurvey]:
-    """Open a file, or the files of the bands of one galaxy, read-only.
+    """Open a file, or the files of the bands of one galaxy, as `open_source` does.
 
-    Parameters
-    ----------
     mapping : `images` names the HDUs, by EXTNAME or number, where the file leaves it open; columns
         are keys of a table or cards.
-
-    Raises
-    ------
-    InputError
-        A file is missing, damaged or no FITS; images, bands, unit or a key are not known, or
-        contradict what the mapping says.
     """
     path = paths[0]
     with ExitStack() as stack:
@@ -115,20 +105,15 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
         bands = "".join(str(plane.header.band) for plane in chosen) if named else None
         said = said_together([plane.header for plane in chosen], bands=bands)
         said = replace(said, unused=_unused(files, chosen))
-        check_images(images, said, path, mapping)
-        conversion = plan_conversion(images.shape, mapping, said, path)
         headers = [plane.hdu.header for plane in chosen] + [h[0].header for h in files.values()]
         tables = [hdu for hdus in files.values() for hdu in hdus]
-        keys, of_file = column_keys(mapping), conversion.bands
-        columns = _columns(path, keys, tables, headers, n=images.shape[0], bands=of_file)
+        columns = _columns(path, column_keys(mapping), tables, headers, n=images.shape[0])
         middle = chosen[0].header.middle
         if images.shape[0] == 1 and middle and "ra" not in columns:
-            ra, dec = np.array([middle]).T
-            columns |= {"ra": Column(ra, "the WCS"), "dec": Column(dec, "the WCS")}
+            ra, dec = (StoredColumn(path, "the WCS", np.array([degrees])) for degrees in middle)
+            columns |= {"ra": ra, "dec": dec}
         others = tuple(paths[1:])
-        yield survey_of(
-            path, images, columns, said, conversion, layout="fits", mapping=mapping, others=others
-        )
+        yield survey_of(path, images, said, columns, layout="fits", mapping=mapping, others=others)
 
 
 def _read_headers(hdus: fits.HDUList) -> None:
@@ -171,7 +156,7 @@ def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane
         header = read_header(f"{path}: {name}", hdu.header, hdus[0].header)
         if header.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
             header = replace(header, band=band_in(path.name))
-        planes.append(_Plane(path, hdu, header))
+        planes.append(_Plane(hdu, header))
     return planes
 
 
@@ -259,8 +244,7 @@ def _columns(
     headers: Sequence[fits.Header],
     *,
     n: int,
-    bands: str,
-) -> dict[str, Column]:
+) -> dict[str, StoredColumn]:
     """Role -> the column of a table, or of one galaxy the card, that `keys` names."""
     tables = [hdu for hdu in hdus if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
     with reading_fits(path, "tables"):
@@ -283,9 +267,7 @@ def _columns(
                     f"file has {there}"
                 )
             values = np.array(cards[:1])
-        check_column(path, key, role, shape=values.shape, dtype=values.dtype, n=n, bands=bands)
-        column = Column(values.astype(values.dtype.newbyteorder("=")), key)
-        columns[role] = physical(column, role, said, path)
+        columns[role] = StoredColumn(path, key, values, said)
     return columns
 
 

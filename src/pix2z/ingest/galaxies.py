@@ -106,17 +106,15 @@ def ingest(
         digest = total_digest(source, [digests[path] for path in source])
         _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
-        for problem in problems:
+        table = survey.table
+        for problem in (*problems, *ebv_problems(table), *position_doubts(table)):
             logger.warning("%s: %s", survey.path, problem)
-        for problem in (*ebv_problems(survey.table), *position_doubts(survey.table)):
-            logger.warning("%s: %s", survey.path, problem)
-        n_good, n = len(judged.good), len(survey.table)
-        logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
+        logger.info("%d of %d rows of %s are good", len(judged.good), len(table), survey.path.name)
         return {
             "raw": _raw_report(survey, digests, digest),
             "limits": {"redshift": [z_min, z_max], "pdf_grid": list(limits.pdf_range)},
             "photometry": {"checked": check_photometry, "problems": list(problems)},
-            **_rows_report(survey.table, judged),
+            **_rows_report(table, judged),
         }
 
 

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import DAMAGE, in_one_line, other_format, plain, reading
+from pix2z.hdf5 import opening, other_format, plain, reading
 
 __all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "open_zip", "read_header"]
 
@@ -86,10 +86,10 @@ def open_member(path: str | Path, name: str) -> Iterator[Member]:
                     f"{path}: array {name!r} is missing; the file has {plain(names)}"
                 ) from None
             _check_claims(info, path, name)
-            stored = info.compress_type == zipfile.ZIP_STORED
         with _bytes_of(archive, info, path) as stream:
             with reading(path, name):
-                start = _start_of(info, stream) if stored else 0
+                is_stored = info.compress_type == zipfile.ZIP_STORED
+                start = _start_of(info, stream) if is_stored else 0
             yield _member(path, name, stream, start=start, size=info.file_size)
 
 
@@ -145,14 +145,8 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open an npz file; raise InputError where it is missing, damaged or of another format."""
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
-    try:
+    with opening(path, "npz", ZIP):
         archive = zipfile.ZipFile(path)
-    except DAMAGE as error:
-        if other := other_format(path, ZIP):
-            raise InputError(f"{path}: expected npz; received {other}") from error
-        raise InputError(
-            f"{path}: cannot be opened: damaged or no npz ({in_one_line(error)})"
-        ) from error
     with archive:
         yield archive
 
