@@ -24,8 +24,8 @@ from pix2z.said.claims import NOTHING_SAID, Said, numbers
 __all__ = [
     "ID_ROLES",
     "ROLES",
+    "ArrayOnDisk",
     "Column",
-    "StoredArray",
     "StoredColumn",
     "assemble",
     "read_column",
@@ -75,7 +75,7 @@ class Column:
     words: str = ""
 
 
-class StoredArray(Protocol):
+class ArrayOnDisk(Protocol):
     """An array in a file, read by slices."""
 
     @property
@@ -96,7 +96,7 @@ class StoredColumn:
 
     path: Path
     key: str
-    values: StoredArray
+    values: ArrayOnDisk
     said: Said = NOTHING_SAID
 
 

@@ -201,7 +201,9 @@ def _chosen(
         return of_bands, True
     nameless = all(plane.hdu.name in ("", "PRIMARY") for plane in planes)
     flat = all(len(plane.hdu.shape) == 2 for plane in planes)
-    if not bands and nameless and flat and len(planes) == len(_bands_without_names(mapping)):
+    survey = mapping.of_survey
+    expected = mapping.bands or (survey.bands if survey else BANDS)
+    if not bands and nameless and flat and len(planes) == len(expected):
         return planes, True
     listed = ", ".join(
         f"{plane.header.name} {plane.hdu.shape} of {plane.header.band or 'no band named'}"
@@ -211,12 +213,6 @@ def _chosen(
         f"{path}: expected one cube, or one image per band whose band EXTNAME, FILTER or the name "
         f"of its file says; received {listed}: ingest.hdf5.images chooses by EXTNAME or number"
     )
-
-
-def _bands_without_names(mapping: Hdf5Mapping) -> str:
-    """Bands of images that name none: those given, else all that the survey has."""
-    survey = mapping.of_survey
-    return mapping.bands or (survey.bands if survey else BANDS)
 
 
 def _stacked(path: Path, planes: Sequence[_Plane], *, by_band: bool) -> FitsImages:

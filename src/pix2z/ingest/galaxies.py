@@ -156,23 +156,19 @@ def _judge(
     table = survey.table
     leave_out("duplicate: object id seen before", repeated_ids(table.object_id[good]))
     if table.has_positions:
+        places = table.ra[good], table.dec[good], table.group_id[good]
+        try:
+            close = close_positions(*places, radius_arcsec=duplicate_radius_arcsec)
+        except ValueError as error:
+            raise InputError(f"{survey.path}: {error}") from error
         reason = f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group"
-        leave_out(reason, _close(survey, good, duplicate_radius_arcsec))
+        leave_out(reason, close)
     same_pixels = repeated_between_groups(facts.digest[good], table.group_id[good])
     leave_out("duplicate: same pixels as in another group", same_pixels)
     if not good.any():
         counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
         raise InputError(f"{survey.path}: no good row among {len(good)} ({counts})")
     return _Judged(facts, faults, np.flatnonzero(good))
-
-
-def _close(survey: RawSurvey, good: NDArray[np.bool_], radius_arcsec: float) -> NDArray[np.bool_]:
-    table = survey.table
-    ra, dec, group_id = table.ra[good], table.dec[good], table.group_id[good]
-    try:
-        return close_positions(ra, dec, group_id, radius_arcsec=radius_arcsec)
-    except ValueError as error:
-        raise InputError(f"{survey.path}: {error}") from error
 
 
 def _write(

@@ -21,7 +21,7 @@ from pix2z.files import as_text
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, virtual_files, watch
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import array_said, read_attributes
-from pix2z.ingest.columns import ROLES, StoredArray, StoredColumn, assemble, read_column
+from pix2z.ingest.columns import ROLES, ArrayOnDisk, StoredColumn, assemble, read_column
 from pix2z.ingest.conversion import Conversion, converted, in_our_order, plan_conversion
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.raw import RawFile, RawSurvey
@@ -35,12 +35,12 @@ BLOCK_ROWS = 64
 
 @contextmanager
 def open_mapped(
-    path: str | Path,
+    path: Path,
     *,
     layout: str,
     mapping: Hdf5Mapping,
-    given: Mapping[str, Any] | None = None,
-    rows: tuple[int, int] | None = None,
+    given: Mapping[str, Any],
+    rows: tuple[int, int] | None,
 ) -> Iterator[RawSurvey]:
     """Open an HDF5 file that keeps things where `mapping` says, as `open_source` does.
 
@@ -50,7 +50,6 @@ def open_mapped(
     given : entries of a mapping that the user gives, before those of a known layout.
     rows : the first row of the survey and the one after its last; None: all rows of the file.
     """
-    path, given = Path(path), given or {}
     mapping = mapping.model_copy(update=given)
     with open_hdf5(path) as file:
         check_unchanged = watch(file, path)
@@ -88,7 +87,7 @@ def _stored_column(file: h5py.File, path: Path, key: str) -> StoredColumn:
 
 def survey_of(
     path: Path,
-    images: StoredArray,
+    images: ArrayOnDisk,
     said: Said,
     stored: Mapping[str, StoredColumn],
     *,
@@ -144,7 +143,7 @@ def survey_of(
     )
 
 
-def _check_images(images: StoredArray, said: Said, path: Path, mapping: Hdf5Mapping) -> None:
+def _check_images(images: ArrayOnDisk, said: Said, path: Path, mapping: Hdf5Mapping) -> None:
     """Raise InputError where images are no stamps, or a file of ingest has another version."""
     where = f"{path}: {mapping.images}"
     if len(images.shape or ()) != 4 or images.shape[0] == 0:
@@ -178,7 +177,7 @@ def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
 
 
 def _block_reader(
-    images: StoredArray, path: Path, key: str, conversion: Conversion
+    images: ArrayOnDisk, path: Path, key: str, conversion: Conversion
 ) -> Callable[[int, int], NDArray[np.float32]]:
     """``read_images`` of a dataset, of which only the window of the cuts is read."""
 

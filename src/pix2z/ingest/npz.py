@@ -43,9 +43,6 @@ LONGEST_HEADER = 1 << 16
 PIECE = 1 << 18
 """Bytes read at once, of which a stream makes a copy."""
 
-ENCRYPTED = 1
-"""Bit of a member's flags."""
-
 
 @dataclass(frozen=True)
 class Member:
@@ -153,8 +150,6 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
 
 def _check_claims(info: zipfile.ZipInfo, path: str | Path, name: str) -> None:
     where, held = f"{path}: {name}", Path(path).stat().st_size
-    if info.flag_bits & ENCRYPTED:
-        raise InputError(f"{where}: is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError(
             f"{where}: expected an array stored or deflated, as numpy writes it; received "
