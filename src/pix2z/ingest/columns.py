@@ -100,9 +100,7 @@ class StoredColumn:
     said: Said = NOTHING_SAID
 
 
-def read_column(
-    stored: StoredColumn, role: str, *, n: int, bands: str, rows: slice = slice(None)
-) -> Column:
+def read_column(stored: StoredColumn, role: str, *, n: int, bands: str, rows: slice) -> Column:
     """Read rows of a column, its numbers as the file says that they are stored.
 
     Parameters
@@ -152,15 +150,16 @@ def _physical(column: Column, role: str, said: Said, path: Path) -> Column:
     values, key = column.values.astype(np.float64), column.key
     masked = {v for claim in said.of("masked") for v in numbers(claim.values) or ()}
     values[is_one_of(column.values, masked)] = np.nan
-    times, plus, words = stored_as(said, path)
+    times, plus, stored = stored_as(said, path)
     each = values.shape[1:]
     for of_stored in (times, plus):
         if (len(of_stored),) not in ((1,), each):
             expected = f"one number{f', or {each[0]}' if each else ''}"
-            raise InputError(f"{path}: {key}: expected {expected}; received {words}")
+            raise InputError(f"{path}: {key}: expected {expected}; received {stored}")
+    words = [stored] if stored else []
     if masked:
         listed = " and ".join(f"{value:g}" for value in sorted(masked))
-        words += f"{'; ' if words else ''}{listed} masked, as the file says"
+        words.append(f"{listed} masked, as the file says")
     factor, unit = agreed(
         None,
         said.of("unit"),
@@ -171,8 +170,8 @@ def _physical(column: Column, role: str, said: Said, path: Path) -> Column:
     )
     values = (values * np.asarray(times) + np.asarray(plus)) * (factor or 1.0)
     if factor is not None and factor != 1:
-        words += f"{'; ' if words else ''}times {factor:.6g} to {UNITS[role]}{unit}"
-    return Column(values, key, says_unit=factor is not None, words=words)
+        words.append(f"times {factor:.6g} to {UNITS[role]}{unit}")
+    return Column(values, key, says_unit=factor is not None, words="; ".join(words))
 
 
 def assemble(

@@ -170,5 +170,8 @@ def detect_layout(path: str | Path, *, images: str | None = None) -> str:
         shape = find_dataset(opened, file, "images").shape or ()
     if versioned:
         return "galaxies"
-    sides = {(len(BANDS), KNOWN[name].side, KNOWN[name].side): name for name in ("sdss32", "nersc")}
-    return sides.get(shape[1:], "hdf5")
+    for name in ("sdss32", "nersc"):
+        side = KNOWN[name].side
+        if shape[1:] == (len(BANDS), side, side):
+            return name
+    return "hdf5"
