@@ -26,7 +26,6 @@ __all__ = [
     "ebv_problems",
     "first_faults",
     "row_ranges",
-    "stamp_facts",
     "survey_facts",
     "usable_pixels",
 ]

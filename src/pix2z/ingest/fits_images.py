@@ -24,7 +24,7 @@ from pix2z.fits import opened_fits, reading_fits
 from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS
 from pix2z.ingest.columns import StoredColumn
-from pix2z.ingest.fits_headers import Header, read_header, said_together
+from pix2z.ingest.fits_headers import Plane, read_plane, said_together
 from pix2z.ingest.mapped import column_keys, survey_of
 from pix2z.ingest.raw import RawSurvey
 from pix2z.said.claims import NOTHING_SAID, Said, band_in, claims_in
@@ -53,14 +53,6 @@ CARDS = {"unit": "TUNIT", "blank": "TNULL"}
 IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 Image = Any
 """One of `IMAGES`; astropy has no types."""
-
-
-@dataclass(frozen=True)
-class _Plane:
-    """An image in a file, and what its header says."""
-
-    hdu: Image
-    header: Header
 
 
 @dataclass(frozen=True)
@@ -101,14 +93,14 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
         planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
         chosen, by_band = _chosen(path, planes, mapping)
         images = _stacked(path, chosen, by_band=by_band)
-        named = by_band and all(plane.header.band for plane in chosen)
-        bands = "".join(str(plane.header.band) for plane in chosen) if named else None
-        said = said_together([plane.header for plane in chosen], bands=bands)
+        named = by_band and all(plane.band for plane in chosen)
+        bands = "".join(str(plane.band) for plane in chosen) if named else None
+        said = said_together(chosen, bands=bands)
         said = replace(said, unused=_unused(files, chosen))
         headers = [plane.hdu.header for plane in chosen] + [h[0].header for h in files.values()]
         tables = [hdu for hdus in files.values() for hdu in hdus]
         columns = _columns(path, column_keys(mapping), tables, headers, n=images.shape[0])
-        middle = chosen[0].header.middle
+        middle = chosen[0].middle
         if images.shape[0] == 1 and middle and "ra" not in columns:
             ra, dec = (StoredColumn(path, "the WCS", np.array([degrees])) for degrees in middle)
             columns |= {"ra": ra, "dec": dec}
@@ -124,7 +116,7 @@ def _read_headers(hdus: fits.HDUList) -> None:
             math.prod(hdu.shape)  # fails where a damaged card leaves a side without a length
 
 
-def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tuple[str, ...]:
+def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[Plane]) -> tuple[str, ...]:
     """Images of the files that are not read, in words."""
     used = [id(plane.hdu) for plane in chosen]
     return tuple(
@@ -135,7 +127,7 @@ def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tup
     )
 
 
-def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane]:
+def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[Plane]:
     """Return the images of a file that are named in `mapping`, else all with fluxes."""
     key, is_given = mapping.images, "images" in mapping.model_fields_set
     found: list[tuple[str, Image]] = []
@@ -153,10 +145,10 @@ def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane
     planes = []
     for name, hdu in named or fluxes:
         _check_claims(path, hdu, f"{path}: {name}")
-        header = read_header(f"{path}: {name}", hdu.header, hdus[0].header)
-        if header.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
-            header = replace(header, band=band_in(path.name))
-        planes.append(_Plane(hdu, header))
+        plane = read_plane(f"{path}: {name}", hdu, hdus[0].header)
+        if plane.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
+            plane = replace(plane, band=band_in(path.name))
+        planes.append(plane)
     return planes
 
 
@@ -183,20 +175,20 @@ def _check_claims(path: Path, hdu: Image, where: str) -> None:
 
 
 def _chosen(
-    path: Path, planes: Sequence[_Plane], mapping: Hdf5Mapping
-) -> tuple[Sequence[_Plane], bool]:
+    path: Path, planes: Sequence[Plane], mapping: Hdf5Mapping
+) -> tuple[Sequence[Plane], bool]:
     """Return the cube, or the images of single bands and True."""
     if len(planes) == 1 and len(planes[0].hdu.shape) > 2:
         return planes, False
-    of_bands = [plane for plane in planes if plane.header.band]
+    of_bands = [plane for plane in planes if plane.band]
     for plane in planes:
         filters = f"{plane.hdu.name} {plane.hdu.header.get('FILTER', '')}"
-        if not plane.header.band and JOHNSON & set(_words(filters)):
+        if not plane.band and JOHNSON & set(_words(filters)):
             raise InputError(
-                f"{plane.header.name}: a filter of Johnson's; expected images in ugriz: "
+                f"{plane.name}: a filter of Johnson's; expected images in ugriz: "
                 "ingest.hdf5.images chooses by EXTNAME or number"
             )
-    bands = [plane.header.band for plane in of_bands]
+    bands = [plane.band for plane in of_bands]
     if of_bands and len(set(bands)) == len(bands) and (len(bands) > 1 or len(planes) == 1):
         return of_bands, True
     nameless = all(plane.hdu.name in ("", "PRIMARY") for plane in planes)
@@ -206,7 +198,7 @@ def _chosen(
     if not bands and nameless and flat and len(planes) == len(expected):
         return planes, True
     listed = ", ".join(
-        f"{plane.header.name} {plane.hdu.shape} of {plane.header.band or 'no band named'}"
+        f"{plane.name} {plane.hdu.shape} of {plane.band or 'no band named'}"
         for plane in planes[:12]
     )
     raise InputError(
@@ -215,14 +207,14 @@ def _chosen(
     )
 
 
-def _stacked(path: Path, planes: Sequence[_Plane], *, by_band: bool) -> FitsImages:
+def _stacked(path: Path, planes: Sequence[Plane], *, by_band: bool) -> FitsImages:
     """Put the images together as one array; raise InputError where their shapes differ."""
     hdus = tuple(plane.hdu for plane in planes)
     for plane in planes[1:]:
         if plane.hdu.shape != hdus[0].shape:
             raise InputError(
-                f"{plane.header.name}: expected shape {hdus[0].shape}, that of "
-                f"{planes[0].header.name}; received {plane.hdu.shape}"
+                f"{plane.name}: expected shape {hdus[0].shape}, that of "
+                f"{planes[0].name}; received {plane.hdu.shape}"
             )
     shape = hdus[0].shape
     one_galaxy = len(shape) == (2 if by_band else 3)

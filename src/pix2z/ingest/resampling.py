@@ -9,8 +9,6 @@ from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.said.agreement import SAME_SCALE
 
 __all__ = [
-    "SCALES",
-    "STAMP_ARCSEC",
     "Cut",
     "overlap_weights",
     "plan_cut",
