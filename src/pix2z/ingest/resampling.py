@@ -8,12 +8,7 @@ from numpy.typing import NDArray
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.said.agreement import SAME_SCALE
 
-__all__ = [
-    "Cut",
-    "overlap_weights",
-    "plan_cut",
-    "resample",
-]
+__all__ = ["Cut", "overlap_weights", "plan_cut", "resample"]
 
 STAMP_ARCSEC = STAMP_SIDE * PIXEL_SCALE
 """What a stamp covers along a side: 12.672 arcsec."""
