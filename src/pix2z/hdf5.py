@@ -50,6 +50,7 @@ __all__ = [
     "integer_attribute",
     "keys_of",
     "open_hdf5",
+    "opening",
     "other_format",
     "plain",
     "reading",
@@ -167,6 +168,22 @@ def other_format(path: str | Path, *expected: bytes) -> str:
 
 
 @contextmanager
+def opening(path: str | Path, kind: str, signature: bytes) -> Iterator[None]:
+    """Turn an error of opening a file of a kind into InputError: of another format, or damaged.
+
+    signature : what files of that kind begin with.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        if other := other_format(path, signature):
+            raise InputError(f"{path}: expected {kind}; received {other}") from error
+        raise InputError(
+            f"{path}: cannot be opened: damaged or not {kind} ({in_one_line(error)})"
+        ) from error
+
+
+@contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file read-only.
 
@@ -180,14 +197,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         raise InputError(f"{path}: cannot be opened: no such file")
     if not Path(path).is_file():  # opening a pipe would wait for ever
         raise InputError(f"{path}: expected a file; it is a folder, a pipe or a device")
-    try:
+    with opening(path, "HDF5", b"\x89HDF"):
         file = h5py.File(path, "r")
-    except DAMAGE as error:
-        if other := other_format(path, b"\x89HDF"):
-            raise InputError(f"{path}: expected HDF5; received {other}") from error
-        raise InputError(
-            f"{path}: cannot be opened: damaged or not HDF5 ({in_one_line(error)})"
-        ) from error
     try:
         check_unchanged = watch(file, path)
         _ask_guard(path)
@@ -253,9 +264,7 @@ def _values(
     kind, shape = stored.get_type(), stored.shape
     if shape is None:  # h5py.Empty, which says nothing
         return ()
-    if not isinstance(kind, STORED_TYPES):
-        return None
-    if not 1 <= math.prod(shape) <= MOST_VALUES:
+    if not isinstance(kind, STORED_TYPES) or not 1 <= math.prod(shape) <= MOST_VALUES:
         return None
     if not isinstance(kind, h5py.h5t.TypeStringID):
         return tuple(np.asarray(read()).reshape(-1).tolist())
@@ -429,10 +438,7 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> None:
             f"{where}: expected data; received shape {dataset.shape} of which {stored} bytes are "
             "stored"
         )
-    chunk = dataset.dtype.itemsize
-    for length in dataset.chunks or (0,):
-        chunk *= length
-    if chunk > LARGEST_CHUNK:
+    if dataset.dtype.itemsize * math.prod(dataset.chunks or (0,)) > LARGEST_CHUNK:
         raise InputError(
             f"{where}: expected chunks of at most {LARGEST_CHUNK} bytes, since each is read whole; "
             f"received {dataset.chunks} of {dataset.dtype}"

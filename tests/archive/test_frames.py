@@ -1,10 +1,15 @@
-"""Stamps cut from small frames, pixels of which are masked."""
+"""Stamps cut from small frames, and frames whose header says that they are something else."""
+
+import bz2
+import io
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from pix2z.archive.frames import cut_stamps, read_frame
-from tests.archive.synthetic_sdss import DEC, RA, frame_bytes, place_in
+from pix2z.archive.frames import cut_stamps, read_frame, read_frames
+from pix2z.errors import InputError
+from tests.archive.synthetic_sdss import DEC, RA, SCALE, frame_bytes, place_in
 
 SIGMA = 0.005
 """Noise of the frames' sky."""
@@ -36,3 +41,57 @@ def test_a_stamp_without_masked_pixels_is_only_shifted(frames):
     stamp = cut_stamps(frames, ra=RA, dec=DEC)[..., 2]
     assert np.isfinite(stamp).all()
     assert stamp.sum() == pytest.approx(150.0, rel=0.01)
+
+
+# Headers.
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return what writes an r frame with these cards, its pixels over a number."""
+
+    def write_frame(over=1.0, **cards):
+        with fits.open(io.BytesIO(bz2.decompress(frame_bytes("r")))) as hdus:
+            hdus[0].data = (hdus[0].data / over).astype(np.float32)
+            hdus[0].header.update(cards)
+            hdus.writeto(tmp_path / "frame.fits", overwrite=True)
+        return tmp_path / "frame.fits"
+
+    return write_frame
+
+
+@pytest.mark.parametrize(
+    ("over", "cards"),
+    [
+        (1.0, {"BUNIT": "nanomaggy", "SOFTBIAS": 1000, "FILTER": "r"}),  # as SDSS writes it
+        (1 / 3.631, {"BUNIT": "uJy"}),
+        (0.1, {"BUNIT": "adu", "MAGZERO": 25.0}),
+        (2.0, {"BUNIT": "2 nanomaggy", "FILTER": "SDSS r"}),
+    ],
+)
+def test_a_frame_is_in_nanomaggies_whatever_its_unit(write, over, cards):
+    plain = read_frame(write()).pixels
+    np.testing.assert_allclose(read_frames({"r": write(over, **cards)})["r"].pixels, plain, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cards", "words"),
+    [
+        ({"BUNIT": "DN"}, "BUNIT 'DN': expected a flux density"),
+        ({"BUNIT": "counts", "SOFTBIAS": 1000}, "BUNIT 'counts': expected a flux density"),
+        ({"SOFTBIAS": 1000}, "SOFTBIAS 1000 without BUNIT: expected a corrected frame"),
+        ({"FILTER": "g"}, "FILTER 'g' contradicts what is given, r"),
+        ({"MAGZERO": "unknown zero"}, "MAGZERO 'unknown zero': expected"),
+        (
+            {"CD1_1": -0.2 / 3600, "CD2_2": 0.2 / 3600},
+            r"expected pixels of 0.396 arcsec; received, by its WCS \(CD or CDELT\), 0.2 x 0.2",
+        ),
+        ({"CD2_2": 2 * SCALE}, "received, by its WCS .* 0.396 x 0.792"),
+    ],
+)
+def test_another_image_is_refused_by_the_card(write, cards, words):
+    path = write(**cards)
+    with pytest.raises(InputError, match=words) as caught:
+        read_frames({"r": path})
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)

@@ -6,6 +6,10 @@ import h5py
 import numpy as np
 from astropy.io import fits
 
+from pix2z.config.ingest import Hdf5Mapping
+from pix2z.ingest.raw import RawSurvey
+from pix2z.ingest.source import open_source
+
 N_PARENTS = 40
 N_MOVED = 10
 
@@ -55,6 +59,12 @@ def first_galaxies(n: int) -> Arrays:
     raw = raw_content()
     columns = {name: raw[key][:n] for name, key in STANDARD_KEYS.items()}
     return {"stamps": np.ascontiguousarray(raw["images"][:n].transpose(0, 2, 3, 1)), **columns}
+
+
+def read(path: Path, layout: str | None = None, **given: object) -> tuple[np.ndarray, RawSurvey]:
+    """All stamps of a file, and its survey; `given` are entries of a mapping."""
+    with open_source(path, layout=layout, mapping=Hdf5Mapping(**given)) as survey:
+        return survey.read_images(0, len(survey.table)), survey
 
 
 def write_hdf5(path: Path, content: Arrays, *, compressed: bool = False, **attributes) -> Path:

@@ -1,5 +1,7 @@
 """Arrays of numpy, by themselves or in an npz, give the stamps that HDF5 gives."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,13 +9,11 @@ from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import file_digest, files_of, total_digest
 from pix2z.ingest.source import detect_layout, open_source
+from tests.ingest import layout_files
+
+read = partial(layout_files.read, unit="nanomaggy")
 
 COLUMNS = {"redshift": "z", "ebv": "ebv", "object_id": "object_id"}
-
-
-def read(path, **mapping):
-    with open_source(path, mapping=Hdf5Mapping(unit="nanomaggy", **mapping)) as survey:
-        return survey.read_images(0, len(survey.table)), survey
 
 
 def save(folder, arrays):
@@ -85,8 +85,79 @@ def test_what_does_not_fit_is_one_line(tmp_path, values, words):
 
 def test_the_unit_is_asked_for(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 5, 40, 40)))
-    with (
-        pytest.raises(InputError, match=r"x\.npy: the unit of the images is not known"),
-        open_source(tmp_path / "x.npy"),
-    ):
+    with pytest.raises(InputError, match=r"x\.npy: the unit of the images is not known"):
+        layout_files.read(tmp_path / "x.npy")
+
+
+# The npz of Pasquet et al.: what its cube and labels may be.
+
+N = 6
+
+
+def labels(**columns):
+    """Structured array (N,) of the given columns."""
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
+    array = np.zeros(N, dtype)
+    for name, values in columns.items():
+        array[name] = values
+    return array
+
+
+def cube():
+    return np.random.default_rng(1).normal(size=(N, 64, 64, 5)).astype(np.float32)
+
+
+Z = np.linspace(0.01, 0.3, N)
+
+
+@pytest.mark.parametrize(
+    ("present", "used"),
+    [
+        (("OBJID", "bestObjID", "specObjID"), "OBJID"),
+        (("bestObjID", "specObjID"), "bestObjID"),
+        (("rounded", "specObjID"), "specObjID"),
+    ],
+)
+def test_the_id_used_is_recorded(write_npz, present, used):
+    columns = {name: np.arange(N) + 100 * (k + 1) for k, name in enumerate(present)}
+    if "rounded" in columns:  # floats, which round long ids, are passed over
+        columns["objID"] = columns.pop("rounded") * 1.0
+    with open_source(write_npz({"cube": cube(), "labels": labels(z=Z, **columns)})) as survey:
+        table = survey.table
+    assert table.origin["object_id"] == f"labels[{used!r}]"
+    np.testing.assert_array_equal(table.object_id, columns[used])
+
+
+def test_case_is_forgiven_where_one_column_is_meant(write_npz):
+    columns = {"RA": Z, "DEC": Z, "ebv": Z, "z": Z, "Z": Z + 1}
+    with open_source(write_npz({"cube": cube(), "labels": labels(**columns)})) as survey:
+        origin = survey.table.origin
+    assert origin["position"] == "labels['RA'], labels['DEC']"
+    assert origin["z_spec"] == "labels['z']"
+    assert origin["ebv"] == "labels['ebv'] (N,), taken as E(B-V)"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (
+            {"cube": cube()[:-1], "labels": labels(z=Z)},
+            r"labels: expected a structured array of sh",
+        ),
+        ({"cube": cube(), "labels": labels(EbV=Z, ebv=Z)}, "one column 'EBV'; received EbV, ebv"),
+        ({"cube": cube(), "labels": labels(z=np.ones((N, 2)))}, r"labels\['z'\]: expected shape"),
+    ],
+)
+def test_labels_and_cubes_that_do_not_fit_are_named(write_npz, arrays, words):
+    path = write_npz(arrays)
+    with pytest.raises(InputError, match=words) as caught, open_source(path):
         pass
+    assert str(caught.value).startswith(str(path))
+
+
+def test_many_labels_are_read_in_blocks(write_npz, monkeypatch):
+    monkeypatch.setattr("pix2z.ingest.arrays.BLOCK_ROWS", 4)
+    path = write_npz({"cube": cube(), "labels": labels(z=Z, bestObjID=np.arange(N))})
+    with open_source(path) as survey:
+        np.testing.assert_array_equal(survey.table.z_spec, Z.astype(np.float32))
+        np.testing.assert_array_equal(survey.table.object_id, np.arange(N))

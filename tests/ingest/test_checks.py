@@ -26,10 +26,11 @@ def test_redshifts_have_two_ranges():
     assert {reason: np.flatnonzero(bad).tolist() for reason, bad in found.items()} == expected
 
 
-def test_a_line_every_ten_seconds(caplog):
+def test_a_line_every_ten_seconds(caplog, monkeypatch):
     now = [100.0]
+    monkeypatch.setattr("pix2z.ingest.checks.time.monotonic", lambda: now[0])
     with caplog.at_level(logging.INFO, logger="pix2z.ingest.checks"):
-        for _ in row_ranges(100, chunk_rows=10, doing="checked", clock=lambda: now[0]):
+        for _ in row_ranges(100, chunk_rows=10, doing="checked"):
             now[0] += 3.0
     assert caplog.messages == [
         "40 of 100 rows checked, about 18 s left",

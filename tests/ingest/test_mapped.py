@@ -1,6 +1,7 @@
 """A user's mapping: any axes, bands, unit, pixel scale and keys give the same survey."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -9,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
-from pix2z.ingest.mapped import open_mapped
+from tests.ingest import layout_files
 
 BANDS = "ugriz"
 N = 4
@@ -42,9 +42,7 @@ def stored(images, *, bands, axes, factor, border):
     return whole.transpose(0, 3, 1, 2) if axes == "NCHW" else whole
 
 
-def read(path, **mapping):
-    with open_mapped(path, layout="hdf5", mapping=Hdf5Mapping(**mapping)) as survey:
-        return survey.read_images(0, len(survey.table)), survey
+read = partial(layout_files.read, layout="hdf5")
 
 
 @given(

@@ -6,9 +6,8 @@ import pytest
 from astropy.io import fits
 
 from pix2z.cli.reading import read_mapping
-from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError, ParamsError
-from pix2z.ingest.source import open_source
+from tests.ingest.layout_files import read
 
 N, SIDE = 3, 60
 SECONDS = (516.0, 480.0, 540.0, 360.0)
@@ -25,22 +24,19 @@ def write(path, *, n_bands=4, side=SIDE, **attributes):
     return path
 
 
-def read(path, **mapping):
-    with open_source(path, mapping=Hdf5Mapping(**mapping)) as survey:
-        return survey.read_images(0, len(survey.table)), survey.converted
-
-
 def test_pan_starrs_is_one_word_and_u_is_an_absent_band(tmp_path):
     path = write(tmp_path / "ps.h5", EXPTIME=SECONDS)
-    images, words = read(path, survey="panstarrs")
+    images, survey = read(path, survey="panstarrs")
     assert images.shape == (N, 32, 32, 5)
     assert np.isnan(images[..., 0]).all()
     expected = PER_SECOND / np.array(SECONDS) * (0.396 / 0.25) ** 2
     np.testing.assert_allclose(images[1, 10, 10, 1:], 2 * expected, rtol=1e-5)
-    assert words["bands"] == "read as g r i z, as survey panstarrs says; absent: u"
-    assert words["pixel scale"].startswith("0.25 arcsec, as survey panstarrs says, resampled")
-    assert words["unit"].startswith("AB zero point 25 of survey panstarrs")
-    assert words["unit"].endswith("over 516, 480, 540, 360 s of exposure")
+    assert survey.converted["bands"] == "read as g r i z, as survey panstarrs says; absent: u"
+    assert survey.converted["pixel scale"].startswith(
+        "0.25 arcsec, as survey panstarrs says, resampled"
+    )
+    assert survey.converted["unit"].startswith("AB zero point 25 of survey panstarrs")
+    assert survey.converted["unit"].endswith("over 516, 480, 540, 360 s of exposure")
 
 
 def test_it_says_the_same_as_its_values_one_by_one(tmp_path):
@@ -55,20 +51,20 @@ def test_it_says_the_same_as_its_values_one_by_one(tmp_path):
 
 def test_what_the_user_gives_goes_before_the_survey(tmp_path):
     path = write(tmp_path / "ps.h5", n_bands=2)
-    images, words = read(path, survey="panstarrs", bands="ri", unit="nJy", pixel_scale=0.258)
+    images, survey = read(path, survey="panstarrs", bands="ri", unit="nJy", pixel_scale=0.258)
     assert np.isfinite(images).all(axis=(0, 1, 2)).tolist() == [False, False, True, True, False]
-    assert words["bands"] == "read as r i; absent: u g z"
-    assert words["pixel scale"].startswith("0.258 arcsec, resampled")
-    assert words["unit"].startswith("nJy: times")
+    assert survey.converted["bands"] == "read as r i; absent: u g z"
+    assert survey.converted["pixel scale"].startswith("0.258 arcsec, resampled")
+    assert survey.converted["unit"].startswith("nJy: times")
 
 
 @pytest.mark.parametrize("bands", ["gr", "zig"])
 def test_a_file_may_have_fewer_bands_than_its_survey(tmp_path, bands):
     path = write(tmp_path / "some.h5", n_bands=len(bands), bands=bands)
-    images, words = read(path, survey="des")
+    images, survey = read(path, survey="des")
     there = np.isfinite(images).all(axis=(0, 1, 2))
     assert there.tolist() == [band in bands for band in "ugriz"]
-    assert "as attribute 'bands'" in words["bands"]
+    assert "as attribute 'bands'" in survey.converted["bands"]
 
 
 @pytest.mark.parametrize(
@@ -106,11 +102,11 @@ def test_cut_outs_of_pan_starrs_as_its_archive_gives_them(tmp_path):
         hdu.header["HIERARCH FPA.FILTERID"] = f"{band}.00000"
         hdu.header["HIERARCH FPA.ZP"] = 25.0
         hdu.writeto(tmp_path / f"cutout.stk.{band}.fits")
-    images, words = read(tmp_path, survey="panstarrs")
+    images, survey = read(tmp_path, survey="panstarrs")
     expected = 3 * PER_SECOND / np.array(SECONDS) * (0.396 / 0.25) ** 2
     np.testing.assert_allclose(images[0, 16, 16, 1:], expected, rtol=1e-5)
     assert np.isnan(images[0, ..., 0]).all()
-    assert "over 516, 540, 480, 360 s" in words["unit"]
+    assert "over 516, 540, 480, 360 s" in survey.converted["unit"]
 
 
 def test_an_unknown_survey_is_named(tmp_path):

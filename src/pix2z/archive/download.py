@@ -143,7 +143,7 @@ def _receive_all(
         try:
             answering = open_answer(session, url, start=partial.size, version=partial.version)
             with answering as answer:
-                _receive(partial, answer, url=url, signature=signature, report=report)
+                _receive(partial, answer, signature, report)
         except Interrupted as trouble:
             if partial.size > furthest:
                 furthest, retry = partial.size, patience
@@ -153,15 +153,13 @@ def _receive_all(
             _wait(retry, trouble)
 
 
-def _receive(
-    partial: Partial, answer: Answer, *, url: str, signature: bytes, report: Report
-) -> None:
+def _receive(partial: Partial, answer: Answer, signature: bytes, report: Report) -> None:
     """Append what one answer brings."""
-    total, chunks = answer.version.total, answer.chunks
+    url, total, chunks = answer.version.url, answer.version.total, answer.chunks
     _check_space(partial, total)
     if answer.start == 0:
         # Before anything is dropped: what is here is worth more than an error page.
-        begin = _beginning(answer, url=url, signature=signature)
+        begin = _beginning(answer, signature)
         partial.restart(answer.version)
         chunks = chain([begin], chunks)
     report("receiving", partial.size, total)
@@ -178,14 +176,15 @@ def _receive(
         raise Interrupted("the server sent less than the rest")
 
 
-def _beginning(answer: Answer, *, url: str, signature: bytes) -> bytes:
+def _beginning(answer: Answer, signature: bytes) -> bytes:
     """Read as many bytes as the signature has, or some more, and compare."""
     begin = b""
     while len(begin) < len(signature) and (chunk := next(answer.chunks, b"")):
         begin += chunk
     if not begin.startswith(signature):
         raise InputError(
-            f"{url}: what the server sends begins with {begin[:16]!r}; expected {signature!r}"
+            f"{answer.version.url}: what the server sends begins with {begin[:16]!r}; expected "
+            f"{signature!r}"
         )
     return begin
 

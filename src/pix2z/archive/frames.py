@@ -160,14 +160,12 @@ def _no_frame(path: str | Path, error: Exception) -> InputError:
     return InputError(f"{path}: not a FITS frame ({' '.join(str(error).split())})")
 
 
-def cut_stamps(
-    frames: Mapping[str, Frame], *, ra: float, dec: float, side: int = STAMP_SIDE
-) -> NDArray[np.float32]:
-    """Cut one galaxy out of the frames of one field, (side, side, 5) nanomaggies, bands ugriz.
+def cut_stamps(frames: Mapping[str, Frame], *, ra: float, dec: float) -> NDArray[np.float32]:
+    """Cut one galaxy out of the frames of one field, (32, 32, 5) nanomaggies, bands ugriz.
 
-    The position lies at the stamp's geometric centre, ((side - 1) / 2, (side - 1) / 2), in every
-    band: pixels are shifted by a fraction of a pixel in Fourier space, which leaves the noise of
-    the sky as it is. Pixels off a frame, and bands without one, are NaN; so are those that a masked
+    The position lies at the stamp's geometric centre, (15.5, 15.5), in every band: pixels are
+    shifted by a fraction of a pixel in Fourier space, which leaves the noise of the sky as it is.
+    Pixels off a frame, and bands without one, are NaN; so are those that a masked
     pixel (NaN or infinite) of the frame has a large share in.
 
     Raises
@@ -175,6 +173,7 @@ def cut_stamps(
     InputError
         The position is outside every frame.
     """
+    side = STAMP_SIDE
     stamp = np.full((side, side, len(BANDS)), np.nan, np.float32)
     inside = False
     for index, band in enumerate(BANDS):
@@ -186,18 +185,16 @@ def cut_stamps(
         if not (-side < row < rows + side and -side < column < columns + side):
             continue  # also where the projection gives NaN
         inside |= 0 <= row < rows and 0 <= column < columns
-        stamp[..., index] = _cut(frame.pixels, row, column, side=side)
+        stamp[..., index] = _cut(frame.pixels, row, column)
     if not inside:
         names = ", ".join(str(frame.path) for frame in frames.values())
         raise InputError(f"position {ra:.5f}, {dec:+.5f} is outside {names}")
     return stamp
 
 
-def _cut(
-    pixels: NDArray[np.float32], row: float, column: float, *, side: int
-) -> NDArray[np.float64]:
-    """Cut (side, side) pixels about a position, NaN off the frame and where it is masked."""
-    size = side + 2 * MARGIN
+def _cut(pixels: NDArray[np.float32], row: float, column: float) -> NDArray[np.float64]:
+    """Cut (32, 32) pixels about a position, NaN off the frame and where it is masked."""
+    size = STAMP_SIDE + 2 * MARGIN
     window = Cutout2D(pixels, (column, row), size, mode="partial", fill_value=np.nan)
     stored = window.data.astype(np.float64)
     off = np.ones(stored.shape, np.bool_)

@@ -37,6 +37,10 @@ COLUMN_CHUNK = 4096
 
 CLASS_DTYPE = "S16"
 
+SMOOTHING, BLEND, GAMMA, STRETCH = 1.0, 0.5, 0.8, 10.0
+"""Of softened pixels: sigma of the Gaussian in pixels, share of the smoothed copy; a power below 1
+and a factor of a logarithm, which both lift what is faint."""
+
 BOSS_RUN2D = re.compile(r"v(\d+)_(\d+)_(\d+)")
 
 Arrays = dict[str, NDArray[Any]]
@@ -171,39 +175,27 @@ def _append(file: h5py.File, rows: Arrays) -> None:
         stored[before:] = values
 
 
-def soften(
-    stamps: NDArray[np.float32],
-    *,
-    smoothing: float = 1.0,
-    blend: float = 0.5,
-    gamma: float = 0.8,
-    stretch: float = 10.0,
-) -> NDArray[np.float32]:
+def soften(stamps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Soften each band of each stamp by itself, to [0, 1]; NaN stays NaN.
 
     As an older system fed its network: here to be compared with, not to be recommended, since it
     takes brightness and colours away (each band of each galaxy then has the same largest pixel).
 
-    Over its largest pixel, x = (1 - blend) x + blend Gaussian(x); then, with negative pixels at 0,
-    log(1 + stretch x^gamma) / log(1 + stretch), clipped to [0, 1].
+    Over its largest pixel, x = (1 - `BLEND`) x + `BLEND` Gaussian(x); then, with negative pixels at
+    0, log(1 + `STRETCH` x^`GAMMA`) / log(1 + `STRETCH`), clipped to [0, 1].
 
-    Parameters
-    ----------
     stamps : (..., side, side, bands) fluxes in any unit; a band without a positive pixel becomes 0.
-    smoothing : standard deviation of the Gaussian in pixels.
-    blend : share of the smoothed copy, 0 to 1.
-    gamma, stretch : below 1, and above 0, both lift what is faint.
     """
     known = np.isfinite(stamps)
     flux = np.where(known, stamps, np.float32(0))
     largest = flux.max(axis=(-3, -2), keepdims=True)
     scaled = np.divide(flux, largest, out=np.zeros_like(flux), where=largest > 0)
     # Divided by the smoothed mask: pixels that are not known count neither as flux nor as zero.
-    sigma = (0.0,) * (stamps.ndim - 3) + (smoothing, smoothing, 0.0)
+    sigma = (0.0,) * (stamps.ndim - 3) + (SMOOTHING, SMOOTHING, 0.0)
     weight = gaussian_filter(known.astype(np.float32), sigma)
     smooth = np.divide(
         gaussian_filter(scaled, sigma), weight, out=np.zeros_like(scaled), where=weight > 0
     )
-    blended = np.maximum((1 - blend) * scaled + blend * smooth, 0)
-    stretched = np.log1p(stretch * blended**gamma) / np.log1p(stretch)
+    blended = np.maximum((1 - BLEND) * scaled + BLEND * smooth, 0)
+    stretched = np.log1p(STRETCH * blended**GAMMA) / np.log1p(STRETCH)
     return np.where(known, np.clip(stretched, 0, 1), np.nan).astype(np.float32)

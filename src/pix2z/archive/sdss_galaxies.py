@@ -153,7 +153,7 @@ def _sorted_by_field(
             if field is not None:
                 fields.setdefault(field, []).append(listed)
         except InputError as error:
-            failures.append(_failure(listed, error))
+            failures.append(listed.failed(error))
     return fields
 
 
@@ -183,7 +183,7 @@ def _cut_fields(
             present = _present(field, by_band)
             galaxies = _cut(field, members, present, archive, failures)
         except InputError as error:
-            failures += [_failure(listed, error) for listed in members]
+            failures += [listed.failed(error) for listed in members]
             continue
         if galaxies:
             yield galaxies, set(present)
@@ -221,7 +221,7 @@ def _cut(
                 arrays = on_common_grid(spectrum)
             complete.append(FetchedGalaxy(listed, spectrum, arrays, blank))
         except InputError as error:
-            failures.append(_failure(listed, error))
+            failures.append(listed.failed(error))
     if not complete:
         return []
     frame_paths = {band: archive.frame(field, band).path for band in digests}
@@ -230,14 +230,10 @@ def _cut(
     galaxies = []
     for galaxy, stamp, reason in zip(complete, stamps, reasons, strict=True):
         if reason:
-            failures.append(Failure(galaxy.listed.row, str(galaxy.listed), reason))
+            failures.append(galaxy.listed.failed(reason))
         else:
             galaxies.append(replace(galaxy, stamp=stamp))
     return galaxies
-
-
-def _failure(listed: SdssObject, error: Exception) -> Failure:
-    return Failure(listed.row, str(listed), str(error))
 
 
 def _write_failures(path: Path, failures: Iterable[Failure]) -> None:

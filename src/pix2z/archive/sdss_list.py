@@ -65,6 +65,15 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An object of the list that is not in the file made of it, and why."""
+
+    row: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SdssObject:
     """An object with a spectrum, or one of which the position is known.
 
@@ -99,14 +108,9 @@ class SdssObject:
             return f"{self.ra:.5f}{self.dec:+.5f}"
         return f"{self.plate:04d}-{self.mjd:05d}-{self.fiber:04d}"
 
-
-@dataclass(frozen=True)
-class Failure:
-    """An object of the list that is not in the file made of it, and why."""
-
-    row: int
-    name: str
-    reason: str
+    def failed(self, why: object) -> Failure:
+        """Return the failure of this object."""
+        return Failure(self.row, str(self), str(why))
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def read_objects(path: str | Path) -> ObjectList:
             objects.append(listed)
         else:
             what = "spectrum" if listed.has_spectrum else "position"
-            failures.append(Failure(number, str(listed), f"the same {what} as in row {before}"))
+            failures.append(listed.failed(f"the same {what} as in row {before}"))
     return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in columns)
 
 

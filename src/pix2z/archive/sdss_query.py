@@ -54,10 +54,10 @@ def with_fields(
                 raise InputError(str(result))
             found |= _answers(batch, file)
         except InputError as error:
-            failures += [Failure(one.row, str(one), str(error)) for one in batch]
+            failures += [one.failed(error) for one in batch]
             asked = [one for one in asked if one not in batch]
     away = f"no object of SDSS's imaging within {NEAR_ARCSEC:g} arcsec"
-    failures += [Failure(one.row, str(one), away) for one in asked if one.row not in found]
+    failures += [one.failed(away) for one in asked if one.row not in found]
     known = [one for one in objects if one.has_spectrum or one.field is not None]
     return sorted([*known, *found.values()], key=lambda one: one.row)
 

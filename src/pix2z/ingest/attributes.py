@@ -28,7 +28,7 @@ from pix2z.imaging.names import what_is_called
 from pix2z.ingest.npz import Member, open_zip, read_header
 from pix2z.said.claims import Claim, Said, claims_in
 
-__all__ = ["array_said", "read_attributes", "read_members", "schema_version", "unit_shown"]
+__all__ = ["array_said", "read_attributes", "read_members", "unit_shown"]
 
 OWN = frozenset(
     {
@@ -69,7 +69,7 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
     return Said(
         claims=tuple(claims),
         source=text_attribute(file, "source", path),
-        schema_version=schema_version(file, path),
+        schema_version=integer_attribute(file, "schema_version", path),
         unused=tuple(unused),
     )
 
@@ -104,11 +104,6 @@ def read_members(path: str | Path, images: Member) -> Said:
                 unused.append(f"array {plain(name)!r}")
     claims = claims_in(held, lambda name: f"array {name!r}")
     return Said(claims=tuple(claims), unused=tuple(unused))
-
-
-def schema_version(file: h5py.File, path: str | Path) -> int | None:
-    """Return the version of a file that ingest wrote; None for all others."""
-    return integer_attribute(file, "schema_version", path)
 
 
 def unit_shown(array: h5py.Dataset, path: str | Path) -> str | None:

@@ -6,7 +6,7 @@ Whatever goes through all rows of a file does so by `row_ranges`, a chunk in mem
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,6 @@ __all__ = [
     "ebv_problems",
     "first_faults",
     "row_ranges",
-    "stamp_facts",
     "survey_facts",
     "usable_pixels",
 ]
@@ -162,20 +161,18 @@ def _digests(images: NDArray[np.float32]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(hashes), dtype=np.uint64)
 
 
-def row_ranges(
-    n: int, *, chunk_rows: int, doing: str, clock: Callable[[], float] = time.monotonic
-) -> Iterator[tuple[int, int]]:
+def row_ranges(n: int, *, chunk_rows: int, doing: str) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of chunks of n rows; log about every 10 s what has been done with them.
 
     Parameters
     ----------
     doing : what is done with the rows, such as "checked".
     """
-    started = said = clock()
+    started = said = time.monotonic()
     for start in range(0, n, chunk_rows):
         stop = min(start + chunk_rows, n)
         yield start, stop
-        now = clock()
+        now = time.monotonic()
         if now - said >= EVERY_SECONDS and stop < n:
             left = (now - started) * (n - stop) / stop
             logger.info("%d of %d rows %s, about %.0f s left", stop, n, doing, left)

@@ -7,20 +7,30 @@ file names no groups, rows in one cell of the sky are one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.hdf5 import reading
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.imaging.units import factor_to
 from pix2z.ingest.conversion import is_one_of
 from pix2z.ingest.raw import RawTable
 from pix2z.said.agreement import agreed, same, stored_as
-from pix2z.said.claims import Said, numbers
+from pix2z.said.claims import NOTHING_SAID, Said, numbers
 
-__all__ = ["ID_ROLES", "ROLES", "Column", "assemble", "check_column", "physical", "sky_cell"]
+__all__ = [
+    "ID_ROLES",
+    "ROLES",
+    "ArrayOnDisk",
+    "Column",
+    "StoredColumn",
+    "assemble",
+    "read_column",
+    "sky_cell",
+]
 
 N_BANDS = len(BANDS)
 
@@ -65,23 +75,55 @@ class Column:
     words: str = ""
 
 
-def check_column(
-    path: str | Path,
-    key: str,
-    role: str,
-    *,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    n: int,
-    bands: str = BANDS,
-) -> None:
-    """Raise InputError where a column's shape or dtype does not fit its role.
+class ArrayOnDisk(Protocol):
+    """An array in a file, read by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its axes, the first of them galaxies."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its numbers, as stored."""
+
+    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
+        """Read a part."""
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column in a file, what it is called there, and what the file says of its numbers."""
+
+    path: Path
+    key: str
+    values: ArrayOnDisk
+    said: Said = NOTHING_SAID
+
+
+def read_column(stored: StoredColumn, role: str, *, n: int, bands: str, rows: slice) -> Column:
+    """Read rows of a column, its numbers as the file says that they are stored.
 
     Parameters
     ----------
-    n : rows expected.
+    n : rows that the column must have. rows : those of them that are read.
     bands : order of the bands in the file; only the order ugriz makes (N, 5) an E(B-V) column.
+
+    Raises
+    ------
+    InputError
+        Its shape or dtype does not fit its role, it is damaged, or what the file says of its
+        numbers cannot be read, are not as many as its columns, or is a unit that this role cannot
+        have.
     """
+    with reading(stored.path, stored.key):
+        _check(stored, role, n=n, bands=bands)
+        values = stored.values[rows,]
+    return _physical(Column(values, stored.key), role, stored.said, stored.path)
+
+
+def _check(stored: StoredColumn, role: str, *, n: int, bands: str) -> None:
+    """Raise InputError where a column's shape or dtype does not fit its role."""
+    where, shape, dtype = f"{stored.path}: {stored.key}", stored.values.shape, stored.values.dtype
     allowed: list[tuple[int, ...]] = [(n,)]
     if role == "seeing":
         allowed.append((n, len(bands)))
@@ -89,39 +131,35 @@ def check_column(
         allowed.append((n, N_BANDS))
     if shape not in allowed:
         expected = " or ".join(str(one) for one in allowed)
-        raise InputError(f"{path}: {key}: expected shape {expected}; received {shape}")
+        raise InputError(f"{where}: expected shape {expected}; received {shape}")
+    kinds, expected = "fiu", "numbers"
     if role == "spectral_class":
-        if dtype.kind != "S":
-            raise InputError(
-                f"{path}: {key}: expected text of fixed length, in bytes; received dtype {dtype}"
-            )
-        return
-    if dtype.kind not in ("fiu" if role != "moved" else "fiub"):
-        raise InputError(f"{path}: {key}: expected numbers; received dtype {dtype}")
-    if role in (*ID_ROLES, "z_warning") and dtype.kind not in "iu":
-        raise InputError(f"{path}: {key}: expected integers; received dtype {dtype}")
+        kinds, expected = "S", "text of fixed length, in bytes"
+    elif role in (*ID_ROLES, "z_warning"):
+        kinds, expected = "iu", "integers"
+    elif role == "moved":
+        kinds = "fiub"
+    if dtype.kind not in kinds:
+        raise InputError(f"{where}: expected {expected}; received dtype {dtype}")
 
 
-def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
-    """Return a column as its array says that numbers are stored: scaled, masked, in a unit.
-
-    Ids and flags are numbers as they are. Raises InputError where what it says of numbers cannot be
-    read, are not as many as its columns, or is a unit that this role cannot have.
-    """
+def _physical(column: Column, role: str, said: Said, path: Path) -> Column:
+    """Return a column scaled, masked and in its unit; ids and flags are numbers as they are."""
     if role not in UNITS or not said.claims:
         return column
     values, key = column.values.astype(np.float64), column.key
     masked = {v for claim in said.of("masked") for v in numbers(claim.values) or ()}
     values[is_one_of(column.values, masked)] = np.nan
-    times, plus, words = stored_as(said, path)
+    times, plus, stored = stored_as(said, path)
     each = values.shape[1:]
     for of_stored in (times, plus):
         if (len(of_stored),) not in ((1,), each):
             expected = f"one number{f', or {each[0]}' if each else ''}"
-            raise InputError(f"{path}: {key}: expected {expected}; received {words}")
+            raise InputError(f"{path}: {key}: expected {expected}; received {stored}")
+    words = [stored] if stored else []
     if masked:
         listed = " and ".join(f"{value:g}" for value in sorted(masked))
-        words += f"{'; ' if words else ''}{listed} masked, as the file says"
+        words.append(f"{listed} masked, as the file says")
     factor, unit = agreed(
         None,
         said.of("unit"),
@@ -132,8 +170,8 @@ def physical(column: Column, role: str, said: Said, path: str | Path) -> Column:
     )
     values = (values * np.asarray(times) + np.asarray(plus)) * (factor or 1.0)
     if factor is not None and factor != 1:
-        words += f"{'; ' if words else ''}times {factor:.6g} to {UNITS[role]}{unit}"
-    return Column(values, key, says_unit=factor is not None, words=words)
+        words.append(f"times {factor:.6g} to {UNITS[role]}{unit}")
+    return Column(values, key, says_unit=factor is not None, words="; ".join(words))
 
 
 def assemble(
@@ -145,7 +183,7 @@ def assemble(
     bands: str = BANDS,
     first_row: int = 0,
 ) -> RawTable:
-    """Make the table of a file from the columns that it has, checked before by `check_column`.
+    """Make the table of a file from the columns that it has.
 
     Without a group column, rows are grouped by cell of the sky; without positions, each row is a
     group of its own, by its id; without ids, ids are row numbers.

@@ -19,7 +19,7 @@ from pix2z.imaging.names import bare
 from pix2z.imaging.units import nanomaggies_in
 from pix2z.ingest.attributes import unit_shown
 from pix2z.ingest.fits_images import shown_name
-from pix2z.ingest.npz import is_npy, open_npy, read_header
+from pix2z.ingest.npz import is_npy, open_npy, open_zip, read_header
 
 __all__ = ["StoredArray", "file_contents", "suggested_mapping"]
 
@@ -127,7 +127,7 @@ def _fits_contents(path: Path) -> list[StoredArray]:
 
 def _npz_contents(path: Path) -> list[StoredArray]:
     arrays = []
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive, reading(path):
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with archive.open(name) as member:

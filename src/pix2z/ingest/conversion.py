@@ -17,7 +17,7 @@ from pix2z.said.agreement import bands_of, of_all_bands, pixel_scale_of, stored_
 from pix2z.said.claims import Said, numbers
 from pix2z.said.units import are_softened, flux_of
 
-__all__ = ["Conversion", "converted", "in_our_order", "in_words", "is_one_of", "plan_conversion"]
+__all__ = ["Conversion", "converted", "in_our_order", "is_one_of", "plan_conversion"]
 
 Axes = Literal["NHWC", "NCHW"]
 
@@ -32,8 +32,8 @@ class Conversion:
     masked : stored numbers that stand for masked pixels.
     gain, level : nanomaggies are ``gain * stored + level``; one number, or one per band.
     softened : whether the pixels are no fluxes.
-    sides : height and width of stored stamps; `rows`, `columns` : what is made of them.
-    words : what was assumed or is done, and who says so.
+    rows, columns : how stored stamps are cut along both axes.
+    words : what was assumed of the pixels or is done to them, and who says so.
     """
 
     bands: str
@@ -42,7 +42,6 @@ class Conversion:
     gain: NDArray[np.float64]
     level: NDArray[np.float64]
     softened: bool
-    sides: tuple[int, int]
     rows: Cut
     columns: Cut
     words: Mapping[str, str]
@@ -92,16 +91,33 @@ def plan_conversion(
                 f"{len(values)}: {of_what}"
             )
     masked, masked_words = _masked(said, path, given=mapping.masked_value)
+    absent = " ".join(band for band in BANDS if band not in bands)
     words = {
-        "bands": f"read as {' '.join(bands)}{bands_said}",
+        "axes": "bands last, as they are" if axes == "NHWC" else "bands first, moved last",
+        "bands": f"read as {' '.join(bands)}{bands_said}{f'; absent: {absent}' if absent else ''}",
         "unit": unit,
-        "pixel scale": f"{scale:g} arcsec{scale_said}",
+        **_cut_words(sides, rows, columns, f"{scale:g} arcsec{scale_said}"),
         "stored numbers": stored,
         "masked": masked_words,
     }
+    words = {name: text for name, text in words.items() if text}
     gain, level = np.asarray(factor) * np.asarray(times), np.asarray(factor) * np.asarray(plus)
-    softened = are_softened(said)
-    return Conversion(bands, axes, masked, gain, level, softened, sides, rows, columns, words)
+    return Conversion(bands, axes, masked, gain, level, are_softened(said), rows, columns, words)
+
+
+def _cut_words(sides: tuple[int, int], rows: Cut, columns: Cut, scale: str) -> dict[str, str]:
+    """Say what becomes of pixels of that scale (in words), and which of them are used."""
+    if rows.weights is not None:
+        return {
+            "pixel scale": f"{scale}, resampled to {PIXEL_SCALE} by area of overlap",
+            "crop": f"the central {STAMP_SIDE} pixels of {PIXEL_SCALE} arcsec",
+        }
+    crop = "none"
+    if sides != (STAMP_SIDE, STAMP_SIDE):
+        of_rows, of_columns = rows.window, columns.window
+        crop = f"rows {of_rows.start} to {of_rows.stop - 1}"
+        crop += f", columns {of_columns.start} to {of_columns.stop - 1}"
+    return {"pixel scale": scale if scale.endswith("says") else f"{scale}, as it is", "crop": crop}
 
 
 def _bands(said: Said, path: str | Path, mapping: Hdf5Mapping) -> tuple[str, str]:
@@ -248,31 +264,6 @@ def is_one_of(stored: NDArray[np.generic], values: Iterable[float]) -> NDArray[n
             held = np.float64(value).astype(stored.dtype) if stored.dtype.kind == "f" else value
         found |= np.asarray(stored == held)
     return found
-
-
-def in_words(conversion: Conversion) -> dict[str, str]:
-    """Say what was assumed of the pixels or done to them."""
-    said, first = conversion.words, conversion.axes == "NCHW"
-    absent = " ".join(band for band in BANDS if band not in conversion.bands)
-    words = {
-        "axes": "bands first, moved last" if first else "bands last, as they are",
-        "bands": said["bands"] + (f"; absent: {absent}" if absent else ""),
-        "unit": said["unit"],
-        "pixel scale": said["pixel scale"]
-        + ("" if "says" in said["pixel scale"] else ", as it is"),
-        "crop": "none",
-    }
-    if conversion.rows.weights is not None:
-        words["pixel scale"] = (
-            f"{said['pixel scale']}, resampled to {PIXEL_SCALE} by area of overlap"
-        )
-        words["crop"] = f"the central {STAMP_SIDE} pixels of {PIXEL_SCALE} arcsec"
-    elif conversion.sides != (STAMP_SIDE, STAMP_SIDE):
-        rows, columns = conversion.rows.window, conversion.columns.window
-        words["crop"] = (
-            f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
-        )
-    return words | {name: said[name] for name in ("stored numbers", "masked") if said[name]}
 
 
 def in_our_order(values: NDArray[np.float64], bands: str) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -17,7 +18,7 @@ from pix2z.said.agreement import SAME_SCALE, same
 from pix2z.said.claims import Claim, Said, band_in, header_said
 from pix2z.said.units import are_counts
 
-__all__ = ["Header", "read_header", "said_together"]
+__all__ = ["Plane", "read_plane", "said_together"]
 
 BAND_CARDS = ("EXTNAME", "FILTER", "BAND", "FILTNAM", "FPA.FILTERID")
 """Cards that may name the band of an image."""
@@ -30,14 +31,16 @@ MOST_APART = 1.0
 
 
 @dataclass(frozen=True)
-class Header:
-    """What an image says of itself.
+class Plane:
+    """An image (HDU) of a file, and what its header says of it.
 
+    name : file and HDU, for messages.
     band : of an image of one band, None where it does not say.
     said : the rest; the pixel scale is that of the WCS, where there is one.
     pixel_scale, middle : arcsec, and RA and Dec of the geometric centre in degrees, of the WCS.
     """
 
+    hdu: Any
     name: str
     band: str | None
     said: Said
@@ -45,14 +48,9 @@ class Header:
     middle: tuple[float, float] | None
 
 
-def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
-    """Read what a header says.
-
-    Parameters
-    ----------
-    name : file and HDU, for messages.
-    primary : header of the file's first HDU.
-    """
+def read_plane(name: str, hdu: Any, primary: fits.Header) -> Plane:
+    """Read what a header says, and where it says nothing, that of the file's first HDU."""
+    header = hdu.header
     said = _completed(header_said(header), header_said(primary))
     scale, middle = _on_the_sky(name, header)
     if scale is None and not header_said(header).of("pixel_scale", "pixel_degrees"):
@@ -61,7 +59,7 @@ def read_header(name: str, header: fits.Header, primary: fits.Header) -> Header:
         rest = [one for one in said.claims if one.what not in ("pixel_scale", "pixel_degrees")]
         said = Said((*rest, Claim("pixel_scale", "the WCS", (scale,))))
     named = (band_in(str(header[card])) for card in BAND_CARDS if card in header)
-    return Header(name, next((band for band in named if band), None), said, scale, middle)
+    return Plane(hdu, name, next((band for band in named if band), None), said, scale, middle)
 
 
 def _completed(said: Said, first: Said) -> Said:
@@ -102,7 +100,7 @@ def _on_the_sky(name: str, header: fits.Header) -> tuple[float | None, tuple[flo
     return float(scales.mean()), middle
 
 
-def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
+def said_together(planes: Sequence[Plane], *, bands: str | None) -> Said:
     """Return what the images of one band each, or a cube, say together.
 
     Units, zero points, scales and offsets that differ between the bands are those of each band.
@@ -116,8 +114,8 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     InputError
         Some bands say their unit and others do not, or they differ in pixel scale or place.
     """
-    first = headers[0]
-    for other in headers[1:]:
+    first = planes[0]
+    for other in planes[1:]:
         if not _same_scale(other.pixel_scale, first.pixel_scale):
             raise InputError(
                 f"{other.name}: expected one pixel scale in all bands; the WCS says "
@@ -128,15 +126,15 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
                 f"{other.name}: expected all bands cut at one position; its middle is "
                 f"{_apart(first, other):.1f} pixels from that of {first.name}"
             )
-    if len(headers) == 1 and bands is None:
+    if len(planes) == 1 and bands is None:
         return first.said
-    others = [claim for header in headers for claim in header.said.claims]
+    others = [claim for plane in planes for claim in plane.said.claims]
     joined = (*PER_BAND, "bands", "exposure")
     others = [one for one in others if one.band or one.what not in joined]
     claims = list(dict.fromkeys(others))
     for what in PER_BAND:
-        claims += _of_each_band(what, headers)
-    exposures = [header.said.of("exposure") for header in headers]
+        claims += _of_each_band(what, planes)
+    exposures = [plane.said.of("exposure") for plane in planes]
     if all(exposures):  # a file may lack them: most units have no need of them
         claims.append(_joined([claims_of_one[0] for claims_of_one in exposures]))
     if bands is not None:
@@ -144,19 +142,19 @@ def said_together(headers: Sequence[Header], *, bands: str | None) -> Said:
     return Said(tuple(claims))
 
 
-def _of_each_band(what: str, headers: Sequence[Header]) -> list[Claim]:
+def _of_each_band(what: str, planes: Sequence[Plane]) -> list[Claim]:
     """Join what the images say of one thing, each for its band.
 
     Of several cards that say it the first are joined, then the next; where an image has no more of
     them, its last one.
     """
-    each = [header.said.of(what) for header in headers]
+    each = [plane.said.of(what) for plane in planes]
     if not any(each):
         return []
-    for header, claims in zip(headers, each, strict=True):
+    for plane, claims in zip(planes, each, strict=True):
         if not claims:
             other = next(claims[0] for claims in each if claims)
-            raise InputError(f"{header.name}: expected its {what}, as other bands have: {other}")
+            raise InputError(f"{plane.name}: expected its {what}, as other bands have: {other}")
     most = max(len(claims) for claims in each)
     return [_joined([claims[min(k, len(claims) - 1)] for claims in each]) for k in range(most)]
 
@@ -175,7 +173,7 @@ def _same_scale(one: float | None, other: float | None) -> bool:
     return same(one, other, within=SAME_SCALE)
 
 
-def _apart(one: Header, other: Header) -> float:
+def _apart(one: Plane, other: Plane) -> float:
     """Pixels between the middles of two bands."""
     if one.middle is None or other.middle is None or one.pixel_scale is None:
         return 0.0

@@ -23,10 +23,9 @@ from pix2z.errors import InputError
 from pix2z.fits import opened_fits, reading_fits
 from pix2z.hdf5 import plain
 from pix2z.imaging import BANDS
-from pix2z.ingest.columns import Column, check_column, physical
-from pix2z.ingest.conversion import plan_conversion
-from pix2z.ingest.fits_headers import Header, read_header, said_together
-from pix2z.ingest.mapped import check_images, column_keys, survey_of
+from pix2z.ingest.columns import StoredColumn
+from pix2z.ingest.fits_headers import Plane, read_plane, said_together
+from pix2z.ingest.mapped import column_keys, survey_of
 from pix2z.ingest.raw import RawSurvey
 from pix2z.said.claims import NOTHING_SAID, Said, band_in, claims_in
 
@@ -57,15 +56,6 @@ Image = Any
 
 
 @dataclass(frozen=True)
-class _Plane:
-    """An image in a file, and what its header says."""
-
-    path: Path
-    hdu: Image
-    header: Header
-
-
-@dataclass(frozen=True)
 class FitsImages:
     """Stamps as one array, of which ranges of rows are read; `by_band` : from an image per band."""
 
@@ -89,18 +79,10 @@ class FitsImages:
 
 @contextmanager
 def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSurvey]:
-    """Open a file, or the files of the bands of one galaxy, read-only.
+    """Open a file, or the files of the bands of one galaxy, as `open_source` does.
 
-    Parameters
-    ----------
     mapping : `images` names the HDUs, by EXTNAME or number, where the file leaves it open; columns
         are keys of a table or cards.
-
-    Raises
-    ------
-    InputError
-        A file is missing, damaged or no FITS; images, bands, unit or a key are not known, or
-        contradict what the mapping says.
     """
     path = paths[0]
     with ExitStack() as stack:
@@ -111,24 +93,19 @@ def open_fits(paths: Sequence[Path], *, mapping: Hdf5Mapping) -> Iterator[RawSur
         planes = [plane for one in paths for plane in _planes(one, files[one], mapping)]
         chosen, by_band = _chosen(path, planes, mapping)
         images = _stacked(path, chosen, by_band=by_band)
-        named = by_band and all(plane.header.band for plane in chosen)
-        bands = "".join(str(plane.header.band) for plane in chosen) if named else None
-        said = said_together([plane.header for plane in chosen], bands=bands)
+        named = by_band and all(plane.band for plane in chosen)
+        bands = "".join(str(plane.band) for plane in chosen) if named else None
+        said = said_together(chosen, bands=bands)
         said = replace(said, unused=_unused(files, chosen))
-        check_images(images, said, path, mapping)
-        conversion = plan_conversion(images.shape, mapping, said, path)
         headers = [plane.hdu.header for plane in chosen] + [h[0].header for h in files.values()]
         tables = [hdu for hdus in files.values() for hdu in hdus]
-        keys, of_file = column_keys(mapping), conversion.bands
-        columns = _columns(path, keys, tables, headers, n=images.shape[0], bands=of_file)
-        middle = chosen[0].header.middle
+        columns = _columns(path, column_keys(mapping), tables, headers, n=images.shape[0])
+        middle = chosen[0].middle
         if images.shape[0] == 1 and middle and "ra" not in columns:
-            ra, dec = np.array([middle]).T
-            columns |= {"ra": Column(ra, "the WCS"), "dec": Column(dec, "the WCS")}
+            ra, dec = (StoredColumn(path, "the WCS", np.array([degrees])) for degrees in middle)
+            columns |= {"ra": ra, "dec": dec}
         others = tuple(paths[1:])
-        yield survey_of(
-            path, images, columns, said, conversion, layout="fits", mapping=mapping, others=others
-        )
+        yield survey_of(path, images, said, columns, layout="fits", mapping=mapping, others=others)
 
 
 def _read_headers(hdus: fits.HDUList) -> None:
@@ -139,7 +116,7 @@ def _read_headers(hdus: fits.HDUList) -> None:
             math.prod(hdu.shape)  # fails where a damaged card leaves a side without a length
 
 
-def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tuple[str, ...]:
+def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[Plane]) -> tuple[str, ...]:
     """Images of the files that are not read, in words."""
     used = [id(plane.hdu) for plane in chosen]
     return tuple(
@@ -150,7 +127,7 @@ def _unused(files: Mapping[Path, fits.HDUList], chosen: Sequence[_Plane]) -> tup
     )
 
 
-def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane]:
+def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[Plane]:
     """Return the images of a file that are named in `mapping`, else all with fluxes."""
     key, is_given = mapping.images, "images" in mapping.model_fields_set
     found: list[tuple[str, Image]] = []
@@ -168,10 +145,10 @@ def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[_Plane
     planes = []
     for name, hdu in named or fluxes:
         _check_claims(path, hdu, f"{path}: {name}")
-        header = read_header(f"{path}: {name}", hdu.header, hdus[0].header)
-        if header.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
-            header = replace(header, band=band_in(path.name))
-        planes.append(_Plane(path, hdu, header))
+        plane = read_plane(f"{path}: {name}", hdu, hdus[0].header)
+        if plane.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
+            plane = replace(plane, band=band_in(path.name))
+        planes.append(plane)
     return planes
 
 
@@ -198,28 +175,30 @@ def _check_claims(path: Path, hdu: Image, where: str) -> None:
 
 
 def _chosen(
-    path: Path, planes: Sequence[_Plane], mapping: Hdf5Mapping
-) -> tuple[Sequence[_Plane], bool]:
+    path: Path, planes: Sequence[Plane], mapping: Hdf5Mapping
+) -> tuple[Sequence[Plane], bool]:
     """Return the cube, or the images of single bands and True."""
     if len(planes) == 1 and len(planes[0].hdu.shape) > 2:
         return planes, False
-    of_bands = [plane for plane in planes if plane.header.band]
+    of_bands = [plane for plane in planes if plane.band]
     for plane in planes:
         filters = f"{plane.hdu.name} {plane.hdu.header.get('FILTER', '')}"
-        if not plane.header.band and JOHNSON & set(_words(filters)):
+        if not plane.band and JOHNSON & set(_words(filters)):
             raise InputError(
-                f"{plane.header.name}: a filter of Johnson's; expected images in ugriz: "
+                f"{plane.name}: a filter of Johnson's; expected images in ugriz: "
                 "ingest.hdf5.images chooses by EXTNAME or number"
             )
-    bands = [plane.header.band for plane in of_bands]
+    bands = [plane.band for plane in of_bands]
     if of_bands and len(set(bands)) == len(bands) and (len(bands) > 1 or len(planes) == 1):
         return of_bands, True
     nameless = all(plane.hdu.name in ("", "PRIMARY") for plane in planes)
     flat = all(len(plane.hdu.shape) == 2 for plane in planes)
-    if not bands and nameless and flat and len(planes) == len(_bands_without_names(mapping)):
+    survey = mapping.of_survey
+    expected = mapping.bands or (survey.bands if survey else BANDS)
+    if not bands and nameless and flat and len(planes) == len(expected):
         return planes, True
     listed = ", ".join(
-        f"{plane.header.name} {plane.hdu.shape} of {plane.header.band or 'no band named'}"
+        f"{plane.name} {plane.hdu.shape} of {plane.band or 'no band named'}"
         for plane in planes[:12]
     )
     raise InputError(
@@ -228,20 +207,14 @@ def _chosen(
     )
 
 
-def _bands_without_names(mapping: Hdf5Mapping) -> str:
-    """Bands of images that name none: those given, else all that the survey has."""
-    survey = mapping.of_survey
-    return mapping.bands or (survey.bands if survey else BANDS)
-
-
-def _stacked(path: Path, planes: Sequence[_Plane], *, by_band: bool) -> FitsImages:
+def _stacked(path: Path, planes: Sequence[Plane], *, by_band: bool) -> FitsImages:
     """Put the images together as one array; raise InputError where their shapes differ."""
     hdus = tuple(plane.hdu for plane in planes)
     for plane in planes[1:]:
         if plane.hdu.shape != hdus[0].shape:
             raise InputError(
-                f"{plane.header.name}: expected shape {hdus[0].shape}, that of "
-                f"{planes[0].header.name}; received {plane.hdu.shape}"
+                f"{plane.name}: expected shape {hdus[0].shape}, that of "
+                f"{planes[0].name}; received {plane.hdu.shape}"
             )
     shape = hdus[0].shape
     one_galaxy = len(shape) == (2 if by_band else 3)
@@ -259,8 +232,7 @@ def _columns(
     headers: Sequence[fits.Header],
     *,
     n: int,
-    bands: str,
-) -> dict[str, Column]:
+) -> dict[str, StoredColumn]:
     """Role -> the column of a table, or of one galaxy the card, that `keys` names."""
     tables = [hdu for hdu in hdus if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
     with reading_fits(path, "tables"):
@@ -283,9 +255,7 @@ def _columns(
                     f"file has {there}"
                 )
             values = np.array(cards[:1])
-        check_column(path, key, role, shape=values.shape, dtype=values.dtype, n=n, bands=bands)
-        column = Column(values.astype(values.dtype.newbyteorder("=")), key)
-        columns[role] = physical(column, role, said, path)
+        columns[role] = StoredColumn(path, key, values, said)
     return columns
 
 

@@ -106,17 +106,15 @@ def ingest(
         digest = total_digest(source, [digests[path] for path in source])
         _write(output_path, survey, judged, chunk_rows=chunk_rows, source_sha256=digest)
         # Only now: where nothing is written, the error is the one line that is said.
-        for problem in problems:
+        table = survey.table
+        for problem in (*problems, *ebv_problems(table), *position_doubts(table)):
             logger.warning("%s: %s", survey.path, problem)
-        for problem in (*ebv_problems(survey.table), *position_doubts(survey.table)):
-            logger.warning("%s: %s", survey.path, problem)
-        n_good, n = len(judged.good), len(survey.table)
-        logger.info("%d of %d rows of %s are good", n_good, n, survey.path.name)
+        logger.info("%d of %d rows of %s are good", len(judged.good), len(table), survey.path.name)
         return {
             "raw": _raw_report(survey, digests, digest),
             "limits": {"redshift": [z_min, z_max], "pdf_grid": list(limits.pdf_range)},
             "photometry": {"checked": check_photometry, "problems": list(problems)},
-            **_rows_report(survey.table, judged),
+            **_rows_report(table, judged),
         }
 
 
@@ -158,23 +156,19 @@ def _judge(
     table = survey.table
     leave_out("duplicate: object id seen before", repeated_ids(table.object_id[good]))
     if table.has_positions:
+        places = table.ra[good], table.dec[good], table.group_id[good]
+        try:
+            close = close_positions(*places, radius_arcsec=duplicate_radius_arcsec)
+        except ValueError as error:
+            raise InputError(f"{survey.path}: {error}") from error
         reason = f"duplicate: within {duplicate_radius_arcsec:g} arcsec of another group"
-        leave_out(reason, _close(survey, good, duplicate_radius_arcsec))
+        leave_out(reason, close)
     same_pixels = repeated_between_groups(facts.digest[good], table.group_id[good])
     leave_out("duplicate: same pixels as in another group", same_pixels)
     if not good.any():
         counts = ", ".join(f"{reason}: {bad.sum()}" for reason, bad in faults.items())
         raise InputError(f"{survey.path}: no good row among {len(good)} ({counts})")
     return _Judged(facts, faults, np.flatnonzero(good))
-
-
-def _close(survey: RawSurvey, good: NDArray[np.bool_], radius_arcsec: float) -> NDArray[np.bool_]:
-    table = survey.table
-    ra, dec, group_id = table.ra[good], table.dec[good], table.group_id[good]
-    try:
-        return close_positions(ra, dec, group_id, radius_arcsec=radius_arcsec)
-    except ValueError as error:
-        raise InputError(f"{survey.path}: {error}") from error
 
 
 def _write(

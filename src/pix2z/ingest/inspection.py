@@ -121,7 +121,8 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
     absent = np.asarray(masked.all(axis=(1, 2)))
     there = ~absent
     sigma = sky_sigma(sample.images)
-    sky_noise = {band: _median(sigma[:, number]) for number, band in enumerate(BANDS)}
+    noise = {band: _range(sigma[:, number]) for number, band in enumerate(BANDS)}
+    sky_noise = {band: here.median if here else None for band, here in noise.items()}
     of_pixels = photometry_problems(usable_pixels(survey))
     return Inspection(
         layout=survey.layout,
@@ -213,8 +214,3 @@ def _range(values: NDArray[np.floating]) -> Range | None:
         mean=float(finite.mean()),
         sd=float(finite.std()),
     )
-
-
-def _median(values: NDArray[np.floating]) -> float | None:
-    finite = _range(values)
-    return None if finite is None else finite.median

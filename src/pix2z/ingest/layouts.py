@@ -59,4 +59,4 @@ GALAXIES = KnownMapping(
 """What ingest itself writes."""
 
 PASQUET = KnownMapping(side=64, images="cube", axes="NHWC", redshift="z")
-"""The npz of Pasquet et al. (2019), whose columns `pasquet` finds by their names."""
+"""The npz of Pasquet et al. (2019), whose columns `arrays` finds by their names."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,87 +21,51 @@ from pix2z.files import as_text
 from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading, virtual_files, watch
 from pix2z.imaging import BANDS, STAMP_SIDE
 from pix2z.ingest.attributes import array_said, read_attributes
-from pix2z.ingest.columns import ROLES, Column, assemble, check_column, physical
-from pix2z.ingest.conversion import (
-    Conversion,
-    converted,
-    in_our_order,
-    in_words,
-    plan_conversion,
-)
+from pix2z.ingest.columns import ROLES, ArrayOnDisk, StoredColumn, assemble, read_column
+from pix2z.ingest.conversion import Conversion, converted, in_our_order, plan_conversion
 from pix2z.ingest.layouts import KnownMapping
 from pix2z.ingest.raw import RawFile, RawSurvey
 from pix2z.said.claims import Said
 
-__all__ = ["StoredImages", "check_images", "column_keys", "open_mapped", "survey_of"]
+__all__ = ["column_keys", "open_mapped", "survey_of"]
 
 BLOCK_ROWS = 64
 """Stamps that are converted at a time."""
 
 
-class StoredImages(Protocol):
-    """Stamps in a file, read by slices."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of stamps, and the three axes of a stamp."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the pixels, as stored."""
-
-    def __getitem__(self, index: tuple[slice, ...], /) -> NDArray[Any]:
-        """Read a part."""
-
-
 @contextmanager
 def open_mapped(
-    path: str | Path,
+    path: Path,
     *,
     layout: str,
     mapping: Hdf5Mapping,
-    given: Mapping[str, Any] | None = None,
-    rows: tuple[int, int] | None = None,
+    given: Mapping[str, Any],
+    rows: tuple[int, int] | None,
 ) -> Iterator[RawSurvey]:
-    """Open an HDF5 file that keeps things where `mapping` says, read-only.
+    """Open an HDF5 file that keeps things where `mapping` says, as `open_source` does.
 
     Parameters
     ----------
     layout : name of the mapping.
     given : entries of a mapping that the user gives, before those of a known layout.
     rows : the first row of the survey and the one after its last; None: all rows of the file.
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged or no HDF5; a key that must be there is missing; a shape or
-        dtype is wrong; axes or unit are not known; the stamps are too small; or the file changes
-        while it is read.
     """
+    mapping = mapping.model_copy(update=given)
     with open_hdf5(path) as file:
         check_unchanged = watch(file, path)
-        mapping = mapping.model_copy(update=given)
         images = find_dataset(file, path, mapping.images)
-        said = read_attributes(file, images, path)
-        check_images(images, said, path, mapping)
-        conversion = plan_conversion(images.shape, mapping, said, path)
         may_lack = isinstance(mapping, KnownMapping) and mapping.schema_version is None
         keys = {
             role: key
             for role, key in column_keys(mapping).items()
-            if not may_lack or role in (given or ()) or has_key(file, path, key)
+            if not may_lack or role in given or has_key(file, path, key)
         }
         _check_moved(path, mapping, keys)
-        rows = rows or (0, len(images))
-        columns = _read_columns(
-            file, path, keys, n=len(images), rows=slice(*rows), bands=conversion.bands
-        )
         survey = survey_of(
             path,
             images,
-            columns,
-            said,
-            conversion,
+            read_attributes(file, images, path),
+            {role: _stored_column(file, path, key) for role, key in keys.items()},
             layout=layout,
             mapping=mapping,
             others=virtual_files(images, path, mapping.images),
@@ -116,12 +80,16 @@ def open_mapped(
         yield replace(survey, read_images=read_images)
 
 
+def _stored_column(file: h5py.File, path: Path, key: str) -> StoredColumn:
+    dataset = find_dataset(file, path, key)
+    return StoredColumn(path, key, dataset, array_said(dataset, path, key))
+
+
 def survey_of(
-    path: str | Path,
-    images: StoredImages,
-    columns: Mapping[str, Column],
+    path: Path,
+    images: ArrayOnDisk,
     said: Said,
-    conversion: Conversion,
+    stored: Mapping[str, StoredColumn],
     *,
     layout: str,
     mapping: Hdf5Mapping,
@@ -130,42 +98,52 @@ def survey_of(
 ) -> RawSurvey:
     """Make a survey of the stamps and the columns (role -> column) of an open file.
 
+    Columns are read here, stamps when they are asked for.
+
     Parameters
     ----------
-    images : checked before by `check_images`.
-    said : what the file says of itself.
-    conversion : what becomes of the stamps.
+    said : what the file says of itself and of the stamps.
     others : files beside it that its bands or columns are in.
-    rows : first and last of the images, the latter excluded, whose columns these are; None: all.
+    rows : the first row that is read and the one after the last; None: all.
+
+    Raises
+    ------
+    InputError
+        The images are no stamps, or a column, or what is said or given of them, does not fit.
     """
+    _check_images(images, said, path, mapping)
+    conversion = plan_conversion(images.shape, mapping, said, path)
+    n, bands = images.shape[0], conversion.bands
+    first, stop = rows or (0, n)
+    columns = {
+        role: read_column(column, role, n=n, bands=bands, rows=slice(first, stop))
+        for role, column in stored.items()
+    }
     missing = f"key {mapping.redshift!r} is missing"
     unused = {"not used": ", ".join(said.unused)} if said.unused else {}
     of_columns = {f"column {one.key}": one.words for one in columns.values() if one.words}
-    first, stop = rows or (0, images.shape[0])
     read = _block_reader(images, path, mapping.images, conversion)
-    gain, level = (
-        in_our_order(values, conversion.bands) for values in (conversion.gain, conversion.level)
-    )
+    gain, level = (in_our_order(values, bands) for values in (conversion.gain, conversion.level))
     return RawSurvey(
-        path=Path(path),
+        path=path,
         layout=layout,
-        files=(RawFile(Path(path), images.shape[0], others, gain, level),),
-        source=said.source or as_text(Path(path).name),
+        files=(RawFile(path, n, others, gain, level),),
+        source=said.source or as_text(path.name),
         table=assemble(
             columns,
             n=stop - first,
             first_row=first,
             path=path,
             no_redshift=f"none: {missing if mapping.redshift else 'ingest.hdf5.redshift is null'}",
-            bands=conversion.bands,
+            bands=bands,
         ),
-        converted=in_words(conversion) | of_columns | unused,
+        converted={**conversion.words, **of_columns, **unused},
         read_images=lambda start, end: read(first + start, first + end),
         softened=conversion.softened,
     )
 
 
-def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hdf5Mapping) -> None:
+def _check_images(images: ArrayOnDisk, said: Said, path: Path, mapping: Hdf5Mapping) -> None:
     """Raise InputError where images are no stamps, or a file of ingest has another version."""
     where = f"{path}: {mapping.images}"
     if len(images.shape or ()) != 4 or images.shape[0] == 0:
@@ -183,7 +161,7 @@ def check_images(images: StoredImages, said: Said, path: str | Path, mapping: Hd
         )
 
 
-def _check_moved(path: str | Path, mapping: Hdf5Mapping, keys: Mapping[str, str]) -> None:
+def _check_moved(path: Path, mapping: Hdf5Mapping, keys: Mapping[str, str]) -> None:
     """Raise InputError where a file of the renderer tells parents, but not which stamps moved."""
     moved = getattr(mapping, "moved", None)
     if moved and "group_id" in keys and "moved" not in keys:
@@ -198,31 +176,8 @@ def column_keys(mapping: Hdf5Mapping) -> dict[str, str]:
     return {role: key for role in ROLES if (key := getattr(mapping, role, None)) is not None}
 
 
-def _read_columns(
-    file: h5py.File,
-    path: str | Path,
-    keys: Mapping[str, str],
-    *,
-    n: int,
-    rows: slice,
-    bands: str,
-) -> dict[str, Column]:
-    """Read `rows` of the columns of `keys` (role -> key), every one of which must be there."""
-    columns = {}
-    for role, key in keys.items():
-        dataset = find_dataset(file, path, key)
-        with reading(path, key):
-            shape, dtype = dataset.shape, dataset.dtype
-        check_column(path, key, role, shape=shape, dtype=dtype, n=n, bands=bands)
-        with reading(path, key):
-            values = dataset[rows]
-        said = array_said(dataset, path, key)
-        columns[role] = physical(Column(values, key), role, said, path)
-    return columns
-
-
 def _block_reader(
-    images: StoredImages, path: str | Path, key: str, conversion: Conversion
+    images: ArrayOnDisk, path: Path, key: str, conversion: Conversion
 ) -> Callable[[int, int], NDArray[np.float32]]:
     """``read_images`` of a dataset, of which only the window of the cuts is read."""
 

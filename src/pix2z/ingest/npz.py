@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
-from pix2z.hdf5 import DAMAGE, in_one_line, other_format, plain, reading
+from pix2z.hdf5 import opening, other_format, plain, reading
 
 __all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "open_zip", "read_header"]
 
@@ -42,9 +42,6 @@ LONGEST_HEADER = 1 << 16
 
 PIECE = 1 << 18
 """Bytes read at once, of which a stream makes a copy."""
-
-ENCRYPTED = 1
-"""Bit of a member's flags."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +83,10 @@ def open_member(path: str | Path, name: str) -> Iterator[Member]:
                     f"{path}: array {name!r} is missing; the file has {plain(names)}"
                 ) from None
             _check_claims(info, path, name)
-            stored = info.compress_type == zipfile.ZIP_STORED
         with _bytes_of(archive, info, path) as stream:
             with reading(path, name):
-                start = _start_of(info, stream) if stored else 0
+                is_stored = info.compress_type == zipfile.ZIP_STORED
+                start = _start_of(info, stream) if is_stored else 0
             yield _member(path, name, stream, start=start, size=info.file_size)
 
 
@@ -145,22 +142,14 @@ def open_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open an npz file; raise InputError where it is missing, damaged or of another format."""
     if not Path(path).exists():
         raise InputError(f"{path}: cannot be opened: no such file")
-    try:
+    with opening(path, "npz", ZIP):
         archive = zipfile.ZipFile(path)
-    except DAMAGE as error:
-        if other := other_format(path, ZIP):
-            raise InputError(f"{path}: expected npz; received {other}") from error
-        raise InputError(
-            f"{path}: cannot be opened: damaged or no npz ({in_one_line(error)})"
-        ) from error
     with archive:
         yield archive
 
 
 def _check_claims(info: zipfile.ZipInfo, path: str | Path, name: str) -> None:
     where, held = f"{path}: {name}", Path(path).stat().st_size
-    if info.flag_bits & ENCRYPTED:
-        raise InputError(f"{where}: is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError(
             f"{where}: expected an array stored or deflated, as numpy writes it; received "

@@ -8,15 +8,7 @@ from numpy.typing import NDArray
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 from pix2z.said.agreement import SAME_SCALE
 
-__all__ = [
-    "SCALES",
-    "STAMP_ARCSEC",
-    "Cut",
-    "centred_crop",
-    "overlap_weights",
-    "plan_cut",
-    "resample",
-]
+__all__ = ["Cut", "overlap_weights", "plan_cut", "resample"]
 
 STAMP_ARCSEC = STAMP_SIDE * PIXEL_SCALE
 """What a stamp covers along a side: 12.672 arcsec."""
@@ -66,17 +58,12 @@ def plan_cut(side: int, pixel_scale: float) -> Cut:
             f"received {side} x {pixel_scale:g} = {side * pixel_scale:g} arcsec"
         )
     if same:
-        return Cut(centred_crop(side), None)
+        first = side // 2 - STAMP_SIDE // 2  # an odd side's middle pixel becomes pixel 16
+        return Cut(slice(first, first + STAMP_SIDE), None)
     weights = overlap_weights(side, pixel_scale)
     used = np.flatnonzero(weights.any(axis=0))
     window = slice(int(used[0]), int(used[-1]) + 1)
     return Cut(window, weights[:, window])
-
-
-def centred_crop(side: int) -> slice:
-    """Return the central 32 of `side` pixels; an odd side's middle pixel becomes pixel 16."""
-    first = side // 2 - STAMP_SIDE // 2
-    return slice(first, first + STAMP_SIDE)
 
 
 def overlap_weights(side: int, pixel_scale: float) -> NDArray[np.float64]:

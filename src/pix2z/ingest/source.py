@@ -10,19 +10,16 @@ from pathlib import Path
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import KINDS, files_of, is_fits
-from pix2z.hdf5 import find_dataset, has_key, open_hdf5, reading
+from pix2z.hdf5 import find_dataset, has_key, integer_attribute, open_hdf5, reading
 from pix2z.imaging import BANDS
-from pix2z.ingest.arrays import npy_beside, open_arrays
-from pix2z.ingest.attributes import schema_version
+from pix2z.ingest.arrays import npy_beside, open_arrays, open_pasquet
 from pix2z.ingest.layouts import GALAXIES, NERSC, PASQUET, SDSS32
 from pix2z.ingest.mapped import open_mapped
 from pix2z.ingest.npz import is_npy, members_of
-from pix2z.ingest.pasquet import open_pasquet
 from pix2z.ingest.raw import RawSurvey, open_merged
 
 __all__ = [
     "LAYOUTS",
-    "MAPPED",
     "detect_layout",
     "files_apart",
     "is_hdf5_layout",
@@ -31,14 +28,10 @@ __all__ = [
 
 LOG = logging.getLogger(__name__)
 
-MAPPED = ("fits", "hdf5", "npy", "npz")
-"""Layouts that a user's own mapping says more of."""
-
 KNOWN = {"galaxies": GALAXIES, "nersc": NERSC, "sdss32": SDSS32}
 """Layouts that are one mapping each."""
 
-LAYOUTS = ("fits", "galaxies", "hdf5", "nersc", "npy", "npz", "pasquet", "sdss32")
-"""All layouts."""
+LAYOUTS = tuple(sorted((*KNOWN, "fits", "hdf5", "npy", "npz", "pasquet")))
 
 MOST_NAMES = 5
 """Names that are told of files that are left out."""
@@ -58,8 +51,8 @@ def open_source(
     ----------
     layout : one of `LAYOUTS`, of which galaxies is what ingest writes; None: that of
         `detect_layout`.
-    mapping : where layouts of `MAPPED` keep things and what their pixels are; entries that were set
-        hold for every layout.
+    mapping : where fits, hdf5, npy and npz keep things, and what their pixels are; entries that
+        were set hold for every layout.
     ebv_key : key or label column of E(B-V), whatever the layout.
     rows : of one HDF5 file, the first row and the one after the last: columns are read, and
         `read_images` counts, from there on. (0, 0) reads no column, and counts from the file's
@@ -95,12 +88,12 @@ def open_source(
         return open_one(files)
     if name == "npy" and (images := npy_beside(files[0], used.images)) in files:
         return _one_of(files, open_one([images]))
-    return open_merged(path, _members(files, name), open_one)
+    return open_merged(path, _members(files, are_fits=name == "fits"), open_one)
 
 
-def _members(files: Sequence[Path], layout: str) -> Sequence[Sequence[Path]]:
+def _members(files: Sequence[Path], *, are_fits: bool) -> Sequence[Sequence[Path]]:
     """Files of a folder that belong together: of FITS, those of the bands of one galaxy."""
-    if layout != "fits":
+    if not are_fits:
         return [(file,) for file in files]
     from pix2z.ingest.fits_images import galaxies_by_band  # astropy takes half of a second
 
@@ -117,8 +110,8 @@ def files_apart(path: str | Path) -> tuple[Path, ...]:
     """
     files = files_of(path)
     name = files[0].name.lower()
-    together = _members(files, "fits" if name.endswith(KINDS["FITS"]) else "")
-    for first, *others in [files] if name.endswith(KINDS["npy"]) else together:
+    members = _members(files, are_fits=name.endswith(KINDS["FITS"]))
+    for first, *others in [files] if name.endswith(KINDS["npy"]) else members:
         if others:
             raise InputError(
                 f"{path}: expected files with galaxies of their own; received {first.name} and "
@@ -171,13 +164,14 @@ def detect_layout(path: str | Path, *, images: str | None = None) -> str:
     if images not in (None, "images"):
         return "hdf5"
     with open_hdf5(file) as opened:
-        versioned = schema_version(opened, file) is not None
+        versioned = integer_attribute(opened, "schema_version", file) is not None
         if not has_key(opened, file, "images"):
             return "hdf5"
         shape = find_dataset(opened, file, "images").shape or ()
     if versioned:
         return "galaxies"
-    for name, known_layout in (("sdss32", SDSS32), ("nersc", NERSC)):
-        if len(shape) == 4 and shape[1:] == (len(BANDS), known_layout.side, known_layout.side):
+    for name in ("sdss32", "nersc"):
+        side = KNOWN[name].side
+        if shape[1:] == (len(BANDS), side, side):
             return name
     return "hdf5"
