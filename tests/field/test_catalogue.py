@@ -9,7 +9,7 @@ import qp
 
 from pix2z.catalogue.compact_pdfs import read_quantiles
 from pix2z.errors import InputError
-from pix2z.field.catalogue import SOURCE_COLUMNS, estimate_galaxies, to_estimate, write_field
+from pix2z.field.catalogue import SOURCE_COLUMNS, estimate_galaxies, write_field
 from pix2z.field.pictures import LABEL, _label_places, plot_field, write_regions
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES
 from tests.catalogue.conftest import PixelReader, largest_file
@@ -35,20 +35,26 @@ def reader():
 
 
 @pytest.fixture(scope="module")
-def rows(judged):
-    return to_estimate(judged, listed=False)
+def estimated(reader, frames, judged):
+    return estimate_galaxies(reader, frames, judged, listed=False, ebv=0.03)
 
 
-@pytest.fixture(scope="module")
-def estimate(reader, frames, judged, rows):
-    return estimate_galaxies(reader, frames, judged, rows, ebv=0.03)
+@pytest.fixture
+def rows(estimated):
+    return estimated[0]
 
 
-def test_only_galaxies_above_the_limit_are_estimated(judged, rows):
+@pytest.fixture
+def estimate(estimated):
+    return estimated[1]
+
+
+def test_only_galaxies_above_the_limit_are_estimated(frames, judged, rows):
     wanted = judged.is_galaxy & (judged.magnitude < 17.8)
     np.testing.assert_array_equal(rows, np.flatnonzero(wanted))
     assert 5 < len(rows) < judged.is_galaxy.sum()
-    assert len(to_estimate(judged, listed=True)) == len(judged)
+    all_of_them, _ = estimate_galaxies(PixelReader(), frames, judged, listed=True, ebv=None)
+    assert len(all_of_them) == len(judged)
 
 
 def test_a_galaxy_is_centred_in_every_band_though_bands_are_shifted(reader, estimate):

@@ -182,9 +182,7 @@ def _one_field(
     limit: float,
     ebv: float | None,
 ) -> None:
-    from pix2z.tracking.model_names import POOLS, resolve_model
-
-    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    pool = chosen_model(model)
 
     from pix2z.field.frames import open_field
 
@@ -194,12 +192,12 @@ def _one_field(
     seconds = time.monotonic() - start
 
     from pix2z.catalogue.estimator import load_pool
-    from pix2z.field.catalogue import estimate_galaxies, field_facts, to_estimate, write_field
+    from pix2z.field.catalogue import estimate_galaxies, field_facts, write_field
 
     estimator = load_pool(pool)
     start = time.monotonic()
-    rows = to_estimate(sources, listed=where.listed is not None)
-    estimate = estimate_galaxies(estimator, field, sources, rows, ebv=ebv)
+    listed = where.listed is not None
+    rows, estimate = estimate_galaxies(estimator, field, sources, listed=listed, ebv=ebv)
     facts = field_facts(estimator, frames, ebv=ebv, limit=limit)
     overview = write_field(
         sources, rows, estimate, out=outputs.out, pdf=outputs.pdf, metadata=facts

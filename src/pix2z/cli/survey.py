@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import FILES, GALAXIES, Unit, progress, say, say_in_words
-from pix2z.cli.reading import done, read_mapping, told_ebv
+from pix2z.cli.display import FILES, GALAXIES, Unit, number_of, progress, say, say_in_words
+from pix2z.cli.reading import Given, done, refuse_input
 from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pix2z.survey_scale.partitions import Request
     from pix2z.survey_scale.run import RunEach, Summary, Survey
 
-__all__ = ["DaskOption", "PartitionRowsOption", "check_folder", "predict_in_partitions"]
+__all__ = ["DaskOption", "PartitionRowsOption", "predict_in_partitions"]
 
 DaskOption = Annotated[
     str | None,
@@ -39,30 +39,16 @@ LISTED = 10
 """Failures that are named on the screen; the file has all."""
 
 
-def check_folder(option: str, path: Path | None, *suffixes: str) -> None:
-    """Raise InputError where a folder of tables has the name of a file."""
-    if path is not None and path.suffix in suffixes:
-        raise InputError(
-            f"{option}: with --dask it is a folder of Parquet files; expected a name without "
-            f"{' or '.join(suffixes)}, received {str(path)!r}"
-        )
-
-
 def predict_in_partitions(
-    path: Path,
-    *,
+    given: Given,
     pool: Path,
+    *,
     out: Path,
     pdf: Path | None,
-    dask: str,
-    partition_rows: int | None,
-    ebv: str | None,
-    layout: str | None,
-    params: Path | None,
-    mapping: list[str] | None,
-    check: bool,
     columns: tuple[str, ...],
     positions: bool,
+    dask: str,
+    partition_rows: int | None,
 ) -> None:
     """Write a table for each partition of a file or a folder; parameters as options of predict.
 
@@ -80,33 +66,31 @@ def predict_in_partitions(
     from pix2z.survey_scale.run import folder_of_one_run
 
     for folder in (out, pdf):
-        if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
-            raise InputError(f"{folder}: is the input itself; expected another folder")
+        refuse_input(folder, [given.path])
     if pdf is not None and pdf.resolve() == out.resolve():
         raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
-    everywhere, ebv_key = told_ebv(ebv, mapping)
     request = Request(
         pool=pool.absolute(),
         model_digest=read_pool(pool)["digest"],
         tables=out.absolute(),
         pdfs=pdf.absolute() if pdf else None,
-        mapping=read_mapping(params, mapping),
-        ebv=everywhere,
-        ebv_key=ebv_key,
-        layout=layout,
-        check=check,
+        mapping=given.mapping,
+        ebv=given.ebv,
+        ebv_key=given.ebv_key,
+        layout=given.layout,
+        check=given.check,
         columns=columns,
         positions=positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
-    n_files = len(files_apart(path))  # before a folder is made
+    n_files = len(files_apart(given.path))  # before a folder is made
     with (
         one_line_if_interrupted(lambda: _what_is_kept(out)),
         workers(dask) as run_each,
         folder_of_one_run(request.tables),  # after the workers, so that none is made in vain
         folder_of_one_run(request.pdfs) if request.pdfs else nullcontext(),
     ):
-        survey = _look(path.absolute(), request, run_each, n_files)
+        survey = _look(given.path.absolute(), request, run_each, n_files)
         try:
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
@@ -169,8 +153,8 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
 
 def _what_is_kept(out: Path) -> str:
     n = len(list(out.glob("part-*.parquet")))
-    words = "1 partition is" if n == 1 else f"{n:,} partitions are"
-    return f"{words} finished in {out}; the same command goes on from there"
+    finished = number_of(n, "partition is", "partitions are")
+    return f"{finished} finished in {out}; the same command goes on from there"
 
 
 def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
@@ -181,9 +165,8 @@ def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
         return
     for failure in summary.failures[:LISTED]:
         say_in_words(f"left out: {failure}")
-    n = len(summary.failures)
-    what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
+    lacking = number_of(len(summary.failures), "file or partition has", "files or partitions have")
     also = ", and makes the HATS catalogue only when none is left" if hats else ""
     raise Pix2zError(
-        f"{what} no redshifts: {out / FAILED} says why; the same command tries again{also}"
+        f"{lacking} no redshifts: {out / FAILED} says why; the same command tries again{also}"
     )
