@@ -268,7 +268,7 @@ def test_a_killed_run_goes_on_to_the_same_files_even_where_the_store_is_out_of_r
         (
             "other",
             "mine",
-            "validation 0 of at least 30, .*; [0-9]+ of its 800 lie at galaxies",
+            "validation 0 of at least 30, .*; received 800, of which [0-9]+ may have trained",
         ),
         ("mine", "finetuned/mine", "is finetuned/mine itself; expected another --name"),
     ],

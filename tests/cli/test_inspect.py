@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pix2z.cli.reading import open_images, read_mapping
+from pix2z.cli.reading import Given, open_images, read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
@@ -171,9 +171,8 @@ def test_the_noise_of_another_survey_is_named_with_figures_and_refuses_nothing(
     *ratios, r_noise = map(float, found.groups())
     np.testing.assert_allclose(ratios, times, rtol=0.1)
     np.testing.assert_allclose(r_noise, times * 0.027, rtol=0.1)
-    with open_images(
-        path, layout=None, params=None, mapping=None, ebv=None, check=True, verb="predicts"
-    ) as (survey, _):
+    given = Given.read(path, layout=None, params=None, mapping=None, ebv=None, check=True)
+    with open_images(given, verb="predicts") as survey:
         assert len(survey.table) == N
 
 
