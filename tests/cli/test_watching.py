@@ -8,6 +8,7 @@ import pytest
 
 from pix2z.cli import watching
 from tests.catalogue.conftest import largest_file
+from tests.cli.conftest import one_line
 from tests.field.planted import plant, write_field
 
 FIELD, OTHER = "000094-1-0012", "000094-1-0013"
@@ -186,17 +187,13 @@ def test_a_full_disk_ends_it_and_keeps_what_is_finished(watch, put, tmp_path):
     ],
 )
 def test_options_that_do_not_go_with_it_are_one_line(watch, put, tmp_path, options, words):
-    code, said, errors = watch(*options)
-    assert (code, said, errors.count("\n")) == (2, "", 1)
-    assert errors.startswith(f"error: {words}")
+    one_line(watch(*options), f"error: {words}")
     assert written(tmp_path) == []
 
 
 def test_frames_and_a_folder_do_not_go_together(watch, put, frames, pix2z_in, images_folder):
-    code, _, errors = watch(frames=frames.values())
-    assert (code, errors) == (2, "error: expected FRAMES or --watch FOLDER, not both\n")
-    code, _, errors = pix2z_in(images_folder, "catalogue", "--out", "a.csv")
-    assert (code, errors) == (2, "error: expected the five FRAMES of a field, or --watch FOLDER\n")
-    one = ["catalogue", frames["u"], "--out", "a.csv", "--once"]
-    code, _, errors = pix2z_in(images_folder, *one)
-    assert (code, errors) == (2, "error: --once: expected --watch FOLDER with it\n")
+    one_line(watch(frames=frames.values()), "expected FRAMES or --watch FOLDER, not both")
+    call = ("catalogue", "--out", "a.csv")
+    none, once = (pix2z_in(images_folder, *call, *also) for also in ((), (frames["u"], "--once")))
+    one_line(none, "expected the five FRAMES of a field, or --watch FOLDER")
+    one_line(once, "--once: expected --watch FOLDER with it")
