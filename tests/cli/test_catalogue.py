@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from astropy.io import fits
 
 from tests.catalogue.conftest import largest_file
 from tests.cli.conftest import one_line
@@ -105,36 +104,6 @@ def test_an_output_that_cannot_be_written_and_a_missing_frame(run, tmp_path, pat
     one_line(run(frames=paths[:4]), "none is of u")
     one_line(run(frames=[*paths[:4], tmp_path / "u.fits"]), "u.fits: cannot be opened")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def altered(path, folder, alter):
-    """Return a copy of a frame whose HDU was altered."""
-    with fits.open(path) as hdus:
-        hdus[0].data = hdus[0].data.astype(np.float32)
-        alter(hdus[0])
-        hdus.writeto(folder / path.name)
-    return folder / path.name
-
-
-@pytest.mark.parametrize(
-    ("band", "alter", "words"),
-    [
-        ("z", lambda hdu: hdu.header.update(RUN=95), "is of run and camera column 95-1"),
-        ("z", lambda hdu: hdu.header.update(CRVAL2=2.1), "its middle lies 903 pixels from that of"),
-        ("z", lambda hdu: hdu.header.pop("CTYPE1"), "header has no celestial WCS (CTYPE1)"),
-        ("z", lambda hdu: setattr(hdu, "data", hdu.data[:, 1:]), "expected 560 x 400 pixels as in"),
-        ("r", lambda hdu: hdu.data.fill(np.nan), "expected a sky with noise"),
-    ],
-    ids=["mixed runs", "mixed fields", "no WCS", "another shape", "an empty field"],
-)
-def test_a_frame_that_is_none_of_the_field_is_one_line(
-    run, tmp_path, tmp_path_factory, paths, band, alter, words
-):
-    one = next(path for path in paths if path.name == f"{band}.fits")
-    other = altered(one, tmp_path_factory.mktemp("altered"), alter)
-    answer = run(frames=[other, *(path for path in paths if path != one)])
-    one_line(answer, f"error: {other}: ", words)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("where", [20, 5000, -20])

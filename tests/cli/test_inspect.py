@@ -123,17 +123,6 @@ def test_json_holds_the_same(inspect, sdss32_file, user_file):
     assert (held["fits"], held["suggested"]["images"]) == (False, "pix/stamps")
 
 
-def test_an_old_name_of_a_layout_is_an_alias_here_and_names_the_new_one_in_params(
-    inspect, sdss32_file
-):
-    code, said, _ = inspect(sdss32_file, "--layout", "seed")
-    assert code == 0
-    assert "layout sdss32, 100 galaxies" in said
-    section = params_of(said)["ingest"]
-    with pytest.raises(ValueError, match="layout 'seed' is now called 'sdss32'"):
-        IngestConfig.model_validate(section | {"layout": "seed"})
-
-
 def test_problems_are_listed(inspect, galaxies, write):
     z_spec = galaxies["specz_redshift"].copy()
     z_spec[:3] = [np.nan, 0.7, -1]

@@ -12,7 +12,6 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.files import file_digest, read_json, write_json
 from pix2z.saved.sealed import seal
 from pix2z.spectra.reconstructed import Reconstructed
-from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.ways import template_fit
 from pix2z.spectrum_network.estimator import load_spectrum_estimator
 from pix2z.stages.train_spectrum import reconstruct
@@ -64,23 +63,13 @@ def test_spectra_are_those_of_the_network_in_the_order_of_the_file(
     assert attributes["model_digest"] == network.digest
     assert attributes["arm"] == "full"
     assert attributes["input"] == layout
+    assert attributes["unit"] == "1e-17 erg / (s cm2 Angstrom)"
     assert file_digest(images_folder / layout) in attributes["input_sha256"]
     assert said.startswith("40 galaxies in ")
     assert said.endswith(
         "\n1 flagged (pixels are masked or impossible: 1)\n"
         f"Next: pix2z redshift {tmp_path / 's.hdf5'} --out {tmp_path / 's.csv'}\n"
     )
-
-
-def test_the_file_is_one_that_redshifts_are_read_from(run, tmp_path, pix2z_in):
-    assert run("sdss32.h5")[0] == 0
-    with open_spectra(tmp_path / "s.hdf5") as spectra:
-        assert len(spectra) == N
-        assert spectra.basis.flux.shape[0] == 3
-    assert read(tmp_path / "s.hdf5")[1]["unit"] == "1e-17 erg / (s cm2 Angstrom)"
-    code, _, errors = pix2z_in(tmp_path, "redshift", tmp_path / "s.hdf5", "--out", "z.csv")
-    assert code == 0, errors
-    assert (tmp_path / "z.csv").read_text().count("\n") == N + 1
 
 
 def test_redshifts_of_the_file_are_those_that_the_report_scores(
@@ -172,18 +161,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path):
         answer = run("sdss32.h5")
     one_line(answer, "s.hdf5: cannot be written (")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_entries_of_m_hold_for_a_layout_that_is_recognised(run, images_folder, direct, tmp_path):
-    raw = tmp_path / "raw.h5"
-    shutil.copy(images_folder / "sdss32.h5", raw)
-    with h5py.File(raw, "a") as file:
-        file["images"][...] = file["images"][...][:, ::-1] * 3.631
-    code, _, errors = run(raw, "-m", "unit=uJy", "-m", "bands=zirgu")
-    assert code == 0, errors
-    found, _ = read(tmp_path / "s.hdf5")
-    relative = found["flux"] / found["mean_flux_r"][:, None]
-    np.testing.assert_allclose(relative, direct[1], rtol=1e-3, atol=1e-4)
 
 
 def test_without_a_model_full_is_taken_and_said(images_folder, pix2z_in, tmp_path):

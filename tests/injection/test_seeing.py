@@ -5,7 +5,7 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.injection.frames import inject
-from pix2z.injection.seeing import measure_seeing, width_of_spread
+from pix2z.injection.seeing import measure_seeing
 from pix2z.sky.profiles import WING_SHARE
 from tests.field.planted import BANDS, SKY
 from tests.injection.conftest import sources_of
@@ -35,12 +35,6 @@ def test_widths_noise_and_their_change_over_the_field_come_back(starry):
     left, right = seeing.at(np.array([50.0, 510.0]), np.array([200.0, 200.0]))
     np.testing.assert_allclose(right / left, 1.048 / 0.959, rtol=0.02)
     np.testing.assert_allclose((left + right) / 2, FWHM, rtol=0.03)
-
-
-def test_a_broader_star_has_a_larger_spread():
-    spread = np.array([0.3, 0.5, 0.8])
-    widths = width_of_spread(spread)
-    assert (np.diff(widths) > 0).all()
 
 
 def test_sources_get_the_psf_of_their_places(starry):

@@ -126,14 +126,10 @@ class _Outputs:
     def check(self, inputs: list[Path]) -> None:
         """Raise InputError where one cannot be written as it is called, or is an input."""
         check_output(self.out, ".parquet", ".csv")
-        beside = (
-            (self.pdf, (".hdf5", ".parquet")),
-            (self.plot, (".png",)),
-            (self.regions, (".reg",)),
-        )
-        for path, suffixes in beside:
-            check_output(path, *suffixes)
-        for path in (self.out, *(path for path, _ in beside)):
+        check_output(self.pdf, ".hdf5", ".parquet")
+        check_output(self.plot, ".png")
+        check_output(self.regions, ".reg")
+        for path in (self.out, self.pdf, self.plot, self.regions):
             refuse_input(path, inputs)
 
 

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from pix2z.cli.display import number_of, say
-from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping, IngestConfig
+from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.section import first_fault
 from pix2z.errors import InputError, ParamsError
 
@@ -38,16 +38,11 @@ __all__ = [
 ]
 
 
-def _new_name(layout: str | None) -> str | None:
-    return OLD_LAYOUTS.get(layout, layout) if layout else layout
-
-
 LayoutOption = Annotated[
     str | None,
     typer.Option(
         help="Layout of the file: sdss32, nersc, pasquet, galaxies, hdf5, fits, npz or npy.",
         show_default="found out",
-        callback=_new_name,
     ),
 ]
 

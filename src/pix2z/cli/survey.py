@@ -101,15 +101,8 @@ def predict_in_partitions(
 def _look(path: Path, request: "Request", run_each: "RunEach", n_files: int) -> "Survey":
     from pix2z.survey_scale.run import look
 
-    n_seen = 0
     with progress(FILES) as report:
-
-        def advance(n: int) -> None:
-            nonlocal n_seen
-            n_seen += n
-            report("looked at", n_seen, n_files)
-
-        survey = look(path, request, run_each, advance)
+        survey = look(path, request, run_each, lambda n: report("looked at", n, n_files))
     n_finished, n_all = len(survey.finished), len(survey.finished) + len(survey.to_do)
     readable = " that can be read" if survey.failures else ""
     if n_finished or not (survey.to_do or survey.failures):
