@@ -134,7 +134,7 @@ def _base(model: str, folder: Path, root: Path) -> "BasePool":
     from pix2z.network.estimator import load_pool
 
     base = BasePool(model=model, folder=found, pool=load_pool(found), root=root)
-    check_base(base.pool, model=model)
+    check_base(base)
     return base
 
 

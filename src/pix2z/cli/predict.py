@@ -23,7 +23,7 @@ from pix2z.cli.reading import (
     open_images,
     say_hats,
 )
-from pix2z.cli.survey import DaskOption, PartitionRowsOption, predict_in_partitions
+from pix2z.cli.survey import DaskOption, PartitionRowsOption, Wanted, predict_in_partitions
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
 
@@ -115,17 +115,12 @@ def predict(
         check_hats(hats, out, pdf, plot)
     given = Given.read(file, layout=layout, params=params, mapping=mapping, ebv=ebv, check=check)
     pool = chosen_model(model)
-    wanted: dict[str, Any] = {
-        "out": out,
-        "pdf": pdf,
-        "columns": names,
-        "positions": hats is not None,
-    }
+    wanted = Wanted(out, pdf, columns=names, positions=hats is not None)
     if dask is not None:
-        predict_in_partitions(given, pool, dask=dask, partition_rows=partition_rows, **wanted)
+        predict_in_partitions(given, pool, wanted, dask=dask, partition_rows=partition_rows)
         tables = sorted(out.glob("*.parquet"))
     else:
-        _predict_at_once(given, pool, plot=plot, **wanted)
+        _predict_at_once(given, pool, wanted, plot)
         tables = [out]
     if hats:
         write_hats(tables, hats)
@@ -147,28 +142,17 @@ def _check_folders(out: Path, pdf: Path | None, plot: Path | None) -> None:
             )
 
 
-def _predict_at_once(
-    given: Given,
-    pool: Path,
-    *,
-    out: Path,
-    pdf: Path | None,
-    plot: Path | None,
-    columns: tuple[str, ...],
-    positions: bool,
-) -> None:
-    """Write one table, in this process, and say what is in it.
-
-    positions : whether every galaxy must have ra and dec.
-    """
+def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None) -> None:
+    """Write one table, in this process, and say what is in it."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.estimator import load_pool
     from pix2z.catalogue.hats import check_positions
     from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
 
+    out, pdf = wanted.out, wanted.pdf
     with open_images(given, out, pdf, plot, verb="predicts") as survey:
-        if positions:
+        if wanted.positions:
             check_positions(survey)
         table, estimator = survey.table, load_pool(pool)
         start = time.monotonic()
@@ -179,7 +163,7 @@ def _predict_at_once(
                 grid=estimator.grid,
                 out=out,
                 pdf=pdf,
-                columns=columns,
+                columns=wanted.columns,
                 # A figure needs what the table may lack.
                 overview=Overview(len(table), estimator.grid) if plot else None,
                 metadata=table_facts(estimator, survey, ebv=given.ebv),

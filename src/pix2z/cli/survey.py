@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pix2z.survey_scale.partitions import Request
     from pix2z.survey_scale.run import RunEach, Summary, Survey
 
-__all__ = ["DaskOption", "PartitionRowsOption", "predict_in_partitions"]
+__all__ = ["DaskOption", "PartitionRowsOption", "Wanted", "predict_in_partitions"]
 
 DaskOption = Annotated[
     str | None,
@@ -39,20 +40,23 @@ LISTED = 10
 """Failures that are named on the screen; the file has all."""
 
 
-def predict_in_partitions(
-    given: Given,
-    pool: Path,
-    *,
-    out: Path,
-    pdf: Path | None,
-    columns: tuple[str, ...],
-    positions: bool,
-    dask: str,
-    partition_rows: int | None,
-) -> None:
-    """Write a table for each partition of a file or a folder; parameters as options of predict.
+@dataclass(frozen=True)
+class Wanted:
+    """What `pix2z predict` is to write.
 
     positions : whether every galaxy must have ra and dec, for a HATS catalogue.
+    """
+
+    out: Path
+    pdf: Path | None
+    columns: tuple[str, ...]
+    positions: bool
+
+
+def predict_in_partitions(
+    given: Given, pool: Path, wanted: Wanted, *, dask: str, partition_rows: int | None
+) -> None:
+    """Write a table for each partition of a file or a folder; parameters as options of predict.
 
     Raises
     ------
@@ -65,6 +69,7 @@ def predict_in_partitions(
     from pix2z.survey_scale.partitions import PARTITION_ROWS, Request
     from pix2z.survey_scale.run import folder_of_one_run
 
+    out, pdf = wanted.out, wanted.pdf
     for folder in (out, pdf):
         refuse_input(folder, [given.path])
     if pdf is not None and pdf.resolve() == out.resolve():
@@ -79,8 +84,8 @@ def predict_in_partitions(
         ebv_key=given.ebv_key,
         layout=given.layout,
         check=given.check,
-        columns=columns,
-        positions=positions,
+        columns=wanted.columns,
+        positions=wanted.positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
     n_files = len(files_apart(given.path))  # before a folder is made
@@ -95,7 +100,7 @@ def predict_in_partitions(
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
             raise type(error)(f"{error}; {_what_is_kept(out)}") from error
-    _say_failures(summary, out, hats=positions)
+    _say_failures(summary, out, hats=wanted.positions)
 
 
 def _look(path: Path, request: "Request", run_each: "RunEach", n_files: int) -> "Survey":

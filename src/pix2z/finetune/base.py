@@ -37,17 +37,14 @@ class BasePool:
         return self.pool.members[0].record
 
 
-def check_base(pool: Estimator, *, model: str) -> None:
-    """Raise InputError where a pool cannot go on training here; `model` is what the user wrote."""
-    others = sorted({member.architecture for member in pool.members} - {"hybrid"})
+def check_base(base: BasePool) -> None:
+    """Raise InputError where a pool cannot go on training."""
+    others = sorted({member.architecture for member in base.pool.members} - {"hybrid"})
     if others:
         raise InputError(
-            f"model {model!r}: expected a pool of hybrid networks; received {', '.join(others)}, "
-            "which is there to be compared with"
+            f"model {base.model!r}: expected a pool of hybrid networks; received "
+            f"{', '.join(others)}, which is there to be compared with"
         )
-    seeds = [member.record.get("seed") for member in pool.members]
-    if None in seeds or len(set(seeds)) < len(seeds):
-        raise InputError(f"model {model!r}: expected members of different seeds; received {seeds}")
 
 
 def seen_by_base(

@@ -47,7 +47,7 @@ def student_record(
         The base is no pool of hybrids, or was trained on other galaxies or rows: those that test
         the student may then have trained it.
     """
-    check_base(base.pool, model=base.model)
+    check_base(base)
     code = ("finetune/student.py", "finetune/training.py")
     taught = taught_by(galaxies, rows, settings.model_dump(mode="json"), *code)
     of_base = base.record.get("inputs", {})
