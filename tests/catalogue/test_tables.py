@@ -150,16 +150,6 @@ def test_pdfs_are_read_by_qp_with_the_same_columns_and_blank_galaxies_have_none(
     np.testing.assert_allclose(centres, table["pix2z_z_median"][~blank], atol=1e-3)
 
 
-def test_positions_are_those_of_the_input(tmp_path):
-    rng = np.random.default_rng(3)
-    ra, dec = rng.uniform(0, 360, 100), rng.uniform(-90, 90, 100)
-    ra[7] = dec[7] = np.nan
-    predict_and_write(tmp_path / "z.csv", ra=ra, dec=dec, has_positions=True)
-    table = read(tmp_path / "z.csv")
-    np.testing.assert_array_equal(table["ra"], ra)
-    np.testing.assert_array_equal(table["dec"], dec)
-
-
 def test_chosen_columns_are_written_in_their_order_and_no_others_computed(tmp_path, monkeypatch):
     out, pdf = tmp_path / "z.parquet", tmp_path / "z.hdf5"
     predict_and_write(tmp_path / "all.parquet")

@@ -53,7 +53,8 @@ def test_a_field_without_stars_is_one_line(noisy):
     assert set(frames) == set(BANDS)
 
 
-def test_a_band_in_which_stars_are_no_points_is_one_line(noisy):
-    out_of_focus = stars_in(noisy, np.where(np.arange(5) == 4, 6.0, FWHM))
+def test_a_band_in_which_stars_are_no_points_is_one_line(noisy, starry):
+    two_bands = {band: noisy[band] for band in "rz"}
+    out_of_focus = stars_in(two_bands, np.full(5, 6.0))["z"]
     with pytest.raises(InputError, match=r"z\.fits: expected stars 0\.5 to 4 arcsec wide"):
-        measure_seeing(out_of_focus)
+        measure_seeing({**starry, "z": out_of_focus})

@@ -80,11 +80,6 @@ def test_values_do_not_depend_on_how_a_file_is_cut(
     assert other.to_numpy().tobytes() == pd.read_parquet(finished).to_numpy().tobytes()
 
 
-def test_partitions_are_whole_blocks(request_for):
-    with pytest.raises(InputError, match="--partition-rows: expected a multiple of 8"):
-        request_for(partition_rows=12)
-
-
 def test_a_restart_makes_only_what_is_missing_or_cut_off(request_for, survey_folder, finished):
     (finished / NAMES[1]).unlink()
     whole = (finished / NAMES[3]).read_bytes()
