@@ -14,7 +14,7 @@ from pix2z.catalogue import estimator as chosen
 from pix2z.errors import InputError, IntegrityError
 from pix2z.inference import estimator as light
 from pix2z.inference.estimator import load_pool
-from pix2z.saved.sealed import write_sealed
+from pix2z.saved.sealed import read_pool, write_sealed
 from pix2z.tracking.served_forms import POOL
 from tests.conftest import artificial_stamps
 
@@ -123,7 +123,7 @@ def test_what_computes_in_bfloat16_answers_as_it_was_judged(copied):
     pool["members"][name] = written["digest"]
     write_sealed(copied / "pool.json", pool)
     assert isinstance(chosen.load_pool(copied), Estimator)
-    assert "tensorflow" in POOL.requirements(copied)
+    assert "tensorflow" in POOL.requirements(copied, read_pool(copied))
 
 
 def test_an_altered_pool_is_refused(copied):
