@@ -120,10 +120,7 @@ def test_a_packed_frame_with_a_damaged_byte_is_one_line(
 
 @pytest.mark.parametrize(
     ("n_bytes", "failing", "kept"),
-    [
-        (4000, "field.hdf5", []),
-        (60_000, "field.png", ["field.parquet", "field.reg"]),
-    ],
+    [(4000, "field.hdf5", []), (60_000, "field.png", ["field.parquet", "field.reg"])],
 )
 def test_a_full_disk_is_one_line_and_what_is_finished_is_kept(
     run, tmp_path, n_bytes, failing, kept

@@ -48,10 +48,7 @@ REFUSED = {
         ("galaxies.h5", "--columns", "object_id,ra,pix2z_z_best"),
         "--columns: expected dec, too, which --hats needs",
     ),
-    "inside": (
-        ("galaxies.h5", "--pdf", "sky/z.hdf5"),
-        "expected a folder for the catalogue alone",
-    ),
+    "inside": (("galaxies.h5", "--pdf", "sky/z.hdf5"), "expected a folder for the catalogue alone"),
 }
 
 

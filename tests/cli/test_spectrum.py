@@ -114,8 +114,7 @@ def test_lines_are_drawn_at_the_redshift_of_the_file_where_it_has_one(
 ):
     drawn = []
     monkeypatch.setattr(
-        "pix2z.catalogue.spectra.plot_spectra",
-        lambda shown, **_: drawn.extend(shown),
+        "pix2z.catalogue.spectra.plot_spectra", lambda shown, **_: drawn.extend(shown)
     )
     with (
         h5py.File(tmp_path / "some.h5", "w") as file,

@@ -17,14 +17,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.survey_scale import partitions
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
-from tests.survey_scale.conftest import (
-    BLOCK,
-    ROWS,
-    in_turn,
-    small_request,
-    whole_run,
-    write_file,
-)
+from tests.survey_scale.conftest import BLOCK, ROWS, in_turn, small_request, whole_run, write_file
 
 N = sum(ROWS.values())
 NAMES = [

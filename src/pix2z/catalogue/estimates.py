@@ -49,11 +49,7 @@ def stamps_in_batches(
 
 
 def predict_survey(
-    estimator: Estimator,
-    survey: RawSurvey,
-    *,
-    ebv: float | None = None,
-    batch_rows: int = 1024,
+    estimator: Estimator, survey: RawSurvey, *, ebv: float | None = None, batch_rows: int = 1024
 ) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
     """Yield (rows, their redshifts) in the file's order; options as `stamps_in_batches` has them.
 

@@ -24,13 +24,7 @@ from pix2z.ingest.raw import RawTable
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
-__all__ = [
-    "ROW_GROUP",
-    "chosen_columns",
-    "table_and_pdfs",
-    "table_writer",
-    "write_catalogue",
-]
+__all__ = ["ROW_GROUP", "chosen_columns", "table_and_pdfs", "table_writer", "write_catalogue"]
 
 ROW_GROUP = 65_536
 """Rows per group of a Parquet file: what is held before it is written, 3 MB."""

@@ -99,8 +99,7 @@ def _minute(time: str) -> str:
 
 def promote(
     model: Annotated[
-        str | None,
-        typer.Argument(help=MODEL_HELP, show_default="the best arm"),
+        str | None, typer.Argument(help=MODEL_HELP, show_default="the best arm")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
@@ -238,9 +237,7 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
     out.print(shown)
 
 
-def rollback(
-    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
-) -> None:
+def rollback(reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "") -> None:
     """Make the previous champion the champion again; a second rollback undoes the first.
 
     promotions.json, the audit trail, is to be committed to git.

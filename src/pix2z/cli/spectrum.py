@@ -51,8 +51,7 @@ def spectrum(
         Path | None, typer.Option(help="Figure to draw, .png: up to nine galaxies at random.")
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1"),
+        int | None, typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1")
     ] = None,
     hats: HatsOption = None,
     check: CheckOption = True,

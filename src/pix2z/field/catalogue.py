@@ -22,13 +22,7 @@ from pix2z.imaging import BANDS
 from pix2z.redshift_pdf.flags import in_words
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
-__all__ = [
-    "SOURCE_COLUMNS",
-    "estimate_galaxies",
-    "field_facts",
-    "is_finished",
-    "write_field",
-]
+__all__ = ["SOURCE_COLUMNS", "estimate_galaxies", "field_facts", "is_finished", "write_field"]
 
 F4 = np.float32
 SOURCE_COLUMNS: Mapping[str, Column] = {
