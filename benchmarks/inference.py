@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.graph_times import graph_times
 from pix2z.catalogue.estimates import predict_survey
-from pix2z.catalogue.estimator import Pool
+from pix2z.catalogue.estimator import Estimator
 from pix2z.catalogue.tables import write_catalogue
 from pix2z.dataset.store import open_galaxies
 from pix2z.inference.estimator import load_pool
@@ -112,7 +112,7 @@ def in_turns(ways: dict[str, Work], *, n: int) -> dict[str, dict[str, float]]:
     }
 
 
-def _estimating(pool: Pool, images: np.ndarray, ebv: np.ndarray) -> Work:
+def _estimating(pool: Estimator, images: np.ndarray, ebv: np.ndarray) -> Work:
     """With all columns of a table, since limits and flags are read off when they are asked for."""
     return lambda: pool.estimate(images, ebv).columns()
 
@@ -144,12 +144,12 @@ def _large_file(path: Path) -> Path:
     return path
 
 
-def _end_to_end(pool: Pool, file: Path, out: Path) -> Work:
+def _end_to_end(pool: Estimator, file: Path, out: Path) -> Work:
     def work() -> None:
         with open_source(file) as survey:
             write_catalogue(
                 predict_survey(pool, survey),
-                object_id=survey.table.object_id,
+                survey.table,
                 grid=pool.grid,
                 out=out,
                 pdf=None,

@@ -96,9 +96,7 @@ def predict_and_write(
     survey, reader = make_survey(n, **options), PixelReader()
     return write_catalogue(
         predict_survey(reader, survey, batch_rows=32),
-        object_id=survey.table.object_id,
-        ra=survey.table.ra,
-        dec=survey.table.dec,
+        survey.table,
         grid=reader.grid,
         out=out,
         pdf=pdf,

@@ -23,7 +23,6 @@ from pix2z.evaluation.pdf_metrics import crps_values
 from pix2z.redshift_pdf.density import cdf_edges, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts
-from tests.catalogue.conftest import predict_and_write
 
 GRID = RedshiftGrid(0.0, 0.4, 180)
 LARGEST_GAP = np.diff(LEVELS).max()
@@ -158,11 +157,6 @@ def test_a_file_of_no_galaxies_is_read_as_one(tmp_path):
     pdfs = read_quantiles(write(tmp_path / "none.parquet", np.zeros((0, GRID.n_bins))))
     assert len(pdfs) == 0
     assert pdfs.z.shape == (0, len(LEVELS))
-
-
-def test_predict_writes_them_beside_its_table(tmp_path):
-    predict_and_write(tmp_path / "z.csv", pdf=tmp_path / "z.parquet", n=70)
-    assert len(read_quantiles(tmp_path / "z.parquet")) == 70
 
 
 def test_another_file_is_refused_in_one_line(tmp_path):

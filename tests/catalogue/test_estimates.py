@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pix2z.catalogue.estimates import predict_survey
-from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, ImageFlag
 from tests.catalogue.conftest import PixelReader, make_survey, redshift_of
 from tests.conftest import LACKS
 
@@ -41,31 +40,6 @@ def test_stamps_are_read_in_batches_and_no_more_than_two_ahead(reader):
     next(blocks)
     assert set(asked) == {64}
     assert len(asked) <= 4
-
-
-def test_flags_say_what_is_missing(reader):
-    def alter(rows, images):
-        images[0, ..., 0] = np.nan  # a band is absent
-        images[1, :4] = np.nan  # masked
-        images[2, 5, 5, 2] = np.inf  # as good as masked
-        images[10, 5, 5, 3] = -3e38  # likewise
-        images[3, ..., 1] = 0.0  # never measured, so absent
-        images[5] = np.nan
-        images[6] = np.inf
-        images[7] = 0.0
-        images[11] = 3e38
-
-    ebv = np.array([0.1, 0.1, 0.1, 0.1, np.nan, 0.1, 0.1, 0.1, -1.0, np.inf, 0.0, 0.1], np.float32)
-    _, z_median, density, flags, _ = collect(reader, make_survey(12, alter=alter, ebv=ebv))
-    assert (flags & LACKS).tolist() == [1, 2, 2, 1, 4, 9, 9, 9, 4, 4, 2, 9]
-    blank = flags & ImageFlag.BLANK != 0
-    assert np.isnan(z_median[blank]).all()
-    assert np.isnan(density[blank]).all()
-    np.testing.assert_allclose(
-        z_median[~blank], redshift_of(np.flatnonzero(~blank)), atol=0.02
-    )  # the others, blank ones beside them
-    assert np.isfinite(density[~blank]).all()
-    assert set(IMAGE_FLAG_MEANINGS) == {1, 2, 4, 8, 32, 64, 128}
 
 
 @pytest.mark.parametrize(("given_ebv", "expected"), [(0.3, [0.3, 0.3]), (None, [0.05, np.nan])])

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pix2z.catalogue.tables import FORMATS, ROW_GROUP, chosen_columns, table_writer
+from pix2z.catalogue.tables import ROW_GROUP, chosen_columns, table_writer
 from pix2z.errors import InputError
-from pix2z.redshift_pdf.redshifts import COLUMNS, Column
+from pix2z.redshift_pdf.redshifts import COLUMNS
 from tests.catalogue.conftest import (
     PixelReader,
     largest_file,
@@ -29,6 +29,8 @@ from tests.catalogue.conftest import (
 from tests.conftest import LACKS
 
 ROOT = Path(__file__).parents[2]
+
+FORMATS = (".parquet", ".csv")
 
 NAMES = [
     "object_id",
@@ -148,16 +150,6 @@ def test_pdfs_are_read_by_qp_with_the_same_columns_and_blank_galaxies_have_none(
     np.testing.assert_allclose(centres, table["pix2z_z_median"][~blank], atol=1e-3)
 
 
-def test_positions_are_those_of_the_input(tmp_path):
-    rng = np.random.default_rng(3)
-    ra, dec = rng.uniform(0, 360, 100), rng.uniform(-90, 90, 100)
-    ra[7] = dec[7] = np.nan
-    predict_and_write(tmp_path / "z.csv", ra=ra, dec=dec, has_positions=True)
-    table = read(tmp_path / "z.csv")
-    np.testing.assert_array_equal(table["ra"], ra)
-    np.testing.assert_array_equal(table["dec"], dec)
-
-
 def test_chosen_columns_are_written_in_their_order_and_no_others_computed(tmp_path, monkeypatch):
     out, pdf = tmp_path / "z.parquet", tmp_path / "z.hdf5"
     predict_and_write(tmp_path / "all.parquet")
@@ -200,18 +192,6 @@ def test_table_and_pdfs_cannot_be_one_file(tmp_path):
         with pytest.raises(InputError, match="is the table itself; expected another name"):
             predict_and_write(tmp_path / "a/z.parquet", pdf=other)
     assert list((tmp_path / "a").iterdir()) == []
-
-
-def test_numbers_of_another_byte_order_are_kept_and_truth_is_refused(tmp_path):
-    path, column = tmp_path / "z.parquet", {"z": Column(np.float32, "z")}
-    with table_writer(path, metadata={}, columns=column) as append:
-        append({"z": np.array([0.1, 0.2], ">f4")})
-    np.testing.assert_array_equal(pq.read_table(path)["z"], np.array([0.1, 0.2], np.float32))
-    with (
-        pytest.raises(TypeError, match="expected numbers; received bool"),
-        table_writer(path, metadata={}, columns=column) as append,
-    ):
-        append({"z": np.array([True, False])})
 
 
 class Broken(Exception):

@@ -101,6 +101,15 @@ def run_pix2z(folder: Path, *arguments: object) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
+def one_line(answer: tuple[int, str, str], *words: str, code: int = 2) -> None:
+    """Hold that a command refused what it was given, in one line with these words."""
+    ended, said, errors = answer
+    assert (ended, said, errors.count("\n")) == (code, "", 1), errors
+    assert errors.startswith("error: ")
+    for one in words:
+        assert one in errors
+
+
 @pytest.fixture
 def pix2z_in() -> Callable[..., tuple[int, str, str]]:
     """Return what runs ``pix2z`` in a folder: exit code, stdout, stderr."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.archive.server import answer, archive_serving, stall
+from tests.cli.conftest import one_line
 
 N = 3
 
@@ -61,12 +62,6 @@ def test_what_was_fetched_can_be_read_as_the_command_says(run, out, content, ser
     assert len(server.requests) == 1
 
 
-def one_line(errors):
-    assert errors.count("\n") == 1
-    assert errors.startswith("error: ")
-    return errors
-
-
 @pytest.mark.parametrize(
     ("script", "options", "code", "words"),
     [
@@ -76,17 +71,15 @@ def one_line(errors):
 )
 def test_what_cannot_be_fetched_is_one_line(run, server, script, options, code, words):
     server.script = [*script]
-    ended, said, errors = run(*options)
-    assert (ended, said) == (code, "")
-    assert words in one_line(errors)
+    one_line(run(*options), words, code=code)
 
 
 def test_a_file_of_another_layout_is_kept_and_named(run, server, out):
     server.content = small_set(side=32)
     code, said, errors = run()
-    assert code == 2
+    assert (code, errors.count("\n")) == (2, 1)
     assert "layout: nersc" not in said
-    assert one_line(errors).startswith(f"error: data/raw/{out.name}: images: ")
+    assert errors.startswith(f"error: data/raw/{out.name}: images: ")
     assert out.read_bytes() == server.content
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,10 @@ def test_the_shell_can_complete_commands_and_names_of_models(tmp_path, monkeypat
     }
     done = CliRunner().invoke(app, [], prog_name="pix2z", env=environment)
     assert done.output.split() == ["fuller"]
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert shown("--version") == f"{version('pix2z')}\n"
 
 
 def test_what_an_extra_is_called_is_not_taken_for_markup():

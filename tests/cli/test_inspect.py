@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pix2z.cli.reading import open_images, read_mapping
+from pix2z.cli.reading import Given, open_images, read_mapping
 from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.dataset.store import open_galaxies
 from pix2z.errors import ParamsError
@@ -123,17 +123,6 @@ def test_json_holds_the_same(inspect, sdss32_file, user_file):
     assert (held["fits"], held["suggested"]["images"]) == (False, "pix/stamps")
 
 
-def test_an_old_name_of_a_layout_is_an_alias_here_and_names_the_new_one_in_params(
-    inspect, sdss32_file
-):
-    code, said, _ = inspect(sdss32_file, "--layout", "seed")
-    assert code == 0
-    assert "layout sdss32, 100 galaxies" in said
-    section = params_of(said)["ingest"]
-    with pytest.raises(ValueError, match="layout 'seed' is now called 'sdss32'"):
-        IngestConfig.model_validate(section | {"layout": "seed"})
-
-
 def test_problems_are_listed(inspect, galaxies, write):
     z_spec = galaxies["specz_redshift"].copy()
     z_spec[:3] = [np.nan, 0.7, -1]
@@ -171,9 +160,8 @@ def test_the_noise_of_another_survey_is_named_with_figures_and_refuses_nothing(
     *ratios, r_noise = map(float, found.groups())
     np.testing.assert_allclose(ratios, times, rtol=0.1)
     np.testing.assert_allclose(r_noise, times * 0.027, rtol=0.1)
-    with open_images(
-        path, layout=None, params=None, mapping=None, ebv=None, check=True, verb="predicts"
-    ) as (survey, _):
+    given = Given.read(path, layout=None, params=None, mapping=None, ebv=None, check=True)
+    with open_images(given, verb="predicts") as survey:
         assert len(survey.table) == N
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.catalogue.conftest import largest_file
+from tests.cli.conftest import one_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,14 +26,6 @@ def predicted(images_folder, pix2z_in, tmp_path):
         return pix2z_in(images_folder, *arguments)
 
     return call
-
-
-def one_line(answer, *words):
-    code, out, err = answer
-    assert (code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert all(word in err for word in words)
 
 
 def test_settings_of_other_programs_change_nothing(images_folder, predicted, tmp_path):

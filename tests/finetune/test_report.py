@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pix2z.config.evaluate import EvaluateConfig
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.evaluation.metric_names import METRICS
@@ -35,7 +36,7 @@ def predicted(*, scatter: float, width: float, seed: int = 0):
 
 def measured(base, recalibrated, tuned):
     versions = {"base": base, "recalibrated": recalibrated, "tuned": tuned}
-    return compared_metrics(versions, n_bootstrap=300, seed=5)
+    return compared_metrics(versions, EvaluateConfig(seed=5, n_bootstrap=300, margin=0.02))
 
 
 @pytest.fixture(scope="module")

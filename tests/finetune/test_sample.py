@@ -50,32 +50,18 @@ def test_a_part_that_is_too_small_is_one_line_with_the_numbers_needed(galaxies):
         split_of(galaxies, fewest={"train": 1, "validation": 1, "calibration": 1, "test": 60})
     assert str(caught.value) == (
         f"mine.h5: too few galaxies to fine-tune: test {n_test} of at least 60; expected about 300 "
-        "good ones or more; received 50"
+        "good ones or more; received 50, in 40 groups (one group_id, or one place on the sky), "
+        "never cut in two"
     )
 
 
-def test_seen_galaxies_are_named_where_they_leave_too_few(galaxies):
-    with pytest.raises(InputError, match="validation 0 .*, test 0 .*; 50 of its 50 lie at"):
-        split_of(galaxies, seen=np.ones(50, bool))
-
-
-def test_galaxies_of_one_place_are_named_where_enough_of_them_are_there(galaxies, monkeypatch):
-    column = galaxies.column
-    one_place = lambda name: column(name) * (name != "group_id")  # noqa: E731
-    monkeypatch.setattr(type(galaxies), "column", lambda _, name: one_place(name))
-    words = r"too few .*; its 50 are in 1 groups \(one group_id, .*; expected about 9 groups"
+def test_seen_galaxies_and_groups_are_named_where_they_leave_too_few(galaxies):
+    words = (
+        "validation 0 .*, test 0 .*; expected about 9 .*; received 50, of which 50 may have trained"
+        r" the base, .*, in 40 groups \(one group_id, or one place on the sky\), never cut in two"
+    )
     with pytest.raises(InputError, match=words):
-        split_of(galaxies)
-
-
-def test_chance_is_named_where_galaxies_and_groups_are_enough(galaxies):
-    """For 8 galaxies 40 are enough on average, with a share of a fifth; its 50 are more."""
-    n_test = len(split_of(galaxies).test)
-    needed = NONE | {"test": n_test + 1}
-    assert (n_test + 1) / FRACTIONS["test"] <= 40
-    words = f"test {n_test} of at least {n_test + 1}; {5 * n_test + 5} do on average, and of these"
-    with pytest.raises(InputError, match=f"{words} 50 chance took others; expected more"):
-        split_of(galaxies, fewest=needed)
+        split_of(galaxies, seen=np.ones(50, bool))
 
 
 def test_moved_stamps_outside_the_training_part_are_refused(galaxies_path):

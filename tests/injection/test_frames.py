@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pix2z.errors import InputError
+from pix2z.field.frames import cut_all
 from pix2z.injection.frames import (
     MARGIN,
     SIDE,
     STAMP_REACH,
     Places,
-    cut_all,
     draw_places,
     inject,
     light_around,

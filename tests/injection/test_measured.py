@@ -19,7 +19,7 @@ from tests.injection.conftest import galaxies_of
 def seeing(frames):
     """The planted field's, whose stars are one Gaussian of 1.2 to 1.5 arcsec."""
     sources, stars = find_sources(frames), stars_of(detect(frames["r"]))
-    return Seeing(np.full(5, 1.36), np.array(SKY), stars, np.full(5, 50), sources)
+    return Seeing(np.full(5, 1.36), np.array(SKY), stars, sources)
 
 
 def test_a_galaxy_alone_and_in_the_field_has_its_light_and_the_field_adds_its_own(frames, seeing):
@@ -96,9 +96,6 @@ def test_a_goal_is_met_inside_its_range_only():
         "bias_median": False,
         "found_nmad_ratio": False,
     }
-
-
-def test_what_is_not_known_meets_no_goal():
     numbers = dict.fromkeys(("outlier_005", "coverage_95", "bias_median"), value(None))
     overall = {"real": numbers, "real / clean": {"crps": value(None)}}
     told = goals(overall, {"real / clean": {"nmad": value(None)}})

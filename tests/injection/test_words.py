@@ -67,39 +67,22 @@ def test_the_table_has_a_row_per_sky_and_the_sentences_say_which_goals_are_met()
         "| as rendered | 0.00900 (0.00860 to 0.00940) | 1.21 % (1.01 % to 1.41 %) | "
         "94.5 % (94.0 % to 95.0 %) | -0.00010 (-0.00050 to 0.00030) |"
     )
-    assert lines[3].startswith(
-        "| with the seeing and noise of the fields, nothing beside | 0.00870 ("
-    )
-    assert lines[4].startswith("| in real sky, 2 fields | 0.00960 (")
-    assert lines[5].startswith(
-        "| … where other light within a radius of 6 arcsec is 2.5 mag fainter"
-    )
+    crps = [line.split("| ")[2][:7] for line in lines[2:9]]
+    rows = ("0.00900", "0.00870", "0.00960", "0.00920", "0.01600", "0.03500", "0.00940")
+    assert tuple(crps) == rows
     assert [line.split("(")[1].split(")")[0] for line in lines[5:8]] == ["95.0 %", "4.0 %", "1.0 %"]
-    assert lines[8].startswith(
-        "| found in one field each by `pix2z catalogue`, r < 17.8, n = 1,900 |"
-    )
-    assert lines[10] == (
+    assert lines[10].startswith(
         "CRPS in real sky is 1.078 (1.048 to 1.108) times that as rendered, in single fields "
-        "1.030 to 1.120 times, and 1.103 (1.073 to 1.133) times that with the fields' seeing and "
-        "noise and nothing beside the galaxies. In single fields 1.21 % to 1.21 % are off by more "
-        "than 0.05 (1 + z), 94.5 % to 94.5 % lie in their 95 % intervals, and the median Δ is "
-        "-0.00010 to 0.00130."
+        "1.030 to 1.120 times, and 1.103 (1.073 to 1.133) times"
     )
+    assert lines[10].endswith("the median Δ is -0.00010 to 0.00130.")
     assert lines[11] == (
         "Goals that are met: CRPS at most 1.08 times as large. Goals that are not met: at most 1 % "
         "of outliers."
     )
-    assert lines[12] == (
-        "Flagged as unlike the training galaxies are 9.8 (7.8 to 11.8) % of the 200 stamps in real "
-        "sky and 1.0 (0.6 to 1.4) % as rendered; of those in real sky without any flag, 1.21 % "
-        "(1.01 % to 1.41 %) are off by more than 0.05 (1 + z)."
-    )
-    assert lines[13] == (
-        "Of galaxies with r < 17.8, 98.6 (97.6 to 99.6) % are found and called galaxies, of point "
-        "sources as bright 0.3 (0.1 to 0.5) %. With the numbers of stars and galaxies in these "
-        "fields, stars would be 2.0 (1.0 to 3.0) % of what is called a galaxy; spikes and ghosts "
-        "of bright stars are not counted."
-    )
+    assert "are 9.8 (7.8 to 11.8) % of the 200 stamps in real sky and 1.0 (0.6 to" in lines[12]
+    assert "98.6 (97.6 to 99.6) % are found" in lines[13]
+    assert "stars would be 2.0 (1.0 to 3.0) %" in lines[13]
 
 
 def test_what_is_not_known_is_a_dash():

@@ -13,7 +13,7 @@ from pix2z.errors import InputError
 from pix2z.survey_scale import cluster
 from pix2z.survey_scale.run import FAILED, folder_of_one_run
 from tests.catalogue.conftest import largest_file
-from tests.cli.conftest import run_pix2z
+from tests.cli.conftest import one_line, run_pix2z
 from tests.survey_scale.conftest import in_turn
 
 
@@ -86,12 +86,9 @@ def test_a_bad_file_is_named_and_the_exit_code_tells(run, here):
 def test_an_input_without_galaxies_ends_at_once_as_without_dask(run, here, file):
     (here / "empty").mkdir()
     before = sorted(here.iterdir())
-    code, said, errors = run(file=file)
-    assert (code, said) == (2, "")
-    assert errors.startswith(f"error: {file}: ")
-    assert errors.count("\n") == 1
-    plain = run_pix2z(here, "predict", file, "--out", "z.csv", "--model", "full")
-    assert plain == (code, said, errors)
+    answer = run(file=file)
+    one_line(answer, f"error: {file}: ")
+    assert run_pix2z(here, "predict", file, "--out", "z.csv", "--model", "full") == answer
     assert sorted(here.iterdir()) == before
 
 
@@ -102,8 +99,7 @@ def test_where_nobody_works_no_folder_is_left(run, here, monkeypatch):
         yield
 
     monkeypatch.setattr(cluster, "workers", nobody)
-    code, _, errors = run()
-    assert (code, errors) == (2, "error: --dask tcp://127.0.0.1:1: no scheduler answers\n")
+    one_line(run(), "--dask tcp://127.0.0.1:1: no scheduler answers")
     assert not (here / "z").exists()
 
 
@@ -150,11 +146,7 @@ def test_pixels_that_are_no_fluxes_are_a_failure_of_their_file_alone(run, here):
     ],
 )
 def test_options_that_do_not_go_together_are_refused(run, options, words):
-    code, _, errors = run(*options)
-    assert code == 2
-    assert errors.startswith("error: ")
-    assert words in errors
-    assert errors.count("\n") == 1
+    one_line(run(*options), words)
 
 
 def test_what_ends_a_run_says_what_is_kept(run, here):
@@ -174,17 +166,14 @@ def test_what_ends_a_run_says_what_is_kept(run, here):
 @pytest.mark.parametrize("name", ["z", "p"])
 def test_a_second_run_into_a_folder_is_refused(run, here, name):
     with folder_of_one_run(here / name):
-        code, _, errors = run("--pdf", "p")
-    assert code == 2
-    assert f"{name}: another run writes into it" in errors
+        one_line(run("--pdf", "p"), f"{name}: another run writes into it")
 
 
 def test_a_run_that_makes_nothing_leaves_nothing(here):
     before = list(here.iterdir())
     wanted = ("--out", "z", "--pdf", "p", "--dask", "banana", "--model", "full")
-    code, _, errors = run_pix2z(here, "predict", "survey", *wanted)
-    assert code == 2
-    assert errors.startswith("error: --dask: expected local, local:N, tcp")
+    answer = run_pix2z(here, "predict", "survey", *wanted)
+    one_line(answer, "--dask: expected local, local:N, tcp")
     assert list(here.iterdir()) == before
 
 
@@ -193,15 +182,10 @@ def test_without_dask_one_line_names_the_extra(run, monkeypatch):
     monkeypatch.setattr(process, "requires", lambda _: wanted)  # of the pix2z that is installed
     monkeypatch.delitem(sys.modules, "pix2z.survey_scale.cluster")
     monkeypatch.setitem(sys.modules, "dask", None)
-    code, _, errors = run()
-    assert (code, errors) == (
-        1,
-        "error: this needs dask, which the extra [survey] installs: pip install 'pix2z[survey]'\n",
-    )
+    words = "this needs dask, which the extra [survey] installs: pip install 'pix2z[survey]'"
+    one_line(run(), words, code=1)
 
 
 def test_partition_rows_belong_to_dask(here):
-    code, _, errors = run_pix2z(
-        here, "predict", "survey", "--out", "z.csv", "--partition-rows", "1024"
-    )
-    assert (code, errors) == (2, "error: --partition-rows: expected --dask with it\n")
+    wanted = ("--out", "z.csv", "--partition-rows", "1024")
+    one_line(run_pix2z(here, "predict", "survey", *wanted), "--partition-rows: expected --dask")

@@ -17,14 +17,7 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.survey_scale import partitions
 from pix2z.survey_scale.run import FAILED, LOST, folder_of_one_run, look
 from tests.catalogue.conftest import largest_file
-from tests.survey_scale.conftest import (
-    BLOCK,
-    ROWS,
-    in_turn,
-    small_request,
-    whole_run,
-    write_file,
-)
+from tests.survey_scale.conftest import BLOCK, ROWS, in_turn, small_request, whole_run, write_file
 
 N = sum(ROWS.values())
 NAMES = [
@@ -78,11 +71,6 @@ def test_values_do_not_depend_on_how_a_file_is_cut(
     assert summary.n_rows == summary.n_known == N
     other = pd.read_parquet(finished.parent / "other")
     assert other.to_numpy().tobytes() == pd.read_parquet(finished).to_numpy().tobytes()
-
-
-def test_partitions_are_whole_blocks(request_for):
-    with pytest.raises(InputError, match="--partition-rows: expected a multiple of 8"):
-        request_for(partition_rows=12)
 
 
 def test_a_restart_makes_only_what_is_missing_or_cut_off(request_for, survey_folder, finished):

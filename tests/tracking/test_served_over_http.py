@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pix2z.catalogue.estimator import Pool, load_pool
+from pix2z.catalogue.estimator import Estimator, load_pool
 from tests.conftest import LACKS
 from tests.tracking.served_versions import save_version
 
@@ -27,7 +27,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def estimator(trained_pool) -> Pool:
+def estimator(trained_pool) -> Estimator:
     return load_pool(trained_pool)
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.catalogue.estimator import Pool
+from pix2z.catalogue.estimator import Estimator
 from pix2z.dataset.batches import one_ahead
 from pix2z.files import as_text, file_digest
 from pix2z.ingest.raw import RawSurvey
@@ -49,11 +49,7 @@ def stamps_in_batches(
 
 
 def predict_survey(
-    estimator: Pool,
-    survey: RawSurvey,
-    *,
-    ebv: float | None = None,
-    batch_rows: int = 1024,
+    estimator: Estimator, survey: RawSurvey, *, ebv: float | None = None, batch_rows: int = 1024
 ) -> Iterator[tuple[NDArray[np.int64], Redshifts]]:
     """Yield (rows, their redshifts) in the file's order; options as `stamps_in_batches` has them.
 
@@ -68,7 +64,7 @@ def predict_survey(
 
 
 def table_facts(
-    estimator: Pool, survey: RawSurvey, *, ebv: float | None = None, with_digest: bool = True
+    estimator: Estimator, survey: RawSurvey, *, ebv: float | None = None, with_digest: bool = True
 ) -> Mapping[str, str]:
     """Model, input and meaning of the flags, for the metadata of a table of redshifts.
 
@@ -87,7 +83,7 @@ def table_facts(
     return {f"pix2z.{key}": value for key, value in facts.items()}
 
 
-def model_facts(estimator: Pool) -> dict[str, str]:
+def model_facts(estimator: Estimator) -> dict[str, str]:
     """Which model it is, the bins of its PDFs and the meaning of its flags; as `table_facts`."""
     return {
         "model_digest": estimator.digest,

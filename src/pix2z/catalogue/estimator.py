@@ -1,22 +1,21 @@
 """What ``import pix2z`` offers: a trained model by its name, which turns images into redshifts."""
 
 from pathlib import Path
-from typing import Any, Protocol
-
-from numpy.typing import ArrayLike
+from typing import Any, Protocol, runtime_checkable
 
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Redshifts
 
-__all__ = ["Estimator", "Pool", "load", "load_pool"]
+__all__ = ["Estimator", "load", "load_pool"]
 
 
-class Pool(Protocol):
-    """What estimates redshifts, whether ONNX Runtime or Keras computes it."""
+@runtime_checkable
+class Estimator(Protocol):
+    """A trained model; made by `load`, whether ONNX Runtime or Keras computes it."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that was saved of it."""
+        """SHA-256 over all that was saved of the model."""
 
     @property
     def grid(self) -> RedshiftGrid:
@@ -27,10 +26,24 @@ class Pool(Protocol):
         """Name of the training that it comes from."""
 
     def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
-        """Redshifts of images (n, 32, 32, 5), with optional E(B-V) (n,)."""
+        """Estimate the redshifts of images, as ``pix2z predict`` does.
+
+        Parameters
+        ----------
+        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN, or the mask of a masked
+            array, marks a masked pixel; a band that is absent is all NaN, or all 0. What carries
+            another unit, as astropy's Quantity does, is converted.
+        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, masked or None where unknown.
+            One that is negative or above 3 mag counts as unknown.
+
+        Raises
+        ------
+        InputError
+            An array has another shape, a unit of another quantity, or holds no real numbers.
+        """
 
 
-def load_pool(folder: str | Path) -> Pool:
+def load_pool(folder: str | Path) -> Estimator:
     """Read a saved pool: its ONNX form, or, see `inference.answers`, its networks by Keras.
 
     Raises
@@ -53,42 +66,6 @@ def load_pool(folder: str | Path) -> Pool:
     return joined(load_networks(folder))
 
 
-class Estimator:
-    """A trained model; made by `load`."""
-
-    def __init__(self, pool: "Pool") -> None:
-        """Estimate with a pool of networks."""
-        self._pool = pool
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over all that was saved of the model."""
-        return self._pool.digest
-
-    @property
-    def grid(self) -> RedshiftGrid:
-        """The redshift bins of its PDFs."""
-        return self._pool.grid
-
-    def estimate(self, images: ArrayLike, ebv: ArrayLike | None = None) -> Redshifts:
-        """Estimate the redshifts of images, as ``pix2z predict`` does.
-
-        Parameters
-        ----------
-        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN, or the mask of a masked
-            array, marks a masked pixel; a band that is absent is all NaN, or all 0. What carries
-            another unit, as astropy's Quantity does, is converted.
-        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, masked or None where unknown.
-            One that is negative or above 3 mag counts as unknown.
-
-        Raises
-        ------
-        InputError
-            An array has another shape, a unit of another quantity, or holds no real numbers.
-        """
-        return self._pool.estimate(images, ebv)
-
-
 def load(model: str | Path) -> Estimator:
     """Load a trained model.
 
@@ -107,4 +84,4 @@ def load(model: str | Path) -> Estimator:
     """
     from pix2z.tracking.model_names import resolve_pool
 
-    return Estimator(load_pool(resolve_pool(str(model))))
+    return load_pool(resolve_pool(str(model)))

@@ -33,6 +33,7 @@ class Overview:
         `DOUBTS`.
     counts : how many have each flag; none is counted where `columns` lack one of `DOUBTS`.
     shown : row -> its PDF (K,), of some galaxies from all over the file.
+    n_known : how many have a redshift.
     """
 
     def __init__(self, n: int, grid: RedshiftGrid, *, columns: Collection[str] = COLUMNS) -> None:
@@ -43,13 +44,13 @@ class Overview:
         self.counts = FlagCounts(IMAGE_FLAG_MEANINGS)
         self.shown: dict[int, NDArray[np.float64]] = {}
         self._has_best, self._has_doubts = "pix2z_z_best" in columns, set(columns) >= DOUBTS
-        self._n_known = 0
+        self.n_known = 0
         self._summed = np.zeros(grid.n_bins)
         self._wanted = {round(row) for row in np.linspace(0, max(n - 1, 0), N_SHOWN)}
 
     def add(self, rows: NDArray[np.int64], estimate: Redshifts) -> None:
         """Take in the redshifts of some rows, which follow those before."""
-        self._n_known += int((~estimate.blank).sum())
+        self.n_known += int((~estimate.blank).sum())
         if self._has_best:
             self.z_phot[rows] = estimate.z_phot
         if self._has_doubts:
@@ -63,25 +64,20 @@ class Overview:
         }
 
     @property
-    def n_known(self) -> int:
-        """Count the galaxies that have a redshift."""
-        return self._n_known
-
-    @property
     def mean_density(self) -> NDArray[np.float64]:
         """(K,) mean of all PDFs: how the galaxies are spread in redshift."""
-        mean: NDArray[np.float64] = self._summed / max(self._n_known, 1)
+        mean: NDArray[np.float64] = self._summed / max(self.n_known, 1)
         return mean
 
     def __str__(self) -> str:
         """Say how many there are, how large their errors are, and which are doubtful and why."""
         n = len(self.z_phot)
-        if not self._n_known:
+        if not self.n_known:
             why = f": {self.counts}" if self._has_doubts else ""
             return f"None of {n:,} galaxies has a redshift{why}."
-        number = "redshift" if self._n_known == 1 else "redshifts"
-        out_of = "" if self._n_known == n else f" of {n:,} galaxies"
-        words = f"{self._n_known:,} {number}{out_of}"
+        number = "redshift" if self.n_known == 1 else "redshifts"
+        out_of = "" if self.n_known == n else f" of {n:,} galaxies"
+        words = f"{self.n_known:,} {number}{out_of}"
         return f"{words} {self._doubts()}" if self._has_doubts else f"{words}."
 
     def _doubts(self) -> str:

@@ -105,13 +105,7 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
         rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
         wavelength = file["wavelength"][...]
         shown = [_shown(file, int(row), wavelength, survey) for row in rows]
-    plot_spectra(
-        shown,
-        wavelength=wavelength,
-        lines=LINES,
-        unit=UNIT,
-        path=figure,
-    )
+    plot_spectra(shown, wavelength=wavelength, lines=LINES, unit=UNIT, path=figure)
     return n
 
 

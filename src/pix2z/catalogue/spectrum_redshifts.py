@@ -100,10 +100,7 @@ def _galaxy_templates() -> Templates:
 
 def write_table(out: Path, fits: list[tuple[Path, SpectrumRedshifts]]) -> None:
     """Write redshifts as CSV, atomically; columns `HEADER`, ``nan`` for no value."""
-    with (
-        atomic_path(out) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with atomic_path(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(HEADER)
         for path, fitted in fits:

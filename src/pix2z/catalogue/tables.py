@@ -16,33 +16,15 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pix2z.catalogue.compact_pdfs import (
-    COLUMN,
-    COMPACT_COLUMNS,
-    ENCODING,
-    as_quantiles,
-    facts,
-)
+from pix2z.catalogue.compact_pdfs import COLUMN, COMPACT_COLUMNS, ENCODING, as_quantiles, facts
 from pix2z.catalogue.overview import Overview
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, destination, named_write_errors
+from pix2z.ingest.raw import RawTable
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
-__all__ = [
-    "FORMATS",
-    "PDF_FORMATS",
-    "ROW_GROUP",
-    "chosen_columns",
-    "table_and_pdfs",
-    "table_writer",
-    "write_catalogue",
-]
-
-FORMATS = (".parquet", ".csv")
-
-PDF_FORMATS = (".hdf5", ".parquet")
-"""Of PDFs: whole, as qp reads them, or compact, as `compact_pdfs` does."""
+__all__ = ["ROW_GROUP", "chosen_columns", "table_and_pdfs", "table_writer", "write_catalogue"]
 
 ROW_GROUP = 65_536
 """Rows per group of a Parquet file: what is held before it is written, 3 MB."""
@@ -81,10 +63,8 @@ def chosen_columns(text: str | None) -> tuple[str, ...]:
 
 def write_catalogue(
     estimates: Iterator[tuple[NDArray[np.int64], Redshifts]],
+    table: RawTable,
     *,
-    object_id: NDArray[np.int64],
-    ra: NDArray[np.float64] | None = None,
-    dec: NDArray[np.float64] | None = None,
     grid: RedshiftGrid,
     out: Path,
     pdf: Path | None,
@@ -100,9 +80,9 @@ def write_catalogue(
     Parameters
     ----------
     estimates : (rows, their redshifts), rows 0 to N - 1 in order.
-    object_id : (N,) ids of all rows.
-    ra, dec : (N,) their positions in degrees; None where they are unknown.
-    out, pdf : .parquet or .csv; .hdf5 or .parquet, see `PDF_FORMATS`, or None.
+    table : with ids and positions of all rows.
+    out : .parquet or .csv.
+    pdf : .hdf5 for whole PDFs, as qp reads them, .parquet for `compact_pdfs`, None for none.
     metadata : what a .parquet file says of itself.
     advance : called with the number of galaxies just written.
     columns : of the table, names of `COLUMNS` in this order; nothing else is computed.
@@ -113,21 +93,20 @@ def write_catalogue(
     InputError
         A file cannot be written.
     """
-    n = len(object_id)
-    overview = overview or Overview(n, grid, columns=columns)
+    overview = overview or Overview(len(table), grid, columns=columns)
     writing = table_and_pdfs(
         out,
         pdf,
         grid=grid,
-        n_pdfs=n,
+        n_pdfs=len(table),
         metadata=metadata,
         columns={name: COLUMNS[name] for name in columns},
     )
     with writing as (append, append_pdfs):
         for rows, estimate in estimates:
-            of_rows = [values if values is None else values[rows] for values in (ra, dec)]
-            append(estimate.columns(object_id[rows], ra=of_rows[0], dec=of_rows[1], names=columns))
-            append_pdfs(estimate, object_id[rows])
+            object_id, ra, dec = table.object_id[rows], table.ra[rows], table.dec[rows]
+            append(estimate.columns(object_id, ra=ra, dec=dec, names=columns))
+            append_pdfs(estimate, object_id)
             overview.add(rows, estimate)
             advance(len(rows))
     return overview
@@ -226,8 +205,9 @@ def table_writer(
     metadata: Mapping[str, str],
     columns: Mapping[str, Column] = COLUMNS,
     parquet: Mapping[str, Any] | None = None,
+    group_rows: int = ROW_GROUP,
 ) -> Iterator[Append]:
-    """Write a table in the format of the suffix, one of `FORMATS`.
+    """Write a table in the format of the suffix, .parquet or .csv.
 
     Yields what to call with rows, block by block: every column of `columns`, (n,); one whose dtype
     is a structure of lists is nested, which .csv does not take. .parquet is
@@ -238,6 +218,7 @@ def table_writer(
     Parameters
     ----------
     parquet : options of pyarrow's `ParquetWriter`, for a .parquet file.
+    group_rows : how many are held before they are written.
 
     Raises
     ------
@@ -256,7 +237,7 @@ def table_writer(
         def append(rows: Rows) -> None:
             arrays = [_arrow(rows[name]) for name in schema.names]
             held.append(pa.Table.from_arrays(arrays, schema=schema))
-            if sum(map(len, held)) >= ROW_GROUP:
+            if sum(map(len, held)) >= group_rows:
                 write_held()
 
         try:
@@ -278,7 +259,7 @@ def _schema(metadata: Mapping[str, str], columns: Mapping[str, Column]) -> pa.Sc
             name,
             _arrow_type(np.dtype(column.dtype)),
             nullable=False,
-            metadata={"description": column.meaning},
+            metadata={"description": column.meaning} if column.meaning else None,
         )
         for name, column in columns.items()
     ]
@@ -308,10 +289,6 @@ def _arrow(values: NDArray[Any]) -> pa.Array:
 
 def _numbers(values: NDArray[Any]) -> pa.Array:
     """Do what `pa.array` does, which imports pandas first: half of a second for the first row."""
-    if values.dtype == bool:
-        raise TypeError("values: expected numbers; received bool, which Arrow keeps as bits")
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
     whole = np.ascontiguousarray(values)
     numbers = pa.from_numpy_dtype(whole.dtype)
     return pa.Array.from_buffers(numbers, len(whole), [None, pa.py_buffer(whole)])
@@ -320,8 +297,6 @@ def _numbers(values: NDArray[Any]) -> pa.Array:
 def _writer(suffix: str, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> Any:
     if suffix == ".parquet":
         return pa.parquet.ParquetWriter(file, schema, compression="zstd", **options)
-    if suffix != ".csv":
-        raise ValueError(f"suffix: expected one of {', '.join(FORMATS)}; received {suffix!r}")
     file.write(f"{','.join(schema.names)}\n".encode())  # pyarrow would put names in quotes
     without = pa.csv.WriteOptions(include_header=False)
     return pa.csv.CSVWriter(file, schema, write_options=without)

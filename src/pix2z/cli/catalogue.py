@@ -126,14 +126,10 @@ class _Outputs:
     def check(self, inputs: list[Path]) -> None:
         """Raise InputError where one cannot be written as it is called, or is an input."""
         check_output(self.out, ".parquet", ".csv")
-        beside = (
-            (self.pdf, (".hdf5", ".parquet")),
-            (self.plot, (".png",)),
-            (self.regions, (".reg",)),
-        )
-        for path, suffixes in beside:
-            check_output(path, *suffixes)
-        for path in (self.out, *(path for path, _ in beside)):
+        check_output(self.pdf, ".hdf5", ".parquet")
+        check_output(self.plot, ".png")
+        check_output(self.regions, ".reg")
+        for path in (self.out, self.pdf, self.plot, self.regions):
             refuse_input(path, inputs)
 
 
@@ -182,9 +178,7 @@ def _one_field(
     limit: float,
     ebv: float | None,
 ) -> None:
-    from pix2z.tracking.model_names import POOLS, resolve_model
-
-    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    pool = chosen_model(model)
 
     from pix2z.field.frames import open_field
 
@@ -194,12 +188,12 @@ def _one_field(
     seconds = time.monotonic() - start
 
     from pix2z.catalogue.estimator import load_pool
-    from pix2z.field.catalogue import estimate_galaxies, field_facts, to_estimate, write_field
+    from pix2z.field.catalogue import estimate_galaxies, field_facts, write_field
 
     estimator = load_pool(pool)
     start = time.monotonic()
-    rows = to_estimate(sources, listed=where.listed is not None)
-    estimate = estimate_galaxies(estimator, field, sources, rows, ebv=ebv)
+    listed = where.listed is not None
+    rows, estimate = estimate_galaxies(estimator, field, sources, listed=listed, ebv=ebv)
     facts = field_facts(estimator, frames, ebv=ebv, limit=limit)
     overview = write_field(
         sources, rows, estimate, out=outputs.out, pdf=outputs.pdf, metadata=facts

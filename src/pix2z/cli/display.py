@@ -30,6 +30,7 @@ __all__ = [
     "Report",
     "Unit",
     "console",
+    "number_of",
     "error_console",
     "galaxies_progress",
     "page",
@@ -83,6 +84,11 @@ def say(line: str) -> None:
     """Print a line on stdout, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def number_of(n: int, one: str, several: str) -> str:
+    """Say how many there are, as "1 galaxy" and "1,200 galaxies"."""
+    return f"1 {one}" if n == 1 else f"{n:,} {several}"
 
 
 def say_in_words(sentences: str) -> None:

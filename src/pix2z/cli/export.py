@@ -28,15 +28,33 @@ def export(
 
     A Keras file is loaded with compile=False.
     """
+    from pix2z.tracking.model_names import SHIPPED, resolve_pool
+
     check_output(out, ".onnx", ".keras", ".h5")
-    folder = _found(model)
+    folder = _network(model) or resolve_pool(model)
     if out.suffix == ".onnx":
         _as_onnx(folder, out)
     elif (folder / SAVED).is_file():
         _as_keras(folder, out)
+    elif folder == SHIPPED:
+        raise InputError(f"{model}: comes with pix2z as ONNX alone; expected --out to end in .onnx")
     else:
-        raise _one_at_a_time(folder, model)
+        members = sorted(path.parent.name for path in folder.glob(f"*/{SAVED}"))
+        raise InputError(
+            f"{folder}: holds {len(members)} networks, and one is exported at a time; expected one "
+            f"of {', '.join(str(Path(model) / name) for name in members)}"
+        )
     say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
+
+
+def _network(name: str) -> Path | None:
+    """Return the folder of one network, as full/seed-1, from here or in the checkout."""
+    from pix2z.tracking.checkout import models_home
+    from pix2z.tracking.model_names import POOLS
+
+    home = models_home()
+    named = (Path(name), *(home / at / name for at in POOLS.folders), home / name)
+    return next((folder for folder in named if (folder / SAVED).is_file()), None)
 
 
 def _as_onnx(folder: Path, out: Path) -> None:
@@ -82,42 +100,3 @@ def _as_keras(folder: Path, out: Path) -> None:
     say(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
     say("import pix2z.network.layers, keras")  # the first imports TensorFlow without a word
     say(f"model = keras.models.load_model({json.dumps(str(out))}, compile=False)")
-
-
-def _found(spec: str) -> Path:
-    """Return the folder of the network or the model that `spec` names, from here or the checkout.
-
-    Else that of the package, for its student.
-    """
-    from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import POOLS, SHIPPED, SPECTRA, STUDENT, outside_words
-
-    home = models_home()
-    named = (Path(spec), *(home / at / spec for at in POOLS.folders), home / spec)
-    for folder in named:
-        if (folder / SAVED).is_file() or (folder / POOLS.saved).is_file():
-            return folder
-    for folder in named:
-        if any(folder.glob(f"*/{SAVED}")):
-            raise _one_at_a_time(folder, spec)
-        if (folder / SPECTRA.saved).is_file():
-            raise InputError(f"{folder}: is a {SPECTRA.noun}; expected a redshift network")
-    if spec == STUDENT:
-        return SHIPPED
-    raise InputError(
-        f"{spec}: no trained network; expected one as full/seed-1, or its folder{outside_words()}"
-    )
-
-
-def _one_at_a_time(folder: Path, spec: str) -> InputError:
-    from pix2z.tracking.model_names import SHIPPED
-
-    if folder == SHIPPED:
-        words = f"{spec}: comes with pix2z as ONNX alone; expected --out to end in .onnx"
-        return InputError(words)
-    members = sorted(folder.glob(f"*/{SAVED}"))
-    one_of = ", ".join(str(Path(spec) / path.parent.name) for path in members)
-    return InputError(
-        f"{folder}: holds {len(members)} networks, and one is exported at a time; expected "
-        f"one of {one_of}"
-    )

@@ -104,11 +104,7 @@ def nersc(
     from pix2z.ingest.source import open_source
 
     there = out.exists() and not force
-    with (
-        one_line_if_interrupted(lambda: what_is_kept(out)),
-        shown_log(),
-        progress(BYTES) as report,
-    ):
+    with one_line_if_interrupted(lambda: what_is_kept(out)), shown_log(), progress(BYTES) as report:
         record = download(
             url or NERSC_URL,
             out,

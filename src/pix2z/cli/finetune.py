@@ -68,7 +68,6 @@ def finetune(
     frames (finetuned/NAME/sky.h5) and learns from these.
     """
     from pix2z.tracking.checkout import models_home, repository_root
-    from pix2z.tracking.model_names import SHIPPED, resolve_pool
     from pix2z.tracking.versions import FINETUNED
 
     root = models_home()
@@ -79,22 +78,12 @@ def finetune(
     _check_files(files, sky=sky, of_file={"--layout": layout, "--map": mapping})
     chosen = read_mapping(params, mapping)
     settings = FinetuneSettings.read(settings_path)
-    folder, base_folder = root / FINETUNED / name, resolve_pool(model)
-    if base_folder == SHIPPED:
-        raise InputError(
-            f"--model {model}: pix2z brings no weights of it that could go on training; expected "
-            "a model of your own, such as what `make student` writes"
-        )
-    if base_folder.resolve() == folder.resolve():
-        raise InputError(f"--model {model}: is {folder} itself; expected another --name")
+    folder = root / FINETUNED / name
+    base = _base(model, folder, root)
 
-    from pix2z.finetune.base import BasePool, check_base
     from pix2z.finetune.report import write_report
     from pix2z.finetune.sample import make_sample
-    from pix2z.network.estimator import load_pool
 
-    base = BasePool(model=model, folder=base_folder, pool=load_pool(base_folder), root=root)
-    check_base(base.pool, model=model)
     file = _in_the_sky(files, folder, root, settings.finetune.seed) if sky else files[0]
     ingested, seen = make_sample(
         file, folder, base, settings, layout=layout, mapping=chosen, check=check, rendered=sky
@@ -113,16 +102,7 @@ def finetune(
     )
     _show(report)
     say(f"Weights and report.json are in {folder}; use them as --model {folder}.")
-    from pix2z.tracking.register import register_finetuned
-
-    try:
-        uri = register_finetuned(folder, root=root)
-    except Pix2zError as error:
-        again = shlex.join(["pix2z", *sys.argv[1:]])
-        raise Pix2zError(
-            f"{folder} is whole, but not registered: {error}; repeat: {again}"
-        ) from error
-    say(f"Registered as {uri}; mlflow ui shows its runs in pix2z-train.")
+    _register(folder, root)
 
 
 def _check_files(files: Sequence[Path], *, sky: bool, of_file: Mapping[str, object]) -> None:
@@ -135,6 +115,41 @@ def _check_files(files: Sequence[Path], *, sky: bool, of_file: Mapping[str, obje
     unfit = [option for option, value in of_file.items() if value]
     if sky and unfit:
         raise InputError(f"{unfit[0]}: is of a file with stamps; with --sky expected frames alone")
+
+
+def _base(model: str, folder: Path, root: Path) -> "BasePool":
+    """Load the pool to start from; InputError where it cannot go on training into `folder`."""
+    from pix2z.tracking.model_names import SHIPPED, resolve_pool
+
+    found = resolve_pool(model)
+    if found == SHIPPED:
+        raise InputError(
+            f"--model {model}: pix2z brings no weights of it that could go on training; expected "
+            "a model of your own, such as what `make student` writes"
+        )
+    if found.resolve() == folder.resolve():
+        raise InputError(f"--model {model}: is {folder} itself; expected another --name")
+
+    from pix2z.finetune.base import BasePool, check_base
+    from pix2z.network.estimator import load_pool
+
+    base = BasePool(model=model, folder=found, pool=load_pool(found), root=root)
+    check_base(base)
+    return base
+
+
+def _register(folder: Path, root: Path) -> None:
+    """Register what is trained; where the store takes none, say how to try that again."""
+    from pix2z.tracking.register import register_finetuned
+
+    try:
+        uri = register_finetuned(folder, root=root)
+    except Pix2zError as error:
+        again = shlex.join(["pix2z", *sys.argv[1:]])
+        raise Pix2zError(
+            f"{folder} is whole, but not registered: {error}; repeat: {again}"
+        ) from error
+    say(f"Registered as {uri}; mlflow ui shows its runs in pix2z-train.")
 
 
 def _in_the_sky(frames: Sequence[Path], folder: Path, root: Path, seed: int) -> Path:

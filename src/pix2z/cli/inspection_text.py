@@ -29,11 +29,7 @@ MOST_ARRAYS = 40
 
 
 def show_inspection(
-    path: Path,
-    seen: Inspection,
-    arrays: Sequence[StoredArray],
-    *,
-    params_lines: str | None,
+    path: Path, seen: Inspection, arrays: Sequence[StoredArray], *, params_lines: str | None
 ) -> None:
     """Print findings; `params_lines` None where ingest cannot or need not read the file."""
     table = Table.grid(padding=(0, 2))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import galaxies_progress, say, say_in_words
+from pix2z.cli.display import galaxies_progress, number_of, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    Given,
     HatsOption,
     LayoutOption,
     MapOption,
@@ -22,12 +23,7 @@ from pix2z.cli.reading import (
     open_images,
     say_hats,
 )
-from pix2z.cli.survey import (
-    DaskOption,
-    PartitionRowsOption,
-    check_folder,
-    predict_in_partitions,
-)
+from pix2z.cli.survey import DaskOption, PartitionRowsOption, Wanted, predict_in_partitions
 from pix2z.cli.which_model import ModelOption, chosen_model
 from pix2z.errors import InputError
 
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pix2z.catalogue.overview import Overview
-    from pix2z.ingest.raw import RawSurvey
 
 __all__ = ["predict"]
 
@@ -99,10 +94,7 @@ def predict(
     gets its row number in its file.
     """
     if dask is not None:
-        if plot is not None:
-            raise InputError("--plot: draws one table, and --dask writes many; expected either")
-        check_folder("--out", out, ".parquet", ".csv")
-        check_folder("--pdf", pdf, ".hdf5", ".parquet")
+        _check_folders(out, pdf, plot)
     elif partition_rows is not None:
         raise InputError("--partition-rows: expected --dask with it")
     else:
@@ -111,9 +103,8 @@ def predict(
     check_output(plot, ".png")
     check_input(file)
 
-    from pix2z.catalogue.hats import POSITIONS, check_positions, write_hats
+    from pix2z.catalogue.hats import POSITIONS, write_hats
     from pix2z.catalogue.tables import chosen_columns
-    from pix2z.tracking.model_names import POOLS, resolve_model
 
     names = chosen_columns(columns)
     if hats:
@@ -122,53 +113,68 @@ def predict(
         if left_out := [name for name in POSITIONS if name not in names]:
             raise InputError(f"--columns: expected {left_out[0]}, too, which --hats needs")
         check_hats(hats, out, pdf, plot)
-    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    given = Given.read(file, layout=layout, params=params, mapping=mapping, ebv=ebv, check=check)
+    pool = chosen_model(model)
+    wanted = Wanted(out, pdf, columns=names, positions=hats is not None)
     if dask is not None:
-        predict_in_partitions(
-            file,
-            pool=pool,
-            out=out,
-            pdf=pdf,
-            dask=dask,
-            partition_rows=partition_rows,
-            ebv=ebv,
-            layout=layout,
-            params=params,
-            mapping=mapping,
-            check=check,
-            columns=names,
-            positions=hats is not None,
-        )
-        if hats:
-            write_hats(sorted(out.glob("*.parquet")), hats)
-            say_hats(hats)
-        return
-    with open_images(
-        file,
-        out,
-        pdf,
-        plot,
-        layout=layout,
-        params=params,
-        mapping=mapping,
-        ebv=ebv,
-        check=check,
-        verb="predicts",
-    ) as (survey, everywhere):
-        if hats:
+        predict_in_partitions(given, pool, wanted, dask=dask, partition_rows=partition_rows)
+        tables = sorted(out.glob("*.parquet"))
+    else:
+        _predict_at_once(given, pool, wanted, plot)
+        tables = [out]
+    if hats:
+        write_hats(tables, hats)
+        say_hats(hats)
+
+
+def _check_folders(out: Path, pdf: Path | None, plot: Path | None) -> None:
+    """Raise InputError where tables of partitions cannot go there, or a figure is wanted."""
+    if plot is not None:
+        raise InputError("--plot: draws one table, and --dask writes many; expected either")
+    for option, path, suffixes in (
+        ("--out", out, (".parquet", ".csv")),
+        ("--pdf", pdf, (".hdf5", ".parquet")),
+    ):
+        if path is not None and path.suffix in suffixes:
+            raise InputError(
+                f"{option}: with --dask it is a folder of Parquet files; expected a name without "
+                f"{' or '.join(suffixes)}, received {str(path)!r}"
+            )
+
+
+def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None) -> None:
+    """Write one table, in this process, and say what is in it."""
+    from pix2z.catalogue.estimates import predict_survey, table_facts
+    from pix2z.catalogue.estimator import load_pool
+    from pix2z.catalogue.hats import check_positions
+    from pix2z.catalogue.overview import Overview
+    from pix2z.catalogue.tables import write_catalogue
+
+    out, pdf = wanted.out, wanted.pdf
+    with open_images(given, out, pdf, plot, verb="predicts") as survey:
+        if wanted.positions:
             check_positions(survey)
-        overview, seconds = _write(
-            survey, pool, everywhere, out=out, pdf=pdf, columns=names, draw=plot is not None
-        )
-        z_spec, also = survey.table.z_spec, f", PDFs in {pdf}" if pdf else ""
-        say(f"{done(len(z_spec), seconds)}; redshifts in {out}{also}")
+        table, estimator = survey.table, load_pool(pool)
+        start = time.monotonic()
+        with galaxies_progress(len(table)) as advance:
+            overview = write_catalogue(
+                predict_survey(estimator, survey, ebv=given.ebv),
+                table,
+                grid=estimator.grid,
+                out=out,
+                pdf=pdf,
+                columns=wanted.columns,
+                # A figure needs what the table may lack.
+                overview=Overview(len(table), estimator.grid) if plot else None,
+                metadata=table_facts(estimator, survey, ebv=given.ebv),
+                advance=advance,
+            )
+        also = f", PDFs in {pdf}" if pdf else ""
+        say(f"{done(len(table), time.monotonic() - start)}; redshifts in {out}{also}")
         say_in_words(str(overview))
-        _compare(z_spec, overview.z_phot)
+        _compare(table.z_spec, overview.z_phot)
         if plot:
-            _draw(plot, overview, z_spec)
-        if hats:
-            write_hats([out], hats)
-            say_hats(hats)
+            _draw(plot, overview, table.z_spec)
 
 
 def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
@@ -181,44 +187,6 @@ def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
     say(f"{plot} shows n(z), {among}, and PDFs of {galaxies(len(overview.shown))}.")
 
 
-def _write(
-    survey: "RawSurvey",
-    pool: Path,
-    ebv: float | None,
-    *,
-    out: Path,
-    pdf: Path | None,
-    columns: tuple[str, ...],
-    draw: bool,
-) -> "tuple[Overview, float]":
-    """Load the pool and write its redshifts; return what is said of them, and the seconds.
-
-    draw : whether the overview will be drawn, and so needs what `columns` may lack.
-    """
-    from pix2z.catalogue.estimates import predict_survey, table_facts
-    from pix2z.catalogue.estimator import load_pool
-    from pix2z.catalogue.overview import Overview
-    from pix2z.catalogue.tables import write_catalogue
-
-    estimator = load_pool(pool)
-    start = time.monotonic()
-    with galaxies_progress(len(survey.table)) as advance:
-        overview = write_catalogue(
-            predict_survey(estimator, survey, ebv=ebv),
-            object_id=survey.table.object_id,
-            ra=survey.table.ra,
-            dec=survey.table.dec,
-            grid=estimator.grid,
-            out=out,
-            pdf=pdf,
-            columns=columns,
-            overview=Overview(len(survey.table), estimator.grid) if draw else None,
-            metadata=table_facts(estimator, survey, ebv=ebv),
-            advance=advance,
-        )
-    return overview, time.monotonic() - start
-
-
 def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:
     """Say how far the redshifts are from those that the file has, if any."""
     import numpy as np
@@ -229,9 +197,9 @@ def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:
     if not both.any():
         return
     metrics = point_metrics(z_phot[both], z_spec[both])
-    number = "1 redshift" if both.sum() == 1 else f"{both.sum():,} redshifts"
+    known = number_of(int(both.sum()), "redshift", "redshifts")
     say(
-        f"Against {number} in the file, which may include training galaxies:\n"
+        f"Against {known} in the file, which may include training galaxies:\n"
         f"MAE {metrics['mae']:.4f}, NMAD {metrics['nmad']:.4f}, "
         f"{100 * metrics['outlier_005']:.2f} % with |dz| / (1 + z) > 0.05"
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
-from pix2z.cli.display import say
-from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping, IngestConfig
+from pix2z.cli.display import number_of, say
+from pix2z.config.ingest import Hdf5Mapping, IngestConfig
 from pix2z.config.section import first_fault
 from pix2z.errors import InputError, ParamsError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckOption",
     "EbvOption",
+    "Given",
     "HatsOption",
     "LayoutOption",
     "MapOption",
@@ -33,12 +35,7 @@ __all__ = [
     "read_mapping",
     "refuse_input",
     "say_hats",
-    "told_ebv",
 ]
-
-
-def _new_name(layout: str | None) -> str | None:
-    return OLD_LAYOUTS.get(layout, layout) if layout else layout
 
 
 LayoutOption = Annotated[
@@ -46,7 +43,6 @@ LayoutOption = Annotated[
     typer.Option(
         help="Layout of the file: sdss32, nersc, pasquet, galaxies, hdf5, fits, npz or npy.",
         show_default="found out",
-        callback=_new_name,
     ),
 ]
 
@@ -169,23 +165,44 @@ def say_hats(folder: Path) -> None:
     say(f"{folder} is a HATS catalogue of it: lsdb.open_catalog({str(folder)!r})")
 
 
+@dataclass(frozen=True)
+class Given:
+    """A user's file of galaxies, and what the options of a command say of it.
+
+    layout, mapping, ebv_key : as `ingest.source.open_source` takes them. ebv : E(B-V) in mag of all
+    galaxies; None where each has its own. check : whether pixels must look like nanomaggies.
+    """
+
+    path: Path
+    layout: str | None
+    mapping: Hdf5Mapping
+    ebv: float | None
+    ebv_key: str | None
+    check: bool
+
+    @classmethod
+    def read(
+        cls,
+        path: Path,
+        *,
+        layout: str | None,
+        params: Path | None,
+        mapping: list[str] | None,
+        ebv: str | None,
+        check: bool,
+    ) -> "Given":
+        """Understand the options of these names; raise InputError where they make no sense."""
+        everywhere, ebv_key = _told_ebv(ebv, mapping)
+        return cls(path, layout, read_mapping(params, mapping), everywhere, ebv_key, check)
+
+
 @contextmanager
-def open_images(
-    path: Path,
-    *outputs: Path | None,
-    layout: str | None,
-    params: Path | None,
-    mapping: list[str] | None,
-    ebv: str | None,
-    check: bool,
-    verb: str,
-) -> Iterator[tuple["RawSurvey", float | None]]:
-    """Open galaxies in any layout, read-only; yield them and the E(B-V) of all, if one is given.
+def open_images(given: Given, *outputs: Path | None, verb: str) -> Iterator["RawSurvey"]:
+    """Open galaxies in any layout, read-only.
 
     Parameters
     ----------
     outputs : files that will be written.
-    layout, params, mapping, ebv, check : the options of these names.
     verb : what the command does all the same without a check of the pixels, for the message.
 
     Raises
@@ -196,25 +213,24 @@ def open_images(
     from pix2z.files import KINDS
     from pix2z.hdf5 import begin_guard
 
-    if path.suffix in KINDS["HDF5"]:
+    if given.path.suffix in KINDS["HDF5"]:
         begin_guard()  # which starts while this process imports the rest
 
     from pix2z.ingest.checks import usable_pixels
     from pix2z.ingest.plausibility import photometry_problems
     from pix2z.ingest.source import open_source
 
-    everywhere, ebv_key = told_ebv(ebv, mapping)
-    where = read_mapping(params, mapping)
+    path, key = given.path, given.ebv_key
     with (
-        _explained(ebv_key),
-        open_source(path, layout=layout, mapping=where, ebv_key=ebv_key) as survey,
+        _explained(key),
+        open_source(path, layout=given.layout, mapping=given.mapping, ebv_key=key) as survey,
     ):
         for output in outputs:
             refuse_input(output, (path for file in survey.files for path in file.paths))
-        problems = photometry_problems(usable_pixels(survey)) if check else ()
+        problems = photometry_problems(usable_pixels(survey)) if given.check else ()
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)} (--no-check {verb} all the same)")
-        yield survey, everywhere
+        yield survey
 
 
 def refuse_input(output: Path | None, inputs: Iterable[Path]) -> None:
@@ -226,7 +242,7 @@ def refuse_input(output: Path | None, inputs: Iterable[Path]) -> None:
 
 def galaxies(n: int) -> str:
     """Say how many galaxies there are."""
-    return "1 galaxy" if n == 1 else f"{n:,} galaxies"
+    return number_of(n, "galaxy", "galaxies")
 
 
 def done(n: int, seconds: float) -> str:
@@ -235,7 +251,7 @@ def done(n: int, seconds: float) -> str:
     return f"{galaxies(n)} in {seconds:.1f} s" + (f" ({rate:,.0f} per s)" if rate >= 1 else "")
 
 
-def told_ebv(ebv: str | None, mapping: list[str] | None) -> tuple[float | None, str | None]:
+def _told_ebv(ebv: str | None, mapping: list[str] | None) -> tuple[float | None, str | None]:
     """Tell what --ebv gives: E(B-V) of all galaxies in mag, or the key of a column.
 
     mapping : entries of -m, which must not name a column of E(B-V), too.

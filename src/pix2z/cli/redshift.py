@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import say
+from pix2z.cli.display import number_of, say
 from pix2z.cli.reading import check_output, refuse_input
 from pix2z.errors import InputError
 
@@ -110,8 +110,7 @@ def _report(fits: "list[tuple[Path, SpectrumRedshifts]]", out: Path, seconds: fl
     counts = FlagCounts(FIT_FLAG_MEANINGS)
     for _, fitted in fits:
         counts.add(fitted.flags)
-    n = sum(len(fitted) for _, fitted in fits)
-    files = "1 file" if len(fits) == 1 else f"{len(fits):,} files"
-    spectra = "1 spectrum" if n == 1 else f"{n:,} spectra"
+    spectra = number_of(sum(len(fitted) for _, fitted in fits), "spectrum", "spectra")
+    files = number_of(len(fits), "file", "files")
     say(f"{spectra} of {files} in {seconds:.1f} s; redshifts in {out}")
     say(str(counts))

@@ -1,5 +1,9 @@
 """``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
 
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,13 +12,10 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from pix2z.cli.display import console, plain, print_json, print_table, say_in_words, spinner, table
-from pix2z.cli.registry_session import session
 from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rich.console import Console
 
     from pix2z.tracking.promotion.candidate import Choice
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pix2z.tracking.promotion.trail import Event
     from pix2z.tracking.store import Store
 
-__all__ = ["history", "models", "promote", "rollback"]
+__all__ = ["history", "models", "promote", "rollback", "session"]
 
 NUMBERS = ("limits", "calibration")
 """Kinds of lines of the gate that hold intervals on both sides."""
@@ -30,9 +31,24 @@ NUMBERS = ("limits", "calibration")
 KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
 """What is to be done after each change of the champion."""
 
+RETRIES = "2"
+"""Of requests to a server; MLflow's own 7 keep a person waiting for minutes."""
+
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
 ]
+
+
+@contextmanager
+def session() -> Iterator["Store"]:
+    """Open the store that is there, with MLflow's notices off the terminal."""
+    from pix2z.tracking.store import existing_store  # imports MLflow, which sets its own level
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with existing_store() as store:
+        yield store
 
 
 def models(
@@ -83,8 +99,7 @@ def _minute(time: str) -> str:
 
 def promote(
     model: Annotated[
-        str | None,
-        typer.Argument(help=MODEL_HELP, show_default="the best arm"),
+        str | None, typer.Argument(help=MODEL_HELP, show_default="the best arm")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
@@ -156,7 +171,7 @@ def promote(
 
 
 def _decide(
-    store: "Store", model: str | None, tell: Any, allowed: "Mapping[str, bool]"
+    store: "Store", model: str | None, tell: Any, allowed: Mapping[str, bool]
 ) -> "tuple[Choice | None, Decision]":
     """Find the candidate, and put it through the gate; nothing is written."""
     from pix2z.tracking.checkout import repository_root
@@ -222,9 +237,7 @@ def _show_decision(out: "Console", decision: "Decision") -> None:
     out.print(shown)
 
 
-def rollback(
-    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
-) -> None:
+def rollback(reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "") -> None:
     """Make the previous champion the champion again; a second rollback undoes the first.
 
     promotions.json, the audit trail, is to be committed to git.
@@ -301,7 +314,7 @@ def _moment(text: str) -> datetime:
 
 
 def _show_champion_then(
-    events: "Sequence[Event]", became: "Sequence[str]", moment: datetime, *, as_json: bool
+    events: Sequence["Event"], became: Sequence[str], moment: datetime, *, as_json: bool
 ) -> None:
     """Print which version was champion at a moment, and how it had become that."""
     from pix2z.tracking.promotion.trail import champion_at
@@ -321,7 +334,7 @@ def _show_champion_then(
     say_in_words(f"{words} ({how}).")
 
 
-def _show_events(events: "Sequence[Event]", became: "Sequence[str]", *, wide: bool) -> None:
+def _show_events(events: Sequence["Event"], became: Sequence[str], *, wide: bool) -> None:
     from pix2z.evaluation.metric_names import format_value
 
     columns = ("when", "what", "from", "to", "copy of", "CRPS", "by", "outcome", "why")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pix2z.cli.display import plain
-from pix2z.cli.registry_session import session
+from pix2z.cli.registry import session
 from pix2z.cli.which_model import ModelOption
 from pix2z.errors import Pix2zError
 

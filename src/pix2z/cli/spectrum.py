@@ -11,6 +11,7 @@ from pix2z.cli.display import galaxies_progress, say
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
+    Given,
     HatsOption,
     LayoutOption,
     MapOption,
@@ -50,8 +51,7 @@ def spectrum(
         Path | None, typer.Option(help="Figure to draw, .png: up to nine galaxies at random.")
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1"),
+        int | None, typer.Option(min=0, help="Which galaxies --plot draws.", show_default="1")
     ] = None,
     hats: HatsOption = None,
     check: CheckOption = True,
@@ -79,40 +79,29 @@ def spectrum(
     check_output(out, ".hdf5", ".h5")
     check_output(plot, ".png")
     check_input(images)
-    from pix2z.catalogue.hats import check_positions
-    from pix2z.catalogue.hats_spectra import write_hats_spectra
-
     if seed is not None and plot is None:
         raise InputError("--seed: says which galaxies --plot draws; expected both, or none")
-
     if hats:
         check_hats(hats, out, plot)
 
-    from pix2z.tracking.model_names import SPECTRA, resolve_model
+    from pix2z.catalogue.hats import check_positions
+    from pix2z.catalogue.hats_spectra import write_hats_spectra
+    from pix2z.tracking.model_names import SPECTRA
 
-    folder = resolve_model(chosen_model(model, SPECTRA), SPECTRA)
-    with open_images(
-        images,
-        out,
-        plot,
-        layout=layout,
-        params=params,
-        mapping=mapping,
-        ebv=ebv,
-        check=check,
-        verb="reconstructs",
-    ) as (survey, everywhere):
+    given = Given.read(images, layout=layout, params=params, mapping=mapping, ebv=ebv, check=check)
+    folder = chosen_model(model, SPECTRA)
+    with open_images(given, out, plot, verb="reconstructs") as survey:
         if hats:
             check_positions(survey)
-        flags, seconds = _write(survey, folder, everywhere, out)
+        flags, seconds = _write(survey, folder, given.ebv, out)
         drawn = _draw(survey, out, plot, seed=1 if seed is None else seed)
         say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
         say(str(flags))
-        table = out.with_suffix(".csv")
         if hats:
             write_hats_spectra(out, survey.table, hats)
             say_hats(hats)
-        say(f"Next: {shlex.join(['pix2z', 'redshift', str(out), '--out', str(table)])}")
+    table = out.with_suffix(".csv")
+    say(f"Next: {shlex.join(['pix2z', 'redshift', str(out), '--out', str(table)])}")
 
 
 def _write(

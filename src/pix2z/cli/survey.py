@@ -2,13 +2,14 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import FILES, GALAXIES, Unit, progress, say, say_in_words
-from pix2z.cli.reading import done, read_mapping, told_ebv
+from pix2z.cli.display import FILES, GALAXIES, Unit, number_of, progress, say, say_in_words
+from pix2z.cli.reading import Given, done, refuse_input
 from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pix2z.survey_scale.partitions import Request
     from pix2z.survey_scale.run import RunEach, Summary, Survey
 
-__all__ = ["DaskOption", "PartitionRowsOption", "check_folder", "predict_in_partitions"]
+__all__ = ["DaskOption", "PartitionRowsOption", "Wanted", "predict_in_partitions"]
 
 DaskOption = Annotated[
     str | None,
@@ -39,34 +40,23 @@ LISTED = 10
 """Failures that are named on the screen; the file has all."""
 
 
-def check_folder(option: str, path: Path | None, *suffixes: str) -> None:
-    """Raise InputError where a folder of tables has the name of a file."""
-    if path is not None and path.suffix in suffixes:
-        raise InputError(
-            f"{option}: with --dask it is a folder of Parquet files; expected a name without "
-            f"{' or '.join(suffixes)}, received {str(path)!r}"
-        )
+@dataclass(frozen=True)
+class Wanted:
+    """What `pix2z predict` is to write.
+
+    positions : whether every galaxy must have ra and dec, for a HATS catalogue.
+    """
+
+    out: Path
+    pdf: Path | None
+    columns: tuple[str, ...]
+    positions: bool
 
 
 def predict_in_partitions(
-    path: Path,
-    *,
-    pool: Path,
-    out: Path,
-    pdf: Path | None,
-    dask: str,
-    partition_rows: int | None,
-    ebv: str | None,
-    layout: str | None,
-    params: Path | None,
-    mapping: list[str] | None,
-    check: bool,
-    columns: tuple[str, ...],
-    positions: bool,
+    given: Given, pool: Path, wanted: Wanted, *, dask: str, partition_rows: int | None
 ) -> None:
     """Write a table for each partition of a file or a folder; parameters as options of predict.
-
-    positions : whether every galaxy must have ra and dec, for a HATS catalogue.
 
     Raises
     ------
@@ -79,53 +69,45 @@ def predict_in_partitions(
     from pix2z.survey_scale.partitions import PARTITION_ROWS, Request
     from pix2z.survey_scale.run import folder_of_one_run
 
+    out, pdf = wanted.out, wanted.pdf
     for folder in (out, pdf):
-        if folder is not None and folder.exists() and path.exists() and folder.samefile(path):
-            raise InputError(f"{folder}: is the input itself; expected another folder")
+        refuse_input(folder, [given.path])
     if pdf is not None and pdf.resolve() == out.resolve():
         raise InputError(f"{pdf}: is the folder of tables; expected another one for the PDFs")
-    everywhere, ebv_key = told_ebv(ebv, mapping)
     request = Request(
         pool=pool.absolute(),
         model_digest=read_pool(pool)["digest"],
         tables=out.absolute(),
         pdfs=pdf.absolute() if pdf else None,
-        mapping=read_mapping(params, mapping),
-        ebv=everywhere,
-        ebv_key=ebv_key,
-        layout=layout,
-        check=check,
-        columns=columns,
-        positions=positions,
+        mapping=given.mapping,
+        ebv=given.ebv,
+        ebv_key=given.ebv_key,
+        layout=given.layout,
+        check=given.check,
+        columns=wanted.columns,
+        positions=wanted.positions,
         partition_rows=PARTITION_ROWS if partition_rows is None else partition_rows,
     )
-    n_files = len(files_apart(path))  # before a folder is made
+    n_files = len(files_apart(given.path))  # before a folder is made
     with (
         one_line_if_interrupted(lambda: _what_is_kept(out)),
         workers(dask) as run_each,
         folder_of_one_run(request.tables),  # after the workers, so that none is made in vain
         folder_of_one_run(request.pdfs) if request.pdfs else nullcontext(),
     ):
-        survey = _look(path.absolute(), request, run_each, n_files)
+        survey = _look(given.path.absolute(), request, run_each, n_files)
         try:
             summary = _predict(survey, request, run_each)
         except Pix2zError as error:
             raise type(error)(f"{error}; {_what_is_kept(out)}") from error
-    _say_failures(summary, out, hats=positions)
+    _say_failures(summary, out, hats=wanted.positions)
 
 
 def _look(path: Path, request: "Request", run_each: "RunEach", n_files: int) -> "Survey":
     from pix2z.survey_scale.run import look
 
-    n_seen = 0
     with progress(FILES) as report:
-
-        def advance(n: int) -> None:
-            nonlocal n_seen
-            n_seen += n
-            report("looked at", n_seen, n_files)
-
-        survey = look(path, request, run_each, advance)
+        survey = look(path, request, run_each, lambda n: report("looked at", n, n_files))
     n_finished, n_all = len(survey.finished), len(survey.finished) + len(survey.to_do)
     readable = " that can be read" if survey.failures else ""
     if n_finished or not (survey.to_do or survey.failures):
@@ -169,8 +151,8 @@ def _predict(survey: "Survey", request: "Request", run_each: "RunEach") -> "Summ
 
 def _what_is_kept(out: Path) -> str:
     n = len(list(out.glob("part-*.parquet")))
-    words = "1 partition is" if n == 1 else f"{n:,} partitions are"
-    return f"{words} finished in {out}; the same command goes on from there"
+    finished = number_of(n, "partition is", "partitions are")
+    return f"{finished} finished in {out}; the same command goes on from there"
 
 
 def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
@@ -181,9 +163,8 @@ def _say_failures(summary: "Summary", out: Path, *, hats: bool) -> None:
         return
     for failure in summary.failures[:LISTED]:
         say_in_words(f"left out: {failure}")
-    n = len(summary.failures)
-    what = "1 file or partition has" if n == 1 else f"{n:,} files or partitions have"
+    lacking = number_of(len(summary.failures), "file or partition has", "files or partitions have")
     also = ", and makes the HATS catalogue only when none is left" if hats else ""
     raise Pix2zError(
-        f"{what} no redshifts: {out / FAILED} says why; the same command tries again{also}"
+        f"{lacking} no redshifts: {out / FAILED} says why; the same command tries again{also}"
     )

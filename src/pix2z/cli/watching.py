@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pix2z.cli.display import say
+from pix2z.cli.display import number_of, say
 from pix2z.cli.reading import galaxies
 from pix2z.cli.which_model import chosen_model
 from pix2z.errors import InputError
 from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
-    from pix2z.catalogue.estimator import Pool
+    from pix2z.catalogue.estimator import Estimator
     from pix2z.field.arrivals import Arrivals, WholeField
 
 __all__ = ["watch_folder"]
@@ -41,10 +41,7 @@ def watch_folder(
         raise InputError(f"--watch {folder}: expected a folder; there is none")
     if not out.is_dir() and (out.suffix or out.exists()):
         raise InputError(f"--out {out}: expected the name of a folder for the tables of --watch")
-
-    from pix2z.tracking.model_names import POOLS, resolve_model
-
-    pool = resolve_model(chosen_model(model, POOLS), POOLS)
+    pool = chosen_model(model)
 
     from pix2z.catalogue.estimator import load_pool
     from pix2z.field.arrivals import Arrivals
@@ -70,7 +67,7 @@ class _Watch:
 
     arrivals: "Arrivals"
     out: Path
-    estimator: "Pool"
+    estimator: "Estimator"
     limit: float
     ebv: float | None
     began: float
@@ -88,8 +85,8 @@ class _Watch:
         }
         more = "".join(f", {n:,} {what}" for what, n in counts.items() if n)
         first = next((f" ({name}: {bands})" for name, bands in lacking.items()), "")
-        n = len(self.written)
-        return f"{'1 field' if n == 1 else f'{n:,} fields'} written to {self.out}{more}{first}"
+        written = number_of(len(self.written), "field", "fields")
+        return f"{written} written to {self.out}{more}{first}"
 
     def look(self) -> None:
         """Treat the fields that have become whole, or changed, since the last look."""
@@ -99,13 +96,7 @@ class _Watch:
             _complain(str(error))
 
     def _treat(self, whole: "WholeField") -> None:
-        from pix2z.field.catalogue import (
-            estimate_galaxies,
-            field_facts,
-            is_finished,
-            to_estimate,
-            write_field,
-        )
+        from pix2z.field.catalogue import estimate_galaxies, field_facts, is_finished, write_field
         from pix2z.field.frames import open_field
         from pix2z.field.sources import find_sources
 
@@ -118,8 +109,9 @@ class _Watch:
                 return
             frames = open_field(whole.paths)
             sources = find_sources(frames).judged(self.limit, self.ebv)
-            rows = to_estimate(sources, listed=False)
-            estimate = estimate_galaxies(self.estimator, frames, sources, rows, ebv=self.ebv)
+            rows, estimate = estimate_galaxies(
+                self.estimator, frames, sources, listed=False, ebv=self.ebv
+            )
         except InputError as error:
             self.failed.add(whole.name)
             _complain(f"{whole.name}: {error}")
@@ -128,11 +120,10 @@ class _Watch:
         self.failed.discard(whole.name)
         self.finished.discard(whole.name)
         self.written.add(whole.name)
-        redshifts = "1 redshift" if len(rows) == 1 else f"{len(rows):,} redshifts"
         latency = time.time() - max(whole.arrived, self.began)
         say(
             f"{whole.name}: {len(sources):,} sources, {galaxies(int(sources.is_galaxy.sum()))}, "
-            f"{redshifts}; latency {latency:.1f} s"
+            f"{number_of(len(rows), 'redshift', 'redshifts')}; latency {latency:.1f} s"
         )
 
 

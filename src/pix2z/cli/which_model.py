@@ -77,24 +77,30 @@ def in_repository(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def chosen_model(model: str | None, kind: "Kind") -> str:
-    """Return what --model says, else the model that is taken without it; that is said.
+def chosen_model(model: str | None, kind: "Kind | None" = None) -> Path:
+    """Return the folder of what --model names, else of the model that is taken without it.
 
-    So is what trained the student that comes with the package, where that is meant.
+    Which that is, is said; so is what trained the student that comes with the package.
+
+    Parameters
+    ----------
+    kind : of model_names; None for `POOLS`.
     """
     from pix2z.tracking.model_names import (
+        POOLS,
         SHIPPED,
         SHIPPED_LEARNED,
         SHIPPED_NOUN,
-        STUDENT,
         default_model,
         resolve_model,
     )
 
-    if model is not None:
-        if model == STUDENT and resolve_model(model, kind) == SHIPPED:
-            say_in_words(f"{STUDENT} is {SHIPPED_NOUN}. {SHIPPED_LEARNED}")
-        return model
-    name, words = default_model(kind)
-    say_in_words(words)
-    return name
+    kind = kind or POOLS
+    if model is None:
+        model, words = default_model(kind)
+        say_in_words(words)
+        return resolve_model(model, kind)
+    folder = resolve_model(model, kind)
+    if folder == SHIPPED:
+        say_in_words(f"{model} is {SHIPPED_NOUN}. {SHIPPED_LEARNED}")
+    return folder

@@ -10,25 +10,19 @@ import numpy as np
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pix2z.archive.frames import Frame, cut_stamps
+from pix2z.archive.frames import Frame
 from pix2z.catalogue.estimates import model_facts
-from pix2z.catalogue.estimator import Pool
+from pix2z.catalogue.estimator import Estimator
 from pix2z.catalogue.overview import Overview
 from pix2z.catalogue.tables import table_and_pdfs
+from pix2z.field.frames import cut_all
 from pix2z.field.sources import FLUX_RADIUS, SOURCE_FLAG_MEANINGS, SourceFlag, Sources
 from pix2z.files import as_text, file_digest
-from pix2z.imaging import BANDS, STAMP_SIDE
+from pix2z.imaging import BANDS
 from pix2z.redshift_pdf.flags import in_words
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
 
-__all__ = [
-    "SOURCE_COLUMNS",
-    "estimate_galaxies",
-    "field_facts",
-    "is_finished",
-    "to_estimate",
-    "write_field",
-]
+__all__ = ["SOURCE_COLUMNS", "estimate_galaxies", "field_facts", "is_finished", "write_field"]
 
 F4 = np.float32
 SOURCE_COLUMNS: Mapping[str, Column] = {
@@ -54,25 +48,22 @@ SOURCE_COLUMNS: Mapping[str, Column] = {
 """Columns of a source; those of its redshift follow."""
 
 
-def to_estimate(sources: Sources, *, listed: bool) -> NDArray[np.int64]:
-    """Rows that get a redshift: galaxies above the limit, or all where they were listed."""
-    left_out = SourceFlag.TOO_FAINT | SourceFlag.NO_MAGNITUDE
-    return np.flatnonzero(listed | (sources.is_galaxy & (sources.flags & left_out == 0)))
-
-
 def estimate_galaxies(
-    estimator: Pool,
+    estimator: Estimator,
     frames: Mapping[str, Frame],
     sources: Sources,
-    rows: NDArray[np.int64],
     *,
+    listed: bool,
     ebv: float | None,
-) -> Redshifts:
-    """Redshifts of some sources, each cut out of every band at its place on the sky."""
-    images = np.empty((len(rows), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
-    for image, row in zip(images, rows, strict=True):
-        image[:] = cut_stamps(frames, ra=float(sources.ra[row]), dec=float(sources.dec[row]))
-    return estimator.estimate(images, np.full(len(rows), np.nan if ebv is None else ebv))
+) -> tuple[NDArray[np.int64], Redshifts]:
+    """Rows (n,) of the galaxies above the limit, or of all where they were `listed`; redshifts.
+
+    Each is cut out of every band at its place on the sky.
+    """
+    left_out = SourceFlag.TOO_FAINT | SourceFlag.NO_MAGNITUDE
+    rows = np.flatnonzero(listed | (sources.is_galaxy & (sources.flags & left_out == 0)))
+    images = cut_all(frames, sources.ra[rows], sources.dec[rows])
+    return rows, estimator.estimate(images, np.full(len(rows), np.nan if ebv is None else ebv))
 
 
 def write_field(
@@ -102,7 +93,7 @@ def write_field(
 
 
 def field_facts(
-    estimator: Pool, paths: Sequence[Path], *, ebv: float | None, limit: float
+    estimator: Estimator, paths: Sequence[Path], *, ebv: float | None, limit: float
 ) -> Mapping[str, str]:
     """Model, frames and meaning of the flags, for the metadata of a table."""
     facts = {

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.units import arcsec, deg
+from numpy.typing import NDArray
 
-from pix2z.archive.frames import Frame, read_unsorted
+from pix2z.archive.frames import Frame, cut_stamps, read_unsorted
 from pix2z.errors import InputError
-from pix2z.imaging import BANDS, PIXEL_SCALE
+from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
 
-__all__ = ["open_field", "open_fields"]
+__all__ = ["cut_all", "open_field", "open_fields"]
+
+Array = NDArray[np.float64]
 
 FARTHEST = 64
 """Pixels between the middles of two bands; those of SDSS are up to 12 apart."""
@@ -43,6 +47,14 @@ def open_fields(paths: Sequence[Path]) -> list[dict[str, Frame]]:
         else:
             own.append(frame)
     return [_as_field(group) for group in groups]
+
+
+def cut_all(field: Mapping[str, Frame], ra: Array, dec: Array) -> NDArray[np.float32]:
+    """Stamps (N, 32, 32, 5) in nanomaggies at positions (N,) in degrees."""
+    stamps = np.empty((len(ra), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
+    for stamp, one_ra, one_dec in zip(stamps, ra, dec, strict=True):
+        stamp[:] = cut_stamps(field, ra=float(one_ra), dec=float(one_dec))
+    return stamps
 
 
 def _together(frame: Frame, other: Frame) -> bool:

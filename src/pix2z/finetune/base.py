@@ -37,17 +37,14 @@ class BasePool:
         return self.pool.members[0].record
 
 
-def check_base(pool: Estimator, *, model: str) -> None:
-    """Raise InputError where a pool cannot go on training here; `model` is what the user wrote."""
-    others = sorted({member.architecture for member in pool.members} - {"hybrid"})
+def check_base(base: BasePool) -> None:
+    """Raise InputError where a pool cannot go on training."""
+    others = sorted({member.architecture for member in base.pool.members} - {"hybrid"})
     if others:
         raise InputError(
-            f"model {model!r}: expected a pool of hybrid networks; received {', '.join(others)}, "
-            "which is there to be compared with"
+            f"model {base.model!r}: expected a pool of hybrid networks; received "
+            f"{', '.join(others)}, which is there to be compared with"
         )
-    seeds = [member.record.get("seed") for member in pool.members]
-    if None in seeds or len(set(seeds)) < len(seeds):
-        raise InputError(f"model {model!r}: expected members of different seeds; received {seeds}")
 
 
 def seen_by_base(
@@ -77,17 +74,12 @@ def seen_by_base(
     ):
         if not (path.is_file() and split.is_file()):
             continue
-        whole, found = True, False
-        for index, (ra, dec) in enumerate(_fitted_positions(path, split)):
-            placed = np.isfinite(ra) & np.isfinite(dec)
-            whole &= bool(placed.all())
-            near = _near(galaxies, ra[placed], dec[placed], radius_arcsec=radius_arcsec)
-            if near is not None:
-                seen |= near if part is None else near & (part != index)
-                found = True
-        if found:
+        found = _seen_in(path, split, galaxies, radius_arcsec=radius_arcsec, part=part)
+        if found is not None:
+            near, all_known = found
+            seen |= near
             compared.append(str(path))
-            n_known += file_digest(path) in named and whole
+            n_known += file_digest(path) in named and all_known
     all_placed = bool(np.isfinite(galaxies.column("ra") + galaxies.column("dec")).all())
     complete = n_known == len(records) and all_placed
     n = int(seen.sum())
@@ -96,38 +88,40 @@ def seen_by_base(
     return seen, {"n": n, "compared_with": compared, "complete": complete, "words": words}
 
 
-def _fitted_positions(
-    path: Path, split_path: Path
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """RA and Dec (M,) in degrees, or NaN, of the galaxies of each part but the test, as `PARTS`."""
-    split = read_split(split_path)
-    with open_galaxies(path) as galaxies:
-        return [
-            (galaxies.column("ra", rows), galaxies.column("dec", rows))
-            for rows in (split.trainable, split.validation, split.calibration)
-        ]
-
-
-def _near(
+def _seen_in(
+    path: Path,
+    split_path: Path,
     galaxies: Galaxies,
-    other_ra: NDArray[np.float64],
-    other_dec: NDArray[np.float64],
     *,
     radius_arcsec: float,
-) -> Mask | None:
-    """(N,) True for galaxies at one of other positions; None where either side has no positions.
+    part: NDArray[np.uint8] | None,
+) -> tuple[Mask, bool] | None:
+    """(N,) galaxies at places that networks were fitted on, and whether all of these are known.
 
-    Galaxies without a position, among others that have one, are not found.
+    None where either side has no positions. Galaxies without one, among others, are not found.
     """
     ra, dec = galaxies.column("ra"), galaxies.column("dec")
     placed = np.isfinite(ra) & np.isfinite(dec)
-    if not placed.any() or not len(other_ra):
-        return None
-    near: Mask = placed.copy()
-    near[placed] = near_another(
-        ra[placed], dec[placed], other_ra, other_dec, radius_arcsec=radius_arcsec
-    )
-    return near
+    split, seen, all_known, compared = read_split(split_path), np.zeros_like(placed), True, False
+    with open_galaxies(path) as others:
+        fitted = (split.trainable, split.validation, split.calibration)  # in the order of `PARTS`
+        for index, rows in enumerate(fitted):
+            other_ra, other_dec = others.column("ra", rows), others.column("dec", rows)
+            known = np.isfinite(other_ra) & np.isfinite(other_dec)
+            all_known &= bool(known.all())
+            if not (placed.any() and known.any()):
+                continue
+            near = np.zeros_like(placed)
+            near[placed] = near_another(
+                ra[placed],
+                dec[placed],
+                other_ra[known],
+                other_dec[known],
+                radius_arcsec=radius_arcsec,
+            )
+            seen |= near if part is None else near & (part != index)
+            compared = True
+    return (seen, all_known) if compared else None
 
 
 def _records(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

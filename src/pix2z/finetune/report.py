@@ -12,24 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from pix2z.config.evaluate import EvaluateConfig
-from pix2z.dataset.splits import read_split
-from pix2z.dataset.store import open_galaxies
+from pix2z.dataset.splits import Split, read_split
+from pix2z.dataset.store import Galaxies, open_galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.evaluation.arm_metrics import (
-    bootstrap_replicates,
-    json_number,
-    metric_values,
-    with_interval,
-)
+from pix2z.evaluation.arm_metrics import json_number, measure, metric_values, with_interval
 from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.files import as_text, read_json, write_json
 from pix2z.finetune.base import BasePool
 from pix2z.finetune.training import recalibrate
-from pix2z.network.estimator import load_pool
+from pix2z.network.estimator import Estimator, load_pool
 from pix2z.network.predictions import predict_batches, write_pool_predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["PAIRS", "SHOWN", "VERSIONS", "compared_metrics", "terms_of", "verdict", "write_report"]
+__all__ = [
+    "PAIRS",
+    "SHOWN",
+    "VERSIONS",
+    "compared_metrics",
+    "predict_both",
+    "report_head",
+    "verdict",
+    "write_report",
+]
 
 Json = dict[str, Any]
 
@@ -46,33 +50,32 @@ PRIMARY = "crps"
 
 
 def compared_metrics(
-    versions: Mapping[str, GalaxyTerms], *, n_bootstrap: int, seed: int
+    versions: Mapping[str, GalaxyTerms], settings: EvaluateConfig
 ) -> dict[str, Json]:
     """Every metric of every version, and every paired difference, with 95 % intervals.
 
     Parameters
     ----------
     versions : all or some of `VERSIONS`.
+    settings : of the bootstrap.
 
     Returns
     -------
     ``metrics``: version -> metric -> {"value", "low", "high"}; ``differences``: "a minus b" ->
     metric -> the same.
     """
-    values = {name: metric_values(terms) for name, terms in versions.items()}
-    drawn = {
-        name: bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed)
+    measured = {
+        name: measure(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
         for name, terms in versions.items()
     }
     return {
         "metrics": {
-            name: {m: with_interval(values[name][m], drawn[name][m]) for m in METRICS}
-            for name in versions
+            name: {m: with_interval(one.values[m], one.replicates[m]) for m in METRICS}
+            for name, one in measured.items()
         },
         "differences": {
             f"{a} minus {b}": {
-                m: with_interval(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m])
-                for m in METRICS
+                m: with_interval(*measured[a].difference(measured[b], m)) for m in METRICS
             }
             for a, b in PAIRS
             if {a, b} <= set(versions)
@@ -146,44 +149,101 @@ def write_report(
     ingested, seen : from `sample.make_sample`.
     frames : into which the galaxies of `file` were rendered; none of a file that the user gave.
     """
-    measured = _measured(folder, base, settings)
-    pool = read_json(folder / "pool.json")
-    histories = {name: read_json(folder / name / "history.json") for name in pool["members"]}
-    kept = [history["base_kept"] for history in histories.values()]
+    split, tuned = read_split(folder / "split.h5"), load_pool(folder)
+    with open_galaxies(folder / "galaxies.h5") as galaxies:
+        terms = predict_both(folder, base, tuned, galaxies, split)
+        recalibrated = recalibrate(base.pool, galaxies, split)
+        batches = predict_batches(recalibrated, galaxies, split.test)
+        again = galaxy_terms(batch["pool"] for batch in batches)
+    measured = compared_metrics(
+        {"base": terms["base"], "recalibrated": again, "tuned": terms["tuned"]}, settings
+    )
+    members = _members(folder)
+    all_kept = all(member["base_kept"] for member in members.values())
+    sample = _sample(file, frames)
+    pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
     report = {
-        "name": folder.name,
-        "pool_digest": pool["digest"],
-        "training_key": record["training_key"],
-        "base": {"model": base.model, "pool_digest": base.pool.digest},
-        "data": {
-            "file": as_text(file.name),
-            "frames": [as_text(frame.name) for frame in frames],
-            "source": ingested["raw"]["source"],
-            "sha256": ingested["raw"]["sha256"],
-            "galaxies_digest": f"sha256:{record['tuned_on']['galaxies_sha256']}",
-            "split_digest": f"sha256:{record['tuned_on']['split_sha256']}",
-            "test_digest": read_split(folder / "split.h5").test_digest,
-        },
+        **report_head(folder, base, tuned, record, record["tuned_on"], split),
         "ingest": ingested,
-        "settings": record["tuned_on"]["settings"],
         "seen_before": seen,
-        "members": {
-            name: {
-                "base_val_loss": history["base_val_loss"],
-                "best_val_loss": min(history["val_loss"]),
-                "best_epoch": history["best_epoch"],
-                "epochs": len(history["epoch"]),
-                "base_kept": history["base_kept"],
-            }
-            for name, history in histories.items()
+        "members": members,
+        "temperature": {
+            name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
         },
         **measured,
-        "verdict": verdict(
-            measured, sample=_sample(file, frames), n=measured["n"]["test"], all_kept=all(kept)
-        ),
+        "seeds": {
+            str(member.record["seed"]): _numbers(folder, member.record["seed"])
+            for member in tuned.members
+        },
+        "verdict": verdict(measured, sample=sample, n=len(split.test), all_kept=all_kept),
+    }
+    report["data"] |= {
+        "file": as_text(file.name),
+        "frames": [as_text(frame.name) for frame in frames],
+        "source": ingested["raw"]["source"],
+        "sha256": ingested["raw"]["sha256"],
     }
     write_json(folder / "report.json", report)
     return report
+
+
+def predict_both(
+    folder: Path, base: BasePool, tuned: Estimator, galaxies: Galaxies, split: Split
+) -> dict[str, GalaxyTerms]:
+    """Write what a tuned pool and its base predict; return the terms of both on test galaxies."""
+    terms = {}
+    for name, pool, path in (
+        ("base", base.pool, folder / "base_predictions"),
+        ("tuned", tuned, folder / "predictions"),
+    ):
+        write_pool_predictions(path, pool, galaxies, split)
+        terms[name] = _terms_of(path)
+    return terms
+
+
+def report_head(
+    folder: Path,
+    base: BasePool,
+    tuned: Estimator,
+    record: Mapping[str, Any],
+    taught: Mapping[str, Any],
+    split: Split,
+) -> Json:
+    """Say which pool it is, of which base and galaxies.
+
+    taught : from `training.taught_by`, as it stands in `record`.
+    """
+    return {
+        "name": folder.name,
+        "pool_digest": tuned.digest,
+        "training_key": record["training_key"],
+        "base": {"model": base.model, "pool_digest": base.pool.digest},
+        "data": {
+            "galaxies_digest": f"sha256:{taught['galaxies_sha256']}",
+            "split_digest": f"sha256:{taught['split_sha256']}",
+            "test_digest": split.test_digest,
+        },
+        "settings": taught["settings"],
+        "n": {part: len(rows) for part, rows in split.parts().items()},
+    }
+
+
+def _members(folder: Path) -> dict[str, Json]:
+    """How the training of each network went, by the name of its folder."""
+    histories = {
+        name: read_json(folder / name / "history.json")
+        for name in read_json(folder / "pool.json")["members"]
+    }
+    return {
+        name: {
+            "base_val_loss": history["base_val_loss"],
+            "best_val_loss": min(history["val_loss"]),
+            "best_epoch": history["best_epoch"],
+            "epochs": len(history["epoch"]),
+            "base_kept": history["base_kept"],
+        }
+        for name, history in histories.items()
+    }
 
 
 def _sample(file: Path, frames: Sequence[Path]) -> str:
@@ -196,35 +256,12 @@ def _sample(file: Path, frames: Sequence[Path]) -> str:
     return f"the renderer, put into the {len(frames)} frames that the training ones are in, too"
 
 
-def _measured(folder: Path, base: BasePool, settings: EvaluateConfig) -> Json:
-    """Measure base, recalibrated base and tuned pool on the test galaxies, and each tuned seed."""
-    split = read_split(folder / "split.h5")
-    tuned = load_pool(folder)
-    own, of_base = folder / "predictions", folder / "base_predictions"
-    with open_galaxies(folder / "galaxies.h5") as galaxies:
-        write_pool_predictions(own, tuned, galaxies, split)
-        write_pool_predictions(of_base, base.pool, galaxies, split)
-        recalibrated = recalibrate(base.pool, galaxies, split)
-        batches = predict_batches(recalibrated, galaxies, split.test)
-        again = galaxy_terms(batch["pool"] for batch in batches)
-    terms = {"base": terms_of(of_base), "recalibrated": again, "tuned": terms_of(own)}
-    pools = {"base": base.pool, "recalibrated": recalibrated, "tuned": tuned}
-    seeds = (str(member.record["seed"]) for member in tuned.members)
-    return {
-        "n": {part: len(rows) for part, rows in split.parts().items()},
-        "temperature": {
-            name: vars(pool.calibration)["temperature"] for name, pool in pools.items()
-        },
-        **compared_metrics(terms, n_bootstrap=settings.n_bootstrap, seed=settings.seed),
-        "seeds": {seed: _numbers(terms_of(own, f"seed-{seed}")) for seed in seeds},
-    }
-
-
-def terms_of(folder: Path, name: str = "pool") -> GalaxyTerms:
+def _terms_of(folder: Path, name: str = "pool") -> GalaxyTerms:
     """Read the terms of every metric from predictions of a pool, or of one of its networks."""
     return galaxy_terms(read_prediction_chunks(folder / f"{name}.hdf5"))
 
 
-def _numbers(terms: GalaxyTerms) -> dict[str, float | None]:
-    values = metric_values(terms)
+def _numbers(folder: Path, seed: int) -> dict[str, float | None]:
+    """Every metric of one network of the tuned pool."""
+    values = metric_values(_terms_of(folder / "predictions", f"seed-{seed}"))
     return {name: json_number(values[name]) for name in METRICS}

@@ -154,20 +154,11 @@ def _enough(
     lacking = ", ".join(
         f"{name} {len(rows[name])} of at least {fewest_rows[name]}" for name in short
     )
-    n, n_seen, n_groups = len(group_id), int(seen.sum()), len(np.unique(group_id[~seen]))
     wanted = max(math.ceil(fewest_rows[name] / fractions[name]) for name in PARTS)
-    if n < wanted:
-        why = f"expected about {wanted} good ones or more; received {n}"
-    elif n - n_seen < wanted:
-        why = (
-            f"{n_seen} of its {n} lie at galaxies that may have trained the base, and can only "
-            f"train again; expected about {wanted} others"
-        )
-    elif n_groups < wanted:
-        why = (
-            f"its {n - n_seen} are in {n_groups} groups (one group_id, or one place on the sky), "
-            f"which are never cut in two; expected about {wanted} groups or more"
-        )
-    else:
-        why = f"{wanted} do on average, and of these {n - n_seen} chance took others; expected more"
-    raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {why}")
+    n_seen, n_groups = int(seen.sum()), len(np.unique(group_id))
+    words = f"expected about {wanted} good ones or more; received {len(group_id)}"
+    if n_seen:
+        words += f", of which {n_seen} may have trained the base, and can only train again"
+    if n_groups < len(group_id):
+        words += f", in {n_groups} groups (one group_id, or one place on the sky), never cut in two"
+    raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {words}")

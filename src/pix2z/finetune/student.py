@@ -4,7 +4,6 @@ It is saved as a fine-tuned model is, finetuned/NAME, with the pool that taught 
 registry takes it, and the gate holds it against its base, as any other candidate.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +17,13 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.evaluation.metric_names import METRICS, format_value
-from pix2z.files import file_digest, read_json, text_digest, write_json
+from pix2z.files import read_json, write_json
 from pix2z.finetune.base import BasePool, check_base
-from pix2z.finetune.report import compared_metrics, terms_of
-from pix2z.finetune.training import finetune_pool
-from pix2z.network.arm import Curve, training_code
+from pix2z.finetune.report import compared_metrics, predict_both, report_head
+from pix2z.finetune.training import finetune_pool, provenance, taught_by
+from pix2z.network.arm import Curve
 from pix2z.network.distillation import write_soft_targets
 from pix2z.network.estimator import Member, load_pool
-from pix2z.network.predictions import write_pool_predictions
 
 __all__ = ["distil", "student_record", "write_student_report"]
 
@@ -35,10 +33,7 @@ Json = dict[str, Any]
 def student_record(
     base: BasePool, settings: StudentConfig, *, name: str, galaxies: Path, rows: Path, source: str
 ) -> Json:
-    """Return what a student keeps of where it comes from.
-
-    `training_key` is a digest of all that its training starts from: the same key goes on from its
-    checkpoint.
+    """Return what a student keeps of where it comes from, as `provenance` and ``inputs``.
 
     Parameters
     ----------
@@ -52,28 +47,18 @@ def student_record(
         The base is no pool of hybrids, or was trained on other galaxies or rows: those that test
         the student may then have trained it.
     """
-    check_base(base.pool, model=base.model)
-    inputs = base.record.get("inputs", {})
-    digests = {"galaxies_sha256": file_digest(galaxies), "split_sha256": file_digest(rows)}
-    for path, (key, digest) in zip((galaxies, rows), digests.items(), strict=True):
-        if inputs.get(key) != digest:
+    check_base(base)
+    code = ("finetune/student.py", "finetune/training.py")
+    taught = taught_by(galaxies, rows, settings.model_dump(mode="json"), *code)
+    of_base = base.record.get("inputs", {})
+    for path, key in ((galaxies, "galaxies_sha256"), (rows, "split_sha256")):
+        if of_base.get(key) != taught[key]:
             raise InputError(f"{path}: not what {base.folder} was trained on, as its record says")
-    code = training_code("finetune/student.py", "finetune/training.py")
-    taught = {
-        **digests,
-        "code_sha256": code["code"],
-        "tensorflow": code["tensorflow"],
-        "settings": settings.model_dump(mode="json"),
-    }
     return {
-        "arm": name,
+        **provenance(base, name, taught),
         "selection": base.record["selection"],
         "trained_on": source,
-        "training_key": text_digest(base.pool.digest, json.dumps(taught, sort_keys=True)),
-        "base_model": base.model,
-        "base_pool_digest": base.pool.digest,
         "inputs": taught,
-        "base": dict(base.record),
     }
 
 
@@ -147,38 +132,20 @@ def write_student_report(
     record : from `student_record`.
     """
     student = load_pool(folder)
-    own, of_base = folder / "predictions", folder / "base_predictions"
-    write_pool_predictions(own, student, galaxies, split)
-    write_pool_predictions(of_base, base.pool, galaxies, split)
-    measured = compared_metrics(
-        {"base": terms_of(of_base), "tuned": terms_of(own)},
-        n_bootstrap=settings.n_bootstrap,
-        seed=settings.seed,
-    )
-    inputs = record["inputs"]
+    terms = predict_both(folder, base, student, galaxies, split)
+    measured = compared_metrics(terms, settings)
     report = {
-        "name": folder.name,
+        **report_head(folder, base, student, record, record["inputs"], split),
         "distilled": True,
-        "pool_digest": student.digest,
-        "training_key": record["training_key"],
-        "base": {
-            "model": base.model,
-            "pool_digest": base.pool.digest,
-            "weights_sha256": _weights(base.folder),
-        },
-        "data": {
-            "file": "data/galaxies.h5",
-            "source": record["trained_on"],
-            "sha256": str(galaxies.attribute("source_sha256")),
-            "galaxies_digest": f"sha256:{inputs['galaxies_sha256']}",
-            "split_digest": f"sha256:{inputs['split_sha256']}",
-            "test_digest": split.test_digest,
-        },
-        "settings": inputs["settings"],
-        "n": {part: len(rows) for part, rows in split.parts().items()},
         **measured,
         "seeds": {},
         "verdict": verdict(measured, n=len(split.test)),
+    }
+    report["base"]["weights_sha256"] = _weights(base.folder)
+    report["data"] |= {
+        "file": "data/galaxies.h5",
+        "source": record["trained_on"],
+        "sha256": str(galaxies.attribute("source_sha256")),
     }
     write_json(folder / "report.json", report)
     return report

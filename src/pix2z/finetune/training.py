@@ -33,36 +33,51 @@ from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.density import mix
 
-__all__ = ["finetune_pool", "recalibrate", "training_record"]
+__all__ = ["finetune_pool", "provenance", "recalibrate", "taught_by", "training_record"]
 
 Json = dict[str, Any]
 
 
 def training_record(folder: Path, arm: str, base: BasePool, settings: FinetuneConfig) -> Json:
-    """Return what every network keeps of where it comes from.
-
-    `training_key` is a digest of all that the trainings start from: the same key goes on from its
-    checkpoints. `base` is the record of the base's first network.
+    """Return what every network keeps of where it comes from, as `provenance` and ``tuned_on``.
 
     Parameters
     ----------
     folder : with galaxies.h5 and split.h5.
     arm : name of the trainings.
     """
-    code = training_code("finetune/training.py")
-    tuned_on = {
-        "galaxies_sha256": file_digest(folder / "galaxies.h5"),
-        "split_sha256": file_digest(folder / "split.h5"),
+    tuned_on = taught_by(
+        folder / "galaxies.h5",
+        folder / "split.h5",
+        settings.model_dump(mode="json", exclude={"fewest_rows"}),
+        "finetune/training.py",
+    )
+    return {**provenance(base, arm, tuned_on), "tuned_on": tuned_on}
+
+
+def taught_by(galaxies: Path, split: Path, settings: Json, *code_files: str) -> Json:
+    """Return what a training follows from, beside its base: digests of files and code, settings."""
+    code = training_code(*code_files)
+    return {
+        "galaxies_sha256": file_digest(galaxies),
+        "split_sha256": file_digest(split),
         "code_sha256": code["code"],
         "tensorflow": code["tensorflow"],
-        "settings": settings.model_dump(mode="json", exclude={"fewest_rows"}),
+        "settings": settings,
     }
+
+
+def provenance(base: BasePool, arm: str, taught: Json) -> Json:
+    """Return where networks come from that a base began, and `taught` went on.
+
+    `training_key` is a digest of both: the same key goes on from its checkpoints. `base` is the
+    record of the base's first network.
+    """
     return {
         "arm": arm,
-        "training_key": text_digest(base.pool.digest, json.dumps(tuned_on, sort_keys=True)),
+        "training_key": text_digest(base.pool.digest, json.dumps(taught, sort_keys=True)),
         "base_model": base.model,
         "base_pool_digest": base.pool.digest,
-        "tuned_on": tuned_on,
         "base": dict(base.record),
     }
 

@@ -19,10 +19,11 @@ from scipy.spatial import cKDTree
 from scipy.stats import binomtest
 
 from pix2z.dataset.photometry import magnitude
+from pix2z.field.frames import cut_all
 from pix2z.field.sources import Sources as FieldSources
 from pix2z.field.sources import find_sources
 from pix2z.imaging import PIXEL_SCALE
-from pix2z.injection.frames import Frames, cut_all, inject_in_rounds
+from pix2z.injection.frames import Frames, inject_in_rounds
 from pix2z.injection.galaxies import DrawnGalaxies, R
 from pix2z.injection.seeing import Seeing
 from pix2z.sky.rendering import Sources

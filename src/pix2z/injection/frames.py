@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 
-from pix2z.archive.frames import Frame, cut_stamps
+from pix2z.archive.frames import Frame
 from pix2z.errors import InputError
-from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
+from pix2z.imaging import BANDS, PIXEL_SCALE
 from pix2z.injection.seeing import Seeing
 from pix2z.sky.observing import ELECTRONS_PER_NANOMAGGY
 from pix2z.sky.rendering import Sources, render
@@ -26,7 +26,6 @@ __all__ = [
     "STAMP_REACH",
     "Places",
     "Round",
-    "cut_all",
     "draw_places",
     "inject",
     "inject_in_rounds",
@@ -173,14 +172,6 @@ def _add(pixels: NDArray[np.float32], light: NDArray[np.float32], corner: tuple[
     here = tuple(slice(a, max(a, b)) for a, b in zip(first, last, strict=True))
     there = tuple(slice(s.start + c, s.stop + c) for s, c in zip(here, corner, strict=True))
     pixels[there] += light[here]
-
-
-def cut_all(frames: Frames, ra: Array, dec: Array) -> NDArray[np.float32]:
-    """Stamps (N, 32, 32, 5) in nanomaggies at positions in degrees."""
-    stamps = np.empty((len(ra), STAMP_SIDE, STAMP_SIDE, len(BANDS)), np.float32)
-    for stamp, one_ra, one_dec in zip(stamps, ra, dec, strict=True):
-        stamp[:] = cut_stamps(frames, ra=float(one_ra), dec=float(one_dec))
-    return stamps
 
 
 def light_around(frames: Frames, places: Places) -> Array:

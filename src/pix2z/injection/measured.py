@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import magnitude
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
-from pix2z.injection.frames import (
-    STAMP_REACH,
-    Frames,
-    cut_all,
-    inject_in_rounds,
-    light_around,
-)
+from pix2z.field.frames import cut_all
+from pix2z.injection.frames import STAMP_REACH, Frames, inject_in_rounds, light_around
 from pix2z.injection.galaxies import DrawnGalaxies
 from pix2z.injection.seeing import Seeing
 from pix2z.redshift_pdf.predictions import Predictions

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.errors import InputError
+from pix2z.field.frames import cut_all
 from pix2z.files import atomic_path, file_digest, source_digest, text_digest
 from pix2z.hdf5 import find_dataset, open_hdf5, reading, text_attribute
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
-from pix2z.injection.frames import STAMP_REACH, Frames, cut_all, inject_in_rounds
+from pix2z.injection.frames import STAMP_REACH, Frames, inject_in_rounds
 from pix2z.injection.galaxies import DrawnGalaxies, read_drawn
 from pix2z.injection.seeing import Seeing, measure_seeing
 

@@ -40,13 +40,12 @@ class Seeing:
     """PSF and noise of a field.
 
     fwhm : (5,) median in ugriz, arcsec. noise : (5,) of the sky, nanomaggies per pixel. stars : of
-    the r frame. n_stars : (5,) that were measured. sources : all of the field.
+    the r frame. sources : all of the field.
     """
 
     fwhm: Array
     noise: Array
     stars: Stars
-    n_stars: NDArray[np.int64]
     sources: Sources
 
     def seen(self, sources: Rendered, x: Array, y: Array) -> Rendered:
@@ -73,12 +72,12 @@ def measure_seeing(frames: Mapping[str, Frame]) -> Seeing:
         raise InputError(f"{frames['r'].path}: too few stars to measure the seeing by")
     place = sources.ra[some], sources.dec[some]
     measured = [_of_band(frames[band], *place) for band in BANDS]
-    fwhm, noise, n_stars = (np.array(values) for values in zip(*measured, strict=True))
-    return Seeing(fwhm, noise, stars, n_stars, sources)
+    fwhm, noise = (np.array(values) for values in zip(*measured, strict=True))
+    return Seeing(fwhm, noise, stars, sources)
 
 
-def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float, int]:
-    """FWHM, noise per pixel, and how many stars said so."""
+def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float]:
+    """FWHM, and noise per pixel."""
     (inner, _), (outer, error) = (circle_photometry(frame, ra, dec, r) for r in (INNER, OUTER))
     positive = (inner > 0) & (outer > 0)
     relative = np.where(positive, error / np.where(positive, outer, 1.0), np.inf)
@@ -94,7 +93,7 @@ def _of_band(frame: Frame, ra: Array, dec: Array) -> tuple[float, float, int]:
             f"received {len(best)} that are not, or not where its WCS puts those of the r frame"
         )
     noise = float(np.nanmedian(error)) / (np.sqrt(np.pi) * OUTER)
-    return width, noise, len(best)
+    return width, noise
 
 
 def width_of_spread(spread: Array | float) -> Array:

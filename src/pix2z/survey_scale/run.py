@@ -120,7 +120,7 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
     Parameters
     ----------
     path : a file, or a folder of files.
-    advance : called with 1 for each file.
+    advance : called with the number of files that were looked at.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
         LOG.warning("%s: left out, not being files of galaxies: %s", path, left_out)
     for file, seen in run_each(partial(look_at, request), files):
         found[file] = seen or Failure(as_text(file.name), LOST)
-        advance(1)
+        advance(len(found))
     sources, failures = _alike([found[file] for file in files])
     lacking = [source.path.name for source in sources if not source.has_ids]
     if request.positions and lacking and len(sources) > 1:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from pix2z.catalogue.estimates import predict_survey, table_facts
-from pix2z.catalogue.estimator import Pool, load_pool
+from pix2z.catalogue.estimator import Estimator, load_pool
 from pix2z.catalogue.hats import check_positions
 from pix2z.catalogue.tables import write_catalogue
 from pix2z.errors import InputError, IntegrityError, Pix2zError
@@ -112,9 +112,7 @@ def estimate(request: Request, partition: Partition) -> Done | Failure:
                 check_positions(survey)
             overview = write_catalogue(
                 predict_survey(estimator, survey, ebv=request.ebv, batch_rows=request.block_rows),
-                object_id=survey.table.object_id,
-                ra=survey.table.ra,
-                dec=survey.table.dec,
+                survey.table,
                 columns=request.columns,
                 grid=estimator.grid,
                 out=table,
@@ -152,7 +150,7 @@ def _stamp(paths: tuple[Path, ...]) -> tuple[int, int]:
 
 
 @cache
-def _loaded(pool: Path, digest: str) -> Pool:
+def _loaded(pool: Path, digest: str) -> Estimator:
     """Load the model, once in a worker's life."""
     estimator = load_pool(pool)
     if estimator.digest != digest:
