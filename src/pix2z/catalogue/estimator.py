@@ -61,9 +61,8 @@ def load_pool(folder: str | Path) -> Estimator:
 
         return load_onnx_form(folder)
     from pix2z.network.estimator import load_pool as load_networks
-    from pix2z.network.joint import joined
 
-    return joined(load_networks(folder))
+    return load_networks(folder)
 
 
 def load(model: str | Path) -> Estimator:

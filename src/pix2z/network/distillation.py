@@ -14,8 +14,8 @@ from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.store import Galaxies
 from pix2z.files import atomic_path
 from pix2z.network.estimator import Estimator
-from pix2z.network.joint import joined
 from pix2z.network.recipes import smooth_targets
+from pix2z.redshift_pdf.density import mix
 
 __all__ = ["SoftTargets", "write_soft_targets"]
 
@@ -54,12 +54,13 @@ def write_soft_targets(
     truth_share : weight of the known redshift, from 0 to 1.
     truth_width : standard deviation in redshift of the Gaussian around it; 0: its bin alone.
     """
-    teacher, ascending, grid = joined(pool).members[0], np.sort(rows), pool.grid
+    ascending, grid = np.sort(rows), pool.grid
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), grid.n_bins)}
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for images, batch in sequential_batches(galaxies, ascending, batch_size=BATCH):
-            density = teacher.raw(images, galaxies.column("ebv", batch))
+            ebv = galaxies.column("ebv", batch)
+            density = mix([member.raw(images, ebv) for member in pool.members])
             z_spec = galaxies.column("specz_redshift", batch).astype(np.float64)
             truth = smooth_targets(z_spec, grid, width=truth_width)
             mixed = (1 - truth_share) * density * grid.width + truth_share * truth
