@@ -6,7 +6,7 @@ from pix2z.errors import InputError
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import SCHEMA, open_spectra, spectrum_writer
 from pix2z.wavelengths import FLUX_UNIT
-from tests.spectra.galaxies import templates
+from tests.spectra.galaxies import REST, templates
 
 L, N = 50, 7
 WAVELENGTH = np.geomspace(4000, 9000, L)
@@ -114,13 +114,15 @@ def change(path, name, value):
     ("name", "value", "said"),
     [
         ("wavelength", None, "key 'wavelength' is missing"),
-        ("flux", np.ones((N, L + 1)), r"flux: expected \(N, 50\); received \(7, 51\)"),
-        ("flux", np.ones((0, L)), "flux: expected 2 dimensions, none empty"),
+        ("flux", np.ones((N, L + 1)), r"flux: expected \(N, 50\).*; received \(7, 51\)"),
+        ("flux", np.ones((0, L)), r"flux: expected \(N, 50\), none empty; received \(0, 50\)"),
+        ("flux", h5py.Empty("f4"), r"flux: expected \(N, 50\), none empty; received \(\)"),
         ("flux", np.full((N, L), b"x"), "flux: expected numbers"),
-        ("flux_error", np.ones((N, 3)), r"flux_error: expected \(7, 50\); received \(7, 3\)"),
+        ("flux_error", np.ones((N, 3)), r"flux_error: expected \(7, 50\).*; received \(7, 3\)"),
         ("wavelength", np.linspace(4000, 9000, L), "wavelength: .*equal steps"),
-        ("basis/flux", np.ones((3, 8)), "basis: templates: expected flux"),
-        ("redshift_range", [0.1], r"redshift_range: expected 2 numbers; received \(1,\)"),
+        ("basis/flux", np.ones((3, 8)), r"basis/flux: expected \(T, "),
+        ("basis/flux", np.full((3, len(REST)), np.nan), "basis: templates: expected finite"),
+        ("redshift_range", [0.1], r"redshift_range: expected \(2,\).*; received \(1,\)"),
     ],
 )
 def test_what_is_not_as_expected_is_named(path, name, value, said):
@@ -133,7 +135,7 @@ def test_what_is_not_as_expected_is_named(path, name, value, said):
     ("change", "said"),
     [
         (lambda d: d.write_direct(np.array([0.4, 0.1])), "expected -1 < first < last redshift"),
-        (lambda d: d.attrs.pop("n_pixels"), "expected attribute 'n_pixels'.*`pix2z spectrum`"),
+        (lambda d: d.attrs.pop("n_pixels"), "expected attribute 'n_pixels', a whole number"),
         (lambda d: d.attrs.update(degree="one"), "expected attribute 'degree', a whole number"),
         (lambda d: d.attrs.update(n_templates=0), "expected n_templates of 1 or more; received 0"),
         (lambda d: d.attrs.update(n_pixels=24), "expected n_pixels to divide 50 wavelengths"),
@@ -150,10 +152,8 @@ def test_a_search_that_makes_no_sense_is_named(path, change, said):
     ("of_file", "of_wavelength"),
     [
         ({}, {"unit": "Angstrom (air)"}),
-        ({}, {"medium": np.bytes_("AIR")}),
         ({}, {"vacuum": np.array([0])}),
-        ({"AIRORVAC": "air"}, {}),
-        ({"wavelength": "air"}, {"unit": "Angstrom"}),
+        ({"AIRORVAC": "air"}, {"unit": "Angstrom"}),
     ],
 )
 def test_wavelengths_that_the_file_says_are_in_air_are_converted(path, of_file, of_wavelength):
@@ -194,15 +194,6 @@ def test_what_the_file_says_of_its_numbers_is_not_passed_over(path, key, name, v
     with h5py.File(path, "r+") as file:
         file[key].attrs[name] = value
     with pytest.raises(InputError, match=f"{path}: {key}: {said}"), open_spectra(path):
-        pass
-
-
-def test_a_file_that_says_both_air_and_vacuum_is_refused(path):
-    with h5py.File(path, "r+") as file:
-        file.attrs["VACUUM"] = True
-        file["wavelength"].attrs["CTYPE"] = "AWAV"
-    said = "wavelength: expected wavelengths in air or in vacuum; received both.*CTYPE.*VACUUM"
-    with pytest.raises(InputError, match=f"{path}: {said}"), open_spectra(path):
         pass
 
 
