@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
@@ -19,7 +19,9 @@ from pix2z.wavelengths import binned
 if TYPE_CHECKING:
     from pix2z.spectra.spectrum_files import SpectrumFile
 
-__all__ = ["Search", "file_redshifts", "search_redshifts"]
+__all__ = ["Search", "file_redshifts"]
+
+Array = NDArray[np.float64]
 
 BLOCK_ROWS = 256
 """Spectra that are in memory at a time."""
@@ -61,47 +63,42 @@ class Search:
 def file_redshifts(
     spectra: "SpectrumFile", templates: Templates, search: Search, *, coarse: int = 1
 ) -> SpectrumRedshifts:
-    """Search the redshifts of all spectra of an open file."""
+    """Search the redshifts of all spectra of an open file; `coarse` as in `fit_redshifts`."""
+    wavelength, n_pixels = spectra.wavelength, search.n_pixels
+    if n_pixels is not None:
+        wavelength = np.exp(binned(np.log(wavelength)[None], n_pixels)[0])
+    templates = replace(templates, flux=templates.flux[: search.n_templates])
     blocks = []
     for first in range(0, len(spectra), BLOCK_ROWS):
         flux, ivar = spectra.read(first, min(first + BLOCK_ROWS, len(spectra)))
+        if n_pixels is not None:
+            flux, ivar = binned(flux, n_pixels), _ivar_of_means(ivar, n_pixels)
         blocks.append(
-            search_redshifts(spectra.wavelength, flux, ivar, templates, search, coarse=coarse)
+            fit_redshifts(
+                wavelength,
+                flux,
+                ivar,
+                templates,
+                z_min=search.z_min,
+                z_max=search.z_max,
+                degree=search.degree,
+                coarse=coarse,
+            )
         )
     fit = join_redshifts(blocks)
     return fit if spectra.search is None else _best_inside(fit, search)
 
 
-def search_redshifts(
-    wavelength: NDArray[np.float64],
-    flux: NDArray[np.floating],
-    ivar: ArrayLike | None,
-    templates: Templates,
-    search: Search,
-    *,
-    coarse: int = 1,
-) -> SpectrumRedshifts:
-    """Fit redshifts to spectra (N, L); see `fit_redshifts` for what is not in `search`.
+def _ivar_of_means(ivar: Array | None, n: int) -> NDArray[np.floating] | None:
+    """Inverse variances (N, n) of means over wavelengths, of those of spectra (N, L).
 
-    The error of a mean over wavelengths is the mean of their errors, not less: where a network is
-    wrong it is so at neighbouring wavelengths alike.
+    The error of a mean is the mean of the errors, not less: where a network is wrong it is so at
+    neighbouring wavelengths alike.
     """
-    if search.n_pixels is not None:
-        wavelength = np.exp(binned(np.log(wavelength)[None], search.n_pixels)[0])
-        flux = binned(flux, search.n_pixels)
-        if ivar is not None:
-            with np.errstate(divide="ignore"):  # no weight is an infinite error
-                ivar = binned(1 / np.sqrt(np.asarray(ivar, np.float64)), search.n_pixels) ** -2
-    return fit_redshifts(
-        wavelength,
-        flux,
-        ivar,
-        replace(templates, flux=templates.flux[: search.n_templates]),
-        z_min=search.z_min,
-        z_max=search.z_max,
-        degree=search.degree,
-        coarse=coarse,
-    )
+    if ivar is None:
+        return None
+    with np.errstate(divide="ignore"):  # no weight is an infinite error
+        return binned(1 / np.sqrt(ivar), n) ** -2
 
 
 def _best_inside(fit: SpectrumRedshifts, search: Search) -> SpectrumRedshifts:

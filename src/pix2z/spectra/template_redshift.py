@@ -86,9 +86,9 @@ def fit_redshifts(
     ----------
     wavelength : (L,) Angstrom in vacuum, as observed.
     flux : (N, L) per Angstrom, any unit. NaN marks a bad pixel.
-    ivar : (N, L), or (L,) for all, inverse variance of the flux; 0 or NaN marks a bad pixel. None
-        gives every pixel the same, unknown error, and errors of redshifts from the scatter about
-        the fit; where pixels are correlated these are too small.
+    ivar : (N, L) inverse variance of the flux; 0 or NaN marks a bad pixel. None gives every pixel
+        the same, unknown error, and errors of redshifts from the scatter about the fit; where
+        pixels are correlated these are too small.
     templates : rest-frame spectra.
     z_min, z_max : the redshifts that are tried.
     degree : of the polynomial that is added.
@@ -157,9 +157,9 @@ def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: WavelengthGrid) -> t
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:
         raise ValueError(f"flux must be (N, {grid.n}); got shape {values.shape}")
-    weight = np.ones(grid.n) if ivar is None else np.array(ivar, np.float64)
-    if weight.shape not in (values.shape, (grid.n,)):
-        raise ValueError(f"ivar must be {values.shape} or ({grid.n},); got shape {weight.shape}")
+    weight = np.ones(values.shape) if ivar is None else np.array(ivar, np.float64)
+    if weight.shape != values.shape:
+        raise ValueError(f"ivar must be {values.shape}; got shape {weight.shape}")
     good = np.isfinite(weight) & (weight > 0) & np.isfinite(values)
     return np.where(good, values, 0.0), np.where(good, weight, 0.0)
 
