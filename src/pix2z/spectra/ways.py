@@ -6,6 +6,7 @@ same test galaxies and the same resamples of groups: their differences are paire
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from pix2z.spectra.template_redshift import SpectrumRedshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
-    "READ_SPECTRUM",
+    "DIRECT",
     "Way",
     "best_over_spectrum",
     "boosted_way",
@@ -52,6 +53,9 @@ CHUNK = 4096
 
 N_PHOT_BINS = 8
 """Bins of z_phot that residuals are gathered in."""
+
+DIRECT = "direct"
+"""The way without a spectrum: the network of redshifts of the same selection."""
 
 READ_SPECTRUM = ("boosted", "templates")
 """Ways whose redshift is read off the reconstructed spectrum; `network` reads images alone."""
@@ -198,13 +202,12 @@ def best_over_spectrum(
 def compare_ways(
     ways: Mapping[str, GalaxyTerms],
     *,
-    reference: str,
     clip_window: tuple[float, float],
     margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Metrics of every way, and of its difference to the reference, with 95 % intervals.
+    """Metrics of every way, and of its difference to `DIRECT`, with 95 % intervals.
 
     The intervals hold the chance of the test galaxies alone, not that of the trainings: a spectrum
     network is trained once. Outcomes follow the rules of `evaluation.contrasts` for such arms: none
@@ -212,12 +215,12 @@ def compare_ways(
 
     Parameters
     ----------
-    margin : share of an error of the reference below which a difference does not matter.
+    margin : share of an error of `DIRECT` below which a difference does not matter.
 
     Returns
     -------
     {"ways": {way: {subset: {metric: {value, low, high}}}}, "contrasts": [{a, b, subset, metric,
-    difference, low, high, margin, single_seed, outcome}]}, a being a way and b the reference.
+    difference, low, high, margin, single_seed, outcome}]}, a being a way and b `DIRECT`.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
     intervals: dict[str, Json] = {name: {} for name in ways}
@@ -231,16 +234,16 @@ def compare_ways(
         for name, of_way in measured.items():
             metrics = of_way.intervals()
             intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}
-            for metric in WAY_METRICS if name != reference else ():
-                judged, direct = (
-                    of_pool(galaxies[way], measured[way], metric) for way in (name, reference)
-                )
-                error = measured[reference].values[metric]
-                entry = {
-                    **{"a": name, "b": reference, "subset": subset, "metric": metric},
-                    **interval_of(difference(judged, direct, galaxies[name].group_id)),
-                    "margin": margin_of(metric, error, share=margin),
-                    "single_seed": [name],
-                }
-                contrasts.append(entry | {"outcome": outcome(entry, better=METRICS[metric].better)})
-    return {"reference": reference, "ways": intervals, "contrasts": contrasts}
+        for name, metric in product([name for name in ways if name != DIRECT], WAY_METRICS):
+            judged, direct = (
+                of_pool(galaxies[way], measured[way], metric) for way in (name, DIRECT)
+            )
+            error = measured[DIRECT].values[metric]
+            entry = {
+                **{"a": name, "b": DIRECT, "subset": subset, "metric": metric},
+                **interval_of(difference(judged, direct, galaxies[name].group_id)),
+                "margin": margin_of(metric, error, share=margin),
+                "single_seed": [name],
+            }
+            contrasts.append(entry | {"outcome": outcome(entry, better=METRICS[metric].better)})
+    return {"reference": DIRECT, "ways": intervals, "contrasts": contrasts}
