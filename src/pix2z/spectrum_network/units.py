@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 BATCH = 256
+"""Galaxies whose spectra are in memory at a time."""
 
 Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
 """Images (b, 32, 32, 5), E(B-V) (b,), and columns that go with them."""
