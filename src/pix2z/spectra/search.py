@@ -89,7 +89,7 @@ def file_redshifts(
     return fit if spectra.search is None else _best_inside(fit, search)
 
 
-def _ivar_of_means(ivar: Array | None, n: int) -> NDArray[np.floating] | None:
+def _ivar_of_means(ivar: Array | None, n: int) -> Array | None:
     """Inverse variances (N, n) of means over wavelengths, of those of spectra (N, L).
 
     The error of a mean is the mean of the errors, not less: where a network is wrong it is so at
@@ -98,7 +98,7 @@ def _ivar_of_means(ivar: Array | None, n: int) -> NDArray[np.floating] | None:
     if ivar is None:
         return None
     with np.errstate(divide="ignore"):  # no weight is an infinite error
-        return binned(1 / np.sqrt(ivar), n) ** -2
+        return np.asarray(binned(1 / np.sqrt(ivar), n) ** -2, np.float64)
 
 
 def _best_inside(fit: SpectrumRedshifts, search: Search) -> SpectrumRedshifts:
