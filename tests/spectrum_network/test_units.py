@@ -3,7 +3,8 @@ import pytest
 
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.sky.filters import flux_density_per_nanomaggy
-from pix2z.spectrum_network.units import FLUX_DENSITY_R, mean_flux_r, physical_spectra
+from pix2z.spectrum_network.units import FLUX_DENSITY_R, mean_flux_r, physical_answer
+from tests.spectrum_network.spectra import SHIFTS
 
 
 def gaussian(flux):
@@ -38,7 +39,7 @@ def test_without_flux_in_r_a_spectrum_stays_relative():
     bands = [share * relative for share in (0.1, 0.2, 0.3, 0.4)]
     share = np.full((3, 5), 0.3)
     found = Reconstruction(relative, *bands, None, mean_flux, share, flags)
-    physical = physical_spectra(found)
+    physical = physical_answer(found, SHIFTS)
     assert list(physical["pix2z_flags"]) == [0, 2 + ImageFlag.NO_R_FLUX, 3 + ImageFlag.NO_R_FLUX]
     np.testing.assert_array_equal(physical["flux"][1:], relative[1:])
     np.testing.assert_allclose(physical["flux_error95"] / physical["flux"], 0.2, rtol=1e-6)

@@ -154,8 +154,7 @@ def colours(flux: Flux, wavelength: Array) -> Array:
         mean = (filled @ weights) / np.maximum(known @ weights, 1e-9)
         nanomaggies = mean / flux_density_per_nanomaggy(band)
         magnitudes.append(-2.5 * np.log10(np.where(mean > 0, nanomaggies, np.nan)))
-    result: Array = -np.diff(np.stack(magnitudes, axis=1), axis=1)
-    return result
+    return -np.diff(np.stack(magnitudes, axis=1), axis=1)
 
 
 def line_offsets(flux: Flux, truth: Flux, z: Array, *, wavelength: Array) -> Array:
@@ -197,5 +196,5 @@ def _row_mean(values: Array) -> Array:
     known = np.isfinite(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
+    mean = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.asarray(mean)

@@ -163,5 +163,4 @@ def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.floating]:
     parts = np.array_split(np.arange(flux.shape[1]), n)
     starts = [part[0] for part in parts]
     sizes = np.array([len(part) for part in parts], flux.dtype)
-    means: NDArray[np.floating] = np.add.reduceat(flux, starts, axis=1) / sizes
-    return means
+    return np.add.reduceat(flux, starts, axis=1) / sizes
