@@ -10,6 +10,11 @@ TRUE = np.array([-0.002, 0.0333, 0.1, 0.27182, 0.4567])
 NOISE = 0.05
 
 
+def line(wavelength, centre):
+    """A line of 900 km/s."""
+    return np.exp(-0.5 * (np.log(wavelength / centre) / 3e-3) ** 2)
+
+
 def noisy(z, noise, *, seed, weights=(1.0, 0.6, 0.4)):
     """Spectra (N, L) and their inverse variances; every pixel has noise of its own size."""
     rng = np.random.default_rng(seed)
@@ -104,8 +109,8 @@ def test_a_spectrum_without_features_is_ambiguous():
 
 def test_two_redshifts_that_fit_alike_are_ambiguous():
     """One line, which may be either of two."""
-    lines = np.stack([np.exp(-0.5 * (np.log(REST / c) / 3e-3) ** 2) for c in (5008.2, 6564.6)])
-    flux = np.exp(-0.5 * (np.log(WAVELENGTH / 6900) / 3e-3) ** 2)[None]
+    lines = np.stack([line(REST, 5008.2), line(REST, 6564.6)])
+    flux = line(WAVELENGTH, 6900)[None]
     found = fit_redshifts(
         WAVELENGTH, flux, np.full(flux.shape, 400.0), Templates(REST, lines, non_negative=True)
     )
@@ -116,12 +121,10 @@ def test_two_redshifts_that_fit_alike_are_ambiguous():
 
 def test_a_template_that_must_be_subtracted_is_no_galaxy():
     """An absorption line is no emission line; a free fit would take it for one."""
-    lines = np.stack([np.exp(-0.5 * (np.log(REST / c) / 3e-3) ** 2) for c in (5008.2,)])
-    flux = 1 - 0.5 * np.exp(-0.5 * (np.log(WAVELENGTH / 5500) / 3e-3) ** 2)[None]
-    flux = flux + 0.2 * np.exp(-0.5 * (np.log(WAVELENGTH / 6900) / 3e-3) ** 2)
-    ivar = np.full(flux.shape, 400.0)
-    bound = fit_redshifts(WAVELENGTH, flux, ivar, Templates(REST, lines, non_negative=True))
-    free = fit_redshifts(WAVELENGTH, flux, ivar, Templates(REST, lines, non_negative=False))
+    flux = (1 - 0.5 * line(WAVELENGTH, 5500) + 0.2 * line(WAVELENGTH, 6900))[None]
+    ivar, template = np.full(flux.shape, 400.0), line(REST, 5008.2)[None]
+    bound = fit_redshifts(WAVELENGTH, flux, ivar, Templates(REST, template, non_negative=True))
+    free = fit_redshifts(WAVELENGTH, flux, ivar, Templates(REST, template, non_negative=False))
     assert bound.z[0] == pytest.approx(6900 / 5008.2 - 1, abs=STEP)
     assert free.z[0] == pytest.approx(5500 / 5008.2 - 1, abs=STEP)
 

@@ -43,10 +43,9 @@ from pix2z.spectra.summary import compare_spectra, spectrum_summary
 from pix2z.spectra.ways import (
     DIRECT,
     best_over_spectrum,
-    boosted_way,
+    boosted_redshifts,
     compare_ways,
     doubtful_shares,
-    network_way,
     template_fit,
     way_terms,
 )
@@ -221,17 +220,20 @@ def _ways(
     galaxies, grid, settings = given.galaxies, given.grid, given.settings
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     fit, first = template_fit(reconstructed), reconstructed.n_calibration
+    unseen = models / "unseen.h5"
+    found = {
+        "network": reconstructed.file["pix2z_z_median"][...],
+        "boosted": boosted_redshifts(reconstructed, unseen, z_spec, settings=settings.boosting),
+        "templates": fit.z,
+    }
     points = {
-        "network": network_way(reconstructed),
-        "boosted": boosted_way(
-            reconstructed, models / "unseen.h5", z_spec, settings=settings.boosting
-        ),
-        "templates": (fit.z[:first], fit.z[first:]),
+        way: (z[:first].astype(np.float64), z[first:].astype(np.float64))
+        for way, z in found.items()
+        if np.isfinite(z[:first]).any()  # a plain network has none inside
     }
     direct = name if (Path("predictions") / name).is_dir() else "full"
     ways = {DIRECT: read_arm(direct, clip_window=split.clip_window).pool}
     columns, z_calibration = prediction_columns(galaxies, split.test), z_spec[split.calibration]
-    points = {way: z for way, z in points.items() if np.isfinite(z[0]).any()}  # plain: none inside
     ways |= {way: way_terms(z, z_calibration, columns, grid=grid) for way, z in points.items()}
     best, calibration_mae = best_over_spectrum(points, z_calibration, grid=grid)
     return ways, {

@@ -37,11 +37,10 @@ __all__ = [
     "DIRECT",
     "Way",
     "best_over_spectrum",
-    "boosted_way",
+    "boosted_redshifts",
     "compare_ways",
     "doubtful_shares",
     "fit_boosted",
-    "network_way",
     "template_fit",
     "way_terms",
 ]
@@ -64,11 +63,6 @@ Array = NDArray[np.float64]
 Json = dict[str, Any]
 Way = tuple[Array, Array]
 """z_phot of calibration galaxies (m,) and of test galaxies (n,)."""
-
-
-def network_way(reconstructed: Reconstructed) -> Way:
-    """Medians of the redshift PDF that shifts the network's basis; NaN of a plain network."""
-    return _way(reconstructed, reconstructed.file["pix2z_z_median"][...])
 
 
 def template_fit(reconstructed: Reconstructed) -> SpectrumRedshifts:
@@ -99,9 +93,9 @@ def doubtful_shares(z: Array, flags: NDArray[np.int32], z_spec: Array) -> Json:
     }
 
 
-def boosted_way(
-    reconstructed: Reconstructed, unseen: str | Path, z_spec: Array, *, settings: BoostingConfig
-) -> Way:
+def boosted_redshifts(
+    reconstructed: Reconstructed, unseen: Path, z_spec: Array, *, settings: BoostingConfig
+) -> NDArray[np.float32]:
     """Read redshifts with trees that learned from spectra of networks that never saw the galaxy."""
     with h5py.File(unseen, "r") as file:
         train, validation = (
@@ -113,12 +107,7 @@ def boosted_way(
         trees.predict(binned(reconstructed.relative("flux", block), settings.n_pixels))
         for block in reconstructed.blocks()
     ]
-    return _way(reconstructed, np.concatenate(z))
-
-
-def _way(reconstructed: Reconstructed, z: NDArray[np.floating]) -> Way:
-    first = reconstructed.n_calibration
-    return z[:first].astype(np.float64), z[first:].astype(np.float64)
+    return np.concatenate(z)
 
 
 def fit_boosted(
