@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.dataset.spectra import Spectra
@@ -77,7 +78,7 @@ def reconstruction_scores(
 ) -> ScoredSpectra:
     """Judge the spectra of the test galaxies."""
     rows = reconstructed.file["row"][...]
-    z = galaxies.column("specz_redshift").astype(np.float64)
+    z, wavelength = galaxies.column("specz_redshift").astype(np.float64), spectra.grid.values
 
     def blocks() -> Iterator[ScoredBlock]:
         for block in reconstructed.blocks(reconstructed.n_calibration):
@@ -86,15 +87,13 @@ def reconstruction_scores(
                 for name in ("flux", "flux_error", "flux_error95", "line_error", "line_error95")
             )
             truth, redshifts = spectra.flux(rows[block]), z[rows[block]]
-            low, high = (
-                reconstructed.file[f"pix2z_z_err99_{end}"][block] for end in ("low", "high")
-            )
+            low = reconstructed.file["pix2z_z_err99_low"][block]
+            high = reconstructed.file["pix2z_z_err99_high"][block]
             elsewhere = (redshifts < low) | (redshifts > high)  # False of NaN: no redshift
             line68 = bands_at_lines(line68, half68, wavelength, redshifts, elsewhere)
             line95 = bands_at_lines(line95, half95, wavelength, redshifts, elsewhere)
             yield ScoredBlock(flux, half68, half95, line68, line95, truth, redshifts)
 
-    wavelength = spectra.grid.values
     return score_spectra(blocks(), wavelength=wavelength)
 
 
@@ -114,8 +113,8 @@ def bands_at_lines(
 def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
     """Judge what no image at all gives; its bands are quantiles of calibration residuals."""
     total, count = np.zeros(spectra.grid.n), np.zeros(spectra.grid.n)
-    for rows in _blocks_of(split.train):
-        flux = spectra.flux(rows)
+    for start in range(0, len(split.train), BLOCK):
+        flux = spectra.flux(split.train[start : start + BLOCK])
         total += np.nansum(flux, axis=0)
         count += np.isfinite(flux).sum(axis=0)
     mean = (total / np.maximum(count, 1)).astype(np.float32)
@@ -181,17 +180,12 @@ def _scored(
     return score_spectra(blocks(), wavelength=spectra.grid.values)
 
 
-def _blocks_of(rows: Rows) -> Iterator[Rows]:
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK]
-
-
 def measured_colours(galaxies: Galaxies, rows: Rows, *, bands: str) -> Array:
     """Dereddened colours (n, C) of stamps in neighbouring ones of `bands`, largest aperture."""
     index = [BANDS.index(band) for band in bands]
     colours = []
-    for block in _blocks_of(rows):
-        flux, _, _ = aperture_photometry(galaxies.images(block))
+    for images, block in sequential_batches(galaxies, rows, batch_size=BLOCK):
+        flux, _, _ = aperture_photometry(images)
         ebv = np.nan_to_num(galaxies.column("ebv", block))[:, None]
         extinction = ebv * np.array(EXTINCTION_PER_EBV)[index]
         colours.append(-np.diff(magnitude(flux[:, -1, index]) - extinction, axis=1))
