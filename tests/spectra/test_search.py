@@ -56,9 +56,7 @@ def test_the_error_of_a_mean_is_the_mean_error():
     wavelength = np.exp(np.log(WAVELENGTH).reshape(500, 4).mean(axis=1))
     means, weights = spectra.flux.reshape(2, 500, 4).mean(axis=2), np.full((2, 500), SIGMA**-2)
     weights[1, 2] = 0  # a bad pixel spoils the mean that it is in
-    expected = fit_redshifts(
-        wavelength, means, weights, templates(), z_min=0.0, z_max=0.4, degree=1
-    )
+    expected = fit_redshifts(wavelength, means, weights, templates(), Search(0.0, 0.4, degree=1))
     np.testing.assert_allclose(found.z, expected.z, atol=1e-9)
     np.testing.assert_array_equal(found.n_dof, expected.n_dof)
 

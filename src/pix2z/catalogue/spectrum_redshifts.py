@@ -51,15 +51,8 @@ def fit_file(
     spectrum = read_sdss_spectrum(path)
     search = _search(path, None, asked, with_own=False)
     _check_pixels(path, search, spectrum.wavelength, coarse)
-    return fit_redshifts(
-        spectrum.wavelength,
-        spectrum.flux[None],
-        spectrum.ivar[None],
-        _galaxy_templates(),
-        z_min=search.z_min,
-        z_max=search.z_max,
-        coarse=coarse,
-    )
+    flux, ivar, templates = spectrum.flux[None], spectrum.ivar[None], _galaxy_templates()
+    return fit_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
 
 
 def _search(

@@ -43,8 +43,7 @@ from pix2z.hdf5 import (
 )
 from pix2z.imaging.names import NO_CLAIM, what_is_called
 from pix2z.imaging.units import factor_to, nanomaggies_in
-from pix2z.spectra.search import Search
-from pix2z.spectra.templates import Templates
+from pix2z.spectra.templates import Search, Templates
 from pix2z.wavelengths import FLUX_UNIT, MEDIA, in_vacuum, wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
