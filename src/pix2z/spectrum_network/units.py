@@ -56,9 +56,11 @@ def physical_answer(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDA
     half the 68 % band and half the 95 % band away from lines; line_error and line_error95 (n, G),
     the same at the centres of the lines of `lines.BLENDS`; mean_flux_r (n,), what the relative
     spectra were multiplied by; fibre_share (n, 5); those of `redshift_columns`; pix2z_flags (n,),
-    those of the reconstruction, and `ImageFlag.NO_R_FLUX`. Of a blank stamp all else is NaN.
+    those of the reconstruction, and `ImageFlag.NO_R_FLUX`. Of a blank stamp all else is NaN. Their
+    order is that in which a file of spectra is laid out.
     """
-    unknown = ~(found.mean_flux_r > 0)
+    unknown, blank = ~(found.mean_flux_r > 0), found.flags & ImageFlag.BLANK != 0
+    without_flux = (unknown & ~blank).astype(np.int32)
     scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
     columns = {
         "flux": found.flux * scale,
@@ -68,13 +70,13 @@ def physical_answer(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDA
         "line_error95": found.line95 * scale,
         "mean_flux_r": scale[:, 0],
         "fibre_share": found.fibre_share,
+        "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * without_flux,
         **redshift_columns(found, shifts),
     }
-    blank = found.flags & ImageFlag.BLANK != 0
-    for values in columns.values():
-        values[blank] = np.nan
-    without_flux = (unknown & ~blank).astype(np.int32)
-    return columns | {"pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * without_flux}
+    for name, values in columns.items():
+        if name != "pix2z_flags":
+            values[blank] = np.nan
+    return columns
 
 
 def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
