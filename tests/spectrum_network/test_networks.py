@@ -269,7 +269,6 @@ def _replace_in_json(folder, old, new):
 )
 def test_an_altered_network_is_refused(alter, error, named, trained_spectrum, tmp_path):
     folder = Path(shutil.copytree(trained_spectrum, tmp_path / "model"))
-    load_spectrum_estimator(folder)
     alter(folder)
     with pytest.raises(error, match=named):
         load_spectrum_estimator(folder)
