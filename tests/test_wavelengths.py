@@ -29,13 +29,6 @@ def test_an_impossible_grid_is_refused(low, high, n, words):
         WavelengthGrid(low, high, n)
 
 
-def test_a_redshift_is_a_shift():
-    grid = wavelength_grid(np.exp(8 + 1e-3 * np.arange(500)))
-    assert (grid.ln_values[0], grid.n) == (pytest.approx(8), 500)
-    shifted = np.exp(grid.ln_values) * (1 + np.expm1(7 * grid.step))
-    np.testing.assert_allclose(shifted[:-7], np.exp(grid.ln_values)[7:], rtol=1e-12)
-
-
 def test_single_precision_of_sdss_is_accepted():
     loglam = np.arange(3.5826, 3.9634, 1e-4).astype(np.float32)
     grid = wavelength_grid(10.0 ** loglam.astype(np.float64))

@@ -144,11 +144,11 @@ def test_the_search_of_the_file_is_taken_and_kcorrects_has_its_own(run, tmp_path
     """A polynomial of degree 6 and means over four pixels fit other redshifts a little worse."""
     write_many(tmp_path / "many.h5", search=Search(0.0, 0.4, degree=6, n_pixels=500, n_templates=3))
     assert run("many.h5")[0] == 0
-    settings = {"z_min": 0.0, "z_max": 0.4, "degree": 6}
+    search = Search(0.0, 0.4, degree=6)
     flux = noisy(Z).astype(np.float32).reshape(4, 500, 4).mean(axis=2)
     wavelength = np.exp(np.log(WAVELENGTH).reshape(500, 4).mean(axis=1))
     ivar = np.full(flux.shape, SIGMA**-2)
-    expected = fit_redshifts(wavelength, flux, ivar, templates(non_negative=False), **settings)
+    expected = fit_redshifts(wavelength, flux, ivar, templates(non_negative=False), search)
     found = rows(tmp_path / "z.csv")
     np.testing.assert_allclose([float(row["z"]) for row in found], expected.z, atol=2e-6)
     chi2 = expected.chi2 / expected.n_dof

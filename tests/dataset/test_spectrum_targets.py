@@ -25,6 +25,10 @@ FRACTIONS = {"train": 0.55, "validation": 0.12, "calibration": 0.13, "test": 0.2
 LOGLAM = np.arange(3.56, 3.97, 1e-4)
 
 
+def ingested(raw, out, *, radius):
+    ingest(raw, out, layout="sdss32", z_min=0.0, z_max=0.4, duplicate_radius_arcsec=radius)
+
+
 def targets(raw, galaxies_path, out, grid=GRID):
     """Write target spectra of all galaxies, and read them: kind, flux (n, L), report."""
     with open_galaxies(galaxies_path) as galaxies:
@@ -61,14 +65,7 @@ def semireal(tmp_path_factory):
         split_seed=2,
         fractions=FRACTIONS,
     )
-    ingest(
-        folder / "raw.h5",
-        folder / "galaxies.h5",
-        layout="sdss32",
-        z_min=0.0,
-        z_max=0.4,
-        duplicate_radius_arcsec=2.0,
-    )
+    ingested(folder / "raw.h5", folder / "galaxies.h5", radius=2.0)
     return folder
 
 
@@ -144,14 +141,7 @@ def test_without_a_truth_spectra_are_fitted_to_the_images(semireal, tmp_path):
             if key != "truth":
                 file[key] = before[key][...]
         file.attrs.update(before.attrs)
-    ingest(
-        raw,
-        tmp_path / "g.h5",
-        layout="sdss32",
-        z_min=0.0,
-        z_max=0.4,
-        duplicate_radius_arcsec=0.0001,
-    )
+    ingested(raw, tmp_path / "g.h5", radius=0.0001)
     fitted, report = targets(raw, tmp_path / "g.h5", tmp_path / "fitted.h5")
     assert report["kind"] == "fitted"
     true, _ = targets(semireal / "raw.h5", semireal / "galaxies.h5", tmp_path / "true.h5")

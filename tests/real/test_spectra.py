@@ -11,7 +11,7 @@ from astropy.io import fits
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.sky.templates import template_spectra
 from pix2z.spectra.template_redshift import fit_redshifts
-from pix2z.spectra.templates import Templates, with_emission_lines
+from pix2z.spectra.templates import Search, Templates, with_emission_lines
 from pix2z.wavelengths.lines import LINES
 from tests.real.conftest import pix2z
 
@@ -78,7 +78,8 @@ def test_noise_makes_errors_larger_and_redshifts_no_more_wrong_than_they_say(pat
     rng = np.random.default_rng(1)
     noisy = spectrum.flux + rng.normal(0, sigma, (8, len(spectrum.flux)))
     ivar = np.where(good, 1 / (sigma**2 + 1 / np.where(good, spectrum.ivar, 1)), 0)
-    found = fit_redshifts(spectrum.wavelength, noisy, np.tile(ivar, (8, 1)), templates, z_max=0.3)
+    ivar = np.tile(ivar, (8, 1))
+    found = fit_redshifts(spectrum.wavelength, noisy, ivar, templates, Search(z_max=0.3))
     pull = (found.z - spectrum.z) / found.z_err
     trusted = found.flags == 0
     assert trusted.sum() >= 6

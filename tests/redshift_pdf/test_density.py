@@ -26,6 +26,26 @@ def densities(draw):
     return pdf.normalise(weights, GRID)
 
 
+FINE = RedshiftGrid(z_min=0.0, z_max=0.4, n_bins=180)
+
+
+@given(st.one_of(st.floats(0.0, 0.4), st.sampled_from(FINE.edges.tolist())))
+def test_a_redshift_lies_in_the_bin_on_the_right_of_an_edge(z):
+    index = int(FINE.bin_index(z))
+    assert FINE.edges[index] <= z
+    assert z < FINE.edges[index + 1] or (z == 0.4 and index == 179)
+
+
+def test_redshifts_outside_go_to_the_end_bins():
+    np.testing.assert_array_equal(FINE.bin_index([-1.0, 0.4, 7.0]), [0, 179, 179])
+
+
+@pytest.mark.parametrize(("low", "high", "n"), [(0.4, 0.0, 9), (0.0, 0.0, 9), (0.0, 0.4, 1)])
+def test_an_impossible_grid_is_refused(low, high, n):
+    with pytest.raises(ValueError, match="must be"):
+        RedshiftGrid(z_min=low, z_max=high, n_bins=n)
+
+
 def random_densities(n=40, seed=1, grid=GRID):
     weights = np.random.default_rng(seed).gamma(0.5, size=(n, grid.n_bins))
     return pdf.normalise(weights, grid)

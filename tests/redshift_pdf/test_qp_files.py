@@ -1,3 +1,4 @@
+import dataclasses
 import tracemalloc
 
 import h5py
@@ -28,6 +29,13 @@ def make(n):
         mag_r=rng.uniform(14, 18, n),
         ebv=rng.uniform(0, 0.1, n),
     )
+
+
+def test_columns_have_their_dtypes_and_one_of_another_length_is_refused():
+    for name, dtype in COLUMNS.items():
+        assert getattr(make(5), name).dtype == dtype
+    with pytest.raises(ValueError, match=r"z_phot must have shape \(5,\); got \(3,\)"):
+        dataclasses.replace(make(5), z_phot=np.zeros(3))
 
 
 def test_what_is_written_is_read_by_qp_itself_too(tmp_path):

@@ -3,6 +3,7 @@ import pytest
 
 from pix2z.spectra.learned_basis import learn_basis
 from pix2z.spectra.template_redshift import fit_redshifts
+from pix2z.spectra.templates import Search
 from tests.spectra.galaxies import STEP, WAVELENGTH, shape
 
 N = 300
@@ -55,9 +56,8 @@ def test_templates_learnt_on_some_galaxies_read_the_redshifts_of_others():
     flux, z, sigma = sample(seed=6, noise=0.01)
     found = learn_basis(WAVELENGTH, flux, z, n_templates=3, seed=2, ivar=sigma**-2)
     other, z_other, sigma_other = sample(seed=7, n=40, noise=0.05)
-    read = fit_redshifts(
-        WAVELENGTH, other, sigma_other**-2, found, z_min=-0.005, z_max=0.35, coarse=4
-    )
+    search = Search(-0.005, 0.35)
+    read = fit_redshifts(WAVELENGTH, other, sigma_other**-2, found, search, coarse=4)
     pull = (read.z - z_other) / read.z_err
     assert (np.abs(pull) < 4).all()
     assert np.median(np.abs(read.z - z_other)) < 0.3 * STEP

@@ -9,19 +9,17 @@ import numpy as np
 import pytest
 
 from pix2z.catalogue.spectrum_redshifts import fit_file
-from pix2z.config.spectrum import (
-    BoostingConfig,
-    SpectrumArm,
-    SpectrumConfig,
-    WavelengthRange,
-)
+from pix2z.config.spectrum import BoostingConfig, SpectrumArm, SpectrumConfig, WavelengthRange
 from pix2z.dataset.photometry import aperture_photometry
 from pix2z.dataset.spectra import open_spectra
 from pix2z.dataset.splits import write_split
+from pix2z.dataset.store import open_galaxies
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.outputs import AssessmentInputs, write_assessment
+from pix2z.spectra.reconstructed import bands_at_lines, measured_colours
 from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
+from pix2z.wavelengths.lines import BLENDS, LINES, line_pixels
 from tests.evaluation.conftest import GRID, make_predictions
 from tests.prediction_files import write_predictions
 from tests.spectra.galaxies import shape, templates
@@ -93,8 +91,6 @@ def write_reconstruction(path, arm, rows, z, targets):
 @pytest.fixture(scope="module")
 def report(sample_path, sample_split, tmp_path_factory):
     """Write every file that an assessment reads, assess, and change into its folder."""
-    from pix2z.dataset.store import open_galaxies
-
     root = tmp_path_factory.mktemp("assessment")
     for folder in ("data", "predictions/full", "spectrum/reconstructed"):
         (root / folder).mkdir(parents=True)
@@ -140,7 +136,9 @@ def numbers(report):
     return json.loads((report / "spectrum.json").read_text())
 
 
-def test_spectra_are_judged_beside_the_mean_spectrum(numbers):
+def test_spectra_are_judged_beside_the_mean_spectrum(report, numbers):
+    figures = sorted(path.name for path in (report / "spectrum").iterdir())
+    assert figures == ["error_by_wavelength.png", "spectra.png", "ways.png"]
     assert list(numbers) == [
         *("targets", "test", "wavelength", "arms", "margin", "contrasts", "redshifts")
     ]
@@ -212,14 +210,18 @@ def test_the_command_reads_the_redshifts_that_the_report_scores(report, numbers,
     assert ((z >= GRID.z_min) & (z <= GRID.z_max)).all()
 
 
-def test_figures_lie_beside_the_numbers(report):
-    names = sorted(path.name for path in (report / "spectrum").iterdir())
-    assert names == ["error_by_wavelength.png", "spectra.png", "ways.png"]
+def test_a_line_outside_the_interval_that_is_looked_in_has_the_band_of_the_continuum():
+    wavelength, z = WAVELENGTHS.grid.values, np.array([0.1, 0.1])
+    line = np.full((2, len(BLENDS)), 0.8, np.float32)
+    half = np.full((2, len(wavelength)), 0.07, np.float32)
+    half[1, line_pixels(wavelength, z, LINES["H beta"])[1]] = 0.09
+    found = bands_at_lines(line, half, wavelength, z, np.array([False, True]))
+    np.testing.assert_array_equal(found[0], line[0])
+    expected = [0.09 if name == "H beta" else 0.07 for name in BLENDS]
+    np.testing.assert_allclose(found[1], expected, rtol=1e-6)
 
 
 def test_colours_of_stamps_are_dereddened_neighbouring_magnitudes(sample, numbers):
-    from pix2z.spectra.reconstructed import measured_colours
-
     rows = np.array([3, 700, 41])
     flux = aperture_photometry(sample.images(rows))[0][:, -1]
     magnitudes = 22.5 - 2.5 * np.log10(flux)

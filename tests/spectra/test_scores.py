@@ -3,22 +3,14 @@
 import numpy as np
 import pytest
 
-from pix2z.sky.filters import band_weights, flux_density_per_nanomaggy
-from pix2z.spectra.scores import (
-    H_ALPHA,
-    ScoredBlock,
-    colours,
-    line_offsets,
-    score_spectra,
-)
+from pix2z.evaluation.bootstrap import Resamples
+from pix2z.spectra.scores import H_ALPHA, ScoredBlock, colours, line_offsets, score_spectra
 from pix2z.spectra.summary import spectrum_summary
 from pix2z.wavelengths import WavelengthGrid
 from pix2z.wavelengths.lines import BLENDS, blend_at
 
 GRID = WavelengthGrid(3800.0, 9200.0, 1000)
-BANDS = {
-    band: (band_weights(GRID.values, band), flux_density_per_nanomaggy(band)) for band in "gri"
-}
+"""Covers g, r and i."""
 
 
 def with_line(z, *, at=None, height=1.0):
@@ -43,7 +35,7 @@ def test_errors_and_coverage_do_not_depend_on_blocks_and_leave_unknown_flux_out(
     z = np.full(30, 0.1)
     whole = [block_of(flux, half, truth, z, line95=np.nan)]
     cut = [ScoredBlock(*(part[s] for part in whole[0])) for s in (slice(0, 7), slice(7, 30))]
-    one, other = (score_spectra(b, wavelength=GRID.values, bands=BANDS) for b in (whole, cut))
+    one, other = (score_spectra(blocks, wavelength=GRID.values) for blocks in (whole, cut))
     np.testing.assert_allclose(one.mse, other.mse)
     np.testing.assert_allclose(one.by_wavelength["rmse"], other.by_wavelength["rmse"])
     error = (flux - truth)[[0, 1, 2, *range(4, 30)], 200:]
@@ -66,7 +58,7 @@ def test_a_line_is_judged_by_its_own_band_and_all_else_by_that_of_the_continuum(
 
     def judged(of_lines):
         block = block_of(flux, np.full_like(flux, 0.01), truth, z, line95=of_lines)
-        return score_spectra([block], wavelength=GRID.values, bands=BANDS)
+        return score_spectra([block], wavelength=GRID.values)
 
     found, h_alpha = judged(line95), list(BLENDS).index("H alpha, [N II]")
     np.testing.assert_allclose(found.lines95[:, h_alpha], held)
@@ -86,7 +78,7 @@ def test_a_line_is_judged_by_its_own_band_and_all_else_by_that_of_the_continuum(
 def test_colours_of_a_flat_fnu_spectrum_are_those_of_ab_zero():
     """A source of constant f_nu has the same AB magnitude in every band: 0 but for the system's."""
     flux = (1 / GRID.values**2)[None].astype(np.float64)
-    found = colours(flux.astype(np.float32) * 1e7, BANDS)
+    found = colours(flux.astype(np.float32) * 1e7, GRID.values)
     # m_AB - m_SDSS of g, r, i: 0.012, 0.010, 0.028
     np.testing.assert_allclose(found, [[-0.002, 0.018]], atol=2e-3)
 
@@ -107,12 +99,10 @@ def test_a_line_is_found_within_300_km_s_and_no_more():
     truth = np.concatenate([with_line(0.12)] * 4)
     block = block_of(flux, np.full_like(flux, 0.1), truth, z)
     summary = spectrum_summary(
-        score_spectra([block], wavelength=GRID.values, bands=BANDS),
-        group_id=np.arange(4),
+        score_spectra([block], wavelength=GRID.values),
+        Resamples(np.arange(4), n_bootstrap=20, seed=1),
         measured_colours=np.zeros((4, 2)),
         colour_names=("g-r", "r-i"),
-        n_bootstrap=20,
-        seed=1,
     )
     assert summary["h_alpha"]["n"] == 4
     assert summary["h_alpha"]["found"]["value"] == 0.5

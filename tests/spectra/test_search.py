@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pix2z.redshift_pdf.flags import FitFlag
-from pix2z.spectra.search import Search, file_redshifts, search_redshifts
+from pix2z.spectra.search import Search, file_redshifts
 from pix2z.spectra.template_redshift import fit_redshifts
 from tests.spectra.galaxies import STEP, WAVELENGTH, galaxy, templates
 
@@ -21,13 +21,13 @@ class Reconstructions:
 
     def __init__(self, z):
         self.flux = np.stack([galaxy(one) for one in z])
+        self.ivar = np.full(self.flux.shape, SIGMA**-2)
 
     def __len__(self):
         return len(self.flux)
 
     def read(self, first, stop):
-        flux = self.flux[first:stop]
-        return flux, np.full(flux.shape, SIGMA**-2)
+        return self.flux[first:stop], self.ivar[first:stop]
 
 
 def test_redshifts_inside_are_found_and_not_doubtful():
@@ -50,16 +50,13 @@ def test_redshifts_outside_end_inside_and_are_doubtful():
 
 
 def test_the_error_of_a_mean_is_the_mean_error():
-    flux = np.stack([galaxy(z) for z in INSIDE])
-    ivar = np.full(flux.shape, SIGMA**-2)
-    ivar[1, 8:10] = 0
-    found = search_redshifts(WAVELENGTH, flux, ivar, templates(), SEARCH)
+    spectra = Reconstructions(INSIDE)
+    spectra.ivar[1, 8:10] = 0
+    found = file_redshifts(spectra, templates(), SEARCH)
     wavelength = np.exp(np.log(WAVELENGTH).reshape(500, 4).mean(axis=1))
-    means, weights = flux.reshape(2, 500, 4).mean(axis=2), np.full((2, 500), SIGMA**-2)
+    means, weights = spectra.flux.reshape(2, 500, 4).mean(axis=2), np.full((2, 500), SIGMA**-2)
     weights[1, 2] = 0  # a bad pixel spoils the mean that it is in
-    expected = fit_redshifts(
-        wavelength, means, weights, templates(), z_min=0.0, z_max=0.4, degree=1
-    )
+    expected = fit_redshifts(wavelength, means, weights, templates(), Search(0.0, 0.4, degree=1))
     np.testing.assert_allclose(found.z, expected.z, atol=1e-9)
     np.testing.assert_array_equal(found.n_dof, expected.n_dof)
 

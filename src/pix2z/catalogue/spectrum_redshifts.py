@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.errors import InputError
 from pix2z.files import as_text, atomic_path
-from pix2z.spectra.search import Search, file_redshifts, search_redshifts
+from pix2z.spectra.search import Search, file_redshifts
 from pix2z.spectra.spectrum_files import open_spectra
-from pix2z.spectra.template_redshift import SpectrumRedshifts
+from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
 from pix2z.wavelengths import wavelength_grid
 
@@ -51,9 +51,8 @@ def fit_file(
     spectrum = read_sdss_spectrum(path)
     search = _search(path, None, asked, with_own=False)
     _check_pixels(path, search, spectrum.wavelength, coarse)
-    flux, ivar = spectrum.flux[None], spectrum.ivar[None]
-    templates = _galaxy_templates()
-    return search_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
+    flux, ivar, templates = spectrum.flux[None], spectrum.ivar[None], _galaxy_templates()
+    return fit_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
 
 
 def _search(

@@ -87,8 +87,7 @@ def line_factors(parent: NDArray[np.int64]) -> Array:
         seen["H alpha"] + n2,
         seen["H alpha"],
     )
-    factors: Array = 10 ** np.stack(in_order, axis=1)
-    return factors
+    return 10 ** np.stack(in_order, axis=1)
 
 
 def _normal(parent: NDArray[np.int64], n: int, *, part: int) -> Array:

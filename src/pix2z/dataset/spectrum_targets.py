@@ -4,8 +4,8 @@ What they are is said in `spectra`.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,12 @@ def write_target_spectra(
         raise IntegrityError(f"{raw_path}: changed since ingest; expected what galaxies.h5 is of")
     n = len(galaxies)
     with (
-        _opened(files) as raw,
+        ExitStack() as opened,
         atomic_path(path, n_bytes=4 * n * grid.n) as partial,
         h5py.File(partial, "w") as file,
     ):
-        kind = _kind(raw)
+        raw = [opened.enter_context(h5py.File(one, "r")) for one in files if h5py.is_hdf5(one)]
+        kind = _kind(raw) if len(raw) == len(files) else "fitted"
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             low=grid.low,
@@ -87,21 +88,11 @@ def write_target_spectra(
     return {"kind": kind, "source": KINDS[kind], "n": n - missing, "without_spectrum": missing}
 
 
-@contextmanager
-def _opened(paths: tuple[Path, ...]) -> Iterator[list[h5py.File]]:
-    files = [h5py.File(path, "r") for path in paths if h5py.is_hdf5(path)]
-    try:
-        yield files if len(files) == len(paths) else []
-    finally:
-        for file in files:
-            file.close()
-
-
 def _kind(raw: list[h5py.File]) -> str:
     """Return the one kind of target that all raw files have."""
-    if raw and all([has_sdss_models(file) for file in raw]):
+    if all([has_sdss_models(file) for file in raw]):
         return "sdss"
-    if raw and all(f"truth/{name}" in file for file in raw for name in OF_PARENTS):
+    if all(f"truth/{name}" in file for file in raw for name in OF_PARENTS):
         return "parent"
     return "fitted"
 

@@ -100,11 +100,10 @@ BEHIND: Mapping[str, tuple[str, ...]] = {
 }
 """Attribute of `Redshifts` -> those of `LEVELS` that it is made of."""
 
-
 BLOCK = 256
 """PDFs that are looked at at a time by one core, 0.4 MB."""
 
-Density = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -112,10 +111,10 @@ class Pdf:
     """The redshift PDFs of N galaxies: `density` (N, K) per unit redshift in the bins of `grid`."""
 
     grid: RedshiftGrid
-    density: NDArray[np.float64]
+    density: Array
 
     @property
-    def z(self) -> NDArray[np.float64]:
+    def z(self) -> Array:
         """(K,) redshifts at the centres of the bins."""
         return self.grid.centres
 
@@ -134,9 +133,9 @@ class Redshifts:
     """
 
     grid: RedshiftGrid
-    density: NDArray[np.float64]
+    density: Array
     image_flags: NDArray[np.int32]
-    given: NDArray[np.float64] | None = None
+    given: Array | None = None
 
     def __len__(self) -> int:
         """Count the galaxies."""
@@ -153,43 +152,43 @@ class Redshifts:
         return np.asarray(self.image_flags & ImageFlag.BLANK != 0)
 
     @property
-    def z_phot(self) -> NDArray[np.float64]:
+    def z_phot(self) -> Array:
         """The point estimate by which the model is judged: `given`, else the median."""
         return self.z_median if self.given is None else self.given
 
     @property
-    def z_median(self) -> NDArray[np.float64]:
+    def z_median(self) -> Array:
         """Median of each PDF."""
         return self._read("z_median")
 
     @cached_property
-    def z_mean(self) -> NDArray[np.float64]:
+    def z_mean(self) -> Array:
         """Mean of each PDF."""
         return self._read_off(lambda pdfs: mean(pdfs, self.grid))
 
     @cached_property
-    def z_mode(self) -> NDArray[np.float64]:
+    def z_mode(self) -> Array:
         """Centre of the highest bin of each PDF."""
         found = self._read_off(lambda pdfs: mode(pdfs, self.grid))
         return np.where(self.blank, np.nan, found)
 
     @property
-    def err68_low(self) -> NDArray[np.float64]:
+    def err68_low(self) -> Array:
         """Lower limit of the central 68 %."""
         return self._read("err68_low")
 
     @property
-    def err68_high(self) -> NDArray[np.float64]:
+    def err68_high(self) -> Array:
         """Upper limit of the central 68 %."""
         return self._read("err68_high")
 
     @property
-    def err95_low(self) -> NDArray[np.float64]:
+    def err95_low(self) -> Array:
         """Lower limit of the central 95 %."""
         return self._read("err95_low")
 
     @property
-    def err95_high(self) -> NDArray[np.float64]:
+    def err95_high(self) -> Array:
         """Upper limit of the central 95 %."""
         return self._read("err95_high")
 
@@ -200,9 +199,7 @@ class Redshifts:
         error = (self.err68_high - self.err68_low) / 2
         to_end = np.minimum(self.z_mode - self.grid.z_min, self.grid.z_max - self.z_mode)
         at_end = to_end - self.grid.width / 2 < error  # of the highest bin, not of its centre
-        second = self._read_off(
-            lambda pdfs: second_peak(pdfs, self.grid, resolution=RESOLUTION),
-        )
+        second = self._read_off(lambda pdfs: second_peak(pdfs, self.grid, resolution=RESOLUTION))
         several = second >= SECOND_PEAK
         of_shape = ImageFlag.AT_GRID_END * at_end + ImageFlag.SEVERAL_MODES * several
         return np.asarray(self.image_flags | np.where(self.blank, 0, of_shape), np.int32)
@@ -219,7 +216,7 @@ class Redshifts:
             found[self.blank] = np.nan
             self._limits.update(zip(wanted, found.T, strict=True))
 
-    def _read_off(self, read: Callable[[Density], Density]) -> NDArray[np.float64]:
+    def _read_off(self, read: Callable[[Array], Array]) -> Array:
         """Results (N, ...) of what reads PDFs (n, K), in blocks that fit a cache, on all cores."""
         parts = [self.density[i : i + BLOCK] for i in range(0, len(self), BLOCK)]
         if len(parts) < 2:
@@ -228,10 +225,10 @@ class Redshifts:
             return np.concatenate(list(threads.map(read, parts)))
 
     @cached_property
-    def _limits(self) -> dict[str, NDArray[np.float64]]:
+    def _limits(self) -> dict[str, Array]:
         return {}
 
-    def _read(self, name: str) -> NDArray[np.float64]:
+    def _read(self, name: str) -> Array:
         if name not in self._limits:
             self._read_limits(*LEVELS)
         return self._limits[name]
@@ -240,8 +237,8 @@ class Redshifts:
         self,
         object_id: NDArray[np.int64] | None = None,
         *,
-        ra: NDArray[np.float64] | None = None,
-        dec: NDArray[np.float64] | None = None,
+        ra: Array | None = None,
+        dec: Array | None = None,
         names: Iterable[str] = COLUMNS,
     ) -> dict[str, NDArray[Any]]:
         """Column -> (N,) values in the stored dtype.
@@ -252,29 +249,24 @@ class Redshifts:
         ra, dec : (N,) degrees; None where they are unknown.
         names : of `COLUMNS`, in this order; what is not among them is not computed.
         """
-        n, names = len(self), tuple(names)
-        attributes = [ATTRIBUTES[name] for name in names if name in ATTRIBUTES]
-        unknown = np.full(n, np.nan)
+        names, unknown = tuple(names), np.full(len(self), np.nan)
         told = {
-            "object_id": np.arange(n) if object_id is None else object_id,
+            "object_id": np.arange(len(self)) if object_id is None else object_id,
             "ra": unknown if ra is None else ra,
             "dec": unknown if dec is None else dec,
         }
-        self._read_limits(*attributes)
-        return {
-            name: np.asarray(
-                told[name] if name in told else getattr(self, ATTRIBUTES[name]),
-                COLUMNS[name].dtype,
-            )
-            for name in names
+        self._read_limits(*(ATTRIBUTES[name] for name in names if name in ATTRIBUTES))
+        found = {
+            name: told[name] if name in told else getattr(self, ATTRIBUTES[name]) for name in names
         }
+        return {name: np.asarray(values, COLUMNS[name].dtype) for name, values in found.items()}
 
     def to_pandas(
         self,
         object_id: NDArray[np.int64] | None = None,
         *,
-        ra: NDArray[np.float64] | None = None,
-        dec: NDArray[np.float64] | None = None,
+        ra: Array | None = None,
+        dec: Array | None = None,
     ) -> "pd.DataFrame":
         """Return the table that ``pix2z predict`` writes, a row per galaxy; as `columns`."""
         import pandas as pd
@@ -282,9 +274,7 @@ class Redshifts:
         return pd.DataFrame(self.columns(object_id, ra=ra, dec=dec))
 
 
-def calibrated(
-    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def calibrated(raw: Array, calibration: Calibration, grid: RedshiftGrid) -> tuple[Array, Array]:
     """Turn raw outputs into PDFs (N, K) and point estimates (N,).
 
     raw : densities (N, K), whose point estimate is the median; or redshifts (N,), as they are.
@@ -293,9 +283,7 @@ def calibrated(
     return density, raw if isinstance(calibration, ResidualPdf) else median(density, grid)
 
 
-def _pdfs(
-    raw: NDArray[np.float64], calibration: Calibration, grid: RedshiftGrid
-) -> NDArray[np.float64]:
+def _pdfs(raw: Array, calibration: Calibration, grid: RedshiftGrid) -> Array:
     """Calibrated PDFs (N, K) of raw outputs, as `calibrated`."""
     if isinstance(calibration, ResidualPdf):
         return residual_density(calibration, raw)
@@ -303,7 +291,7 @@ def _pdfs(
 
 
 def redshifts(
-    raw: NDArray[np.float64],
+    raw: Array,
     calibration: Calibration,
     *,
     grid: RedshiftGrid,

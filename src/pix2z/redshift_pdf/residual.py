@@ -33,17 +33,12 @@ class ResidualPdf:
     ----------
     grid : the redshift bins of the PDFs it makes.
     z_phot : (B,) median z_phot of each bin, rising.
-    cdf : (B, M) CDF of z_spec - z_phot at `residuals`, piecewise linear in between.
+    cdf : (B, M) CDF of z_spec - z_phot at `_residuals`, piecewise linear in between.
     """
 
     grid: RedshiftGrid
     z_phot: Array
     cdf: Array
-
-    @property
-    def residuals(self) -> Array:
-        """(M,) residuals from -(z_max - z_min) to z_max - z_min."""
-        return _residuals(self.grid)
 
 
 def fit_residual_pdf(
@@ -84,11 +79,11 @@ def residual_density(model: ResidualPdf, z_phot: ArrayLike) -> Array:
     upper = np.clip(
         np.searchsorted(model.z_phot, phot, side="right"), 1, max(len(model.cdf) - 1, 1)
     )
-    mass = np.zeros((len(phot), grid.n_bins))
+    mass, residuals = np.zeros((len(phot), grid.n_bins)), _residuals(grid)
     for index, cdf in enumerate(model.cdf):
         share = _share(model.z_phot, phot, upper, index)
         rows = np.flatnonzero(share > 0)
-        at_edges = np.interp(grid.edges[None, :] - phot[rows, None], model.residuals, cdf)
+        at_edges = np.interp(grid.edges[None, :] - phot[rows, None], residuals, cdf)
         mass[rows] += share[rows, None] * np.diff(at_edges, axis=1)
     return normalise(mass + FLOOR / grid.n_bins, grid)
 
@@ -112,6 +107,7 @@ def from_dict(values: Mapping[str, Any]) -> ResidualPdf:
 
 
 def _residuals(grid: RedshiftGrid) -> Array:
+    """(M,) residuals from -(z_max - z_min) to z_max - z_min."""
     reach = grid.z_max - grid.z_min
     return np.linspace(-reach, reach, 2 * STEPS_PER_BIN * grid.n_bins + 1)
 

@@ -122,14 +122,13 @@ def _correlations(
 
     def slide(values: Array, to: Array) -> Array:
         """Sum values[..., i] * to[..., i + s] over i, for all trials s."""
-        sums: Array = irfft(np.conj(rfft(values, size)) * to, size)[..., :n_trials]
-        return sums
+        sums = irfft(np.conj(rfft(values, size)) * to, size)
+        return np.asarray(sums[..., :n_trials])
 
     def slide_known(values: Array) -> Array:
         """Sum over the pixels that templates reach; once, where they reach all."""
         if known.all():
-            everywhere: Array = values.sum(axis=-1, keepdims=True)
-            return everywhere
+            return np.asarray(values.sum(axis=-1, keepdims=True))
         return slide(values, to_known)
 
     weighted = weight * flux
@@ -179,8 +178,7 @@ def _chi_square(sums: _Sums, n_good: NDArray[np.integer], *, non_negative: bool)
 
 
 def _times(matrix: Array, vector: Array) -> Array:
-    product: Array = (matrix @ vector[..., None])[..., 0]
-    return product
+    return (matrix @ vector[..., None])[..., 0]
 
 
 def _inverse_factor(normal: Array, diagonal: Array | None = None) -> tuple[Array, Array]:

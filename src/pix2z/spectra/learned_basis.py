@@ -171,8 +171,7 @@ def _fit(
         before = residual
     coefficients, _ = _least_squares(weight, weighted, basis, total)
     _, _, rotation = np.linalg.svd(coefficients, full_matrices=False)
-    result: Array = rotation @ basis
-    return result
+    return rotation @ basis
 
 
 def _filled_basis(
@@ -214,5 +213,4 @@ def _least_squares(
 def _orthonormal(basis: Array) -> Array:
     """Orthonormal vectors that span the same space."""
     q, _ = np.linalg.qr(basis.T)
-    result: Array = q.T
-    return result
+    return q.T

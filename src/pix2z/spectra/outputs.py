@@ -18,6 +18,7 @@ from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_files import read_arm
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, subset_masks
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.figures.redshifts import plot_redshift_density
 from pix2z.evaluation.figures.spectra import (
     ShownSpectrum,
@@ -28,9 +29,9 @@ from pix2z.files import read_json, write_json
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
+from pix2z.sky.filters import covered_bands
 from pix2z.spectra.reconstructed import (
     Reconstructed,
-    bands_of,
     colour_mean_scores,
     mean_spectrum_scores,
     measured_colours,
@@ -40,11 +41,11 @@ from pix2z.spectra.reconstructed import (
 from pix2z.spectra.scores import ScoredSpectra
 from pix2z.spectra.summary import compare_spectra, spectrum_summary
 from pix2z.spectra.ways import (
+    DIRECT,
     best_over_spectrum,
-    boosted_way,
+    boosted_redshifts,
     compare_ways,
     doubtful_shares,
-    network_way,
     template_fit,
     way_terms,
 )
@@ -102,8 +103,6 @@ def write_assessment(
     reports : folder of spectrum.json and spectrum/*.png.
     """
     full = read_split("data/splits/full.h5")
-    resampling: Json = {"n_bootstrap": given.n_bootstrap, "seed": given.seed}
-    rules: Json = {"margin": given.margin, **resampling}
     scores: dict[str, ScoredSpectra] = {}
     facts: dict[str, Json] = {}
     redshifts: dict[str, Json] = {}
@@ -121,7 +120,13 @@ def write_assessment(
             if name == drawn:
                 _draw_spectra(given, reconstructed, scores[name], reports / "spectrum/spectra.png")
         redshifts[name] = (
-            compare_ways(ways, reference="direct", clip_window=full.clip_window, **rules)
+            compare_ways(
+                ways,
+                clip_window=full.clip_window,
+                margin=given.margin,
+                n_bootstrap=given.n_bootstrap,
+                seed=given.seed,
+            )
             | of_points
         )
         if name == drawn:
@@ -139,7 +144,7 @@ def write_assessment(
     scores |= _without_spectrum_network(given, full)
     unknown = {"n_train": None, "cpu_seconds": None, "model_digest": None}
     facts |= {name: unknown for name in scores if name not in facts}
-    report = _report(given, scores, facts, full, resampling)
+    report = _report(given, scores, facts, full)
     write_json(reports / "spectrum.json", report | {"redshifts": redshifts})
 
 
@@ -174,23 +179,21 @@ def _report(
     scores: Mapping[str, ScoredSpectra],
     facts: Mapping[str, Json],
     split: Split,
-    resampling: Json,
 ) -> Json:
     """Write down targets, test galaxies, and how well their spectra were reconstructed."""
     z_test = given.galaxies.column("specz_redshift", split.test).astype(np.float64)
     masks = subset_masks(z_test, split.clip_window)
-    bands = "".join(bands_of(given.spectra.grid.values))
+    bands = covered_bands(given.spectra.grid.values)
     measured = measured_colours(given.galaxies, split.test, bands=bands)
     names = tuple(f"{a}-{b}" for a, b in pairwise(bands))
-    resampling = {**resampling, "group_id": given.galaxies.column("group_id", split.test)}
+    group_id = given.galaxies.column("group_id", split.test)
+    resamples = Resamples(group_id, given.n_bootstrap, given.seed)
     return {
         "targets": {"kind": given.spectra.kind, "source": KINDS[given.spectra.kind]},
         "test": {"n": len(split.test), "n_inside": int(masks["inside"].sum())},
         "wavelength": asdict(given.spectra.grid),
         "arms": {
-            name: spectrum_summary(
-                scored, measured_colours=measured, colour_names=names, **resampling
-            )
+            name: spectrum_summary(scored, resamples, measured_colours=measured, colour_names=names)
             | facts[name]
             for name, scored in scores.items()
         },
@@ -201,7 +204,7 @@ def _report(
             masks,
             trained=[name for name, of in facts.items() if of["n_train"] is not None],
             margin=given.margin,
-            group_id=resampling["group_id"],
+            group_id=group_id,
         ),
     }
 
@@ -217,17 +220,20 @@ def _ways(
     galaxies, grid, settings = given.galaxies, given.grid, given.settings
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
     fit, first = template_fit(reconstructed), reconstructed.n_calibration
+    unseen = models / "unseen.h5"
+    found = {
+        "network": reconstructed.file["pix2z_z_median"][...],
+        "boosted": boosted_redshifts(reconstructed, unseen, z_spec, settings=settings.boosting),
+        "templates": fit.z,
+    }
     points = {
-        "network": network_way(reconstructed),
-        "boosted": boosted_way(
-            reconstructed, models / "unseen.h5", z_spec, settings=settings.boosting
-        ),
-        "templates": (fit.z[:first], fit.z[first:]),
+        way: (z[:first].astype(np.float64), z[first:].astype(np.float64))
+        for way, z in found.items()
+        if np.isfinite(z[:first]).any()  # a plain network has none inside
     }
     direct = name if (Path("predictions") / name).is_dir() else "full"
-    ways = {"direct": read_arm(direct, clip_window=split.clip_window).pool}
+    ways = {DIRECT: read_arm(direct, clip_window=split.clip_window).pool}
     columns, z_calibration = prediction_columns(galaxies, split.test), z_spec[split.calibration]
-    points = {way: z for way, z in points.items() if np.isfinite(z[0]).any()}  # plain: none inside
     ways |= {way: way_terms(z, z_calibration, columns, grid=grid) for way, z in points.items()}
     best, calibration_mae = best_over_spectrum(points, z_calibration, grid=grid)
     return ways, {

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.dataset.batches import sequential_batches
 from pix2z.dataset.photometric_spectra import PhotometricSpectra
 from pix2z.dataset.photometry import aperture_photometry, magnitude
 from pix2z.dataset.spectra import Spectra
@@ -19,14 +20,12 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.imaging import BANDS, EXTINCTION_PER_EBV
 from pix2z.redshift_pdf.calibration import evenly_spread
-from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.spectra.scores import ScoredBlock, ScoredSpectra, score_spectra
 from pix2z.wavelengths.lines import BLENDS, at_lines
 
 __all__ = [
     "Reconstructed",
     "bands_at_lines",
-    "bands_of",
     "colour_mean_scores",
     "mean_spectrum_scores",
     "photometric_scores",
@@ -40,6 +39,9 @@ BLOCK = 256
 COLOUR_ROWS = 3000
 """Training galaxies, at most, behind the mean spectra of galaxies of like colour."""
 COLOUR_BINS = 20
+
+UNKNOWN = np.array([np.nan])
+"""Half width of a band that spectra do not have."""
 
 Array = NDArray[np.float64]
 Flux = NDArray[np.float32]
@@ -76,7 +78,7 @@ def reconstruction_scores(
 ) -> ScoredSpectra:
     """Judge the spectra of the test galaxies."""
     rows = reconstructed.file["row"][...]
-    z = galaxies.column("specz_redshift").astype(np.float64)
+    z, wavelength = galaxies.column("specz_redshift").astype(np.float64), spectra.grid.values
 
     def blocks() -> Iterator[ScoredBlock]:
         for block in reconstructed.blocks(reconstructed.n_calibration):
@@ -85,16 +87,14 @@ def reconstruction_scores(
                 for name in ("flux", "flux_error", "flux_error95", "line_error", "line_error95")
             )
             truth, redshifts = spectra.flux(rows[block]), z[rows[block]]
-            low, high = (
-                reconstructed.file[f"pix2z_z_err99_{end}"][block] for end in ("low", "high")
-            )
+            low = reconstructed.file["pix2z_z_err99_low"][block]
+            high = reconstructed.file["pix2z_z_err99_high"][block]
             elsewhere = (redshifts < low) | (redshifts > high)  # False of NaN: no redshift
             line68 = bands_at_lines(line68, half68, wavelength, redshifts, elsewhere)
             line95 = bands_at_lines(line95, half95, wavelength, redshifts, elsewhere)
             yield ScoredBlock(flux, half68, half95, line68, line95, truth, redshifts)
 
-    wavelength = spectra.grid.values
-    return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
+    return score_spectra(blocks(), wavelength=wavelength)
 
 
 def bands_at_lines(
@@ -113,25 +113,15 @@ def bands_at_lines(
 def mean_spectrum_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
     """Judge what no image at all gives; its bands are quantiles of calibration residuals."""
     total, count = np.zeros(spectra.grid.n), np.zeros(spectra.grid.n)
-    for rows in _blocks_of(split.train):
-        flux = spectra.flux(rows)
+    for start in range(0, len(split.train), BLOCK):
+        flux = spectra.flux(split.train[start : start + BLOCK])
         total += np.nansum(flux, axis=0)
         count += np.isfinite(flux).sum(axis=0)
     mean = (total / np.maximum(count, 1)).astype(np.float32)
     few = split.calibration[:: max(1, len(split.calibration) // 2000)]
     half68, half95 = np.nanquantile(np.abs(spectra.flux(few) - mean), [0.68, 0.95], axis=0)
-    same = [values.astype(np.float32) for values in (mean, half68, half95)]
-    z = galaxies.column("specz_redshift").astype(np.float64)
-
-    def blocks() -> Iterator[ScoredBlock]:
-        for rows in _blocks_of(split.test):
-            truth = spectra.flux(rows)
-            flux, low, high = (np.broadcast_to(values, truth.shape) for values in same)
-            none = np.full((len(rows), len(BLENDS)), np.nan, np.float32)
-            yield ScoredBlock(flux, low, high, none, none, truth, z[rows])
-
-    wavelength = spectra.grid.values
-    return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
+    flux = np.broadcast_to(mean, (len(split.test), spectra.grid.n))
+    return _scored(spectra, galaxies, split, flux, half68=half68, half95=half95)
 
 
 def colour_mean_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> ScoredSpectra:
@@ -148,7 +138,7 @@ def colour_mean_scores(spectra: Spectra, galaxies: Galaxies, split: Split) -> Sc
         of_bin = flux[bins == number]
         count = np.isfinite(of_bin).sum(axis=0)
         means[number] = np.nansum(of_bin, axis=0) / np.maximum(count, 1)
-    return _without_bands(spectra, galaxies, split, means[np.searchsorted(edges, judged)])
+    return _scored(spectra, galaxies, split, means[np.searchsorted(edges, judged)])
 
 
 def photometric_scores(
@@ -162,47 +152,40 @@ def photometric_scores(
     """
     blocks = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
     flux = np.concatenate([fitted.mean_over(split.test[block], z[block]) for block in blocks])
-    return _without_bands(spectra, galaxies, split, flux)
+    return _scored(spectra, galaxies, split, flux)
 
 
-def _without_bands(
-    spectra: Spectra, galaxies: Galaxies, split: Split, flux: NDArray[np.floating]
+def _scored(
+    spectra: Spectra,
+    galaxies: Galaxies,
+    split: Split,
+    flux: NDArray[np.floating],
+    *,
+    half68: Array = UNKNOWN,
+    half95: Array = UNKNOWN,
 ) -> ScoredSpectra:
-    """Judge spectra (n, L) of the test galaxies that come without an error."""
+    """Judge spectra (n, L) of the test galaxies, whose half widths (L,) are those of all."""
     z = galaxies.column("specz_redshift", split.test).astype(np.float64)
 
     def blocks() -> Iterator[ScoredBlock]:
         for start in range(0, len(z), BLOCK):
             block = slice(start, start + BLOCK)
-            truth = spectra.flux(split.test[block])
-            none = np.full_like(truth, np.nan)
-            line = none[:, : len(BLENDS)]
-            one = np.asarray(flux[block], np.float32)
-            yield ScoredBlock(one, none, none, line, line, truth, z[block])
+            one, truth = np.asarray(flux[block], np.float32), spectra.flux(split.test[block])
+            low, high = (
+                np.broadcast_to(half.astype(np.float32), one.shape) for half in (half68, half95)
+            )
+            line = np.full((len(one), len(BLENDS)), np.nan, np.float32)
+            yield ScoredBlock(one, low, high, line, line, truth, z[block])
 
-    wavelength = spectra.grid.values
-    return score_spectra(blocks(), wavelength=wavelength, bands=bands_of(wavelength))
-
-
-def _blocks_of(rows: Rows) -> Iterator[Rows]:
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK]
-
-
-def bands_of(wavelength: Array) -> dict[str, tuple[Array, float]]:
-    """Weights and flux density per nanomaggy of each band that the wavelengths cover."""
-    return {
-        band: (band_weights(wavelength, band), flux_density_per_nanomaggy(band))
-        for band in covered_bands(wavelength)
-    }
+    return score_spectra(blocks(), wavelength=spectra.grid.values)
 
 
 def measured_colours(galaxies: Galaxies, rows: Rows, *, bands: str) -> Array:
     """Dereddened colours (n, C) of stamps in neighbouring ones of `bands`, largest aperture."""
     index = [BANDS.index(band) for band in bands]
     colours = []
-    for block in _blocks_of(rows):
-        flux, _, _ = aperture_photometry(galaxies.images(block))
+    for images, block in sequential_batches(galaxies, rows, batch_size=BLOCK):
+        flux, _, _ = aperture_photometry(images)
         ebv = np.nan_to_num(galaxies.column("ebv", block))[:, None]
         extinction = ebv * np.array(EXTINCTION_PER_EBV)[index]
         colours.append(-np.diff(magnitude(flux[:, -1, index]) - extinction, axis=1))

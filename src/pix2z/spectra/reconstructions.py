@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from pix2z.config.spectrum import TemplateSearchConfig
 from pix2z.imaging import BANDS
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, FlagCounts
-from pix2z.spectra.search import Search
 from pix2z.spectra.spectrum_files import spectrum_writer
-from pix2z.spectra.templates import Templates
+from pix2z.spectra.templates import Search, Templates
 from pix2z.wavelengths import FLUX_UNIT
 from pix2z.wavelengths.lines import BLENDS, lines_in_words
 

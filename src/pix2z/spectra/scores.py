@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2z.sky.filters import band_weights, covered_bands, flux_density_per_nanomaggy
 from pix2z.wavelengths.lines import LINES, at_lines, blend_at
 
 __all__ = ["ScoredBlock", "ScoredSpectra", "colours", "line_offsets", "score_spectra"]
@@ -76,20 +77,8 @@ class ScoredSpectra:
     by_wavelength: Mapping[str, Array]
 
 
-def score_spectra(
-    blocks: Iterable[ScoredBlock],
-    *,
-    wavelength: Array,
-    bands: Mapping[str, tuple[Array, float]],
-) -> ScoredSpectra:
-    """Judge reconstructions that come in blocks; memory grows by a few numbers per galaxy.
-
-    Parameters
-    ----------
-    blocks : of galaxies, in order.
-    bands : band -> its weights (L,), and the flux density of one nanomaggy: bands in order, whose
-        differences are the colours.
-    """
+def score_spectra(blocks: Iterable[ScoredBlock], *, wavelength: Array) -> ScoredSpectra:
+    """Judge reconstructions of galaxies in order; memory grows by a few numbers per galaxy."""
     parts: list[dict[str, Array]] = []
     count, squared, within = np.zeros((3, len(wavelength)))
     for block in blocks:
@@ -117,8 +106,8 @@ def score_spectra(
                 "half95": np.median(block.half95, axis=1),
                 **_line_shares(block, np.abs(error), wavelength),
                 "line_offset": line_offsets(flux, truth, z, wavelength=wavelength),
-                "colours": colours(flux, bands),
-                "true_colours": colours(truth, bands),
+                "colours": colours(flux, wavelength),
+                "true_colours": colours(truth, wavelength),
             }
         )
     joined: dict[str, Any] = {
@@ -152,19 +141,20 @@ def _line_shares(block: ScoredBlock, error: Array, wavelength: Array) -> dict[st
     }
 
 
-def colours(flux: Flux, bands: Mapping[str, tuple[Array, float]]) -> Array:
-    """Differences (n, B - 1) of magnitudes in neighbouring bands, in the system of the nanomaggy.
+def colours(flux: Flux, wavelength: Array) -> Array:
+    """Differences (n, C) of SDSS magnitudes in neighbouring bands of those that are covered.
 
     Unknown wavelengths count as the mean of the known ones; NaN where a mean is not positive.
     """
     known = np.isfinite(flux)
     filled = np.where(known, flux, 0.0)
     magnitudes = []
-    for weights, per_nanomaggy in bands.values():
-        mean = (filled @ weights) / np.maximum(known @ weights, 1e-9) / per_nanomaggy
-        magnitudes.append(-2.5 * np.log10(np.where(mean > 0, mean, np.nan)))
-    result: Array = -np.diff(np.stack(magnitudes, axis=1), axis=1)
-    return result
+    for band in covered_bands(wavelength):
+        weights = band_weights(wavelength, band)
+        mean = (filled @ weights) / np.maximum(known @ weights, 1e-9)
+        nanomaggies = mean / flux_density_per_nanomaggy(band)
+        magnitudes.append(-2.5 * np.log10(np.where(mean > 0, nanomaggies, np.nan)))
+    return -np.diff(np.stack(magnitudes, axis=1), axis=1)
 
 
 def line_offsets(flux: Flux, truth: Flux, z: Array, *, wavelength: Array) -> Array:
@@ -206,5 +196,5 @@ def _row_mean(values: Array) -> Array:
     known = np.isfinite(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
+    mean = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.asarray(mean)

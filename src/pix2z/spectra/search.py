@@ -1,107 +1,37 @@
-"""How redshifts are searched in a file of spectra: for `pix2z redshift`, and for the report alike.
+"""Redshifts of all spectra of a file: for `pix2z redshift`, and for the report alike.
 
 Spectra that were measured are fitted as they are. Those that a network made of images are fitted as
 their file says, since its basis goes with those numbers; and as nothing is known beyond z_min and
 z_max, a minimum of chi-square at an end of that range is a slope and no minimum.
 """
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from pix2z.redshift_pdf.flags import FitFlag
+from pix2z.spectra.spectrum_files import SpectrumFile
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts, join_redshifts
-from pix2z.spectra.templates import Templates
-from pix2z.wavelengths import binned
+from pix2z.spectra.templates import Search, Templates
 
-if TYPE_CHECKING:
-    from pix2z.spectra.spectrum_files import SpectrumFile
-
-__all__ = ["Search", "file_redshifts", "search_redshifts"]
+__all__ = ["Search", "file_redshifts"]
 
 BLOCK_ROWS = 256
 """Spectra that are in memory at a time."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """Settings of a search; the defaults are for spectra that were measured.
-
-    z_min, z_max : first and last redshift.
-    degree : of the polynomial that is added to the templates.
-    n_templates : how many of the templates are fitted, from the first; None for all.
-    n_pixels : means over neighbouring wavelengths that are fitted; None for all wavelengths.
-
-    Raises
-    ------
-    ValueError
-        A number makes no sense.
-    """
-
-    z_min: float = -0.005
-    z_max: float = 0.6
-    degree: int = 2
-    n_templates: int | None = None
-    n_pixels: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if not -1 < self.z_min < self.z_max < np.inf:
-            raise ValueError(
-                f"expected -1 < first < last redshift; received {self.z_min:g}, {self.z_max:g}"
-            )
-        for name, least in (("degree", 0), ("n_templates", 1), ("n_pixels", 16)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"expected {name} of {least} or more; received {value}")
-
-
 def file_redshifts(
-    spectra: "SpectrumFile", templates: Templates, search: Search, *, coarse: int = 1
+    spectra: SpectrumFile, templates: Templates, search: Search, *, coarse: int = 1
 ) -> SpectrumRedshifts:
-    """Search the redshifts of all spectra of an open file."""
+    """Search the redshifts of all spectra of an open file; `coarse` as in `fit_redshifts`."""
     blocks = []
     for first in range(0, len(spectra), BLOCK_ROWS):
         flux, ivar = spectra.read(first, min(first + BLOCK_ROWS, len(spectra)))
         blocks.append(
-            search_redshifts(spectra.wavelength, flux, ivar, templates, search, coarse=coarse)
+            fit_redshifts(spectra.wavelength, flux, ivar, templates, search, coarse=coarse)
         )
     fit = join_redshifts(blocks)
     return fit if spectra.search is None else _best_inside(fit, search)
-
-
-def search_redshifts(
-    wavelength: NDArray[np.float64],
-    flux: NDArray[np.floating],
-    ivar: ArrayLike | None,
-    templates: Templates,
-    search: Search,
-    *,
-    coarse: int = 1,
-) -> SpectrumRedshifts:
-    """Fit redshifts to spectra (N, L); see `fit_redshifts` for what is not in `search`.
-
-    The error of a mean over wavelengths is the mean of their errors, not less: where a network is
-    wrong it is so at neighbouring wavelengths alike.
-    """
-    if search.n_pixels is not None:
-        wavelength = np.exp(binned(np.log(wavelength)[None], search.n_pixels)[0])
-        flux = binned(flux, search.n_pixels)
-        if ivar is not None:
-            with np.errstate(divide="ignore"):  # no weight is an infinite error
-                ivar = binned(1 / np.sqrt(np.asarray(ivar, np.float64)), search.n_pixels) ** -2
-    return fit_redshifts(
-        wavelength,
-        flux,
-        ivar,
-        replace(templates, flux=templates.flux[: search.n_templates]),
-        z_min=search.z_min,
-        z_max=search.z_max,
-        degree=search.degree,
-        coarse=coarse,
-    )
 
 
 def _best_inside(fit: SpectrumRedshifts, search: Search) -> SpectrumRedshifts:

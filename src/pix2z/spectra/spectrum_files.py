@@ -26,7 +26,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from astropy import units
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pix2z.errors import InputError
@@ -44,8 +43,7 @@ from pix2z.hdf5 import (
 )
 from pix2z.imaging.names import NO_CLAIM, what_is_called
 from pix2z.imaging.units import factor_to, nanomaggies_in
-from pix2z.spectra.search import Search
-from pix2z.spectra.templates import Templates
+from pix2z.spectra.templates import Search, Templates
 from pix2z.wavelengths import FLUX_UNIT, MEDIA, in_vacuum, wavelength_grid
 
 __all__ = ["SCHEMA", "SpectrumFile", "SpectrumWriter", "open_spectra", "spectrum_writer"]
@@ -89,7 +87,7 @@ class SpectrumFile:
         """Return the number of spectra."""
         return int(self._flux.shape[0])
 
-    def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
         """Flux and inverse variance of rows [first, stop), each (stop - first, L).
 
         Inverse variance is None where the file has no errors, and 0 where an error is not finite
@@ -117,33 +115,57 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
                 f"{path}: expected spectra, as `pix2z spectrum` makes them of images (attribute "
                 f"schema {SCHEMA!r}); received {f'schema {schema!r}' if schema else 'none'}"
             )
-        values = _wavelength(file, path)
-        flux = _numbers(file, path, "flux", dimensions=2)
-        if flux.shape[1] != len(values):
-            raise InputError(f"{path}: flux: expected (N, {len(values)}); received {flux.shape}")
-        flux_error = None
+        wavelength = _wavelength(file, path)
+        flux, flux_error = _numbers(file, path, "flux", "N", len(wavelength)), None
         if has_key(file, path, "flux_error"):
-            flux_error = _numbers(file, path, "flux_error", dimensions=2)
-            if flux_error.shape != flux.shape:
-                raise InputError(
-                    f"{path}: flux_error: expected {flux.shape}; received {flux_error.shape}"
-                )
+            flux_error = _numbers(file, path, "flux_error", *flux.shape)
         _check_flux_units(file, path, flux, flux_error)
         yield SpectrumFile(
             path=path,
-            wavelength=values,
+            wavelength=wavelength,
             basis=_basis(file, path),
-            search=_search(file, path, len(values)),
+            search=_search(file, path, len(wavelength)),
             _flux=flux,
             _flux_error=flux_error,
         )
 
 
+def _numbers(file: h5py.File, path: Path, key: str, *shape: int | str) -> h5py.Dataset:
+    """Find numbers of a shape, in which a letter is any length but 0; they are as they stand."""
+    dataset = find_dataset(file, path, key)
+    found = dataset.shape or ()
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {key}: expected numbers; received dtype {dataset.dtype}")
+    if not _fits(found, shape):
+        expected = str(shape).replace("'", "")
+        raise InputError(f"{path}: {key}: expected {expected}, none empty; received {found}")
+    for name in attribute_names(dataset, path):
+        what, _ = what_is_called(name) or ("", "")
+        values = attribute_values(dataset, name, path) if what in NEUTRAL else ()
+        if values is None or any(str(value).lower() not in NEUTRAL[what] for value in values):
+            raise InputError(
+                f"{path}: {key}: attribute {name!r}: expected numbers that are not scaled, with "
+                "NaN where masked"
+            )
+    return dataset
+
+
+def _fits(found: tuple[int, ...], shape: tuple[int | str, ...]) -> bool:
+    return len(found) == len(shape) and all(
+        n > 0 if isinstance(wanted, str) else n == wanted
+        for n, wanted in zip(found, shape, strict=True)
+    )
+
+
+def _values(dataset: h5py.Dataset, path: Path) -> NDArray[np.float64]:
+    with reading(path, str(dataset.name)):
+        return np.asarray(dataset[...], np.float64)
+
+
 def _wavelength(file: h5py.File, path: Path) -> NDArray[np.float64]:
     """Angstrom in vacuum, log-spaced."""
-    values = _in_angstrom(file, path, "wavelength")
     said = attribute_texts(file, path, "wavelength")
-    values = in_vacuum(values, said, f"{path}: wavelength")
+    values = in_vacuum(_in_angstrom(file, path, "wavelength"), said, f"{path}: wavelength")
     try:
         wavelength_grid(values)
     except ValueError as error:
@@ -152,12 +174,12 @@ def _wavelength(file: h5py.File, path: Path) -> NDArray[np.float64]:
 
 
 def _in_angstrom(file: h5py.File, path: Path, key: str) -> NDArray[np.float64]:
-    values = _array(file, path, key, dimensions=1)
-    unit = _unit_of(find_dataset(file, path, key), path)
-    factor = _factor(unit, units.AA) if unit else 1.0
+    dataset = _numbers(file, path, key, "L")
+    unit = _unit_of(dataset, path) or "Angstrom"
+    factor = _factor(unit, "Angstrom")
     if factor is None:
         raise InputError(f"{path}: {key}: expected a unit such as Angstrom; received {unit!r:.60}")
-    return values * factor
+    return _values(dataset, path) * factor
 
 
 def _check_flux_units(
@@ -169,7 +191,7 @@ def _check_flux_units(
         raise InputError(f"{path}: flux: expected a flux per Angstrom; received {unit!r:.60}")
     of_error = unit if flux_error is None else _unit_of(flux_error, path) or unit
     if of_error != unit:
-        one, other = (_factor(text, units.Unit(FLUX_UNIT)) for text in (unit, of_error))
+        one, other = (_factor(text, FLUX_UNIT) for text in (unit, of_error))
         if one is None or other is None or not math.isclose(one, other):
             raise InputError(
                 f"{path}: flux_error: expected the unit of flux, {unit!r:.60}; "
@@ -177,7 +199,7 @@ def _check_flux_units(
             )
 
 
-def _factor(unit: str, target: units.UnitBase) -> float | None:
+def _factor(unit: str, target: str) -> float | None:
     """How much of the target one unit is, whose text may say that it holds in air or vacuum."""
     text = re.sub(rf"\b(?:in|{'|'.join(MEDIA)})\b", " ", unit, flags=re.IGNORECASE)
     text = re.sub(r"\(\s*\)", "", re.sub(r"\b(A|AA|Ang)\b", "Angstrom", text)).strip(" ,;")
@@ -194,40 +216,11 @@ def _unit_of(holder: h5py.HLObject, path: Path) -> str | None:
     return None
 
 
-def _check_stored_plain(dataset: h5py.Dataset, path: Path, key: str) -> None:
-    for name in attribute_names(dataset, path):
-        what, _ = what_is_called(name) or ("", "")
-        values = attribute_values(dataset, name, path) if what in NEUTRAL else ()
-        if values is None or any(str(value).lower() not in NEUTRAL[what] for value in values):
-            raise InputError(
-                f"{path}: {key}: attribute {name!r}: expected numbers that are not scaled, with "
-                "NaN where masked"
-            )
-
-
-def _numbers(file: h5py.File, path: Path, key: str, *, dimensions: int) -> h5py.Dataset:
-    dataset = find_dataset(file, path, key)
-    if dataset.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {key}: expected numbers; received dtype {dataset.dtype}")
-    if len(dataset.shape) != dimensions or 0 in dataset.shape:
-        raise InputError(
-            f"{path}: {key}: expected {dimensions} dimensions, none empty; received {dataset.shape}"
-        )
-    _check_stored_plain(dataset, path, key)
-    return dataset
-
-
-def _array(file: h5py.File, path: Path, key: str, *, dimensions: int) -> NDArray[np.float64]:
-    dataset = _numbers(file, path, key, dimensions=dimensions)
-    with reading(path, key):
-        return np.asarray(dataset[...], np.float64)
-
-
 def _basis(file: h5py.File, path: Path) -> Templates | None:
     if not has_key(file, path, "basis"):
         return None
     wavelength = _in_angstrom(file, path, "basis/wavelength")
-    flux = _array(file, path, "basis/flux", dimensions=2)
+    flux = _values(_numbers(file, path, "basis/flux", "T", len(wavelength)), path)
     try:
         return Templates(wavelength, flux, non_negative=False)
     except ValueError as error:
@@ -238,11 +231,8 @@ def _search(file: h5py.File, path: Path, n_wavelengths: int) -> Search | None:
     if not has_key(file, path, "redshift_range"):
         return None
     where = f"{path}: redshift_range"
-    dataset = _numbers(file, path, "redshift_range", dimensions=1)
-    if dataset.shape != (2,):
-        raise InputError(f"{where}: expected 2 numbers; received {dataset.shape}")
-    with reading(path, "redshift_range"):
-        first, last = (float(value) for value in dataset[...])
+    dataset = _numbers(file, path, "redshift_range", 2)
+    first, last = map(float, _values(dataset, path))
     degree, n_templates, n_pixels = (_number(dataset, name, path) for name in SEARCH_NUMBERS)
     try:
         search = Search(first, last, degree, n_templates, n_pixels)
@@ -258,45 +248,32 @@ def _search(file: h5py.File, path: Path, n_wavelengths: int) -> Search | None:
 def _number(dataset: h5py.Dataset, name: str, path: Path) -> int:
     value = integer_attribute(dataset, name, path)
     if value is None:
-        raise InputError(
-            f"{path}: redshift_range: expected attribute {name!r}, a whole number; files of older "
-            "versions have none: write it again with `pix2z spectrum`"
-        )
+        raise InputError(f"{path}: redshift_range: expected attribute {name!r}, a whole number")
     return value
 
 
 class SpectrumWriter:
     """An open file of spectra that is filled in row order; made by `spectrum_writer`."""
 
-    def __init__(
-        self,
-        file: h5py.File,
-        n: int,
-        spectra: Mapping[str, int],
-        columns: Dtypes,
-    ) -> None:
-        """Make the datasets for n rows, and claim their space on the disk.
-
-        `spectra` : name -> numbers per row, as wavelengths.
-        """
+    def __init__(self, file: h5py.File, n: int, tables: Mapping[str, int], columns: Dtypes) -> None:
+        """Make the datasets for n rows, and claim their space on the disk."""
         datasets = {
             name: file.create_dataset(
                 name, (n, width), np.float32, chunks=(min(CHUNK_ROWS, n), width), track_times=False
             )
-            for name, width in spectra.items()
+            for name, width in tables.items()
         }
         for name, dtype in columns.items():
             datasets[name] = file.create_dataset(name, (n,), dtype, track_times=False)
-        stored = sum(dataset.size * dataset.dtype.itemsize for dataset in datasets.values())
-        reserve(file.id.get_vfd_handle(), stored)
-        self._datasets, self._n, self._filled = datasets, n, 0
+        reserve(file.id.get_vfd_handle(), sum(dataset.nbytes for dataset in datasets.values()))
+        self._datasets, self._n, self.n_filled = datasets, n, 0
 
     def append(self, **blocks: ArrayLike) -> None:
         """Write the next b rows: ``flux`` (b, L), other spectra (b, L), and columns (b,)."""
         if set(blocks) != set(self._datasets):
             raise ValueError(f"expected {sorted(self._datasets)}; got {sorted(blocks)}")
         arrays = {name: np.asarray(block) for name, block in blocks.items()}
-        stop = self._filled + len(arrays["flux"])
+        stop = self.n_filled + len(arrays["flux"])
         for name, values in arrays.items():
             expected = (len(arrays["flux"]), *self._datasets[name].shape[1:])
             if values.shape != expected:
@@ -304,13 +281,8 @@ class SpectrumWriter:
         if stop > self._n:
             raise ValueError(f"expected {self._n} rows in all; got at least {stop}")
         for name, values in arrays.items():
-            self._datasets[name][self._filled : stop] = values
-        self._filled = stop
-
-    def finish(self) -> None:
-        """Raise ValueError where rows are missing."""
-        if self._filled != self._n:
-            raise ValueError(f"expected {self._n} rows in all; got {self._filled}")
+            self._datasets[name][self.n_filled : stop] = values
+        self.n_filled = stop
 
 
 @contextmanager
@@ -371,4 +343,5 @@ def spectrum_writer(
         wide = dict.fromkeys(names, len(values)) | dict(tables or {})
         writer = SpectrumWriter(file, n, wide, columns or {})
         yield writer
-        writer.finish()
+        if writer.n_filled != n:
+            raise ValueError(f"expected {n} rows in all; got {writer.n_filled}")

@@ -1,13 +1,15 @@
 """What the scores of reconstructed spectra add up to, with intervals from resampling groups."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import with_interval
-from pix2z.evaluation.bootstrap import chance_of_groups, group_weights, student
+from pix2z.evaluation.bootstrap import Resamples, chance_of_groups, student
 from pix2z.evaluation.contrasts import outcome
 from pix2z.evaluation.paired import interval_of
 from pix2z.evaluation.weighted import (
@@ -30,39 +32,35 @@ Json = dict[str, Any]
 
 def spectrum_summary(
     scored: ScoredSpectra,
+    resamples: Resamples,
     *,
-    group_id: NDArray[np.int64],
     measured_colours: Array,
     colour_names: tuple[str, ...],
-    n_bootstrap: int,
-    seed: int,
 ) -> Json:
     """Metrics of one network's spectra as JSON values.
 
     Parameters
     ----------
+    resamples : of the groups of the n galaxies.
     measured_colours : (n, C) of the stamps, by aperture photometry; NaN where not measured.
     """
-    resampling = (group_id, n_bootstrap, seed)
-
-    def spread(difference: Array) -> Json:
-        return _spread(difference, *resampling)
-
+    against_target = scored.colours - scored.true_colours
+    against_measured = scored.colours - measured_colours
     colours = {
         name: {
-            "against_target": spread(scored.colours[:, i] - scored.true_colours[:, i]),
-            "against_measured": spread(scored.colours[:, i] - measured_colours[:, i]),
+            "against_target": _spread(against_target[:, place], resamples),
+            "against_measured": _spread(against_measured[:, place], resamples),
         }
-        for i, name in enumerate(colour_names)
+        for place, name in enumerate(colour_names)
     }
     return {
-        "mse": _mean_interval(scored.mse, *resampling),
-        "mae": _mean_interval(scored.mae, *resampling),
-        "coverage_68": _mean_interval(scored.inside68, *resampling),
-        "coverage_95": _mean_interval(scored.inside95, *resampling),
-        "bands": _bands(scored, *resampling),
+        "mse": _mean_interval(scored.mse, resamples),
+        "mae": _mean_interval(scored.mae, resamples),
+        "coverage_68": _mean_interval(scored.inside68, resamples),
+        "coverage_95": _mean_interval(scored.inside95, resamples),
+        "bands": _bands(scored, resamples),
         "colours": colours,
-        "h_alpha": _line_summary(scored.line_offset, *resampling),
+        "h_alpha": _line_summary(scored.line_offset, resamples),
     }
 
 
@@ -85,46 +83,37 @@ def compare_spectra(
     """
     entries = []
     reference = scores["full" if "full" in scores else next(iter(scores))]
-    for a, b in pairs:
-        if a not in scores or b not in scores:
-            continue
-        for subset, keep in masks.items():
-            for name in ("mse", "mae"):
-                paired = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
-                known = np.isfinite(paired)
-                mean = float(paired[known].mean()) if known.any() else np.nan
-                chance = chance_of_groups(paired[known], group_id[keep][known])
-                errors = getattr(reference, name)[keep]
-                errors = errors[np.isfinite(errors)]
-                entry = {
-                    **{"a": a, "b": b, "subset": subset, "metric": name},
-                    **interval_of(student(mean, [chance])),
-                    "margin": margin * float(errors.mean()) if len(errors) else None,
-                    "single_seed": [arm for arm in (a, b) if arm in trained],
-                }
-                entries.append(entry | {"outcome": outcome(entry, better="lower")})
+    there = [(a, b) for a, b in pairs if a in scores and b in scores]
+    for (a, b), (subset, keep), name in product(there, masks.items(), ("mse", "mae")):
+        paired = getattr(scores[a], name)[keep] - getattr(scores[b], name)[keep]
+        known = np.isfinite(paired)
+        mean = float(paired[known].mean()) if known.any() else np.nan
+        chance = chance_of_groups(paired[known], group_id[keep][known])
+        errors = getattr(reference, name)[keep]
+        errors = errors[np.isfinite(errors)]
+        entry = {
+            **{"a": a, "b": b, "subset": subset, "metric": name},
+            **interval_of(student(mean, [chance])),
+            "margin": margin * float(errors.mean()) if len(errors) else None,
+            "single_seed": [arm for arm in (a, b) if arm in trained],
+        }
+        entries.append(entry | {"outcome": outcome(entry, better="lower")})
     return entries
 
 
-def _mean_interval(
-    values: Array,
-    group_id: NDArray[np.int64],
-    n_bootstrap: int,
-    seed: int,
-) -> Json:
+def _mean_interval(values: Array, resamples: Resamples) -> Json:
     """Mean of values (n,), with the 95 % interval over groups; those that are NaN do not count."""
     known = np.isfinite(values)
     if not known.any():
         return {"value": None, "low": None, "high": None}
     filled = np.where(known, values, 0.0)
-    drawn = [
-        (weights @ filled) / np.maximum(weights @ known, 1e-9)
-        for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
-    ]
-    return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn))
+    drawn = resamples.replicates(
+        lambda weights: (weights @ filled) / np.maximum(weights @ known, 1e-9)
+    )
+    return with_interval(float(filled.sum() / known.sum()), drawn)
 
 
-def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+def _spread(difference: Array, resamples: Resamples) -> Json:
     """Count, median and NMAD of differences (n,), with its 95 % interval; NaN does not count."""
     known = np.isfinite(difference)
     if not known.any():
@@ -136,22 +125,18 @@ def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, se
         return 1.4826 * absolute_deviation(sample, quantile(sample, 0.5))
 
     n = int(known.sum())
-    blocks = group_weights(group_id[known], n_bootstrap=n_bootstrap, seed=seed)
-    drawn = np.concatenate([nmad(weights) for weights in blocks])
+    drawn = replace(resamples, group_id=resamples.group_id[known]).replicates(nmad)
     value = float(nmad(np.ones((1, n)))[0])
     median = float(np.median(difference[known]))
     return {"n": n, "median": median, "nmad": with_interval(value, drawn)}
 
 
-def _bands(scored: ScoredSpectra, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+def _bands(scored: ScoredSpectra, resamples: Resamples) -> Json:
     """Say what the bands hold away from lines and at the centres of those of each blend.
 
     ``in_continuum_95`` is what the band away from lines would hold there; ``half_width_95`` are
     medians over galaxies, relative to the flux in r, None where a network has no band for lines.
     """
-
-    def mean(values: Array) -> Json:
-        return _mean_interval(values, group_id, n_bootstrap, seed)
 
     def middle(half: Array) -> float | None:
         known = half[np.isfinite(half)]
@@ -159,27 +144,27 @@ def _bands(scored: ScoredSpectra, group_id: NDArray[np.int64], n_bootstrap: int,
 
     lines = {
         name: {
-            "coverage_68": mean(scored.lines68[:, blend]),
-            "coverage_95": mean(scored.lines95[:, blend]),
-            "in_continuum_95": mean(scored.lines_in_continuum95[:, blend]),
+            "coverage_68": _mean_interval(scored.lines68[:, blend], resamples),
+            "coverage_95": _mean_interval(scored.lines95[:, blend], resamples),
+            "in_continuum_95": _mean_interval(scored.lines_in_continuum95[:, blend], resamples),
             "half_width_95": middle(scored.line_half95[:, blend]),
         }
         for blend, name in enumerate(BLENDS)
     }
     continuum = {
-        "coverage_68": mean(scored.continuum68),
-        "coverage_95": mean(scored.continuum95),
+        "coverage_68": _mean_interval(scored.continuum68, resamples),
+        "coverage_95": _mean_interval(scored.continuum95, resamples),
         "half_width_95": middle(scored.half95),
     }
     return {"continuum": continuum, "lines": lines}
 
 
-def _line_summary(offset: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
+def _line_summary(offset: Array, resamples: Resamples) -> Json:
     """How often a line that is there is found, and how far from its place, with intervals."""
     there = ~np.isnan(offset)
     found = np.where(there, np.abs(offset) < LINE_FOUND, np.nan)
     return {
         "n": int(there.sum()),
-        "found": _mean_interval(found, group_id, n_bootstrap, seed),
-        "nmad": _spread(offset, group_id, n_bootstrap, seed)["nmad"],
+        "found": _mean_interval(found, resamples),
+        "nmad": _spread(offset, resamples)["nmad"],
     }

@@ -20,12 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pix2z.redshift_pdf.flags import FitFlag
 from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
-from pix2z.spectra.templates import PHASES, Lattice, Templates, template_lattice
-from pix2z.wavelengths import WavelengthGrid, wavelength_grid
+from pix2z.spectra.templates import PHASES, Lattice, Search, Templates, template_lattice
+from pix2z.wavelengths import WavelengthGrid, binned, wavelength_grid
 
 __all__ = ["SpectrumRedshifts", "fit_redshifts", "join_redshifts"]
 
 Array = NDArray[np.float64]
+
+MEASURED = Search()
+"""How spectra that were measured are searched."""
 
 SEPARATION = 0.005
 """In ln(1 + z), 1,500 km/s: minima closer than this are one redshift."""
@@ -74,10 +77,8 @@ def fit_redshifts(
     flux: ArrayLike,
     ivar: ArrayLike | None,
     templates: Templates,
+    search: Search = MEASURED,
     *,
-    z_min: float = -0.005,
-    z_max: float = 0.6,
-    degree: int = 2,
     coarse: int = 1,
 ) -> SpectrumRedshifts:
     """Fit the redshifts of spectra on common, log-spaced wavelengths.
@@ -86,12 +87,11 @@ def fit_redshifts(
     ----------
     wavelength : (L,) Angstrom in vacuum, as observed.
     flux : (N, L) per Angstrom, any unit. NaN marks a bad pixel.
-    ivar : (N, L), or (L,) for all, inverse variance of the flux; 0 or NaN marks a bad pixel. None
-        gives every pixel the same, unknown error, and errors of redshifts from the scatter about
-        the fit; where pixels are correlated these are too small.
+    ivar : (N, L) inverse variance of the flux; 0 or NaN marks a bad pixel. None gives every pixel
+        the same, unknown error, and errors of redshifts from the scatter about the fit; where
+        pixels are correlated these are too small.
     templates : rest-frame spectra.
-    z_min, z_max : the redshifts that are tried.
-    degree : of the polynomial that is added.
+    search : the redshifts that are tried, and what is fitted.
     coarse : pixels that are averaged for the scan of the whole range, and its step. 1 misses
         nothing. 4 to 8 are enough for smooth spectra, and faster by as much; narrow lines lose
         contrast.
@@ -99,25 +99,35 @@ def fit_redshifts(
     Raises
     ------
     ValueError
-        Shapes do not fit together, wavelengths are not log-spaced, or an option makes no sense.
+        Shapes do not fit together, wavelengths are not log-spaced, or too few for `coarse`.
     """
+    if search.n_pixels is not None:
+        wavelength, flux, ivar = _means(wavelength, flux, ivar, search.n_pixels)
     grid = wavelength_grid(wavelength)
     flux, weight = _checked(flux, ivar, grid)
-    if not (-1 < z_min < z_max and coarse >= 1 and degree >= 0 and grid.n >= 16 * coarse):
-        raise ValueError(
-            "expected -1 < z_min < z_max, degree of 0 or more, coarse from 1 to a 16th of the "
-            f"pixels; got z_min {z_min}, z_max {z_max}, degree {degree}, coarse {coarse}"
-        )
+    if not 1 <= coarse <= grid.n / 16:
+        raise ValueError(f"expected coarse from 1 to a 16th of {grid.n} pixels; got {coarse}")
     fit = _Fit(
-        lattice=template_lattice(templates, grid, z_min=z_min, z_max=z_max, margin=PHASES * coarse),
-        basis=polynomials(grid.n, degree),
+        search=search,
+        lattice=template_lattice(templates, grid, search, margin=PHASES * coarse),
+        basis=polynomials(grid.n, search.degree),
         non_negative=templates.non_negative,
         coarse=coarse,
         errors_known=ivar is not None,
-        z_range=(z_min, z_max),
     )
     blocks = [_fit_block(flux[rows], weight[rows], fit) for rows in _blocks(len(flux), fit)]
     return join_redshifts(blocks)
+
+
+def _means(
+    wavelength: ArrayLike, flux: ArrayLike, ivar: ArrayLike | None, n: int
+) -> tuple[ArrayLike, ArrayLike, ArrayLike | None]:
+    """Means over neighbouring wavelengths, and their inverse variances: see `Search`."""
+    if ivar is not None:
+        with np.errstate(divide="ignore"):  # no weight is an infinite error
+            ivar = binned(1 / np.sqrt(np.asarray(ivar, np.float64)), n) ** -2
+    centres = np.exp(binned(np.log(wavelength)[None], n)[0])
+    return centres, binned(np.asarray(flux), n), ivar
 
 
 def join_redshifts(blocks: Sequence[SpectrumRedshifts]) -> SpectrumRedshifts:
@@ -132,12 +142,12 @@ def join_redshifts(blocks: Sequence[SpectrumRedshifts]) -> SpectrumRedshifts:
 class _Fit:
     """What is the same for all spectra. `basis` : (P, L) polynomials."""
 
+    search: Search
     lattice: Lattice
     basis: Array
     non_negative: bool
     coarse: int
     errors_known: bool
-    z_range: tuple[float, float]
 
     @property
     def n_fitted(self) -> int:
@@ -157,9 +167,9 @@ def _checked(flux: ArrayLike, ivar: ArrayLike | None, grid: WavelengthGrid) -> t
     values = np.array(flux, np.float64)
     if values.ndim != 2 or values.shape[1] != grid.n:
         raise ValueError(f"flux must be (N, {grid.n}); got shape {values.shape}")
-    weight = np.ones(grid.n) if ivar is None else np.array(ivar, np.float64)
-    if weight.shape not in (values.shape, (grid.n,)):
-        raise ValueError(f"ivar must be {values.shape} or ({grid.n},); got shape {weight.shape}")
+    weight = np.ones(values.shape) if ivar is None else np.array(ivar, np.float64)
+    if weight.shape != values.shape:
+        raise ValueError(f"ivar must be {values.shape}; got shape {weight.shape}")
     good = np.isfinite(weight) & (weight > 0) & np.isfinite(values)
     return np.where(good, values, 0.0), np.where(good, weight, 0.0)
 
@@ -284,7 +294,7 @@ def _collect(
     scale = _scale(chi2, n_dof, fit)
     first = PHASES * fit.coarse
     at_end = (place <= first) | (place >= fit.lattice.n_places - 1 - first)
-    at_end |= z >= fit.z_range[1]  # the lattice's own end lies up to a step beyond
+    at_end |= z >= fit.search.z_max  # the lattice's own end lies up to a step beyond
     z_err = np.where(at_end, np.nan, (1 + z) * sigma * fit.lattice.step)
     flags = np.zeros(len(z), np.int32)
     flags |= np.where(np.isnan(z), FitFlag.NO_DATA, 0)
@@ -305,4 +315,4 @@ def _scale(chi2: Any, n_dof: Any, fit: _Fit) -> Any:
 def _redshift(place: Array, fit: _Fit) -> Array:
     """Redshifts of places; those of the margins beyond the range are its ends."""
     z: Array = np.expm1(fit.lattice.ln_first - place * fit.lattice.step)
-    return np.clip(z, *fit.z_range)
+    return np.clip(z, fit.search.z_min, fit.search.z_max)

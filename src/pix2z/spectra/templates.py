@@ -1,4 +1,4 @@
-"""Templates: rest-frame spectra whose sums are fitted, and how a spectrum sees them."""
+"""Templates: rest-frame spectra whose sums are fitted, how, and how a spectrum sees them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from scipy.interpolate import make_interp_spline
 from pix2z.wavelengths import WavelengthGrid
 from pix2z.wavelengths.lines import emission_templates
 
-__all__ = ["PHASES", "Lattice", "Templates", "template_lattice", "with_emission_lines"]
+__all__ = ["PHASES", "Lattice", "Search", "Templates", "template_lattice", "with_emission_lines"]
 
 Array = NDArray[np.float64]
 
@@ -52,6 +52,41 @@ class Templates:
     def __len__(self) -> int:
         """Return the number of templates."""
         return len(self.flux)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Settings of a search; the defaults are for spectra that were measured.
+
+    z_min, z_max : first and last redshift.
+    degree : of the polynomial that is added to the templates.
+    n_templates : how many of the templates are fitted, from the first; None for all.
+    n_pixels : means over neighbouring wavelengths that are fitted; None for all wavelengths. The
+    error of a mean is the mean of the errors, not less: where a network is wrong it is so at
+    neighbouring wavelengths alike.
+
+    Raises
+    ------
+    ValueError
+        A number makes no sense.
+    """
+
+    z_min: float = -0.005
+    z_max: float = 0.6
+    degree: int = 2
+    n_templates: int | None = None
+    n_pixels: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not -1 < self.z_min < self.z_max < np.inf:
+            raise ValueError(
+                f"expected -1 < first < last redshift; received {self.z_min:g}, {self.z_max:g}"
+            )
+        for name, least in (("degree", 0), ("n_templates", 1), ("n_pixels", 16)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"expected {name} of {least} or more; received {value}")
 
 
 LINE_SIGMA = 120.0
@@ -97,26 +132,27 @@ class Lattice:
 
 
 def template_lattice(
-    templates: Templates, grid: WavelengthGrid, *, z_min: float, z_max: float, margin: int
+    templates: Templates, grid: WavelengthGrid, search: Search, *, margin: int
 ) -> Lattice:
     """Interpolate templates (cubic splines in ln wavelength) to where a spectrum will look.
 
     Parameters
     ----------
     grid : wavelengths of the spectra, observed.
-    z_min, z_max : first and last redshift.
     margin : places beyond both ends, for a look around a minimum there.
     """
     step = grid.step / PHASES
-    n_places = int(np.ceil((np.log1p(z_max) - np.log1p(z_min)) / step)) + 1 + 2 * margin
-    ln_first = np.log1p(z_min) + (n_places - 1 - margin) * step
+    chosen = templates.flux[: search.n_templates]
+    first, last = np.log1p(search.z_min), np.log1p(search.z_max)
+    n_places = int(np.ceil((last - first) / step)) + 1 + 2 * margin
+    ln_first = first + (n_places - 1 - margin) * step
     n = grid.n + -(-n_places // PHASES)
     position = np.log(grid.low) - ln_first + step * np.arange(PHASES * n)
     ln_wavelength = np.log(templates.wavelength)
     known = (position >= ln_wavelength[0]) & (position <= ln_wavelength[-1])
-    flux = np.zeros((len(templates), len(position)))
+    flux = np.zeros((len(chosen), len(position)))
     if known.any():
-        spline = make_interp_spline(ln_wavelength, templates.flux, k=3, axis=1)
+        spline = make_interp_spline(ln_wavelength, chosen, k=3, axis=1)
         flux[:, known] = spline(position[known])
         rms = np.sqrt((flux[:, known] ** 2).mean(axis=1))
         flux /= np.where(rms > 0, rms, 1.0)[:, None]

@@ -6,6 +6,7 @@ same test galaxies and the same resamples of groups: their differences are paire
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,13 @@ from pix2z.spectra.template_redshift import SpectrumRedshifts
 from pix2z.wavelengths import binned
 
 __all__ = [
-    "READ_SPECTRUM",
+    "DIRECT",
     "Way",
     "best_over_spectrum",
-    "boosted_way",
+    "boosted_redshifts",
     "compare_ways",
     "doubtful_shares",
     "fit_boosted",
-    "network_way",
     "template_fit",
     "way_terms",
 ]
@@ -53,6 +53,9 @@ CHUNK = 4096
 N_PHOT_BINS = 8
 """Bins of z_phot that residuals are gathered in."""
 
+DIRECT = "direct"
+"""The way without a spectrum: the network of redshifts of the same selection."""
+
 READ_SPECTRUM = ("boosted", "templates")
 """Ways whose redshift is read off the reconstructed spectrum; `network` reads images alone."""
 
@@ -60,11 +63,6 @@ Array = NDArray[np.float64]
 Json = dict[str, Any]
 Way = tuple[Array, Array]
 """z_phot of calibration galaxies (m,) and of test galaxies (n,)."""
-
-
-def network_way(reconstructed: Reconstructed) -> Way:
-    """Medians of the redshift PDF that shifts the network's basis; NaN of a plain network."""
-    return _way(reconstructed, reconstructed.file["pix2z_z_median"][...])
 
 
 def template_fit(reconstructed: Reconstructed) -> SpectrumRedshifts:
@@ -95,9 +93,9 @@ def doubtful_shares(z: Array, flags: NDArray[np.int32], z_spec: Array) -> Json:
     }
 
 
-def boosted_way(
-    reconstructed: Reconstructed, unseen: str | Path, z_spec: Array, *, settings: BoostingConfig
-) -> Way:
+def boosted_redshifts(
+    reconstructed: Reconstructed, unseen: Path, z_spec: Array, *, settings: BoostingConfig
+) -> NDArray[np.float32]:
     """Read redshifts with trees that learned from spectra of networks that never saw the galaxy."""
     with h5py.File(unseen, "r") as file:
         train, validation = (
@@ -109,12 +107,7 @@ def boosted_way(
         trees.predict(binned(reconstructed.relative("flux", block), settings.n_pixels))
         for block in reconstructed.blocks()
     ]
-    return _way(reconstructed, np.concatenate(z))
-
-
-def _way(reconstructed: Reconstructed, z: NDArray[np.floating]) -> Way:
-    first = reconstructed.n_calibration
-    return z[:first].astype(np.float64), z[first:].astype(np.float64)
+    return np.concatenate(z)
 
 
 def fit_boosted(
@@ -198,13 +191,12 @@ def best_over_spectrum(
 def compare_ways(
     ways: Mapping[str, GalaxyTerms],
     *,
-    reference: str,
     clip_window: tuple[float, float],
     margin: float,
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Metrics of every way, and of its difference to the reference, with 95 % intervals.
+    """Metrics of every way, and of its difference to `DIRECT`, with 95 % intervals.
 
     The intervals hold the chance of the test galaxies alone, not that of the trainings: a spectrum
     network is trained once. Outcomes follow the rules of `evaluation.contrasts` for such arms: none
@@ -212,12 +204,12 @@ def compare_ways(
 
     Parameters
     ----------
-    margin : share of an error of the reference below which a difference does not matter.
+    margin : share of an error of `DIRECT` below which a difference does not matter.
 
     Returns
     -------
     {"ways": {way: {subset: {metric: {value, low, high}}}}, "contrasts": [{a, b, subset, metric,
-    difference, low, high, margin, single_seed, outcome}]}, a being a way and b the reference.
+    difference, low, high, margin, single_seed, outcome}]}, a being a way and b `DIRECT`.
     """
     masks = subset_masks(next(iter(ways.values())).z_spec, clip_window)
     intervals: dict[str, Json] = {name: {} for name in ways}
@@ -231,16 +223,16 @@ def compare_ways(
         for name, of_way in measured.items():
             metrics = of_way.intervals()
             intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}
-            for metric in WAY_METRICS if name != reference else ():
-                judged, direct = (
-                    of_pool(galaxies[way], measured[way], metric) for way in (name, reference)
-                )
-                error = measured[reference].values[metric]
-                entry = {
-                    **{"a": name, "b": reference, "subset": subset, "metric": metric},
-                    **interval_of(difference(judged, direct, galaxies[name].group_id)),
-                    "margin": margin_of(metric, error, share=margin),
-                    "single_seed": [name],
-                }
-                contrasts.append(entry | {"outcome": outcome(entry, better=METRICS[metric].better)})
-    return {"reference": reference, "ways": intervals, "contrasts": contrasts}
+        for name, metric in product([name for name in ways if name != DIRECT], WAY_METRICS):
+            judged, direct = (
+                of_pool(galaxies[way], measured[way], metric) for way in (name, DIRECT)
+            )
+            error = measured[DIRECT].values[metric]
+            entry = {
+                **{"a": name, "b": DIRECT, "subset": subset, "metric": metric},
+                **interval_of(difference(judged, direct, galaxies[name].group_id)),
+                "margin": margin_of(metric, error, share=margin),
+                "single_seed": [name],
+            }
+            contrasts.append(entry | {"outcome": outcome(entry, better=METRICS[metric].better)})
+    return {"reference": DIRECT, "ways": intervals, "contrasts": contrasts}

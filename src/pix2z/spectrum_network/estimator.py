@@ -22,9 +22,8 @@ from pix2z.network.backend import keras
 from pix2z.redshift_pdf.redshifts import image_flags
 from pix2z.saved.sealed import read_network, write_sealed
 from pix2z.spectrum_network.architectures import fresh_spectrum_model
-from pix2z.spectrum_network.recipes import INFERENCE_BATCH
 from pix2z.spectrum_network.shifts import ShiftGrid
-from pix2z.spectrum_network.units import WHERE_LINES, mean_flux_r, redshift_quantiles
+from pix2z.spectrum_network.units import BATCH, WHERE_LINES, mean_flux_r, redshift_quantiles
 from pix2z.wavelengths import WavelengthGrid
 from pix2z.wavelengths.lines import BLENDS, LIGHT_SPEED, LINE_REACH
 
@@ -225,8 +224,8 @@ class SpectrumEstimator:
         shares = None
         if "logits" in self.model.output:
             shares = np.empty((len(images), self.shifts.n), np.float32)
-        for start in range(0, len(images), INFERENCE_BATCH):
-            batch = slice(start, start + INFERENCE_BATCH)
+        for start in range(0, len(images), BATCH):
+            batch = slice(start, start + BATCH)
             outputs = self.model.predict_on_batch({"images": images[batch], "ebv": ebv[batch]})
             flux[batch], variance[batch] = outputs["flux"], outputs.get("variance", 0.0)
             if shares is not None:

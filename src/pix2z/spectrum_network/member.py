@@ -23,9 +23,9 @@ from pix2z.spectrum_network.estimator import (
     line_sigma,
     save_spectrum_estimator,
 )
-from pix2z.spectrum_network.recipes import INFERENCE_BATCH, spectrum_recipe
+from pix2z.spectrum_network.recipes import spectrum_recipe
 from pix2z.spectrum_network.shifts import ShiftGrid
-from pix2z.spectrum_network.units import WHERE_LINES, redshift_quantiles
+from pix2z.spectrum_network.units import BATCH, WHERE_LINES, redshift_quantiles
 from pix2z.wavelengths import binned
 from pix2z.wavelengths.lines import at_lines, blend_at
 
@@ -133,8 +133,8 @@ def _write_unseen(part: Part, trained: keras.Model, read: Read) -> None:
     n_bytes = 4 * len(rows) * n_pixels
     with atomic_path(part.unseen_path, n_bytes=n_bytes) as partial, h5py.File(partial, "w") as file:
         stored = file.create_dataset("flux", (len(rows), n_pixels), np.float32)
-        for done in range(0, len(rows), INFERENCE_BATCH):
-            output = trained.predict_on_batch(read(rows[done : done + INFERENCE_BATCH]))
+        for done in range(0, len(rows), BATCH):
+            output = trained.predict_on_batch(read(rows[done : done + BATCH]))
             stored[done : done + len(output)] = binned(output[:, :n], n_pixels)
 
 
@@ -163,7 +163,7 @@ def _error_band(training: SpectrumTraining, model: keras.Model) -> ErrorBand:
     rows = evenly_spread(training.split.calibration, most=MOST_BAND_ROWS)
     wavelength, shifts = training.shifts.wavelengths.values, training.shifts
     errors, variances, limits, redshifts = [], [], [], []
-    batches = output_batches(model, training.galaxies, rows, batch_size=INFERENCE_BATCH)
+    batches = output_batches(model, training.galaxies, rows, batch_size=BATCH)
     for outputs, batch in batches:
         errors.append(outputs["flux"] - training.spectra.flux(batch))
         variances.append(outputs.get("variance", np.zeros_like(errors[-1])))

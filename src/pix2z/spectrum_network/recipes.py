@@ -13,11 +13,9 @@ from pix2z.network.training import Recipe, cosine_rate
 from pix2z.spectrum_network.architectures import training_model
 from pix2z.spectrum_network.arm import SpectrumTraining
 from pix2z.spectrum_network.shifts import ShiftGrid
+from pix2z.spectrum_network.units import BATCH
 
-__all__ = ["INFERENCE_BATCH", "masked_huber", "smooth_shares", "spectrum_recipe"]
-
-INFERENCE_BATCH = 256
-"""Galaxies whose spectra are in memory at a time."""
+__all__ = ["masked_huber", "smooth_shares", "spectrum_recipe"]
 
 Rows = NDArray[np.int64]
 
@@ -57,8 +55,8 @@ def spectrum_recipe(
 
     def validation_loss(model: keras.Model) -> float:
         total = 0.0
-        for start in range(0, len(validation_rows), INFERENCE_BATCH):
-            rows = validation_rows[start : start + INFERENCE_BATCH]
+        for start in range(0, len(validation_rows), BATCH):
+            rows = validation_rows[start : start + BATCH]
             output = model.predict_on_batch(read(rows))
             total += float(ops.sum(loss(ops.convert_to_tensor(targets(rows)), output)))
         return total / len(validation_rows)

@@ -25,13 +25,13 @@ __all__ = [
     "mean_flux_r",
     "physical_answer",
     "physical_blocks",
-    "physical_spectra",
     "redshift_columns",
     "redshift_quantiles",
     "stamps_of",
 ]
 
 BATCH = 256
+"""Galaxies whose spectra are in memory at a time."""
 
 Stamps = tuple[NDArray[np.float32], NDArray[np.float32], Mapping[str, NDArray[Any]]]
 """Images (b, 32, 32, 5), E(B-V) (b,), and columns that go with them."""
@@ -48,20 +48,6 @@ FLUX_DENSITY_R = 0.28265836653714477
 
 
 def physical_answer(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[Any]]:
-    """Return the columns of `physical_spectra` and of `redshift_columns`.
-
-    A blank stamp has NaN for all that its pixels would tell, and `ImageFlag.BLANK`.
-    """
-    columns = physical_spectra(found) | redshift_columns(found, shifts)
-    blank = columns["pix2z_flags"] & ImageFlag.BLANK != 0
-    for name, values in columns.items():
-        if name != "pix2z_flags":
-            values[blank] = np.nan
-    columns["pix2z_flags"][blank] &= ~ImageFlag.NO_R_FLUX
-    return columns
-
-
-def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
     """Scale what was reconstructed of n galaxies.
 
     Returns
@@ -69,12 +55,14 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
     flux (n, L) in `FLUX_UNIT`, without Galactic extinction; flux_error and flux_error95 (n, L),
     half the 68 % band and half the 95 % band away from lines; line_error and line_error95 (n, G),
     the same at the centres of the lines of `lines.BLENDS`; mean_flux_r (n,), what the relative
-    spectra were multiplied by; fibre_share (n, 5); pix2z_flags (n,), those of the reconstruction,
-    and `ImageFlag.NO_R_FLUX`.
+    spectra were multiplied by; fibre_share (n, 5); those of `redshift_columns`; pix2z_flags (n,),
+    those of the reconstruction, and `ImageFlag.NO_R_FLUX`. Of a blank stamp all else is NaN. Their
+    order is that in which a file of spectra is laid out.
     """
-    unknown = ~(found.mean_flux_r > 0)
+    unknown, blank = ~(found.mean_flux_r > 0), found.flags & ImageFlag.BLANK != 0
+    without_flux = (unknown & ~blank).astype(np.int32)
     scale = np.where(unknown, 1.0, found.mean_flux_r)[:, None].astype(np.float32)
-    return {
+    columns = {
         "flux": found.flux * scale,
         "flux_error": found.err68 * scale,
         "flux_error95": found.err95 * scale,
@@ -82,16 +70,20 @@ def physical_spectra(found: "Reconstruction") -> dict[str, NDArray[Any]]:
         "line_error95": found.line95 * scale,
         "mean_flux_r": scale[:, 0],
         "fibre_share": found.fibre_share,
-        "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * unknown.astype(np.int32),
+        "pix2z_flags": found.flags | ImageFlag.NO_R_FLUX * without_flux,
+        **redshift_columns(found, shifts),
     }
+    for name, values in columns.items():
+        if name != "pix2z_flags":
+            values[blank] = np.nan
+    return columns
 
 
 def mean_flux_r(images: NDArray[Any], ebv: NDArray[Any]) -> NDArray[np.float64]:
     """Mean flux density (n,) in r of stamps, largest aperture, without Galactic extinction."""
     flux, _, _ = aperture_photometry(images[..., _R : _R + 1])
     brightening = 10 ** (0.4 * EXTINCTION_PER_EBV[_R] * np.nan_to_num(ebv))
-    result: NDArray[np.float64] = flux[:, -1, 0] * brightening * FLUX_DENSITY_R
-    return result
+    return np.asarray(flux[:, -1, 0] * brightening * FLUX_DENSITY_R)
 
 
 def redshift_columns(found: "Reconstruction", shifts: ShiftGrid) -> dict[str, NDArray[np.float64]]:

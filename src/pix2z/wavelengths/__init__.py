@@ -58,11 +58,6 @@ class WavelengthGrid:
         """(n,) wavelengths, Angstrom, rising."""
         return np.geomspace(self.low, self.high, self.n)
 
-    @cached_property
-    def ln_values(self) -> NDArray[np.float64]:
-        """(n,) natural logarithms of the wavelengths in Angstrom."""
-        return np.asarray(np.log(self.low) + self.step * np.arange(self.n, dtype=np.float64))
-
 
 def wavelength_grid(wavelength: ArrayLike) -> WavelengthGrid:
     """Find the grid of log-spaced wavelengths (L,) in Angstrom.
@@ -82,7 +77,8 @@ def wavelength_grid(wavelength: ArrayLike) -> WavelengthGrid:
         raise ValueError("wavelength must increase in equal steps of its logarithm")
     # The ends alone fix the step; single precision of log10 moves a pixel by 0.003 of its width.
     grid = WavelengthGrid(float(values[0]), float(values[-1]), len(values))
-    worst = float(np.abs(np.log(values) - grid.ln_values).max()) / grid.step
+    equal_steps = np.log(values[0]) + grid.step * np.arange(grid.n)
+    worst = float(np.abs(np.log(values) - equal_steps).max()) / grid.step
     if worst > TOLERANCE:
         raise ValueError(
             "wavelength must increase in equal steps of its logarithm; "
@@ -167,5 +163,4 @@ def binned(flux: NDArray[np.floating], n: int) -> NDArray[np.floating]:
     parts = np.array_split(np.arange(flux.shape[1]), n)
     starts = [part[0] for part in parts]
     sizes = np.array([len(part) for part in parts], flux.dtype)
-    means: NDArray[np.floating] = np.add.reduceat(flux, starts, axis=1) / sizes
-    return means
+    return np.add.reduceat(flux, starts, axis=1) / sizes

@@ -156,5 +156,4 @@ def emission_templates(wavelength: Array, *, sigma: float) -> Array:
 
 def _gaussian(wavelength: Array, centre: float, sigma: float) -> Array:
     velocity = LIGHT_SPEED * np.log(wavelength / centre)
-    result: Array = np.exp(-0.5 * (velocity / sigma) ** 2)
-    return result
+    return np.exp(-0.5 * (velocity / sigma) ** 2)
