@@ -53,6 +53,15 @@ def test_bad_pixels_do_not_matter_whatever_their_flux():
     np.testing.assert_allclose(found.z, expected.z, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_templates", [1, 3])
+def test_degrees_of_freedom_are_good_pixels_less_weights_and_the_redshift(n_templates):
+    flux, ivar = noisy(TRUE[:1], NOISE, seed=7)
+    ivar[:, :100] = 0
+    search = Search(n_templates=n_templates, degree=2)
+    found = fit_redshifts(WAVELENGTH, flux, ivar, templates(), search)
+    assert found.n_dof[0] == len(WAVELENGTH) - 100 - n_templates - 3 - 1
+
+
 @pytest.mark.parametrize("non_negative", [True, False])
 def test_a_coarse_scan_ends_at_the_same_minimum(non_negative):
     flux, ivar = noisy(TRUE, NOISE, seed=8)

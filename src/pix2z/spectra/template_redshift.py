@@ -151,7 +151,8 @@ class _Fit:
 
     @property
     def n_fitted(self) -> int:
-        return len(self.lattice.flux) + len(self.basis) + 1
+        n_templates = self.lattice.flux.shape[1]
+        return n_templates + len(self.basis) + 1
 
 
 class _Minimum(NamedTuple):
