@@ -151,7 +151,7 @@ class _Fit:
 
     @property
     def n_fitted(self) -> int:
-        n_templates = self.lattice.flux.shape[1]
+        n_templates = int(self.lattice.flux.shape[1])
         return n_templates + len(self.basis) + 1
 
 
