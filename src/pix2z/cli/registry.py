@@ -162,7 +162,8 @@ def _decide(
     from pix2z.tracking.checkout import repository_root
     from pix2z.tracking.model_names import find_registered
     from pix2z.tracking.promotion.candidate import choose_arm
-    from pix2z.tracking.promotion.judgement import judge, open_gate
+    from pix2z.tracking.promotion.evidence import open_gate
+    from pix2z.tracking.promotion.judgement import judge
     from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
     gate = open_gate(store, repository_root(), tell)
@@ -266,11 +267,11 @@ def history(
     moment = None if at is None else _moment(at)
     with session() as store:
         from pix2z.tracking.checkout import repository_root
-        from pix2z.tracking.promotion.trail import champion_names, outcomes, read_trail
+        from pix2z.tracking.promotion.trail import champion_pool, outcomes, read_trail
 
         root = repository_root()
         events = read_trail(store.client, root)
-        became = outcomes(events, champion_names(store.client, root))
+        became = outcomes(events, champion_pool(store.client, root))
     if moment is not None:
         _show_champion_then(events, became, moment, as_json=as_json)
     elif as_json:

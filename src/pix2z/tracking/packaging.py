@@ -33,7 +33,6 @@ LOG = logging.getLogger(__name__)
 
 _OURS = "name LIKE 'pix2z-%'"
 _COMMIT_TAGS = ("git_commit", "git_dirty")
-_FORMS = {form.artifact: form for form in (POOL, SPECTRUM)}
 
 
 def ensure_versions(
@@ -52,7 +51,7 @@ def ensure_versions(
         versions = {
             (v.name, v.tags.get(form.digest_tag)): v
             for v in mlflow.search_model_versions(filter_string=_OURS)
-            for form in _FORMS.values()
+            for form in (POOL, SPECTRUM)
         }
     numbers = []
     for model, owner in zip(models, owners, strict=True):
@@ -88,7 +87,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "model"
         of_run = Model(run_id=run_id, model_id=logged.model_id)
-        save_model(path, model.folder, _FORMS[model.kind], of_run)
+        save_model(path, model.folder, model.form, of_run)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -110,7 +109,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
 def _tags(model: TrainedModel, owner: Run) -> dict[str, str]:
     """Tags of a version: its data, its digest, and the commit that its run was made with."""
     code = {key: owner.data.tags[key] for key in _COMMIT_TAGS if key in owner.data.tags}
-    return {**model.tags, **code, _FORMS[model.kind].digest_tag: model.digest}
+    return {**model.tags, **code, model.form.digest_tag: model.digest}
 
 
 def _first_of_twins(
@@ -119,7 +118,7 @@ def _first_of_twins(
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
-    where = f"name = '{model.name}' and tags.{_FORMS[model.kind].digest_tag} = '{model.digest}'"
+    where = f"name = '{model.name}' and tags.{model.form.digest_tag} = '{model.digest}'"
     twins = store.client.search_model_versions(where)
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):
@@ -132,7 +131,7 @@ def _first_of_twins(
 def _update_version(
     client: MlflowClient, version: ModelVersion, model: TrainedModel, owner: Run
 ) -> None:
-    """Bring the card up to date, and add tags that an older pix2z did not write."""
+    """Bring the card up to date, and add tags of what was not known when it was made."""
     card, tags = render_card(model, owner.data.tags), _tags(model, owner)
     if version.description != card:
         client.update_model_version(model.name, version.version, card)

@@ -41,7 +41,7 @@ class ServedForm:
     digest_tag: str
     """Tag of a version, and value given to its code: the digest of what was registered."""
     artifact: str
-    """Name of the folder with its files: the kind of a `trainings.TrainedModel`."""
+    """Name of the folder with its files."""
     described_by: str
     """The file among them that names the members, if any, and the digest."""
     files: Callable[[Mapping[str, Any]], tuple[str, ...]]

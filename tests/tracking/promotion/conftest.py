@@ -23,6 +23,7 @@ from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.register import ensure_models
+from pix2z.tracking.served_forms import POOL
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import TrainedModel
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
@@ -122,7 +123,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
             )
             model = TrainedModel(
                 name=f"pix2z-{arm}",
-                kind="pool",
+                form=POOL,
                 folder=folder / "models" / arm,
                 digest=pool.digest,
                 runs=(record,),

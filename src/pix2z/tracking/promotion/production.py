@@ -253,9 +253,9 @@ def _version_before(
     """Return what a rollback returns to: alias `previous`, else what the trail says was before."""
     target = with_alias(versions, PREVIOUS)
     if target is None or target.number == champion.number:  # an interrupted promotion or rollback
-        before = predecessor(trail, champion)
+        pool = predecessor(trail, champion)
         copies = [v for v in versions if v.name == PRODUCTION]
-        target = next((v for v in copies if before in (v.pool_digest, v.label)), None)
+        target = next((v for v in copies if v.pool_digest == pool), None)
     if target is None or target.number == champion.number:
         raise RefusedError(f"{champion.label} has no previous champion to return to")
     return target
