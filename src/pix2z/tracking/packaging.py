@@ -49,7 +49,7 @@ def ensure_versions(
     with default_store(store.uri):
         known = {m.name: m for m in mlflow.search_registered_models(filter_string=_OURS)}
         versions = {
-            (v.name, v.tags.get(form.digest_tag)): v
+            (v.name, v.tags.get(form.kind.digest_tag)): v
             for v in mlflow.search_model_versions(filter_string=_OURS)
             for form in (POOL, SPECTRUM)
         }
@@ -109,7 +109,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
 def _tags(model: TrainedModel, owner: Run) -> dict[str, str]:
     """Tags of a version: its data, its digest, and the commit that its run was made with."""
     code = {key: owner.data.tags[key] for key in _COMMIT_TAGS if key in owner.data.tags}
-    return {**model.tags, **code, model.form.digest_tag: model.digest}
+    return {**model.tags, **code, model.form.kind.digest_tag: model.digest}
 
 
 def _first_of_twins(
@@ -118,7 +118,7 @@ def _first_of_twins(
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
-    where = f"name = '{model.name}' and tags.{model.form.digest_tag} = '{model.digest}'"
+    where = f"name = '{model.name}' and tags.{model.form.kind.digest_tag} = '{model.digest}'"
     twins = store.client.search_model_versions(where)
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):
@@ -149,9 +149,9 @@ def save_model(
     networks : folder of the pool or spectrum network; what the served model reads is copied.
     mlflow_model : names the run that it belongs to, if any.
     """
-    described = read_json(networks / form.described_by)
+    described = read_json(networks / form.kind.saved)
     with TemporaryDirectory() as scratch:
-        copied = Path(scratch) / form.artifact
+        copied = Path(scratch) / form.kind.artifact
         for file in form.files(described):
             (copied / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(networks / file, copied / file)
@@ -160,14 +160,14 @@ def save_model(
             mlflow.pyfunc.save_model(
                 str(path),
                 python_model=str(form.code),
-                artifacts={form.artifact: str(copied)},
+                artifacts={form.kind.artifact: str(copied)},
                 code_paths=[str(Path(pix2z.__file__).parent)],
                 pip_requirements=[
                     f"{name}=={importlib.metadata.version(name)}"
                     for name in form.requirements(networks, described)
                 ],
                 signature=form.signature(),
-                model_config={form.digest_tag: described["digest"]},
+                model_config={form.kind.digest_tag: described["digest"]},
                 mlflow_model=mlflow_model,
             )
     for cache in [*path.rglob("__pycache__")]:

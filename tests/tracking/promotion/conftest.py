@@ -34,6 +34,18 @@ ROOT = Path(__file__).parents[3]
 TEMPERATURES = {"full": 1.0, "clipped": 0.05}
 
 
+def lines(text: str) -> dict[str, str]:
+    """Lines of a table by their first cell."""
+    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
+
+
+def set_promotion(world: Path, **settings) -> None:
+    """Change settings of the section promotion of params.yaml."""
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["promotion"] = merge(params["promotion"], settings, path="")
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+
+
 @pytest.fixture
 def store(root, registered) -> Store:
     """pix2z-full/1 and pix2z-published_full/1 are registered, nothing is promoted.

@@ -22,11 +22,7 @@ from pix2z.tracking.promotion.smoke import find_held_out
 from pix2z.tracking.promotion.trail import read_trail
 from pix2z.tracking.store import default_store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
-
-
-def lines(text):
-    """Lines of a table by their first cell."""
-    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
+from tests.tracking.promotion.conftest import lines, set_promotion
 
 
 def judged(world, model, **allowed):
@@ -207,14 +203,6 @@ def test_a_champion_that_is_the_base_is_compared_on_the_galaxies_of_the_fine_tun
     assert len(find_held_out(world, digest).rows) == 100
     shutil.rmtree(world / "data")  # it is judged on galaxies of its own
     assert judged(world, "field").compared
-
-
-def set_promotion(world, **settings):
-    params = yaml.safe_load((world / "params.yaml").read_text())
-    for key, value in settings.items():
-        known = params["promotion"][key]
-        params["promotion"][key] = known | value if isinstance(value, dict) else value
-    (world / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 NO_NUMBERS = dict.fromkeys(("crps", "mae", "nmad", "outlier_005"))

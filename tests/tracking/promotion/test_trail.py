@@ -13,13 +13,14 @@ from pix2z.tracking.promotion.trail import (
     Place,
     champion_at,
     champion_pool,
+    dated,
     metrics_of,
     outcomes,
     predecessor,
     read_trail,
+    tag_event,
     tagged_events,
     way_back,
-    write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
@@ -44,6 +45,12 @@ def event(before, after, *, action="promote", **more):
         "from_pool": f"pool{before.partition('/')[2]}" if before else "",
     }
     return Event(**said | more)
+
+
+def write_event(client, said, trail):
+    written = dated(said, trail)
+    tag_event(client, written)
+    return written
 
 
 def test_what_is_written_is_read_in_order(client, root):

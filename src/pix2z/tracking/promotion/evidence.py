@@ -4,6 +4,8 @@ The run of a pool holds, under ``predictions/``, its PDFs of validation, calibra
 galaxies, written when the pool was trained, and predictions.json, which ties them to the digests of
 that pool and of its test galaxies. The run of a fine-tuned pool also holds ``base_predictions/``:
 what the pool that it went on from says of the same galaxies. So nothing is estimated here.
+
+A candidate is held against the limits of its errors, and against the champion.
 """
 
 import json
@@ -24,15 +26,16 @@ from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
 from pix2z.evaluation.arm_metrics import Measured, measure
 from pix2z.redshift_pdf.predictions import PARTS_INDEX, Predictions, part_file
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.tracking.promotion.gate import Seeds
+from pix2z.tracking.promotion.gate import ERRORS, Seeds
 from pix2z.tracking.store import Store, reason
 from pix2z.tracking.trainings import SEED_METRICS
-from pix2z.tracking.versions import Version
+from pix2z.tracking.versions import PRODUCTION, Version, newest, read_versions
 
 __all__ = [
     "Gate",
     "champion_terms",
     "fetched_parts",
+    "limits_of",
     "open_gate",
     "part_chunks",
     "part_terms",
@@ -137,6 +140,63 @@ def same_galaxies(one: GalaxyTerms, other: GalaxyTerms) -> bool:
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("object_id", "group_id")
     )
+
+
+def limits_of(gate: Gate, candidate: Version, terms: GalaxyTerms) -> tuple[Measured, str]:
+    """Return the limits of a candidate's errors, and in words where they come from.
+
+    A candidate is to be no worse than what is to be had without it; nothing that was chosen by its
+    results on test galaxies is a limit. For an arm that is the arm named in params.yaml
+    (`promotion.limits.arm`), a network on what a catalogue has, on validation rows, which no arm
+    was trained on. For a fine-tuned model it is the pool that it went on from, on the same test
+    galaxies: nothing was chosen on those, and the comparison is paired.
+
+    Parameters
+    ----------
+    terms : of the candidate, on its test galaxies.
+
+    Raises
+    ------
+    IntegrityError
+        What they come from is not there; the message says what to do.
+    """
+    if "base_pool_digest" in candidate.tags:
+        return _of_base(gate, candidate, terms)
+    limits = gate.promotion.limits
+    numbers = {name: value for name in ERRORS if (value := getattr(limits, name)) is not None}
+    wanted = [name for name in ERRORS if name not in numbers]
+    n_bootstrap = gate.evaluate.n_bootstrap
+    no_chance = {name: np.full(n_bootstrap, value) for name, value in numbers.items()}
+    fixed = Measured(numbers, no_chance)
+    if not wanted:
+        return fixed, "params.yaml"
+    of_arm, source = _of_arm(gate, candidate, wanted)
+    measured = Measured(of_arm.values | fixed.values, of_arm.replicates | fixed.replicates)
+    return measured, f"{source} (params.yaml: {', '.join(numbers)})" if numbers else source
+
+
+def _of_base(gate: Gate, candidate: Version, terms: GalaxyTerms) -> tuple[Measured, str]:
+    """Measure the pool that a candidate went on from, on the resamples of the candidate."""
+    of_base = part_terms(gate.store, candidate, ["test"], of_base=True)
+    if not same_galaxies(of_base, terms):
+        raise IntegrityError(f"{candidate.label}: its base predictions are of other galaxies")
+    return gate.measure(of_base, ERRORS), "its base on the same galaxies"
+
+
+def _of_arm(gate: Gate, candidate: Version, wanted: Collection[str]) -> tuple[Measured, str]:
+    """Measure the newest version of an arm that has the candidate's split, on validation rows."""
+    versions = read_versions(gate.store.client)
+    of_split = [v for v in versions if v.test_digest == candidate.test_digest]
+    name = f"{PRODUCTION}-{gate.promotion.limits.arm}"
+    version = newest(of_split, name)
+    if version is None:
+        raise IntegrityError(
+            f"no version of {name} has the same split: train and register that arm "
+            "(`dvc repro`), or give numbers in params.yaml (promotion.limits)"
+        )
+    terms = part_terms(gate.store, version, ["validation"])
+    measured = gate.measure(terms, wanted, other_draws=True)
+    return measured, f"{version.label} on {len(terms):,} validation galaxies"
 
 
 def champion_terms(store: Store, candidate: Version, champion: Version) -> GalaxyTerms | None:

@@ -12,6 +12,7 @@ from pix2z.evaluation.bootstrap import independent
 from pix2z.tracking.promotion.evidence import (
     Gate,
     champion_terms,
+    limits_of,
     part_terms,
     same_galaxies,
     seed_metrics,
@@ -23,7 +24,6 @@ from pix2z.tracking.promotion.gate import (
     champion_checks,
     limit_checks,
 )
-from pix2z.tracking.promotion.limits import limits_of
 from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
 from pix2z.tracking.promotion.trail import place, way_back
 from pix2z.tracking.versions import Version

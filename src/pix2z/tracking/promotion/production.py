@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,10 +18,11 @@ from pix2z.tracking.model_names import download
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
     Event,
+    dated,
     metrics_of,
     predecessor,
     read_trail,
-    write_event,
+    tag_event,
     write_file,
 )
 from pix2z.tracking.store import Store, default_store, locked
@@ -159,7 +159,7 @@ def _move(
     decision : of a promotion, to be kept beside the version.
     """
     client = store.client
-    event = Event(
+    undated = Event(
         action=action,
         source=target.source,
         from_version=champion.label if champion else None,
@@ -172,10 +172,11 @@ def _move(
         small_test_set=bool(decision and decision.is_small),
         from_pool=champion.pool_digest if champion else "",
     )
+    event = dated(undated, trail)
     if decision:
         lines = json.dumps([asdict(check) for check in decision.checks], ensure_ascii=False)
         tag_production(client, target, event, {"decision": lines})
-    event = write_event(client, event, trail)
+    tag_event(client, event)
     _unchanged_champion(client, champion)
     move_aliases(client, champion=target, previous=champion)
     write_file(root, [*trail, event], champion=target, previous=champion)
@@ -230,7 +231,7 @@ def tag_production(
     tags = {
         "source": version.source,
         "replaces": event.from_version or "none",
-        "promoted_at": event.time or datetime.now(UTC).isoformat(timespec="seconds"),
+        "promoted_at": event.time,
         "promoted_by": event.user,
         "reason": event.reason or "none given",
         **event.digests,

@@ -42,6 +42,7 @@ __all__ = [
     "Promotions",
     "champion_at",
     "champion_pool",
+    "dated",
     "metrics_of",
     "outcomes",
     "place",
@@ -51,7 +52,6 @@ __all__ = [
     "tag_event",
     "tagged_events",
     "way_back",
-    "write_event",
     "write_file",
 ]
 
@@ -174,22 +174,15 @@ def read_file(root: Path) -> Promotions:
         raise InputError(f"{path}: {where}: {fault['msg']}; not what pix2z wrote") from error
 
 
-def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> Event:
-    """Add an event to the registry, with its time and number; return it as written.
-
-    Parameters
-    ----------
-    trail : the events before it.
-    """
+def dated(event: Event, trail: Sequence[Event]) -> Event:
+    """Return an event of now with its time, and the number and key that follow on the trail."""
     now = datetime.now(UTC)
-    written = {
+    known = {
         "time": now.isoformat(timespec="seconds"),
         "number": max((e.number for e in trail), default=0) + 1,
         "key": f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}",
     }
-    event = event.model_copy(update=written)
-    tag_event(client, event)
-    return event
+    return event.model_copy(update=known)
 
 
 def tag_event(client: MlflowClient, event: Event) -> None:
