@@ -17,12 +17,12 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 import pix2z
 from pix2z.files import read_json
 from pix2z.tracking.cards import render_card
+from pix2z.tracking.experiments import unless_there
 from pix2z.tracking.served_forms import POOL, SPECTRUM, ServedForm
 from pix2z.tracking.store import Store, default_store
 from pix2z.tracking.trainings import TrainedModel
@@ -69,13 +69,9 @@ def ensure_versions(
 
 
 def _create_model(client: MlflowClient, model: TrainedModel) -> RegisteredModel:
-    try:
-        return client.create_registered_model(model.name, description=model.description)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        # Another machine was first.
-        return client.get_registered_model(model.name)
+    with unless_there():
+        client.create_registered_model(model.name, description=model.description)
+    return client.get_registered_model(model.name)
 
 
 def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersion:

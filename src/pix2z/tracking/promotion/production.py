@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
+from pix2z.tracking.experiments import unless_there
 from pix2z.tracking.model_names import download
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
@@ -214,11 +214,8 @@ def copy_to_production(store: Store, version: Version) -> Version:
     for known in read_versions(client):  # the newest first
         if known.name == PRODUCTION and known.pool_digest == version.pool_digest:
             return replace(known, tags={**known.tags, **tags})
-    try:
+    with unless_there():
         client.create_registered_model(PRODUCTION, description=_DESCRIPTION)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
     with default_store(store.uri), contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of it
         copied = client.copy_model_version(version.uri, PRODUCTION)
     return replace(version, name=PRODUCTION, number=int(copied.version), tags=tags, aliases=())
