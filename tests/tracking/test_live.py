@@ -8,8 +8,8 @@ import time
 import pytest
 from mlflow.exceptions import MlflowException
 
-from pix2z.tracking.experiments import SPECTRA
 from pix2z.tracking.live import live_curve
+from pix2z.tracking.records import SPECTRA
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
 

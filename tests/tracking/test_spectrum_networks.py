@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pix2z.errors import InputError, IntegrityError
-from pix2z.tracking.experiments import SPECTRA
+from pix2z.tracking.records import SPECTRA
 from pix2z.tracking.register import register
 from pix2z.tracking.versions import find_version, listed_versions, read_versions
 from tests.tracking.spectrum_files import write_assessment, write_network

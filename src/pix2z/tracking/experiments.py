@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.tracking.records import COMPARISONS, SPECTRA, TRAININGS, TUNING
 
-__all__ = ["EXPERIMENTS", "SPECTRA", "ensure_experiments", "unless_there"]
+__all__ = ["EXPERIMENTS", "ensure_experiments", "unless_there"]
 
 EXPERIMENTS: Mapping[str, str] = {
     TUNING: (
