@@ -22,15 +22,16 @@ def checkout(tmp_path):
 
 
 def test_it_is_the_nearest_folder_upwards(checkout, tmp_path, monkeypatch):
-    assert repository_root(checkout / "below/it") == checkout
+    monkeypatch.chdir(checkout / "below/it")
+    assert repository_root() == checkout
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "a"))
-    assert repository_root(checkout) == tmp_path / "a"
+    assert repository_root() == tmp_path / "a"
 
 
 def test_outside_of_any_the_error_names_the_ways_to_say_it(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"dvc\.yaml; name one with --repo or PIX2Z_HOME"):
-        repository_root(tmp_path)
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"dvc\.yaml; name one with --repo or PIX2Z_HOME"):
+        repository_root()
     assert str(models_home()) == "."
 
 

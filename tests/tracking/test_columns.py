@@ -13,11 +13,9 @@ from pix2z.redshift_pdf.flags import (
     FIT_FLAG_MEANINGS,
     IMAGE_FLAG_MEANINGS,
     SPECTRUM_FLAG_MEANINGS,
-    in_words,
 )
 from pix2z.redshift_pdf.redshifts import COLUMNS
 from pix2z.spectra.reconstructions import SPECTRUM_COLUMNS
-from pix2z.tracking import pools, spectrum_networks
 from pix2z.tracking.served_forms import POOL, SPECTRUM
 
 SERVED, SERVED_SPECTRA = (form.signature().outputs.input_names() for form in (POOL, SPECTRUM))
@@ -46,8 +44,3 @@ def test_every_docstring_for_users_lists_every_bit_of_the_flags(file, listed, me
     texts = [ast.get_docstring(node) or "" for node in documented]
     (bits,) = filter(None, (re.findall(listed, text, re.MULTILINE) for text in texts))
     assert [int(bit) for bit in bits] == list(meanings)
-
-
-def test_descriptions_of_registered_models_list_every_bit_of_the_flags():
-    assert in_words(IMAGE_FLAG_MEANINGS) in pools._DESCRIPTION
-    assert in_words(SPECTRUM_FLAG_MEANINGS) in spectrum_networks._DESCRIPTION

@@ -17,10 +17,8 @@ from mlflow.exceptions import MlflowException
 from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.errors import IntegrityError, Pix2zError
 from pix2z.imaging import LARGEST_PIXEL
-from pix2z.redshift_pdf.flags import ImageFlag
-from pix2z.tracking.served_requests import read_request
+from pix2z.tracking.packaging import save_model
 from tests.conftest import LACKS
-from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
 
@@ -29,7 +27,7 @@ EBV = [0.01, 0.02, 0.03, None, 0.05]
 def saved(trained_pool, tmp_path_factory) -> Path:
     """What the registry keeps of the pool; never altered."""
     folder = tmp_path_factory.mktemp("saved") / "version"
-    save_version(folder, trained_pool)
+    save_model(folder, trained_pool)
     return folder
 
 
@@ -86,13 +84,19 @@ def test_pdfs_come_with_their_bins_where_they_are_asked_for(model, images, expec
     np.testing.assert_array_equal(np.stack(rows["pdf_z"]), [expected.grid.centres] * 5)
 
 
-def test_a_blank_galaxy_is_flagged_and_leaves_the_others_alone(model, images):
-    alone = model.predict(images[[0, 3]])
+def test_a_blank_galaxy_is_null_in_json_and_leaves_the_others_alone(model, images):
+    from mlflow.pyfunc.scoring_server import predictions_to_json
+
+    alone, sent = model.predict(images[[0, 3]]), io.StringIO()
     blank = np.full_like(images[:1], np.inf)
-    beside = model.predict(np.concatenate([images[[0, 3]], blank]))
-    assert list(beside["pix2z_flags"] & LACKS) == [4, 4, 1 + 4 + 8]
-    np.testing.assert_allclose(beside["z_median"][:2].astype(float), alone["z_median"], rtol=1e-5)
-    assert beside["z_median"][2] is None  # null in JSON, which has no NaN
+    asked = {"images": np.concatenate([images[[0, 3]], blank]), "pdf": True}
+    predictions_to_json(model.predict(asked), sent)
+    rows = json.loads(sent.getvalue(), parse_constant=pytest.fail)["predictions"]
+    assert [row["pix2z_flags"] & LACKS for row in rows] == [4, 4, 1 + 4 + 8]
+    found = [row["z_median"] for row in rows]
+    np.testing.assert_allclose(found[:2], alone["z_median"], rtol=1e-5)
+    assert found[2] is rows[2]["pdf"] is None
+    assert len(rows[2]["pdf_z"]) == len(rows[0]["pdf"])
 
 
 def test_what_was_never_measured_has_the_answer_of_the_pool(model, images, trained_pool):
@@ -107,36 +111,11 @@ def test_what_was_never_measured_has_the_answer_of_the_pool(model, images, train
     np.testing.assert_allclose(rows["z_median"], expected.z_median, rtol=1e-5)
 
 
-def test_a_blank_galaxy_is_null_in_json(model, images):
-    from mlflow.pyfunc.scoring_server import predictions_to_json
-
-    asked, sent = {"images": images.copy(), "pdf": True}, io.StringIO()
-    asked["images"][1] = 0
-    predictions_to_json(model.predict(asked), sent)
-    rows = json.loads(sent.getvalue(), parse_constant=pytest.fail)["predictions"]
-    assert rows[1]["z_median"] is rows[1]["pdf"] is None
-    assert (rows[1]["pix2z_flags"] & LACKS, len(rows[1]["pdf_z"])) == (13, len(rows[0]["pdf"]))
-
-
 def test_the_brightest_and_reddest_have_redshifts(model):
     brightest = np.full((2, 32, 32, 5), LARGEST_PIXEL)
     brightest[1] *= -1
     rows = model.predict({"images": brightest, "ebv": [LARGEST_EBV, LARGEST_EBV], "pdf": True})
     assert np.isfinite(np.stack(rows["pdf"])).all()
-
-
-@pytest.mark.parametrize(("value", "flag"), [(1e7, 0), (1e11, ImageFlag.PIXELS_MASKED)])
-def test_a_bright_pixel_has_the_answer_of_the_pool(model, images, trained_pool, value, flag):
-    from pix2z.catalogue.estimator import load_pool
-
-    bright = images[4:].copy()
-    bright[0, 15, 15, 2] = value
-    expected = load_pool(trained_pool).estimate(bright, [0.05])
-    request = read_request({"images": bright.tolist(), "ebv": [0.05]}, None)
-    rows = model.predict({"images": request.images, "ebv": request.ebv})
-    np.testing.assert_allclose(rows["z_median"], expected.z_median, rtol=1e-5)
-    assert list(rows["pix2z_flags"]) == list(expected.flags)
-    assert list(expected.flags & LACKS) == [flag]
 
 
 def test_a_failure_of_the_model_keeps_its_reason_to_itself(model, images, monkeypatch, caplog):

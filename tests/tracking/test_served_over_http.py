@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from pix2z.catalogue.estimator import Estimator, load_pool
+from pix2z.files import read_json
 from tests.conftest import LACKS
-from tests.tracking.served_versions import save_version
 
 BIN = Path(sys.executable).parent
 IMAGES = np.random.default_rng(0).normal(0.1, 0.05, (64, 32, 32, 5)).astype(np.float32)
@@ -36,11 +36,14 @@ def environment(tmp_path_factory, trained_pool) -> dict[str, str]:
     """A store whose champion is the trained pool, as environment variables."""
     from mlflow import MlflowClient
 
+    from pix2z.tracking.packaging import save_model
+
     folder = tmp_path_factory.mktemp("registry")
-    digest = save_version(folder / "version", trained_pool)
+    save_model(folder / "version", trained_pool)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(uri)
     client.create_registered_model("pix2z")
+    digest = read_json(trained_pool / "pool.json")["digest"]
     tags = {"pool_digest": digest, "source": "pix2z-full/1"}
     client.create_model_version("pix2z", str(folder / "version"), tags=tags)
     client.set_registered_model_alias("pix2z", "champion", "1")

@@ -11,9 +11,9 @@ import pytest
 from pix2z.dataset.stamps import LARGEST_EBV
 from pix2z.imaging import LARGEST_PIXEL
 from pix2z.redshift_pdf.flags import ImageFlag
+from pix2z.tracking.packaging import save_model
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.served_requests import RequestError
-from tests.tracking.served_versions import save_version
 
 EBV = [0.01, 0.02, 0.03, None, 0.05]
 
@@ -22,7 +22,7 @@ EBV = [0.01, 0.02, 0.03, None, 0.05]
 def saved(trained_spectrum, tmp_path_factory):
     """What the registry keeps of the network; never altered."""
     folder = tmp_path_factory.mktemp("saved") / "version"
-    save_version(folder, trained_spectrum, SPECTRUM)
+    save_model(folder, trained_spectrum, SPECTRUM)
     return folder
 
 

@@ -6,8 +6,7 @@ import re
 import pytest
 
 from pix2z.errors import InputError, IntegrityError
-from pix2z.tracking.experiments import SPECTRA
-from pix2z.tracking.model_names import resolve_pool
+from pix2z.tracking.records import SPECTRA
 from pix2z.tracking.register import register
 from pix2z.tracking.versions import find_version, listed_versions, read_versions
 from tests.tracking.spectrum_files import write_assessment, write_network
@@ -105,8 +104,6 @@ def test_models_of_redshifts_are_listed_and_looked_at_without_them(root, arms, c
             InputError, match="not registered; expected one of full, published_full"
         ):
             find_version(read_versions(client), spec)
-    with pytest.raises(InputError, match="is a spectrum model, which pix2z spectrum takes"):
-        resolve_pool("models:/pix2z-spectrum@full", root=root)
 
 
 def test_the_assessment_shows_arms_and_ways_side_by_side(root, client, networks):

@@ -1,7 +1,6 @@
 """``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
@@ -31,9 +30,6 @@ NUMBERS = ("limits", "calibration")
 KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
 """What is to be done after each change of the champion."""
 
-RETRIES = "2"
-"""Of requests to a server; MLflow's own 7 keep a person waiting for minutes."""
-
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
 ]
@@ -44,7 +40,6 @@ def session() -> Iterator["Store"]:
     """Open the store that is there, with MLflow's notices off the terminal."""
     from pix2z.tracking.store import existing_store  # imports MLflow, which sets its own level
 
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with existing_store() as store:
@@ -177,7 +172,8 @@ def _decide(
     from pix2z.tracking.checkout import repository_root
     from pix2z.tracking.model_names import find_registered
     from pix2z.tracking.promotion.candidate import choose_arm
-    from pix2z.tracking.promotion.judgement import judge, open_gate
+    from pix2z.tracking.promotion.evidence import open_gate
+    from pix2z.tracking.promotion.judgement import judge
     from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
 
     gate = open_gate(store, repository_root(), tell)
@@ -279,11 +275,11 @@ def history(
     moment = None if at is None else _moment(at)
     with session() as store:
         from pix2z.tracking.checkout import repository_root
-        from pix2z.tracking.promotion.trail import champion_names, outcomes, read_trail
+        from pix2z.tracking.promotion.trail import champion_pool, outcomes, read_trail
 
         root = repository_root()
         events = read_trail(store.client, root)
-        became = outcomes(events, champion_names(store.client, root))
+        became = outcomes(events, champion_pool(store.client, root))
     if moment is not None:
         _show_champion_then(events, became, moment, as_json=as_json)
     elif as_json:

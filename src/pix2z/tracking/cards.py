@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pix2z.files import read_json
+from pix2z.tracking.served_forms import POOL
 from pix2z.tracking.trainings import TrainedModel
 
 __all__ = ["render_card"]
@@ -28,7 +29,7 @@ def render_card(model: TrainedModel, code: Mapping[str, str]) -> str:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  # markdown, shown by MLflow, which escapes it
     )
-    is_pool = model.kind == "pool"
+    is_pool = model.form is POOL
     template = environment.get_template("model_card.md.j2")
     return template.render(
         model=model,

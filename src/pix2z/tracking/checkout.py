@@ -15,8 +15,6 @@ __all__ = ["HOME", "find_root", "models_home", "repository_root", "use_repositor
 HOME = "PIX2Z_HOME"
 """Environment variable that names the checkout."""
 
-_NAMED = f"--repo or {HOME}"
-
 
 def use_repository(folder: Path) -> None:
     """Let this process, and those that it starts, work in the checkout `folder`.
@@ -32,11 +30,11 @@ def use_repository(folder: Path) -> None:
     os.environ.pop("DVC_ROOT", None)
 
 
-def find_root(start: Path | None = None) -> Path | None:
+def find_root() -> Path | None:
     """Return the checkout, absolute; None outside of any.
 
     It is `DVC_ROOT`, which DVC sets for the commands of its stages, else `PIX2Z_HOME`, else the
-    nearest one from `start` upwards.
+    nearest one from the working folder upwards.
 
     Raises
     ------
@@ -49,17 +47,17 @@ def find_root(start: Path | None = None) -> Path | None:
         if not _is_checkout(Path(home)):
             raise InputError(f"{HOME}={home}: expected a folder with params.yaml and dvc.yaml")
         return Path(home).resolve()
-    here = (start or Path.cwd()).resolve()
+    here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if _is_checkout(folder)), None)
 
 
-def repository_root(start: Path | None = None) -> Path:
+def repository_root() -> Path:
     """Return the checkout as `find_root` does; raise InputError outside of any."""
-    root = find_root(start)
+    root = find_root()
     if root is None:
         raise InputError(
-            f"{(start or Path.cwd()).resolve()}: neither here nor above is a folder with "
-            f"params.yaml and dvc.yaml; name one with {_NAMED}"
+            f"{Path.cwd()}: neither here nor above is a folder with params.yaml and dvc.yaml; "
+            f"name one with --repo or {HOME}"
         )
     return root
 
@@ -70,7 +68,7 @@ def models_home() -> Path:
     It is ``.`` where that is the working folder, so that messages stay short.
     """
     root = find_root()
-    return Path() if root in (None, Path.cwd()) else root or Path()
+    return Path() if root is None or root == Path.cwd() else root
 
 
 def _is_checkout(folder: Path) -> bool:

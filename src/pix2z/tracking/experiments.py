@@ -1,6 +1,7 @@
 """The experiments of MLflow that runs are kept in: made once, each with a description."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
@@ -8,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from pix2z.tracking.records import COMPARISONS, SPECTRA, TRAININGS, TUNING
 
-__all__ = ["EXPERIMENTS", "SPECTRA", "ensure_experiments"]
+__all__ = ["EXPERIMENTS", "ensure_experiments", "unless_there"]
 
 EXPERIMENTS: Mapping[str, str] = {
     TUNING: (
@@ -72,11 +73,16 @@ def ensure_experiments(
 
 def _create(client: MlflowClient, name: str, description: str, location: str | None) -> str:
     tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
+    with unless_there():
+        client.create_experiment(name, artifact_location=location, tags=tags)
+    return str(client.get_experiment_by_name(name).experiment_id)
+
+
+@contextmanager
+def unless_there() -> Iterator[None]:
+    """Create something in MLflow; where another process or machine was first, theirs is meant."""
     try:
-        created: str = client.create_experiment(name, artifact_location=location, tags=tags)
+        yield
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        # Another process was first.
-        created = client.get_experiment_by_name(name).experiment_id
-    return created

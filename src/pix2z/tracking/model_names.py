@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ARM",
-    "MODELS",
     "POOLS",
     "SHIPPED",
     "SHIPPED_LEARNED",
@@ -50,13 +49,9 @@ __all__ = [
     "download",
     "find_registered",
     "outside_words",
-    "pool_cache",
     "resolve_model",
     "resolve_pool",
 ]
-
-MODELS = "models"
-"""Folder of trained arms, in the root of the repository."""
 
 DEFAULT_ARM = "full"
 """What commands take where no model is named and none is champion."""
@@ -74,7 +69,6 @@ SHIPPED_LEARNED = "It learned from images drawn of real SDSS galaxies, not from 
 _URI = "models:/"
 _VERSION = r"(/\d+|/latest|@[^/@]+)"
 _PINNED = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?{_VERSION}")
-_ARM = re.compile(r"[^/@]+")
 _NAME = re.compile(rf"({FINETUNED}/)?[^/@]+{_VERSION}?")
 
 
@@ -93,18 +87,23 @@ class Kind:
     """The registered model whose champion is taken where none is named."""
     digest_tag: str
     """Tag of a version: the digest of what was registered."""
-    files: str
-    """Folder of the networks among the files of a version."""
+    artifact: str
+    """Name of the folder of the networks in a version."""
+
+    @property
+    def files(self) -> str:
+        """That folder, below the model as MLflow saves it."""
+        return f"artifacts/{self.artifact}"
 
 
 POOLS = Kind(
     noun="model",
     command="pix2z predict",
-    folders=(MODELS, FINETUNED),
+    folders=("models", FINETUNED),
     saved="pool.json",
     production=PRODUCTION,
     digest_tag="pool_digest",
-    files="artifacts/pool",
+    artifact="pool",
 )
 """Pools of redshift networks."""
 
@@ -115,7 +114,7 @@ SPECTRA = Kind(
     saved="spectrum.json",
     production=SPECTRUM_MODEL,
     digest_tag="spectrum_digest",
-    files="artifacts/network",
+    artifact="network",
 )
 """Networks that make a spectrum out of images: one registered model, whose aliases are the arms."""
 
@@ -180,7 +179,7 @@ def resolve_model(spec: str, kind: Kind, *, root: Path | None = None) -> Path:
     ----------
     spec : the name of an arm (``full``: models/full) or of a fine-tuned model (``myfield`` or
         ``finetuned/myfield``), ``student``, a folder, or a version in MLflow's registry
-        (``models:/pix2z-full/3``, ``pix2z@champion``), which is downloaded once into `pool_cache`.
+        (``models:/pix2z-full/3``, ``pix2z@champion``), which is downloaded once into a cache.
         A name that is in no folder here is looked up in the registry too.
     root : the checkout; None for that of `checkout.models_home`.
 
@@ -243,22 +242,18 @@ def outside_words() -> str:
     return "" if find_root() else f"; {Path.cwd()} is in no checkout: --repo or {HOME} names one"
 
 
-def pool_cache() -> Path:
-    """Return where downloaded models are kept."""
-    return cache_folder() / "pools"
-
-
 def _registered_folder(spec: str, kind: Kind) -> Path:
     """Download the networks of a registered version, unless the cache holds them by digest."""
     from pix2z.tracking.store import existing_store
 
-    named = f"{kind.production}@{spec}" if kind is SPECTRA and _ARM.fullmatch(spec) else spec
+    is_alias = kind is SPECTRA and not re.search("[/@]", spec)
+    named = f"{kind.production}@{spec}" if is_alias else spec
     with existing_store() as store:
         versions = read_versions(store.client, digest_tag=kind.digest_tag)
         version = find_version(versions, named)
         digest = version.tags[kind.digest_tag]
         # A folder name, whatever the tag holds.
-        folder: Path = pool_cache() / text_digest(digest)
+        folder: Path = cache_folder() / "pools" / text_digest(digest)
         if not (folder / kind.saved).is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(f"{folder.name}.lock")):

@@ -17,12 +17,12 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 import pix2z
 from pix2z.files import read_json
 from pix2z.tracking.cards import render_card
+from pix2z.tracking.experiments import unless_there
 from pix2z.tracking.served_forms import POOL, SPECTRUM, ServedForm
 from pix2z.tracking.store import Store, default_store
 from pix2z.tracking.trainings import TrainedModel
@@ -33,7 +33,6 @@ LOG = logging.getLogger(__name__)
 
 _OURS = "name LIKE 'pix2z-%'"
 _COMMIT_TAGS = ("git_commit", "git_dirty")
-_FORMS = {form.artifact: form for form in (POOL, SPECTRUM)}
 
 
 def ensure_versions(
@@ -50,9 +49,9 @@ def ensure_versions(
     with default_store(store.uri):
         known = {m.name: m for m in mlflow.search_registered_models(filter_string=_OURS)}
         versions = {
-            (v.name, v.tags.get(form.digest_tag)): v
+            (v.name, v.tags.get(form.kind.digest_tag)): v
             for v in mlflow.search_model_versions(filter_string=_OURS)
-            for form in _FORMS.values()
+            for form in (POOL, SPECTRUM)
         }
     numbers = []
     for model, owner in zip(models, owners, strict=True):
@@ -70,13 +69,9 @@ def ensure_versions(
 
 
 def _create_model(client: MlflowClient, model: TrainedModel) -> RegisteredModel:
-    try:
-        return client.create_registered_model(model.name, description=model.description)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        # Another machine was first.
-        return client.get_registered_model(model.name)
+    with unless_there():
+        client.create_registered_model(model.name, description=model.description)
+    return client.get_registered_model(model.name)
 
 
 def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersion:
@@ -88,7 +83,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "model"
         of_run = Model(run_id=run_id, model_id=logged.model_id)
-        save_model(path, model.folder, _FORMS[model.kind], of_run)
+        save_model(path, model.folder, model.form, of_run)
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -110,7 +105,7 @@ def _create_version(store: Store, model: TrainedModel, owner: Run) -> ModelVersi
 def _tags(model: TrainedModel, owner: Run) -> dict[str, str]:
     """Tags of a version: its data, its digest, and the commit that its run was made with."""
     code = {key: owner.data.tags[key] for key in _COMMIT_TAGS if key in owner.data.tags}
-    return {**model.tags, **code, _FORMS[model.kind].digest_tag: model.digest}
+    return {**model.tags, **code, model.form.kind.digest_tag: model.digest}
 
 
 def _first_of_twins(
@@ -119,7 +114,7 @@ def _first_of_twins(
     """Delete a new version whose digest another machine has registered meanwhile; return theirs."""
     if not store.is_shared:  # `store.locked` has kept others out
         return version
-    where = f"name = '{model.name}' and tags.{_FORMS[model.kind].digest_tag} = '{model.digest}'"
+    where = f"name = '{model.name}' and tags.{model.form.kind.digest_tag} = '{model.digest}'"
     twins = store.client.search_model_versions(where)
     first = min(twins, key=lambda twin: int(twin.version), default=version)
     if int(first.version) < int(version.version):
@@ -132,7 +127,7 @@ def _first_of_twins(
 def _update_version(
     client: MlflowClient, version: ModelVersion, model: TrainedModel, owner: Run
 ) -> None:
-    """Bring the card up to date, and add tags that an older pix2z did not write."""
+    """Bring the card up to date, and add tags of what was not known when it was made."""
     card, tags = render_card(model, owner.data.tags), _tags(model, owner)
     if version.description != card:
         client.update_model_version(model.name, version.version, card)
@@ -150,9 +145,9 @@ def save_model(
     networks : folder of the pool or spectrum network; what the served model reads is copied.
     mlflow_model : names the run that it belongs to, if any.
     """
-    described = read_json(networks / form.described_by)
+    described = read_json(networks / form.kind.saved)
     with TemporaryDirectory() as scratch:
-        copied = Path(scratch) / form.artifact
+        copied = Path(scratch) / form.kind.artifact
         for file in form.files(described):
             (copied / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(networks / file, copied / file)
@@ -161,14 +156,14 @@ def save_model(
             mlflow.pyfunc.save_model(
                 str(path),
                 python_model=str(form.code),
-                artifacts={form.artifact: str(copied)},
+                artifacts={form.kind.artifact: str(copied)},
                 code_paths=[str(Path(pix2z.__file__).parent)],
                 pip_requirements=[
                     f"{name}=={importlib.metadata.version(name)}"
                     for name in form.requirements(networks, described)
                 ],
                 signature=form.signature(),
-                model_config={form.digest_tag: described["digest"]},
+                model_config={form.kind.digest_tag: described["digest"]},
                 mlflow_model=mlflow_model,
             )
     for cache in [*path.rglob("__pycache__")]:

@@ -13,7 +13,6 @@ import json
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.promotion.gate import ERRORS
 from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
+from pix2z.tracking.served_forms import POOL
 from pix2z.tracking.trainings import (
     ENDS,
     INPUT,
@@ -69,7 +69,7 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
     measured = read_json(report) if report.exists() else {}
     settings = {"architecture": arm.architecture, "selection": arm.selection}
     first, *_ = _estimators(folder).values()
-    data = data_tags(root, first["record"].get("inputs", {}))
+    data = data_tags(root, first["record"]["inputs"])
     tags = {"stage": "train", "arm": name, **settings, **data}
     seeds = {seed: _test_metrics(subsets) for seed, subsets in measured.get("seeds", {}).items()}
     commit = commit_with_output(root, f"models/{name}")
@@ -77,31 +77,27 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         f"arm **{name}**: trained on {SELECTIONS[arm.selection]}; architecture "
         f"{arm.architecture} ({_ARCHITECTURES[arm.architecture]})."
     )
+    test, predictions = tags.get("test_digest", ""), root / "predictions" / name
     trainings = _training_runs(folder, tags, seeds, commit)
-    record = RunRecord(
-        key=_digest(folder),
-        experiment=TRAININGS,
-        name=f"{name}, pool",
+    pool = _pool_run(
+        folder,
+        trainings,
         description=what,
         tags={**tags, "registered_model": f"pix2z-{name}"},
         params=settings,
         metrics=_test_metrics(measured.get("pool", {})),
         artifacts={
             **dict.fromkeys(_figures(root / "reports/figures", name), "figures"),
-            **_predictions(
-                root / "predictions" / name,
-                pool=_digest(folder),
-                test=tags.get("test_digest", ""),
-            ),
+            **_predictions(predictions, pool=_digest(folder), test=test),
         },
         commit=commit,
     )
     return TrainedModel(
         name=f"pix2z-{name}",
-        kind="pool",
+        form=POOL,
         folder=folder,
-        digest=record.key,
-        runs=(*trainings, _as_pool(record, folder, trainings)),
+        digest=pool.key,
+        runs=(*trainings, pool),
         description=_DESCRIPTION.format(what=what),
         data=galaxies_words(root),
         measured="On all test galaxies, and on those inside the clip window, in redshift units",
@@ -124,9 +120,10 @@ def _test_metrics(subsets: Mapping[str, Any], of: str = "value") -> dict[str, fl
 
 def _compared_metrics(versions: Mapping[str, Any], of: str = "value") -> dict[str, float]:
     """``test/<metric>`` of a fine-tuned model, and what its base has on the same galaxies."""
-    names = {"test": "tuned", "base": "base", "recalibrated": "recalibrated"}
-    known = [(prefix, name) for prefix, name in names.items() if name in versions]
-    return dict(item for p, name in known for item in _named(p, versions[name], of).items())
+    metrics: dict[str, float] = {}
+    for prefix, version in (("test", "tuned"), ("base", "base"), ("recalibrated", "recalibrated")):
+        metrics |= _named(prefix, versions.get(version, {}), of)
+    return metrics
 
 
 def _named(prefix: str, metrics: Mapping[str, Any], of: str = "value") -> dict[str, float]:
@@ -159,21 +156,22 @@ def read_finetuned(folder: Path) -> TrainedModel:
         **{key: data[key] for key in ("galaxies_digest", "split_digest", "test_digest")},
         "base_pool_digest": base["pool_digest"],
     }
-    pool = f"the pool of {base['model']} (digest {base['pool_digest'][:12]})"
+    parent = f"the pool of {base['model']} (digest {base['pool_digest'][:12]})"
     learned = f"on {n['train']:,} galaxies of {data['file']}."
-    what = f"fine-tuned model **{name}**: {pool}, which went on training {learned}"
-    command = ["pix2z", "finetune", *_given(data), "--name", name, "--model", base["model"]]
     if is_student:
-        what = f"student **{name}**: one network that learned the PDFs of {pool} {learned}"
+        what = f"student **{name}**: one network that learned the PDFs of {parent} {learned}"
         command = ["python", "-m", "pix2z.stages.student", "--parent", base["model"]]
+    else:
+        what = f"fine-tuned model **{name}**: {parent}, which went on training {learned}"
+        given = ["--sky", *data["frames"]] if data.get("frames") else [data["file"]]
+        command = ["pix2z", "finetune", *given, "--name", name, "--model", base["model"]]
     metrics, test = report["metrics"], data["test_digest"]
     seen = report.get("seen_before", {}).get("words", "")  # a student has the parts of its pool
     seeds = {seed: _named("test", values) for seed, values in report["seeds"].items()}
     trainings = _training_runs(folder, tags, seeds, commit="")
-    record = RunRecord(
-        key=report["pool_digest"],
-        experiment=TRAININGS,
-        name=f"{tags['arm']}, pool",
+    pool = _pool_run(
+        folder,
+        trainings,
         description=f"{what}\n\n{report['verdict']} {seen}".strip(),
         tags={**tags, "registered_model": f"pix2z-{name}"},
         params=as_params({"base": base["model"], "file": data["file"], **report["settings"]}),
@@ -188,10 +186,10 @@ def read_finetuned(folder: Path) -> TrainedModel:
     )
     return TrainedModel(
         name=f"pix2z-{name}",
-        kind="pool",
+        form=POOL,
         folder=folder,
-        digest=record.key,
-        runs=(*trainings, _as_pool(record, folder, trainings)),
+        digest=pool.key,
+        runs=(*trainings, pool),
         description=_DESCRIPTION.format(what=what),
         data=f"Trained and tested on {data['source']}. " if data["source"] else "",
         measured=(
@@ -202,12 +200,6 @@ def read_finetuned(folder: Path) -> TrainedModel:
         command=shlex.join(command),
         is_stage=False,
     )
-
-
-def _given(data: Mapping[str, Any]) -> list[str]:
-    """Return what the user gave of a fine-tuning's galaxies: a file, or frames to put some into."""
-    frames = data.get("frames")  # absent from reports of earlier versions
-    return ["--sky", *frames] if frames else [data["file"]]
 
 
 def _predictions(folder: Path, *, pool: str, test: str, base: bool = False) -> dict[Path, str]:
@@ -272,31 +264,44 @@ def _training_runs(
     return tuple(runs)
 
 
-def _as_pool(record: RunRecord, folder: Path, trainings: Sequence[RunRecord]) -> RunRecord:
+def _pool_run(
+    folder: Path,
+    trainings: Sequence[RunRecord],
+    *,
+    description: str,
+    tags: Mapping[str, str],
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+    artifacts: Mapping[Path, str],
+    commit: str = "",
+) -> RunRecord:
     """Return the record of a pool: what all pools share is added to what the caller knows."""
     saved = read_json(folder / "pool.json")
     calibration = saved["calibration"]
     seeds = ", ".join(training.tags["seed"] for training in trainings)
     weights = {f"seed-{t.tags['seed']}": t.tags["weights_digest"] for t in trainings}
     words = f"Pool (mean of the PDFs, then calibrated) of seeds {seeds} of the"
-    return replace(
-        record,
-        description=f"{words} {record.description}",
+    return RunRecord(
+        key=saved["digest"],
+        experiment=TRAININGS,
+        name=f"{tags['arm']}, pool",
+        description=f"{words} {description}",
         started=(folder / "pool.json").stat().st_mtime,
         tags={
-            **record.tags,
+            **tags,
             "kind": "pool",
             "pool_digest": saved["digest"],
             "weights_digests": json.dumps(weights),
             **_seed_metrics(trainings),
         },
-        params={**record.params, "calibration": calibration["kind"], "seeds": seeds},
+        params={**params, "calibration": calibration["kind"], "seeds": seeds},
         metrics={
             **numbers(calibration),
             "cpu_seconds": round(sum(t.metrics["cpu_seconds"] for t in trainings), 1),
-            **record.metrics,
+            **metrics,
         },
-        artifacts={folder / "pool.json": "", **record.artifacts},
+        artifacts={folder / "pool.json": "", **artifacts},
+        commit=commit,
     )
 
 

@@ -24,7 +24,7 @@ from pix2z.tracking.pools import read_arm, read_finetuned
 from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.records import RunRecord
 from pix2z.tracking.runs import ensure_runs
-from pix2z.tracking.spectrum_networks import known_spectrum_models, read_spectrum_network
+from pix2z.tracking.spectrum_networks import SPECTRUM_MODELS, read_spectrum_network
 from pix2z.tracking.store import Store, locked, open_store, reason, shown_uri
 from pix2z.tracking.studies import study_runs
 from pix2z.tracking.trainings import TrainedModel, shared_tags
@@ -54,15 +54,16 @@ def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] =
     tuning = "reports/tuning"
     with _writing() as store:
         code = code_tags(root)
-        present = [n for n in arms if (root / "models" / n / "pool.json").exists()]
-        trained = [read_arm(root, name, arms[name]) for name in present]
+        whole = [name for name in arms if (root / "models" / name / "pool.json").exists()]
+        trained = [read_arm(root, name, arms[name]) for name in whole]
         data = shared_tags(trained)
         study = study_runs(root / tuning, data, commit=commit_with_output(root, tuning))
         reports = [*study, *comparison_runs(root, data)]
         ensure_models(store, [*trained, *_finetuned(root)], reports, code_tags=code)
 
-        present = known_spectrum_models(root)
-        networks = [read_spectrum_network(root, name) for name in spectrum_arms if name in present]
+        saved = {name: root / SPECTRUM_MODELS / name / "spectrum.json" for name in spectrum_arms}
+        whole = [name for name, path in saved.items() if path.exists()]
+        networks = [read_spectrum_network(root, name) for name in whole]
         reports = assessment_runs(root, shared_tags(networks))
         ensure_models(store, networks, reports, code_tags=code)
         _ensure_arm_aliases(store, [network.owner.tags["arm"] for network in networks])

@@ -12,6 +12,7 @@ from mlflow.types.schema import Array
 
 from pix2z import inference
 from pix2z.saved.sealed import ONNX_FORM, has_onnx_form
+from pix2z.tracking.model_names import POOLS, SPECTRA, Kind
 
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
@@ -38,18 +39,13 @@ _HERE = Path(__file__).parent
 class ServedForm:
     """What the versions of one kind share."""
 
-    digest_tag: str
-    """Tag of a version, and value given to its code: the digest of what was registered."""
-    artifact: str
-    """Name of the folder with its files: the kind of a `trainings.TrainedModel`."""
-    described_by: str
-    """The file among them that names the members, if any, and the digest."""
+    kind: Kind
     files: Callable[[Mapping[str, Any]], tuple[str, ...]]
-    """What `described_by` says -> files of a version, below the folder."""
+    """What `kind.saved` says -> files of a version, below the folder."""
     code: Path
     """What MLflow runs to load a version."""
     requirements: Callable[[Path, Mapping[str, Any]], tuple[str, ...]]
-    """Folder of the networks and what `described_by` says -> what loading and serving imports;
+    """Folder of the networks and what `kind.saved` says -> what loading and serving imports;
     pinned to what is installed when the version is made."""
     signature: Callable[[], ModelSignature]
 
@@ -109,9 +105,7 @@ def _of_images(outputs: list[ColSpec], *params: ParamSpec) -> ModelSignature:
 
 
 POOL = ServedForm(
-    digest_tag="pool_digest",
-    artifact="pool",
-    described_by="pool.json",
+    kind=POOLS,
     files=_pool_files,
     code=_HERE / "served_model.py",
     requirements=_pool_requirements,
@@ -120,9 +114,7 @@ POOL = ServedForm(
 """A pool of redshift networks."""
 
 SPECTRUM = ServedForm(
-    digest_tag="spectrum_digest",
-    artifact="network",
-    described_by="spectrum.json",
+    kind=SPECTRA,
     files=_network_files,
     code=_HERE / "served_spectrum.py",
     requirements=lambda *_: (*_KERAS, "astropy", "speclite"),

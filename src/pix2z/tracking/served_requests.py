@@ -115,14 +115,14 @@ class ServedModel(PythonModel):  # type: ignore[misc]
 
         The network is traced here, for one galaxy and for any number, and not for a client.
         """
-        folder = Path(context.artifacts[self.form.artifact]).resolve()
+        folder = Path(context.artifacts[self.form.kind.artifact]).resolve()
         for path in (folder, *folder.rglob("*")):
             if not path.resolve().is_relative_to(self.home):
                 raise IntegrityError(f"{path}: outside the folder of the model; it is not loaded")
-        registered = (context.model_config or {}).get(self.form.digest_tag)
+        registered = (context.model_config or {}).get(self.form.kind.digest_tag)
         if self.load(folder) != registered:
             raise IntegrityError(
-                f"{folder}: not the {self.form.artifact} that was registered, {registered}"
+                f"{folder}: not the {self.form.kind.artifact} that was registered, {registered}"
             )
         for n in (1, 2):
             self.answer(Request(np.zeros((n, *STAMP_SHAPE), np.float32), np.zeros(n, np.float32)))

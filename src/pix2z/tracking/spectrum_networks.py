@@ -15,6 +15,7 @@ from pix2z.files import file_digest, read_json
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, in_words
 from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
+from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.trainings import (
     ENDS,
     INPUT,
@@ -28,7 +29,6 @@ from pix2z.tracking.trainings import (
 __all__ = [
     "REPORT",
     "SPECTRUM_MODELS",
-    "known_spectrum_models",
     "read_spectrum_network",
 ]
 
@@ -62,11 +62,6 @@ z_err68_high of the network's own redshift PDF, where it has one; pix2z_flags, a
 bits ({in_words(SPECTRUM_FLAG_MEANINGS)})."""
 
 
-def known_spectrum_models(root: Path) -> list[str]:
-    """Names of the arms under spectrum/models that are whole."""
-    return [path.parent.name for path in sorted((root / SPECTRUM_MODELS).glob(f"*/{_SAVED}"))]
-
-
 def read_spectrum_network(root: Path, name: str) -> TrainedModel:
     """Read what the files under `root` say of the network of an arm.
 
@@ -81,7 +76,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
     saved = _read_saved(folder)
     report = _report_on(root, name, saved["digest"])
     start, decoder = saved["record"], saved["decoder"]
-    selection, targets = start["selection"], start.get("targets", "unknown")
+    selection, targets = start["selection"], start["targets"]
     what = (
         f"The spectrum network of the arm **{name}**: trained on {SELECTIONS[selection]}; decoder "
         f"{decoder} ({_DECODERS[decoder]})."
@@ -115,16 +110,15 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         artifacts={folder / _SAVED: ""},
         commit=commit_with_output(root, f"{SPECTRUM_MODELS}/{name}"),
     )
-    target_words = f"Target spectra: {KINDS.get(targets, targets)}. "
     n_test = report["test"]["n"] if report else 0
     return TrainedModel(
         name=SPECTRUM_MODEL,
-        kind="network",
+        form=SPECTRUM,
         folder=folder,
         digest=saved["digest"],
         runs=(as_training(record, folder, saved),),
         description=_DESCRIPTION,
-        data=f"{galaxies_words(root)}{target_words}",
+        data=f"{galaxies_words(root)}Target spectra: {KINDS[targets]}. ",
         measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r",
         limits={end: _metrics(report, name, end) for end in ENDS},
         command=f"train_spectrum@{name}",

@@ -9,10 +9,13 @@ or a single spectrum network (`spectrum_networks`). Either is read from its file
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pix2z.files import read_json
 from pix2z.tracking.records import RunRecord, numbers
+
+if TYPE_CHECKING:
+    from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
     "CURVES",
@@ -85,8 +88,8 @@ class TrainedModel:
 
     name: str
     """The registered model that it is a version of."""
-    kind: Literal["pool", "network"]
-    """Of redshift networks, or a spectrum network; `served_forms` says how each is served."""
+    form: "ServedForm"
+    """How a version is made and served: as a pool of redshift networks, or a spectrum network."""
     folder: Path
     """The pool, as models/<arm>, or the network, as spectrum/models/<arm>."""
     digest: str

@@ -89,10 +89,10 @@ def read_versions(client: "MlflowClient", *, digest_tag: str = _POOL) -> list[Ve
     """Every version that has a digest of this name, of a pool if none is said, newest first."""
     from mlflow.utils import get_results_from_paginated_fn
 
-    def every(search: Any, matching: str) -> list[Any]:
-        pages = lambda n, token: search(matching, n, page_token=token)  # noqa: E731
-        results: list[Any] = get_results_from_paginated_fn(pages, _PAGE)
-        return results
+    def every(search: Any, matching: str) -> Any:
+        return get_results_from_paginated_fn(
+            lambda n, token: search(matching, n, page_token=token), _PAGE
+        )
 
     models = every(client.search_registered_models, f"name LIKE '{PRODUCTION}%'")
     aliases = {model.name: model.aliases for model in models}

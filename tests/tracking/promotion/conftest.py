@@ -23,6 +23,7 @@ from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.records import TRAININGS, RunRecord
 from pix2z.tracking.register import ensure_models
+from pix2z.tracking.served_forms import POOL
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import TrainedModel
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
@@ -31,6 +32,18 @@ from tests.tracking.conftest import own_artifacts, take_over_store
 ROOT = Path(__file__).parents[3]
 # The calibration tells them apart: full is the better one, clipped is far too sure of itself.
 TEMPERATURES = {"full": 1.0, "clipped": 0.05}
+
+
+def lines(text: str) -> dict[str, str]:
+    """Lines of a table by their first cell."""
+    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
+
+
+def set_promotion(world: Path, **settings) -> None:
+    """Change settings of the section promotion of params.yaml."""
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["promotion"] = merge(params["promotion"], settings, path="")
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 @pytest.fixture
@@ -122,7 +135,7 @@ def made(tmp_path_factory, empty_database, sample_path, sample_split, trained_po
             )
             model = TrainedModel(
                 name=f"pix2z-{arm}",
-                kind="pool",
+                form=POOL,
                 folder=folder / "models" / arm,
                 digest=pool.digest,
                 runs=(record,),

@@ -5,28 +5,17 @@ import shutil
 import sys
 
 import pytest
-import yaml
 
 from pix2z.evaluation.metric_names import format_value
 from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
+from tests.tracking.promotion.conftest import lines, set_promotion
 
 
 def champion():
     version = with_alias(read_versions(open_store().client), CHAMPION)
     return version and version.source
-
-
-def lines(text):
-    """Lines of a table by their first cell."""
-    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
-
-
-def set_limit(world, **limits):
-    params = yaml.safe_load((world / "params.yaml").read_text())
-    params["promotion"]["limits"] |= limits
-    (world / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def test_the_better_arm_is_promoted_and_the_command_says_why(world, run, dump):
@@ -62,7 +51,7 @@ def test_a_dry_run_changes_nothing(world, run, dump):
     code, out, err = run("promote", "clipped", "--dry-run")
     assert (code, err) == (0, "")
     assert out.rstrip().endswith("pix2z-clipped/1 would be promoted. This is a dry run.")
-    set_limit(world, crps=0.001)
+    set_promotion(world, limits={"crps": 0.001})
     assert run("promote", "clipped", "--dry-run")[0] == 3
     assert dump() == before
 
@@ -144,7 +133,7 @@ def test_history_says_who_was_champion_then(world, run):
 
 @pytest.mark.usefixtures("unserved")
 def test_a_limit_that_is_exceeded_is_named(world, run, dump):
-    set_limit(world, crps=0.001)
+    set_promotion(world, limits={"crps": 0.001})
     before = dump()
     code, _, err = run("promote")
     assert code == 3

@@ -16,17 +16,13 @@ from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import metric_values
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 from pix2z.tracking.promotion import evidence, judgement
-from pix2z.tracking.promotion.evidence import part_terms
-from pix2z.tracking.promotion.judgement import judge, open_gate
+from pix2z.tracking.promotion.evidence import open_gate, part_terms
+from pix2z.tracking.promotion.judgement import judge
 from pix2z.tracking.promotion.smoke import find_held_out
 from pix2z.tracking.promotion.trail import read_trail
 from pix2z.tracking.store import default_store, open_store
 from pix2z.tracking.versions import CHAMPION, find_version, read_versions, with_alias
-
-
-def lines(text):
-    """Lines of a table by their first cell."""
-    return {line.split("  ")[0]: line for line in text.splitlines() if line.strip()}
+from tests.tracking.promotion.conftest import lines, set_promotion
 
 
 def judged(world, model, **allowed):
@@ -209,14 +205,6 @@ def test_a_champion_that_is_the_base_is_compared_on_the_galaxies_of_the_fine_tun
     assert judged(world, "field").compared
 
 
-def set_promotion(world, **settings):
-    params = yaml.safe_load((world / "params.yaml").read_text())
-    for key, value in settings.items():
-        known = params["promotion"][key]
-        params["promotion"][key] = known | value if isinstance(value, dict) else value
-    (world / "params.yaml").write_text(yaml.safe_dump(params))
-
-
 NO_NUMBERS = dict.fromkeys(("crps", "mae", "nmad", "outlier_005"))
 
 
@@ -287,15 +275,14 @@ def test_stamps_of_one_galaxy_count_once(world, monkeypatch):
 
 
 @pytest.mark.usefixtures("unserved")
-def test_chance_of_seeds_is_known_from_registration_also_of_an_older_champion(world, run):
-    """A version of `pix2z` that lacks the tag has it from the one it is a copy of."""
+def test_chance_of_seeds_is_known_from_registration(world, run):
     set_promotion(world, margin=10.0)
     assert run("promote", "clipped")[0] == 0
     client = open_store().client
     told = json.dumps({"crps": [0.01, 0.02], "mae": [0.01, 0.02], "nmad": [0.01, 0.02]})
     unknown = {check.name: check for check in judged(world, "full").checks}
-    for arm in ("full", "clipped"):
-        client.set_model_version_tag(f"pix2z-{arm}", "1", "seed_metrics", told)
+    for model in ("pix2z-full", "pix2z"):
+        client.set_model_version_tag(model, "1", "seed_metrics", told)
     known = {check.name: check for check in judged(world, "full").checks}
     name = "CRPS minus the champion's"
     assert unknown[name].limit.endswith(", chance of seeds not known")

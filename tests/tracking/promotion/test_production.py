@@ -11,7 +11,6 @@ import pytest
 from mlflow import MlflowClient
 
 from pix2z.errors import InputError, RefusedError
-from pix2z.tracking.promotion import production
 from pix2z.tracking.promotion.gate import Check
 from pix2z.tracking.promotion.production import (
     MOST_REASON,
@@ -23,7 +22,7 @@ from pix2z.tracking.promotion.production import (
 )
 from pix2z.tracking.promotion.trail import (
     FILE,
-    champion_names,
+    champion_pool,
     outcomes,
     read_file,
     read_trail,
@@ -99,7 +98,7 @@ def test_a_pool_that_was_in_production_before_is_not_copied_again(
     assert copies(store) == ["pix2z/2", "pix2z/1"]
     assert aliases() == {"champion": 1, "previous": 2}
     trail = read_trail(store.client, root)
-    assert outcomes(trail, champion_names(store.client, root)) == [
+    assert outcomes(trail, champion_pool(store.client, root)) == [
         "replaced",
         "replaced",
         "champion",
@@ -280,7 +279,7 @@ def goes_on(store, root, champion, previous, n):
     assert n == 1 or with_alias(versions, PREVIOUS).source == previous
     sources = [version.source for version in versions if version.name == PRODUCTION]
     assert len(sources) == len(set(sources))  # no pool was copied twice
-    became = outcomes(trail, champion_names(store.client, root))
+    became = outcomes(trail, champion_pool(store.client, root))
     assert became[-1] == "champion"
     assert len(became) - became.count("no effect") == n
     assert list(read_file(root).events) == [event.key for event in trail]
@@ -296,30 +295,6 @@ def test_a_previous_alias_that_was_lost_is_found_in_the_trail(store, root, promo
         store.client.delete_registered_model_alias(PRODUCTION, PREVIOUS)
     rollback(store, root, reason="")
     assert aliases() == {"champion": 1, "previous": 2}
-
-
-def test_the_trail_of_an_older_store_is_exported_by_the_next_rollback(
-    store, root, promoted, monkeypatch
-):
-    """An older pix2z wrote no file, and events without the pool of the champion before."""
-    with monkeypatch.context() as patched:
-        patched.setattr(production, "write_file", lambda *_, **__: None)
-        promoted("full", "published_full")
-    client = store.client
-    for event in tagged_events(client):
-        said = json.loads(client.get_registered_model(PRODUCTION).tags[event.key])
-        del said["from_pool"]
-        client.set_registered_model_tag(PRODUCTION, event.key, json.dumps(said))
-    client.create_registered_model("pix2z-promotion-lock", {"by": "a killed process"})
-    assert not (root / FILE).exists()
-    rollback(store, root, reason="")
-    trail = read_trail(client, root)
-    assert outcomes(trail, champion_names(store.client, root)) == [
-        "replaced",
-        "replaced",
-        "champion",
-    ]
-    assert list(read_file(root).events) == [event.key for event in trail]
 
 
 def test_a_file_that_cannot_be_written_is_said_and_written_by_the_next_one(

@@ -10,7 +10,7 @@ from pix2z.tracking.promotion.production import promote, rollback
 from pix2z.tracking.promotion.restoring import restore_aliases
 from pix2z.tracking.promotion.trail import (
     FILE,
-    champion_names,
+    champion_pool,
     outcomes,
     read_trail,
     tagged_events,
@@ -66,7 +66,7 @@ def now(store):
 
 
 def became(store, root):
-    return outcomes(read_trail(store.client, root), champion_names(store.client, root))
+    return outcomes(read_trail(store.client, root), champion_pool(store.client, root))
 
 
 def test_aliases_and_events_are_as_before_and_the_file_is_only_read(lost, root):

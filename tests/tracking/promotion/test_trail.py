@@ -12,14 +12,15 @@ from pix2z.tracking.promotion.trail import (
     Event,
     Place,
     champion_at,
-    champion_names,
+    champion_pool,
+    dated,
     metrics_of,
     outcomes,
     predecessor,
     read_trail,
+    tag_event,
     tagged_events,
     way_back,
-    write_event,
     write_file,
 )
 from pix2z.tracking.versions import Version
@@ -32,18 +33,24 @@ def version(number, pool=None):
 
 
 def event(before, after, *, action="promote", **more):
-    """One of an older pix2z: it names versions, and the pool of the later one."""
-    digests = {"pool_digest": f"pool{after.partition('/')[2]}"} if after else {}
-    return Event(
-        action=action,
-        source="pix2z-full/1",
-        from_version=before,
-        to_version=after,
-        user="me",
-        reason="because",
-        digests=digests,
-        **more,
-    )
+    """From version `before` of pix2z to version `after`; the pool of version 1 is pool1."""
+    said = {
+        "action": action,
+        "source": "pix2z-full/1",
+        "from_version": before,
+        "to_version": after,
+        "user": "me",
+        "reason": "because",
+        "digests": {"pool_digest": f"pool{after.partition('/')[2]}"},
+        "from_pool": f"pool{before.partition('/')[2]}" if before else "",
+    }
+    return Event(**said | more)
+
+
+def write_event(client, said, trail):
+    written = dated(said, trail)
+    tag_event(client, written)
+    return written
 
 
 def test_what_is_written_is_read_in_order(client, root):
@@ -138,24 +145,18 @@ TRAIL = [
 ]
 
 
-def names(*arguments):
-    of_one = version(*arguments)
-    return {of_one.pool_digest, of_one.label}
-
-
 def test_what_became_of_each_event():
-    assert outcomes(TRAIL, names(1)) == ["replaced", "no effect", "replaced", "champion"]
-    assert outcomes(TRAIL, names(3))[-1] == "no effect"
-    assert outcomes([], ()) == []
-    assert outcomes(TRAIL[:1], ()) == ["no effect"]
+    assert outcomes(TRAIL, "pool1") == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(TRAIL, "pool3")[-1] == "no effect"
+    assert outcomes([], "") == []
+    assert outcomes(TRAIL[:1], "") == ["no effect"]
 
 
 def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew():
-    """A rebuilt store calls the pool of pix2z/3 pix2z/1; events since then say from which pool."""
+    """A rebuilt store calls the pool of pix2z/3 pix2z/1."""
     later = event("pix2z/1", "pix2z/2", from_pool="pool3")
     trail = [*TRAIL[:3], later]
-    assert outcomes(TRAIL[:3], names(1, "pool3")) == ["replaced", "no effect", "champion"]
-    assert outcomes(trail, names(2)) == ["replaced", "no effect", "replaced", "champion"]
+    assert outcomes(trail, "pool2") == ["replaced", "no effect", "replaced", "champion"]
     assert predecessor(trail, version(2)) == "pool3"
 
 
@@ -163,19 +164,19 @@ def test_a_champion_is_known_by_its_pool_after_its_versions_were_numbered_anew()
     ("day", "to"), [(1, None), (2, "pix2z/1"), (3, "pix2z/1"), (4, "pix2z/3"), (5, "pix2z/1")]
 )
 def test_who_was_champion_then(day, to):
-    then = champion_at(TRAIL, outcomes(TRAIL, names(1)), datetime(2026, 1, day, tzinfo=UTC))
+    then = champion_at(TRAIL, outcomes(TRAIL, "pool1"), datetime(2026, 1, day, tzinfo=UTC))
     assert (then and then.to_version) == to
 
 
 def test_a_store_that_lacks_the_champion_leaves_it_to_the_file(client, root):
     """As one that was made anew, where the champion's pool is gone."""
-    assert champion_names(client, root) == set()
+    assert champion_pool(client, root) == ""
     write_file(root, TRAIL, champion=version(1), previous=version(3))
-    assert champion_names(client, root) == {"pool1", "pix2z/1"}
+    assert champion_pool(client, root) == "pool1"
     client.create_registered_model("pix2z")
     client.create_model_version("pix2z", str(root), tags={"pool_digest": "another"})
     client.set_registered_model_alias("pix2z", "champion", "1")
-    assert champion_names(client, root) == {"another", "pix2z/1"}
+    assert champion_pool(client, root) == "another"
 
 
 def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
@@ -200,25 +201,24 @@ def test_the_way_back_of_a_pool_is_a_commit_that_has_it_in_its_lock(root):
     assert finetuned.endswith("or repeat pix2z finetune")
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
+@given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12))
 def test_outcomes_and_predecessor_follow_any_history(moves):
-    """Events to versions 1 to 4, each of which took effect or not; older ones name no pool."""
+    """Events to versions 1 to 4, each of which took effect or not."""
     champion, before, trail, effective = None, {}, [], []
-    for to, took_effect, named in moves:
+    for to, took_effect in moves:
         if to == champion:
             continue  # neither a promotion nor a rollback goes to the champion
-        pool = {"from_pool": f"pool{champion}"} if named and champion else {}
-        trail.append(event(champion and f"pix2z/{champion}", f"pix2z/{to}", **pool))
+        trail.append(event(champion and f"pix2z/{champion}", f"pix2z/{to}"))
         effective.append(took_effect)
         if took_effect:
             before[to] = champion
             champion = to
-    became = outcomes(trail, names(champion) if champion else ())
+    became = outcomes(trail, f"pool{champion}" if champion else "")
     assert [outcome != "no effect" for outcome in became] == effective
     assert became.count("champion") == int(bool(effective) and effective[-1])
     if champion is not None:
         expected = before[champion]
-        assert predecessor(trail, version(champion)) == (expected and f"pool{expected}")
+        assert predecessor(trail, version(champion)) == (f"pool{expected}" if expected else "")
 
 
 def test_the_metrics_of_a_version_are_those_it_was_last_promoted_with():

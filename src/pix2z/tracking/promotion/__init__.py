@@ -1,7 +1,7 @@
 """From a version of an arm to the model in production: a decision that is measured and recorded.
 
 `candidate` says what is proposed, `judgement` puts it through the lines of `gate`, reading what it
-predicted (`evidence`), what it is held against (`limits`) and what it answers as it would be served
+predicted and what it is held against (`evidence`), and what it answers as it would be served
 (`smoke`); `production` writes, and `trail` keeps what was written; `restoring` brings it back into
 a store that was made anew.
 

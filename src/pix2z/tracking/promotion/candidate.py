@@ -15,8 +15,7 @@ from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.bootstrap import group_weights, interval
 from pix2z.evaluation.weighted import weighted_mean
-from pix2z.tracking.promotion.evidence import part_terms, same_galaxies
-from pix2z.tracking.promotion.judgement import Gate
+from pix2z.tracking.promotion.evidence import Gate, part_terms, same_galaxies
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 

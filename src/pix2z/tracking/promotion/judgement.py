@@ -1,18 +1,18 @@
 """A candidate is put through the gate: its predictions, the champion's, and the smoke test."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.promotion import PromotionConfig
 from pix2z.errors import IntegrityError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.arm_metrics import Measured, measure
+from pix2z.evaluation.arm_metrics import Measured
 from pix2z.evaluation.bootstrap import independent
 from pix2z.tracking.promotion.evidence import (
+    Gate,
     champion_terms,
+    limits_of,
     part_terms,
     same_galaxies,
     seed_metrics,
@@ -24,36 +24,16 @@ from pix2z.tracking.promotion.gate import (
     champion_checks,
     limit_checks,
 )
-from pix2z.tracking.promotion.limits import limits_of
 from pix2z.tracking.promotion.smoke import find_held_out, smoke_test
 from pix2z.tracking.promotion.trail import place, way_back
-from pix2z.tracking.store import Store
-from pix2z.tracking.versions import Version, read_versions
+from pix2z.tracking.versions import Version
 
-__all__ = ["Decision", "Gate", "judge", "open_gate"]
+__all__ = ["Decision", "judge"]
 
 _HELD_OUT = "here, not trained on"
 _LIMITS = "known, and not from test results"
 SMALL = "Enough galaxies"
 """Name of the line for a test set that is too small to judge everything."""
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Where versions are looked up, and the limits by which they are judged."""
-
-    store: Store
-    root: Path
-    promotion: PromotionConfig
-    evaluate: EvaluateConfig
-    tell: Callable[[str], None]
-    """Called with what is being done."""
-
-
-def open_gate(store: Store, root: Path, tell: Callable[[str], None] = lambda _: None) -> Gate:
-    """Return the gate of the repository in `root`, with the limits of its params.yaml."""
-    params = root / "params.yaml"
-    return Gate(store, root, PromotionConfig.read(params), EvaluateConfig.read(params), tell)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +105,7 @@ def judge(
     digest = candidate.test_digest
     held_out = find_held_out(gate.root, digest) if digest else None
     if held_out is None:
-        return Decision(candidate, champion, (_without_test_galaxies(digest),))
+        return replace(decision, checks=(_without_test_galaxies(digest),))
     words = f"{len(held_out.rows):,}, digest {digest[:8]}"
     test = Check("test", "Test galaxies", words, _HELD_OUT, True)
     gate.tell(f"reading what {candidate.label} predicted")
@@ -134,21 +114,23 @@ def judge(
     except IntegrityError as error:
         words = _without_predictions(gate, candidate, error)
         missing = Check("test", "Predictions", words, "of its test galaxies", False)
-        return Decision(candidate, champion, (test, missing))
+        return replace(decision, checks=(test, missing))
     with ThreadPoolExecutor(1) as aside:  # another process answers while this one resamples
         gate.tell(f"loading {candidate.label} as it would be served")
-        n = gate.promotion.smoke_galaxies
-        smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=n)
-        tested = _tested(gate, candidate, terms)
-        size = _size_checks(gate.promotion, tested.n, allowed=small_test_set)
+        smoke_galaxies = gate.promotion.smoke_galaxies
+        smoke = aside.submit(smoke_test, gate.store, candidate, held_out, n=smoke_galaxies)
+        n = independent(terms.group_id)  # stamps of equal groups are one galaxy each
+        tolerances = gate.promotion.calibration.model_dump()
+        tested = _Tested(candidate, terms, gate.measure(terms, {*ERRORS, *tolerances}))
+        size = _size_checks(gate.promotion, n, allowed=small_test_set)
         margin = None if size else gate.promotion.margin
         others = (
             *_limit_checks(gate, tested),
-            *calibration_checks(tested.metrics, _tolerances(gate), n=tested.n),
+            *calibration_checks(tested.metrics, tolerances, n=n),
             *_champion_checks(gate, tested, champion, margin, new_test_set),
         )
         checks = (test, *size, smoke.result(), *others)
-    return Decision(candidate, champion, checks, tested.metrics.values)
+    return replace(decision, checks=checks, metrics=tested.metrics.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,22 +140,6 @@ class _Tested:
     version: Version
     terms: GalaxyTerms
     metrics: Measured
-    versions: Sequence[Version]
-    """All of the registry."""
-
-    @property
-    def n(self) -> int:
-        """Count independent galaxies: stamps of equal groups are one each."""
-        return independent(self.terms.group_id)
-
-
-def _tested(gate: Gate, candidate: Version, terms: GalaxyTerms) -> _Tested:
-    metrics = _measured(terms, {*ERRORS, *_tolerances(gate)}, gate.evaluate)
-    return _Tested(candidate, terms, metrics, read_versions(gate.store.client))
-
-
-def _tolerances(gate: Gate) -> dict[str, float]:
-    return gate.promotion.calibration.model_dump()
 
 
 def _size_checks(promotion: PromotionConfig, n: int, *, allowed: bool) -> list[Check]:
@@ -192,14 +158,7 @@ def _size_checks(promotion: PromotionConfig, n: int, *, allowed: bool) -> list[C
 def _limit_checks(gate: Gate, tested: _Tested) -> list[Check]:
     """Hold the candidate's errors against their limits, and say where those come from."""
     try:
-        limits, words = limits_of(
-            gate.store,
-            tested.version,
-            tested.terms,
-            tested.versions,
-            limits=gate.promotion.limits,
-            evaluate=gate.evaluate,
-        )
+        limits, words = limits_of(gate, tested.version, tested.terms)
     except IntegrityError as error:
         return [Check("limits", "Limits", str(error), _LIMITS, False)]
     source = Check("limits", "Limits", words, _LIMITS, True)
@@ -223,12 +182,6 @@ def _without_predictions(gate: Gate, version: Version, error: Exception) -> str:
     )
 
 
-def _measured(terms: GalaxyTerms, only: Iterable[str], evaluate: EvaluateConfig) -> Measured:
-    """Measure some metrics, and on bootstrap resamples: the same ones for the same galaxies."""
-    n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
-    return measure(terms, n_bootstrap=n_bootstrap, seed=seed, only=set(only))
-
-
 def _champion_checks(
     gate: Gate,
     tested: _Tested,
@@ -247,12 +200,9 @@ def _champion_checks(
         known = champion.test_digest[:8] or "not known"
         words = f"{champion.label} was tested on others (digest {known})"
         return [_incomparable("Same test galaxies", words, new_test_set)]
-    measured = _measured(of_champion, ERRORS, gate.evaluate)
-    digest, versions = tested.version.test_digest, tested.versions
-    seeds = (
-        seed_metrics(tested.version, digest, versions),
-        seed_metrics(champion, digest, versions),
-    )
+    digest = tested.version.test_digest
+    seeds = seed_metrics(tested.version, digest), seed_metrics(champion, digest)
+    measured = gate.measure(of_champion, ERRORS)
     return champion_checks(tested.metrics, measured, seeds, margin=margin)
 
 

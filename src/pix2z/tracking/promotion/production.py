@@ -7,22 +7,22 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
+from pix2z.tracking.experiments import unless_there
 from pix2z.tracking.model_names import download
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
     Event,
+    dated,
     metrics_of,
     predecessor,
     read_trail,
-    write_event,
+    tag_event,
     write_file,
 )
 from pix2z.tracking.store import Store, default_store, locked
@@ -159,7 +159,7 @@ def _move(
     decision : of a promotion, to be kept beside the version.
     """
     client = store.client
-    event = Event(
+    undated = Event(
         action=action,
         source=target.source,
         from_version=champion.label if champion else None,
@@ -172,10 +172,11 @@ def _move(
         small_test_set=bool(decision and decision.is_small),
         from_pool=champion.pool_digest if champion else "",
     )
+    event = dated(undated, trail)
     if decision:
         lines = json.dumps([asdict(check) for check in decision.checks], ensure_ascii=False)
         tag_production(client, target, event, {"decision": lines})
-    event = write_event(client, event, trail)
+    tag_event(client, event)
     _unchanged_champion(client, champion)
     move_aliases(client, champion=target, previous=champion)
     write_file(root, [*trail, event], champion=target, previous=champion)
@@ -213,11 +214,8 @@ def copy_to_production(store: Store, version: Version) -> Version:
     for known in read_versions(client):  # the newest first
         if known.name == PRODUCTION and known.pool_digest == version.pool_digest:
             return replace(known, tags={**known.tags, **tags})
-    try:
+    with unless_there():
         client.create_registered_model(PRODUCTION, description=_DESCRIPTION)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
     with default_store(store.uri), contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of it
         copied = client.copy_model_version(version.uri, PRODUCTION)
     return replace(version, name=PRODUCTION, number=int(copied.version), tags=tags, aliases=())
@@ -230,7 +228,7 @@ def tag_production(
     tags = {
         "source": version.source,
         "replaces": event.from_version or "none",
-        "promoted_at": event.time or datetime.now(UTC).isoformat(timespec="seconds"),
+        "promoted_at": event.time,
         "promoted_by": event.user,
         "reason": event.reason or "none given",
         **event.digests,
@@ -253,9 +251,9 @@ def _version_before(
     """Return what a rollback returns to: alias `previous`, else what the trail says was before."""
     target = with_alias(versions, PREVIOUS)
     if target is None or target.number == champion.number:  # an interrupted promotion or rollback
-        before = predecessor(trail, champion)
+        pool = predecessor(trail, champion)
         copies = [v for v in versions if v.name == PRODUCTION]
-        target = next((v for v in copies if before in (v.pool_digest, v.label)), None)
+        target = next((v for v in copies if v.pool_digest == pool), None)
     if target is None or target.number == champion.number:
         raise RefusedError(f"{champion.label} has no previous champion to return to")
     return target

@@ -7,7 +7,7 @@ was registered with it.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,10 +68,11 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     Raises
     ------
     InputError
-        Nobody has them, and a file that might is missing (of data/) or damaged.
+        Nobody has them, and a file that might is missing or damaged.
     """
-    errors = []
-    for galaxies, split in ((root / GALAXIES, root / SPLIT), *_finetuned_samples(root)):
+    errors, tuned = [], sorted(root.glob(f"{FINETUNED}/*/split.h5"))
+    samples = [(split.with_name("galaxies.h5"), split) for split in tuned]
+    for galaxies, split in ((root / GALAXIES, root / SPLIT), *samples):
         try:
             held_out = read_held_out(galaxies, split)
         except InputError as error:
@@ -82,13 +83,6 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     if errors:
         raise errors[0]
     return None
-
-
-def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
-    for folder in sorted((root / FINETUNED).glob("*")):
-        galaxies, split = folder / "galaxies.h5", folder / "split.h5"
-        if galaxies.is_file() and split.is_file():
-            yield galaxies, split
 
 
 def read_held_out(galaxies: Path, split_path: Path) -> HeldOut:

@@ -12,7 +12,7 @@ pool.
 """
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,8 @@ __all__ = [
     "Place",
     "Promotions",
     "champion_at",
-    "champion_names",
+    "champion_pool",
+    "dated",
     "metrics_of",
     "outcomes",
     "place",
@@ -51,7 +52,6 @@ __all__ = [
     "tag_event",
     "tagged_events",
     "way_back",
-    "write_event",
     "write_file",
 ]
 
@@ -88,14 +88,14 @@ class Event(BaseModel):
     number: int = 0
     """Place in the trail, from 1; clocks of several machines may differ."""
     from_pool: str = ""
-    """Digest of the pool of the champion before; older events do not have it."""
+    """Digest of the pool of the champion before; empty where there was none."""
     key: str = Field(default="", exclude=True)
     """What it is stored under."""
 
     @property
     def to_pool(self) -> str:
-        """Digest of the pool that became champion, else its version."""
-        return self.digests.get("pool_digest", self.to_version)
+        """Digest of the pool that became champion."""
+        return self.digests.get("pool_digest", "")
 
 
 class Place(BaseModel):
@@ -174,22 +174,15 @@ def read_file(root: Path) -> Promotions:
         raise InputError(f"{path}: {where}: {fault['msg']}; not what pix2z wrote") from error
 
 
-def write_event(client: MlflowClient, event: Event, trail: Sequence[Event]) -> Event:
-    """Add an event to the registry, with its time and number; return it as written.
-
-    Parameters
-    ----------
-    trail : the events before it.
-    """
+def dated(event: Event, trail: Sequence[Event]) -> Event:
+    """Return an event of now with its time, and the number and key that follow on the trail."""
     now = datetime.now(UTC)
-    written = {
+    known = {
         "time": now.isoformat(timespec="seconds"),
         "number": max((e.number for e in trail), default=0) + 1,
         "key": f"{EVENT}{now.strftime('%Y%m%dT%H%M%S.%fZ')}.{uuid4().hex[:6]}",
     }
-    event = event.model_copy(update=written)
-    tag_event(client, event)
-    return event
+    return event.model_copy(update=known)
 
 
 def tag_event(client: MlflowClient, event: Event) -> None:
@@ -264,31 +257,18 @@ def way_back(root: Path, recorded: Place) -> str:
     return f"once it is in models/ again, {register} brings it back"
 
 
-def _pools_before(events: Sequence[Event]) -> list[str]:
-    """Digest of the champion's pool before each event; empty where there was none.
-
-    Older events have the champion's version only: its pool is known from the event that made it.
-    """
-    pool_of_version: dict[str | None, str] = {None: ""}
-    before = []
-    for event in events:
-        by_version = pool_of_version.get(event.from_version, event.from_version or "")
-        before.append(event.from_pool or by_version)
-        pool_of_version[event.to_version] = event.to_pool
-    return before
-
-
-def champion_names(client: MlflowClient, root: Path) -> set[str]:
-    """Return what events may call the champion: its pool or, in older ones, its version.
+def champion_pool(client: MlflowClient, root: Path) -> str:
+    """Return the digest of the champion's pool; empty where there is no champion.
 
     Where the store has none, as one that was made anew without its pool, promotions.json names it.
     """
-    version = with_alias(read_versions(client), CHAMPION)
-    recorded = place(version) if version else read_file(root).champion
-    return {recorded.pool_digest, recorded.version} if recorded else set()
+    if version := with_alias(read_versions(client), CHAMPION):
+        return version.pool_digest
+    recorded = read_file(root).champion
+    return recorded.pool_digest if recorded else ""
 
 
-def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
+def outcomes(events: Sequence[Event], champion: str) -> list[str]:
     """Say what became of each event: ``champion``, ``replaced`` or ``no effect``.
 
     An event took effect where the next one starts from its pool or, for the last, where that is
@@ -296,14 +276,15 @@ def outcomes(events: Sequence[Event], champion: Container[str]) -> list[str]:
 
     Parameters
     ----------
-    champion : as `champion_names` returns it.
+    champion : digest of the pool, as `champion_pool` returns it.
     """
-    before, became = _pools_before(events), []
-    for number, event in enumerate(events, start=1):
-        last = number == len(events)
-        after = champion if last else {before[number]}
-        in_effect = "champion" if last else "replaced"
-        became.append(in_effect if event.to_pool in after else "no effect")
+    pools_after = [*(event.from_pool for event in events[1:]), champion]
+    became = [
+        "replaced" if event.to_pool == after else "no effect"
+        for event, after in zip(events, pools_after, strict=False)
+    ]
+    if became and became[-1] == "replaced":
+        became[-1] = "champion"
     return became
 
 
@@ -322,18 +303,14 @@ def champion_at(events: Sequence[Event], outcomes: Sequence[str], moment: dateti
     return effective[-1] if effective else None
 
 
-def predecessor(events: Sequence[Event], champion: Version) -> str | None:
-    """Return the pool that was champion before `champion` became it, by the trail."""
-    before = [
-        pool
-        for event, pool in zip(events, _pools_before(events), strict=True)
-        if event.to_pool in (champion.pool_digest, champion.label)
-    ]
-    return before[-1] if before and before[-1] else None
+def predecessor(events: Sequence[Event], champion: Version) -> str:
+    """Return the pool that was champion before `champion` last became it; empty if none was."""
+    before = [event.from_pool for event in events if event.to_pool == champion.pool_digest]
+    return before[-1] if before else ""
 
 
 def metrics_of(events: Sequence[Event], version: Version) -> Mapping[str, float]:
     """Return what a version reached when it was last promoted; empty where that is not recorded."""
-    names = (version.pool_digest, version.label)
-    recorded = [event.metrics for event in events if event.to_pool in names and event.metrics]
+    pool = version.pool_digest
+    recorded = [event.metrics for event in events if event.to_pool == pool and event.metrics]
     return recorded[-1] if recorded else {}
