@@ -5,11 +5,11 @@ from scipy import stats
 from pix2z.evaluation.bootstrap import (
     MIN_GROUPS,
     Chance,
+    Resamples,
     binomial_band,
     chance_of_groups,
     chance_of_resamples,
     chance_of_seeds,
-    group_weights,
     holm,
     independent,
     student,
@@ -18,7 +18,7 @@ from pix2z.evaluation.contrasts import outcome
 
 
 def all_weights(group_id, n_bootstrap=300, seed=1):
-    return np.concatenate(list(group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)))
+    return np.concatenate(list(Resamples(group_id, n_bootstrap, seed)))
 
 
 def test_rows_of_a_group_are_drawn_together():
@@ -36,7 +36,7 @@ def test_draws_depend_on_the_seed_alone_and_not_on_block_size(monkeypatch):
     np.testing.assert_array_equal(once, all_weights(group_id))
     assert (once != all_weights(group_id, seed=2)).any()
     monkeypatch.setattr("pix2z.evaluation.bootstrap.BLOCK_ELEMENTS", 120)
-    blocks = list(group_weights(group_id, n_bootstrap=300, seed=1))
+    blocks = list(Resamples(group_id, 300, 1))
     assert max(len(block) for block in blocks) == 2
     np.testing.assert_array_equal(np.concatenate(blocks), once)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -158,7 +159,16 @@ def test_two_arms_are_enough_and_other_rows_than_the_splits_are_refused(tmp_path
     assert list(comparison["controls"]) == ["full_told_window"]  # there is no subsample to tell
     assert comparison["published_view"]["full"] is None
     assert "normalised view" not in (tmp_path / "reports/report.md").read_text(encoding="utf-8")
-    for path in (tmp_path / "predictions/clipped").glob("*.hdf5"):
-        write_predictions(path, select(read_predictions(path), np.arange(10)))
-    with pytest.raises(InputError, match="predictions/clipped: expected the 12 test rows"):
-        evaluate.main()
+    clipped = {
+        path: read_predictions(path) for path in (tmp_path / "predictions/clipped").glob("*.hdf5")
+    }
+    for column, change in {
+        "row": lambda made: select(made, np.arange(10)),
+        "object_id": lambda made: replace(made, object_id=made.object_id + 1),
+        "group_id": lambda made: replace(made, group_id=made.group_id // 2),
+    }.items():
+        for path, made in clipped.items():
+            write_predictions(path, change(made))
+        said = f"predictions/clipped: expected the 12 test rows .* of another {column}"
+        with pytest.raises(InputError, match=said):
+            evaluate.main()

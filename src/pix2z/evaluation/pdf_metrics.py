@@ -26,6 +26,7 @@ __all__ = [
     "PDF_METRICS",
     "PreparedPdfTerms",
     "covered",
+    "pdf_mean_terms",
     "pdf_metric_replicates",
     "pdf_terms",
     "prepared_pdf_terms",
@@ -109,10 +110,15 @@ def covered(pit: Array, level: float) -> NDArray[np.bool_]:
 
 def prepared_pdf_terms(crps: Array, cde: Array, pit: Array) -> PreparedPdfTerms:
     """Sort the PIT values (n,), and lay the other terms side by side."""
-    columns = {"crps": crps, "cde_loss": cde}
-    columns |= {name: covered(pit, level).astype(np.float64) for name, level in COVERAGE.items()}
+    columns = pdf_mean_terms(crps, cde, pit)
     matrix = np.stack(list(columns.values()), axis=1)
     return PreparedPdfTerms(tuple(columns), matrix, ordered_sample(pit))
+
+
+def pdf_mean_terms(crps: Array, cde: Array, pit: Array) -> dict[str, Array]:
+    """Work out what each galaxy adds, (n,), to every metric that is a mean over galaxies."""
+    held = {name: covered(pit, level).astype(np.float64) for name, level in COVERAGE.items()}
+    return {"crps": crps, "cde_loss": cde} | held
 
 
 def pdf_metric_replicates(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_metrics import with_interval
-from pix2z.evaluation.bootstrap import chance_of_groups, group_weights, student
+from pix2z.evaluation.bootstrap import Resamples, chance_of_groups, student
 from pix2z.evaluation.contrasts import outcome
 from pix2z.evaluation.paired import interval_of
 from pix2z.evaluation.weighted import (
@@ -117,11 +117,10 @@ def _mean_interval(
     if not known.any():
         return {"value": None, "low": None, "high": None}
     filled = np.where(known, values, 0.0)
-    drawn = [
-        (weights @ filled) / np.maximum(weights @ known, 1e-9)
-        for weights in group_weights(group_id, n_bootstrap=n_bootstrap, seed=seed)
-    ]
-    return with_interval(float(filled.sum() / known.sum()), np.concatenate(drawn))
+    drawn = Resamples(group_id, n_bootstrap, seed).replicates(
+        lambda weights: (weights @ filled) / np.maximum(weights @ known, 1e-9)
+    )
+    return with_interval(float(filled.sum() / known.sum()), drawn)
 
 
 def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, seed: int) -> Json:
@@ -136,8 +135,7 @@ def _spread(difference: Array, group_id: NDArray[np.int64], n_bootstrap: int, se
         return 1.4826 * absolute_deviation(sample, quantile(sample, 0.5))
 
     n = int(known.sum())
-    blocks = group_weights(group_id[known], n_bootstrap=n_bootstrap, seed=seed)
-    drawn = np.concatenate([nmad(weights) for weights in blocks])
+    drawn = Resamples(group_id[known], n_bootstrap, seed).replicates(nmad)
     value = float(nmad(np.ones((1, n)))[0])
     median = float(np.median(difference[known]))
     return {"n": n, "median": median, "nmad": with_interval(value, drawn)}
