@@ -35,14 +35,6 @@ def test_coverage_stands_beside_its_band():
     assert coverage(np.array([]), np.array([], int))["coverage_95"]["value"] is None
 
 
-def test_stamps_of_one_galaxy_make_no_band_narrower():
-    pit = np.random.default_rng(1).random(250)
-    once = coverage(pit, np.arange(250))
-    four_times = coverage(np.repeat(pit, 4), np.repeat(np.arange(250), 4))
-    for level, of in four_times.items():
-        assert of == once[level] | {"n": 1000}
-
-
 def test_the_report_is_json_of_all_subsets():
     window = (-0.006, 0.224)
     arm = ArmGalaxies(make_terms(200), {1: subset_values(make_terms(200, seed=2), window)})

@@ -165,16 +165,6 @@ def test_who_is_told_the_window_is_compared_inside_it_only(comparison):
     assert subsets == {"inside"}
 
 
-def test_paired_intervals_agree_with_the_paired_t_interval():
-    first, second = make_terms(600, seed=1), make_terms(600, seed=5, sigma=0.017)
-    found = run({"full": ArmGalaxies(first), "clipped": ArmGalaxies(second)}, n_bootstrap=2000)
-    entry = find(found, "full", "clipped", "whole", "crps")
-    difference = first.crps - second.crps
-    half = 1.96 * difference.std(ddof=1) / np.sqrt(600)
-    assert entry["difference"] == pytest.approx(difference.mean())
-    assert (entry["high"] - entry["low"]) / 2 == pytest.approx(half, rel=0.003)  # of t: 1.964
-
-
 def test_contrasts_do_not_depend_on_the_seed_of_the_resamples():
     """The end of the interval lies at the margin: drawn intervals would be on either side of it."""
     arms = {"full": trained(200, seed=1), "clipped": trained(200, seed=2, clip=0.22)}

@@ -33,7 +33,6 @@ __all__ = [
     "Measured",
     "arm_report",
     "binned_report",
-    "bootstrap_replicates",
     "coverage",
     "json_number",
     "measure",
@@ -98,21 +97,15 @@ def subset_values(
     return {subset: metric_values(select_terms(terms, keep)) for subset, keep in masks.items()}
 
 
-def bootstrap_replicates(
-    terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
-) -> dict[str, Array]:
-    """Every metric on each resample of groups: name -> (B,); no resample of an empty sample.
-
-    The same groups and seed give the same resamples, whatever the arm: differences are paired.
-    """
-    return _replicates(terms, Resamples(terms.group_id, n_bootstrap, seed), only)
-
-
 def measure(
     terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
 ) -> Measured:
-    """Work out every metric, or `only` some, on the sample and on its resamples of groups."""
-    replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
+    """Work out every metric, or `only` some, on the sample and on its resamples of groups.
+
+    The same groups and seed give the same resamples, whatever the arm: differences are paired. Of
+    an empty sample there are none.
+    """
+    replicates = _replicates(terms, Resamples(terms.group_id, n_bootstrap, seed), only)
     return Measured(metric_values(terms, only=only), replicates)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms
 from pix2z.evaluation.arm_metrics import arm_report, binned_report, measure_subsets
 from pix2z.evaluation.bootstrap import Resamples, independent
 from pix2z.evaluation.comparison import compare
@@ -244,13 +244,6 @@ def _contact_rows(galaxies: Galaxies, pool: GalaxyTerms, seed: int) -> list[Shee
         "Worst (largest |Δ|)": order[::-1][:n],
     }
     return [
-        SheetRow(
-            title=title,
-            images=galaxies.images(pool.row[chosen]),
-            z_spec=pool.z_spec[chosen],
-            z_phot=pool.z_phot[chosen],
-            z_low=pool.err68_low[chosen],
-            z_high=pool.err68_high[chosen],
-        )
+        SheetRow(title, galaxies.images(pool.row[chosen]), select_terms(pool, chosen))
         for title, chosen in groups.items()
     ]

@@ -16,8 +16,8 @@ from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms
 from pix2z.evaluation.arm_metrics import (
-    bootstrap_replicates,
     json_number,
+    measure,
     metric_values,
     with_interval,
 )
@@ -59,20 +59,17 @@ def compared_metrics(
     ``metrics``: version -> metric -> {"value", "low", "high"}; ``differences``: "a minus b" ->
     metric -> the same.
     """
-    values = {name: metric_values(terms) for name, terms in versions.items()}
-    drawn = {
-        name: bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed)
-        for name, terms in versions.items()
+    measured = {
+        name: measure(terms, n_bootstrap=n_bootstrap, seed=seed) for name, terms in versions.items()
     }
     return {
         "metrics": {
-            name: {m: with_interval(values[name][m], drawn[name][m]) for m in METRICS}
-            for name in versions
+            name: {m: with_interval(of.values[m], of.replicates[m]) for m in METRICS}
+            for name, of in measured.items()
         },
         "differences": {
             f"{a} minus {b}": {
-                m: with_interval(values[a][m] - values[b][m], drawn[a][m] - drawn[b][m])
-                for m in METRICS
+                m: with_interval(*measured[a].difference(measured[b], m)) for m in METRICS
             }
             for a, b in PAIRS
             if {a, b} <= set(versions)

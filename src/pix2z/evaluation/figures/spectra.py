@@ -121,9 +121,7 @@ def plot_error_by_wavelength(
 ) -> None:
     """Draw RMS error and the share inside the 68 % band along the wavelengths.
 
-    Parameters
-    ----------
-    arms : name -> ``rmse`` and ``inside68``, each (L,).
+    `arms`: name -> ``rmse`` and ``inside68``, each (L,).
     """
     with figure_file(path, width=7.0, height=4.6) as figure:
         above, below = figure.subplots(2, 1, sharex=True)
@@ -133,10 +131,8 @@ def plot_error_by_wavelength(
             above.plot(wavelength, smooth["rmse"], label=name, **style)
             below.plot(wavelength, 100 * smooth["inside68"], **style)
         below.axhline(68, color="black", linewidth=0.8)
-        above.set_ylabel("RMS error, relative to r")
-        above.set_ylim(bottom=0)
-        below.set_ylabel("inside the 68 % band [%]")
-        below.set_ylim(40, 100)
+        above.set(ylabel="RMS error, relative to r", ylim=(0, None))
+        below.set(ylabel="inside the 68 % band [%]", ylim=(40, 100))
         below.set_xlabel("observed wavelength, vacuum [Angstrom]")
         above.legend(ncols=4)
 
@@ -149,13 +145,7 @@ def _draw_spectrum(
     *,
     width: float,
 ) -> None:
-    """Draw reconstruction, bands, truth and redshifted lines of one galaxy.
-
-    Parameters
-    ----------
-    wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
-    width : of the axes in inches, which decides how many lines can carry a name.
-    """
+    """Draw one galaxy; the `width` of the axes in inches decides how many lines carry a name."""
     for half, color, label in (
         (shown.half95, "#cfe3f1", "95 % band"),
         (shown.half68, "#8fbfe0", "68 % band"),
