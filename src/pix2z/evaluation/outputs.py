@@ -132,7 +132,7 @@ def write_evaluation(
         for name, pool in untold.items()
     }
     write_json(folder / "compare.json", comparison)
-    write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))
+    write_json(folder / "metrics.json", _headline_metrics(comparison, spectrum))
     bins = {
         name: reports[name]["bins"] if name in arms else binned_report(pools[name], **resampling)
         for name in BINNED
@@ -175,7 +175,7 @@ def _check_test_galaxies(everyone: Arms, galaxies: Galaxies, split: Split) -> No
                 )
 
 
-def headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float | None]:
+def _headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float | None]:
     """Return the few numbers of a run that git keeps and ``dvc metrics`` shows.
 
     ``ARM.METRIC`` of arms and controls, ``spectrum.ARM.METRIC`` of spectrum arms: README's tables

@@ -58,12 +58,13 @@ class PreparedPdfTerms:
 def pdf_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> dict[str, Array]:
     """Work out what each galaxy adds to the PDF metrics, (N,) each.
 
-    ``crps`` in redshift; ``cde``, its term of the CDE loss; ``pit``, the probability integral
-    transform F(z_spec), uniform for calibrated PDFs.
+    ``crps`` in redshift; ``cde``, its term of the CDE loss, int p^2 dz - 2 p(z_spec) (Izbicki & Lee
+    2017); ``pit``, the probability integral transform F(z_spec), uniform for calibrated PDFs.
     """
+    square = (np.asarray(density, np.float64) ** 2).sum(axis=1) * grid.width
     return {
         "crps": crps_values(density, grid, z_spec),
-        "cde": cde_terms(density, grid, z_spec),
+        "cde": square - 2 * density_at(density, grid, z_spec),
         "pit": cdf_at(density, grid, z_spec),
     }
 
@@ -89,12 +90,6 @@ def crps_values(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Arra
     cut_bin = length * _square(left, at_truth)
     cut_bin += (grid.width - length) * _square(1 - at_truth, 1 - right)
     return np.asarray(whole_bins + cut_bin + np.abs(truth - inside))
-
-
-def cde_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Array:
-    """Each galaxy's term of the CDE loss (Izbicki & Lee 2017), (N,): int p^2 dz - 2 p(z_spec)."""
-    square = (np.asarray(density, np.float64) ** 2).sum(axis=1) * grid.width
-    return np.asarray(square - 2 * density_at(density, grid, z_spec))
 
 
 def covered(pit: Array, level: float) -> NDArray[np.bool_]:

@@ -128,15 +128,12 @@ def _means(terms: PointTerms, weights: Array) -> dict[str, Array]:
     values = dict(zip(terms.names, columns.T, strict=True))
     square, first, second = (values.pop(name) for name in ("square", "first", "second"))
     values["rmse"] = np.sqrt(square)
-    values["r2"] = _r2(square, second - first**2, terms.z_range**2)
+    variance = second - first**2
+    spread = variance > 1e-12 * terms.z_range**2  # beyond rounding: else R2 is not defined
+    values["r2"] = 1 - square / np.where(spread, variance, np.nan)
     n = weights.sum(axis=1)
     values["adjusted_r2"] = 1 - (1 - values["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
     return values
-
-
-def _r2(square: Array, variance: Array, scale: float) -> Array:
-    """R2 where z_spec has spread beyond rounding, else NaN."""
-    return 1 - square / np.where(variance > 1e-12 * scale, variance, np.nan)
 
 
 def _ranks(terms: PointTerms, weights: Array) -> dict[str, Array]:
