@@ -23,14 +23,7 @@ from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
 
-__all__ = [
-    "METHODS",
-    "Estimate",
-    "Method",
-    "Sample",
-    "fit_softmax",
-    "trainz",
-]
+__all__ = ["Estimate", "Method", "Sample", "fit_knn", "fit_softmax", "fit_trees", "trainz"]
 
 SMOOTHING_DZ = 0.003
 """Width of the Gaussian target in redshift, that of the networks before they are tuned."""
@@ -195,13 +188,6 @@ def _softmax_member(
         n_layers = len(network.coefs_)
         network.coefs_, network.intercepts_ = mean[:n_layers], mean[n_layers:]
     return network
-
-
-METHODS: Mapping[str, Callable[[Parts, ControlsConfig, RedshiftGrid], Method]] = {
-    "knn": fit_knn,
-    "trees": fit_trees,
-}
-"""Every method that reads measured photometry, by its name."""
 
 
 def _with_residual_pdf(
