@@ -24,7 +24,7 @@ from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.sky.filters import band_weights
 from pix2z.spectrum_network.units import BATCH, Stamps
-from pix2z.wavelengths.lines import LINES, at_lines
+from pix2z.wavelengths.lines import at_lines
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import SpectrumEstimator
@@ -108,7 +108,6 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
     plot_spectra(
         shown,
         wavelength=wavelength,
-        lines=LINES,
         unit=UNIT,
         path=figure,
     )

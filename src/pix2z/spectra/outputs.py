@@ -48,7 +48,6 @@ from pix2z.spectra.ways import (
     template_fit,
     way_terms,
 )
-from pix2z.wavelengths.lines import LINES
 
 __all__ = ["AssessmentInputs", "write_assessment"]
 
@@ -267,7 +266,6 @@ def _draw_spectra(
             for place in chosen
         ],
         wavelength=given.spectra.grid.values,
-        lines=LINES,
         unit=str(reconstructed.file.attrs["unit"]),
         path=path,
     )
