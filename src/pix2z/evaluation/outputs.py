@@ -120,17 +120,7 @@ def write_evaluation(
         margin=margin,
     )
     pools = {name: arm.pool for name, arm in everyone.items()}
-    # What is told the window is told what is wrong for galaxies outside.
-    untold = {name: pool for name, pool in pools.items() if name not in TOLD}
-    variables = measured_variables(galaxies, full.test)
-    comparison["coverage"] = {
-        name: coverage_along(pool, variables) for name, pool in untold.items()
-    }
-    # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
-    comparison["pit_uniformity"] = {
-        name: pit_uniformity(pool.pit, Resamples(pool.group_id, **resampling))
-        for name, pool in untold.items()
-    }
+    comparison |= _calibration(pools, galaxies, full, resampling)
     write_json(folder / "compare.json", comparison)
     write_json(folder / "metrics.json", _headline_metrics(comparison, spectrum))
     bins = {
@@ -173,6 +163,22 @@ def _check_test_galaxies(everyone: Arms, galaxies: Galaxies, split: Split) -> No
                     f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
                     f" order; received {len(arm.pool)} of another {column}"
                 )
+
+
+def _calibration(
+    pools: Mapping[str, GalaxyTerms], galaxies: Galaxies, split: Split, resampling: Json
+) -> Json:
+    """Measure how calibrated PDFs are; left out is who is told what is wrong outside the window."""
+    untold = {name: pool for name, pool in pools.items() if name not in TOLD}
+    variables = measured_variables(galaxies, split.test)
+    return {
+        "coverage": {name: coverage_along(pool, variables) for name, pool in untold.items()},
+        # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
+        "pit_uniformity": {
+            name: pit_uniformity(pool.pit, Resamples(pool.group_id, **resampling))
+            for name, pool in untold.items()
+        },
+    }
 
 
 def _headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float | None]:
