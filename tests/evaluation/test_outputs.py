@@ -58,15 +58,23 @@ def test_every_figure_is_of_print_size_with_something_on_it(reports):
 
 def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, comparison):
     assert list(comparison["arms"]) == list(ARMS)
-    known = ["trainz", "knn", "trees", "parameters_noisy", "parameters"]
-    known += ["full_told_window", "subsample_told_window"]
-    assert list(comparison["controls"]) == known
+    told = ["full_told_window", "subsample_told_window"]
+    assert list(comparison["controls"]) == [*CONTROLS_FOLLOWED, *told]
     assert comparison["arms"]["full"]["cpu_seconds"] == 48.0
     assert len({(entry["a"], entry["b"]) for entry in comparison["contrasts"]}) == 13
     assert {path.stem for path in (reports / "metrics").iterdir()} == set(ARMS)
     report = json.loads((reports / "metrics/clipped.json").read_text())
     for metric in METRICS:
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
+
+
+def test_git_keeps_five_numbers_of_every_arm_and_of_controls_that_know_no_more(reports, comparison):
+    kept = json.loads((reports / "metrics.json").read_text())
+    assert len(kept) == 5 * (len(ARMS) + 3)
+    for name, of in (comparison["arms"] | comparison["controls"]).items():
+        if f"{name}.crps" in kept:
+            assert kept[f"{name}.crps"] == round(of["whole"]["crps"]["value"], 6)
+    assert {"trees.nmad", "knn.mae", "trainz.coverage_95", "full.outlier_005"} <= set(kept)
 
 
 def test_coverage_is_followed_for_every_arm_that_knows_no_more_than_the_others(comparison, page):
