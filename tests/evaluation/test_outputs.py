@@ -180,3 +180,10 @@ def test_two_arms_are_enough_and_other_rows_than_the_splits_are_refused(tmp_path
         said = f"predictions/clipped: expected the 12 test rows .* of another {column}"
         with pytest.raises(InputError, match=said):
             evaluate.main()
+
+
+def test_controls_alone_are_no_comparison(tmp_path, monkeypatch):
+    make_workspace(tmp_path, n=12, arms=(), controls=("knn",), n_bootstrap=10)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="at least one arm; received none"):
+        evaluate.main()

@@ -92,8 +92,10 @@ def write_evaluation(
     Raises
     ------
     InputError
-        An arm or control has other galaxies than the test rows of the split.
+        There is no arm, or an arm or control has other galaxies than the test rows of the split.
     """
+    if not arms:
+        raise InputError("predictions: expected those of at least one arm; received none")
     everyone = {**arms, **controls}
     _check_test_galaxies(everyone, galaxies, full)
     window = full.clip_window
@@ -152,8 +154,6 @@ def write_evaluation(
 
 
 def _check_test_galaxies(everyone: Arms, galaxies: Galaxies, split: Split) -> None:
-    if not everyone:
-        raise InputError("predictions: expected at least one arm or control; received none")
     expected = {"row": split.test}
     expected |= {name: galaxies.column(name, split.test) for name in ("object_id", "group_id")}
     for name, arm in everyone.items():
