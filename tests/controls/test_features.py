@@ -1,6 +1,6 @@
 import numpy as np
-import pytest
 
+from pix2z.controls import features
 from pix2z.controls.features import (
     N_MAIN,
     asinh_magnitudes,
@@ -27,11 +27,11 @@ def test_zero_flux_has_the_published_magnitudes():
 
 def test_main_features_are_dereddened_colours_and_total_r():
     flux, ebv = fluxes(), np.full(6, 0.05)
-    features = photometric_features(flux, ebv)
+    found = photometric_features(flux, ebv)
     magnitudes = 22.5 - 2.5 * np.log10(flux) - 0.05 * SFD98  # bright: Pogson's
     colours = -np.diff(magnitudes[:, 4], axis=1)
     expected = np.column_stack([colours, magnitudes[:, 6, 2]])
-    np.testing.assert_allclose(features[:, :N_MAIN], expected, atol=0.02)
+    np.testing.assert_allclose(found[:, :N_MAIN], expected, atol=0.02)
 
 
 def test_extinction_on_the_way_changes_only_the_feature_ebv():
@@ -47,18 +47,18 @@ def test_extinction_on_the_way_changes_only_the_feature_ebv():
 def test_an_absent_band_leaves_gaps_and_no_infinity():
     flux = fluxes()
     flux[2, :, 0] = np.nan
-    features = photometric_features(flux, np.full(6, np.nan))
-    assert np.isnan(features[2, 0])
-    assert np.isfinite(features[2, 1:N_MAIN]).all()
-    assert np.isfinite(features[[0, 1, 3, 4, 5], :-1]).all()
+    found = photometric_features(flux, np.full(6, np.nan))
+    assert np.isnan(found[2, 0])
+    assert np.isfinite(found[2, 1:N_MAIN]).all()
+    assert np.isfinite(found[[0, 1, 3, 4, 5], :-1]).all()
 
 
-@pytest.mark.parametrize("chunk_rows", [7, 1000])
-def test_measured_features_are_those_of_the_stamps(sample, chunk_rows):
+def test_measured_features_are_those_of_the_stamps(sample, monkeypatch):
+    monkeypatch.setattr(features, "READ_ROWS", 7)
     rows = np.array([5, 1, 300, 42, 8, 8, 799, 0, 11])
     flux = aperture_photometry(sample.images(rows))[0]
     np.testing.assert_allclose(
-        measured_features(sample, rows, chunk_rows=chunk_rows),
+        measured_features(sample, rows),
         photometric_features(flux, sample.column("ebv", rows)),
         rtol=1e-5,
         atol=1e-5,

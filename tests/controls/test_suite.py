@@ -1,16 +1,21 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pix2z.config.controls import ControlsConfig, SoftmaxMlp
 from pix2z.controls import suite
 from pix2z.controls.features import measured_features
 from pix2z.controls.suite import measured_controls, parameter_controls, write_control
+from pix2z.dataset.splits import write_split
 from pix2z.redshift_pdf.grid import RedshiftGrid
+from pix2z.stages import controls as stage
 from tests.controls.test_parameters import truth
 from tests.prediction_files import read_predictions
 
+ROOT = Path(__file__).parents[2]
 GRID = RedshiftGrid(0.0, 0.4, 60)
 CONFIG = ControlsConfig(
     n_neighbours=(5, 10),
@@ -122,3 +127,23 @@ def test_parameter_controls_know_less_where_parameters_have_errors(sample_split)
     assert parameter_controls({}, z_spec, parts, CONFIG, GRID) == []
     without = CONFIG.model_copy(update={"parameters": None})
     assert parameter_controls(parameters, z_spec, parts, without, GRID) == []
+
+
+@pytest.mark.parametrize("wanted", [None, {"seeds": [1], "epochs": 1}])
+def test_the_raw_file_may_be_large_and_is_read_for_parameters_only(
+    sample_path, sample_split, tmp_path, monkeypatch, wanted
+):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["controls"] |= {"tree_iterations": 2, "parameters": wanted}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "data/splits").mkdir(parents=True)
+    (tmp_path / "data/galaxies.h5").symlink_to(sample_path)
+    write_split(tmp_path / "data/splits/full.h5", sample_split, seed=1, n_galaxies=800)
+    monkeypatch.chdir(tmp_path)
+    read = []
+    monkeypatch.setattr(
+        stage.parameters, "read_parameters", lambda *path, sha256: read.append(path) or {}
+    )
+    stage.main()
+    assert len(read) == (wanted is not None)
+    assert len(read_predictions(tmp_path / "predictions/controls/knn.hdf5").row) == 100

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from pix2z.dataset.splits import read_split
+from pix2z.evaluation.arm_files import told_window
 from pix2z.evaluation.arm_galaxies import (
     ArmGalaxies,
     GalaxyTerms,
@@ -30,7 +31,6 @@ from pix2z.evaluation.arm_galaxies import (
 from pix2z.evaluation.arm_metrics import measure
 from pix2z.evaluation.comparison import contrasts
 from pix2z.evaluation.contrasts import told
-from pix2z.evaluation.told_window import told_window
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
@@ -108,10 +108,11 @@ def judge(path: Path, *, margin: float, n_bootstrap: int, seed: int) -> list[dic
     masks = subset_masks(arms["full"].pool.z_spec, window)
     settings = {"n_bootstrap": n_bootstrap, "seed": seed, "only": ("crps",)}
     measured = {
-        subset: {
-            name: measure(select_terms(arm.pool, keep), **settings) for name, arm in arms.items()
+        name: {
+            subset: measure(select_terms(arm.pool, keep), **settings)
+            for subset, keep in masks.items()
         }
-        for subset, keep in masks.items()
+        for name, arm in arms.items()
     }
     return contrasts(arms, measured, masks, metrics=("crps",), margin=margin)
 

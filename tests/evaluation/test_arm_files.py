@@ -5,9 +5,10 @@ import pytest
 
 from pix2z.errors import InputError
 from pix2z.evaluation import arm_files
-from pix2z.evaluation.arm_files import read_controls
+from pix2z.evaluation.arm_files import read_controls, told_window
 from pix2z.evaluation.arm_galaxies import galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
+from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import select
 from tests.evaluation.conftest import WINDOW, make_predictions, make_workspace
 from tests.prediction_files import read_predictions, write_predictions
@@ -72,18 +73,34 @@ def test_files_that_are_not_as_they_should_be_are_named(tmp_path, name, change, 
         read_arm("odd", predictions=tmp_path)
 
 
-def test_a_change_is_made_to_every_chunk_of_pool_and_seeds(folder, monkeypatch):
-    seen = []
-
-    def change(chunk):
-        seen.append(len(chunk))
-        return dataclasses.replace(chunk, z_phot=chunk.z_spec)
-
+def test_pool_and_seeds_are_told_the_window_chunk_by_chunk(folder, monkeypatch):
     chunks = arm_files.read_prediction_chunks
     monkeypatch.setattr(
         arm_files, "read_prediction_chunks", lambda path: chunks(path, chunk_rows=5)
     )
-    arm = read_arm("full", predictions=folder / "predictions", change=change)
-    assert seen == [5, 5, 2] * 3
-    assert arm.seeds[1]["whole"]["mae"] == arm.seeds[2]["whole"]["mae"] == 0.0
-    np.testing.assert_array_equal(arm.pool.z_phot, arm.pool.z_spec)
+    arm = read_arm("full", predictions=folder / "predictions", told=True)
+    for name, found in (("pool", arm.pool.crps), ("seed-2", arm.seeds[2]["whole"]["crps"])):
+        whole = read_predictions(folder / f"predictions/full/{name}.hdf5")
+        expected = galaxy_terms([told_window(whole, WINDOW)]).crps
+        assert np.mean(found) == pytest.approx(expected.mean())
+
+
+@pytest.mark.parametrize(
+    ("density", "window", "expected", "z_phot"),
+    [
+        # Ratios inside are kept; a third of the second bin reaches half of the probability.
+        ([1, 3, 4, 2], (0.0, 0.2), [2.5, 7.5, 0, 0], 0.1 + 0.1 / 3),
+        # A bin that the window cuts keeps its share.
+        ([2.5, 2.5, 2.5, 2.5], (-0.1, 0.15), [10 / 1.5, 5 / 1.5, 0, 0], 0.075),
+        # Without probability inside, the PDF becomes flat there.
+        ([0, 0, 0, 10], (0.0, 0.2), [5, 5, 0, 0], 0.1),
+        # A window around everything changes nothing.
+        ([1, 3, 4, 2], (-1.0, 1.0), [1, 3, 4, 2], 0.225),
+    ],
+)
+def test_nothing_is_left_outside_and_shares_inside_are_kept(density, window, expected, z_phot):
+    grid = RedshiftGrid(0.0, 0.4, 4)
+    one = dataclasses.replace(make_predictions(1), grid=grid, density=np.array([density]))
+    told = told_window(one, window)
+    np.testing.assert_allclose(told.density, [expected], rtol=1e-6)
+    np.testing.assert_allclose(told.z_phot, z_phot)

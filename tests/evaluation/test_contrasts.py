@@ -10,7 +10,6 @@ from pix2z.evaluation.contrasts import (
     subset_phrase,
     told,
     verdict,
-    winner,
 )
 from pix2z.evaluation.metric_names import METRICS, format_value, margin_of
 
@@ -62,7 +61,6 @@ def entry(metric, low, high, *, margin=0.001, once=(), p_holm=None, a="full", b=
 )
 def test_the_interval_and_the_margin_decide(contrast, expected):
     assert contrast["outcome"] == expected
-    assert winner(contrast) == {"better": "full", "worse": "clipped"}.get(expected, "")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +74,6 @@ def test_the_interval_and_the_margin_decide(contrast, expected):
         (entry("crps", -0.003, -0.0005), "full is better, perhaps by less than 2 %"),
         (entry("crps", 0.0005, 0.003), "clipped is better, perhaps by less than 2 %"),
         (entry("bias_mean", 0.05, 0.15, margin=None), "they differ, which by its sign alone"),
-        (entry("crps", None, None), "too few galaxies"),
     ],
 )
 def test_each_outcome_has_its_words(contrast, words):
@@ -100,12 +97,6 @@ def test_each_outcome_has_its_words(contrast, words):
             " > 0.05 of full is 1.00 percentage points above that of trees (95 %"
             " interval 0.40 % to 1.60 %, margin 0.02 %, exploratory). The scatter of"
             " trainings of full is not known.",
-        ),
-        (
-            entry("crps", -0.0001, 0.0003),
-            "Inside the clip window, n = 1,900: equal within 2 %. CRPS of full is 0.00010 in"
-            " redshift above that of clipped (95 % interval -0.00010 to 0.00030, margin 0.00100,"
-            " exploratory).",
         ),
         (
             entry("crps", None, None),

@@ -75,9 +75,8 @@ def test_spectra_are_drawn_with_labels_whatever_is_unknown(tmp_path, monkeypatch
         )
         for z, truth in ((0.1, flux + 0.05), (np.nan, None), (0.2, flux * np.nan))
     ]
-    lines = {"H alpha": 6564.6, "Ca K": 3934.8}
     path = tmp_path / "spectra.png"
-    plot_spectra(shown, wavelength=WAVELENGTH, lines=lines, unit="erg", path=path)
+    plot_spectra(shown, wavelength=WAVELENGTH, unit="erg", path=path)
     assert seen == ["observed wavelength in vacuum [Å]", "flux density [erg]"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -57,15 +58,23 @@ def test_every_figure_is_of_print_size_with_something_on_it(reports):
 
 def test_every_arm_and_control_is_compared_and_measured_by_itself(reports, comparison):
     assert list(comparison["arms"]) == list(ARMS)
-    known = ["trainz", "knn", "trees", "parameters_noisy", "parameters"]
-    known += ["full_told_window", "subsample_told_window"]
-    assert list(comparison["controls"]) == known
+    told = ["full_told_window", "subsample_told_window"]
+    assert list(comparison["controls"]) == [*CONTROLS_FOLLOWED, *told]
     assert comparison["arms"]["full"]["cpu_seconds"] == 48.0
     assert len({(entry["a"], entry["b"]) for entry in comparison["contrasts"]}) == 13
     assert {path.stem for path in (reports / "metrics").iterdir()} == set(ARMS)
     report = json.loads((reports / "metrics/clipped.json").read_text())
     for metric in METRICS:
         assert report["pool"]["inside"][metric] == comparison["arms"]["clipped"]["inside"][metric]
+
+
+def test_git_keeps_five_numbers_of_every_arm_and_of_controls_that_know_no_more(reports, comparison):
+    kept = json.loads((reports / "metrics.json").read_text())
+    assert len(kept) == 5 * (len(ARMS) + 3)
+    for name, of in (comparison["arms"] | comparison["controls"]).items():
+        if f"{name}.crps" in kept:
+            assert kept[f"{name}.crps"] == round(of["whole"]["crps"]["value"], 6)
+    assert {"trees.nmad", "knn.mae", "trainz.coverage_95", "full.outlier_005"} <= set(kept)
 
 
 def test_coverage_is_followed_for_every_arm_that_knows_no_more_than_the_others(comparison, page):
@@ -158,7 +167,23 @@ def test_two_arms_are_enough_and_other_rows_than_the_splits_are_refused(tmp_path
     assert list(comparison["controls"]) == ["full_told_window"]  # there is no subsample to tell
     assert comparison["published_view"]["full"] is None
     assert "normalised view" not in (tmp_path / "reports/report.md").read_text(encoding="utf-8")
-    for path in (tmp_path / "predictions/clipped").glob("*.hdf5"):
-        write_predictions(path, select(read_predictions(path), np.arange(10)))
-    with pytest.raises(InputError, match="predictions/clipped: expected the 12 test rows"):
+    clipped = {
+        path: read_predictions(path) for path in (tmp_path / "predictions/clipped").glob("*.hdf5")
+    }
+    for column, change in {
+        "row": lambda made: select(made, np.arange(10)),
+        "object_id": lambda made: replace(made, object_id=made.object_id + 1),
+        "group_id": lambda made: replace(made, group_id=made.group_id // 2),
+    }.items():
+        for path, made in clipped.items():
+            write_predictions(path, change(made))
+        said = f"predictions/clipped: expected the 12 test rows .* of another {column}"
+        with pytest.raises(InputError, match=said):
+            evaluate.main()
+
+
+def test_controls_alone_are_no_comparison(tmp_path, monkeypatch):
+    make_workspace(tmp_path, n=12, arms=(), controls=("knn",), n_bootstrap=10)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="at least one arm; received none"):
         evaluate.main()

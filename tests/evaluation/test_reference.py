@@ -16,14 +16,13 @@ COVERAGE = {"coverage_95": (1, 100)}
 """The last column of arms and controls."""
 
 
+def ranged(entry: dict, digits: int, factor: int = 1) -> str:
+    value, low, high = (f"{factor * entry[k]:.{digits}f}" for k in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
 def row(metrics: dict, shown: dict) -> str:
-    cells = []
-    for metric, (digits, factor) in shown.items():
-        value, low, high = (
-            f"{factor * metrics[metric][limit]:.{digits}f}" for limit in ("value", "low", "high")
-        )
-        cells.append(f"{value} ({low} to {high})")
-    return " | ".join(cells)
+    return " | ".join(ranged(metrics[metric], *form) for metric, form in shown.items())
 
 
 def rows_of_readme() -> dict[str, str]:
@@ -48,20 +47,15 @@ def test_readme_shows_the_numbers_of_the_reference_run():
 def test_readme_shows_the_errors_and_bands_of_spectra_of_the_reference_run():
     arms = json.loads((REFERENCE / "spectrum.json").read_text())["arms"]
     readme = (ROOT / "README.md").read_text()
-
-    def shown(entry: dict, digits: int, factor: int = 1) -> str:
-        value, low, high = (f"{factor * entry[k]:.{digits}f}" for k in ("value", "low", "high"))
-        return f"{value} ({low} to {high})"
-
     expected = {}
     for name, of in arms.items():
         band = of["bands"]["continuum"]["coverage_95"]
-        held = shown(band, 1, 100) if of["coverage_95"]["value"] is not None else ""
-        expected[name] = [shown(of["mae"], 4), held, shown(of["h_alpha"]["found"], 1, 100)]
+        held = ranged(band, 1, 100) if of["coverage_95"]["value"] is not None else ""
+        expected[name] = [ranged(of["mae"], 4), held, ranged(of["h_alpha"]["found"], 1, 100)]
     found = re.findall(r"^\| `(\w+)`, [^|]*\| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", readme, re.M)
     assert {name: [cell.strip() for cell in cells] for name, *cells in found} == expected
     for of in arms["full"]["bands"]["lines"].values():
-        own, other = (shown(of[k], 1, 100) for k in ("coverage_95", "in_continuum_95"))
+        own, other = (ranged(of[k], 1, 100) for k in ("coverage_95", "in_continuum_95"))
         assert readme.count(f"| {own} | {of['half_width_95']:.2f} | {other} |") == 1
 
 
@@ -82,10 +76,7 @@ def test_the_guide_says_what_tuning_on_rendered_galaxies_in_two_fields_gained_in
     guide = (ROOT / "docs/guide.md").read_text()
     shown = dict(re.findall(r"^\| ([\d-]{13}) \|[^|]*\| (\S+ \(.*?\)) \|$", guide, re.M))
     ratios = {name: field["real / against"]["crps"] for name, field in fields.items()}
-    assert shown == {
-        name: f"{ratio['value']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
-        for name, ratio in ratios.items()
-    }
+    assert shown == {name: ranged(ratio, 3) for name, ratio in ratios.items()}
     inside = (f"{100 * real[f'coverage_{level}']['value']:.1f}" for level in (68, 95))
     said = " ".join(guide.split())
     assert f"{' and '.join(inside)} % of the redshifts lie inside the 68 and 95 % intervals" in said

@@ -4,9 +4,8 @@ import pytest
 from pix2z.dataset.splits import Split
 from pix2z.evaluation import bootstrap
 from pix2z.evaluation.bootstrap import Resamples
-from pix2z.study.from_trainings import learning_curves
 from pix2z.study.intervals import seeds_interval
-from pix2z.study.learning_curve import power_law, subset_of_groups
+from pix2z.study.learning_curve import learning_curves, power_law, subset_of_groups
 
 GROUPS = np.repeat(np.arange(60), [1, 2, 3] * 20)
 NONE = np.empty(0, np.int64)

@@ -10,7 +10,7 @@ import pytest
 from pix2z.config.networks import PublishedCnnConfig
 from pix2z.config.study import StudyConfig
 from pix2z.errors import InputError
-from pix2z.study import from_predictions, outputs
+from pix2z.study import attenuation, outputs
 from pix2z.study.from_predictions import read_estimators
 from pix2z.study.outputs import Study, write_study
 from tests.evaluation.conftest import GRID, make_predictions
@@ -134,7 +134,7 @@ def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
     def unknown(galaxies, rows):
         return np.full((len(rows), 5), np.nan)
 
-    monkeypatch.setattr(from_predictions, "measured_features", unknown)
+    monkeypatch.setattr(attenuation, "measured_features", unknown)
     monkeypatch.setattr(outputs, "read_scores", made_up_scores)
     monkeypatch.setattr(outputs, "run_trainings", lambda *_, **__: None)
     config = CONFIG.model_copy(update={"n_groups": (9999,), "seeds": (1,), "published_seeds": (1,)})

@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pix2z.files import file_digest
@@ -56,11 +55,3 @@ def test_a_training_is_known_by_all_that_its_scores_depend_on(training):
     ]
     assert len({other.key() for other in (training, *others)}) == 6
     assert replace(training, name="another").key() == training.key()
-
-
-def test_masked_bands_are_nan_and_the_others_as_stored(sample):
-    bands = np.array([True, False, True, False, False])
-    ((images, ebv),) = trainings._masked(sample, np.arange(5), bands)
-    np.testing.assert_array_equal(images[..., bands], sample.images(np.arange(5))[..., bands])
-    assert np.isnan(images[..., ~bands]).all()
-    assert np.isfinite(ebv).all()

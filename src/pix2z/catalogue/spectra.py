@@ -24,7 +24,7 @@ from pix2z.ingest.raw import RawSurvey
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, ImageFlag, in_words
 from pix2z.sky.filters import band_weights
 from pix2z.spectrum_network.units import BATCH, Stamps
-from pix2z.wavelengths.lines import LINES, at_lines
+from pix2z.wavelengths.lines import at_lines
 
 if TYPE_CHECKING:
     from pix2z.spectrum_network.estimator import SpectrumEstimator
@@ -105,7 +105,12 @@ def draw_some_spectra(spectra: Path, figure: Path, survey: RawSurvey, *, seed: i
         rows = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
         wavelength = file["wavelength"][...]
         shown = [_shown(file, int(row), wavelength, survey) for row in rows]
-    plot_spectra(shown, wavelength=wavelength, lines=LINES, unit=UNIT, path=figure)
+    plot_spectra(
+        shown,
+        wavelength=wavelength,
+        unit=UNIT,
+        path=figure,
+    )
     return n
 
 

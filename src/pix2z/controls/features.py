@@ -40,6 +40,8 @@ SHAPE_APERTURES = ((0, 2), (1, 4), (2, 5), (4, 6))
 SHAPE_BANDS = (1, 2, 3)
 R_BAND = 2
 
+READ_ROWS = 128
+
 
 def asinh_magnitudes(flux: Array) -> Array:
     """Inverse hyperbolic sine magnitudes, defined for any flux (Lupton, Gunn & Szalay 1999).
@@ -87,12 +89,10 @@ def photometric_features(flux: Array, ebv: Array) -> Array:
     return np.concatenate([*main, *rest, *shapes, np.asarray(ebv)[:, None]], axis=1)
 
 
-def measured_features(
-    galaxies: Galaxies, rows: NDArray[np.int64], *, chunk_rows: int = 128
-) -> Array:
-    """`photometric_features` (n, F) of stamps, `chunk_rows` of these in memory at a time."""
+def measured_features(galaxies: Galaxies, rows: NDArray[np.int64]) -> Array:
+    """`photometric_features` (n, F) of stamps, `READ_ROWS` of these in memory at a time."""
     chunks = [
         photometric_features(aperture_photometry(images)[0], galaxies.column("ebv", batch))
-        for images, batch in sequential_batches(galaxies, rows, batch_size=chunk_rows)
+        for images, batch in sequential_batches(galaxies, rows, batch_size=READ_ROWS)
     ]
     return np.concatenate(chunks)

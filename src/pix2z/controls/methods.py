@@ -23,17 +23,13 @@ from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.residual import fit_residual_pdf, residual_density
 
-__all__ = [
-    "METHODS",
-    "Estimate",
-    "Method",
-    "Sample",
-    "fit_softmax",
-    "trainz",
-]
+__all__ = ["Estimate", "Method", "Sample", "fit_knn", "fit_softmax", "fit_trees", "trainz"]
 
 SMOOTHING_DZ = 0.003
 """Width of the Gaussian target in redshift, that of the networks before they are tuned."""
+
+CHUNK_ROWS = 512
+"""Galaxies whose neighbours' kernels are in memory at a time."""
 
 Array = NDArray[np.floating]
 Estimate = Callable[[Array], tuple[Array, Array]]
@@ -194,13 +190,6 @@ def _softmax_member(
     return network
 
 
-METHODS: Mapping[str, Callable[[Parts, ControlsConfig, RedshiftGrid], Method]] = {
-    "knn": fit_knn,
-    "trees": fit_trees,
-}
-"""Every method that reads measured photometry, by its name."""
-
-
 def _with_residual_pdf(
     predict: Callable[[Array], Array],
     calibration: Sample,
@@ -221,15 +210,15 @@ def _with_residual_pdf(
     return estimate
 
 
-def _kernel_density(z_near: Array, grid: RedshiftGrid, chunk_rows: int = 512) -> Array:
+def _kernel_density(z_near: Array, grid: RedshiftGrid) -> Array:
     """PDF (n, K) of neighbours' redshifts (n, k), each a Gaussian of Silverman's (1986) width."""
     n, k = z_near.shape
     quarter, three_quarters = np.percentile(z_near, [25, 75], axis=1)
     spread = np.minimum(z_near.std(axis=1), (three_quarters - quarter) / 1.349)
     width = np.maximum(0.9 * spread * k**-0.2, grid.width / 2)
     mass = np.empty((n, grid.n_bins))
-    for start in range(0, n, chunk_rows):
-        part = slice(start, start + chunk_rows)
+    for start in range(0, n, CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
         offset = grid.edges[None, None, :] - z_near[part, :, None]
         cdf = ndtr(offset / width[part, None, None]).mean(axis=1)
         mass[part] = np.diff(cdf, axis=1)

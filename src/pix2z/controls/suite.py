@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.config.controls import ControlsConfig
-from pix2z.controls.methods import METHODS, Estimate, Method, Sample, fit_softmax, trainz
+from pix2z.controls import methods
+from pix2z.controls.methods import Estimate, Method, Sample
 from pix2z.controls.parameters import parameter_features, perturbed
 from pix2z.dataset.store import Galaxies, prediction_columns
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -68,11 +69,12 @@ def measured_controls(
     samples = _samples(features, z_spec, parts)
     started = time.process_time()
     unmoved = samples["train"].z_spec[moved[parts["train"]] == 0]
-    estimate = trainz(unmoved, grid)
+    estimate = methods.trainz(unmoved, grid)
     report = {"cpu_seconds": time.process_time() - started, "n_train": len(unmoved)}
     return [
         Control("trainz", estimate, samples["test"].features, report),
-        *(_control(name, fit, samples, config, grid) for name, fit in METHODS.items()),
+        _control("knn", methods.fit_knn, samples, config, grid),
+        _control("trees", methods.fit_trees, samples, config, grid),
     ]
 
 
@@ -99,7 +101,7 @@ def parameter_controls(
     return [
         _control(
             name,
-            fit_softmax,
+            methods.fit_softmax,
             _samples(parameter_features(values), z_spec, parts),
             config.parameters,
             grid,

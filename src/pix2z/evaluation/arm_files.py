@@ -1,7 +1,15 @@
-"""Reading what an arm or a control left behind: predictions, histories, cost."""
+"""Reading what an arm or a control left behind: predictions, histories, cost.
+
+An arm is also read as a control of its own: what it says when it is told that a galaxy lies inside
+the clip window. Whether a galaxy does is known from its spectroscopic redshift alone. A network
+trained on the clipped sample carries that knowledge in its prior, an advantage that has nothing to
+do with better training galaxies. Cutting another network's PDFs to the window gives it the same
+knowledge: only what the clipped network gains over *that* is owed to clipping.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +18,33 @@ import numpy as np
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, galaxy_terms
 from pix2z.evaluation.arm_metrics import subset_values
-from pix2z.evaluation.paired import MEAN_TERMS
 from pix2z.files import read_json
+from pix2z.redshift_pdf.density import median, normalise
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["read_arm", "read_controls", "read_histories"]
+__all__ = ["read_arm", "read_controls", "read_histories", "told_window"]
 
 CONTROLS = ("trainz", "knn", "trees", "parameters_noisy", "parameters")
 """From the least to the most informed; others come after them."""
 
 History = dict[str, Any]
-Change = Callable[[Predictions], Predictions]
+Window = tuple[float, float]
 
 
 def read_arm(
     name: str,
     *,
-    clip_window: tuple[float, float],
+    clip_window: Window,
     predictions: str | Path = "predictions",
     models: str | Path = "models",
-    change: Change = lambda chunk: chunk,
+    told: bool = False,
 ) -> ArmGalaxies:
     """Read an arm's pool and seeds, and its training size and CPU time where histories exist.
 
     Parameters
     ----------
-    change : done to the predictions, chunk by chunk, as they are read.
+    told : the window, see `told_window`.
 
     Raises
     ------
@@ -45,18 +53,19 @@ def read_arm(
     """
     folder = Path(predictions) / name
     paths = sorted(folder.glob("seed-*.hdf5"), key=_number)
-    pool = _read(folder / "pool.hdf5", change)
+    window = clip_window if told else None
+    pool = _read(folder / "pool.hdf5", window)
     seeds, sums = {}, {"crps": np.zeros(len(pool)), "mae": np.zeros(len(pool))}
     for path in paths:
-        terms = _read(path, change)
+        terms = _read(path, window)
         if not np.array_equal(terms.object_id, pool.object_id):
             raise InputError(
                 f"{path}: expected the galaxies of pool.hdf5 in the same order ({len(pool)}); "
                 f"received others ({len(terms)})"
             )
         seeds[_number(path)] = subset_values(terms, clip_window)
-        for metric, of_galaxies in sums.items():
-            of_galaxies += MEAN_TERMS[metric](terms)
+        sums["crps"] += terms.crps
+        sums["mae"] += np.abs(terms.z_phot - terms.z_spec)
     of_networks = {name: total / len(seeds) for name, total in sums.items() if seeds}
     histories = list(read_histories(name, models=models).values())
     cost: dict[str, Any] = {}
@@ -94,8 +103,24 @@ def _number(path: Path) -> int:
     return int(text)
 
 
-def _read(path: Path, change: Change = lambda chunk: chunk) -> GalaxyTerms:
-    return galaxy_terms(change(chunk) for chunk in _finite_chunks(path))
+def told_window(predictions: Predictions, window: Window) -> Predictions:
+    """Cut every PDF to [low, high] in redshift and renormalise; the point estimate is its median.
+
+    Bins that the window cuts keep their share inside it. A PDF that is 0 throughout the window
+    becomes flat there.
+    """
+    grid = predictions.grid
+    low, high = (np.clip(limit, grid.z_min, grid.z_max) for limit in window)
+    inside = np.minimum(grid.edges[1:], high) - np.maximum(grid.edges[:-1], low)
+    share = np.clip(inside / grid.width, 0.0, 1.0)
+    cut = predictions.density.astype(np.float64) * share
+    density = normalise(np.where(cut.sum(axis=1, keepdims=True) > 0, cut, share), grid)
+    return replace(predictions, density=density.astype(np.float32), z_phot=median(density, grid))
+
+
+def _read(path: Path, told: Window | None = None) -> GalaxyTerms:
+    chunks = _finite_chunks(path)
+    return galaxy_terms(told_window(chunk, told) if told else chunk for chunk in chunks)
 
 
 def _finite_chunks(path: Path) -> Iterator[Predictions]:

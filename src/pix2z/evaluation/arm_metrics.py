@@ -4,9 +4,9 @@ Binned by z_spec, metrics tell how well a galaxy of that redshift is measured, b
 far an estimate of that value can be trusted: two different questions (Lin et al. 2022).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.bootstrap import (
+    Resamples,
     binomial_band,
     distance_interval,
-    group_weights,
     independent,
     interval,
 )
@@ -33,13 +33,14 @@ __all__ = [
     "Measured",
     "arm_report",
     "binned_report",
-    "bootstrap_replicates",
     "coverage",
     "json_number",
     "measure",
+    "measure_subsets",
     "metric_values",
     "subset_values",
     "with_interval",
+    "with_limits",
 ]
 
 Array = NDArray[np.float64]
@@ -72,7 +73,9 @@ class Measured:
 
     def intervals(self) -> dict[str, Json]:
         """Every metric as {"value", "low", "high"}, null where undefined."""
-        return {name: _in_json(value, *self.interval(name)) for name, value in self.values.items()}
+        return {
+            name: with_limits(value, *self.interval(name)) for name, value in self.values.items()
+        }
 
     def difference(self, other: "Measured", metric: str) -> tuple[float, Array]:
         """How much larger a metric is here than there: value, and (B,) on the same resamples."""
@@ -94,32 +97,37 @@ def subset_values(
     return {subset: metric_values(select_terms(terms, keep)) for subset, keep in masks.items()}
 
 
-def bootstrap_replicates(
-    terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
-) -> dict[str, Array]:
-    """Every metric on each resample of groups: name -> (B,); no resample of an empty sample.
-
-    The same groups and seed give the same resamples, whatever the arm: differences are paired.
-    """
-    weights = group_weights(terms.group_id, n_bootstrap=n_bootstrap, seed=seed)
-    return _replicates(terms, weights, only)
-
-
 def measure(
     terms: GalaxyTerms, *, n_bootstrap: int, seed: int, only: Collection[str] = ALL_METRICS
 ) -> Measured:
-    """Work out every metric, or `only` some, on the sample and on its resamples of groups."""
-    replicates = bootstrap_replicates(terms, n_bootstrap=n_bootstrap, seed=seed, only=only)
+    """Work out every metric, or `only` some, on the sample and on its resamples of groups.
+
+    The same groups and seed give the same resamples, whatever the arm: differences are paired. Of
+    an empty sample there are none.
+    """
+    replicates = _replicates(terms, Resamples(terms.group_id, n_bootstrap, seed), only)
     return Measured(metric_values(terms, only=only), replicates)
+
+
+def measure_subsets(
+    terms: GalaxyTerms, clip_window: tuple[float, float], *, n_bootstrap: int, seed: int
+) -> dict[str, Measured]:
+    """Measure each subset of the test galaxies, on resamples of its own groups: none is empty."""
+    masks = subset_masks(terms.z_spec, clip_window)
+    return {
+        subset: measure(select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed)
+        for subset, keep in masks.items()
+    }
 
 
 def with_interval(value: float, replicates: Array) -> Json:
     """``{"value", "low", "high"}``, with the 95 % interval of replicates (B,); None for NaN."""
-    return _in_json(value, *interval(replicates))
+    return with_limits(value, *interval(replicates))
 
 
-def _in_json(value: float, low: float, high: float) -> Json:
-    return {"value": json_number(value), "low": json_number(low), "high": json_number(high)}
+def with_limits(value: float, low: float, high: float, *, name: str = "value") -> Json:
+    """Give a number and its interval as an entry of a report: `name`, low, high; None for NaN."""
+    return {name: json_number(value), "low": json_number(low), "high": json_number(high)}
 
 
 def coverage(pit: Array, group_id: NDArray[np.int64]) -> dict[str, Json]:
@@ -141,14 +149,15 @@ def coverage(pit: Array, group_id: NDArray[np.int64]) -> dict[str, Json]:
 def arm_report(
     name: str,
     arm: ArmGalaxies,
+    measured: Mapping[str, Measured],
     *,
     clip_window: tuple[float, float],
     n_bootstrap: int,
     seed: int,
 ) -> Json:
-    """Measure the pool with intervals, each seed, the pool in bins, and its coverage.
+    """Report the pool with intervals, each seed, the pool in bins, and its coverage.
 
-    The content of reports/metrics/<arm>.json.
+    The content of reports/metrics/<arm>.json; `measured` is the pool, from `measure_subsets`.
     """
     masks = subset_masks(arm.pool.z_spec, clip_window)
     terms = {subset: select_terms(arm.pool, keep) for subset, keep in masks.items()}
@@ -156,10 +165,7 @@ def arm_report(
         "arm": name,
         "n": {subset: len(galaxies) for subset, galaxies in terms.items()},
         "clip_window": list(clip_window),
-        "pool": {
-            subset: measure(galaxies, n_bootstrap=n_bootstrap, seed=seed).intervals()
-            for subset, galaxies in terms.items()
-        },
+        "pool": {subset: of_subset.intervals() for subset, of_subset in measured.items()},
         "seeds": {
             str(number): {
                 subset: {metric: json_number(value) for metric, value in values.items()}
@@ -180,28 +186,23 @@ def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str
     A bin has its limits, its count, and bias, NMAD and CRPS with 95 % intervals over groups; these
     are None where it holds fewer than 8 galaxies.
     """
-    bins = {}
-    for variable, width in BIN_WIDTHS.items():
-        values = getattr(pool, variable)
-        edges = _bin_edges(values, width)
-        bins[variable] = binned_metrics(pool, values, edges, n_bootstrap=n_bootstrap, seed=seed)
-    return bins
+    return {
+        variable: binned_metrics(pool, variable, width, n_bootstrap=n_bootstrap, seed=seed)
+        for variable, width in BIN_WIDTHS.items()
+    }
 
 
 def binned_metrics(
-    terms: GalaxyTerms,
-    variable: NDArray[np.floating],
-    edges: Array,
-    *,
-    n_bootstrap: int,
-    seed: int,
+    terms: GalaxyTerms, name: str, width: float, *, n_bootstrap: int, seed: int
 ) -> list[Json]:
-    """Measure in bins of a variable (n,); galaxies outside `edges` (L + 1,), or NaN, are in none.
+    """Measure in bins of one of the columns; tails of 1 % may be in none, and what is NaN is.
 
     The last edge is inside the last bin.
     """
+    variable = getattr(terms, name)
+    edges = _bin_edges(variable, width)
     bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         keep = (variable >= low) & ((variable < high) | ((variable == high) & (high == edges[-1])))
         n = int(np.count_nonzero(keep))
         if n < MIN_PER_BIN:

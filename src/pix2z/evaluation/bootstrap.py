@@ -22,7 +22,6 @@ __all__ = [
     "chance_of_resamples",
     "chance_of_seeds",
     "distance_interval",
-    "group_weights",
     "holm",
     "independent",
     "interval",
@@ -38,24 +37,6 @@ MIN_GROUPS = 30
 """Of fewer groups no difference is judged: their variance and Student's t cannot be trusted."""
 
 
-def group_weights(group_id: NDArray[np.int64], *, n_bootstrap: int, seed: int) -> Iterator[Array]:
-    """Yield blocks (b, n) of integer weights: how often each row's group was drawn.
-
-    As many groups are drawn as there are; the blocks hold `n_bootstrap` resamples together.
-    """
-    _, group = np.unique(group_id, return_inverse=True)
-    if not len(group):
-        return
-    n_groups = int(group.max()) + 1
-    rng = np.random.default_rng(seed)
-    block = max(1, BLOCK_ELEMENTS // len(group))
-    for start in range(0, n_bootstrap, block):
-        size = min(block, n_bootstrap - start)
-        drawn = rng.integers(n_groups, size=(size, n_groups)) + n_groups * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * n_groups).reshape(size, n_groups)
-        yield counts[:, group].astype(np.float64)
-
-
 @dataclass(frozen=True, eq=False)
 class Resamples:
     """Resamples of the groups of n galaxies, drawn anew, block by block, wherever they are asked.
@@ -68,8 +49,22 @@ class Resamples:
     seed: int
 
     def __iter__(self) -> Iterator[Array]:
-        """Yield the blocks (b, n) of `group_weights`."""
-        return group_weights(self.group_id, n_bootstrap=self.n_bootstrap, seed=self.seed)
+        """Yield blocks (b, n) of integer weights: how often each row's group was drawn.
+
+        As many groups are drawn as there are; of no galaxies there is no resample.
+        """
+        _, group = np.unique(self.group_id, return_inverse=True)
+        if not len(group):
+            return
+        n_groups = int(group.max()) + 1
+        rng = np.random.default_rng(self.seed)
+        block = max(1, BLOCK_ELEMENTS // len(group))
+        for start in range(0, self.n_bootstrap, block):
+            size = min(block, self.n_bootstrap - start)
+            drawn = rng.integers(n_groups, size=(size, n_groups))
+            drawn += n_groups * np.arange(size)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=size * n_groups)
+            yield counts.reshape(size, n_groups)[:, group].astype(np.float64)
 
     def replicates(self, statistic: Callable[[Array], Array]) -> Array:
         """Return a statistic, (b, ...) of weights (b, n), on all resamples: (B, ...)."""

@@ -1,10 +1,9 @@
 """The valid comparison: the same test galaxies, redshift units, paired intervals over groups.
 
 Arms are judged by their pool of seeds, but for contrasts that the random subsample takes part in
-(see `contrasts`). Each subset of the test set (whole, inside and outside the clip window) is
-resampled by its own groups, so that none is ever empty, and all arms are measured on the same
-resamples. The resamples give the intervals of arms, and of differences of metrics that are no means
-over galaxies; those of means, CRPS among them, are in closed form and depend on no seed.
+(see `contrasts`). All are measured on the same resamples, which give the intervals of arms, and of
+differences of metrics that are no means over galaxies; those of means, CRPS among them, are in
+closed form and depend on no seed.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import Measured, json_number, measure
+from pix2z.evaluation.arm_metrics import Measured, json_number, with_limits
 from pix2z.evaluation.bootstrap import holm
 from pix2z.evaluation.contrasts import (
     CONTRAST_METRICS,
@@ -38,6 +36,8 @@ __all__ = ["compare", "contrasts"]
 Mask = NDArray[np.bool_]
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
+Measurements = Mapping[str, Mapping[str, Measured]]
+"""Name of an arm or control -> subset of the test galaxies -> its metrics there."""
 Key = tuple[str, str, str, str]
 """Of a contrast: arms a and b, subset, metric; the difference is a minus b."""
 
@@ -45,30 +45,24 @@ Key = tuple[str, str, str, str]
 def compare(
     arms: Arms,
     controls: Arms,
+    measured: Measurements,
     *,
     clip_window: tuple[float, float],
     test_digest: str,
     published_view: Json,
     margin: float,
-    n_bootstrap: int,
-    seed: int,
 ) -> Json:
-    """Compare arms and controls on one test set; the content of reports/compare.json.
+    """Compare arms and controls, at least one, on one test set; content of reports/compare.json.
 
-    Raises InputError where two of them did not predict the same test galaxies in the same order.
+    Parameters
+    ----------
+    arms, controls : on the same galaxies in the same order.
+    measured : each of them, from `measure_subsets`.
+    margin : see `contrasts`.
     """
     everyone = {**arms, **controls}
-    _check_same_galaxies(everyone)
     z_spec = next(iter(everyone.values())).pool.z_spec
     masks = subset_masks(z_spec, clip_window)
-    resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed, "only": METRICS}
-    measured = {
-        subset: {
-            name: measure(select_terms(arm.pool, keep), **resampling)
-            for name, arm in everyone.items()
-        }
-        for subset, keep in masks.items()
-    }
     high_only = not bool((z_spec < clip_window[0]).any())
     where = {
         subset: subset_phrase(subset, int(keep.sum()), high_only=high_only)
@@ -82,8 +76,8 @@ def compare(
             "clip_window": list(clip_window),
             "outside_is_high": high_only,
         },
-        "arms": {name: _summary(name, arm, measured) for name, arm in arms.items()},
-        "controls": {name: _summary(name, arm, measured) for name, arm in controls.items()},
+        "arms": {name: _summary(arm, measured[name]) for name, arm in arms.items()},
+        "controls": {name: _summary(arm, measured[name]) for name, arm in controls.items()},
         "margin": margin,
         "contrasts": [
             entry | {"verdict": verdict(entry, where=where[entry["subset"]], margin=margin)}
@@ -93,22 +87,9 @@ def compare(
     }
 
 
-def _check_same_galaxies(everyone: Arms) -> None:
-    if not everyone:
-        raise InputError("predictions: expected at least one arm or control; received none")
-    reference_name, reference = next((name, arm.pool) for name, arm in everyone.items())
-    for name, arm in everyone.items():
-        same = np.array_equal(arm.pool.object_id, reference.object_id)
-        if not (same and np.array_equal(arm.pool.group_id, reference.group_id)):
-            raise InputError(
-                f"predictions/{name}: expected the test galaxies of {reference_name} in the "
-                f"same order ({len(reference)}); received others ({len(arm.pool)})"
-            )
-
-
-def _summary(name: str, arm: ArmGalaxies, measured: Mapping[str, Mapping[str, Measured]]) -> Json:
+def _summary(arm: ArmGalaxies, measured: Mapping[str, Measured]) -> Json:
     """One arm's entry; `seed_sd` is over the whole test set."""
-    intervals = {subset: of_arms[name].intervals() for subset, of_arms in measured.items()}
+    intervals = {subset: of_subset.intervals() for subset, of_subset in measured.items()}
     return {
         **{subset: {metric: of[metric] for metric in METRICS} for subset, of in intervals.items()},
         "seeds": sorted(arm.seeds),
@@ -126,7 +107,7 @@ def _seed_sd(arm: ArmGalaxies, metric: str) -> float | None:
 
 def contrasts(
     everyone: Arms,
-    measured: Mapping[str, Mapping[str, Measured]],
+    measured: Measurements,
     masks: Mapping[str, Mask],
     *,
     metrics: Collection[str] = CONTRAST_METRICS,
@@ -137,7 +118,7 @@ def contrasts(
     Parameters
     ----------
     everyone : arms and controls by name.
-    measured : subset -> name -> at least the `metrics`.
+    measured : at least the `metrics` of each.
     masks : subset -> which galaxies are in it.
     margin : share of the error of `full`, or where it is absent of the first arm.
     """
@@ -145,7 +126,7 @@ def contrasts(
         (a, b, subset, metric)
         for a, b in PAIRS
         if a in everyone and b in everyone
-        for subset in measured
+        for subset in masks
         if subset == "inside" or not {a, b} & TOLD
         for metric in metrics
         if metric in NETWORK_METRICS or not by_networks(a, b)
@@ -156,9 +137,9 @@ def contrasts(
     entries = []
     for key in keys:
         _, _, subset, metric = key
-        error = measured[subset][reference].values[metric]
+        error = measured[reference][subset].values[metric]
         of_error = {"margin": margin_of(metric, error, share=margin)}
-        entries.append(_entry(key, everyone, measured[subset], masks[subset]) | of_error)
+        entries.append(_entry(key, everyone, measured, masks[subset]) | of_error)
     for name in PRIMARY:
         of_family = [e for e in entries if e["family"] == name and e["p_holm"] is not None]
         corrected = holm([entry["p_holm"] for entry in of_family])
@@ -169,12 +150,12 @@ def contrasts(
     return entries
 
 
-def _entry(key: Key, everyone: Arms, measured: Mapping[str, Measured], keep: Mask) -> Json:
+def _entry(key: Key, everyone: Arms, measured: Measurements, keep: Mask) -> Json:
     """One contrast with its chance; a primary one's p not yet corrected."""
     a, b, subset, metric = key
     single = by_networks(a, b)
     judged_a, judged_b = (
-        _judged(everyone[name], measured[name], subset, keep, metric, single=single)
+        _judged(everyone[name], measured[name][subset], subset, keep, metric, single=single)
         for name in (a, b)
     )
     group_id = everyone[a].pool.group_id[keep]
@@ -197,6 +178,7 @@ def _entry(key: Key, everyone: Arms, measured: Mapping[str, Measured], keep: Mas
 def _judged(
     arm: ArmGalaxies, measured: Measured, subset: str, keep: Mask, metric: str, *, single: bool
 ) -> Judged:
+    """Judge an arm by its pool, or by the mean over its `single` networks."""
     seeds = [of_seed[subset][metric] for of_seed in arm.seeds.values()]
     if not single:
         return of_pool(select_terms(arm.pool, keep), measured, metric, seeds=seeds)
@@ -216,5 +198,4 @@ def _ratio(a: Judged, b: Judged, group_id: NDArray[np.int64]) -> Json:
     """
     ratio = a.value / b.value
     about = difference(a, b, group_id, scale=ratio)
-    values = (ratio, ratio + about.low / b.value, ratio + about.high / b.value)
-    return dict(zip(("value", "low", "high"), map(json_number, values), strict=True))
+    return with_limits(ratio, ratio + about.low / b.value, ratio + about.high / b.value)

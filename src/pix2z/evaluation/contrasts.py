@@ -21,21 +21,12 @@ as known, though `full` is measured: its error is known to about 2 %, so the mar
 Where an arm was trained once, the scatter of its trainings is not in the interval, which is too
 narrow. The margin then has to stand for it: only a difference that is surely larger than the margin
 is better or worse, and no two arms are equivalent. Metrics without a margin are then undecided.
-`trainz` and `knn` have no such scatter, since nothing in them is drawn.
 
-Two primary families are fixed beforehand. Does clipping help, asked as full against clipped of all
-galaxies and of those inside the clip window; and is it which galaxies or how many, asked as clipped
-against a random sample of its size that is told the window as well. And what do pixels add, asked
-as full against the arms `catalogue` and `apertures` of all galaxies: the goal of this project is
-that the CRPS of full is at most `GOAL` of that of `catalogue` and below that of `apertures`. They
-are judged in CRPS alone, which is proper for the whole PDF; the MAE of its median goes with it, and
-would only cost power. "better" and "worse" in a family also need a p-value below 0.05 after Holm's
-correction over that family. All other contrasts are exploratory, judged by their interval alone.
-
-Every seed of `subsample` draws rows of its own, so its networks have together seen nearly every
-training galaxy: their pool is no network of a random sample as large as the clipped one. So all
-contrasts of it compare single networks: of each galaxy, the mean over the seeds of its CRPS, or of
-its absolute error, for either arm. Other metrics of these pairs are left out.
+Contrasts of the families in `PRIMARY` were fixed beforehand, and are judged in CRPS alone: "better"
+and "worse" there also need a p-value below 0.05 after Holm's correction over the family. All others
+are exploratory, judged by their interval alone. Why these, and why contrasts of `subsample` compare
+single networks (of each galaxy, the mean over the seeds of its CRPS, or of its absolute error, for
+either arm), is in docs/design.md.
 """
 
 from collections.abc import Mapping
@@ -59,13 +50,10 @@ __all__ = [
     "subset_phrase",
     "told",
     "verdict",
-    "winner",
 ]
 
 Entry = Mapping[str, Any]
 """A contrast of reports/compare.json: a paired difference of one metric, a minus b."""
-
-Better = Literal["lower", "higher", "target"]
 
 
 def told(arm: str) -> str:
@@ -114,7 +102,7 @@ NETWORK_METRICS = ("crps", "mae")
 """Of contrasts that compare single networks: means over galaxies, which are means over seeds."""
 
 DETERMINISTIC = ("trainz", "knn")
-"""Controls in which nothing is drawn. Trees draw the features of each split."""
+"""Controls without a scatter of trainings: nothing in them is drawn. Trees draw features."""
 
 PRIMARY = {
     "clipping": (
@@ -124,7 +112,8 @@ PRIMARY = {
     ),
     "pixels": (("full", "catalogue", "whole"), ("full", "apertures", "whole")),
 }
-"""Family -> its contrasts (a, b, subset), in CRPS."""
+"""Family -> its contrasts (a, b, subset), in CRPS. Does clipping help, of all galaxies and of those
+inside, and is it which galaxies or how many; and what do pixels add."""
 
 GOAL = 0.94
 """CRPS of `full` in units of that of `catalogue`, to be reached; set before the comparison."""
@@ -143,7 +132,7 @@ def by_networks(a: str, b: str) -> bool:
     return bool({a, b} & {"subsample", told("subsample")})
 
 
-def outcome(entry: Entry, *, better: Better) -> str | None:
+def outcome(entry: Entry, *, better: Literal["lower", "higher", "target"]) -> str | None:
     """Return which of the outcomes a contrast has; None where it is undefined.
 
     Parameters
@@ -167,11 +156,6 @@ def outcome(entry: Entry, *, better: Better) -> str | None:
     return "better" if (high < 0) == (better == "lower") else "worse"
 
 
-def winner(entry: Entry) -> str:
-    """Name the better of the two; nothing where neither is known to be."""
-    return str({"better": entry["a"], "worse": entry["b"]}.get(entry["outcome"], ""))
-
-
 def finding(entry: Entry, *, margin: float) -> str:
     """Say the outcome of a contrast in a few words, and which arm was trained only once.
 
@@ -179,27 +163,21 @@ def finding(entry: Entry, *, margin: float) -> str:
     ----------
     margin : the share that is behind the entry's margin.
     """
-    once = " and ".join(entry["single_seed"])
-    return _words(entry, margin) + f" (one training of {once})" * bool(once)
-
-
-def _words(entry: Entry, margin: float) -> str:
-    share = f"{100 * margin:g} %"
+    share, limit = f"{100 * margin:g} %", entry["margin"]
     words = {
         "equivalent": f"equal within {share}",
+        "better": f"{entry['a']} is better",
+        "worse": f"{entry['b']} is better",
         "differ": "they differ, which by its sign alone favours neither",
         "undecided": "no verdict" if entry["single_seed"] else "cannot be told apart",
         None: "too few galaxies",
-    }
-    if entry["outcome"] in words:
-        return words[entry["outcome"]]
-    return f"{winner(entry)} is better" + f", perhaps by less than {share}" * _perhaps_small(entry)
-
-
-def _perhaps_small(entry: Entry) -> bool:
-    """Tell whether the interval of a difference reaches into the margin."""
-    margin = entry["margin"]
-    return bool(margin) and entry["low"] < margin and entry["high"] > -margin
+    }[entry["outcome"]]
+    known_better = entry["outcome"] in ("better", "worse")
+    if known_better and limit and entry["low"] < limit and entry["high"] > -limit:
+        words += f", perhaps by less than {share}"  # the interval reaches into the margin
+    if entry["single_seed"]:
+        words += f" (one training of {' and '.join(entry['single_seed'])})"
+    return words
 
 
 def subset_phrase(subset: str, n: int, *, high_only: bool) -> str:

@@ -15,7 +15,7 @@ from pix2z.dataset.splits import Split
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms, subset_masks
 from pix2z.evaluation.arm_metrics import measure
 
-__all__ = ["PUBLISHED", "own_reading", "published_view"]
+__all__ = ["published_view"]
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]
@@ -91,39 +91,35 @@ def published_view(
     view: Json = {}
     for split, own_test in ((full, np.ones(len(test_z), bool)), (clipped, inside)):
         arm = arms.get(f"published_{split.selection}")
+        # The experiment fitted its scaler before splitting: own test galaxies are among the rows.
         rows = (split.train, split.validation, split.calibration, split.test[own_test])
         view[split.selection] = arm and {
-            **own_reading(
+            **_own_reading(
                 arm.pool,
                 own_test=own_test,
                 inside=inside,
                 z_rows=z_spec[np.concatenate(rows)].astype(np.float64),
-                n_bootstrap=n_bootstrap,
-                seed=seed,
+                resampling={"n_bootstrap": n_bootstrap, "seed": seed},
             ),
             "published": dict(PUBLISHED[split.selection]),
         }
     return {**view, "note": NOTE}
 
 
-def own_reading(
+def _own_reading(
     pool: GalaxyTerms,
     *,
     own_test: NDArray[np.bool_],
     inside: NDArray[np.bool_],
     z_rows: Array,
-    n_bootstrap: int,
-    seed: int,
+    resampling: Json,
 ) -> Json:
     """Read one arm's point estimates in its own scale, in redshift, and inside the clip window.
 
     Parameters
     ----------
-    pool : the arm's estimates of all n test galaxies.
     own_test, inside : (n,) masks of those in the arm's own selection, and in the clip window.
-    z_rows : (m,) true redshifts of all of the arm's rows, own test galaxies included, since the
-        experiment fitted its scaler before splitting.
-    n_bootstrap, seed : of the resamples behind ``intervals``: reading -> metric -> low and high.
+    z_rows : (m,) true redshifts of all of the arm's rows.
     """
     low, high = float(z_rows.min()), float(z_rows.max())
     own = select_terms(pool, own_test)
@@ -135,9 +131,7 @@ def own_reading(
     }
     view: Json = {"z_low": low, "z_high": high, "n_own_test": int(own_test.sum()), "intervals": {}}
     for reading, terms in readings.items():
-        measured = measure(
-            terms, n_bootstrap=n_bootstrap, seed=seed, only=PUBLISHED_METRICS.values()
-        ).intervals()
+        measured = measure(terms, **resampling, only=PUBLISHED_METRICS.values()).intervals()
         entries = {name: measured[key] for name, key in PUBLISHED_METRICS.items()}
         view[reading] = {name: entry.pop("value") for name, entry in entries.items()}
         view["intervals"][reading] = entries

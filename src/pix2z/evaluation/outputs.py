@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
-from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms
-from pix2z.evaluation.arm_metrics import arm_report, binned_report
+from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms
+from pix2z.evaluation.arm_metrics import arm_report, binned_report, measure_subsets
 from pix2z.evaluation.bootstrap import Resamples, independent
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.contrasts import TOLD
@@ -30,7 +30,6 @@ from pix2z.evaluation.figures.redshifts import (
     top_error,
 )
 from pix2z.evaluation.figures.stamps import SheetRow, plot_contact_sheet
-from pix2z.evaluation.headline import headline_metrics
 from pix2z.evaluation.normalised_view import published_view
 from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.report import report_text, write_report
@@ -50,6 +49,18 @@ FOLLOWED = ("full", "clipped")
 """Arms whose coverage is drawn along variables, and errors along redshift, where present."""
 
 SHEET_COLUMNS = 8
+
+METRICS_SHOWN = ("crps", "mae", "nmad", "outlier_005", "coverage_95")
+"""In reports/metrics.json, of every arm and of `CONTROLS_SHOWN`, on the whole test set."""
+
+CONTROLS_SHOWN = ("trees", "knn", "trainz")
+"""Controls that know no more of a galaxy than the arms do."""
+
+SPECTRUM_METRICS_SHOWN = ("mae", "coverage_68", "coverage_95")
+"""Of every spectrum arm: the error relative to the flux in r, the shares inside the bands."""
+
+DIGITS = 6
+"""After the decimal point there; the intervals are wider than 1e-5."""
 
 
 def write_evaluation(
@@ -81,48 +92,51 @@ def write_evaluation(
     Raises
     ------
     InputError
-        An arm or control has other galaxies than the test rows of the split.
+        There is no arm, or an arm or control has other galaxies than the test rows of the split.
     """
+    if not arms:
+        raise InputError("predictions: expected those of at least one arm; received none")
     everyone = {**arms, **controls}
-    _check_test_rows(everyone, full)
+    _check_test_galaxies(everyone, galaxies, full)
+    window = full.clip_window
     resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed}
-    bins = _write_metrics(folder / "metrics", arms, full.clip_window, resampling)
-    for name in controls.keys() & set(BINNED):
-        bins[name] = binned_report(controls[name].pool, **resampling)
+    measured = {
+        name: measure_subsets(arm.pool, window, **resampling) for name, arm in everyone.items()
+    }
+    reports = {
+        name: arm_report(name, arm, measured[name], clip_window=window, **resampling)
+        for name, arm in arms.items()
+    }
+    for name, report in reports.items():
+        write_json(folder / f"metrics/{name}.json", report)
     z_spec = galaxies.column("specz_redshift")
     comparison = compare(
         arms,
         controls,
-        clip_window=full.clip_window,
+        measured,
+        clip_window=window,
         test_digest=full.test_digest,
         published_view=published_view(
             arms, full=full, clipped=clipped, z_spec=z_spec, **resampling
         ),
         margin=margin,
-        **resampling,
     )
-    measured = measured_variables(galaxies, full.test)
-    comparison["coverage"] = {
-        name: coverage_along(arm.pool, measured)
-        for name, arm in everyone.items()
-        if name not in TOLD  # it is told what is wrong for galaxies outside
-    }
-    # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
-    comparison["pit_uniformity"] = {
-        name: pit_uniformity(arm.pool.pit, Resamples(arm.pool.group_id, **resampling))
-        for name, arm in everyone.items()
-        if name not in TOLD
-    }
-    write_json(folder / "compare.json", comparison)
-    write_json(folder / "metrics.json", headline_metrics(comparison, spectrum))
     pools = {name: arm.pool for name, arm in everyone.items()}
+    comparison |= _calibration(pools, galaxies, full, resampling)
+    write_json(folder / "compare.json", comparison)
+    write_json(folder / "metrics.json", _headline_metrics(comparison, spectrum))
+    bins = {
+        name: reports[name]["bins"] if name in arms else binned_report(pools[name], **resampling)
+        for name in BINNED
+        if name in pools
+    }
     rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
     _draw_figures(
         folder / "figures",
         comparison=comparison,
         pools={name: pools[name] for name in arms},
         histories={name: history for name, history in histories.items() if history},
-        bins={name: bins[name] for name in BINNED if name in bins},
+        bins=bins,
         samples={name: z_spec[of_sample] for name, of_sample in rows.items()},
         sheet=_contact_rows(galaxies, pools["full" if "full" in arms else next(iter(arms))], seed),
     )
@@ -139,25 +153,51 @@ def write_evaluation(
     write_report(text, folder)
 
 
-def _check_test_rows(everyone: Arms, split: Split) -> None:
+def _check_test_galaxies(everyone: Arms, galaxies: Galaxies, split: Split) -> None:
+    expected = {"row": split.test}
+    expected |= {name: galaxies.column(name, split.test) for name in ("object_id", "group_id")}
     for name, arm in everyone.items():
-        if not np.array_equal(arm.pool.row, split.test):
-            raise InputError(
-                f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
-                f" order; received {len(arm.pool)} others"
-            )
+        for column, values in expected.items():
+            if not np.array_equal(getattr(arm.pool, column), values):
+                raise InputError(
+                    f"predictions/{name}: expected the {len(split.test)} test rows of the split, in"
+                    f" order; received {len(arm.pool)} of another {column}"
+                )
 
 
-def _write_metrics(
-    folder: Path, arms: Arms, clip_window: tuple[float, float], resampling: Json
-) -> dict[str, Bins]:
-    """Measure each arm by itself, and return its metrics along variables."""
-    bins = {}
-    for name, arm in arms.items():
-        report = arm_report(name, arm, clip_window=clip_window, **resampling)
-        write_json(folder / f"{name}.json", report)
-        bins[name] = report["bins"]
-    return bins
+def _calibration(
+    pools: Mapping[str, GalaxyTerms], galaxies: Galaxies, split: Split, resampling: Json
+) -> Json:
+    """Measure how calibrated PDFs are; left out is who is told what is wrong outside the window."""
+    untold = {name: pool for name, pool in pools.items() if name not in TOLD}
+    variables = measured_variables(galaxies, split.test)
+    return {
+        "coverage": {name: coverage_along(pool, variables) for name, pool in untold.items()},
+        # Of all galaxies only: among those that z_spec selects, no honest PDF has a uniform PIT.
+        "pit_uniformity": {
+            name: pit_uniformity(pool.pit, Resamples(pool.group_id, **resampling))
+            for name, pool in untold.items()
+        },
+    }
+
+
+def _headline_metrics(comparison: Json, spectrum: Json | None) -> dict[str, float | None]:
+    """Return the few numbers of a run that git keeps and ``dvc metrics`` shows.
+
+    ``ARM.METRIC`` of arms and controls, ``spectrum.ARM.METRIC`` of spectrum arms: README's tables
+    without their intervals. Spectra without a band have no coverage.
+    """
+    controls = comparison["controls"]
+    compared = comparison["arms"] | {n: controls[n] for n in CONTROLS_SHOWN if n in controls}
+    shown = {
+        f"{arm}.{metric}": of["whole"][metric]["value"]
+        for arm, of in compared.items()
+        for metric in METRICS_SHOWN
+    }
+    for arm, of in spectrum["arms"].items() if spectrum else ():
+        values = {metric: of[metric]["value"] for metric in SPECTRUM_METRICS_SHOWN}
+        shown |= {f"spectrum.{arm}.{m}": value for m, value in values.items() if value is not None}
+    return {n: None if value is None else round(value, DIGITS) for n, value in shown.items()}
 
 
 def _draw_figures(
@@ -210,13 +250,6 @@ def _contact_rows(galaxies: Galaxies, pool: GalaxyTerms, seed: int) -> list[Shee
         "Worst (largest |Δ|)": order[::-1][:n],
     }
     return [
-        SheetRow(
-            title=title,
-            images=galaxies.images(pool.row[chosen]),
-            z_spec=pool.z_spec[chosen],
-            z_phot=pool.z_phot[chosen],
-            z_low=pool.err68_low[chosen],
-            z_high=pool.err68_high[chosen],
-        )
+        SheetRow(title, galaxies.images(pool.row[chosen]), select_terms(pool, chosen))
         for title, chosen in groups.items()
     ]

@@ -4,7 +4,7 @@ Both arms are measured on the same galaxies, so what they share cancels: the cha
 that of the difference of each galaxy, not of two means.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.arm_metrics import Measured, json_number
+from pix2z.evaluation.arm_metrics import Measured, with_limits
 from pix2z.evaluation.bootstrap import (
     Student,
     chance_of_groups,
@@ -20,36 +20,13 @@ from pix2z.evaluation.bootstrap import (
     chance_of_seeds,
     student,
 )
-from pix2z.evaluation.pdf_metrics import COVERAGE, covered
-from pix2z.evaluation.point_metrics import THRESHOLDS
+from pix2z.evaluation.pdf_metrics import pdf_mean_terms
+from pix2z.evaluation.point_metrics import point_mean_terms
 
-__all__ = ["MEAN_TERMS", "Judged", "difference", "interval_of", "of_pool"]
+__all__ = ["Judged", "difference", "interval_of", "of_pool"]
 
 Array = NDArray[np.float64]
 Group = NDArray[np.int64]
-
-
-def _delta(galaxies: GalaxyTerms) -> Array:
-    return (galaxies.z_phot - galaxies.z_spec) / (1 + galaxies.z_spec)
-
-
-def _beyond(limit: float) -> Callable[[GalaxyTerms], Array]:
-    return lambda galaxies: (np.abs(_delta(galaxies)) > limit).astype(np.float64)
-
-
-def _held(level: float) -> Callable[[GalaxyTerms], Array]:
-    return lambda galaxies: covered(galaxies.pit, level).astype(np.float64)
-
-
-MEAN_TERMS: dict[str, Callable[[GalaxyTerms], Array]] = {
-    "crps": lambda galaxies: galaxies.crps,
-    "cde_loss": lambda galaxies: galaxies.cde,
-    "mae": lambda galaxies: np.abs(galaxies.z_phot - galaxies.z_spec),
-    "bias_mean": _delta,
-    **{f"outlier_{key}": _beyond(limit) for key, limit in THRESHOLDS.items()},
-    **{name: _held(level) for name, level in COVERAGE.items()},
-}
-"""Metrics that are means over galaxies, and what each galaxy adds to them, (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +50,9 @@ def of_pool(
     galaxies: GalaxyTerms, measured: Measured, metric: str, *, seeds: Sequence[float] = ()
 ) -> Judged:
     """Judge an arm by its pool: one metric of what was `measured` on the `galaxies`."""
-    terms = MEAN_TERMS[metric](galaxies) if metric in MEAN_TERMS else None
-    return Judged(measured.values[metric], terms, measured.replicates[metric], seeds)
+    terms = point_mean_terms(galaxies.z_phot, galaxies.z_spec)
+    terms |= pdf_mean_terms(galaxies.crps, galaxies.cde, galaxies.pit)
+    return Judged(measured.values[metric], terms.get(metric), measured.replicates[metric], seeds)
 
 
 def difference(a: Judged, b: Judged, group_id: Group, *, scale: float = 1.0) -> Student:
@@ -94,5 +72,4 @@ def difference(a: Judged, b: Judged, group_id: Group, *, scale: float = 1.0) -> 
 
 def interval_of(found: Student) -> dict[str, Any]:
     """``{"difference": ..., "low": ..., "high": ...}``, None where undefined."""
-    names = ("difference", "low", "high")
-    return {name: json_number(value) for name, value in zip(names, found[:3], strict=True)}
+    return with_limits(*found[:3], name="difference")

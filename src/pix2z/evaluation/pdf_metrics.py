@@ -26,6 +26,7 @@ __all__ = [
     "PDF_METRICS",
     "PreparedPdfTerms",
     "covered",
+    "pdf_mean_terms",
     "pdf_metric_replicates",
     "pdf_terms",
     "prepared_pdf_terms",
@@ -57,12 +58,13 @@ class PreparedPdfTerms:
 def pdf_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> dict[str, Array]:
     """Work out what each galaxy adds to the PDF metrics, (N,) each.
 
-    ``crps`` in redshift; ``cde``, its term of the CDE loss; ``pit``, the probability integral
-    transform F(z_spec), uniform for calibrated PDFs.
+    ``crps`` in redshift; ``cde``, its term of the CDE loss, int p^2 dz - 2 p(z_spec) (Izbicki & Lee
+    2017); ``pit``, the probability integral transform F(z_spec), uniform for calibrated PDFs.
     """
+    square = (np.asarray(density, np.float64) ** 2).sum(axis=1) * grid.width
     return {
         "crps": crps_values(density, grid, z_spec),
-        "cde": cde_terms(density, grid, z_spec),
+        "cde": square - 2 * density_at(density, grid, z_spec),
         "pit": cdf_at(density, grid, z_spec),
     }
 
@@ -90,12 +92,6 @@ def crps_values(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Arra
     return np.asarray(whole_bins + cut_bin + np.abs(truth - inside))
 
 
-def cde_terms(density: Density, grid: RedshiftGrid, z_spec: ArrayLike) -> Array:
-    """Each galaxy's term of the CDE loss (Izbicki & Lee 2017), (N,): int p^2 dz - 2 p(z_spec)."""
-    square = (np.asarray(density, np.float64) ** 2).sum(axis=1) * grid.width
-    return np.asarray(square - 2 * density_at(density, grid, z_spec))
-
-
 def covered(pit: Array, level: float) -> NDArray[np.bool_]:
     """Tell whose z_spec lies in the central interval of a level, by PIT values (n,).
 
@@ -109,10 +105,15 @@ def covered(pit: Array, level: float) -> NDArray[np.bool_]:
 
 def prepared_pdf_terms(crps: Array, cde: Array, pit: Array) -> PreparedPdfTerms:
     """Sort the PIT values (n,), and lay the other terms side by side."""
-    columns = {"crps": crps, "cde_loss": cde}
-    columns |= {name: covered(pit, level).astype(np.float64) for name, level in COVERAGE.items()}
+    columns = pdf_mean_terms(crps, cde, pit)
     matrix = np.stack(list(columns.values()), axis=1)
     return PreparedPdfTerms(tuple(columns), matrix, ordered_sample(pit))
+
+
+def pdf_mean_terms(crps: Array, cde: Array, pit: Array) -> dict[str, Array]:
+    """Work out what each galaxy adds, (n,), to every metric that is a mean over galaxies."""
+    held = {name: covered(pit, level).astype(np.float64) for name, level in COVERAGE.items()}
+    return {"crps": crps, "cde_loss": cde} | held
 
 
 def pdf_metric_replicates(

@@ -1,24 +1,8 @@
 """Metrics of point estimates, in redshift units, in the conventions of the field.
 
-With dz = z_phot - z_spec and Delta = dz / (1 + z_spec):
-
-===================== ======================================= ==============================
-key                   formula                                 convention
-===================== ======================================= ==============================
-mae                   mean abs(dz)                            published experiment
-rmse                  sqrt(mean dz^2)                         published experiment
-r2                    1 - sum dz^2 / sum (z_spec - mean)^2    published experiment
-adjusted_r2           1 - (1 - R2) (n - 1) / (n - 2)          published experiment, one predictor
-seed_bias             mean dz                                 published experiment
-seed_precision        1.48 median abs(dz)                     published experiment
-seed_outlier_005 ...  share of abs(dz) > 0.05, 0.10, 0.15     published experiment
-bias_mean             mean Delta                              SDSS image papers
-bias_median           median Delta                            RAIL / LSST DESC
-nmad                  1.4826 median abs(Delta - median Delta) both (sigma_MAD)
-sigma_iqr             (q75 - q25 of Delta) / 1.349            RAIL / LSST DESC
-outlier_005 ...       share of abs(Delta) > 0.05, 0.10, 0.15  SDSS image papers
-outlier_rail          abs(Delta) > max(0.06, 3 sigma_iqr)     RAIL / LSST DESC
-===================== ======================================= ==============================
+Their formulas and conventions are in `metric_names.METRICS`, of dz = z_phot - z_spec and Delta =
+dz / (1 + z_spec). Besides, as the published experiment had them: ``seed_bias``, the mean of dz, and
+``seed_outlier_*``, shares of abs(dz) above 0.05, 0.10 and 0.15.
 
 SDSS image papers: Pasquet et al. 2019, A&A 621, A26. RAIL: Schmidt et al. 2020, MNRAS 499, 1587.
 """
@@ -39,7 +23,14 @@ from pix2z.evaluation.weighted import (
     weighted_sample,
 )
 
-__all__ = ["POINT_METRICS", "PointTerms", "point_metric_replicates", "point_metrics", "point_terms"]
+__all__ = [
+    "POINT_METRICS",
+    "PointTerms",
+    "point_mean_terms",
+    "point_metric_replicates",
+    "point_metrics",
+    "point_terms",
+]
 
 Array = NDArray[np.float64]
 
@@ -87,6 +78,21 @@ def point_terms(z_phot: Array, z_spec: Array) -> PointTerms:
     """Work out what each galaxy adds to the point metrics."""
     if z_phot.shape != z_spec.shape:
         raise ValueError(f"shapes differ: {z_phot.shape}, {z_spec.shape}")
+    terms = point_mean_terms(z_phot, z_spec)
+    return PointTerms(
+        names=tuple(terms),
+        matrix=np.stack(list(terms.values()), axis=1),
+        delta=ordered_sample(terms["bias_mean"]),
+        absolute_dz=ordered_sample(terms["mae"]),
+        z_range=float(np.ptp(z_spec)) if len(z_spec) else 0.0,
+    )
+
+
+def point_mean_terms(z_phot: Array, z_spec: Array) -> dict[str, Array]:
+    """Work out what each galaxy adds, (n,), to every metric that is a mean over galaxies.
+
+    And to the moments behind others: RMSE and R2 follow from ``square``, ``first`` and ``second``.
+    """
     dz = z_phot - z_spec
     delta = dz / (1 + z_spec)
     mean = z_spec.mean() if len(z_spec) else 0.0
@@ -96,13 +102,7 @@ def point_terms(z_phot: Array, z_spec: Array) -> PointTerms:
     for key, limit in THRESHOLDS.items():
         terms[f"outlier_{key}"] = (np.abs(delta) > limit).astype(np.float64)
         terms[f"seed_outlier_{key}"] = (np.abs(dz) > limit).astype(np.float64)
-    return PointTerms(
-        names=tuple(terms),
-        matrix=np.stack(list(terms.values()), axis=1),
-        delta=ordered_sample(delta),
-        absolute_dz=ordered_sample(np.abs(dz)),
-        z_range=float(np.ptp(z_spec)) if len(z_spec) else 0.0,
-    )
+    return terms
 
 
 def point_metric_replicates(
@@ -128,15 +128,12 @@ def _means(terms: PointTerms, weights: Array) -> dict[str, Array]:
     values = dict(zip(terms.names, columns.T, strict=True))
     square, first, second = (values.pop(name) for name in ("square", "first", "second"))
     values["rmse"] = np.sqrt(square)
-    values["r2"] = _r2(square, second - first**2, terms.z_range**2)
+    variance = second - first**2
+    spread = variance > 1e-12 * terms.z_range**2  # beyond rounding: else R2 is not defined
+    values["r2"] = 1 - square / np.where(spread, variance, np.nan)
     n = weights.sum(axis=1)
     values["adjusted_r2"] = 1 - (1 - values["r2"]) * (n - 1) / np.where(n > 2, n - 2, np.nan)
     return values
-
-
-def _r2(square: Array, variance: Array, scale: float) -> Array:
-    """R2 where z_spec has spread beyond rounding, else NaN."""
-    return 1 - square / np.where(variance > 1e-12 * scale, variance, np.nan)
 
 
 def _ranks(terms: PointTerms, weights: Array) -> dict[str, Array]:

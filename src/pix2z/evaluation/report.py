@@ -32,7 +32,17 @@ from pix2z.evaluation.metric_names import METRICS, format_value
 from pix2z.evaluation.page import html_page
 from pix2z.files import atomic_path
 
-__all__ = ["answer", "laid_out", "narrow_tables", "report_text", "spread", "write_report"]
+__all__ = [
+    "answer",
+    "laid_out",
+    "listed",
+    "markdown_templates",
+    "narrow_tables",
+    "ranged",
+    "report_text",
+    "spread",
+    "write_report",
+]
 
 Json = Mapping[str, Any]
 
@@ -54,7 +64,7 @@ def answer(comparison: Json) -> str:
     text = template.render(
         test=comparison["test"],
         arms=comparison["arms"],
-        equal_in=_listed(
+        equal_in=listed(
             METRICS[entry["metric"]].label
             for entry in comparison["contrasts"]
             if (entry["a"], entry["b"], entry["subset"]) == ("full", "clipped", "inside")
@@ -64,7 +74,7 @@ def answer(comparison: Json) -> str:
     return " ".join(text.split())
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Write names as ``a, b and c``."""
     *first, last = [*names] or [""]
     return f"{', '.join(first)} and {last}" if first else last
@@ -180,15 +190,20 @@ def write_report(text: str, folder: Path) -> None:
             partial.write_text(content, encoding="utf-8")
 
 
-def _environment(comparison: Json) -> Environment:
-    """Templates with the filters and functions that they share."""
-    made = Environment(
-        loader=PackageLoader("pix2z.evaluation"),
-        autoescape=False,  # Markdown; the page escapes what it shows
+def markdown_templates(package: str) -> Environment:
+    """Templates of Markdown in a package, where a name that is not given is an error."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=False,  # the page escapes what it shows
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _environment(comparison: Json) -> Environment:
+    """Templates with the filters and functions that they share."""
+    made = markdown_templates("pix2z.evaluation")
     margin = comparison["margin"]
     defined = {
         (entry["a"], entry["b"], entry["subset"], entry["metric"]): entry
@@ -205,7 +220,7 @@ def _environment(comparison: Json) -> Environment:
         count=lambda n: f"{n:,}",
         label=lambda metric: METRICS[metric].label,
         plain=_plain,
-        ranged=_ranged,
+        ranged=ranged,
         shown=lambda value, metric: format_value(metric, value),
         spread=spread,
     )
@@ -240,23 +255,18 @@ def _plain(value: float | None, form: str) -> str:
 
 
 def _written(value: float | None, metric: str) -> str:
-    """Write a value of a metric, or in a form of `str.format` where braces say so."""
+    """Write a value in a metric's own digits, or in a form of `str.format` (with braces)."""
     return _plain(value, metric) if "{" in metric else format_value(metric, value)
 
 
-def _limits(entry: Json, metric: str) -> str:
-    """``low to high`` of an interval."""
-    if entry["low"] is None:
-        return "–"
-    low, high = (_written(entry[bound], metric).removesuffix(" %") for bound in ("low", "high"))
-    return f"{low} to {high}"
-
-
-def _ranged(entry: Json, metric: str, key: str = "value") -> str:
-    """``value (low to high)`` of an entry."""
+def ranged(entry: Json, metric: str, key: str = "value") -> str:
+    """``value (low to high)`` of an entry, by a metric or a form; a dash for what is undefined."""
     if entry[key] is None:
         return "–"
-    return f"{_written(entry[key], metric)} ({_limits(entry, metric)})"
+    value, low, high = (_written(entry[name], metric) for name in (key, "low", "high"))
+    if entry["low"] is None:
+        return f"{value} (–)"
+    return f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
 
 def spread(sd: float | None, n: int) -> Json:

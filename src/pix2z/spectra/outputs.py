@@ -49,7 +49,6 @@ from pix2z.spectra.ways import (
     template_fit,
     way_terms,
 )
-from pix2z.wavelengths.lines import LINES
 
 __all__ = ["AssessmentInputs", "write_assessment"]
 
@@ -273,7 +272,6 @@ def _draw_spectra(
             for place in chosen
         ],
         wavelength=given.spectra.grid.values,
-        lines=LINES,
         unit=str(reconstructed.file.attrs["unit"]),
         path=path,
     )

@@ -13,7 +13,6 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.evaluation.arm_files import read_arm, read_controls, read_histories
 from pix2z.evaluation.contrasts import told
 from pix2z.evaluation.outputs import write_evaluation
-from pix2z.evaluation.told_window import told_window
 from pix2z.files import read_json
 from pix2z.stages.runner import run
 
@@ -23,11 +22,8 @@ def main() -> None:
     config, names = EvaluateConfig.read(), list(read_arms())
     full, spectrum = read_split("data/splits/full.h5"), Path("reports/spectrum.json")
     read = partial(read_arm, clip_window=full.clip_window)
-    controls = read_controls()
-    cut = partial(told_window, window=full.clip_window)
-    controls |= {
-        told(name): read(name, change=cut) for name in ("full", "subsample") if name in names
-    }
+    to_tell = [name for name in ("full", "subsample") if name in names]
+    controls = read_controls() | {told(name): read(name, told=True) for name in to_tell}
     with open_galaxies("data/galaxies.h5") as galaxies:
         write_evaluation(
             Path("reports"),

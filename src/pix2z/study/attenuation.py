@@ -19,10 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+from pix2z.controls.features import N_MAIN, measured_features
+from pix2z.dataset.splits import Split
+from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.arm_metrics import with_interval
 from pix2z.evaluation.bootstrap import Resamples
 
-__all__ = ["SLOPES", "attenuation", "colour_cells", "known_colours", "slope_difference"]
+__all__ = ["attenuation", "colour_cells", "slope_difference", "test_cells"]
 
 Array = NDArray[np.float64]
 Cells = NDArray[np.int64]
@@ -53,7 +56,7 @@ def colour_cells(
         is unknown, for all where fewer than `n_cells` training galaxies have them.
     """
     cells = np.full(len(colours), -1)
-    used = known_colours(training)
+    used = _known_colours(training)
     training, colours = training[:, used], colours[:, used]
     finite = training[np.isfinite(training).all(axis=1)]
     known = np.isfinite(colours).all(axis=1)
@@ -70,7 +73,22 @@ def colour_cells(
     return cells
 
 
-def known_colours(training: NDArray[np.floating]) -> NDArray[np.bool_]:
+def test_cells(
+    galaxies: Galaxies, split: Split, *, n_cells: int, seed: int
+) -> tuple[NDArray[np.int64], int]:
+    """Sort the test galaxies (n,) into colour cells, fitted to unmoved training galaxies.
+
+    The second value is the number of colours that are used, at most four.
+    """
+    unmoved = split.train[galaxies.column("moved", split.train) == 0]
+    training, test = (
+        measured_features(galaxies, rows)[:, : N_MAIN - 1] for rows in (unmoved, split.test)
+    )
+    cells = colour_cells(training, test, n_cells=n_cells, seed=seed)
+    return cells, int(_known_colours(training).sum())
+
+
+def _known_colours(training: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Tell which colours (C,) more than half of the training galaxies (m, C) have."""
     return np.asarray(np.isfinite(training).mean(axis=0) > 0.5)
 

@@ -54,8 +54,7 @@ def plot_pit_distances(pit: Mapping[str, Json], path: str | Path) -> None:
             axes.axvspan(0, most, color="#d9d9d9", label="95 % of calibrated samples lie here")
             for height, (estimator, of) in enumerate(pit.items()):
                 _interval(axes, of[name], height, estimator, across=True)
-            axes.set_xlabel(label)
-            axes.set_xlim(left=0)
+            axes.set(xlabel=label, xlim=(0, None))
             axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
             axes.grid(visible=False, axis="y")
         grid[0].set_yticks(range(len(pit)), list(pit))
@@ -76,8 +75,7 @@ def plot_stacks(bins: Sequence[Json], grid: RedshiftGrid, path: str | Path) -> N
             axes.stairs(counts, edges, fill=True, color="#c9c9c9", label="spectroscopic n(z)")
             axes.plot(grid.centres, of["stack"], color=BLUE, label="stack of PDFs")
             axes.set_title(f"z_phot {of['z_phot_low']:.3f} to {of['z_phot_high']:.3f}")
-            axes.set_xlim(grid.z_min, grid.z_max)
-            axes.set_ylim(bottom=0)
+            axes.set(xlim=(grid.z_min, grid.z_max), ylim=(0, None))
         for spare in every[len(bins) :]:
             spare.set_visible(False)
         for place, axes in enumerate(every[: len(bins)]):
@@ -102,8 +100,7 @@ def plot_tomographic_bias(tomography: Mapping[str, Sequence[Json]], path: str | 
                 for number, of in enumerate(bins, start=1):
                     _interval(axes, of[name], number + shift, estimator)
             axes.axhline(0.0, color="black", linewidth=0.7)
-            axes.set_xticks(range(1, len(bins) + 1))
-            axes.set_xlim(0.5, len(bins) + 0.5)
+            axes.set(xticks=range(1, len(bins) + 1), xlim=(0.5, len(bins) + 0.5))
             axes.set_xlabel("tomographic bin, by the estimator's z_phot")
             axes.set_ylabel(f"{label}, in redshift")
             axes.grid(visible=False, axis="x")
@@ -137,9 +134,7 @@ def plot_attenuation(attenuation: Mapping[str, Json], path: str | Path) -> None:
             cells.set_ylabel(label)
         grid[1, 0].set_xticks(range(len(rising)), [f"{z:.3f}" for z, _ in rising])
         grid[1, 0].set_xlabel("colour cell, by its mean spectroscopic redshift")
-        grid[1, 1].set_xlabel("all cells")
-        grid[1, 1].set_xticks([])
-        grid[1, 1].set_xlim(-0.7, len(attenuation) - 0.3)
+        grid[1, 1].set(xlabel="all cells", xticks=[], xlim=(-0.7, len(attenuation) - 0.3))
         _legend(figure, attenuation)
 
 
@@ -160,8 +155,7 @@ def plot_band_importance(importance: Json, path: str | Path) -> None:
         left.set_xticks(range(len(whole["shapley"])), list(whole["shapley"]))
         left.set_xlabel("band, all test galaxies")
         left.grid(visible=False, axis="x")
-        right.set_xlabel("mean z_spec of the bin")
-        right.set_xlim(left=0)
+        right.set(xlabel="mean z_spec of the bin", xlim=(0, None))
         right.legend(ncols=5, loc="upper center")
         for axes in (left, right):
             axes.set_ylabel("Shapley value: CRPS gained, in redshift")
@@ -191,8 +185,7 @@ def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
                 axes.plot(shift * n, fitted, color=style["color"], linewidth=1)
             else:
                 axes.plot(shift * n, value, color=style["color"], linewidth=1, linestyle=":")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set(xscale="log", yscale="log")
         axes.xaxis.set_major_locator(FixedLocator(n.tolist()))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
@@ -207,17 +200,15 @@ def plot_learning_curves(curves: Mapping[str, Json], path: str | Path) -> None:
 
 def plot_sizes(gains: Json, path: str | Path) -> None:
     """Draw what `full` gains over the other arms on both skies."""
-    skies = {
-        "sizes_know_redshift": "sizes follow from luminosity",
-        "sizes_do_not": "sizes independent of redshift",
-    }
+    skies = (
+        ("sizes_know_redshift", "sizes follow from luminosity", -0.12, None),
+        ("sizes_do_not", "sizes independent of redshift", 0.12, "white"),
+    )
     arms = list(gains["difference_of_gains"])
     with figure_file(path, width=6.0, height=0.7 * len(arms) + 1.2) as figure:
         axes = figure.subplots()
         axes.axvline(0.0, color="black", linewidth=0.8)
-        for shift, (sky, face) in zip(
-            (-0.12, 0.12), (("sizes_know_redshift", None), ("sizes_do_not", "white")), strict=True
-        ):
+        for sky, _, shift, face in skies:
             for place, arm in enumerate(arms):
                 _interval(axes, gains[sky]["gain"][arm], place + shift, arm, across=True, face=face)
         axes.set_yticks(range(len(arms)), [f"full against {arm}" for arm in arms])
@@ -226,8 +217,8 @@ def plot_sizes(gains: Json, path: str | Path) -> None:
         axes.set_xlabel("CRPS that full gains, in redshift   (right of zero: full is better)")
         axes.grid(visible=False, axis="y")
         handles = [
-            Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor=face, label=skies[sky])
-            for sky, face in (("sizes_know_redshift", NEUTRAL), ("sizes_do_not", "white"))
+            Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor=face or NEUTRAL, label=label)
+            for _, label, _, face in skies
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=2)
 

@@ -6,6 +6,7 @@ apparent sizes that are drawn independent of redshift, the same galaxies show ho
 gain rests on that relation.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 from pix2z.config.sky import Conditions
 from pix2z.dataset.splits import Split, make_splits
 from pix2z.dataset.store import open_galaxies
+from pix2z.evaluation.bootstrap import Resamples
 from pix2z.files import source_digest, text_digest
 from pix2z.ingest.galaxies import ingest
 from pix2z.sky.semireal import write_semireal
+from pix2z.study.intervals import seeds_interval
 
-__all__ = ["render_flat_sizes", "split_of"]
+__all__ = ["gains_on_two_skies", "render_flat_sizes", "split_of"]
 
+Array = NDArray[np.float64]
 Json = dict[str, Any]
 
 
@@ -65,3 +69,48 @@ def split_of(path: Path, *, split: Json) -> tuple[Split, NDArray[np.int64]]:
             **split,
         )["full"]
     return full, object_id[full.test]
+
+
+def gains_on_two_skies(
+    skies: Mapping[str, tuple[Mapping[str, Array], NDArray[np.int64]]],
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> Json:
+    """Measure what `full` gains over other arms where sizes know the redshift and where not.
+
+    Parameters
+    ----------
+    skies : sky -> (arm -> CRPS (k, n) of k trainings; object ids (n,)). Galaxies that one sky lacks
+        are left out, so that the difference of the gains is paired.
+    """
+    common = sorted(set.intersection(*(set(ids.tolist()) for _, ids in skies.values())))
+    chosen = {
+        sky: {arm: crps[:, _places(ids, common)] for arm, crps in arms.items()}
+        for sky, (arms, ids) in skies.items()
+    }
+    # Test galaxies are one stamp per group.
+    resamples = Resamples(np.arange(len(common)), n_bootstrap, seed)
+    (_, one), (_, other) = chosen.items()
+    answer: Json = {"n": len(common), "n_seeds": len(one["full"])}
+    for sky, arms in chosen.items():
+        answer[sky] = {
+            "crps": {arm: seeds_interval(crps, resamples) for arm, crps in arms.items()},
+            "gain": {
+                arm: seeds_interval(crps - arms["full"], resamples)
+                for arm, crps in arms.items()
+                if arm != "full"
+            },
+        }
+    answer["rise"] = {arm: seeds_interval(other[arm] - one[arm], resamples) for arm in one}
+    answer["difference_of_gains"] = {
+        arm: seeds_interval(one[arm] - one["full"] - other[arm] + other["full"], resamples)
+        for arm in one
+        if arm != "full"
+    }
+    return answer
+
+
+def _places(ids: NDArray[np.int64], wanted: Sequence[int]) -> NDArray[np.int64]:
+    order = np.argsort(ids)
+    return order[np.searchsorted(ids, wanted, sorter=order)]

@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pix2z.controls.features import N_MAIN, measured_features
-from pix2z.dataset.splits import Split
-from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.evaluation.bootstrap import Resamples
 from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.redshift_pdf.density import cdf_at
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
-from pix2z.study.attenuation import attenuation, colour_cells, known_colours, slope_difference
+from pix2z.study.attenuation import attenuation, slope_difference
 from pix2z.study.tomography import tomographic_bins
 
-__all__ = ["ESTIMATORS", "answers_of_predictions", "read_estimators", "test_cells"]
+__all__ = ["answers_of_predictions", "read_estimators"]
 
 Json = dict[str, Any]
 
@@ -47,21 +44,6 @@ def read_estimators(folder: Path, test: NDArray[np.int64]) -> dict[str, Predicti
     if "full" not in found:
         raise InputError(f"{folder}: expected predictions of the arm full; run `dvc repro` first")
     return found
-
-
-def test_cells(
-    galaxies: Galaxies, split: Split, *, n_cells: int, seed: int
-) -> tuple[NDArray[np.int64], int]:
-    """Sort the test galaxies (n,) into colour cells, fitted to unmoved training galaxies.
-
-    The second value is the number of colours that are used, at most four.
-    """
-    unmoved = split.train[galaxies.column("moved", split.train) == 0]
-    training, test = (
-        measured_features(galaxies, rows)[:, : N_MAIN - 1] for rows in (unmoved, split.test)
-    )
-    cells = colour_cells(training, test, n_cells=n_cells, seed=seed)
-    return cells, int(known_colours(training).sum())
 
 
 def answers_of_predictions(

@@ -6,6 +6,7 @@ as many stamps, and a small sample is not blamed for a short training. Early sto
 calibration use all validation and calibration rows at every size.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pix2z.dataset.splits import Split
+from pix2z.evaluation.bootstrap import Resamples, holm
+from pix2z.study.intervals import seeds_interval
 
-__all__ = ["power_law", "subset_of_groups"]
+__all__ = ["learning_curves", "power_law", "subset_of_groups"]
 
 Json = dict[str, Any]
 
@@ -68,3 +71,38 @@ def power_law(n: NDArray[Any], crps: NDArray[Any]) -> Json:
         "exponent": {"value": value, "low": value - half, "high": value + half},
         "at_1000": float(np.exp(line.intercept)),
     }
+
+
+def learning_curves(
+    points: Mapping[str, Mapping[int, NDArray[np.float64]]], resamples: Resamples
+) -> dict[str, Json]:
+    """Mean CRPS against the number of training groups, for each architecture.
+
+    Parameters
+    ----------
+    points : architecture -> number of groups -> CRPS (k, n) of k trainings.
+
+    Returns
+    -------
+    For each architecture: ``points``; ``change_from`` each smaller size, the CRPS of the largest
+    less that one's, paired by seed; ``power_law``, which ``fits`` where ``p_holm``, corrected for
+    the number of architectures that can be tested, is at least 0.05.
+    """
+    curves: dict[str, Json] = {}
+    for name, sizes in points.items():
+        *smaller, last = sorted(sizes)
+        numbers = [n for n, crps in sizes.items() for _ in crps]
+        means = np.concatenate([crps.mean(axis=1) for crps in sizes.values()])
+        curves[name] = {
+            "points": [
+                {"n_groups": n, "n_seeds": len(crps), **seeds_interval(crps, resamples)}
+                for n, crps in sorted(sizes.items())
+            ],
+            "change_from": {n: seeds_interval(sizes[last] - sizes[n], resamples) for n in smaller},
+            "power_law": power_law(np.array(numbers), means) | {"fits": False},
+        }
+    laws = [curve["power_law"] for curve in curves.values()]
+    tested = [law for law in laws if law["p_lack_of_fit"] is not None]
+    for law, p in zip(tested, holm([law["p_lack_of_fit"] for law in tested]), strict=True):
+        law |= {"p_holm": p, "fits": p >= 0.05}
+    return curves

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
@@ -19,13 +18,15 @@ from pix2z.config.study import StudyConfig
 from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.evaluation.bootstrap import Resamples
-from pix2z.evaluation.report import laid_out, narrow_tables, spread
+from pix2z.evaluation.report import laid_out, markdown_templates, narrow_tables, spread
 from pix2z.files import atomic_path, file_digest, write_json
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.study import figures
-from pix2z.study.from_predictions import answers_of_predictions, read_estimators, test_cells
-from pix2z.study.from_trainings import band_importance, gains_on_two_skies, learning_curves
-from pix2z.study.learning_curve import subset_of_groups
+from pix2z.study.attenuation import test_cells
+from pix2z.study.bands import band_importance
+from pix2z.study.flat_sizes import gains_on_two_skies
+from pix2z.study.from_predictions import answers_of_predictions, read_estimators
+from pix2z.study.learning_curve import learning_curves, subset_of_groups
 from pix2z.study.trainings import Training, read_scores, run_trainings
 from pix2z.study.words import answers_in_words, ranged, would_meet
 
@@ -206,13 +207,7 @@ def _write(folder: Path, answers: Json, grid: RedshiftGrid) -> None:
     """Write what there is so far."""
     write_json(folder / "study.json", answers)
     _draw(folder / "study", answers, grid)
-    made = Environment(
-        loader=PackageLoader("pix2z.study"),
-        autoescape=False,  # Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = markdown_templates("pix2z.study")
     made.filters.update(
         ranged=ranged, count=lambda n: f"{n:,}", spread=spread, would_meet=would_meet
     )

@@ -27,7 +27,7 @@ from pix2z.network.arm import PoolTraining, training_code
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import calibrated
-from pix2z.study.shapley import all_subsets
+from pix2z.study.bands import all_subsets
 
 __all__ = ["Training", "read_scores", "run_trainings"]
 
@@ -45,7 +45,7 @@ class Training:
     name : in the log.
     galaxies, galaxies_sha256 : galaxies.h5 and its digest.
     split : training rows, which may repeat, and the other parts.
-    every_subset : scores are for all subsets of the bands, as in `shapley.all_subsets`; else for
+    every_subset : scores are for all subsets of the bands, as in `bands.all_subsets`; else for
         all bands only. The network is calibrated anew for each subset.
     """
 
@@ -108,7 +108,7 @@ def _train_and_score(folder: Path, training: Training) -> str:
             models=place,
             checkpoints=place,
             record={"arm": training.name, "selection": training.split.selection},
-            curve=_no_curve,
+            curve=lambda seed: lambda epoch, record: None,  # the study shows no live curves
         )
         train_member(pool, training.seed)
         member = load_member(place / f"seed-{training.seed}")
@@ -139,11 +139,3 @@ def _masked(
     for images, batch in sequential_batches(galaxies, rows, batch_size=BATCH):
         images[..., ~bands] = np.nan
         yield images, galaxies.column("ebv", batch)
-
-
-def _no_curve(seed: int) -> Any:
-    return _ignored
-
-
-def _ignored(epoch: int, record: dict[str, float]) -> None:
-    """Take the record of an epoch; the study shows no live curves."""

@@ -3,8 +3,11 @@
 What an interval shows is `side`; no sentence says that two things are equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from pix2z.evaluation import report
+from pix2z.evaluation.report import listed
 
 __all__ = ["answers_in_words", "ranged", "would_meet"]
 
@@ -27,10 +30,7 @@ def would_meet(tomographic_bin: Json) -> str:
 
 def ranged(entry: Json | None, digits: int = 5) -> str:
     """``value (low to high)``; a dash where there is none."""
-    if entry is None or entry["value"] is None:
-        return "–"
-    value, low, high = (f"{entry[key]:.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return "–" if entry is None else report.ranged(entry, f"{{:.{digits}f}}")
 
 
 def answers_in_words(found: Json) -> dict[str, str]:
@@ -49,7 +49,7 @@ def answers_in_words(found: Json) -> dict[str, str]:
 def _tomography(found: Json) -> str:
     said = {name: [would_meet(b) for b in bins] for name, bins in found["tomography"].items()}
     n_bins = len(said["full"])
-    met = _listed(f"{verdicts.count('yes')} of `{name}`" for name, verdicts in said.items())
+    met = listed(f"{verdicts.count('yes')} of `{name}`" for name, verdicts in said.items())
     missed = sum(verdicts.count("no") for verdicts in said.values())
     every = {
         f"{words} of `{name}` in bin {number}": side(b[key])
@@ -63,7 +63,7 @@ def _tomography(found: Json) -> str:
         f"{missed or 'none'} of all {n_bins * len(said)}, the others are open. Of the "
         f"{len(every)} intervals of means and widths, {0.05 * len(every):g} would exclude 0 by "
         f"chance; {len(off) or 'none'} {'does' if len(off) == 1 else 'do'}"
-        f"{': ' + _listed(off) if off else ''}."
+        f"{': ' + listed(off) if off else ''}."
     )
 
 
@@ -76,7 +76,7 @@ def _pit(found: Json) -> str:
         if of[key]["value"] > of[key]["calibrated_95"]
     ]
     if off:
-        return f"A departure from uniform is seen for {_listed(off)}."
+        return f"A departure from uniform is seen for {listed(off)}."
     return "No departure from uniform is seen for any estimator, by either distance."
 
 
@@ -85,7 +85,7 @@ def _attenuation(found: Json) -> str:
     ways = ("more than {}", "less than {}", "an amount not shown to differ from {}")
     pooled = found["attenuation"]
     off = [f"`{name}`" for name, of in pooled.items() if side(of["pooled"]["along_z_phot"], 1.0)]
-    words = f"is not 1 for {_listed(off)}" if off else "is not shown to differ from 1 for any"
+    words = f"is not 1 for {listed(off)}" if off else "is not shown to differ from 1 for any"
     seen = _parts(less, ways)
     first = f"Of the differences in redshift at one colour `full` sees {seen}. " if seen else ""
     return f"{first}The slope of z_spec on z_phot {words}."
@@ -97,7 +97,7 @@ def _bands(found: Json) -> str:
     rivals = [b for b, of in percent.items() if b != top and of["high"] >= percent[top]["low"]]
     share = f"{ranged(percent[top], 0)} % of what all bands gain"
     if rivals:
-        return f"{top} has the largest share, {share}; {_listed(rivals)} may be worth as much."
+        return f"{top} has the largest share, {share}; {listed(rivals)} may be worth as much."
     return f"{top} is worth most, {share}."
 
 
@@ -135,10 +135,5 @@ def _parts(entries: Json, ways: tuple[str, str, str]) -> str:
     parts = []
     for sign, words in zip((1, -1, 0), ways, strict=True):
         there = [f"`{name}`" for name, entry in entries.items() if side(entry) == sign]
-        parts += [words.format(_listed(there))] if there else []
-    return _listed(parts)
-
-
-def _listed(words: Iterable[str]) -> str:
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
+        parts += [words.format(listed(there))] if there else []
+    return listed(parts)

@@ -5,7 +5,7 @@ import pytest
 
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.evaluation.arm_galaxies import galaxy_terms
-from pix2z.evaluation.arm_metrics import bootstrap_replicates
+from pix2z.evaluation.arm_metrics import measure
 from pix2z.evaluation.bootstrap import interval
 from pix2z.redshift_pdf.density import normalise
 from pix2z.redshift_pdf.grid import RedshiftGrid
@@ -54,12 +54,12 @@ def test_the_lowest_crps_comes_first_with_paired_intervals(terms):
 
 
 def test_the_interval_is_that_of_the_report(terms):
-    """The same draws of the same groups as `bootstrap_replicates` of evaluation."""
+    """The same draws of the same groups as `measure` of evaluation."""
     rng = np.random.default_rng(5)
     other = with_crps(terms, terms.crps + rng.normal(1e-4, 1e-3, N))
     _, behind = rank({"a": terms, "b": other}, EVALUATE)
     drawn = {
-        arm: bootstrap_replicates(of_arm, n_bootstrap=400, seed=1, only=["crps"])["crps"]
+        arm: measure(of_arm, n_bootstrap=400, seed=1, only=["crps"]).replicates["crps"]
         for arm, of_arm in (("a", terms), ("b", other))
     }
     best = {"a": "b", "b": "a"}[behind.arm]

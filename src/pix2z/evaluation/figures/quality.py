@@ -35,14 +35,8 @@ Bins = Sequence[Mapping[str, Any]]
 
 FOREST_METRICS = {"crps": "CRPS", "mae": "MAE"}
 FOREST_SUBSETS = {"inside": "inside the clip window", "whole": "whole test set"}
-LEFT_OUT = {
-    "trainz",
-    "knn",
-    "published_full",
-    "published_clipped",
-    "parameters",
-    "parameters_noisy",
-}
+LEFT_OUT = {"trainz", "knn", "published_full", "published_clipped"}
+LEFT_OUT |= {"parameters", "parameters_noisy"}
 """Arms whose differences are so large that all others would shrink to a point."""
 
 BINNED_ALONG = {
@@ -117,10 +111,10 @@ def plot_binned_metrics(
                     axes.set_xlabel(axis_label)
                 if column == 0:
                     axes.set_ylabel(label)
-        for row in range(len(BINNED_ROWS)):
-            grid[row, 0].set_xlim(left=0)
-            grid[row, 1].set_xlim(left=0)
-            shade_outside(grid[row, 0], clip_window)
+        for along_z_spec, along_z_phot, _ in grid:
+            along_z_spec.set_xlim(left=0)
+            along_z_phot.set_xlim(left=0)
+            shade_outside(along_z_spec, clip_window)
         for axes in grid[-1]:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -174,8 +168,7 @@ def _pit_histogram(axes: Axes, pit: Array, n: int, *, color: str) -> None:
     axes.axhspan(low, high, color="#d9d9d9", zorder=0)
     axes.stairs(counts * PIT_BINS / len(pit), edges, color=color, linewidth=1.6)
     axes.axhline(1.0, color="black", linewidth=0.7)
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(0, 1)
+    axes.set(xlim=(0, 1), ylim=(0, None))
 
 
 def _quantile_difference(axes: Axes, pit: Array, n: int, *, color: str) -> None:
@@ -248,8 +241,7 @@ def plot_training_curves(
             for position, history in enumerate(seeds.values()):
                 _one_seed(axes, history, color=look(arm)["color"], labelled=position == 0)
             axes.set_title(f"{arm} ({len(seeds)} seed{'s' if len(seeds) != 1 else ''})")
-            axes.set_xlabel("epoch")
-            axes.set_ylabel("loss")
+            axes.set(xlabel="epoch", ylabel="loss")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
             axes.legend()
 

@@ -69,11 +69,8 @@ def _guides(axes: Axes, clip_window: tuple[float, float], z_max: float) -> None:
     for edge in clip_window:
         if 0 < edge < z_max:
             axes.axvline(edge, color="black", linewidth=0.8, linestyle=":")
-    axes.set_xlim(0, z_max)
-    axes.set_ylim(0, z_max)
     ticks = np.arange(0, z_max + 1e-9, 0.1)
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
+    axes.set(xlim=(0, z_max), ylim=(0, z_max), xticks=ticks, yticks=ticks)
 
 
 def top_error(points: Iterable[tuple[Array, Array]]) -> float:
@@ -106,10 +103,8 @@ def plot_error_heatmap(
         counts = np.histogram2d(z_spec, np.minimum(error, top), bins=(z_edges, error_edges))[0]
         mesh = _mesh(main, z_edges, error_edges, counts, _log_norm(counts))
         _running_median(main, z_spec, error, z_max)
-        main.set_xlabel("spectroscopic redshift")
-        main.set_ylabel("|z_phot - z_spec|, in redshift")
-        main.set_xlim(0, z_max)
-        main.set_ylim(0, top)
+        main.set(xlabel="spectroscopic redshift", ylabel="|z_phot - z_spec|, in redshift")
+        main.set(xlim=(0, z_max), ylim=(0, top))
         above.stairs(np.histogram(z_spec, z_edges)[0], z_edges, **bars)
         errors = np.histogram(error, error_edges)[0]
         beside.stairs(errors, error_edges, orientation="horizontal", **bars)
@@ -157,9 +152,7 @@ def plot_redshift_histogram(
             density, _ = np.histogram(z, bins=edges, density=True)
             style = {key: look(name)[key] for key in ("color", "linestyle")}
             axes.stairs(density, edges, **style, linewidth=1.8, label=f"{name} (n = {len(z):,})")
-        axes.set_xlim(0.0, z_max)
-        axes.set_ylim(bottom=0.0)
+        axes.set(xlim=(0.0, z_max), ylim=(0.0, None))
+        axes.set(xlabel="spectroscopic redshift", ylabel="galaxies per unit redshift, normalised")
         shade_outside(axes, clip_window, label="outside the clip window")
-        axes.set_xlabel("spectroscopic redshift")
-        axes.set_ylabel("galaxies per unit redshift, normalised")
         axes.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")

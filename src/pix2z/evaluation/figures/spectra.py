@@ -19,7 +19,7 @@ from pix2z.evaluation.figures.style import (
     look,
     panels,
 )
-from pix2z.wavelengths.lines import BLENDS
+from pix2z.wavelengths.lines import BLENDS, LINES
 
 __all__ = ["ShownSpectrum", "plot_error_by_wavelength", "plot_spectra"]
 
@@ -86,7 +86,6 @@ def plot_spectra(
     shown: Sequence[ShownSpectrum],
     *,
     wavelength: Array,
-    lines: Mapping[str, float],
     unit: str,
     path: str | Path,
 ) -> None:
@@ -95,7 +94,7 @@ def plot_spectra(
     Parameters
     ----------
     shown : one galaxy or more.
-    wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
+    wavelength : (L,) Angstrom.
     unit : of the flux, for the axis.
     """
     rows, columns = columns_for(len(shown), most=2 if len(shown) <= 4 else 3)
@@ -103,7 +102,7 @@ def plot_spectra(
     with figure_file(path, width=WIDTH, height=height) as figure:
         axes = panels(figure, len(shown), most=columns)
         for panel, one in zip(axes, shown, strict=True):
-            _draw_spectrum(panel, one, wavelength, lines, width=WIDTH / columns - 0.4)
+            _draw_spectrum(panel, one, wavelength, width=WIDTH / columns - 0.4)
             panel.set_title(one.title, fontsize=8.0 if columns < 3 else 7.0)
             panel.set_xticks(TICKS[(wavelength[0] < TICKS) & (wavelength[-1] > TICKS)])
         figure.supxlabel("observed wavelength in vacuum [\u00c5]", fontsize=9.0)
@@ -121,9 +120,7 @@ def plot_error_by_wavelength(
 ) -> None:
     """Draw RMS error and the share inside the 68 % band along the wavelengths.
 
-    Parameters
-    ----------
-    arms : name -> ``rmse`` and ``inside68``, each (L,).
+    `arms`: name -> ``rmse`` and ``inside68``, each (L,).
     """
     with figure_file(path, width=7.0, height=4.6) as figure:
         above, below = figure.subplots(2, 1, sharex=True)
@@ -133,29 +130,14 @@ def plot_error_by_wavelength(
             above.plot(wavelength, smooth["rmse"], label=name, **style)
             below.plot(wavelength, 100 * smooth["inside68"], **style)
         below.axhline(68, color="black", linewidth=0.8)
-        above.set_ylabel("RMS error, relative to r")
-        above.set_ylim(bottom=0)
-        below.set_ylabel("inside the 68 % band [%]")
-        below.set_ylim(40, 100)
+        above.set(ylabel="RMS error, relative to r", ylim=(0, None))
+        below.set(ylabel="inside the 68 % band [%]", ylim=(40, 100))
         below.set_xlabel("observed wavelength, vacuum [Angstrom]")
         above.legend(ncols=4)
 
 
-def _draw_spectrum(
-    panel: Axes,
-    shown: ShownSpectrum,
-    wavelength: Array,
-    lines: Mapping[str, float],
-    *,
-    width: float,
-) -> None:
-    """Draw reconstruction, bands, truth and redshifted lines of one galaxy.
-
-    Parameters
-    ----------
-    wavelength : (L,) Angstrom. lines : name -> vacuum rest wavelength, Angstrom.
-    width : of the axes in inches, which decides how many lines can carry a name.
-    """
+def _draw_spectrum(panel: Axes, shown: ShownSpectrum, wavelength: Array, *, width: float) -> None:
+    """Draw one galaxy; the `width` of the axes in inches decides how many lines carry a name."""
     for half, color, label in (
         (shown.half95, "#cfe3f1", "95 % band"),
         (shown.half68, "#8fbfe0", "68 % band"),
@@ -175,7 +157,7 @@ def _draw_spectrum(
     panel.plot(wavelength, shown.flux, color=VERMILLION, linewidth=1.0, label=label)
     panel.set_ylim(min(0.0, min(ends)), max(ends) / BELOW_LINES)
     panel.set_xlim(wavelength[0], wavelength[-1])
-    places = {name: rest * (1 + shown.z) for name, rest in lines.items()}  # none where z is NaN
+    places = {name: rest * (1 + shown.z) for name, rest in LINES.items()}  # none where z is NaN
     inside = {n: at for n, at in places.items() if wavelength[0] < at < wavelength[-1]}
     _mark_lines(panel, inside, room_for_name=1.15 * FONT_POINTS / POINTS_PER_INCH / width)
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from pix2z.dataset.photometry import sky_sigma
+from pix2z.evaluation.arm_galaxies import GalaxyTerms
 from pix2z.evaluation.figures.style import ORANGE, columns_for, figure_file
 from pix2z.imaging import BANDS, PIXEL_SCALE
 
@@ -32,14 +33,11 @@ LINEAR, SOFTENING = 0.15, 5.0
 
 @dataclass(frozen=True, eq=False)
 class SheetRow:
-    """One row of the sheet: stamps (n, 32, 32, 5) with their redshifts (n,), and 68 % limits."""
+    """One row of the sheet: stamps (n, 32, 32, 5), and what is known of their galaxies."""
 
     title: str
     images: NDArray[np.float32]
-    z_spec: NDArray[np.float64]
-    z_phot: NDArray[np.float64]
-    z_low: NDArray[np.float64]
-    z_high: NDArray[np.float64]
+    galaxies: GalaxyTerms
 
 
 def composite(images: NDArray[np.floating], *, white: float) -> NDArray[np.float64]:
@@ -118,8 +116,9 @@ def _draw_stamp(axes: Axes, row: SheetRow, colours: NDArray[np.float64], positio
     if position >= len(colours):
         return
     axes.imshow(colours[position], origin="lower", interpolation="nearest")
-    half = (row.z_high[position] - row.z_low[position]) / 2
-    text = f"spec {row.z_spec[position]:.3f}\nphot {row.z_phot[position]:.3f} ± {half:.3f}"
+    known = row.galaxies
+    half = (known.err68_high[position] - known.err68_low[position]) / 2
+    text = f"spec {known.z_spec[position]:.3f}\nphot {known.z_phot[position]:.3f} ± {half:.3f}"
     axes.text(0.5, -0.04, text, transform=axes.transAxes, ha="center", va="top", fontsize=7)
 
 

@@ -13,7 +13,7 @@ from pix2z.config.arms import Arm, read_arms
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.errors import IntegrityError, RefusedError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms
-from pix2z.evaluation.bootstrap import group_weights, interval
+from pix2z.evaluation.bootstrap import Resamples, interval
 from pix2z.evaluation.weighted import weighted_mean
 from pix2z.tracking.promotion.evidence import Gate, part_terms, same_galaxies
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
@@ -127,9 +127,9 @@ def rank(terms: Mapping[str, GalaxyTerms], evaluate: EvaluateConfig) -> list[Ran
     crps = {arm: float(of_arm.crps.mean()) for arm, of_arm in terms.items()}
     order = sorted(crps, key=lambda arm: crps[arm])  # stable: first come, first served
     columns = np.stack([terms[arm].crps for arm in order], axis=1)
-    n_bootstrap, seed = evaluate.n_bootstrap, evaluate.seed
-    weights = group_weights(terms[order[0]].group_id, n_bootstrap=n_bootstrap, seed=seed)
-    drawn = np.concatenate([weighted_mean(columns, block) for block in weights])
+    group_id = terms[order[0]].group_id
+    resamples = Resamples(group_id, evaluate.n_bootstrap, evaluate.seed)
+    drawn = resamples.replicates(lambda weights: weighted_mean(columns, weights))
     return [
         RankedArm(arm, crps[arm], crps[arm] - crps[order[0]], *interval(drawn[:, i] - drawn[:, 0]))
         for i, arm in enumerate(order)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pix2z.study.shapley import all_subsets, shapley_values
+from pix2z.study.bands import all_subsets, shapley_values
 
 
 def test_a_game_of_two_bands_by_hand():
