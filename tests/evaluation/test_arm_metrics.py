@@ -33,6 +33,9 @@ def test_coverage_stands_beside_its_band():
     assert found["coverage_68"]["band_low"] < 0.68 < found["coverage_68"]["band_high"]
     assert coverage(pit**4, number)["coverage_95"]["value"] < found["coverage_95"]["band_low"]
     assert coverage(np.array([]), np.array([], int))["coverage_95"]["value"] is None
+    # Stamps of one galaxy are one galaxy: they make no band narrower.
+    twice = coverage(np.repeat(pit, 2), np.repeat(number, 2))
+    assert twice == {name: {**entry, "n": 2000} for name, entry in found.items()}
 
 
 def test_the_report_is_json_of_all_subsets():

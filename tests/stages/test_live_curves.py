@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pix2z.network.workers import side_by_side
-from pix2z.tracking.live import live_curve
+from pix2z.stages.runner import live_curve
 
 EPOCHS = 5
 
@@ -22,7 +22,7 @@ def shown(seed: int, *, curve) -> None:
 def test_every_epoch_of_two_processes_is_shown(tmp_path: Path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    curve = partial(live_curve, arm="full", training_key="key")
+    curve = partial(live_curve, arm="full", training_key="key", stage="train")
     with side_by_side(2) as run:
         list(run(partial(shown, curve=curve), range(4)))
     client = MlflowClient(uri)

@@ -16,7 +16,7 @@ import mlflow.pyfunc
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-from pix2z.tracking.live import live_curve
+from pix2z.tracking.live import curve_in_store
 from pix2z.tracking.register import register
 from tests.tracking.conftest import ARMS, write_files
 
@@ -24,7 +24,7 @@ N_PROCESSES, N_EPOCHS = 4, 20
 
 
 def train_and_register(root: Path, number: int) -> None:
-    show = live_curve(number, arm="another", training_key="key")
+    show = curve_in_store(number, arm="another", training_key="key", stage="train")
     for epoch in range(N_EPOCHS):
         show(epoch, {"loss": 2.0, "val_loss": 1 / (epoch + 1)})
     register(root, {"full": ARMS["full"]})

@@ -4,14 +4,17 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from mlflow.exceptions import MlflowException
 
-from pix2z.tracking.live import live_curve
+from pix2z.tracking.live import curve_in_store
 from pix2z.tracking.records import SPECTRA
 from pix2z.tracking.register import register
 from pix2z.tracking.store import Store
+
+live_curve = partial(curve_in_store, stage="train")
 
 
 def training_runs(client):
@@ -67,8 +70,9 @@ def test_register_adopts_the_run_and_fills_its_gaps(root, arms, client):
 
 KILLED = """
 import os, signal
-from pix2z.tracking.live import live_curve
-live_curve(1, arm="full", training_key="inputs of a killed training")(0, {"val_loss": 2.0})
+from pix2z.tracking.live import curve_in_store
+show = curve_in_store(1, arm="full", training_key="inputs of a killed training", stage="train")
+show(0, {"val_loss": 2.0})
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import read_json
 from pix2z.tracking import model_names
+from pix2z.tracking.kinds import POOLS, SPECTRA
 from pix2z.tracking.model_names import (
-    POOLS,
     SHIPPED,
-    SPECTRA,
     default_model,
     download,
     find_registered,
@@ -63,6 +63,11 @@ def test_what_is_not_there_names_what_is(root, spec):
         InputError, match="expected one of full, published_full, a folder with pool"
     ):
         resolve_pool(spec, root=root)
+
+
+def test_the_spectrum_networks_have_one_name():
+    """It is written in two places: served models import neither configuration nor YAML."""
+    assert SPECTRA.production == SPECTRUM_MODEL
 
 
 def test_a_local_name_needs_no_mlflow(root):

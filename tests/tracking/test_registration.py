@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from pix2z.errors import InputError
 from pix2z.tracking import runs as runs_module
 from pix2z.tracking.experiments import EXPERIMENTS
 from pix2z.tracking.register import register
@@ -243,6 +244,17 @@ def test_predictions_of_another_pool_or_altered_ones_are_left_out_with_a_word(
     assert predictions_of(client, "pix2z-full") == set()
     assert "predictions/full/" in caplog.text
     assert "not registered" in caplog.text
+
+
+def test_a_pool_that_does_not_say_what_it_was_trained_on_is_one_clear_line(root, arms):
+    """As the first versions of pix2z wrote it."""
+    path = root / "models/full/seed-1/estimator.json"
+    saved = json.loads(path.read_text())
+    del saved["record"]["inputs"]
+    path.write_text(json.dumps(saved))
+    line = r"\A\S+full/seed-1/estimator.json: does not say what it was trained on[^\n]+\Z"
+    with pytest.raises(InputError, match=line):
+        register(root, arms)
 
 
 def test_of_twins_from_two_machines_the_first_is_kept(known, arms, client, monkeypatch):

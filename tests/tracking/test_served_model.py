@@ -238,6 +238,3 @@ def test_a_version_is_code_weights_and_json_with_pinned_requirements(saved, trai
     assert "python_model" not in (saved / "MLmodel").read_text()
     lines = (saved / "requirements.txt").read_text().splitlines()
     assert all("==" in line for line in lines)
-    names = {line.split("==")[0] for line in lines}
-    assert {"onnxruntime", "mlflow", "pydantic"} <= names
-    assert not {"tensorflow", "keras", "onnx"} & names

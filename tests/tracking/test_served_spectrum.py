@@ -113,5 +113,3 @@ def test_a_version_is_code_weights_and_json_without_pickle(saved, trained_spectr
     assert set(files) == {"spectrum.json", "weights.weights.h5", "basis.h5"}
     for name, path in files.items():
         assert path.read_bytes() == (trained_spectrum / name).read_bytes()
-    requirements = (saved / "requirements.txt").read_text()
-    assert {"speclite", "tensorflow"} <= {line.split("==")[0] for line in requirements.split()}

@@ -93,6 +93,18 @@ def test_a_broken_spectrum_json_is_one_clear_line(root, networks, content):
         register(root, {}, networks)
 
 
+@pytest.mark.parametrize("record", [{"inputs": None}, {"targets": None}, {"targets": "other"}])
+def test_a_network_that_does_not_say_what_it_learned_is_one_clear_line(root, networks, record):
+    """As the first versions of pix2z wrote it."""
+    path = root / "spectrum/models/full/spectrum.json"
+    saved = json.loads(path.read_text())
+    said = {**saved["record"], **record}
+    said = {key: value for key, value in said.items() if value is not None}
+    path.write_text(json.dumps({**saved, "record": said}))
+    with pytest.raises(InputError, match=r"\A\S+full/spectrum.json: does not say what [^\n]+\Z"):
+        register(root, {}, networks)
+
+
 def test_models_of_redshifts_are_listed_and_looked_at_without_them(root, arms, client, networks):
     register(root, arms)
     before = listed_versions(client)

@@ -50,7 +50,7 @@ def export(
 def _network(name: str) -> Path | None:
     """Return the folder of one network, as full/seed-1, from here or in the checkout."""
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import POOLS
+    from pix2z.tracking.kinds import POOLS
 
     home = models_home()
     named = (Path(name), *(home / at / name for at in POOLS.folders), home / name)
@@ -68,7 +68,8 @@ def _write_onnx(folder: Path, out: Path) -> str:
     """Write a network, or a model, as ONNX and say what it is; what a model brings is copied."""
     from pix2z.files import atomic_path
     from pix2z.saved.sealed import has_onnx_form, read_onnx_form, read_pool
-    from pix2z.tracking.model_names import POOLS, SHIPPED, STUDENT
+    from pix2z.tracking.kinds import POOLS
+    from pix2z.tracking.model_names import SHIPPED, STUDENT
 
     networks, content = [folder], None
     if (folder / POOLS.saved).is_file():

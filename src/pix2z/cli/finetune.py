@@ -189,7 +189,7 @@ def _train(
     from pix2z.dataset.splits import read_split
     from pix2z.dataset.store import open_galaxies
     from pix2z.finetune.training import finetune_pool, training_record
-    from pix2z.tracking.live import live_curve
+    from pix2z.tracking.live import curve_in_store
     from pix2z.tracking.pools import finetuned_run_name
 
     arm = finetuned_run_name(folder.name)
@@ -198,7 +198,7 @@ def _train(
     with progress(EPOCHS) as shown, open_galaxies(folder / "galaxies.h5") as galaxies:
 
         def curve(seed: int) -> "Curve":
-            tracked = live_curve(seed, arm=arm, training_key=key, stage="finetune")
+            tracked = curve_in_store(seed, arm=arm, training_key=key, stage="finetune")
 
             def on_epoch(epoch: int, losses: dict[str, float]) -> None:
                 tracked(epoch, losses)

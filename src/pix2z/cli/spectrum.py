@@ -86,7 +86,7 @@ def spectrum(
 
     from pix2z.catalogue.hats import check_positions
     from pix2z.catalogue.hats_spectra import write_hats_spectra
-    from pix2z.tracking.model_names import SPECTRA
+    from pix2z.tracking.kinds import SPECTRA
 
     given = Given.read(images, layout=layout, params=params, mapping=mapping, ebv=ebv, check=check)
     folder = chosen_model(model, SPECTRA)

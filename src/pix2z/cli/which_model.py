@@ -11,7 +11,7 @@ import typer
 from pix2z.cli.display import say_in_words
 
 if TYPE_CHECKING:
-    from pix2z.tracking.model_names import Kind
+    from pix2z.tracking.kinds import Kind
 
 __all__ = ["MODEL_HELP", "ModelOption", "RepoOption", "chosen_model", "in_repository"]
 
@@ -24,7 +24,8 @@ MODEL_HELP = (
 def _known_names(incomplete: str) -> list[str]:
     """Names of models here, for the shell to complete."""
     from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.model_names import POOLS, STUDENT
+    from pix2z.tracking.kinds import POOLS
+    from pix2z.tracking.model_names import STUDENT
 
     found = (models_home().glob(f"{at}/*/{POOLS.saved}") for at in POOLS.folders)
     names = sorted({STUDENT, *(path.parent.name for paths in found for path in paths)})
@@ -84,10 +85,10 @@ def chosen_model(model: str | None, kind: "Kind | None" = None) -> Path:
 
     Parameters
     ----------
-    kind : of model_names; None for `POOLS`.
+    kind : of tracking.kinds; None for `POOLS`.
     """
+    from pix2z.tracking.kinds import POOLS
     from pix2z.tracking.model_names import (
-        POOLS,
         SHIPPED,
         SHIPPED_LEARNED,
         SHIPPED_NOUN,

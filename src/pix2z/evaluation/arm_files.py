@@ -44,7 +44,7 @@ def read_arm(
 
     Parameters
     ----------
-    told : the window, see `told_window`.
+    told : whether every PDF is cut to `clip_window`, as `told_window` does it.
 
     Raises
     ------

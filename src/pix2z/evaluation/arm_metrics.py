@@ -195,9 +195,11 @@ def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str
 def binned_metrics(
     terms: GalaxyTerms, name: str, width: float, *, n_bootstrap: int, seed: int
 ) -> list[Json]:
-    """Measure in bins of one of the columns; tails of 1 % may be in none, and what is NaN is.
+    """Measure in bins of one of the columns, from its lowest values to its highest.
 
-    The last edge is inside the last bin.
+    Bins span its central 99 %, and a little more, since their edges are multiples of the width.
+    Galaxies beyond them, and those whose value is NaN, are in no bin. The last edge is inside the
+    last one.
     """
     variable = getattr(terms, name)
     edges = _bin_edges(variable, width)

@@ -27,7 +27,7 @@ def live_curve(
     """
     from pix2z.tracking import live
 
-    return live.live_curve(seed, arm=arm, training_key=training_key, stage=stage)
+    return live.curve_in_store(seed, arm=arm, training_key=training_key, stage=stage)
 
 
 def _log_for_people() -> None:

@@ -21,9 +21,9 @@ from pix2z.finetune.base import BasePool
 from pix2z.finetune.student import distil, student_record, write_student_report
 from pix2z.network.estimator import load_pool
 from pix2z.saved.sealed import ONNX_FORM, read_pool
-from pix2z.stages.runner import run
-from pix2z.tracking.live import live_curve
-from pix2z.tracking.model_names import POOLS, SHIPPED, STUDENT, resolve_pool
+from pix2z.stages.runner import live_curve, run
+from pix2z.tracking.kinds import POOLS
+from pix2z.tracking.model_names import SHIPPED, STUDENT, resolve_pool
 from pix2z.tracking.register import register_finetuned
 from pix2z.tracking.versions import FINETUNED
 

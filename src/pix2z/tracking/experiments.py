@@ -1,15 +1,14 @@
 """The experiments of MLflow that runs are kept in: made once, each with a description."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
-from mlflow.exceptions import MlflowException
 
+from pix2z.tracking.creation import allowing_existing
 from pix2z.tracking.records import COMPARISONS, SPECTRA, TRAININGS, TUNING
 
-__all__ = ["EXPERIMENTS", "ensure_experiments", "unless_there"]
+__all__ = ["EXPERIMENTS", "ensure_experiments"]
 
 EXPERIMENTS: Mapping[str, str] = {
     TUNING: (
@@ -73,16 +72,6 @@ def ensure_experiments(
 
 def _create(client: MlflowClient, name: str, description: str, location: str | None) -> str:
     tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
-    with unless_there():
+    with allowing_existing():
         client.create_experiment(name, artifact_location=location, tags=tags)
     return str(client.get_experiment_by_name(name).experiment_id)
-
-
-@contextmanager
-def unless_there() -> Iterator[None]:
-    """Create something in MLflow; where another process or machine was first, theirs is meant."""
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise

@@ -22,7 +22,7 @@ from pix2z.tracking.runs import KEY_TAG, LIVE_TAG, TRAINING_TAG, source_tags
 from pix2z.tracking.store import Store, open_store
 from pix2z.tracking.trainings import CURVES, run_name, training_tag
 
-__all__ = ["end_abandoned", "live_curve"]
+__all__ = ["curve_in_store", "end_abandoned"]
 
 LOG = logging.getLogger(__name__)
 
@@ -34,13 +34,7 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 _FAILURES = (MlflowException, Pix2zError, OSError)
 
 
-def live_curve(
-    seed: int,
-    *,
-    arm: str,
-    training_key: str,
-    stage: str = "train",
-) -> OnEpoch:
+def curve_in_store(seed: int, *, arm: str, training_key: str, stage: str) -> OnEpoch:
     """Return ``on_epoch(epoch, logs)``, which shows losses in MLflow as they come.
 
     The same `training_key` goes on with the same run: a resumed training does not make another, and

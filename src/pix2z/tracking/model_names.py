@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pix2z.config.arms import SPECTRUM_MODEL
 from pix2z.errors import InputError, IntegrityError, Pix2zError
 from pix2z.files import cache_folder, read_json, text_digest
 from pix2z.tracking.checkout import HOME, find_root, models_home
+from pix2z.tracking.kinds import POOLS, SPECTRA, Kind
 from pix2z.tracking.versions import (
     CHAMPION,
     FINETUNED,
@@ -38,13 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ARM",
-    "POOLS",
     "SHIPPED",
     "SHIPPED_LEARNED",
     "SHIPPED_NOUN",
-    "SPECTRA",
     "STUDENT",
-    "Kind",
     "default_model",
     "download",
     "find_registered",
@@ -70,53 +66,6 @@ _URI = "models:/"
 _VERSION = r"(/\d+|/latest|@[^/@]+)"
 _PINNED = re.compile(rf"{_URI}.*|{PRODUCTION}(-[^/@]+)?{_VERSION}")
 _NAME = re.compile(rf"({FINETUNED}/)?[^/@]+{_VERSION}?")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of model: where it lies in a checkout, and how the registry holds it."""
-
-    noun: str
-    command: str
-    """What takes such models."""
-    folders: tuple[str, ...]
-    """Below the checkout; a name is a folder in the first of them that has it."""
-    saved: str
-    """The file that tells such a folder from others, with the digest of all."""
-    production: str
-    """The registered model whose champion is taken where none is named."""
-    digest_tag: str
-    """Tag of a version: the digest of what was registered."""
-    artifact: str
-    """Name of the folder of the networks in a version."""
-
-    @property
-    def files(self) -> str:
-        """That folder, below the model as MLflow saves it."""
-        return f"artifacts/{self.artifact}"
-
-
-POOLS = Kind(
-    noun="model",
-    command="pix2z predict",
-    folders=("models", FINETUNED),
-    saved="pool.json",
-    production=PRODUCTION,
-    digest_tag="pool_digest",
-    artifact="pool",
-)
-"""Pools of redshift networks."""
-
-SPECTRA = Kind(
-    noun="spectrum model",
-    command="pix2z spectrum",
-    folders=("spectrum/models",),
-    saved="spectrum.json",
-    production=SPECTRUM_MODEL,
-    digest_tag="spectrum_digest",
-    artifact="network",
-)
-"""Networks that make a spectrum out of images: one registered model, whose aliases are the arms."""
 
 
 def default_model(kind: Kind = POOLS, *, shipped: bool = True) -> tuple[str, str]:
@@ -211,7 +160,7 @@ def resolve_model(spec: str, kind: Kind, *, root: Path | None = None) -> Path:
 
 def _is_of_spectra(spec: str, kind: Kind) -> bool:
     """Whether a version of the spectrum networks is named where another kind is wanted."""
-    return kind is not SPECTRA and bool(re.match(rf"({_URI})?{SPECTRUM_MODEL}[/@]", spec))
+    return kind is not SPECTRA and bool(re.match(rf"({_URI})?{SPECTRA.production}[/@]", spec))
 
 
 def _folder(spec: str, kind: Kind, home: Path) -> Path | None:

@@ -22,7 +22,7 @@ from mlflow.models import Model
 import pix2z
 from pix2z.files import read_json
 from pix2z.tracking.cards import render_card
-from pix2z.tracking.experiments import unless_there
+from pix2z.tracking.creation import allowing_existing
 from pix2z.tracking.served_forms import POOL, SPECTRUM, ServedForm
 from pix2z.tracking.store import Store, default_store
 from pix2z.tracking.trainings import TrainedModel
@@ -69,7 +69,7 @@ def ensure_versions(
 
 
 def _create_model(client: MlflowClient, model: TrainedModel) -> RegisteredModel:
-    with unless_there():
+    with allowing_existing():
         client.create_registered_model(model.name, description=model.description)
     return client.get_registered_model(model.name)
 

@@ -63,13 +63,12 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
     Raises
     ------
     InputError
-        A file cannot be read; the message names it.
+        A file cannot be read, or is of an earlier version; the message names it.
     """
     folder, report = root / "models" / name, root / "reports/metrics" / f"{name}.json"
     measured = read_json(report) if report.exists() else {}
     settings = {"architecture": arm.architecture, "selection": arm.selection}
-    first, *_ = _estimators(folder).values()
-    data = data_tags(root, first["record"]["inputs"])
+    data = data_tags(root, _inputs(folder))
     tags = {"stage": "train", "arm": name, **settings, **data}
     seeds = {seed: _test_metrics(subsets) for seed, subsets in measured.get("seeds", {}).items()}
     commit = commit_with_output(root, f"models/{name}")
@@ -229,6 +228,21 @@ def _estimators(folder: Path) -> dict[str, Any]:
     """Read estimator.json of every network of a pool, by the name of its folder."""
     members = read_json(folder / "pool.json")["members"]
     return {member: read_json(folder / member / "estimator.json") for member in members}
+
+
+def _inputs(folder: Path) -> Mapping[str, str]:
+    """Digests of the files that an arm was trained on: its networks share them.
+
+    Raises InputError where they are not recorded, as in the first versions of pix2z.
+    """
+    member, saved = next(iter(_estimators(folder).items()))
+    inputs: Mapping[str, str] | None = saved["record"].get("inputs")
+    if inputs is None:
+        raise InputError(
+            f"{folder / member / 'estimator.json'}: does not say what it was trained on, since an "
+            "earlier version wrote it; repeat its training"
+        )
+    return inputs
 
 
 def _training_runs(

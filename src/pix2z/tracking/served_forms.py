@@ -12,12 +12,13 @@ from mlflow.types.schema import Array
 
 from pix2z import inference
 from pix2z.saved.sealed import ONNX_FORM, has_onnx_form
-from pix2z.tracking.model_names import POOLS, SPECTRA, Kind
+from pix2z.tracking.kinds import POOLS, SPECTRA, Kind
 
 __all__ = ["POOL", "REDSHIFT_COLUMNS", "SPECTRUM", "ServedForm"]
 
-_SHARED = ("mlflow", "numpy", "scipy", "h5py", "pandas", "pydantic")
-_KERAS = (*_SHARED, "tensorflow", "keras")
+_SHARED = ("mlflow", "numpy", "pandas")
+_ONNX = (*_SHARED, "onnxruntime")
+_KERAS = (*_SHARED, "tensorflow", "keras", "scipy", "h5py", "pydantic", "ruamel.yaml")
 
 REDSHIFT_COLUMNS = (
     "z_best",
@@ -45,7 +46,7 @@ class ServedForm:
     code: Path
     """What MLflow runs to load a version."""
     requirements: Callable[[Path, Mapping[str, Any]], tuple[str, ...]]
-    """Folder of the networks and what `kind.saved` says -> what loading and serving imports;
+    """Folder of the networks and what `kind.saved` says -> what its code imports, loaded and asked;
     pinned to what is installed when the version is made."""
     signature: Callable[[], ModelSignature]
 
@@ -58,7 +59,7 @@ def _pool_files(described: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _pool_requirements(folder: Path, described: Mapping[str, Any]) -> tuple[str, ...]:
-    return (*_SHARED, "onnxruntime") if inference.answers(folder, described) else _KERAS
+    return _ONNX if inference.answers(folder, described) else _KERAS
 
 
 def _network_files(_: Mapping[str, Any]) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ SPECTRUM = ServedForm(
     kind=SPECTRA,
     files=_network_files,
     code=_HERE / "served_spectrum.py",
-    requirements=lambda *_: (*_KERAS, "astropy", "speclite"),
+    requirements=lambda *_: _KERAS,
     signature=_spectrum_signature,
 )
 """A network that reconstructs spectra; its arms share one registered model."""

@@ -68,7 +68,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
     Raises
     ------
     InputError
-        A file cannot be read, or spectrum.json is not that of a network.
+        A file cannot be read, or spectrum.json is not that of a network, or of an earlier version.
     IntegrityError
         Weights or basis are not those that it was saved with, so no server would load them.
     """
@@ -131,6 +131,11 @@ def _read_saved(folder: Path) -> dict[str, Any]:
     saved = read_json(path)
     if not isinstance(saved, dict) or not {"digest", "record", "decoder"} <= saved.keys():
         raise InputError(f"{path}: not a saved spectrum network; repeat its training")
+    if "inputs" not in saved["record"] or saved["record"].get("targets") not in KINDS:
+        raise InputError(
+            f"{path}: does not say what it was trained on, since an earlier version wrote it; "
+            "repeat its training"
+        )
     for file, key in (("weights.weights.h5", "weights_sha256"), ("basis.h5", "basis_sha256")):
         if file_digest(folder / file) != saved[key]:
             raise IntegrityError(f"{folder / file}: does not match the digest in {_SAVED}")

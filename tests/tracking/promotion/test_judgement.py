@@ -139,6 +139,20 @@ def test_a_damaged_fine_tuned_model_blocks_no_other(world):
         find_held_out(world, "feedfacecafe")
 
 
+@pytest.mark.parametrize("gone", ["galaxies.h5", "split.h5"])
+def test_a_fine_tuned_model_whose_sample_is_not_whole_is_passed_over(world, gone):
+    """A candidate whose test galaxies are nowhere is refused then, and nothing is advised."""
+    field = world / "finetuned/field"
+    field.mkdir(parents=True)
+    shutil.copy(world / "data/galaxies.h5", field)
+    shutil.copy(world / "data/splits/full.h5", field / "split.h5")
+    (field / gone).unlink()
+    assert find_held_out(world, "feedfacecafe") is None
+    open_store().client.set_model_version_tag("pix2z-full", "1", "test_digest", "feedfacecafe")
+    refusal = judged(world, "full").refusal
+    assert "refused: Test galaxies: digest feedface: not in data/splits/full.h5" in refusal
+
+
 @pytest.mark.usefixtures("unserved")
 def test_a_champion_of_other_test_galaxies_is_only_followed_on_request(world, run, dump):
     run("promote", "clipped")

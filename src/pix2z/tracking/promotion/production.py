@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from mlflow import MlflowClient
 
 from pix2z.errors import InputError, IntegrityError, RefusedError
-from pix2z.tracking.experiments import unless_there
+from pix2z.tracking.creation import allowing_existing
 from pix2z.tracking.model_names import download
 from pix2z.tracking.promotion.judgement import Decision
 from pix2z.tracking.promotion.trail import (
@@ -214,7 +214,7 @@ def copy_to_production(store: Store, version: Version) -> Version:
     for known in read_versions(client):  # the newest first
         if known.name == PRODUCTION and known.pool_digest == version.pool_digest:
             return replace(known, tags={**known.tags, **tags})
-    with unless_there():
+    with allowing_existing():
         client.create_registered_model(PRODUCTION, description=_DESCRIPTION)
     with default_store(store.uri), contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of it
         copied = client.copy_model_version(version.uri, PRODUCTION)

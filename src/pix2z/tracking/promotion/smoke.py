@@ -7,7 +7,7 @@ was registered with it.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,11 +68,10 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     Raises
     ------
     InputError
-        Nobody has them, and a file that might is missing or damaged.
+        Nobody has them, and a file that might is missing (of data/) or damaged.
     """
-    errors, tuned = [], sorted(root.glob(f"{FINETUNED}/*/split.h5"))
-    samples = [(split.with_name("galaxies.h5"), split) for split in tuned]
-    for galaxies, split in ((root / GALAXIES, root / SPLIT), *samples):
+    errors = []
+    for galaxies, split in ((root / GALAXIES, root / SPLIT), *_finetuned_samples(root)):
         try:
             held_out = read_held_out(galaxies, split)
         except InputError as error:
@@ -83,6 +82,14 @@ def find_held_out(root: Path, digest: str) -> HeldOut | None:
     if errors:
         raise errors[0]
     return None
+
+
+def _finetuned_samples(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Galaxies and splits of those fine-tuned models that have both files still."""
+    for split in sorted(root.glob(f"{FINETUNED}/*/split.h5")):
+        galaxies = split.with_name("galaxies.h5")
+        if galaxies.is_file():
+            yield galaxies, split
 
 
 def read_held_out(galaxies: Path, split_path: Path) -> HeldOut:
