@@ -250,6 +250,10 @@ def test_what_ingest_writes_can_be_read_again(galaxies_path):
             lambda file: file.attrs.update(schema_version=99),
             "expected schema_version 1, as ingest writes; received 99",
         ),
+        (
+            lambda file: (file.attrs.update(schema_version=99), file.pop("ebv")),
+            "expected schema_version 1, as ingest writes; received 99",
+        ),
         (lambda file: file.pop("ebv"), "key 'ebv' is missing"),
         (
             lambda file: file.attrs.update(unit="adu"),
