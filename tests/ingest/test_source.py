@@ -282,6 +282,12 @@ def test_layouts_are_told_by_what_files_hold(tmp_path, write_raw):
     assert detect_layout((tmp_path / "some.npz").rename(tmp_path / "some.dat")) == "pasquet"
 
 
+def test_a_layout_by_its_old_name_is_told_its_new_one(raw, write_raw):
+    path = write_raw(raw)
+    with pytest.raises(InputError, match="^layout 'seed' is now called 'sdss32'$"):
+        open_source(path, layout="seed")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
