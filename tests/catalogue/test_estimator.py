@@ -1,5 +1,6 @@
 """What ``import pix2z`` offers."""
 
+import pydoc
 import subprocess
 import sys
 
@@ -51,6 +52,12 @@ def test_a_model_is_loaded_by_name_and_by_folder(trained_pool, estimator, monkey
     assert by_name.digest == estimator.digest == load_pool(trained_pool).digest
     with pytest.raises(InputError, match="model 'none': not found; expected one of full"):
         pix2z.load("none")
+
+
+def test_help_of_a_loaded_model_says_what_it_takes():
+    said = pydoc.plain(pydoc.render_doc(pix2z.load("student").estimate))
+    for word in ("bands u g r i z last", "masked", "all 0", "Quantity", "E(B-V)", "InputError"):
+        assert word in said
 
 
 def test_estimates_are_those_of_the_pool_and_blank_galaxies_have_none(

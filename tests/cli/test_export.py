@@ -85,12 +85,32 @@ def test_outside_of_a_checkout_it_is_said_where_a_model_was_looked_for(pix2z_in,
     one_line(answer, "model 'full': not found; expected a folder", f"{outside} is in no checkout: ")
 
 
+def test_networks_of_a_registered_model_are_listed_by_names_that_work(
+    pix2z_in, trained_pool, outside, monkeypatch
+):
+    """Its folder is in a cache, so that pix2z@champion/seed-1 names nothing."""
+    monkeypatch.setattr("pix2z.tracking.model_names.resolve_pool", lambda spec: trained_pool)
+    answer = pix2z_in(outside, "export", "pix2z@champion", "--out", "z.keras")
+    one_line(answer, f"expected one of {trained_pool}/seed-1, {trained_pool}/seed-2\n")
+
+
+@pytest.mark.parametrize("out", ["z.keras", "z.onnx"])
+def test_networks_of_a_training_that_did_not_end_are_listed(pix2z_in, trained_pool, outside, out):
+    pool = outside / "models/full"
+    shutil.copytree(trained_pool, pool, ignore=shutil.ignore_patterns("pool.*"))
+    answer = pix2z_in(outside, "export", "full", "--out", out)
+    words = "full: holds 2 networks of a training that did not end, and one is exported at a time; "
+    one_line(answer, f"{words}expected one of full/seed-1, full/seed-2\n")
+    code, _, errors = pix2z_in(outside, "export", "full/seed-1", "--out", "one.onnx")
+    assert (code, errors) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("member", "out", "words"),
     [
         ("seed-1", "z.tflite", "z.tflite: expected a name ending in .onnx or .keras or .h5\n"),
         (".", "network.keras", "holds 2 networks, and one is exported at a time; expected one of"),
-        ("seed-9", "network.keras", "seed-9': not found; expected "),
+        ("seed-9", "network.keras", "one network is named as full/seed-1\n"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(

@@ -55,6 +55,16 @@ def test_a_part_that_is_too_small_is_one_line_with_the_numbers_needed(galaxies):
     )
 
 
+def test_chance_is_named_where_it_alone_leaves_too_few(galaxies):
+    with pytest.raises(InputError) as caught:
+        split_of(galaxies, fewest=NONE | {"validation": 4})
+    assert str(caught.value) == (
+        "mine.h5: too few galaxies to fine-tune: validation 3 of at least 4; expected more good "
+        "ones: about 34 are enough on average, but chance put too few of these there; received 50, "
+        "in 40 groups (one group_id, or one place on the sky), never cut in two"
+    )
+
+
 def test_seen_galaxies_and_groups_are_named_where_they_leave_too_few(galaxies):
     words = (
         "validation 0 .*, test 0 .*; expected about 9 .*; received 50, of which 50 may have trained"

@@ -1,9 +1,11 @@
 """Arrays of numpy, by themselves or in an npz, give the stamps that HDF5 gives."""
 
+import zipfile
 from functools import partial
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.errors import InputError
@@ -144,6 +146,9 @@ def test_case_is_forgiven_where_one_column_is_meant(write_npz):
             {"cube": cube()[:-1], "labels": labels(z=Z)},
             r"labels: expected a structured array of sh",
         ),
+        ({"cube": cube(), "labels": np.zeros((N, 2))}, r"labels: .* received shape \(6, 2\) of fl"),
+        ({"cube": cube()}, "array 'labels' is missing; the file has cube"),
+        ({"cube": cube(), "labels": np.array([{}] * N)}, "labels: holds Python objects"),
         ({"cube": cube(), "labels": labels(EbV=Z, ebv=Z)}, "one column 'EBV'; received EbV, ebv"),
         ({"cube": cube(), "labels": labels(z=np.ones((N, 2)))}, r"labels\['z'\]: expected shape"),
     ],
@@ -153,6 +158,27 @@ def test_labels_and_cubes_that_do_not_fit_are_named(write_npz, arrays, words):
     with pytest.raises(InputError, match=words) as caught, open_source(path):
         pass
     assert str(caught.value).startswith(str(path))
+
+
+def test_code_in_the_header_of_a_member_is_not_run(write_npz):
+    path = write_npz({"cube": cube()})
+    header = b"__import__('os').abort() or {'descr': '<f4', 'fortran_order': False, 'shape': (6,)}"
+    content = npy.magic(1, 0) + len(header).to_bytes(2, "little") + header + bytes(24)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.npy", content)
+    with pytest.raises(InputError, match=r"labels: cannot be read \(ValueError"):
+        open_source(path).__enter__()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_encrypted_member_is_named(write_npz, compressed):
+    path = write_npz({"cube": cube(), "labels": labels(z=Z)}, compressed=compressed)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\1\2")  # in the directory at the end: that of the labels
+    content[entry + 8] |= 1  # flags: encrypted
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="labels: is encrypted"):
+        open_source(path).__enter__()
 
 
 def test_many_labels_are_read_in_blocks(write_npz, monkeypatch):

@@ -250,6 +250,10 @@ def test_what_ingest_writes_can_be_read_again(galaxies_path):
             lambda file: file.attrs.update(schema_version=99),
             "expected schema_version 1, as ingest writes; received 99",
         ),
+        (
+            lambda file: (file.attrs.update(schema_version=99), file.pop("ebv")),
+            "expected schema_version 1, as ingest writes; received 99",
+        ),
         (lambda file: file.pop("ebv"), "key 'ebv' is missing"),
         (
             lambda file: file.attrs.update(unit="adu"),
@@ -276,6 +280,12 @@ def test_layouts_are_told_by_what_files_hold(tmp_path, write_raw):
     assert detect_layout(write_raw({"pix": np.zeros(3)})) == "hdf5"
     np.savez(tmp_path / "some.npz", cube=np.zeros(3))
     assert detect_layout((tmp_path / "some.npz").rename(tmp_path / "some.dat")) == "pasquet"
+
+
+def test_a_layout_by_its_old_name_is_told_its_new_one(raw, write_raw):
+    path = write_raw(raw)
+    with pytest.raises(InputError, match="^layout 'seed' is now called 'sdss32'$"):
+        open_source(path, layout="seed")
 
 
 @pytest.mark.parametrize(

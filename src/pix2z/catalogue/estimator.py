@@ -26,21 +26,7 @@ class Estimator(Protocol):
         """Name of the training that it comes from."""
 
     def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
-        """Estimate the redshifts of images, as ``pix2z predict`` does.
-
-        Parameters
-        ----------
-        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN, or the mask of a masked
-            array, marks a masked pixel; a band that is absent is all NaN, or all 0. What carries
-            another unit, as astropy's Quantity does, is converted.
-        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, masked or None where unknown.
-            One that is negative or above 3 mag counts as unknown.
-
-        Raises
-        ------
-        InputError
-            An array has another shape, a unit of another quantity, or holds no real numbers.
-        """
+        """Estimate the redshifts of images: see `inference.estimator.Estimator.estimate`."""
 
 
 def load_pool(folder: str | Path) -> Estimator:

@@ -28,33 +28,56 @@ def export(
 
     A Keras file is loaded with compile=False.
     """
-    from pix2z.tracking.model_names import SHIPPED, resolve_pool
+    from pix2z.tracking.model_names import POOLS, SHIPPED
 
     check_output(out, ".onnx", ".keras", ".h5")
-    folder = _network(model) or resolve_pool(model)
-    if out.suffix == ".onnx":
+    folder = _found(model)
+    is_network, is_model = ((folder / name).is_file() for name in (SAVED, POOLS.saved))
+    if out.suffix == ".onnx" and (is_network or is_model):
         _as_onnx(folder, out)
-    elif (folder / SAVED).is_file():
+    elif is_network:
         _as_keras(folder, out)
     elif folder == SHIPPED:
         raise InputError(f"{model}: comes with pix2z as ONNX alone; expected --out to end in .onnx")
     else:
-        members = sorted(path.parent.name for path in folder.glob(f"*/{SAVED}"))
+        members = sorted(path.parent for path in folder.glob(f"*/{SAVED}"))
+        holds = f"{len(members)} network{'s' if len(members) > 1 else ''}"
+        holds += "" if is_model else " of a training that did not end"
         raise InputError(
-            f"{folder}: holds {len(members)} networks, and one is exported at a time; expected one "
-            f"of {', '.join(str(Path(model) / name) for name in members)}"
+            f"{folder}: holds {holds}, and one is exported at a time; expected one of "
+            f"{', '.join(_name_of(member, model) for member in members)}"
         )
     say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
 
 
-def _network(name: str) -> Path | None:
-    """Return the folder of one network, as full/seed-1, from here or in the checkout."""
+def _found(model: str) -> Path:
+    """Return the folder of one network, of a model, or of a training that did not end."""
+    from pix2z.tracking.model_names import resolve_pool
+
+    if network := _here(model, SAVED):
+        return network
+    try:
+        return resolve_pool(model)
+    except InputError as error:
+        if unfinished := _here(model, f"*/{SAVED}"):
+            return unfinished
+        raise InputError(f"{error}; one network is named as full/seed-1") from error
+
+
+def _here(name: str, holds: str) -> Path | None:
+    """Return the folder of that name, from here or in the checkout, with a file `holds`."""
     from pix2z.tracking.checkout import models_home
     from pix2z.tracking.kinds import POOLS
 
     home = models_home()
     named = (Path(name), *(home / at / name for at in POOLS.folders), home / name)
-    return next((folder for folder in named if (folder / SAVED).is_file()), None)
+    return next((folder for folder in named if any(folder.glob(holds))), None)
+
+
+def _name_of(network: Path, model: str) -> str:
+    """Return what names a network of a model: full/seed-1, or its folder where that is none."""
+    name = str(Path(model) / network.name)
+    return name if _here(name, SAVED) == network else str(network)
 
 
 def _as_onnx(folder: Path, out: Path) -> None:

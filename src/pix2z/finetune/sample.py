@@ -156,7 +156,11 @@ def _enough(
     )
     wanted = max(math.ceil(fewest_rows[name] / fractions[name]) for name in PARTS)
     n_seen, n_groups = int(seen.sum()), len(np.unique(group_id))
-    words = f"expected about {wanted} good ones or more; received {len(group_id)}"
+    expected = f"about {wanted} good ones or more"
+    if len(np.unique(group_id[~seen])) >= wanted:
+        expected = f"more good ones: about {wanted} are enough on average, but chance put too few "
+        expected += "of these there"
+    words = f"expected {expected}; received {len(group_id)}"
     if n_seen:
         words += f", of which {n_seen} may have trained the base, and can only train again"
     if n_groups < len(group_id):

@@ -58,10 +58,22 @@ class Estimator:
         return str(self.record.get("arm", "unknown"))
 
     def estimate(self, images: Any, ebv: Any = None) -> Redshifts:
-        """Redshifts of images (n, 32, 32, 5) in nanomaggies, with optional E(B-V) (n,) in mag.
+        """Estimate the redshifts of images, as ``pix2z predict`` does.
 
-        NaN marks masked pixels, absent bands and unknown E(B-V): see `clean_stamps` for what else
-        is taken, and for the errors. A galaxy has the same answer whichever are beside it.
+        A galaxy has the same answer whichever are beside it.
+
+        Parameters
+        ----------
+        images : (N, 32, 32, 5) in nanomaggies, bands u g r i z last. NaN, or the mask of a masked
+            array, marks a masked pixel; a band that is absent is all NaN, or all 0. What carries
+            another unit, as astropy's Quantity does, is converted.
+        ebv : (N,) Galactic E(B-V) in mag, or one value for all; NaN, masked or None where unknown.
+            One that is negative or above 3 mag counts as unknown.
+
+        Raises
+        ------
+        InputError
+            An array has another shape, a unit of another quantity, or holds no real numbers.
         """
         images, ebv = plain_stamps(images, ebv)
         if len(images) == 1:  # numpy's product with one row rounds otherwise than with several

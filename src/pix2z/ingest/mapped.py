@@ -54,6 +54,8 @@ def open_mapped(
     with open_hdf5(path) as file:
         check_unchanged = watch(file, path)
         images = find_dataset(file, path, mapping.images)
+        said = read_attributes(file, images, path)
+        _check_version(path, mapping, said)
         may_lack = isinstance(mapping, KnownMapping) and mapping.schema_version is None
         keys = {
             role: key
@@ -64,7 +66,7 @@ def open_mapped(
         survey = survey_of(
             path,
             images,
-            read_attributes(file, images, path),
+            said,
             {role: _stored_column(file, path, key) for role, key in keys.items()},
             layout=layout,
             mapping=mapping,
@@ -111,7 +113,7 @@ def survey_of(
     InputError
         The images are no stamps, or a column, or what is said or given of them, does not fit.
     """
-    _check_images(images, said, path, mapping)
+    _check_images(images, path, mapping)
     conversion = plan_conversion(images.shape, mapping, said, path)
     n, bands = images.shape[0], conversion.bands
     first, stop = rows or (0, n)
@@ -143,8 +145,8 @@ def survey_of(
     )
 
 
-def _check_images(images: ArrayOnDisk, said: Said, path: Path, mapping: Hdf5Mapping) -> None:
-    """Raise InputError where images are no stamps, or a file of ingest has another version."""
+def _check_images(images: ArrayOnDisk, path: Path, mapping: Hdf5Mapping) -> None:
+    """Raise InputError where images are no stamps."""
     where = f"{path}: {mapping.images}"
     if len(images.shape or ()) != 4 or images.shape[0] == 0:
         raise InputError(
@@ -153,6 +155,10 @@ def _check_images(images: ArrayOnDisk, said: Said, path: Path, mapping: Hdf5Mapp
         )
     if images.dtype.kind not in "fiu":
         raise InputError(f"{where}: expected numbers; received dtype {images.dtype}")
+
+
+def _check_version(path: Path, mapping: Hdf5Mapping, said: Said) -> None:
+    """Raise InputError where a file of ingest has another version, which may lack our columns."""
     known_version = mapping.schema_version if isinstance(mapping, KnownMapping) else None
     if known_version not in (None, said.schema_version):
         raise InputError(

@@ -28,6 +28,9 @@ __all__ = ["Member", "is_npy", "members_of", "open_member", "open_npy", "open_zi
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """What stands before each member: signature, lengths of name and extra field."""
 
+ENCRYPTED = 1
+"""Flag of such a member."""
+
 ZIP = b"PK"
 """What a zip begins with."""
 
@@ -155,6 +158,8 @@ def _check_claims(info: zipfile.ZipInfo, path: str | Path, name: str) -> None:
             f"{where}: expected an array stored or deflated, as numpy writes it; received "
             f"compression {info.compress_type}"
         )
+    if info.flag_bits & ENCRYPTED:
+        raise InputError(f"{where}: is encrypted; unpack it and save the array anew")
     most = info.compress_size
     if info.compress_type == zipfile.ZIP_DEFLATED:
         most = max(UNCHECKED_BYTES, MOST_COMPRESSION * info.compress_size)

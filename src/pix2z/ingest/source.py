@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pix2z.config.ingest import Hdf5Mapping
+from pix2z.config.ingest import OLD_LAYOUTS, Hdf5Mapping
 from pix2z.errors import InputError
 from pix2z.files import KINDS, files_of, is_fits
 from pix2z.hdf5 import find_dataset, has_key, integer_attribute, open_hdf5, reading
@@ -66,6 +66,8 @@ def open_source(
     files = files_of(path)
     given = (mapping.given if mapping else {}) | ({"ebv": ebv_key} if ebv_key else {})
     name = layout if layout is not None else detect_layout(files[0], images=given.get("images"))
+    if name in OLD_LAYOUTS:
+        raise InputError(f"layout {name!r} is now called {OLD_LAYOUTS[name]!r}")
     if name not in LAYOUTS:
         raise InputError(f"layout: expected one of {', '.join(LAYOUTS)}; received {name!r}")
     used = Hdf5Mapping().model_copy(update=given)
