@@ -28,7 +28,8 @@ def export(
 
     A Keras file is loaded with compile=False.
     """
-    from pix2z.tracking.model_names import POOLS, SHIPPED
+    from pix2z.tracking.kinds import POOLS
+    from pix2z.tracking.model_names import SHIPPED
 
     check_output(out, ".onnx", ".keras", ".h5")
     folder = _found(model)
