@@ -85,14 +85,13 @@ def detect(frame: Frame) -> Detection:
 
 
 def _without_sky(frame: Frame, masked: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
-    pixels = np.where(masked, np.float32(0), frame.pixels)
-    noise = 0.0
-    if not masked.all():
-        sky = sep.Background(pixels, mask=masked, bw=MESH, bh=MESH)
-        noise = float(sky.globalrms)
-        pixels -= sky.back()
-    if not (np.isfinite(noise) and noise > 0):
+    lowest = frame.pixels.min(where=~masked, initial=np.inf)
+    if not lowest < frame.pixels.max(where=~masked, initial=-np.inf):  # sep would say a noise of 1
         raise InputError(f"{frame.path}: expected a sky with noise; every pixel is alike or masked")
+    pixels = np.where(masked, np.float32(0), frame.pixels)
+    sky = sep.Background(pixels, mask=masked, bw=MESH, bh=MESH)
+    noise = float(sky.globalrms)
+    pixels -= sky.back()
     if not LEAST_NOISE <= noise <= MOST_NOISE:
         raise InputError(
             f"{frame.path}: its sky has a noise of {noise:.3g} per pixel; expected "
