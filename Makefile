@@ -173,7 +173,7 @@ clean:
 
 # reports/metrics.json, and promotions.json where git has it, stay.
 purge: clean
-	rm -rf build data models finetuned predictions spectrum .checkpoints .studies mlruns mlflow.db*
+	rm -rf build data models finetuned predictions controls spectrum .checkpoints .studies mlruns mlflow.db*
 	rm -rf .dvc/cache .dvc/tmp
 	find . -path ./.git -prune -o -name '.partial-*' -prune -exec rm -rf {} +
 	find . -maxdepth 2 -path './reports/*' ! -path ./reports/metrics.json -exec rm -rf {} +

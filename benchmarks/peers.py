@@ -34,11 +34,11 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.predictions import Predictions
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-GALAXIES, SPLIT, PREDICTIONS = map(Path, ("data/galaxies.h5", "data/splits/full.h5", "predictions"))
+GALAXIES, SPLIT = Path("data/galaxies.h5"), Path("data/splits/full.h5")
 OWN = {
-    "full": "full/pool.hdf5",
-    "apertures": "apertures/pool.hdf5",
-    "catalogue": "catalogue/pool.hdf5",
+    "full": "predictions/full/pool.hdf5",
+    "apertures": "predictions/apertures/pool.hdf5",
+    "catalogue": "predictions/catalogue/pool.hdf5",
     "own kNN": "controls/knn.hdf5",
     "own trees": "controls/trees.hdf5",
 }
@@ -133,7 +133,7 @@ def bench_peers() -> Json:
     with open_galaxies(GALAXIES) as galaxies:
         tables = {name: photometry(galaxies, rows) for name, rows in split.parts().items()}
         known = prediction_columns(galaxies, split.test)
-    own = {name: galaxy_terms(read_prediction_chunks(PREDICTIONS / p)) for name, p in OWN.items()}
+    own = {name: galaxy_terms(read_prediction_chunks(p)) for name, p in OWN.items()}
     grid = own["full"].grid
     measured = {name: _measured(terms) for name, terms in own.items()}
     beside = {name: measured[name] for name in AGAINST}

@@ -120,12 +120,12 @@ def sample_split():
 def trained_pool(sample_path: Path, sample_split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a pool of two small hybrids (60 bins, 0 < z < 0.4), trained in some seconds."""
     from pix2z.dataset.store import open_galaxies
-    from pix2z.network.arm import train_arm
+    from pix2z.network.arm import train_arms
     from tests.network.conftest import pool_training
 
     def train(folder: Path) -> None:
         with open_galaxies(sample_path) as galaxies:
-            train_arm(pool_training(galaxies, sample_split, folder), (1, 2))
+            train_arms([(pool_training(galaxies, sample_split, folder), (1, 2))])
 
     return made_once("trained_pool", tmp_path_factory, train) / "models/full"
 
@@ -153,12 +153,12 @@ def trained_spectrum(
     """Folder of a small spectrum network (physical decoder), trained in some seconds."""
     from pix2z.dataset.spectra import open_spectra
     from pix2z.dataset.store import open_galaxies
-    from pix2z.spectrum_network.arm import train_spectrum_arm
+    from pix2z.spectrum_network.arm import train_spectrum_arms
     from tests.spectrum_network.spectra import spectrum_training
 
     def train(folder: Path) -> None:
         with open_spectra(sample_spectra_path) as spectra, open_galaxies(sample_path) as galaxies:
-            train_spectrum_arm(spectrum_training(galaxies, spectra, sample_split, folder))
+            train_spectrum_arms([spectrum_training(galaxies, spectra, sample_split, folder)])
 
     return made_once("trained_spectrum", tmp_path_factory, train) / "full"
 

@@ -146,4 +146,4 @@ def test_the_raw_file_may_be_large_and_is_read_for_parameters_only(
     )
     stage.main()
     assert len(read) == (wanted is not None)
-    assert len(read_predictions(tmp_path / "predictions/controls/knn.hdf5").row) == 100
+    assert len(read_predictions(tmp_path / "controls/knn.hdf5").row) == 100

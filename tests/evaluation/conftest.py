@@ -108,7 +108,7 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
             write_history(root / f"models/{name}/seed-{seed}/history.json", position + seed)
     for position, name in enumerate(controls):
         made = make_predictions(n, seed=100 + position, **CONTROLS[name], **truth)
-        write_predictions(root / f"predictions/controls/{name}.hdf5", made)
+        write_predictions(root / f"controls/{name}.hdf5", made)
     (root / "reports").mkdir()
     cost = {name: {"n_train": n, "cpu_seconds": 0.5} for name in controls}
     (root / "reports/controls.json").write_text(json.dumps(cost))

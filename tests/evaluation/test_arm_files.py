@@ -41,12 +41,10 @@ def test_an_arm_is_read_with_its_seeds_and_cost(folder):
 
 
 def test_controls_come_from_the_least_informed_on(folder):
-    found = read_controls(
-        predictions=folder / "predictions", report=folder / "reports/controls.json"
-    )
+    found = read_controls(folder=folder / "controls", report=folder / "reports/controls.json")
     assert list(found) == ["trainz", "knn"]
     assert (found["knn"].n_train, found["knn"].cpu_seconds) == (12, 0.5)
-    assert read_controls(predictions=folder / "nowhere") == {}
+    assert read_controls(folder=folder / "nowhere") == {}
 
 
 def not_finite(predictions):

@@ -10,7 +10,7 @@ from pix2z.config.networks import (
     PublishedCnnConfig,
 )
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.arm import PoolTraining, train_arm
+from pix2z.network.arm import PoolTraining, train_arms
 from pix2z.redshift_pdf.grid import RedshiftGrid
 
 GRID = RedshiftGrid(0.0, 0.4, 60)
@@ -73,5 +73,5 @@ def trained_published(sample_path, sample_split, tmp_path_factory) -> Path:
     with open_galaxies(sample_path) as galaxies:
         folder = tmp_path_factory.mktemp("published")
         training = pool_training(galaxies, sample_split, folder, settings=PUBLISHED_CNN)
-        train_arm(training, (1,))
+        train_arms([(training, (1,))])
     return training.models

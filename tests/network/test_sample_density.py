@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ from scipy.stats import multivariate_normal
 from pix2z.dataset.splits import Draws
 from pix2z.errors import IntegrityError
 from pix2z.network import arm
+from pix2z.network import pool as saving
 from pix2z.network.estimator import load_pool
 from pix2z.network.sample_density import fit_sample_density
 from pix2z.redshift_pdf.flags import ImageFlag
@@ -136,23 +136,16 @@ def test_too_small_a_sample_has_none(sample, sample_split):
     assert fit_sample_density(sample, train=few, calibration=sample_split.calibration) is None
 
 
-def test_the_density_of_an_arm_is_fitted_by_its_workers_to_all_that_some_seed_may_have_seen(
+def test_the_density_of_an_arm_is_fitted_to_all_that_some_seed_may_have_seen(
     sample, sample_split, tmp_path, monkeypatch
 ):
     draws = Draws(sample_split.train, seed=1)
     drawn = replace(sample_split, train=sample_split.train[:100], draws=draws)
-    asked = []
-
-    def run(task, arguments):
-        asked.append(task)
-        return map(task, arguments) if task is arm._density else iter([np.zeros(1)])
-
-    monkeypatch.setattr(arm, "side_by_side", lambda _processes: nullcontext(run))
+    monkeypatch.setattr(arm, "_train_seed", lambda _task: np.zeros(1))
     monkeypatch.setattr(arm.PoolTraining, "calibration", lambda *_: None)
     saved = []
-    monkeypatch.setattr(arm, "save_pool", lambda *given: saved.append(given[-1]))
-    arm.train_arm(pool_training(sample, drawn, tmp_path), (1,))
-    assert arm._density in asked
+    monkeypatch.setattr(saving, "save_pool", lambda *given: saved.append(given[-1]))
+    arm.train_arms([(pool_training(sample, drawn, tmp_path), (1,))])
     whole = fit_sample_density(
         sample, train=sample_split.train, calibration=sample_split.calibration
     )

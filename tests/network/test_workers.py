@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info
 
 from pix2z.errors import InputError, Pix2zError
 from pix2z.network import workers
-from pix2z.network.arm import train_arm
+from pix2z.network.arm import train_arms
 from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.predictions import PART_FILES
 from tests.network.conftest import HYBRID, PUBLISHED_CNN, pool_training
@@ -108,8 +108,8 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
     curve = partial(dying_curve, folder=tmp_path)
     training = pool_training(sample, sample_split, tmp_path, curve=curve)
     with pytest.raises(KeyboardInterrupt):
-        train_arm(training, (1, 2))
-    train_arm(training, (1, 2), processes=2, predict=(tmp_path / "predictions", sample_split))
+        train_arms([(training, (1, 2))])
+    train_arms([(training, (1, 2))], processes=2, predict=(tmp_path / "predictions", sample_split))
     write_pool_predictions(tmp_path / "here", load_pool(trained_pool), sample, sample_split)
     every = "".join(f"{epoch}\n" for epoch in range(HYBRID.epochs))
     assert [(tmp_path / f"curve-{seed}").read_text() for seed in (1, 2)] == [every, every]
@@ -119,7 +119,7 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
         for name in ("seed-2/weights.weights.h5", "pool.json", "pool.onnx")
     ]
     names = (*PART_FILES.values(), "seed-1.hdf5", "predictions.json")
-    pairs += [(tmp_path / "here", tmp_path / "predictions", name) for name in names]
+    pairs += [(tmp_path / "here", tmp_path / "predictions/full", name) for name in names]
     for one, other, name in pairs:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
@@ -135,8 +135,8 @@ def test_a_killed_training_of_the_published_network_ends_in_the_same_weights(
 
     training = partial(pool_training, sample, sample_split, tmp_path, settings=PUBLISHED_CNN)
     with pytest.raises(KeyboardInterrupt):
-        train_arm(training(curve=killed), (1,))
-    train_arm(training(), (1,))
+        train_arms([(training(curve=killed), (1,))])
+    train_arms([(training(), (1,))])
     weights = "seed-1/weights.weights.h5"
     assert (training().models / weights).read_bytes() == (trained_published / weights).read_bytes()
 

@@ -102,7 +102,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = make_miniature(tmp_path_factory.mktemp("pipeline") / "miniature")
     folder = workspace.folder
     printed = workspace.kill_when(lambda: any(folder.glob(".checkpoints/*/seed-1.h5")))
-    assert "train@" in [line for line in printed if "Running stage" in line][-1]
+    assert "'train'" in [line for line in printed if "Running stage" in line][-1]
     assert not list(folder.glob("models/*/pool.json"))
     # Tuning ran side by side, as is the default; the spectrum network's parts take less one by one.
     workspace.change_params(compute={"processes": 1})

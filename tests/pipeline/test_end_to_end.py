@@ -205,7 +205,7 @@ def test_an_edit_of_figures_retrains_nothing_and_other_seeds_retrain_their_arm_a
     finally:
         for path, text in before.items():
             path.write_text(text)
-    assert set(status) - {"register"} == {"train@clipped", "evaluate", "evaluate_spectrum"}
+    assert set(status) - {"register"} == {"train", "evaluate", "evaluate_spectrum"}
 
 
 def production(folder: Path) -> dict[str, list[tuple]]:

@@ -8,7 +8,7 @@ import pytest
 from pix2z.archive.frames import cut_stamps, read_frame
 from pix2z.config.networks import HybridConfig
 from pix2z.dataset.store import open_galaxies
-from pix2z.network.arm import PoolTraining, train_arm
+from pix2z.network.arm import PoolTraining, train_arms
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from tests.real.conftest import ROOT
@@ -32,7 +32,7 @@ def pool(rendered, tmp_path_factory: pytest.TempPathFactory) -> Estimator:
             record={"arm": "small"},
             curve=lambda _seed: lambda _epoch, _record: None,
         )
-        train_arm(training, (1,))
+        train_arms([(training, (1,))])
     return load_pool(folder / "models")
 
 

@@ -13,7 +13,7 @@ from pix2z.dataset.store import open_galaxies
 from pix2z.errors import InputError, IntegrityError
 from pix2z.network import checkpoint
 from pix2z.network.workers import side_by_side
-from pix2z.spectrum_network.arm import Part, folds, train_spectrum_arm
+from pix2z.spectrum_network.arm import Part, folds, train_spectrum_arms
 from pix2z.spectrum_network.estimator import (
     fit_error_band,
     fit_line_band,
@@ -212,7 +212,7 @@ def test_every_row_is_reconstructed_once_by_a_network_that_never_saw_it(training
                 file["flux"] = np.repeat(part.unseen_rows[:, None], 20, axis=1)
         return []
 
-    train_spectrum_arm(training, run)
+    train_spectrum_arms([training], run)
     np.testing.assert_array_equal(parts[0].train_rows, training.split.train)
     with h5py.File(training.folder / "unseen.h5", "r") as file:
         for name in ("train", "validation"):
@@ -244,10 +244,10 @@ def test_a_killed_training_ends_in_the_same_files_whatever_the_processes(
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "save_state", save)
         with pytest.raises(Killed):
-            train_spectrum_arm(training)
+            train_spectrum_arms([training])
     assert saved == [*["all"] * SETTINGS.epochs, "fold-0"]
     with side_by_side(2) as run:
-        train_spectrum_arm(training, run)
+        train_spectrum_arms([training], run)
     for name in ("weights.weights.h5", "unseen.h5", "basis.h5"):
         assert (trained_spectrum / name).read_bytes() == (training.folder / name).read_bytes()
 

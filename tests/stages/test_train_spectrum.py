@@ -34,9 +34,9 @@ def test_trainings_and_what_follows_travel_to_other_processes(
     monkeypatch.setattr(sys, "argv", ["train_spectrum", "full"])
     monkeypatch.setattr(train_spectrum, "side_by_side", lambda _processes: nullcontext(run))
     monkeypatch.setattr(
-        train_spectrum, "train_spectrum_arm", lambda training, run: run(id, [training])
+        train_spectrum, "train_spectrum_arms", lambda trainings, run: run(id, trainings)
     )
     train_spectrum.main()
-    ((_, (training,)), (reconstruct, arms)) = sent
-    assert (reconstruct.func, arms) == (train_spectrum.reconstruct, ["full"])
+    ((_, (training,)), (reconstruct, (same,))) = sent
+    assert (reconstruct, same.folder) == (train_spectrum.reconstruct, training.folder)
     assert training.learn_basis.func is train_spectrum.learned

@@ -63,17 +63,17 @@ def study(sample, study_split):
 
 
 @pytest.fixture
-def predictions(tmp_path, sample, study_split):
-    rows, folder = study_split.test, tmp_path / "predictions"
+def finished(tmp_path, sample, study_split):
+    rows, folder = study_split.test, tmp_path / "finished"
     z_spec = sample.column("specz_redshift", rows).astype(float)
-    for place, sigma in (("full/pool", 0.01), ("controls/trees", 0.02)):
+    for place, sigma in (("predictions/full/pool", 0.01), ("controls/trees", 0.02)):
         made = make_predictions(len(rows), sigma=sigma, z_spec=z_spec, row=rows)
         ids = sample.column("object_id", rows)
         write_predictions(folder / f"{place}.hdf5", replace(made, object_id=ids))
     return folder
 
 
-def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_path, monkeypatch):
+def test_each_question_has_numbers_figures_and_words(study, finished, tmp_path, monkeypatch):
     run, answered = [], []
 
     def not_run(trainings, *_, **__):
@@ -84,7 +84,7 @@ def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_pat
     monkeypatch.setattr(outputs, "read_scores", made_up_scores)
     monkeypatch.setattr(outputs, "run_trainings", not_run)
     settings = {"n_bootstrap": 100, "seed": 1, "processes": 1}
-    write_study(study, tmp_path, predictions=predictions, scores=tmp_path / "none", **settings)
+    write_study(study, tmp_path, run=finished, scores=tmp_path / "none", **settings)
 
     report = json.loads((tmp_path / "study.json").read_text())
     # each answer is there before the trainings of the next question
@@ -128,7 +128,7 @@ def test_each_question_has_numbers_figures_and_words(study, predictions, tmp_pat
         assert len({row.count("|") for row in table.splitlines()}) == 1
 
 
-def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
+def test_what_cannot_be_told_is_said(study, finished, tmp_path, monkeypatch):
     """No galaxy has a colour, one size is left, and each network has one seed."""
 
     def unknown(galaxies, rows):
@@ -140,7 +140,7 @@ def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
     config = CONFIG.model_copy(update={"n_groups": (9999,), "seeds": (1,), "published_seeds": (1,)})
     poor = replace(study, config=config, other_sky=None)
     settings = {"n_bootstrap": 50, "seed": 1, "processes": 1}
-    write_study(poor, tmp_path, predictions=predictions, scores=tmp_path / "none", **settings)
+    write_study(poor, tmp_path, run=finished, scores=tmp_path / "none", **settings)
     text = " ".join((tmp_path / "study.md").read_text().split())
     assert "Not measured: too few training or test galaxies have colours." in text
     assert "full: too few sizes, or trainings at each, to tell." in text
@@ -148,8 +148,8 @@ def test_what_cannot_be_told_is_said(study, predictions, tmp_path, monkeypatch):
     assert "do not lie on one power law" not in text
 
 
-def test_predictions_of_other_galaxies_are_refused(predictions, study_split):
+def test_predictions_of_other_galaxies_are_refused(finished, study_split):
     with pytest.raises(InputError, match="199 test rows of the split"):
-        read_estimators(predictions, study_split.test[:-1])
+        read_estimators(finished, study_split.test[:-1])
     with pytest.raises(InputError, match="dvc repro"):
-        read_estimators(predictions / "none", study_split.test)
+        read_estimators(finished / "none", study_split.test)

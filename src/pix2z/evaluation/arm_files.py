@@ -76,10 +76,10 @@ def read_arm(
 
 
 def read_controls(
-    *, predictions: str | Path = "predictions", report: str | Path = "reports/controls.json"
+    *, folder: str | Path = "controls", report: str | Path = "reports/controls.json"
 ) -> dict[str, ArmGalaxies]:
     """Read every control that is present; its cost from the control stage's report."""
-    paths = {path.stem: path for path in (Path(predictions) / "controls").glob("*.hdf5")}
+    paths = {path.stem: path for path in Path(folder).glob("*.hdf5")}
     facts = read_json(report) if paths else {}
     known = [name for name in CONTROLS if name in paths]
     controls = {}

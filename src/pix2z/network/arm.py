@@ -1,14 +1,15 @@
-"""The training of an arm: its seeds side by side, then their pool, then the pool's predictions.
+"""The training of arms: all their networks side by side, then each arm's pool and its predictions.
 
 This module needs no TensorFlow, which takes seconds to start: the process that it runs in may only
 wait for those that train. What trains is in `member`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +20,25 @@ from pix2z.config.networks import PublishedCnnConfig, SoftmaxConfig
 from pix2z.dataset.splits import Split, drawn_for
 from pix2z.dataset.store import Galaxies
 from pix2z.files import file_digest, source_digest, text_digest
-from pix2z.network.pool import save_pool
 from pix2z.network.sample_density import fit_sample_density
-from pix2z.network.workers import RunTasks, processes_for, side_by_side
+from pix2z.network.workers import processes_for, side_by_side
 from pix2z.redshift_pdf.calibration import MOST_TEMPERATURE_ROWS, evenly_spread, fit_temperature
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import Calibration
 from pix2z.redshift_pdf.residual import fit_residual_pdf
-from pix2z.saved.sample_density import SampleDensity
 
 if TYPE_CHECKING:
     from pix2z.config.training import ArmTraining
 
-__all__ = ["Curve", "PoolTraining", "train_arm", "training_code", "training_record"]
+__all__ = ["Arm", "Curve", "PoolTraining", "train_arms", "training_code", "training_record"]
+
+LOG = logging.getLogger(__name__)
 
 Curve = Callable[[int, dict[str, float]], None]
 """Called with (epoch, record) as each epoch ends."""
+
+Outputs = NDArray[np.float64]
+"""Raw outputs of a network for the calibration rows: densities (n, K), or redshifts (n,)."""
 
 
 def training_code(*rooms: str) -> dict[str, str]:
@@ -46,7 +50,7 @@ def training_code(*rooms: str) -> dict[str, str]:
     return {"code": code, "tensorflow": version("tensorflow")}
 
 
-def training_record(training: "ArmTraining", *, galaxies: Path, rows: Path) -> dict[str, Any]:
+def training_record(training: "ArmTraining", *, galaxies_sha256: str, rows: Path) -> dict[str, Any]:
     """Return what every network of an arm keeps of what it starts from, as JSON values.
 
     `training_key` is a digest over all of it but the seeds: the same key gives the same weights,
@@ -54,9 +58,10 @@ def training_record(training: "ArmTraining", *, galaxies: Path, rows: Path) -> d
 
     Parameters
     ----------
-    galaxies, rows : galaxies.h5 and the split.
+    galaxies_sha256 : digest of galaxies.h5.
+    rows : the split.
     """
-    digests, code = [file_digest(galaxies), file_digest(rows)], training_code()
+    digests, code = [galaxies_sha256, file_digest(rows)], training_code()
     how = f"{training.settings!r} {training.pdf.model_dump()}"
     return {
         "arm": training.name,
@@ -116,53 +121,67 @@ class PoolTraining:
         return fit_residual_pdf(outputs, z_spec, grid=self.grid, n_phot_bins=n_phot_bins)
 
 
-def train_arm(
-    training: PoolTraining,
-    seeds: Sequence[int],
+Arm = tuple[PoolTraining, Sequence[int]]
+"""What the trainings of an arm share, and its seeds."""
+
+
+def train_arms(
+    arms: Sequence[Arm],
     *,
     processes: int | None = 1,
     predict: tuple[Path, Split] | None = None,
 ) -> None:
-    """Train every seed of an arm and save members and pool.
+    """Train every seed of some arms, and save their members and pools.
 
-    Networks with a softmax are trained side by side with one thread each; the published CNN keeps
-    all cores busy by itself, so that its seeds are trained one after the other in this process.
+    The networks of all arms are trained side by side, with one thread each.
 
     Parameters
     ----------
     processes : see `workers.processes_for`; weights do not depend on it.
-    predict : folder for the predictions of the pool, and the split whose rows are predicted: see
-        `predictions.write_pool_predictions`. None: no predictions.
+    predict : folder for the predictions of the pools, each in a folder named as that of its
+        networks, and the split whose rows are predicted: see `predictions.write_pool_predictions`.
+        None: no predictions.
     """
-    workers: AbstractContextManager[RunTasks] = nullcontext(map)
-    if isinstance(training.settings, SoftmaxConfig):
-        workers = side_by_side(processes_for(len(seeds), processes))
-    with workers as run:
-        outputs, densities = run(partial(_train_seed, training), seeds), run(_density, [training])
-        total = sum(outputs, start=np.zeros(()))
-        calibration = training.calibration(total / len(seeds))  # as a pool averages its members
-        members = [f"seed-{seed}" for seed in seeds]
-        save_pool(training.models, members, calibration, next(densities))
-        if predict is not None:
-            folder, rows = predict
-            list(run(partial(_predict, training, folder), [rows]))
+    # The published CNN takes longest and comes first, so that no core is left alone with it.
+    arms = sorted(arms, key=lambda arm: isinstance(arm[0].settings, SoftmaxConfig))
+    tasks = [(training, seed) for training, seeds in arms for seed in seeds]
+    with side_by_side(processes_for(len(tasks), processes)) as run:
+        outputs = _counted(run(_train_seed, tasks), n=len(tasks))
+        pooled = [_mean(islice(outputs, len(seeds)), n=len(seeds)) for _, seeds in arms]
+        for _ in run(partial(_save_pool, predict=predict), zip(arms, pooled, strict=True)):
+            pass
 
 
-def _train_seed(training: PoolTraining, seed: int) -> NDArray[np.float64]:
+def _counted(outputs: Iterator[Outputs], *, n: int) -> Iterator[Outputs]:
+    for done, of_network in enumerate(outputs, start=1):
+        LOG.info("%d of %d networks are trained", done, n)
+        yield of_network
+
+
+def _mean(outputs: Iterable[Outputs], *, n: int) -> Outputs:
+    """Return what a pool of `n` members gives, of which each is held alone."""
+    return np.asarray(sum(outputs, start=np.zeros(())) / n)
+
+
+def _train_seed(task: tuple[PoolTraining, int]) -> Outputs:
     from pix2z.network.member import train_member  # TensorFlow, where it is needed
 
-    return train_member(training, seed)
+    return train_member(*task)
 
 
-def _density(training: PoolTraining) -> SampleDensity | None:
-    """Density of all galaxies that some seed may have been trained on."""
-    return fit_sample_density(
-        training.galaxies, train=training.split.trainable, calibration=training.calibration_rows
-    )
-
-
-def _predict(training: PoolTraining, folder: Path, rows: Split) -> None:
+def _save_pool(pooled: tuple[Arm, Outputs], *, predict: tuple[Path, Split] | None) -> None:
+    """Save the pool of an arm, given its raw outputs for the calibration rows, and use it."""
     from pix2z.network.estimator import load_pool
+    from pix2z.network.pool import save_pool
     from pix2z.network.predictions import write_pool_predictions
 
-    write_pool_predictions(folder, load_pool(training.models), training.galaxies, rows)
+    (training, seeds), outputs = pooled
+    density = fit_sample_density(  # of all galaxies that some seed may have been trained on
+        training.galaxies, train=training.split.trainable, calibration=training.calibration_rows
+    )
+    members = [f"seed-{seed}" for seed in seeds]
+    save_pool(training.models, members, training.calibration(outputs), density)
+    if predict is not None:
+        folder, split = predict
+        pool = load_pool(training.models)
+        write_pool_predictions(folder / training.models.name, pool, training.galaxies, split)

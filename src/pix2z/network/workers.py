@@ -1,9 +1,9 @@
 """Trainings side by side: one process per core, each computing with one thread.
 
-A small network trains as fast on one thread as on two, so that as many trainings at once as there
-are cores take the least time. The number of processes never changes a weight: each computes with
-one thread even where it is the only one, since sums over several threads round differently.
-Networks that fill all cores by themselves (the published CNN) are trained without any of this.
+A small network trains as fast on one thread as on two, and a larger one not twice as fast, so that
+as many trainings at once as there are cores take the least time. The number of processes never
+changes a weight: each computes with one thread even where it is the only one, since sums over
+several threads round differently.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The training of a spectrum arm: a network on all its rows, and one for each fold, side by side.
+"""The training of spectrum arms: a network on all rows of each, and one for each of its folds.
 
 A redshift reader must learn from spectra as bad as those it will see. So the training rows are cut
 into folds, by group; each fold's spectra come from a network trained on the other folds.
@@ -7,8 +7,9 @@ This module needs no TensorFlow: the process that it runs in may only wait for t
 What trains is in `member`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pix2z.network.arm import Curve
 from pix2z.network.workers import RunTasks
 from pix2z.spectrum_network.shifts import ShiftGrid
 
-__all__ = ["UNSEEN", "LearnBasis", "Part", "SpectrumTraining", "folds", "train_spectrum_arm"]
+__all__ = ["UNSEEN", "LearnBasis", "Part", "SpectrumTraining", "folds", "train_spectrum_arms"]
 
 UNSEEN = "unseen.h5"
 """Groups train and validation: rows (n,), and flux (n, n_pixels) of `binned` reconstructions by
@@ -82,27 +83,34 @@ class Part:
         return self.training.checkpoints / f"unseen-{self.name}.h5"
 
 
-def train_spectrum_arm(training: SpectrumTraining, run: RunTasks = map) -> None:
-    """Train, calibrate and save an arm's network, and the out-of-fold spectra of its rows.
+def train_spectrum_arms(trainings: Sequence[SpectrumTraining], run: RunTasks = map) -> None:
+    """Train, calibrate and save the network of each arm, and the out-of-fold spectra of its rows.
 
     Every training goes on from its last epoch after a kill.
 
     Parameters
     ----------
-    run : runs the trainings, see `workers.side_by_side`; together they are `settings.folds` times
-        as long as that on all rows.
+    run : runs the trainings, see `workers.side_by_side`; those of an arm are together
+        `settings.folds` times as long as that on all its rows.
     """
+    parts = [_parts(training) for training in trainings]
+    for _ in run(_train, chain.from_iterable(parts)):
+        pass
+    for training, (whole, *others) in zip(trainings, parts, strict=True):
+        with atomic_path(training.folder / UNSEEN) as partial, h5py.File(partial, "w") as file:
+            _collect(file, "train", training.split.train, others)
+            _collect(file, "validation", training.split.validation, [whole])
+
+
+def _parts(training: SpectrumTraining) -> list[Part]:
+    """Return the training on all rows of an arm, then those of its folds."""
     rows, n = training.split.train, training.settings.folds
     fold = folds(training.galaxies.column("group_id", rows), n=n, seed=training.arm.seed)
     whole = Part(training, "all", rows, training.split.validation, kept=True)
     others = [
         Part(training, f"fold-{k}", rows[fold != k], rows[fold == k], kept=False) for k in range(n)
     ]
-    for _ in run(_train, [whole, *others]):
-        pass
-    with atomic_path(training.folder / UNSEEN) as partial, h5py.File(partial, "w") as file:
-        _collect(file, "train", rows, others)
-        _collect(file, "validation", training.split.validation, [whole])
+    return [whole, *others]
 
 
 def folds(group_id: Rows, *, n: int, seed: int) -> Rows:

@@ -1,4 +1,4 @@
-"""Stage: catalogue methods -> predictions/controls/<name>.hdf5 and reports/controls.json."""
+"""Stage: catalogue methods -> controls/<name>.hdf5 and reports/controls.json."""
 
 import numpy as np
 
@@ -27,9 +27,7 @@ def main() -> None:
             drawn = parameters.read_parameters(raw_path, origin, sha256=sha256)
             controls += suite.parameter_controls(drawn, z_spec, parts, config, grid)
         reports = {
-            control.name: suite.write_control(
-                "predictions/controls", control, galaxies, parts["test"], grid
-            )
+            control.name: suite.write_control("controls", control, galaxies, parts["test"], grid)
             for control in controls
         }
     write_json("reports/controls.json", reports)

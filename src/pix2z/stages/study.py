@@ -47,7 +47,7 @@ def main() -> None:
         write_study(
             study,
             Path("reports"),
-            predictions=Path("predictions"),
+            run=Path(),
             scores=KEPT,
             n_bootstrap=evaluate.n_bootstrap,
             seed=evaluate.seed,

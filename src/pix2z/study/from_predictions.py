@@ -24,8 +24,8 @@ ESTIMATORS = ("full", "apertures", "catalogue", "published_full", "trees")
 """Arms and controls that are asked, where a run has them."""
 
 
-def read_estimators(folder: Path, test: NDArray[np.int64]) -> dict[str, Predictions]:
-    """Read the PDFs of the test galaxies from every estimator that is in the folder of predictions.
+def read_estimators(run: Path, test: NDArray[np.int64]) -> dict[str, Predictions]:
+    """Read the PDFs of the test galaxies from every estimator in the folder of a finished run.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def read_estimators(folder: Path, test: NDArray[np.int64]) -> dict[str, Predicti
     """
     found = {}
     for name in ESTIMATORS:
-        paths = (folder / name / "pool.hdf5", folder / "controls" / f"{name}.hdf5")
+        paths = (run / "predictions" / name / "pool.hdf5", run / "controls" / f"{name}.hdf5")
         for path in (path for path in paths if path.exists()):
             (found[name],) = read_prediction_chunks(path, chunk_rows=len(test) + 1)
             if not np.array_equal(found[name].row, test):
@@ -42,7 +42,7 @@ def read_estimators(folder: Path, test: NDArray[np.int64]) -> dict[str, Predicti
                     f"{path}: expected the {len(test)} test rows of the split, in order"
                 )
     if "full" not in found:
-        raise InputError(f"{folder}: expected predictions of the arm full; run `dvc repro` first")
+        raise InputError(f"{run}: expected predictions of the arm full; run `dvc repro` first")
     return found
 
 

@@ -84,7 +84,7 @@ def write_study(
     study: Study,
     folder: Path,
     *,
-    predictions: Path,
+    run: Path,
     scores: Path,
     n_bootstrap: int,
     seed: int,
@@ -94,12 +94,12 @@ def write_study(
 
     Parameters
     ----------
-    predictions : folder of the run's predictions.
+    run : folder of the finished run.
     scores : folder of finished trainings of this study and of former ones.
     n_bootstrap, seed : of the resamples behind every interval.
     processes : networks trained side by side.
     """
-    estimators = read_estimators(predictions, study.full.test)
+    estimators = read_estimators(run, study.full.test)
     full = estimators["full"]
     resamples = Resamples(full.group_id, n_bootstrap, seed)
     cells, n_colours = test_cells(

@@ -21,7 +21,6 @@ from pix2z.errors import InputError, IntegrityError
 from pix2z.files import read_json, text_digest
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.predictions import PART_FILES, PARTS_INDEX, part_file
-from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.promotion.gate import ERRORS
 from pix2z.tracking.records import TRAININGS, RunRecord, as_params, numbers
 from pix2z.tracking.served_forms import POOL
@@ -57,8 +56,12 @@ Redshifts of galaxies from five-band images, by the {{what}}
 95 % intervals; pix2z_flags, a sum of bits ({in_words(IMAGE_FLAG_MEANINGS)})."""
 
 
-def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
+def read_arm(root: Path, name: str, arm: Arm, *, commit: str) -> TrainedModel:
     """Read the pool of an arm, its metrics, figures and predictions.
+
+    Parameters
+    ----------
+    commit : the first that holds these trainings, or ''.
 
     Raises
     ------
@@ -71,7 +74,6 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
     data = data_tags(root, _inputs(folder))
     tags = {"stage": "train", "arm": name, **settings, **data}
     seeds = {seed: _test_metrics(subsets) for seed, subsets in measured.get("seeds", {}).items()}
-    commit = commit_with_output(root, f"models/{name}")
     what = (
         f"arm **{name}**: trained on {SELECTIONS[arm.selection]}; architecture "
         f"{arm.architecture} ({_ARCHITECTURES[arm.architecture]})."
@@ -101,7 +103,7 @@ def read_arm(root: Path, name: str, arm: Arm) -> TrainedModel:
         data=galaxies_words(root),
         measured="On all test galaxies, and on those inside the clip window, in redshift units",
         limits={end: _test_metrics(measured.get("pool", {}), end) for end in ENDS},
-        command=f"train@{name}",
+        command="train",
     )
 
 

@@ -55,7 +55,8 @@ def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] =
     with _writing() as store:
         code = code_tags(root)
         whole = [name for name in arms if (root / "models" / name / "pool.json").exists()]
-        trained = [read_arm(root, name, arms[name]) for name in whole]
+        commit = commit_with_output(root, "models") if whole else ""
+        trained = [read_arm(root, name, arms[name], commit=commit) for name in whole]
         data = shared_tags(trained)
         study = study_runs(root / tuning, data, commit=commit_with_output(root, tuning))
         reports = [*study, *comparison_runs(root, data)]
@@ -63,7 +64,8 @@ def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] =
 
         saved = {name: root / SPECTRUM_MODELS / name / "spectrum.json" for name in spectrum_arms}
         whole = [name for name, path in saved.items() if path.exists()]
-        networks = [read_spectrum_network(root, name) for name in whole]
+        commit = commit_with_output(root, "spectrum") if whole else ""
+        networks = [read_spectrum_network(root, name, commit=commit) for name in whole]
         reports = assessment_runs(root, shared_tags(networks))
         ensure_models(store, networks, reports, code_tags=code)
         _ensure_arm_aliases(store, [network.owner.tags["arm"] for network in networks])

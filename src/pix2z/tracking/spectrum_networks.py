@@ -13,7 +13,6 @@ from pix2z.dataset.spectra import KINDS
 from pix2z.errors import InputError, IntegrityError
 from pix2z.files import file_digest, read_json
 from pix2z.redshift_pdf.flags import SPECTRUM_FLAG_MEANINGS, in_words
-from pix2z.tracking.commits import commit_with_output
 from pix2z.tracking.records import SPECTRA, RunRecord, as_params, numbers
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.trainings import (
@@ -62,8 +61,12 @@ z_err68_high of the network's own redshift PDF, where it has one; pix2z_flags, a
 bits ({in_words(SPECTRUM_FLAG_MEANINGS)})."""
 
 
-def read_spectrum_network(root: Path, name: str) -> TrainedModel:
+def read_spectrum_network(root: Path, name: str, *, commit: str) -> TrainedModel:
     """Read what the files under `root` say of the network of an arm.
+
+    Parameters
+    ----------
+    commit : the first that holds the trainings of the spectrum networks, or ''.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         ),
         metrics=_metrics(report, name),
         artifacts={folder / _SAVED: ""},
-        commit=commit_with_output(root, f"{SPECTRUM_MODELS}/{name}"),
+        commit=commit,
     )
     n_test = report["test"]["n"] if report else 0
     return TrainedModel(
@@ -121,7 +124,7 @@ def read_spectrum_network(root: Path, name: str) -> TrainedModel:
         data=f"{galaxies_words(root)}Target spectra: {KINDS[targets]}. ",
         measured=f"On {n_test:,} test galaxies; fluxes relative to the mean flux in r",
         limits={end: _metrics(report, name, end) for end in ENDS},
-        command=f"train_spectrum@{name}",
+        command="train_spectrum",
     )
 
 

@@ -149,7 +149,7 @@ def test_tuning_and_the_pipeline_run_side_by_side(finished, tmp_path):
     finally:
         tuned = tuning.communicate(timeout=600)[0]
     assert tuning.returncode == 0, tuned[-3000:]
-    assert "Running stage 'train@clipped'" in printed
+    assert "Running stage 'train'" in printed
     with sqlite3.connect(workspace.folder / "mlflow.db") as store:
         runs = dict(store.execute("SELECT name, status FROM runs WHERE name NOT LIKE 'trial%'"))
         versions = {name for (name,) in store.execute("SELECT name FROM model_versions")}
