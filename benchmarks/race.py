@@ -49,7 +49,7 @@ def _seed(galaxies: Galaxies, split: Split) -> dict[str, Any]:
     settings = PublishedCnnConfig.read().model_copy(update={"precision": "float32"})
     z_spec = galaxies.column("specz_redshift", split.validation)
     start = time.process_time()
-    recipe, _ = published_recipe(galaxies, split, settings=settings, seed=1)
+    recipe = published_recipe(galaxies, split, settings=settings, seed=1)
     course: list[tuple[float, float]] = []
 
     def on_epoch(_state: TrainingState) -> None:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from logging.handlers import QueueHandler
 from multiprocessing import active_children
@@ -122,6 +124,15 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
     pairs += [(tmp_path / "here", tmp_path / "predictions/full", name) for name in names]
     for one, other, name in pairs:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+    # Where models/ is lost, or another arm was changed, what has been trained is not trained again.
+    shutil.rmtree(training.models)
+    train_arms([(replace(training, curve=refused), (1, 2))])
+    assert (training.models / "pool.json").read_bytes() == (trained_pool / "pool.json").read_bytes()
+
+
+def refused(seed):
+    raise AssertionError(f"seed {seed} is trained again")
 
 
 def test_a_killed_training_of_the_published_network_ends_in_the_same_weights(

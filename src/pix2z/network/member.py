@@ -10,22 +10,23 @@ from pix2z.config.networks import SoftmaxConfig
 from pix2z.dataset.splits import Split
 from pix2z.files import write_json
 from pix2z.network.arm import PoolTraining
-from pix2z.network.checkpoint import fit_on_record, history_columns
+from pix2z.network.checkpoint import fit_on_record, history_columns, load_state
 from pix2z.network.estimator import Member, fresh_model, save_member
 from pix2z.network.measured import measured_galaxies
 from pix2z.network.recipes import (
     feature_moments,
     published_recipe,
     raw_outputs,
+    redshift_range,
     softmax_recipe,
 )
-from pix2z.network.training import Recipe
+from pix2z.network.training import Recipe, TrainingState
 
 __all__ = ["train_member"]
 
 
 def train_member(training: PoolTraining, seed: int) -> NDArray[np.float64]:
-    """Train, calibrate and save one network.
+    """Train, calibrate and save one network; take its weights where its training has ended before.
 
     Returns
     -------
@@ -34,15 +35,10 @@ def train_member(training: PoolTraining, seed: int) -> NDArray[np.float64]:
     """
     name, architecture = f"seed-{seed}", training.settings.key
     split = training.split_of(seed)
-    recipe, rebuild = _recipe(training, split, seed)
-    state = fit_on_record(
-        recipe,
-        checkpoint=training.checkpoints / f"{name}.h5",
-        curve=training.curve(seed),
-        what=f"{training.record['arm']} seed {seed}",
-    )
+    state = _trained(training, split, seed)
+    rebuild = _rebuild(training, split)
     model = fresh_model(architecture, rebuild, grid=training.grid)
-    model.set_weights(recipe.model.get_weights())
+    model.set_weights(list(state.best))
     rows = training.calibration_rows
     outputs = raw_outputs(model, training.galaxies, rows, grid=training.grid)
     member = Member(
@@ -56,25 +52,45 @@ def train_member(training: PoolTraining, seed: int) -> NDArray[np.float64]:
     save_member(training.models / name, member)
     history = history_columns(state, n_train=len(split.train))
     write_json(training.models / name / "history.json", history)
-    del recipe, member, model
+    del member, model
     gc.collect()  # a Keras model is in reference cycles, and would wait for the next one
     return outputs
 
 
-def _recipe(training: PoolTraining, split: Split, seed: int) -> tuple[Recipe, dict[str, Any]]:
-    """How the network is trained, and the settings that rebuild it."""
+def _trained(training: PoolTraining, split: Split, seed: int) -> TrainingState:
+    """Return the state after training; nothing is measured where the checkpoint has it already."""
+    settings, checkpoint = training.settings, training.checkpoints / f"seed-{seed}.h5"
+    state = load_state(checkpoint)
+    if state and state.has_ended(epochs=settings.epochs, patience=settings.patience):
+        return state
+    return fit_on_record(
+        _recipe(training, split, seed),
+        checkpoint=checkpoint,
+        curve=training.curve(seed),
+        what=f"{training.record['arm']} seed {seed}",
+    )
+
+
+def _recipe(training: PoolTraining, split: Split, seed: int) -> Recipe:
     galaxies, settings = training.galaxies, training.settings
+    if not isinstance(settings, SoftmaxConfig):
+        return published_recipe(galaxies, split, settings=settings, seed=seed)
+    rows = np.concatenate([split.train, split.validation])
+    measured = measured_galaxies(galaxies, settings, rows)
+    return softmax_recipe(
+        measured,
+        split,
+        grid=training.grid,
+        settings=settings,
+        moments=feature_moments(measured, split.train, settings),
+        seed=seed,
+    )
+
+
+def _rebuild(training: PoolTraining, split: Split) -> dict[str, Any]:
+    """Return the settings that `fresh_model` builds the network from."""
+    settings = training.settings
     if isinstance(settings, SoftmaxConfig):
-        rows = np.concatenate([split.train, split.validation])
-        measured = measured_galaxies(galaxies, settings, rows)
-        recipe = softmax_recipe(
-            measured,
-            split,
-            grid=training.grid,
-            settings=settings,
-            moments=feature_moments(measured, split.train, settings),
-            seed=seed,
-        )
-        return recipe, settings.model_dump(mode="json")
-    recipe, (z_low, z_high) = published_recipe(galaxies, split, settings=settings, seed=seed)
-    return recipe, {"z_low": z_low, "z_high": z_high, "precision": settings.precision}
+        return settings.model_dump(mode="json")
+    z_low, z_high = redshift_range(training.galaxies, split)
+    return {"z_low": z_low, "z_high": z_high, "precision": settings.precision}

@@ -28,6 +28,7 @@ __all__ = [
     "output_batches",
     "published_recipe",
     "raw_outputs",
+    "redshift_range",
     "smooth_targets",
     "softmax_recipe",
     "stamps_of",
@@ -139,15 +140,15 @@ def softmax_recipe(
 
 def published_recipe(
     galaxies: Galaxies, split: Split, *, settings: PublishedCnnConfig, seed: int
-) -> tuple[Recipe, tuple[float, float]]:
-    """Follow the published recipe: MSE on min-max scaled z, Adam; also return (z_low, z_high).
+) -> Recipe:
+    """Follow the published recipe: MSE on min-max scaled z, Adam.
 
     The network's output is a redshift, so its squared error is divided by (z_high - z_low)**2:
     exactly the published loss.
     """
     keras.utils.set_random_seed(seed)
     z_spec = galaxies.column("specz_redshift").astype(np.float64)
-    z_low, z_high = float(z_spec[split.train].min()), float(z_spec[split.train].max())
+    z_low, z_high = redshift_range(galaxies, split)
     model = build_published_cnn(z_low=z_low, z_high=z_high, precision=settings.precision)
     scale = 1.0 / (z_high - z_low) ** 2
     model.compile(
@@ -174,7 +175,7 @@ def published_recipe(
         z_phot = np.concatenate([outputs for outputs, _ in batches])
         return scale * float(np.mean((z_phot - z_spec[split.validation]) ** 2))
 
-    recipe = Recipe(
+    return Recipe(
         model=model,
         batches=batches,
         validation_loss=validation_loss,
@@ -183,7 +184,12 @@ def published_recipe(
         patience=settings.patience,
         seed=seed,
     )
-    return recipe, (z_low, z_high)
+
+
+def redshift_range(galaxies: Galaxies, split: Split) -> tuple[float, float]:
+    """Return the lowest and the highest redshift of training galaxies."""
+    z_spec = galaxies.column("specz_redshift", split.train).astype(np.float64)
+    return float(z_spec.min()), float(z_spec.max())
 
 
 def stamps_of(galaxies: Galaxies) -> Read:

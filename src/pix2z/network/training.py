@@ -52,6 +52,10 @@ class TrainingState:
         losses = [record["val_loss"] for record in self.history]
         return int(np.argmin(losses)) if losses else -1
 
+    def has_ended(self, *, epochs: int, patience: int) -> bool:
+        """Tell whether a training of so many epochs, see `Recipe`, is over."""
+        return self.epoch >= epochs or self.epoch - 1 - self.best_epoch >= max(patience, 1)
+
 
 def cosine_rate(peak: float, *, epochs: int) -> Callable[[int], float]:
     """Half a cosine from `peak` down to 1 % of it (Loshchilov & Hutter 2017), one step an epoch."""
@@ -88,12 +92,12 @@ def fit(
     resume : state to go on from.
     on_epoch : called with the state after every epoch; may raise StopTraining.
     """
-    model, patience = recipe.model, max(recipe.patience, 1)
+    model = recipe.model
     model.optimizer.build(model.trainable_variables)
     state = resume or TrainingState(0, _variables(model), _weights(model), ())
     _assign(model, state.variables)
     try:
-        while state.epoch < recipe.epochs and state.epoch - 1 - state.best_epoch < patience:
+        while not state.has_ended(epochs=recipe.epochs, patience=recipe.patience):
             state = _one_epoch(recipe, state)
             on_epoch(state)
     except StopTraining:
