@@ -255,19 +255,19 @@ def _minima(scan: Array, n_dof: int, fit: _Fit) -> Asking[list[_Minimum]]:
     lowest = lowest[np.argsort(scan[lowest])]
     kept: list[int] = []
     for place in lowest:
-        apart = [abs(place - other) * step * fit.lattice.step > SEPARATION for other in kept]
+        apart = [abs(place - one) * step * fit.lattice.step > SEPARATION for one in kept]
         if all(apart) and len(kept) < N_MINIMA:
             kept.append(int(place))
     first = yield from _refined(step + step * kept[0], n_dof, fit)
     rise = scan[kept] - scan[kept[0]]
     worth = rise < REFINED_BELOW * (np.median(scan[np.isfinite(scan)]) - scan[kept[0]])
     minima = [first]
-    for place, above, refine in zip(kept[1:], rise[1:], worth[1:], strict=True):
-        at_step = step + step * place
+    for other, above, refine in zip(kept[1:], rise[1:], worth[1:], strict=True):
+        start = step + step * other
         if refine:
-            minima.append((yield from _refined(at_step, n_dof, fit)))
+            minima.append((yield from _refined(start, n_dof, fit)))
         else:
-            minima.append(_Minimum(at_step, first.chi2 + above, np.nan))
+            minima.append(_Minimum(start, first.chi2 + above, np.nan))
     return sorted(minima, key=lambda minimum: minimum.chi2)
 
 
