@@ -11,6 +11,7 @@ from pix2z.evaluation.arm_metrics import (
     binned_reports,
     coverage,
     measure,
+    measure_all,
     measure_subsets,
     subset_values,
 )
@@ -84,3 +85,16 @@ def test_thin_bins_keep_their_count_alone_the_last_edge_is_inside_and_nan_is_in_
     thin, last = binned_metrics({"full": terms}, "ebv", 0.5, n_bootstrap=5, seed=1)["full"]
     assert (thin["n"], last["n"]) == (4, 13)
     assert thin["crps"] == {"value": None, "low": None, "high": None}
+
+
+def test_samples_that_share_their_resamples_are_measured_as_each_by_itself():
+    samples = {"one": make_terms(100), "other": make_terms(100, seed=2)}
+    resampling = {"n_bootstrap": 30, "seed": 1}
+    for name, found in measure_all(samples, **resampling).items():
+        alone = measure(samples[name], **resampling)
+        assert found.values == alone.values
+        for metric, replicates in alone.replicates.items():
+            np.testing.assert_array_equal(found.replicates[metric], replicates)
+    strangers = replace(samples["other"], group_id=samples["other"].group_id + 1)
+    with pytest.raises(ValueError, match="same group_id"):
+        measure_all(samples | {"other": strangers}, **resampling)
