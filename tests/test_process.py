@@ -5,8 +5,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
+from math import hypot
 
 import pytest
+
+from pix2z.errors import InputError
+from pix2z.process import beside
 
 BEGIN = "import os, sys, time; from pathlib import Path; from pix2z.process import run\n"
 
@@ -160,3 +165,48 @@ def find():
 def test_a_user_whom_the_system_does_not_know_has_a_home_all_the_same(tmp_path):
     """Astropy cannot be imported without one."""
     assert in_shell(NOBODY, "", TMPDIR=str(tmp_path)) == (0, "True\n", "")
+
+
+def refuse(word: str) -> None:
+    raise InputError(word)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_beside_gives_the_result_or_the_error_of_the_function(processes):
+    with beside(hypot, 3.0, 4.0, processes=processes) as distance:
+        assert distance() == 5.0
+    with (
+        pytest.raises(InputError, match="no such thing"),
+        beside(refuse, "no such thing", processes=processes) as refused,
+    ):
+        refused()
+
+
+def test_a_block_that_fails_does_not_wait_for_the_function_beside():
+    start = time.monotonic()
+    with pytest.raises(InputError), beside(time.sleep, 60, processes=2):
+        raise InputError("the block")
+    assert time.monotonic() - start < 30
+
+
+def test_ctrl_c_ends_what_runs_beside():
+    """As a terminal sends it: to the whole group of processes."""
+    main = (
+        "from pix2z.process import beside\n"
+        "    with beside(time.sleep, 60, processes=2) as slept:\n"
+        "        print('begun', flush=True)\n"
+        "        slept()"
+    )
+    started = subprocess.Popen(
+        command(main),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert started.stdout.readline() == "begun\n"
+    time.sleep(2)
+    os.killpg(started.pid, signal.SIGINT)
+    _, err = started.communicate(timeout=30)  # until both have closed their streams
+    assert started.returncode != 0
+    assert err.count("KeyboardInterrupt") == 1

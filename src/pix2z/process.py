@@ -7,15 +7,21 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import requires
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from pix2z.errors import InputError, Pix2zError
 
 __all__ = [
+    "beside",
     "cores",
     "ended_by_signals",
     "missing_extra",
@@ -43,6 +49,60 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+T = TypeVar("T")
+
+
+@contextmanager
+def beside(
+    function: Callable[..., T], *arguments: Any, processes: int | None
+) -> Iterator[Callable[[], T]]:
+    """Run a function in a second process while the block does something else.
+
+    Yields what waits for its result, which travels by pickle as the arguments do; an error of the
+    function is raised there. Libraries compute with as many threads as they would here, so that
+    no digit depends on where it runs. The process ends with the block, and with this process,
+    however it ends.
+
+    Parameters
+    ----------
+    processes : as `compute.processes` of params.yaml. With one, or on one core where it is None,
+        the function runs in this process, when its result is asked for.
+
+    Raises
+    ------
+    Pix2zError
+        The second process was killed from outside.
+    """
+    if (processes or cores()) == 1:
+        yield partial(function, *arguments)
+        return
+    others = set(active_children())
+    executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin_beside)
+    try:
+        yield executor.submit(function, *arguments).result
+    except BaseException as error:
+        for process in set(active_children()) - others:
+            process.kill()  # else it would work to its end
+        if isinstance(error, BrokenProcessPool):
+            raise Pix2zError("a second process was killed (out of memory?)") from error
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _begin_beside() -> None:
+    """Leave Ctrl-C to the first process, and leave nothing behind where that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -148,6 +148,7 @@ def write_params(path, *, arms, n_bootstrap):
     selections = {"clipped": "clipped", "subsample": "equal_n", "published_clipped": "clipped"}
     params = {section: {} for section in SECTIONS}
     params["evaluate"] = {"seed": 5, "n_bootstrap": n_bootstrap, "margin": 0.02}
+    params["compute"] = {"processes": 1}
     params["arms"] = {
         name: {
             "selection": selections.get(name, "full"),

@@ -8,8 +8,10 @@ from pix2z.evaluation.arm_galaxies import ArmGalaxies, select_terms
 from pix2z.evaluation.arm_metrics import (
     arm_report,
     binned_metrics,
+    binned_reports,
     coverage,
     measure,
+    measure_all,
     measure_subsets,
     subset_values,
 )
@@ -42,8 +44,9 @@ def test_the_report_is_json_of_all_subsets():
     window = (-0.006, 0.224)
     arm = ArmGalaxies(make_terms(200), {1: subset_values(make_terms(200, seed=2), window)})
     resampling = {"n_bootstrap": 40, "seed": 1}
-    measured = measure_subsets(arm.pool, window, **resampling)
-    report = arm_report("full", arm, measured, clip_window=window, **resampling)
+    measured = measure_subsets({"full": arm.pool}, window, **resampling)["full"]
+    bins = binned_reports({"full": arm.pool}, **resampling)["full"]
+    report = arm_report("full", arm, measured, clip_window=window, bins=bins)
     json.dumps(report, allow_nan=False)
     assert set(report["pool"]) == set(report["seeds"]["1"]) == {"whole", "inside", "outside"}
     assert report["n"]["inside"] + report["n"]["outside"] == report["n"]["whole"] == 200
@@ -66,7 +69,7 @@ def test_the_interval_of_a_distance_holds_its_value_though_resampling_adds_chanc
 
 def test_bins_stand_at_their_centres_and_measure_their_own_galaxies():
     sample = make_terms(300)
-    found = binned_metrics(sample, "z_spec", 0.1, n_bootstrap=50, seed=1)
+    found = binned_metrics({"full": sample}, "z_spec", 0.1, n_bootstrap=50, seed=1)["full"]
     assert [entry["centre"] for entry in found] == pytest.approx([0.05, 0.15, 0.25, 0.35])
     assert sum(entry["n"] for entry in found) == 300
     own = select_terms(sample, (sample.z_spec >= 0.1) & (sample.z_spec < 0.2))
@@ -79,6 +82,19 @@ def test_bins_stand_at_their_centres_and_measure_their_own_galaxies():
 def test_thin_bins_keep_their_count_alone_the_last_edge_is_inside_and_nan_is_in_none():
     ebv = np.r_[[np.nan] * 3, [0.25] * 4, [1.0] * 13]
     terms = replace(make_terms(20), ebv=ebv)
-    thin, last = binned_metrics(terms, "ebv", 0.5, n_bootstrap=5, seed=1)
+    thin, last = binned_metrics({"full": terms}, "ebv", 0.5, n_bootstrap=5, seed=1)["full"]
     assert (thin["n"], last["n"]) == (4, 13)
     assert thin["crps"] == {"value": None, "low": None, "high": None}
+
+
+def test_samples_that_share_their_resamples_are_measured_as_each_by_itself():
+    samples = {"one": make_terms(100), "other": make_terms(100, seed=2)}
+    resampling = {"n_bootstrap": 30, "seed": 1}
+    for name, found in measure_all(samples, **resampling).items():
+        alone = measure(samples[name], **resampling)
+        assert found.values == alone.values
+        for metric, replicates in alone.replicates.items():
+            np.testing.assert_array_equal(found.replicates[metric], replicates)
+    strangers = replace(samples["other"], group_id=samples["other"].group_id + 1)
+    with pytest.raises(ValueError, match="same group_id"):
+        measure_all(samples | {"other": strangers}, **resampling)

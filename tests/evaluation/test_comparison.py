@@ -33,10 +33,8 @@ def trained(n=600, *, seed, **kwargs):
 
 
 def run(arms, controls=None, *, window=WINDOW, n_bootstrap=300, seed=1, margin=0.02):
-    measured = {
-        name: measure_subsets(arm.pool, window, n_bootstrap=n_bootstrap, seed=seed)
-        for name, arm in (arms | (controls or {})).items()
-    }
+    pools = {name: arm.pool for name, arm in (arms | (controls or {})).items()}
+    measured = measure_subsets(pools, window, n_bootstrap=n_bootstrap, seed=seed)
     return compare(
         arms,
         controls or {},

@@ -32,10 +32,11 @@ from pix2z.evaluation.point_metrics import POINT_METRICS, point_metric_replicate
 __all__ = [
     "Measured",
     "arm_report",
-    "binned_report",
+    "binned_reports",
     "coverage",
     "json_number",
     "measure",
+    "measure_all",
     "measure_subsets",
     "metric_values",
     "subset_values",
@@ -85,7 +86,7 @@ class Measured:
 
 def metric_values(terms: GalaxyTerms, *, only: Collection[str] = ALL_METRICS) -> dict[str, float]:
     """Every metric of the sample itself, or `only` some; NaN where undefined."""
-    plain = _replicates(terms, [np.ones((1, len(terms)))], only)
+    plain = _replicates({"": terms}, [np.ones((1, len(terms)))], only)[""]
     return {name: float(values[0]) for name, values in plain.items()}
 
 
@@ -105,19 +106,44 @@ def measure(
     The same groups and seed give the same resamples, whatever the arm: differences are paired. Of
     an empty sample there are none.
     """
-    replicates = _replicates(terms, Resamples(terms.group_id, n_bootstrap, seed), only)
-    return Measured(metric_values(terms, only=only), replicates)
+    return measure_all({"": terms}, n_bootstrap=n_bootstrap, seed=seed, only=only)[""]
+
+
+def measure_all(
+    samples: Mapping[str, GalaxyTerms],
+    *,
+    n_bootstrap: int,
+    seed: int,
+    only: Collection[str] = ALL_METRICS,
+) -> dict[str, Measured]:
+    """Measure samples by name that hold the same groups, row by row: resamples are drawn once."""
+    group_id = next(iter(samples.values())).group_id
+    if not all(np.array_equal(terms.group_id, group_id) for terms in samples.values()):
+        raise ValueError("samples must have the same group_id, row by row")
+    replicates = _replicates(samples, Resamples(group_id, n_bootstrap, seed), only)
+    return {
+        name: Measured(metric_values(terms, only=only), replicates[name])
+        for name, terms in samples.items()
+    }
 
 
 def measure_subsets(
-    terms: GalaxyTerms, clip_window: tuple[float, float], *, n_bootstrap: int, seed: int
-) -> dict[str, Measured]:
-    """Measure each subset of the test galaxies, on resamples of its own groups: none is empty."""
-    masks = subset_masks(terms.z_spec, clip_window)
-    return {
-        subset: measure(select_terms(terms, keep), n_bootstrap=n_bootstrap, seed=seed)
-        for subset, keep in masks.items()
-    }
+    pools: Mapping[str, GalaxyTerms],
+    clip_window: tuple[float, float],
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, dict[str, Measured]]:
+    """Measure pools of the same galaxies on each subset of them: name -> subset -> metrics.
+
+    Resamples are those of a subset's own groups: none is empty.
+    """
+    measured: dict[str, dict[str, Measured]] = {name: {} for name in pools}
+    for subset, keep in subset_masks(next(iter(pools.values())).z_spec, clip_window).items():
+        of_subset = {name: select_terms(pool, keep) for name, pool in pools.items()}
+        for name, of in measure_all(of_subset, n_bootstrap=n_bootstrap, seed=seed).items():
+            measured[name][subset] = of
+    return measured
 
 
 def with_interval(value: float, replicates: Array) -> Json:
@@ -152,12 +178,12 @@ def arm_report(
     measured: Mapping[str, Measured],
     *,
     clip_window: tuple[float, float],
-    n_bootstrap: int,
-    seed: int,
+    bins: Mapping[str, list[Json]],
 ) -> Json:
     """Report the pool with intervals, each seed, the pool in bins, and its coverage.
 
-    The content of reports/metrics/<arm>.json; `measured` is the pool, from `measure_subsets`.
+    The content of reports/metrics/<arm>.json; `measured` is the pool, from `measure_subsets`, and
+    `bins` that of `binned_reports`.
     """
     masks = subset_masks(arm.pool.z_spec, clip_window)
     terms = {subset: select_terms(arm.pool, keep) for subset, keep in masks.items()}
@@ -176,43 +202,57 @@ def arm_report(
         "coverage": {
             subset: coverage(galaxies.pit, galaxies.group_id) for subset, galaxies in terms.items()
         },
-        "bins": binned_report(arm.pool, n_bootstrap=n_bootstrap, seed=seed),
+        "bins": bins,
     }
 
 
-def binned_report(pool: GalaxyTerms, *, n_bootstrap: int, seed: int) -> dict[str, list[Json]]:
-    """Follow the pool's metrics along every variable of `BIN_WIDTHS`: variable -> bins.
+def binned_reports(
+    pools: Mapping[str, GalaxyTerms], *, n_bootstrap: int, seed: int
+) -> dict[str, dict[str, list[Json]]]:
+    """Follow metrics of pools of the same galaxies along `BIN_WIDTHS`: name -> variable -> bins.
 
     A bin has its limits, its count, and bias, NMAD and CRPS with 95 % intervals over groups; these
     are None where it holds fewer than 8 galaxies.
     """
-    return {
-        variable: binned_metrics(pool, variable, width, n_bootstrap=n_bootstrap, seed=seed)
-        for variable, width in BIN_WIDTHS.items()
-    }
+    reports: dict[str, dict[str, list[Json]]] = {name: {} for name in pools}
+    for variable, width in BIN_WIDTHS.items():
+        for alike in _of_equal(variable, pools):
+            bins = binned_metrics(alike, variable, width, n_bootstrap=n_bootstrap, seed=seed)
+            for name, of_pool in bins.items():
+                reports[name][variable] = of_pool
+    return reports
+
+
+def _of_equal(variable: str, pools: Mapping[str, GalaxyTerms]) -> list[dict[str, GalaxyTerms]]:
+    """Sort pools by their values of a variable: those that have the same have the same bins."""
+    alike: dict[bytes, dict[str, GalaxyTerms]] = {}
+    for name, pool in pools.items():
+        alike.setdefault(getattr(pool, variable).tobytes(), {})[name] = pool
+    return list(alike.values())
 
 
 def binned_metrics(
-    terms: GalaxyTerms, name: str, width: float, *, n_bootstrap: int, seed: int
-) -> list[Json]:
-    """Measure in bins of one of the columns, from its lowest values to its highest.
+    pools: Mapping[str, GalaxyTerms], name: str, width: float, *, n_bootstrap: int, seed: int
+) -> dict[str, list[Json]]:
+    """Measure in bins of a column that all pools share, from its lowest values to its highest.
 
     Bins span its central 99 %, and a little more, since their edges are multiples of the width.
     Galaxies beyond them, and those whose value is NaN, are in no bin. The last edge is inside the
     last one.
     """
-    variable = getattr(terms, name)
+    variable = getattr(next(iter(pools.values())), name)
     edges = _bin_edges(variable, width)
-    bins = []
+    bins: dict[str, list[Json]] = {pool: [] for pool in pools}
     for low, high in pairwise(edges):
         keep = (variable >= low) & ((variable < high) | ((variable == high) & (high == edges[-1])))
         n = int(np.count_nonzero(keep))
         if n < MIN_PER_BIN:
             keep = np.zeros_like(keep)  # of no galaxies every value is None
-        galaxies = select_terms(terms, keep)
-        measured = measure(galaxies, n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS)
+        galaxies = {pool: select_terms(terms, keep) for pool, terms in pools.items()}
+        measured = measure_all(galaxies, n_bootstrap=n_bootstrap, seed=seed, only=BINNED_METRICS)
         limits = {"centre": float((low + high) / 2), "low": float(low), "high": float(high)}
-        bins.append({**limits, "n": n, **measured.intervals()})
+        for pool, of_bin in measured.items():
+            bins[pool].append({**limits, "n": n, **of_bin.intervals()})
     return bins
 
 
@@ -232,14 +272,25 @@ def json_number(value: float) -> float | None:
 
 
 def _replicates(
-    terms: GalaxyTerms, blocks: Iterable[Array], only: Collection[str]
-) -> dict[str, Array]:
-    """Every wanted metric under blocks of weights (b, n): name -> (B,), all blocks together."""
-    point = point_terms(terms.z_phot, terms.z_spec)
-    pdf = prepared_pdf_terms(terms.crps, terms.cde, terms.pit)
-    parts = [
-        point_metric_replicates(point, weights, only=only)
-        | pdf_metric_replicates(pdf, weights, only=only)
-        for weights in chain([np.empty((0, len(terms)))], blocks)  # an empty one for the names
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    samples: Mapping[str, GalaxyTerms], blocks: Iterable[Array], only: Collection[str]
+) -> dict[str, dict[str, Array]]:
+    """Every wanted metric of samples under blocks of weights (b, n): sample -> name -> (B,)."""
+    prepared = {
+        name: (
+            point_terms(terms.z_phot, terms.z_spec),
+            prepared_pdf_terms(terms.crps, terms.cde, terms.pit),
+        )
+        for name, terms in samples.items()
+    }
+    parts: dict[str, list[dict[str, Array]]] = {name: [] for name in samples}
+    n = len(next(iter(samples.values())))
+    for weights in chain([np.empty((0, n))], blocks):  # an empty one for the names
+        for name, (point, pdf) in prepared.items():
+            parts[name].append(
+                point_metric_replicates(point, weights, only=only)
+                | pdf_metric_replicates(pdf, weights, only=only)
+            )
+    return {
+        name: {metric: np.concatenate([part[metric] for part in of]) for metric in of[0]}
+        for name, of in parts.items()
+    }

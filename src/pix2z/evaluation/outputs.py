@@ -1,6 +1,7 @@
 """From predictions to the files of the evaluation: numbers as JSON, figures, and the report."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pix2z.dataset.splits import Split
 from pix2z.dataset.store import Galaxies
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import ArmGalaxies, GalaxyTerms, select_terms
-from pix2z.evaluation.arm_metrics import arm_report, binned_report, measure_subsets
+from pix2z.evaluation.arm_metrics import arm_report, binned_reports, measure_subsets
 from pix2z.evaluation.bootstrap import Resamples, independent
 from pix2z.evaluation.comparison import compare
 from pix2z.evaluation.contrasts import TOLD
@@ -34,13 +35,14 @@ from pix2z.evaluation.normalised_view import published_view
 from pix2z.evaluation.pit_uniformity import pit_uniformity
 from pix2z.evaluation.report import report_text, write_report
 from pix2z.files import write_json
+from pix2z.process import beside
 
 __all__ = ["write_evaluation"]
 
 Json = dict[str, Any]
 Arms = Mapping[str, ArmGalaxies]
 Bins = Mapping[str, Sequence[Json]]
-"""Variable -> bins, as `binned_report` gives them."""
+"""Variable -> bins, as `binned_reports` gives them."""
 
 BINNED = ("full", "clipped", "published_full", "trees")
 """Arms and controls that are drawn along redshift and magnitude, where present."""
@@ -77,6 +79,7 @@ def write_evaluation(
     margin: float,
     n_bootstrap: int,
     seed: int,
+    processes: int | None = 1,
 ) -> None:
     """Measure every arm, compare all, and write the JSON files, the figures and the reports.
 
@@ -88,6 +91,7 @@ def write_evaluation(
     ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
     margin : share of the error of `full` below which a difference does not matter.
     n_bootstrap, seed : of the resamples behind every interval.
+    processes : see `process.beside`: metrics along variables are worked out meanwhile.
 
     Raises
     ------
@@ -100,46 +104,41 @@ def write_evaluation(
     _check_test_galaxies(everyone, galaxies, full)
     window = full.clip_window
     resampling: Json = {"n_bootstrap": n_bootstrap, "seed": seed}
-    measured = {
-        name: measure_subsets(arm.pool, window, **resampling) for name, arm in everyone.items()
-    }
-    reports = {
-        name: arm_report(name, arm, measured[name], clip_window=window, **resampling)
-        for name, arm in arms.items()
-    }
-    for name, report in reports.items():
-        write_json(folder / f"metrics/{name}.json", report)
-    z_spec = galaxies.column("specz_redshift")
-    comparison = compare(
-        arms,
-        controls,
-        measured,
-        clip_window=window,
-        test_digest=full.test_digest,
-        published_view=published_view(
-            arms, full=full, clipped=clipped, z_spec=z_spec, **resampling
-        ),
-        margin=margin,
-    )
     pools = {name: arm.pool for name, arm in everyone.items()}
-    comparison |= _calibration(pools, galaxies, full, resampling)
+    followed = {name: pool for name, pool in pools.items() if name in arms or name in BINNED}
+    with beside(partial(binned_reports, **resampling), followed, processes=processes) as binned:
+        measured = measure_subsets(pools, window, **resampling)
+        z_spec = galaxies.column("specz_redshift")
+        comparison = compare(
+            arms,
+            controls,
+            measured,
+            clip_window=window,
+            test_digest=full.test_digest,
+            published_view=published_view(
+                arms, full=full, clipped=clipped, z_spec=z_spec, **resampling
+            ),
+            margin=margin,
+        )
+        comparison |= _calibration(pools, galaxies, full, resampling)
+        rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
+        drawn = pools["full" if "full" in arms else next(iter(arms))]
+        _draw_figures(
+            folder / "figures",
+            comparison=comparison,
+            pools={name: pools[name] for name in arms},
+            histories={name: history for name, history in histories.items() if history},
+            samples={name: z_spec[of_sample] for name, of_sample in rows.items()},
+            sheet=_contact_rows(galaxies, drawn, seed),
+        )
+        bins_of = binned()
+    bins = {name: bins_of[name] for name in BINNED if name in pools}
+    plot_binned_metrics(bins, clip_window=window, path=folder / "figures/binned_metrics.png")
+    for name, arm in arms.items():
+        report = arm_report(name, arm, measured[name], clip_window=window, bins=bins_of[name])
+        write_json(folder / f"metrics/{name}.json", report)
     write_json(folder / "compare.json", comparison)
     write_json(folder / "metrics.json", _headline_metrics(comparison, spectrum))
-    bins = {
-        name: reports[name]["bins"] if name in arms else binned_report(pools[name], **resampling)
-        for name in BINNED
-        if name in pools
-    }
-    rows = {"full": full.train, "clipped": clipped.train, "test": full.test}
-    _draw_figures(
-        folder / "figures",
-        comparison=comparison,
-        pools={name: pools[name] for name in arms},
-        histories={name: history for name, history in histories.items() if history},
-        bins=bins,
-        samples={name: z_spec[of_sample] for name, of_sample in rows.items()},
-        sheet=_contact_rows(galaxies, pools["full" if "full" in arms else next(iter(arms))], seed),
-    )
     text = report_text(
         comparison,
         pools=pools,
@@ -206,11 +205,10 @@ def _draw_figures(
     comparison: Json,
     pools: Mapping[str, GalaxyTerms],
     histories: Mapping[str, Mapping[int, Json]],
-    bins: Mapping[str, Bins],
     samples: Mapping[str, NDArray[np.floating]],
     sheet: Sequence[SheetRow],
 ) -> None:
-    """Draw all figures that the given arms allow; what they show is said in the report."""
+    """Draw all figures that the arms allow but that of bins; the report says what they show."""
     low, high = comparison["test"]["clip_window"]
     window, z_max = (low, high), next(iter(pools.values())).grid.z_max
     limits: Json = {"clip_window": window, "z_max": z_max}
@@ -222,7 +220,6 @@ def _draw_figures(
         path = folder / f"errors_{name}.png"
         top = top_error(followed.values())
         plot_error_heatmap(*of_arm, arm=name, **limits, top=top, path=path)
-    plot_binned_metrics(bins, clip_window=window, path=folder / "binned_metrics.png")
     plot_pit(
         {name: pool.pit for name, pool in pools.items()},
         folder / "pit.png",

@@ -97,7 +97,7 @@ def report_text(
     ----------
     comparison : the content of reports/compare.json.
     pools : terms of arms and controls, for the coverage table.
-    bins : arm -> variable -> bins of `binned_report`.
+    bins : arm -> variable -> bins of `binned_reports`.
     source : what is real and what is rendered; the attribute of galaxies.h5.
     ingest, spectrum : the content of reports/ingest.json and reports/spectrum.json, where there.
     with_histories : whether training curves were drawn.

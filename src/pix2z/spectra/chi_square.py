@@ -11,6 +11,7 @@ all good pixels, so that redshifts with more and with fewer pixels can be compar
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,16 +84,16 @@ def chi_square_at(
     basis: Array,
     non_negative: bool,
 ) -> Array:
-    """Chi-square (S,) of one spectrum, templates given pixel by pixel.
+    """Chi-square (n, S) of spectra at S trials of each, templates given pixel by pixel.
 
     Parameters
     ----------
-    flux, weight : (L,). templates : (S, T, L). known : (S, L). basis : (P, L) polynomials.
+    flux, weight : (n, L). templates : (n, S, T, L). known : (n, S, L). basis : (P, L) polynomials.
     """
-    seen = known[:, None]
-    rows = np.concatenate([templates, basis * seen, flux * seen], axis=1)
-    products = ((rows * weight) @ rows.swapaxes(1, 2))[None]
-    n_templates = templates.shape[1]
+    seen = known[:, :, None]
+    rows = np.concatenate([templates, basis * seen, flux[:, None, None] * seen], axis=2)
+    products = (rows * weight[:, None, None]) @ rows.swapaxes(-1, -2)
+    n_templates = templates.shape[2]
     t, p = slice(n_templates), slice(n_templates, -1)
     good = (weight > 0).astype(np.float64)
     sums = _Sums(
@@ -102,10 +103,9 @@ def chi_square_at(
         tf=products[..., t, -1],
         pf=products[..., p, -1],
         ff=products[..., -1, -1],
-        n_known=(known @ good)[None],
+        n_known=_times(known, good),
     )
-    chi2: Array = _chi_square(sums, np.array([good.sum()]), non_negative=non_negative)[0]
-    return chi2
+    return _chi_square(sums, good.sum(axis=1), non_negative=non_negative)
 
 
 def _correlations(
@@ -154,7 +154,7 @@ def _symmetric(upper: Array, first: NDArray[np.intp], second: NDArray[np.intp]) 
     return full
 
 
-def _chi_square(sums: _Sums, n_good: NDArray[np.integer], *, non_negative: bool) -> Array:
+def _chi_square(sums: _Sums, n_good: NDArray[Any], *, non_negative: bool) -> Array:
     """Eliminate polynomials, then templates; see the module."""
     p_factor, p_scale = _inverse_factor(sums.pp)
     crossed = p_factor @ (p_scale[..., None] * sums.pt)

@@ -26,6 +26,7 @@ from pix2z.evaluation.figures.spectra import (
     plot_spectra,
 )
 from pix2z.files import read_json, write_json
+from pix2z.process import beside
 from pix2z.redshift_pdf.density import quantiles
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
@@ -91,7 +92,12 @@ class AssessmentInputs:
 
 
 def write_assessment(
-    given: AssessmentInputs, arms: Mapping[str, SpectrumArm], *, spectrum: Path, reports: Path
+    given: AssessmentInputs,
+    arms: Mapping[str, SpectrumArm],
+    *,
+    spectrum: Path,
+    reports: Path,
+    processes: int | None = 1,
 ) -> None:
     """Judge every arm's spectra, and the redshifts read off them; write JSON and figures.
 
@@ -100,8 +106,28 @@ def write_assessment(
     arms : name -> settings; the first one is drawn.
     spectrum : folder with models/ and reconstructed/ of the arms.
     reports : folder of spectrum.json and spectrum/*.png.
+    processes : see `process.beside`: what needs no spectrum network is judged meanwhile.
     """
     full = read_split("data/splits/full.h5")
+    with beside(_without_spectrum_network, given, full, processes=processes) as others:
+        scores, redshifts, facts = _of_arms(given, arms, full, spectrum=spectrum, reports=reports)
+        logger.info("spectra of templates fitted to photometry")
+        scores |= others()
+    unknown = {"n_train": None, "cpu_seconds": None, "model_digest": None}
+    facts |= {name: unknown for name in scores if name not in facts}
+    report = _report(given, scores, facts, full)
+    write_json(reports / "spectrum.json", report | {"redshifts": redshifts})
+
+
+def _of_arms(
+    given: AssessmentInputs,
+    arms: Mapping[str, SpectrumArm],
+    full: Split,
+    *,
+    spectrum: Path,
+    reports: Path,
+) -> tuple[dict[str, ScoredSpectra], dict[str, Json], dict[str, Json]]:
+    """Judge and draw the arms: the scores of their spectra, their redshifts, and facts of them."""
     scores: dict[str, ScoredSpectra] = {}
     facts: dict[str, Json] = {}
     redshifts: dict[str, Json] = {}
@@ -140,11 +166,7 @@ def write_assessment(
         wavelength=given.spectra.grid.values,
         path=reports / "spectrum/error_by_wavelength.png",
     )
-    scores |= _without_spectrum_network(given, full)
-    unknown = {"n_train": None, "cpu_seconds": None, "model_digest": None}
-    facts |= {name: unknown for name in scores if name not in facts}
-    report = _report(given, scores, facts, full)
-    write_json(reports / "spectrum.json", report | {"redshifts": redshifts})
+    return scores, redshifts, facts
 
 
 def _without_spectrum_network(given: AssessmentInputs, split: Split) -> dict[str, ScoredSpectra]:
@@ -162,7 +184,6 @@ def _without_spectrum_network(given: AssessmentInputs, split: Split) -> dict[str
     rows, z = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
     if not np.array_equal(np.sort(rows), split.test):
         raise InputError("predictions/full/pool.hdf5: expected the test galaxies of full.h5")
-    logger.info("spectra of templates fitted to photometry")
     z_max = max(float(z.max()), float(z_spec.max())) + 0.01
     fitted = PhotometricSpectra(given.galaxies, given.spectra.grid, z_max=z_max)
     return {

@@ -53,14 +53,24 @@ def spectrum_summary(
         }
         for place, name in enumerate(colour_names)
     }
+    there = ~np.isnan(scored.line_offset)
+    found = np.where(there, np.abs(scored.line_offset) < LINE_FOUND, np.nan)
+    whole = {
+        "mse": scored.mse,
+        "mae": scored.mae,
+        "coverage_68": scored.inside68,
+        "coverage_95": scored.inside95,
+    }
+    means = _mean_intervals(whole | {"found": found} | _band_shares(scored), resamples)
     return {
-        "mse": _mean_interval(scored.mse, resamples),
-        "mae": _mean_interval(scored.mae, resamples),
-        "coverage_68": _mean_interval(scored.inside68, resamples),
-        "coverage_95": _mean_interval(scored.inside95, resamples),
-        "bands": _bands(scored, resamples),
+        **{name: means[name] for name in whole},
+        "bands": _bands(scored, means),
         "colours": colours,
-        "h_alpha": _line_summary(scored.line_offset, resamples),
+        "h_alpha": {
+            "n": int(there.sum()),
+            "found": means["found"],
+            "nmad": _spread(scored.line_offset, resamples)["nmad"],
+        },
     }
 
 
@@ -101,16 +111,26 @@ def compare_spectra(
     return entries
 
 
-def _mean_interval(values: Array, resamples: Resamples) -> Json:
-    """Mean of values (n,), with the 95 % interval over groups; those that are NaN do not count."""
-    known = np.isfinite(values)
-    if not known.any():
-        return {"value": None, "low": None, "high": None}
-    filled = np.where(known, values, 0.0)
-    drawn = resamples.replicates(
-        lambda weights: (weights @ filled) / np.maximum(weights @ known, 1e-9)
-    )
-    return with_interval(float(filled.sum() / known.sum()), drawn)
+def _mean_intervals(columns: Mapping[str, Array], resamples: Resamples) -> dict[str, Json]:
+    """Means of columns (n,), with 95 % intervals over groups; values that are NaN do not count.
+
+    Every block of resamples is drawn once, for all of them.
+    """
+    known = {name: np.isfinite(values) for name, values in columns.items()}
+    filled = {name: np.where(known[name], values, 0.0) for name, values in columns.items()}
+    drawn: dict[str, list[Array]] = {name: [] for name, there in known.items() if there.any()}
+    for weights in resamples:
+        for name, means in drawn.items():
+            count = np.maximum(weights @ known[name], 1e-9)
+            means.append((weights @ filled[name]) / count)
+    intervals: dict[str, Json] = {}
+    for name in columns:
+        value, replicates = np.nan, np.empty(0)
+        if name in drawn:
+            value = float(filled[name].sum() / known[name].sum())
+            replicates = np.concatenate(drawn[name])
+        intervals[name] = with_interval(value, replicates)
+    return intervals
 
 
 def _spread(difference: Array, resamples: Resamples) -> Json:
@@ -131,7 +151,22 @@ def _spread(difference: Array, resamples: Resamples) -> Json:
     return {"n": n, "median": median, "nmad": with_interval(value, drawn)}
 
 
-def _bands(scored: ScoredSpectra, resamples: Resamples) -> Json:
+def _band_shares(scored: ScoredSpectra) -> dict[str, Array]:
+    """Shares (n,) of what lies in bands, by the names that `_bands` looks for."""
+    shares = {
+        "continuum coverage_68": scored.continuum68,
+        "continuum coverage_95": scored.continuum95,
+    }
+    for blend, name in enumerate(BLENDS):
+        shares |= {
+            f"{name} coverage_68": scored.lines68[:, blend],
+            f"{name} coverage_95": scored.lines95[:, blend],
+            f"{name} in_continuum_95": scored.lines_in_continuum95[:, blend],
+        }
+    return shares
+
+
+def _bands(scored: ScoredSpectra, means: Mapping[str, Json]) -> Json:
     """Say what the bands hold away from lines and at the centres of those of each blend.
 
     ``in_continuum_95`` is what the band away from lines would hold there; ``half_width_95`` are
@@ -144,27 +179,16 @@ def _bands(scored: ScoredSpectra, resamples: Resamples) -> Json:
 
     lines = {
         name: {
-            "coverage_68": _mean_interval(scored.lines68[:, blend], resamples),
-            "coverage_95": _mean_interval(scored.lines95[:, blend], resamples),
-            "in_continuum_95": _mean_interval(scored.lines_in_continuum95[:, blend], resamples),
+            "coverage_68": means[f"{name} coverage_68"],
+            "coverage_95": means[f"{name} coverage_95"],
+            "in_continuum_95": means[f"{name} in_continuum_95"],
             "half_width_95": middle(scored.line_half95[:, blend]),
         }
         for blend, name in enumerate(BLENDS)
     }
     continuum = {
-        "coverage_68": _mean_interval(scored.continuum68, resamples),
-        "coverage_95": _mean_interval(scored.continuum95, resamples),
+        "coverage_68": means["continuum coverage_68"],
+        "coverage_95": means["continuum coverage_95"],
         "half_width_95": middle(scored.half95),
     }
     return {"continuum": continuum, "lines": lines}
-
-
-def _line_summary(offset: Array, resamples: Resamples) -> Json:
-    """How often a line that is there is found, and how far from its place, with intervals."""
-    there = ~np.isnan(offset)
-    found = np.where(there, np.abs(offset) < LINE_FOUND, np.nan)
-    return {
-        "n": int(there.sum()),
-        "found": _mean_interval(found, resamples),
-        "nmad": _spread(offset, resamples)["nmad"],
-    }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pix2z.config.spectrum import BoostingConfig
 from pix2z.errors import InputError
 from pix2z.evaluation.arm_galaxies import GalaxyTerms, galaxy_terms, select_terms, subset_masks
-from pix2z.evaluation.arm_metrics import measure
+from pix2z.evaluation.arm_metrics import measure_all
 from pix2z.evaluation.contrasts import outcome
 from pix2z.evaluation.metric_names import METRICS, margin_of
 from pix2z.evaluation.paired import difference, interval_of, of_pool
@@ -127,7 +127,7 @@ def fit_boosted(
         n_estimators=settings.most_rounds,
         early_stopping_rounds=settings.patience,
         random_state=settings.seed,
-        n_jobs=2,
+        n_jobs=1,  # two threads wait for each other where another process needs a core
     )
     shown: list[Any] = [validation]
     trees.fit(*train, eval_set=shown, verbose=False)
@@ -216,10 +216,7 @@ def compare_ways(
     contrasts: list[Json] = []
     for subset, keep in masks.items():
         galaxies = {name: select_terms(terms, keep) for name, terms in ways.items()}
-        measured = {
-            name: measure(terms, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
-            for name, terms in galaxies.items()
-        }
+        measured = measure_all(galaxies, n_bootstrap=n_bootstrap, seed=seed, only=WAY_METRICS)
         for name, of_way in measured.items():
             metrics = of_way.intervals()
             intervals[name][subset] = {metric: metrics[metric] for metric in WAY_METRICS}

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pix2z.config.arms import read_arms
+from pix2z.config.compute import ComputeConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.dataset.splits import read_split
 from pix2z.dataset.store import open_galaxies
@@ -38,6 +39,7 @@ def main() -> None:
             margin=config.margin,
             n_bootstrap=config.n_bootstrap,
             seed=config.seed,
+            processes=ComputeConfig.read().processes,
         )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pix2z.config.compute import ComputeConfig
 from pix2z.config.evaluate import EvaluateConfig
 from pix2z.config.pdf import PdfConfig
 from pix2z.config.spectrum import SpectrumConfig, read_spectrum_arms
@@ -26,7 +27,13 @@ def main() -> None:
             seed=evaluate.seed,
         )
         arms = read_spectrum_arms()
-        write_assessment(given, arms, spectrum=Path("spectrum"), reports=Path("reports"))
+        write_assessment(
+            given,
+            arms,
+            spectrum=Path("spectrum"),
+            reports=Path("reports"),
+            processes=ComputeConfig.read().processes,
+        )
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def plot_binned_metrics(
 ) -> None:
     """Draw each arm's binned metrics at bin centres; bands are 95 % intervals over groups.
 
-    `arms`: arm -> variable -> bins, as `arm_metrics.binned_metrics` gives them.
+    `arms`: arm -> variable -> bins, as `arm_metrics.binned_reports` gives them.
     """
     with figure_file(path, width=8.4, height=6.8) as figure:
         grid = figure.subplots(len(BINNED_ROWS), len(BINNED_ALONG), sharex="col", sharey="row")
