@@ -45,6 +45,10 @@ errors and the calibration of a field put there; tests/sky/template_residuals.py
 _MAGGY = 1e9 * 10 ** (0.4 * np.array(AB_MINUS_SDSS))
 """SDSS nanomaggies per AB maggy, ugriz."""
 
+_REDDEST = 15_000.0
+"""Angstrom: filters end below 11,500. Templates go on to 0.3 mm, and kcorrect would fit its spline
+to all of it at each redshift."""
+
 
 @dataclass(frozen=True)
 class TemplateGrid:
@@ -84,11 +88,13 @@ def template_grid(responses: list[str], nanomaggies: Array, *, z_max: float) -> 
 
 
 def _load_templates() -> kcorrect.template.SED:
-    """Read the default templates; kcorrect's own reader leaves the file open."""
+    """Read the default templates up to `_REDDEST`; kcorrect's own reader leaves the file open."""
     path = files("kcorrect") / "data" / "templates" / "kcorrect-default-v4.fits"
     with fits.open(str(path), memmap=False) as hdus:
         table = hdus["FLUX"].data
-        return kcorrect.template.SED(wave=table["wave"][0].copy(), flux=table["flux"][0].copy())
+        wave, flux = table["wave"][0], table["flux"][0]
+        kept = wave <= _REDDEST
+        return kcorrect.template.SED(wave=wave[kept], flux=flux[:, kept])
 
 
 def template_spectra() -> tuple[Array, Array]:
