@@ -96,4 +96,7 @@ def pixel_noise(
     generators: list[np.random.Generator], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Draw unit normal noise (N, *shape); taken after the uniforms."""
-    return np.stack([generator.standard_normal(shape, np.float32) for generator in generators])
+    noise = np.empty((len(generators), *shape), np.float32)
+    for generator, stamp in zip(generators, noise, strict=True):
+        generator.standard_normal(dtype=np.float32, out=stamp)
+    return noise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.special import pdtr  # scipy.stats takes half a second to import
 
 from pix2z.imaging import PIXEL_SCALE, STAMP_SIDE
 
@@ -89,7 +89,7 @@ def draw_neighbours(uniforms: Mapping[str, Array], galaxy_r: Array, *, limit: fl
     (magnitude, galaxies), (_, stars) = number(GALAXIES, limit), number(STARS, limit)
     square = (2 * HALF_WIDTH / 3600) ** 2
     mean = square * (galaxies[-1] + stars[-1])
-    n = np.searchsorted(poisson.cdf(np.arange(MOST), mean), uniforms["neighbour_number"])
+    n = np.searchsorted(pdtr(np.arange(MOST), mean), uniforms["neighbour_number"])
     x, y = ((2 * uniforms[f"neighbour_{axis}"] - 1) * HALF_WIDTH for axis in ("right", "up"))
     star = uniforms["neighbour_kind"] < stars[-1] / (stars[-1] + galaxies[-1])
     faintness = uniforms["neighbour_magnitude"]

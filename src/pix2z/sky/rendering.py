@@ -137,7 +137,9 @@ def _stretched_square(
     minor = np.stack([sin * sin, -2 * cos * sin, cos * cos], axis=1)
     minor *= ((radius * axis_ratio) ** 2)[:, None]
     minor_square = minor.astype(np.float32) @ grid.quadratic
-    return major.astype(np.float32) @ grid.quadratic + minor_square, minor_square
+    square = major.astype(np.float32) @ grid.quadratic
+    square += minor_square
+    return square, minor_square
 
 
 def _disc(grid: _Grid, sources: Sources, *, derivatives: bool) -> list[Array]:
@@ -149,13 +151,17 @@ def _disc(grid: _Grid, sources: Sources, *, derivatives: bool) -> list[Array]:
         sources.position_angle,
     )
     u: Array = 1 + square
-    disc: Array = np.reciprocal(u * np.sqrt(u))
+    disc: Array = np.sqrt(u)
+    disc *= u
+    np.reciprocal(disc, out=disc)
     if not derivatives:
         return [disc]
-    slope: Array = -3 * disc / u  # square and minor are quadratic in radius and axis ratio
-    by_axis_ratio: Array = slope * minor / sources.disc_axis_ratio.astype(np.float32)[:, None]
-    by_radius: Array = slope * square
-    return [disc, by_radius, by_axis_ratio]
+    slope: Array = -3 * disc  # square and minor are quadratic in radius and axis ratio
+    slope /= u
+    minor *= slope
+    minor /= sources.disc_axis_ratio.astype(np.float32)[:, None]
+    square *= slope
+    return [disc, square, minor]
 
 
 def _bulge(grid: _Grid, sources: Sources) -> Array:
@@ -166,8 +172,9 @@ def _bulge(grid: _Grid, sources: Sources) -> Array:
         sources.bulge_axis_ratio,
         sources.position_angle,
     )
-    bulge: Array = np.exp(-(1 + SPERGEL_INDEX) * np.log1p(square))
-    return bulge
+    bulge: Array = np.log1p(square, out=square)
+    bulge *= -(1 + SPERGEL_INDEX)
+    return np.exp(bulge, out=bulge)
 
 
 def _psf(grid: _Grid, sources: Sources) -> Array:
@@ -231,7 +238,8 @@ def render(sources: Sources, *, pixels: int = STAMP_SIDE) -> Array:
         disc, bulge = _disc(grid, part, derivatives=False)[0], _bulge(grid, part)
         disc_flux = (part.flux * (1 - part.bulge_fraction)).astype(np.float32)
         bulge_flux = (part.flux * part.bulge_fraction).astype(np.float32)
-        galaxy = disc_flux[..., None] * disc[:, None] + bulge_flux[..., None] * bulge[:, None]
+        galaxy = disc_flux[..., None] * disc[:, None]
+        galaxy += bulge_flux[..., None] * bulge[:, None]
         spectra = _psf(grid, part)
         spectra *= galaxy.reshape(spectra.shape)
         spectra *= grid.pixel
@@ -246,8 +254,9 @@ def render_shapes(sources: Sources) -> Array:
         part, grid = sources.take(rows), _grid(side)
         disc, by_radius, by_axis_ratio = _disc(grid, part, derivatives=True)
         shapes = np.stack([disc, _bulge(grid, part), by_radius, by_axis_ratio], axis=1)
-        shapes = shapes.reshape(len(rows), 1, len(SHAPES), side, -1) * grid.pixel
+        shapes = shapes.reshape(len(rows), 1, len(SHAPES), side, -1)
+        shapes *= grid.pixel
         spectra = _psf(grid, part)[:, :, None] * shapes
         flat = spectra.reshape(len(rows), 5 * len(SHAPES), side, -1)
-        stamps[rows] = _synthesise(grid, part, flat).reshape(stamps[rows].shape)
+        stamps[rows] = _synthesise(grid, part, flat).reshape(len(rows), *stamps.shape[1:])
     return stamps

@@ -160,12 +160,15 @@ def _observe(
     galaxy = scene.galaxy
     shapes = render_shapes(galaxy)
     bulge = galaxy.bulge_fraction.astype(np.float32)[..., None, None]
-    stamps = (1 - bulge) * shapes[:, :, 0] + bulge * shapes[:, :, 1]
+    stamps = (1 - bulge) * shapes[:, :, 0]
+    stamps += bulge * shapes[:, :, 1]
     stamps *= galaxy.flux.astype(np.float32)[..., None, None]
     add_surroundings(stamps, scene)
     variance = pixel_variance(stamps, scene.sky_sigma)
     variance[masked] = np.nan
-    stamps += np.sqrt(variance) * pixel_noise(generators, stamps.shape[1:])
+    noise = pixel_noise(generators, stamps.shape[1:])
+    noise *= np.sqrt(variance)
+    stamps += noise
     stamps += scene.sky_offset.astype(np.float32)[..., None, None]
     factor = fisher_cholesky(
         shapes,
@@ -179,8 +182,13 @@ def _observe(
 
 def add_surroundings(stamps: NDArray[np.float32], scene: Scene) -> None:
     """Add to stamps (N, 5, side, side) the light of all that lies in them beside their galaxies."""
-    np.add.at(stamps, scene.neighbour_stamp, render(scene.neighbour))
-    np.add.at(stamps, scene.undetected.stamp, render_undetected(scene.undetected))
+    for owner, light in (
+        (scene.neighbour_stamp, render(scene.neighbour)),
+        (scene.undetected.stamp, render_undetected(scene.undetected)),
+    ):
+        # One by one: np.add.at takes fifteen times as long.
+        for stamp, source in zip(owner, light, strict=True):
+            stamps[stamp] += source
 
 
 def _catalogue(parents: Parents, plan: StampPlan, scene: Scene) -> Arrays:

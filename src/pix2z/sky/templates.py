@@ -7,11 +7,10 @@ that leaves this module is in nanomaggies of the SDSS system, as the frames are.
 
 import warnings
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import kcorrect.kcorrect
-import kcorrect.template
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 from pix2z.imaging import AB_MINUS_SDSS
 
 if TYPE_CHECKING:  # an edit of wavelengths renders no sky again
+    from kcorrect.kcorrect import Kcorrect
+
     from pix2z.wavelengths import WavelengthGrid
 
 __all__ = [
@@ -45,6 +46,10 @@ errors and the calibration of a field put there; tests/sky/template_residuals.py
 _MAGGY = 1e9 * 10 ** (0.4 * np.array(AB_MINUS_SDSS))
 """SDSS nanomaggies per AB maggy, ugriz."""
 
+_REDDEST = 15_000.0
+"""Angstrom: filters end below 11,500. Templates go on to 0.3 mm, and kcorrect would fit its spline
+to all of it at each redshift."""
+
 
 @dataclass(frozen=True)
 class TemplateGrid:
@@ -56,7 +61,7 @@ class TemplateGrid:
 
     redshift: Array
     flux: Array
-    projector: kcorrect.kcorrect.Kcorrect
+    projector: "Kcorrect"
 
 
 def load_template_grid(*, z_max: float = 0.45) -> TemplateGrid:
@@ -69,26 +74,36 @@ def template_grid(responses: list[str], nanomaggies: Array, *, z_max: float) -> 
 
     nanomaggies : (bands,) of an AB maggy in each.
     """
+    # With matplotlib and cosmologies, which take half a second; spectra need none of it.
+    from kcorrect.kcorrect import Kcorrect
+    from kcorrect.template import SED
+
+    wave, flux = _load_templates()
     with warnings.catch_warnings():
         # kcorrect leaves the closing of its response files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        projector = kcorrect.kcorrect.Kcorrect(
-            templates=_load_templates(),
+        projector = Kcorrect(
+            templates=SED(wave=wave, flux=flux),
             responses=responses,
             redshift_range=[0.0, z_max],
             nredshift=round(1000 * z_max) + 1,
         )
     redshift = np.asarray(projector.redshifts, np.float64)
-    flux = np.asarray(projector.Amatrix.y, np.float64) * nanomaggies[None, :, None]
-    return TemplateGrid(redshift=redshift, flux=flux, projector=projector)
+    through = np.asarray(projector.Amatrix.y, np.float64) * nanomaggies[None, :, None]
+    return TemplateGrid(redshift=redshift, flux=through, projector=projector)
 
 
-def _load_templates() -> kcorrect.template.SED:
-    """Read the default templates; kcorrect's own reader leaves the file open."""
-    path = files("kcorrect") / "data" / "templates" / "kcorrect-default-v4.fits"
-    with fits.open(str(path), memmap=False) as hdus:
+def _load_templates() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read the default templates up to `_REDDEST`: wavelengths (M,) and flux (5, M)."""
+    package = find_spec("kcorrect")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("kcorrect is not installed", name="kcorrect")
+    path = Path(package.origin).parent / "data" / "templates" / "kcorrect-default-v4.fits"
+    with fits.open(path, memmap=False) as hdus:
         table = hdus["FLUX"].data
-        return kcorrect.template.SED(wave=table["wave"][0].copy(), flux=table["flux"][0].copy())
+        wave, flux = table["wave"][0], table["flux"][0]
+        kept = wave <= _REDDEST
+        return wave[kept], flux[:, kept]
 
 
 def template_spectra() -> tuple[Array, Array]:
@@ -103,10 +118,10 @@ def template_spectra() -> tuple[Array, Array]:
     4341.71 (4341.68, 4340.46), Ca K of template 3 at 3934.4 (3934.78, 3933.66), [O III] of template
     1 at 5008.16 (5008.24, 5006.84). Nothing is converted.
     """
-    templates = _load_templates()
-    wavelength = np.asarray(templates.wave, np.float64)
+    wave, flux = _load_templates()
+    wavelength = np.asarray(wave, np.float64)
     within = (wavelength >= 1500.0) & (wavelength <= 12_000.0)
-    return wavelength[within], np.asarray(templates.flux, np.float64)[:, within]
+    return wavelength[within], np.asarray(flux, np.float64)[:, within]
 
 
 def fit_templates(grid: TemplateGrid, *, z: Array, flux: Array, inverse_variance: Array) -> Array:
