@@ -1,6 +1,7 @@
 """The training of one network of an arm, from its seed to its saved files."""
 
 import gc
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from pix2z.config.networks import SoftmaxConfig
 from pix2z.dataset.splits import Split
 from pix2z.files import write_json
 from pix2z.network.arm import PoolTraining
+from pix2z.network.backend import keras
 from pix2z.network.checkpoint import fit_on_record, history_columns, load_state
 from pix2z.network.estimator import Member, fresh_model, save_member
 from pix2z.network.measured import measured_galaxies
@@ -19,8 +21,10 @@ from pix2z.network.recipes import (
     raw_outputs,
     redshift_range,
     softmax_recipe,
+    trainable_model,
 )
 from pix2z.network.training import Recipe, TrainingState
+from pix2z.redshift_pdf.grid import RedshiftGrid
 
 __all__ = ["train_member"]
 
@@ -84,7 +88,14 @@ def _recipe(training: PoolTraining, split: Split, seed: int) -> Recipe:
         settings=settings,
         moments=feature_moments(measured, split.train, settings),
         seed=seed,
+        model=_model_of(settings, training.grid),
     )
+
+
+@lru_cache(maxsize=1)
+def _model_of(settings: SoftmaxConfig, grid: RedshiftGrid) -> keras.Model:
+    """Return what the networks of these settings are trained in, one after the other."""
+    return trainable_model(settings, grid=grid)
 
 
 def _rebuild(training: PoolTraining, split: Split) -> dict[str, Any]:

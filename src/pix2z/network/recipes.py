@@ -32,6 +32,7 @@ __all__ = [
     "smooth_targets",
     "softmax_recipe",
     "stamps_of",
+    "trainable_model",
     "uncalibrated",
 ]
 
@@ -74,6 +75,16 @@ def uncalibrated(output: NDArray[Any], grid: RedshiftGrid) -> NDArray[np.float64
     return density
 
 
+def trainable_model(settings: SoftmaxConfig, *, grid: RedshiftGrid) -> keras.Model:
+    """Build and compile a network that `softmax_recipe` trains, for one seed after the other."""
+    model = softmax_model(settings, grid=grid, of_measurements=True)
+    model.compile(
+        keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
 def softmax_recipe(
     measured: MeasuredGalaxies,
     split: Split,
@@ -83,6 +94,7 @@ def softmax_recipe(
     moments: Moments,
     seed: int,
     targets: Targets | None = None,
+    model: keras.Model | None = None,
 ) -> Recipe:
     """Cross-entropy against a narrow Gaussian in redshift; AdamW under a cosine schedule.
 
@@ -92,14 +104,16 @@ def softmax_recipe(
     Parameters
     ----------
     targets : of training and validation rows, in the place of their redshifts.
+    model : one of `trainable_model` that is in no other recipe any more: whatever it was trained to
+        before, it begins anew, without the seconds in which TensorFlow traces it.
     """
+    model = model or trainable_model(settings, grid=grid)
     keras.utils.set_random_seed(seed)
-    model = softmax_model(settings, grid=grid, of_measurements=True)
-    model.get_layer("standardise").set_weights(list(moments))
-    model.compile(
-        keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-    )
+    fresh = softmax_model(settings, grid=grid, of_measurements=True)
+    fresh.get_layer("standardise").set_weights(list(moments))
+    model.set_weights(fresh.get_weights())
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
     z_spec = measured.galaxies.column("specz_redshift").astype(np.float64)
 
     def of_redshifts(rows: NDArray[np.int64]) -> NDArray[np.float32]:
