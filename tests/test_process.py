@@ -167,6 +167,11 @@ def test_a_user_whom_the_system_does_not_know_has_a_home_all_the_same(tmp_path):
     assert in_shell(NOBODY, "", TMPDIR=str(tmp_path)) == (0, "True\n", "")
 
 
+def test_what_runs_beside_runs_in_another_process():
+    with beside(os.getpid, processes=2) as other, beside(os.getpid, processes=1) as same:
+        assert other() != os.getpid() == same()
+
+
 def refuse(word: str) -> None:
     raise InputError(word)
 

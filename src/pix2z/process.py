@@ -23,6 +23,7 @@ from pix2z.errors import InputError, Pix2zError
 __all__ = [
     "beside",
     "cores",
+    "end_with_parent",
     "ended_by_signals",
     "missing_extra",
     "needs_extra",
@@ -95,10 +96,11 @@ def beside(
 def _begin_beside() -> None:
     """Leave Ctrl-C to the first process, and leave nothing behind where that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the process that started this one, and end: it may be killed and not say so."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from pix2z.network import training
 from pix2z.network.checkpoint import load_state, save_state
 from pix2z.network.training import (
     DivergedError,
@@ -61,6 +62,34 @@ def test_a_killed_training_ends_in_the_same_weights(tmp_path):
     fit(resumed, resume=load_state(tmp_path / "state.h5"))
     for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("call_bytes", [0, 600, training.CALL_BYTES])
+def test_batches_in_one_call_train_as_one_by_one(call_bytes, monkeypatch):
+    """The last batch is short; 600 bytes are three others."""
+    monkeypatch.setattr(training, "CALL_BYTES", call_bytes)
+
+    def batches(epoch):
+        order = np.random.default_rng(epoch).permutation(len(X))
+        return (({"x": X[order[i : i + 12]]}, Y[order[i : i + 12]]) for i in range(0, len(X), 12))
+
+    rate = 0.05
+    together, alone = (
+        recipe(batches=batches, learning_rate=lambda _: rate, epochs=2) for _ in range(2)
+    )
+    history = fit(together).history
+    model, losses = alone.model, []
+    model.optimizer.learning_rate.assign(rate)
+    for epoch in range(2):
+        training._reseed(model, alone.seed, epoch)
+        of_batches = [
+            model.train_on_batch(inputs, targets) * len(targets)
+            for inputs, targets in batches(epoch)
+        ]
+        losses.append(sum(of_batches) / len(X))
+    for one, other in zip(together.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose([record["loss"] for record in history], losses, rtol=1e-6)
 
 
 def test_early_stopping_keeps_the_best_weights():

@@ -78,9 +78,18 @@ def say(number: int) -> int:
 def test_there_are_no_more_processes_than_cores_or_trainings(
     n_tasks, processes, expected, monkeypatch
 ):
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "GPU_DRIVER", Path("/nowhere"))
     assert processes_for(n_tasks, processes) == expected
+
+
+def test_there_are_no_more_processes_than_memory_holds(monkeypatch):
+    monkeypatch.setattr(workers, "cores", lambda: 64)
+    monkeypatch.setattr(workers, "GPU_DRIVER", Path("/nowhere"))
+    pages = {"SC_PHYS_PAGES": 4_000_000, "SC_PAGE_SIZE": 4096}  # 16 GB
+    monkeypatch.setattr(workers.os, "sysconf", pages.get)
+    assert processes_for(27, None) == 12
+    assert processes_for(27, 20) == 20
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,7 @@ def test_there_are_no_more_processes_than_cores_or_trainings(
 def test_one_process_trains_beside_a_gpu_that_tensorflow_can_use(
     libraries, hidden, expected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "GPU_DRIVER", tmp_path)
     monkeypatch.setattr(workers, "find_library", lambda _: None)
     monkeypatch.setattr(workers.sys, "path", [str(tmp_path)])
@@ -129,6 +138,21 @@ def test_a_killed_arm_ends_in_the_same_weights_and_predictions_whatever_the_proc
     shutil.rmtree(training.models)
     train_arms([(replace(training, curve=refused), (1, 2))])
     assert (training.models / "pool.json").read_bytes() == (trained_pool / "pool.json").read_bytes()
+
+
+@pytest.mark.parametrize("first", [(), (1,)])
+def test_a_network_has_the_weights_of_one_trained_alone(
+    first, trained_pool, sample, sample_split, tmp_path
+):
+    """Seeds are trained in one traced model, one after the other."""
+    from pix2z.network import member
+
+    member._model_of.cache_clear()
+    training = pool_training(sample, sample_split, tmp_path)
+    for seed in (*first, 2):
+        member.train_member(training, seed)
+    weights = "seed-2/weights.weights.h5"
+    assert (training.models / weights).read_bytes() == (trained_pool / weights).read_bytes()
 
 
 def refused(seed):

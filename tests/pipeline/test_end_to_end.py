@@ -192,7 +192,7 @@ def counts(folder: Path) -> dict[str, int]:
         return {t: store.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in tables}
 
 
-def test_an_edit_of_figures_retrains_nothing_and_other_seeds_retrain_their_arm_alone(finished):
+def test_an_edit_of_figures_retrains_nothing_and_other_seeds_do(finished):
     figures = finished.folder / "src/pix2z/evaluation/figures/style.py"
     params = finished.folder / "params.yaml"
     before = {path: path.read_text() for path in (figures, params)}

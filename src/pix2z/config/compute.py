@@ -10,9 +10,9 @@ __all__ = ["ComputeConfig"]
 
 
 class ComputeConfig(Section):
-    """Trainings of small networks run side by side, one process and one thread each."""
+    """Trainings run side by side, one process and one thread each."""
 
     key: ClassVar[str] = "compute"
 
     processes: PositiveInt | None
-    """At most so many at once. null: one per core, and one in all beside a GPU."""
+    """At most so many at once. null: one per core as memory allows, and one in all beside a GPU."""

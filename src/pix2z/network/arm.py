@@ -159,7 +159,7 @@ def _counted(outputs: Iterator[Outputs], *, n: int) -> Iterator[Outputs]:
 
 
 def _mean(outputs: Iterable[Outputs], *, n: int) -> Outputs:
-    """Return what a pool of `n` members gives, of which each is held alone."""
+    """Return what a pool of `n` members gives."""
     return np.asarray(sum(outputs, start=np.zeros(())) / n)
 
 

@@ -168,10 +168,14 @@ def _trainer(
 
     signature = {name: several(shape) for name, shape in inputs}, several(targets)
 
+    step = model.train_step
+    if model.jit_compile:  # Keras says so where there is a GPU
+        step = tf.function(step, jit_compile=True)
+
     def train(inputs: dict[str, Any], targets: Any) -> None:
-        for step in tf.range(tf.shape(targets)[0]):
-            batch = {name: values[step] for name, values in inputs.items()}
-            model.train_step((batch, targets[step]))
+        for place in tf.range(tf.shape(targets)[0]):
+            batch = {name: values[place] for name, values in inputs.items()}
+            step((batch, targets[place]))
 
     compiled: Callable[[Any, Any], None] = tf.function(train, input_signature=signature)
     return compiled

@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes.util import find_library
 from logging.handlers import QueueHandler, QueueListener
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pix2z.errors import Pix2zError
+from pix2z.process import cores, end_with_parent
 
 __all__ = ["RunTasks", "processes_for", "side_by_side"]
 
@@ -35,22 +36,29 @@ GPU_DRIVER = Path("/dev/nvidiactl")
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment in which TensorFlow, numpy and scipy compute with one thread once they are loaded."""
 
+NONE_TO_SPARE = {"TF_NUM_INTEROP_THREADS": "1"}
+"""Environment in which TensorFlow computes one operation at a time, too: where all cores are taken,
+two at a time hinder others. No result depends on it."""
+
+PROCESS_BYTES = 1_300_000_000
+"""Of memory, that a process which trains the published CNN takes at most; a small network less."""
+
 LAST_LINES_SECONDS = 5.0
 """How long the last lines of processes that have ended are waited for."""
 
 
 def processes_for(n_tasks: int, processes: int | None) -> int:
-    """Return how many processes work on `n_tasks` trainings; one takes 0.9 GiB of memory.
+    """Return how many processes work on `n_tasks` trainings.
 
     Parameters
     ----------
-    processes : as params.yaml says; None means one per core, and a single one beside a GPU.
+    processes : as params.yaml says; None means one per core, as far as the machine's memory goes,
+        and a single one beside a GPU.
     """
-    if processes is None and _has_gpu():
-        processes = 1
-    elif processes is None and hasattr(os, "sched_getaffinity"):
-        processes = len(os.sched_getaffinity(0))
-    return max(min(processes or os.cpu_count() or 1, n_tasks), 1)
+    if processes is None:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        processes = 1 if _has_gpu() else min(cores(), memory // PROCESS_BYTES)
+    return max(min(processes, n_tasks), 1)
 
 
 def _has_gpu() -> bool:
@@ -90,7 +98,10 @@ def side_by_side(processes: int) -> Iterator[RunTasks]:
     listener.start()
     level = logging.getLogger().getEffectiveLevel()
     executor = ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_begin, initargs=(log, level)
+        processes,
+        mp_context=context,
+        initializer=_begin,
+        initargs=(log, level, ONE_THREAD | (NONE_TO_SPARE if processes >= cores() else {})),
     )
     try:
         yield executor.map
@@ -119,19 +130,11 @@ def _stop(listener: QueueListener) -> None:
     stopping.join(LAST_LINES_SECONDS)
 
 
-def _begin(log: Any, level: int) -> None:
+def _begin(log: Any, level: int, environment: dict[str, str]) -> None:
     """Prepare a process before its first task."""
-    os.environ.update(ONE_THREAD)  # of what is loaded from here on
+    os.environ.update(environment)  # of what is loaded from here on
     threadpool_limits(1)  # of what the main module has loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this one
     logging.getLogger().addHandler(QueueHandler(log))
     logging.getLogger().setLevel(level)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Leave no training behind where the parent was killed and could not say so."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    Thread(target=end_with_parent, daemon=True).start()

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from pix2z.files import PARTIAL, read_json
@@ -23,6 +24,8 @@ __all__ = [
 
 WORKSPACE_CODE = ".pix2z-workspace-code.json"
 """In a workspace: `code_tags` of the checkout that it was copied from, and its preset."""
+
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 
 _CODE = (":/src", ":/params.yaml", ":/dvc.yaml", ":/requirements.txt")
 """What git must hold unchanged for a commit to tell how a run was made."""
@@ -73,18 +76,19 @@ def first_commit_with(folder: Path, text: str, *, path: str) -> str:
 def output_digest(output: Path) -> str:
     """Digest of a file or folder as dvc.lock has it; of a folder, what a kill left is ignored."""
     if output.is_file():
-        return _md5(output.read_bytes())
+        return _file_md5(output)
     files = {path.relative_to(output).as_posix(): path for path in output.rglob("*")}
     listed = [
-        {"md5": _md5(path.read_bytes()), "relpath": name}
+        {"md5": _file_md5(path), "relpath": name}
         for name, path in sorted(files.items())
         if path.is_file() and not path.name.startswith(PARTIAL)
     ]
-    return f"{_md5(json.dumps(listed, sort_keys=True).encode())}.dir"
+    return f"{_md5(json.dumps(listed, sort_keys=True).encode()).hexdigest()}.dir"
 
 
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _file_md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _md5).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -61,7 +61,7 @@ def read_arm(root: Path, name: str, arm: Arm, *, commit: str) -> TrainedModel:
 
     Parameters
     ----------
-    commit : the first that holds these trainings, or ''.
+    commit : the first that holds the models of all arms as they are, or ''.
 
     Raises
     ------

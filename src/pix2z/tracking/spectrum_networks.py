@@ -66,7 +66,7 @@ def read_spectrum_network(root: Path, name: str, *, commit: str) -> TrainedModel
 
     Parameters
     ----------
-    commit : the first that holds the trainings of the spectrum networks, or ''.
+    commit : the first that holds all spectrum networks as they are, or ''.
 
     Raises
     ------
