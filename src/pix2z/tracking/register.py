@@ -64,7 +64,7 @@ def register(root: Path, arms: Mapping[str, Arm], spectrum_arms: Iterable[str] =
 
         saved = {name: root / SPECTRUM_MODELS / name / "spectrum.json" for name in spectrum_arms}
         whole = [name for name, path in saved.items() if path.exists()]
-        commit = commit_with_output(root, "spectrum") if whole else ""
+        commit = commit_with_output(root, SPECTRUM_MODELS) if whole else ""
         networks = [read_spectrum_network(root, name, commit=commit) for name in whole]
         reports = assessment_runs(root, shared_tags(networks))
         ensure_models(store, networks, reports, code_tags=code)
