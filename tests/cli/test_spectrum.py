@@ -84,7 +84,8 @@ def test_redshifts_of_the_file_are_those_that_the_report_scores(
     rows = np.arange(N)
     split = SimpleNamespace(calibration=rows[:10], test=rows[10:])
     with open_galaxies(images_folder / "galaxies.h5") as galaxies:
-        reconstruct("full", training=SimpleNamespace(galaxies=galaxies, split=split))
+        folder, record = Path("spectrum/models/full"), {"arm": "full"}
+        reconstruct(SimpleNamespace(galaxies=galaxies, split=split, folder=folder, record=record))
     with h5py.File("spectrum/reconstructed/full.hdf5") as file:
         scored = template_fit(Reconstructed(file, n_calibration=10))
     table = pd.read_csv("z.csv")
