@@ -1,6 +1,7 @@
 """``pix2z spectrum`` on files of images, and what it draws."""
 
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py

@@ -158,6 +158,7 @@ def test_all_arms_and_controls_predict_the_same_unclipped_test_galaxies(finished
     assert compare["test"]["n_inside"] == ((z_spec >= low) & (z_spec <= high)).sum()
     others = ("validation.hdf5", "calibration.hdf5")
     files = [f for f in (folder / "predictions").glob("*/*.hdf5") if f.name not in others]
+    files += (folder / "controls").glob("*.hdf5")
     assert len(files) == 2 * len(ARMS) + len(CONTROLS)
     for path in files:
         with h5py.File(path, "r") as file:
