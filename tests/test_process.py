@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from math import hypot
+from pathlib import Path
 
 import pytest
 
-from pix2z.errors import InputError
+from pix2z.errors import InputError, Pix2zError
 from pix2z.process import beside
 
 BEGIN = "import os, sys, time; from pathlib import Path; from pix2z.process import run\n"
@@ -215,3 +216,31 @@ def test_ctrl_c_ends_what_runs_beside():
     _, err = started.communicate(timeout=30)  # until both have closed their streams
     assert started.returncode != 0
     assert err.count("KeyboardInterrupt") == 1
+
+
+SLEEPS_BESIDE = (
+    "import os\n"
+    "    from pix2z.process import beside\n"
+    "    with beside(os.getpid, processes=2) as other:\n"
+    "        print(other(), flush=True)\n"
+    "        time.sleep(60)"
+)
+
+
+def test_a_second_process_ends_with_one_that_was_killed():
+    with subprocess.Popen(command(SLEEPS_BESIDE), stdout=subprocess.PIPE, text=True) as started:
+        other = Path(f"/proc/{int(started.stdout.readline())}")
+        assert other.exists()
+        started.kill()
+    end = time.monotonic() + 20
+    while other.exists():
+        assert time.monotonic() < end, "it outlived the process that started it"
+        time.sleep(0.05)
+
+
+def test_a_second_process_that_is_killed_is_one_line():
+    with (
+        pytest.raises(Pix2zError, match="a second process was killed"),
+        beside(signal.raise_signal, signal.SIGKILL, processes=2) as killed,
+    ):
+        killed()
