@@ -220,6 +220,7 @@ def production(folder: Path) -> dict[str, list[tuple]]:
         return {t: sorted(store.execute(f"SELECT {what}")) for t, what in tables.items()}
 
 
+@pytest.mark.long
 def test_a_lost_store_is_refilled_with_its_aliases_and_history(finished, tmp_path):
     """Promotions are files too: `dvc repro` brings them back, and writes no file of them."""
     copy = tmp_path / "lost"

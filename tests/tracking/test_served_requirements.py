@@ -64,8 +64,8 @@ def imports(version: Path, artifact: str) -> set[str]:
     ("networks", "form", "by_others"),
     [
         ("trained_pool", POOL, set()),
-        ("trained_published", POOL, set()),
-        ("computed_by_keras", POOL, {"tensorflow"}),
+        pytest.param("trained_published", POOL, set(), marks=pytest.mark.long),
+        pytest.param("computed_by_keras", POOL, {"tensorflow"}, marks=pytest.mark.long),
         ("trained_spectrum", SPECTRUM, {"tensorflow"}),
     ],
 )
