@@ -174,6 +174,7 @@ def test_two_arms_are_enough_and_other_rows_than_the_splits_are_refused(tmp_path
         "row": lambda made: select(made, np.arange(10)),
         "object_id": lambda made: replace(made, object_id=made.object_id + 1),
         "group_id": lambda made: replace(made, group_id=made.group_id // 2),
+        "z_spec": lambda made: replace(made, z_spec=made.z_spec + 0.01),
     }.items():
         for path, made in clipped.items():
             write_predictions(path, change(made))

@@ -153,8 +153,10 @@ def write_evaluation(
 
 
 def _check_test_galaxies(everyone: Arms, galaxies: Galaxies, split: Split) -> None:
+    """Raise InputError where an arm predicts others: subsets are those of one arm for all."""
     expected = {"row": split.test}
     expected |= {name: galaxies.column(name, split.test) for name in ("object_id", "group_id")}
+    expected["z_spec"] = galaxies.column("specz_redshift", split.test)
     for name, arm in everyone.items():
         for column, values in expected.items():
             if not np.array_equal(getattr(arm.pool, column), values):
