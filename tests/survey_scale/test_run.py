@@ -188,6 +188,24 @@ def test_what_cannot_be_read_is_listed_and_does_not_stop_the_rest(
     assert names_in(tmp_path / "z") == NAMES
 
 
+def test_tables_of_a_file_that_is_left_out_now_are_refused(
+    request_for, survey_folder, tmp_path, finished
+):
+    folder = tmp_path / "survey"
+    shutil.copytree(survey_folder, folder)  # with the times of the files
+    with h5py.File(folder / "b.h5", "r+") as file:
+        del file["images"]
+    words = r"z/part-b\.h5-.*0016\.parquet: is of b\.h5, which this run leaves out: .*images"
+    with pytest.raises(InputError, match=words):
+        whole_run(folder, request_for())
+    assert names_in(finished) == NAMES
+    for path in finished.glob("part-b.h5-*"):
+        path.unlink()
+    _, summary = whole_run(folder, request_for())
+    assert [failure.file for failure in summary.failures] == ["b.h5"]
+    assert len(pd.read_parquet(finished)) == ROWS["a.h5"]
+
+
 def test_what_most_files_have_is_what_the_survey_has(request_for, survey_folder, tmp_path):
     folder = tmp_path / "survey"
     shutil.copytree(survey_folder, folder)

@@ -227,17 +227,23 @@ def _is_whole(path: Path, holds: str, request: Request, partition: Partition) ->
     return bool(footer.num_rows == len(partition))
 
 
-def refuse_strangers(request: Request, names: set[str], left_out: set[str]) -> None:
+def refuse_strangers(request: Request, names: set[str], left_out: Mapping[str, str]) -> None:
     """Raise InputError where a table or PDFs in the folders are of no partition of this run.
 
-    names, left_out : of the partitions, and of files of the survey that cannot be read this time.
+    names : of the partitions.
+    left_out : files of the survey that have no redshifts this time -> why.
     """
-    ours = tuple(f"part-{as_text(name)}-" for name in left_out)
     for option, folder in (("--out", request.tables), ("--pdf", request.pdfs)):
         for path in sorted(folder.glob("*.parquet")) if folder else ():
-            if path.stem not in names and not (ours and path.name.startswith(ours)):
-                raise InputError(
-                    f"{path}: is of no partition of this run, which have "
-                    f"{request.partition_rows:,} rows; expected {option} to name a folder of this "
-                    "run or a new one"
-                )
+            if path.stem in names:
+                continue
+            for file, reason in left_out.items():
+                if path.name.startswith(f"part-{file}-"):
+                    raise InputError(
+                        f"{path}: is of {file}, which this run leaves out: {reason}; expected "
+                        f"{option} to name a folder without tables of that file or a new one"
+                    )
+            raise InputError(
+                f"{path}: is of no partition of this run, which have {request.partition_rows:,} "
+                f"rows; expected {option} to name a folder of this run or a new one"
+            )

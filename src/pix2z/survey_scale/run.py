@@ -125,8 +125,8 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
     Raises
     ------
     InputError
-        There are no files, some belong together, the folder of tables is that of another run, or
-        rows of several files would have one id in a HATS catalogue.
+        There are no files, some belong together, the folder of tables is that of another run or
+        has some of a failure, or rows of several files would have one id in a HATS catalogue.
     """
     found: dict[Path, Source | Failure] = {}
     files = files_apart(path)
@@ -148,7 +148,7 @@ def look(path: Path, request: Request, run_each: RunEach, advance: Callable[[int
         for partition in partitions_of(source, rows=request.partition_rows):
             (finished if is_finished(request, partition) else to_do).append(partition)
     names = {partition.name for partition in (*finished, *to_do)}
-    refuse_strangers(request, names, left_out={failure.file for failure in failures})
+    refuse_strangers(request, names, {failure.file: failure.reason for failure in failures})
     return Survey(finished, to_do, failures)
 
 
