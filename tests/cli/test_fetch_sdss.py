@@ -118,6 +118,21 @@ def test_a_list_or_an_option_that_cannot_be_is_one_line(run, folder, archive, te
     assert [path.name for path in (folder / "lists").iterdir()] == ["galaxies.csv"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sdss.failures.csv", "is the list of objects, and lists/sdss.h5 has what failed listed"),
+        ("sdss.h5", "is the input itself; expected another name"),
+    ],
+)
+def test_no_output_replaces_the_list(pix2z_in, archive, folder, name, words):
+    (folder / f"lists/{name}").write_text(LISTED)
+    command = ("fetch", "sdss", f"lists/{name}", "--base-url", archive.url)
+    one_line(pix2z_in(folder, *command), f"error: lists/{name}: {words}")
+    assert (folder / f"lists/{name}").read_text() == LISTED
+    assert archive.asked == []
+
+
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run, folder, archive):
     archive.files[FRAME].script = [stall(900)]
     process = subprocess.Popen(

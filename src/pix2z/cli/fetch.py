@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.reading import check_output
+from pix2z.cli.reading import check_output, refuse_input
+from pix2z.errors import InputError
 from pix2z.process import one_line_if_interrupted
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def sdss(
     again, the command fetches only what is missing.
     """
     from pix2z.archive.addresses import SDSS_TERMS, SDSS_URL, SKYSERVER_URL
-    from pix2z.archive.sdss_galaxies import fetch_galaxies
+    from pix2z.archive.sdss_galaxies import failures_path, fetch_galaxies
     from pix2z.archive.sdss_list import read_objects
     from pix2z.cli.display import FILES, progress, shown_log
 
@@ -63,6 +64,13 @@ def sdss(
     check_output(out, ".h5", ".hdf5")
     cache = cache or out.with_name("sdss-files")
     listed = read_objects(objects)
+    failed = failures_path(out)
+    if failed.exists() and failed.samefile(objects):
+        raise InputError(
+            f"{failed}: is the list of objects, and {out} has what failed listed there; expected "
+            "another name for --out or for the list"
+        )
+    refuse_input(out, [objects])
     with (
         one_line_if_interrupted(
             lambda: f"what has come is kept in {cache}, and the same command goes on from it"
