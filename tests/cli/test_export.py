@@ -71,6 +71,16 @@ def test_a_model_that_has_its_onnx_file_needs_no_weights_for_it(pix2z_in, traine
     assert not (tmp_path / "new.onnx").exists()
 
 
+@pytest.mark.parametrize("out", ["pool/pool.onnx", "pool/seed-1/new.keras", "link.onnx"])
+def test_nothing_is_exported_into_the_folder_of_a_model(pix2z_in, trained_pool, tmp_path, out):
+    shutil.copytree(trained_pool, tmp_path / "pool")
+    (tmp_path / "link.onnx").symlink_to(tmp_path / "pool/pool.onnx")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    answer = pix2z_in(tmp_path, "export", "pool/seed-1", "--out", out)
+    one_line(answer, f"error: {out}: ", "is the folder of a model; expected a file elsewhere\n")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_the_student_of_the_package_is_exported_as_onnx_alone(pix2z_in, outside):
     code, said, errors = pix2z_in(outside, "export", "student", "--out", "s.onnx")
     assert (code, errors) == (0, "")

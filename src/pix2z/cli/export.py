@@ -32,6 +32,7 @@ def export(
     from pix2z.tracking.model_names import SHIPPED
 
     check_output(out, ".onnx", ".keras", ".h5")
+    _refuse_model_folder(out)
     folder = _found(model)
     is_network, is_model = ((folder / name).is_file() for name in (SAVED, POOLS.saved))
     if out.suffix == ".onnx" and (is_network or is_model):
@@ -49,6 +50,16 @@ def export(
             f"{', '.join(_name_of(member, model) for member in members)}"
         )
     say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
+
+
+def _refuse_model_folder(out: Path) -> None:
+    """Raise InputError where the file would lie among those that make up a model."""
+    from pix2z.files import destination
+    from pix2z.tracking.kinds import POOLS, SPECTRA
+
+    folder = destination(out).parent
+    if any((folder / name).is_file() for name in (SAVED, POOLS.saved, SPECTRA.saved)):
+        raise InputError(f"{out}: {folder} is the folder of a model; expected a file elsewhere")
 
 
 def _found(model: str) -> Path:
