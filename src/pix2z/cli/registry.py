@@ -297,16 +297,16 @@ def history(
 
 
 def _moment(text: str) -> datetime:
-    """Read a date, which stands for its end, or a time; UTC where no zone is said."""
+    """Read a date, which stands for its end, or a time; in UTC, also where another zone is said."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if len(text) <= len("2026-11-27"):
+            moment = datetime.combine(moment, time.max)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"--at: expected a date as 2026-11-27 or 2026-11-27T09:30; got {text!r}"
         ) from error
-    if len(text) <= len("2026-11-27"):
-        moment = datetime.combine(moment, time.max)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _show_champion_then(

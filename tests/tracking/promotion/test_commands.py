@@ -124,11 +124,14 @@ def test_history_says_who_was_champion_then(world, run):
     assert code == 0
     assert out.startswith("pix2z/1 was champion at 2999-01-01 10:00 UTC, a copy of pix2z-full/1, p")
     assert out.endswith(": the first).\n")
+    _, out, _ = run("history", "--at", "2999-01-01T01:00+02:00")
+    assert out.startswith("pix2z/1 was champion at 2998-12-31 23:00 UTC, ")
     assert json.loads(run("history", "--at", "2999-01-01", "--json")[1])["to_version"] == "pix2z/1"
     assert run("history", "--at", "2020-02-29", "--json")[1] == "null\n"
-    code, _, err = run("history", "--at", "yesterday")
-    assert code == 2
-    assert err.startswith("error: --at: expected a date as 2026-11-27")
+    for text in ("yesterday", "0001-01-01T00:00+02:00"):
+        code, _, err = run("history", "--at", text)
+        assert code == 2
+        assert err.startswith("error: --at: expected a date as 2026-11-27")
 
 
 @pytest.mark.usefixtures("unserved")
