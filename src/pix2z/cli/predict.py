@@ -149,6 +149,7 @@ def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None
     from pix2z.catalogue.hats import check_positions
     from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
+    from pix2z.ingest.checks import redshift_problems
 
     out, pdf = wanted.out, wanted.pdf
     with open_images(given, out, pdf, plot, verb="predicts") as survey:
@@ -172,7 +173,10 @@ def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None
         also = f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(table), time.monotonic() - start)}; redshifts in {out}{also}")
         say_in_words(str(overview))
-        _compare(table.z_spec, overview.z_phot)
+        if doubtful := redshift_problems(table):
+            say(f"Not compared: {'; '.join(doubtful)}.")
+        else:
+            _compare(table.z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, table.z_spec)
 

@@ -17,6 +17,7 @@ from pix2z.ingest.checks import (
     column_faults,
     ebv_problems,
     first_faults,
+    redshift_problems,
     usable_pixels,
 )
 from pix2z.ingest.duplicates import repeated_ids
@@ -67,8 +68,9 @@ class Inspection:
         that are there), absent_share (of stamps without the band), n_blank (stamps without any).
     z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
-    problems : E(B-V) that cannot be; what makes the pixels implausible as nanomaggies in ugriz, or
-        positions as degrees; sky noise of another survey than the networks were trained on.
+    problems : E(B-V) that cannot be; a redshift that stands for none; what makes the pixels
+        implausible as nanomaggies in ugriz, or positions as degrees; sky noise of another survey
+        than the networks were trained on.
     plausible : whether the pixels are, so that predict takes the file.
     """
 
@@ -148,6 +150,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         bad_rows=_bad_rows(table, limits),
         problems=(
             *ebv_problems(table),
+            *redshift_problems(table, limits),
             *(of_pixels or noise_problems(sky_noise)),
             *position_problems(table),
             *position_doubts(table),
