@@ -151,6 +151,19 @@ def test_columns_are_chosen_and_positions_come_in_degrees_as_ingest_reads_them(
     assert not (tmp_path / "other.csv").exists()
 
 
+def test_positions_off_the_sky_are_nan_and_hours_are_named(run, images_folder, tmp_path):
+    raw, ra = tmp_path / "raw.h5", np.linspace(0, 23.9, N)
+    ra[0] = np.inf
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["ra"], file["dec"] = ra, np.linspace(70, -10, N)
+    code, said, _ = run(raw, out="z.csv")
+    assert code == 0
+    assert said.startswith(f"{raw}: positions (ra, dec): right ascension from 0.613 to 23.9, ")
+    table = pd.read_csv(tmp_path / "z.csv")
+    np.testing.assert_array_equal(table[["ra", "dec"]].isna().any(axis=1), np.arange(N) == 0)
+
+
 def test_the_figure_shows_what_the_table_may_lack(run, tmp_path):
     plot, pdf = tmp_path / "z.png", tmp_path / "pdf.parquet"
     code, said, errors = run("sdss32.h5", "--columns", "ra", "--plot", plot, "--pdf", pdf)

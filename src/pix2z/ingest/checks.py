@@ -25,6 +25,7 @@ __all__ = [
     "column_faults",
     "ebv_problems",
     "first_faults",
+    "off_the_sky",
     "redshift_problems",
     "row_ranges",
     "survey_facts",
@@ -100,9 +101,7 @@ def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bo
         "redshift error is negative": table.z_error < 0,
     }
     if table.has_positions:
-        faults["position is not on the sky"] = ~(
-            (table.ra >= -180) & (table.ra <= 360) & (np.abs(table.dec) <= 90)
-        )
+        faults["position is not on the sky"] = off_the_sky(table)
     if limits.z_warnings is not None and table.z_warning is not None:
         reason = f"ZWARNING is not {' or '.join(map(str, limits.z_warnings))}"
         faults[reason] = ~np.isin(table.z_warning, list(limits.z_warnings))
@@ -111,6 +110,11 @@ def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bo
         reason = f"spectral class is not {' or '.join(limits.classes)}"
         faults[reason] = ~np.isin(table.spectral_class, taken)
     return faults
+
+
+def off_the_sky(table: RawTable) -> NDArray[np.bool_]:
+    """(N,) rows without a position in degrees, such as -9999 or NaN."""
+    return ~((table.ra >= -180) & (table.ra <= 360) & (np.abs(table.dec) <= 90))
 
 
 def first_faults(faults: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
