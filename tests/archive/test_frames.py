@@ -87,6 +87,11 @@ def test_a_frame_is_in_nanomaggies_whatever_its_unit(write, over, cards):
             r"expected pixels of 0.396 arcsec; received, by its WCS \(CD or CDELT\), 0.2 x 0.2",
         ),
         ({"CD2_2": 2 * SCALE}, "received, by its WCS .* 0.396 x 0.792"),
+        (
+            {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN"},
+            r"no celestial WCS with RA first \(CTYPE1\)",
+        ),
+        ({"RADESYS": "FK4", "EQUINOX": 1950.0}, r"expected coordinates in ICRS.* FK4 of 1950$"),
     ],
 )
 def test_another_image_is_refused_by_the_card(write, cards, words):

@@ -3,7 +3,7 @@
 A corrected frame (``frame-[ugriz]-RRRRRR-C-FFFF.fits[.bz2]``) holds sky-subtracted nanomaggies in
 its primary HDU, 1489 x 2048, with a TAN projection; the five bands are shifted against each other
 by up to 12 pixels. What a header says (`said`) is held to that: another flux unit is converted,
-counts, another pixel scale or another band are refused.
+counts, another pixel scale, another band or other coordinates are refused.
 """
 
 import bz2
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import FK5
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 from scipy.sparse.linalg import LinearOperator, cg
@@ -121,8 +122,8 @@ def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
                 header, pixels = hdus[0].header, hdus[0].data
             if pixels is None or pixels.ndim != 2:
                 raise InputError(f"{path}: expected an image in the primary HDU")
-            if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
-                raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
+            if not str(header.get("CTYPE1", "")).startswith("RA"):
+                raise InputError(f"{path}: header has no celestial WCS with RA first (CTYPE1)")
             wcs = WCS(header)
             factor, said = _checked(path, header, wcs, band)
             run = "-".join(str(header[card]) for card in ("RUN", "CAMCOL") if card in header)
@@ -147,6 +148,12 @@ def _checked(
             "in nanomaggies; received counts"
         )
     bands, _ = bands_of(said, path, given=band)
+    sky = wcs_to_celestial_frame(wcs)
+    if sky.name != "icrs" and not sky.is_equivalent_frame(FK5()):
+        raise InputError(
+            f"{path}: expected coordinates in ICRS, or FK5 of 2000; received, by its WCS (RADESYS, "
+            f"EQUINOX), {wcs.wcs.radesys} of {wcs.wcs.equinox:g}"
+        )
     scales = proj_plane_pixel_scales(wcs) * 3600
     if np.abs(scales / PIXEL_SCALE - 1).max() > SAME_SCALE:
         raise InputError(
