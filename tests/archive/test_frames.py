@@ -43,6 +43,16 @@ def test_a_stamp_without_masked_pixels_is_only_shifted(frames):
     assert stamp.sum() == pytest.approx(150.0, rel=0.01)
 
 
+@pytest.mark.parametrize("value", [-9999.0, -99.0])
+def test_pixels_far_below_the_sky_are_masked_and_no_others(tmp_path, value):
+    with fits.open(io.BytesIO(bz2.decompress(frame_bytes("r")))) as hdus:
+        hdus[0].data[:20, :30] = value
+        hdus.writeto(tmp_path / "frame.fits")
+    masked = np.isnan(read_frame(tmp_path / "frame.fits").pixels)
+    assert masked[:20, :30].all()
+    assert masked.sum() == 20 * 30
+
+
 # Headers.
 
 
