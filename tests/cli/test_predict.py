@@ -182,6 +182,10 @@ def test_ebv_is_one_value_or_another_column(run, tmp_path, images_folder, pool, 
     assert (table["pix2z_flags"] & 4 == (0 if given else 4)).all()
 
 
+def test_an_empty_ebv_is_refused(run):
+    one_line(run("sdss32.h5", "--ebv", ""), "--ebv: expected E(B-V) of 0 to 3 mag, or a key")
+
+
 def test_what_was_never_measured_has_the_answer_of_the_pool(run, images_folder, pool, tmp_path):
     """Bands of zeros, and E(B-V) that cannot be: one galaxy has one answer, whoever is asked."""
     with h5py.File(images_folder / "sdss32.h5") as file:

@@ -46,3 +46,8 @@ def test_a_box_may_go_over_0_h():
 def test_what_is_no_box_is_refused(text):
     with pytest.raises(InputError, match="--box: expected RA,RA,DEC,DEC in degrees"):
         Box.parse(text)
+
+
+def test_a_box_whose_ends_are_interchanged_is_refused():
+    with pytest.raises(InputError, match=r"expected RA rising, or over 0 h .*, 359\.7 degrees"):
+        Box.parse("229.7,229.4,42,43")

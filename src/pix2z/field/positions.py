@@ -18,6 +18,9 @@ IDS = ("object_id", "objid", "id")
 
 LARGEST_ID = 2**63 - 1
 
+WIDEST_OVER_0H = 180
+"""Degrees: a wider box was meant the other way round."""
+
 Array = NDArray[np.float64]
 
 
@@ -38,6 +41,11 @@ class Box:
         if not (0 <= west <= 360 and 0 <= east <= 360 and -90 <= south < north <= 90):
             raise InputError(
                 f"--box: expected RA,RA,DEC,DEC in degrees, DEC rising; received {plain(text)!r}"
+            )
+        if west > east and (width := 360 - west + east) > WIDEST_OVER_0H:
+            raise InputError(
+                f"--box: expected RA rising, or over 0 h by at most {WIDEST_OVER_0H} degrees; "
+                f"received {plain(text)!r}, {width:g} degrees"
             )
         return cls((west, east), (south, north))
 
