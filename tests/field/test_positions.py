@@ -21,6 +21,7 @@ def test_a_list_is_read_with_its_ids(tmp_path):
     ("text", "words"),
     [
         ("ra\n1\n", "column dec missing"),
+        ("ra,dec,ra,dec\n1,2,3,4\n", "expected one column ra; received ra, ra$"),
         ("ra,dec\n", "expected rows below the header"),
         ("ra,dec\n1,2\nnan,4\n", "row 2: expected ra of 0 to 360"),
         ("ra,dec\n1,95\n", "row 1: expected ra of 0 to 360 and dec of -90 to 90"),

@@ -62,7 +62,7 @@ def read_positions(path: str | Path) -> tuple[Array, Array, NDArray[np.int64]]:
 
     Raises InputError naming the row that is no position, or whose id is no whole number.
     """
-    names, rows = read_table(Path(path))
+    names, rows = read_table(Path(path), once=("ra", "dec", *IDS))
     for name in ("ra", "dec"):
         if name not in names:
             raise InputError(f"{path}: column {name} missing; expected ra and dec in degrees")
