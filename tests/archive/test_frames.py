@@ -85,6 +85,26 @@ def test_a_frame_is_in_nanomaggies_whatever_its_unit(write, over, cards):
 
 
 @pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("frame-r-000094-1-0012.fits", True),
+        ("frame-r-000095-1-0012.fits", False),
+        ("frame-r-000094-1-0013.fits", False),
+        ("frame-g-000094-1-0012.fits", False),
+        ("mine.fits", True),
+    ],
+)
+def test_a_name_that_contradicts_the_header_is_refused(write, name, holds):
+    path = write(FILTER="r", RUN=94, CAMCOL=1, FRAME=12)
+    path = path.rename(path.with_name(name))
+    if holds:
+        assert read_frame(path).run == "94-1"
+    else:
+        with pytest.raises(InputError, match=f"{name}: is the r frame of field 000094-1-0012 by"):
+            read_frame(path)
+
+
+@pytest.mark.parametrize(
     ("cards", "words"),
     [
         ({"BUNIT": "DN"}, "BUNIT 'DN': expected a flux density"),

@@ -7,6 +7,7 @@ counts, another pixel scale, another band or other coordinates are refused.
 """
 
 import bz2
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 from scipy.sparse.linalg import LinearOperator, cg
 
+from pix2z.archive.sdss_list import Field
 from pix2z.errors import InputError
 from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
@@ -33,8 +35,21 @@ from pix2z.said.agreement import SAME_SCALE, bands_of
 from pix2z.said.claims import header_said
 from pix2z.said.units import flux_of
 
-__all__ = ["Frame", "cut_stamps", "read_frame", "read_frames", "read_unsorted"]
+__all__ = [
+    "Frame",
+    "cut_stamps",
+    "place_in_header",
+    "place_in_name",
+    "read_frame",
+    "read_frames",
+    "read_unsorted",
+]
 
+FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6}-[1-6]-\d{4})\.fits(?:\.bz2)?")
+
+FRAMES_LATER = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
+"""By how much the card FRAME exceeds the number of the field: the sky drifts over one CCD after the
+other, r first, while frames are counted on."""
 
 UNPACKERS = 2
 """Threads that unpack frames; the five of a field take some seconds of a processor."""
@@ -98,6 +113,22 @@ def read_unsorted(paths: Sequence[Path]) -> list[Frame]:
     return _read_all(paths, [None] * len(paths))
 
 
+def place_in_name(path: str | Path) -> tuple[str, str]:
+    """Return field, as "000094-1-0012", and band of a frame named as by SDSS; else both empty."""
+    match = FRAME_NAME.fullmatch(Path(path).name)
+    return (match[2], match[1]) if match else ("", "")
+
+
+def place_in_header(header: fits.Header) -> tuple[str, str]:
+    """Return the same by the cards RUN, CAMCOL, FRAME and FILTER."""
+    try:
+        band = str(header["FILTER"]).strip()
+        run, camcol, number = (int(header[card]) for card in ("RUN", "CAMCOL", "FRAME"))
+        return str(Field(0, run, camcol, number - FRAMES_LATER[band])), band
+    except (KeyError, TypeError, ValueError):
+        return "", ""
+
+
 def _read_all(paths: Sequence[Path], bands: Sequence[str | None]) -> list[Frame]:
     with ThreadPoolExecutor(UNPACKERS) as unpackers:
         contents = unpackers.map(_unpacked, paths)
@@ -131,6 +162,12 @@ def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
                 raise InputError(f"{path}: expected an image in the primary HDU")
             if not str(header.get("CTYPE1", "")).startswith("RA"):
                 raise InputError(f"{path}: header has no celestial WCS with RA first (CTYPE1)")
+            named, held = place_in_name(path), place_in_header(header)
+            if named[0] and held[0] and named != held:
+                raise InputError(
+                    f"{path}: is the {held[1]} frame of field {held[0]} by its header (FILTER, "
+                    "RUN, CAMCOL, FRAME), which contradicts its name"
+                )
             wcs = WCS(header)
             factor, said = _checked(path, header, wcs, band)
             run = "-".join(str(header[card]) for card in ("RUN", "CAMCOL") if card in header)
