@@ -43,6 +43,16 @@ def test_a_stamp_without_masked_pixels_is_only_shifted(frames):
     assert stamp.sum() == pytest.approx(150.0, rel=0.01)
 
 
+@pytest.mark.parametrize("value", [-9999.0, -99.0])
+def test_pixels_far_below_the_sky_are_masked_and_no_others(tmp_path, value):
+    with fits.open(io.BytesIO(bz2.decompress(frame_bytes("r")))) as hdus:
+        hdus[0].data[:20, :30] = value
+        hdus.writeto(tmp_path / "frame.fits")
+    masked = np.isnan(read_frame(tmp_path / "frame.fits").pixels)
+    assert masked[:20, :30].all()
+    assert masked.sum() == 20 * 30
+
+
 # Headers.
 
 
@@ -75,6 +85,26 @@ def test_a_frame_is_in_nanomaggies_whatever_its_unit(write, over, cards):
 
 
 @pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("frame-r-000094-1-0012.fits", True),
+        ("frame-r-000095-1-0012.fits", False),
+        ("frame-r-000094-1-0013.fits", False),
+        ("frame-g-000094-1-0012.fits", False),
+        ("mine.fits", True),
+    ],
+)
+def test_a_name_that_contradicts_the_header_is_refused(write, name, holds):
+    path = write(FILTER="r", RUN=94, CAMCOL=1, FRAME=12)
+    path = path.rename(path.with_name(name))
+    if holds:
+        assert read_frame(path).run == "94-1"
+    else:
+        with pytest.raises(InputError, match=f"{name}: is the r frame of field 000094-1-0012 by"):
+            read_frame(path)
+
+
+@pytest.mark.parametrize(
     ("cards", "words"),
     [
         ({"BUNIT": "DN"}, "BUNIT 'DN': expected a flux density"),
@@ -87,6 +117,11 @@ def test_a_frame_is_in_nanomaggies_whatever_its_unit(write, over, cards):
             r"expected pixels of 0.396 arcsec; received, by its WCS \(CD or CDELT\), 0.2 x 0.2",
         ),
         ({"CD2_2": 2 * SCALE}, "received, by its WCS .* 0.396 x 0.792"),
+        (
+            {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN"},
+            r"no celestial WCS with RA first \(CTYPE1\)",
+        ),
+        ({"RADESYS": "FK4", "EQUINOX": 1950.0}, r"expected coordinates in ICRS.* FK4 of 1950$"),
     ],
 )
 def test_another_image_is_refused_by_the_card(write, cards, words):

@@ -91,6 +91,8 @@ def test_a_row_that_names_no_spectrum_of_its_own_fails_alone(read, row, reason):
             "ra,de\n1,2\n",
             "columns plate, mjd, fiberid missing; expected plate, mjd, fiberid, or ra",
         ),
+        ("ra,dec,RA,Dec\n1,2,3,4\n", "expected one column ra; received ra, RA$"),
+        ("ra,dec,e_bv,sfd_ebv\n1,2,3,4\n", "expected one column ebv; received e_bv, sfd_ebv$"),
         ("plate,mjd,ra\n1,2,3\n", "column fiberid missing; .*; the file has plate, mjd, ra"),
         (f"{HEADER}\n", "expected rows below the header; has none"),
         ("#Table1\n", "not CSV"),
@@ -113,6 +115,12 @@ def test_ids_of_plates_beyond_8191_fit_as_people_write_them(read):
     assert spec_object_id(found) >= 2**63
     assert spec_object_id(found) >> 50 == 12547
     assert (spec_object_id(found) >> 10) % 2**14 == 1302
+
+
+@pytest.mark.parametrize("objid", ["1.23766e18", "1237650000000000001.0", "9999999999999999999"])
+def test_an_id_that_lost_digits_is_no_id(read, objid):
+    (failure,) = read(f"ra,dec,objid,note,note\n1,2,{objid},a,b\n").failures
+    assert failure.reason == f"objid: expected all digits of an id; received {objid!r}"
 
 
 def test_positions_are_enough_where_no_spectrum_is_named(read):

@@ -87,6 +87,7 @@ def test_a_faint_limit_is_an_option(run, tmp_path):
     [
         (["--box", "1,2,3,4"], "--box 1,2,3,4: no source lies in this field"),
         (["--box", "1,2"], "--box: expected RA,RA,DEC,DEC"),
+        (["--box", ""], "--box: expected RA,RA,DEC,DEC"),
         (["--pdf", "z.txt"], "z.txt: expected a name ending in .hdf5"),
         (["--limit", "nan"], "--limit: expected a magnitude; received nan"),
         (["--limit", "12", "--pdf", "z.hdf5"], "z.hdf5: no galaxy to write"),

@@ -58,7 +58,9 @@ def project(trained_pool, empty_database, tmp_path_factory) -> Path:
     return root
 
 
-def write_file(path: Path, sample_path: Path, *, n: int = N, leave_out: str = "") -> Path:
+def write_file(
+    path: Path, sample_path: Path, *, n: int = N, leave_out: str = "", **columns: np.ndarray
+) -> Path:
     """Galaxies in the layout sdss32, each in a cell of its own, under another calibration."""
     with h5py.File(sample_path) as sample, h5py.File(path, "w") as stored:
         content = {
@@ -67,6 +69,7 @@ def write_file(path: Path, sample_path: Path, *, n: int = N, leave_out: str = ""
             "e_bv": sample["ebv"][:n],
             "ra": (2.0 + 1.2 * np.arange(n)) % 360,
             "dec": 5.5 + 2.0 * (np.arange(n) // 300),
+            **columns,
         }
         for key, values in content.items():
             if key != leave_out:
@@ -312,6 +315,11 @@ def test_outside_of_a_checkout_one_line_says_how_to_name_one(file, tmp_path, mon
     ("content", "entry", "message"),
     [
         ({"n": 60}, (), "too few galaxies to fine-tune: train "),
+        (
+            {"ObjID": np.zeros(N, int)},
+            (),
+            f"received 1; left out: {N - 1:,} (duplicate: object id seen before)\n",
+        ),
         ({"leave_out": "specz_redshift"}, (), "redshift"),
         ({"n": 60}, ("-m", "redshift=z"), "key 'z' is missing"),
     ],

@@ -151,6 +151,19 @@ def test_columns_are_chosen_and_positions_come_in_degrees_as_ingest_reads_them(
     assert not (tmp_path / "other.csv").exists()
 
 
+def test_positions_off_the_sky_are_nan_and_hours_are_named(run, images_folder, tmp_path):
+    raw, ra = tmp_path / "raw.h5", np.linspace(0, 23.9, N)
+    ra[0] = np.inf
+    shutil.copy(images_folder / "sdss32.h5", raw)
+    with h5py.File(raw, "a") as file:
+        file["ra"], file["dec"] = ra, np.linspace(70, -10, N)
+    code, said, _ = run(raw, out="z.csv")
+    assert code == 0
+    assert said.startswith(f"{raw}: positions (ra, dec): right ascension from 0.613 to 23.9, ")
+    table = pd.read_csv(tmp_path / "z.csv")
+    np.testing.assert_array_equal(table[["ra", "dec"]].isna().any(axis=1), np.arange(N) == 0)
+
+
 def test_the_figure_shows_what_the_table_may_lack(run, tmp_path):
     plot, pdf = tmp_path / "z.png", tmp_path / "pdf.parquet"
     code, said, errors = run("sdss32.h5", "--columns", "ra", "--plot", plot, "--pdf", pdf)
@@ -180,6 +193,10 @@ def test_ebv_is_one_value_or_another_column(run, tmp_path, images_folder, pool, 
     _, direct = expected(images_folder, pool, ebv=0.25 if given else np.nan)
     np.testing.assert_allclose(table["pix2z_z_mean"], direct.z_mean, rtol=1e-5)
     assert (table["pix2z_flags"] & 4 == (0 if given else 4)).all()
+
+
+def test_an_empty_ebv_is_refused(run):
+    one_line(run("sdss32.h5", "--ebv", ""), "--ebv: expected E(B-V) of 0 to 3 mag, or a key")
 
 
 def test_what_was_never_measured_has_the_answer_of_the_pool(run, images_folder, pool, tmp_path):

@@ -89,7 +89,7 @@ def test_the_field_that_was_whole_first_comes_first(arrivals, tmp_path):
 def test_a_frame_of_another_name_is_known_by_its_header(arrivals, tmp_path):
     put(tmp_path, FIRST, "ugri")
     hdu = fits.PrimaryHDU()
-    hdu.header.update(FILTER="z", RUN=94, CAMCOL=1, FRAME=12)
+    hdu.header.update(FILTER="z", RUN=94, CAMCOL=1, FRAME=18)  # as SDSS has it
     hdu.writeto(tmp_path / "mine.fits")
     assert [names(arrivals), names(arrivals)] == [[], [FIRST]]
 

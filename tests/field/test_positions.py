@@ -21,6 +21,7 @@ def test_a_list_is_read_with_its_ids(tmp_path):
     ("text", "words"),
     [
         ("ra\n1\n", "column dec missing"),
+        ("ra,dec,ra,dec\n1,2,3,4\n", "expected one column ra; received ra, ra$"),
         ("ra,dec\n", "expected rows below the header"),
         ("ra,dec\n1,2\nnan,4\n", "row 2: expected ra of 0 to 360"),
         ("ra,dec\n1,95\n", "row 1: expected ra of 0 to 360 and dec of -90 to 90"),
@@ -46,3 +47,8 @@ def test_a_box_may_go_over_0_h():
 def test_what_is_no_box_is_refused(text):
     with pytest.raises(InputError, match="--box: expected RA,RA,DEC,DEC in degrees"):
         Box.parse(text)
+
+
+def test_a_box_whose_ends_are_interchanged_is_refused():
+    with pytest.raises(InputError, match=r"expected RA rising, or over 0 h .*, 359\.7 degrees"):
+        Box.parse("229.7,229.4,42,43")

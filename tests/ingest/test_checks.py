@@ -3,10 +3,12 @@
 import logging
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2z.ingest.checks import RowLimits, column_faults, row_ranges
+from pix2z.errors import InputError
+from pix2z.ingest.checks import RowLimits, column_faults, redshift_problems, row_ranges
 from pix2z.ingest.columns import Column, assemble, sky_cell
 
 RA, DEC = st.floats(-360, 720), st.floats(-90, 90)
@@ -57,3 +59,21 @@ def test_edges_of_the_sky_have_cells_and_what_is_off_it_has_none():
     assert cells[0] == cells[1]
     assert (cells[:4] >= 0).all()
     assert cells[4:].tolist() == [-1, -1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("value", "n", "is_named"), [(0, 20, True), (0, 19, False), (0.1, 40, True), (0.1, 39, False)]
+)
+def test_a_redshift_that_stands_for_none_is_named(value, n, is_named):
+    redshift = np.concatenate([np.full(n, value), np.linspace(0.02, 0.3, 200 - n), [-1.0] * 90])
+    columns = {"redshift": Column(redshift, "z_spec")}
+    table = assemble(columns, n=290, path="raw.h5", no_redshift="none")
+    found = redshift_problems(table, RowLimits(z_min=0.0, z_max=0.4, pdf_range=(0.0, 0.4)))
+    words = f"redshifts (z_spec): {n} of 200 are exactly {value:g}, a sign for none; "
+    assert [problem.startswith(words) for problem in found] == [True] * is_named
+
+
+def test_ingest_refuses_redshifts_that_stand_for_none(raw, write_raw, run_ingest):
+    raw["specz_redshift"][:20] = 0
+    with pytest.raises(InputError, match=r"raw\.h5: redshifts .*: 20 of 50 are exactly 0"):
+        run_ingest(write_raw(raw))

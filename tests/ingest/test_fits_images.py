@@ -159,6 +159,19 @@ def test_a_band_is_a_letter_alone(text, band):
     assert band_in(text) == band
 
 
+@pytest.mark.parametrize(
+    ("file_name", "cards", "words"),
+    [
+        ("gal-g.fits", {"FILTER": "r"}, "the name 'gal-g.fits' contradicts FILTER 'r'"),
+        ("gal.fits", {"EXTNAME": "g", "FILTER": "SDSS r"}, "FILTER 'SDSS r' contradicts EXTNAME"),
+    ],
+)
+def test_two_bands_of_one_image_are_refused(stored, tmp_path, file_name, cards, words):
+    path = write(tmp_path / file_name, image(stored[0, 1], cards.get("EXTNAME"), **cards))
+    with pytest.raises(InputError, match=words):
+        read(path)
+
+
 def test_bands_may_have_a_unit_each(stored, galaxies, tmp_path):
     hdus = [image(stored[0, 1], "g", BUNIT="nmgy"), image(stored[0, 2], "r", BUNIT="uJy")]
     images, _ = read(write(tmp_path / "units.fits", *hdus))

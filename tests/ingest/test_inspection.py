@@ -39,6 +39,13 @@ def test_an_impossible_ebv_is_a_problem_with_its_number(raw, write_raw):
     assert found.problems[0] == sentence
 
 
+def test_positions_off_the_sky_are_no_part_of_their_range(raw, write_raw):
+    raw["ra"][:2] = (np.finfo(float).max, -9999)
+    found, _ = look(write_raw(raw))
+    assert (found.ra.n, found.dec.n, found.ra.low, found.ra.high) == (48, 48, 10.0, 29.5)
+    assert found.bad_rows["position is not on the sky"] == 2
+
+
 def test_masks_and_absent_bands_are_shares_of_the_stamps_looked_at(raw, write_raw):
     raw["images"][:10, 0] = 0.0  # u was never measured
     raw["images"][10:20, 2, :16] = np.nan  # half of r is masked

@@ -6,11 +6,13 @@ import pytest
 from astropy.io import fits
 
 from pix2z.errors import InputError
-from tests.ingest.layout_files import read
+from tests.ingest.layout_files import read, write_hdf5
 
 N = 12
 EACH = np.array([1.0, 10.0, 1.0, 1.0, 2.5])[:, None, None]
 EACH_ZERO_POINT = [22.5, 25.0, 22.5, 22.5, 22.5 + 2.5 * np.log10(2.5)]
+
+ZP_NAMES = [f"zp_{band}" for band in "ugriz"]
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ UNITS = [
     (3.631, {}, {"unit_of_images": np.array([b"uJy pix-1"])}),
     (10, {"photometric_zeropoint": "25.0 mag (AB)"}, {"MAGSYS": "AB", "units": "e-/s"}),
     (10, {}, {"ZPTMAG": 25.0}),
-    (EACH, {f"zp_{band}": zp for band, zp in zip("ugriz", EACH_ZERO_POINT, strict=True)}, {}),
+    (EACH, dict(zip(ZP_NAMES, EACH_ZERO_POINT, strict=True)), {}),
     (EACH, {}, {f"SDSS {b} MAGZERO": zp for b, zp in zip("ugriz", EACH_ZERO_POINT, strict=True)}),
 ]
 
@@ -300,6 +302,21 @@ def test_what_stands_above_the_images_is_said_of_them(stored, tmp_path):
     images, survey = read(tmp_path / "raw.h5", images="a/b/images")
     np.testing.assert_allclose(images.transpose(0, 3, 1, 2), stored, rtol=1e-4)
     assert survey.converted["unit"].startswith("uJy, as attribute 'unit' of /a says")
+
+
+def test_zero_points_of_as_many_galaxies_as_bands_may_be_of_either(galaxies, tmp_path):
+    stamps, path = galaxies["stamps"][:5], tmp_path / "five.npz"
+    zero_points = np.array(EACH_ZERO_POINT)
+    np.savez(path, images=stamps, zero_point=zero_points)
+    with pytest.raises(InputError, match=r"five.npz: array 'zero_point' .* 5 galaxies and 5 bands"):
+        read(path)
+    write_hdf5(tmp_path / "five.h5", {"images": stamps, "zero_point": zero_points})
+    with pytest.raises(InputError, match=r"five.h5: dataset 'zero_point' .* such as zp_u"):
+        read(tmp_path / "five.h5")
+    np.savez(path, images=stamps * EACH.ravel(), **dict(zip(ZP_NAMES, zero_points, strict=True)))
+    np.testing.assert_allclose(read(path)[0], stamps, rtol=1e-4)
+    np.savez(path, images=stamps * 10, zero_point=np.full(5, 25.0))
+    np.testing.assert_allclose(read(path)[0], stamps, rtol=1e-4)
 
 
 def test_arrays_of_an_npz_say_the_same(galaxies, tmp_path):

@@ -3,10 +3,11 @@
 A corrected frame (``frame-[ugriz]-RRRRRR-C-FFFF.fits[.bz2]``) holds sky-subtracted nanomaggies in
 its primary HDU, 1489 x 2048, with a TAN projection; the five bands are shifted against each other
 by up to 12 pixels. What a header says (`said`) is held to that: another flux unit is converted,
-counts, another pixel scale or another band are refused.
+counts, another pixel scale, another band or other coordinates are refused.
 """
 
 import bz2
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import FK5
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 from scipy.ndimage import fourier_shift
 from scipy.sparse.linalg import LinearOperator, cg
 
+from pix2z.archive.sdss_list import Field
 from pix2z.errors import InputError
 from pix2z.fits import FITS_DAMAGE
 from pix2z.imaging import BANDS, PIXEL_SCALE, STAMP_SIDE
@@ -32,8 +35,21 @@ from pix2z.said.agreement import SAME_SCALE, bands_of
 from pix2z.said.claims import header_said
 from pix2z.said.units import flux_of
 
-__all__ = ["Frame", "cut_stamps", "read_frame", "read_frames", "read_unsorted"]
+__all__ = [
+    "Frame",
+    "cut_stamps",
+    "place_in_header",
+    "place_in_name",
+    "read_frame",
+    "read_frames",
+    "read_unsorted",
+]
 
+FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6}-[1-6]-\d{4})\.fits(?:\.bz2)?")
+
+FRAMES_LATER = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
+"""By how much the card FRAME exceeds the number of the field: the sky drifts over one CCD after the
+other, r first, while frames are counted on."""
 
 UNPACKERS = 2
 """Threads that unpack frames; the five of a field take some seconds of a processor."""
@@ -55,6 +71,13 @@ something of the inside of a large hole, of which the pixels around it say nothi
 
 LARGEST_SHARE = 0.2
 """Of masked pixels in a shifted one that still counts as measured."""
+
+LOWEST_OVER_NOISE = -100.0
+"""Below the sky, in its noise: what lies lower stands for "no measurement", as -9999 does. No pixel
+of the 20 frames of four real fields is below -6."""
+
+SPARSE = slice(None, None, 8)
+"""Of rows and columns: as many pixels as say what sky and noise are."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,22 @@ def read_unsorted(paths: Sequence[Path]) -> list[Frame]:
     return _read_all(paths, [None] * len(paths))
 
 
+def place_in_name(path: str | Path) -> tuple[str, str]:
+    """Return field, as "000094-1-0012", and band of a frame named as by SDSS; else both empty."""
+    match = FRAME_NAME.fullmatch(Path(path).name)
+    return (match[2], match[1]) if match else ("", "")
+
+
+def place_in_header(header: fits.Header) -> tuple[str, str]:
+    """Return the same by the cards RUN, CAMCOL, FRAME and FILTER."""
+    try:
+        band = str(header["FILTER"]).strip()
+        run, camcol, number = (int(header[card]) for card in ("RUN", "CAMCOL", "FRAME"))
+        return str(Field(0, run, camcol, number - FRAMES_LATER[band])), band
+    except (KeyError, TypeError, ValueError):
+        return "", ""
+
+
 def _read_all(paths: Sequence[Path], bands: Sequence[str | None]) -> list[Frame]:
     with ThreadPoolExecutor(UNPACKERS) as unpackers:
         contents = unpackers.map(_unpacked, paths)
@@ -121,12 +160,18 @@ def _parsed(path: str | Path, content: bytes, band: str | None = None) -> Frame:
                 header, pixels = hdus[0].header, hdus[0].data
             if pixels is None or pixels.ndim != 2:
                 raise InputError(f"{path}: expected an image in the primary HDU")
-            if not str(header.get("CTYPE1", "")).startswith(("RA", "DEC")):
-                raise InputError(f"{path}: header has no celestial WCS (CTYPE1)")
+            if not str(header.get("CTYPE1", "")).startswith("RA"):
+                raise InputError(f"{path}: header has no celestial WCS with RA first (CTYPE1)")
+            named, held = place_in_name(path), place_in_header(header)
+            if named[0] and held[0] and named != held:
+                raise InputError(
+                    f"{path}: is the {held[1]} frame of field {held[0]} by its header (FILTER, "
+                    "RUN, CAMCOL, FRAME), which contradicts its name"
+                )
             wcs = WCS(header)
             factor, said = _checked(path, header, wcs, band)
             run = "-".join(str(header[card]) for card in ("RUN", "CAMCOL") if card in header)
-            return Frame(Path(path), np.asarray(pixels, np.float32) * factor, wcs, said, run)
+            return Frame(Path(path), _measured(pixels) * factor, wcs, said, run)
         except FITS_DAMAGE as error:
             raise _no_frame(path, error) from error
 
@@ -147,6 +192,12 @@ def _checked(
             "in nanomaggies; received counts"
         )
     bands, _ = bands_of(said, path, given=band)
+    sky = wcs_to_celestial_frame(wcs)
+    if sky.name != "icrs" and not sky.is_equivalent_frame(FK5()):
+        raise InputError(
+            f"{path}: expected coordinates in ICRS, or FK5 of 2000; received, by its WCS (RADESYS, "
+            f"EQUINOX), {wcs.wcs.radesys} of {wcs.wcs.equinox:g}"
+        )
     scales = proj_plane_pixel_scales(wcs) * 3600
     if np.abs(scales / PIXEL_SCALE - 1).max() > SAME_SCALE:
         raise InputError(
@@ -154,6 +205,21 @@ def _checked(
             f"{scales[0]:.3g} x {scales[1]:.3g}"
         )
     return np.float32(factor[0]), bands if len(bands) == 1 else ""
+
+
+@np.errstate(invalid="ignore", over="ignore")  # damaged bytes may be signalling NaNs
+def _measured(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Pixels, NaN where one is so far below the sky that it is no measurement."""
+    values = np.array(pixels, np.float32)
+    some = values[SPARSE, SPARSE]
+    there = some[np.isfinite(some)]
+    if not there.size:
+        return values
+    sky = np.median(there)
+    # 1.4826: MAD of a normal distribution -> its sigma; nothing lies below a sky without noise
+    noise = 1.4826 * np.median(np.abs(there - sky)) or np.inf
+    values[values < sky + LOWEST_OVER_NOISE * noise] = np.nan
+    return values
 
 
 def _no_frame(path: str | Path, error: Exception) -> InputError:

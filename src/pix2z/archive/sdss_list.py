@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,8 @@ RERUN = (1, 9_999)
 POSITION = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 """Column -> least and largest value, degrees."""
 
+UNDERSTOOD = (*NEEDED, *OF_IMAGE, *POSITION, "run2d", "rerun", "ebv", "objid")
+
 NO_VALUE = frozenset({"", "null", "nan", "none", "na", "-9999", "0"})
 """What stands for "none" in an optional column, in lower case."""
 
@@ -82,7 +85,7 @@ class SdssObject:
     field : where its image is; None where the list does not say, but the spectrum may.
     ebv : E(B-V) in magnitudes, NaN where the list has none.
     ra, dec : degrees; NaN where the spectrum is to say.
-    object_id : of SDSS's imaging, 0 where it is not known.
+    object_id : of SDSS's imaging; 0 where there is a spectrum, or it is not known.
     """
 
     row: int
@@ -134,7 +137,7 @@ def read_objects(path: str | Path) -> ObjectList:
         The file cannot be read, is no CSV in text, lacks a column that is needed, or has no rows.
     """
     path = Path(path)
-    columns, rows = read_table(path)
+    columns, rows = read_table(path, once=UNDERSTOOD)
     missing = [name for name in NEEDED if name not in columns]
     if missing and not POSITION.keys() <= set(columns):
         raise InputError(
@@ -166,8 +169,11 @@ def read_objects(path: str | Path) -> ObjectList:
     return ObjectList(path, tuple(objects), tuple(failures), has_ebv="ebv" in columns)
 
 
-def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return names of columns in lower case, and rows as text; quotes are taken off."""
+def read_table(path: Path, *, once: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """Return names of columns in lower case, and rows as text; quotes are taken off.
+
+    once : columns that may be there once at the most, under whatever name; else InputError.
+    """
     if path.is_file() and (other := other_format(path)) not in ("", "text", "an empty file"):
         raise InputError(f"{path}: expected CSV; received {other}")
     text = read_text(path)
@@ -191,7 +197,12 @@ def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
             raise InputError(
                 f"{path}: not CSV: row {number} has {len(row)} values, the header {len(columns)}"
             )
-    return [SPELLINGS.get(name.lower(), name.lower()) for name in columns], rows
+    names = [SPELLINGS.get(name.lower(), name.lower()) for name in columns]
+    for name in once:
+        if names.count(name) > 1:
+            same = ", ".join(own for own, one in zip(columns, names, strict=True) if one == name)
+            raise InputError(f"{path}: expected one column {name}; received {plain(same)}")
+    return names, rows
 
 
 def _unquoted(text: str) -> str:
@@ -200,11 +211,12 @@ def _unquoted(text: str) -> str:
 
 def object_of(row: dict[str, str], number: int) -> SdssObject:
     """Make an object of a row; raise ValueError naming the column at fault."""
-    plate = mjd = fiber = 0
+    plate = mjd = fiber = object_id = 0
     run2d, ra, dec = "", math.nan, math.nan
     positioned = POSITION.keys() <= row.keys()
     if positioned and all(_none(row, name) for name in NEEDED):
         ra, dec = (_degrees(row, name, bounds) for name, bounds in POSITION.items())
+        object_id = 0 if _none(row, "objid") else _id(row["objid"])
     else:
         plate, mjd, fiber = (_number(row, name, bounds) for name, bounds in NEEDED.items())
         run2d = row.get("run2d", "").removesuffix(".0")
@@ -216,10 +228,8 @@ def object_of(row: dict[str, str], number: int) -> SdssObject:
     field = None
     if not any(_none(row, name) for name in ("run", "camcol")) and row.get("field", ""):
         field = Field(rerun, *(_number(row, name, bounds) for name, bounds in OF_IMAGE.items()))
-    ebv, object_id = _ebv(row.get("ebv", "")), row.get("objid", "")
-    known = int(object_id) if OBJECT_ID.fullmatch(object_id) else 0
-    known = known if known < 2**63 else 0
-    return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, ebv, ra, dec, known)
+    ebv = _ebv(row.get("ebv", ""))
+    return SdssObject(number, plate, mjd, fiber, run2d, rerun, field, ebv, ra, dec, object_id)
 
 
 def _degrees(row: dict[str, str], name: str, bounds: tuple[float, float]) -> float:
@@ -248,6 +258,13 @@ def _number(row: dict[str, str], name: str, bounds: tuple[int, int]) -> int:
             f"received {plain(row[name])[:40]!r}"
         )
     return int(digits[1])
+
+
+def _id(text: str) -> int:
+    """Of an object; ValueError where a spreadsheet made 1.23766e18 of it, or it is another text."""
+    if not OBJECT_ID.fullmatch(text) or int(text) >= 2**63:
+        raise ValueError(f"objid: expected all digits of an id; received {plain(text)[:40]!r}")
+    return int(text)
 
 
 def _ebv(text: str) -> float:

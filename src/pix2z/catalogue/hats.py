@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pix2z.errors import InputError
 from pix2z.files import PARTIAL
+from pix2z.ingest.checks import off_the_sky
 from pix2z.ingest.positions import position_problems
 from pix2z.ingest.raw import RawSurvey
 
@@ -61,12 +62,11 @@ def check_positions(survey: RawSurvey) -> None:
 
     How positions that are no degrees are told: `pix2z.ingest.positions`.
     """
-    ra, dec = survey.table.ra, survey.table.dec
-    lacking = int((~((abs(ra) <= 360) & (abs(dec) <= 90))).sum())
+    lacking = int(off_the_sky(survey.table).sum())
     if lacking:
         raise InputError(
             f"{survey.path}: a HATS catalogue needs ra and dec of every galaxy, in degrees; "
-            f"{lacking:,} of {len(ra):,} have none (-m ra=KEY -m dec=KEY names them)"
+            f"{lacking:,} of {len(survey.table):,} have none (-m ra=KEY -m dec=KEY names them)"
         )
     for problem in position_problems(survey.table):
         raise InputError(f"{survey.path}: {problem}")

@@ -20,6 +20,7 @@ from pix2z.catalogue.compact_pdfs import COLUMN, COMPACT_COLUMNS, ENCODING, as_q
 from pix2z.catalogue.overview import Overview
 from pix2z.errors import InputError
 from pix2z.files import atomic_path, destination, named_write_errors
+from pix2z.ingest.checks import off_the_sky
 from pix2z.ingest.raw import RawTable
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.redshifts import ATTRIBUTES, COLUMNS, Column, Redshifts
@@ -80,7 +81,7 @@ def write_catalogue(
     Parameters
     ----------
     estimates : (rows, their redshifts), rows 0 to N - 1 in order.
-    table : with ids and positions of all rows.
+    table : with ids and positions of all rows; those off the sky are written as NaN.
     out : .parquet or .csv.
     pdf : .hdf5 for whole PDFs, as qp reads them, .parquet for `compact_pdfs`, None for none.
     metadata : what a .parquet file says of itself.
@@ -102,9 +103,10 @@ def write_catalogue(
         metadata=metadata,
         columns={name: COLUMNS[name] for name in columns},
     )
+    all_ra, all_dec = np.where(off_the_sky(table), np.nan, [table.ra, table.dec])
     with writing as (append, append_pdfs):
         for rows, estimate in estimates:
-            object_id, ra, dec = table.object_id[rows], table.ra[rows], table.dec[rows]
+            object_id, ra, dec = table.object_id[rows], all_ra[rows], all_dec[rows]
             append(estimate.columns(object_id, ra=ra, dec=dec, names=columns))
             append_pdfs(estimate, object_id)
             overview.add(rows, estimate)

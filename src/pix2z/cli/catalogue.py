@@ -147,7 +147,7 @@ class _Where:
         """Read list and box; InputError where they are none."""
         from pix2z.field.positions import Box, read_positions
 
-        inside = Box.parse(box) if box else None
+        inside = Box.parse(box) if box is not None else None
         return cls(at, read_positions(at) if at else None, box, inside)
 
     def sources(self, field: "Mapping[str, Frame]") -> "Sources":

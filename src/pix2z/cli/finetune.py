@@ -82,13 +82,14 @@ def finetune(
     base = _base(model, folder, root)
 
     from pix2z.finetune.report import write_report
-    from pix2z.finetune.sample import make_sample
+    from pix2z.finetune.sample import left_out, make_sample
 
     file = _in_the_sky(files, folder, root, settings.finetune.seed) if sky else files[0]
     ingested, seen = make_sample(
         file, folder, base, settings, layout=layout, mapping=chosen, check=check, rendered=sky
     )
-    say(f"{file}: {ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good")
+    good = f"{ingested['n_good']:,} of {ingested['n_raw']:,} galaxies are good"
+    say(f"{file}: {good}{left_out(ingested)}")
     record = _train(folder, base, settings.finetune, root / CHECKPOINTS)
     report = write_report(
         folder,

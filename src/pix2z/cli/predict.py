@@ -146,14 +146,19 @@ def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None
     """Write one table, in this process, and say what is in it."""
     from pix2z.catalogue.estimates import predict_survey, table_facts
     from pix2z.catalogue.estimator import load_pool
-    from pix2z.catalogue.hats import check_positions
+    from pix2z.catalogue.hats import POSITIONS, check_positions
     from pix2z.catalogue.overview import Overview
     from pix2z.catalogue.tables import write_catalogue
+    from pix2z.ingest.checks import redshift_problems
+    from pix2z.ingest.positions import position_problems
 
     out, pdf = wanted.out, wanted.pdf
     with open_images(given, out, pdf, plot, verb="predicts") as survey:
         if wanted.positions:
             check_positions(survey)
+        elif set(POSITIONS) & set(wanted.columns):
+            for problem in position_problems(survey.table):
+                say(f"{given.path}: {problem}")
         table, estimator = survey.table, load_pool(pool)
         start = time.monotonic()
         with galaxies_progress(len(table)) as advance:
@@ -172,7 +177,10 @@ def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None
         also = f", PDFs in {pdf}" if pdf else ""
         say(f"{done(len(table), time.monotonic() - start)}; redshifts in {out}{also}")
         say_in_words(str(overview))
-        _compare(table.z_spec, overview.z_phot)
+        if doubtful := redshift_problems(table):
+            say(f"Not compared: {'; '.join(doubtful)}.")
+        else:
+            _compare(table.z_spec, overview.z_phot)
         if plot:
             _draw(plot, overview, table.z_spec)
 

@@ -1,5 +1,6 @@
 """What commands that read a user's file of galaxies share: its options, and how it is opened."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -261,7 +262,7 @@ def _told_ebv(ebv: str | None, mapping: list[str] | None) -> tuple[float | None,
     if ebv is None:
         return None, None
     try:
-        value = float(ebv)
+        value = float(ebv) if ebv else math.nan
     except ValueError:
         return None, ebv
     from pix2z.dataset.stamps import LARGEST_EBV

@@ -5,21 +5,18 @@ its header. Nothing is read of a file that is still being written: a file counts
 row have found it with one size and one time of its last change.
 """
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from astropy.io import fits
 
-from pix2z.archive.sdss_list import Field
+from pix2z.archive.frames import place_in_header, place_in_name
 from pix2z.errors import InputError
 from pix2z.fits import reading_fits
 from pix2z.imaging import BANDS
 
 __all__ = ["Arrivals", "WholeField"]
-
-FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6}-[1-6]-\d{4})\.fits(?:\.bz2)?")
 
 SUFFIXES = (".fits", ".fits.bz2")
 
@@ -78,7 +75,7 @@ class Arrivals:
         known = {
             path: state
             for path, state in self._states.items()
-            if FRAME_NAME.fullmatch(path.name) or self._places.get(path, (None,))[0] == state
+            if place_in_name(path)[0] or self._places.get(path, (None,))[0] == state
         }
         fields = self._by_field(known)
         missing = {name: [band for band in BANDS if band not in fields[name]] for name in fields}
@@ -126,16 +123,11 @@ def _states(folder: Path) -> dict[Path, State]:
 
 def _place_of(path: Path) -> tuple[str, str]:
     """Field and band of a frame; InputError where neither name nor header tells them."""
-    if match := FRAME_NAME.fullmatch(path.name):
-        return match[2], match[1]
-    with reading_fits(path, "a frame"):
-        header = fits.getheader(path)
-    try:
-        run, camcol, number = (int(header[card]) for card in ("RUN", "CAMCOL", "FRAME"))
-        name, band = str(Field(0, run, camcol, number)), str(header["FILTER"]).strip()
-    except (KeyError, ValueError):
-        name = band = ""
-    if band not in tuple(BANDS):
+    name, band = place_in_name(path)
+    if not name:
+        with reading_fits(path, "a frame"):
+            name, band = place_in_header(fits.getheader(path))
+    if not name:
         raise InputError(
             f"{path}: expected a name as frame-r-000094-1-0012.fits, or a header with the cards "
             "FILTER, RUN, CAMCOL and FRAME"

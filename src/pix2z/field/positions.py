@@ -18,6 +18,9 @@ IDS = ("object_id", "objid", "id")
 
 LARGEST_ID = 2**63 - 1
 
+WIDEST_OVER_0H = 180
+"""Degrees: a wider box was meant the other way round."""
+
 Array = NDArray[np.float64]
 
 
@@ -39,6 +42,11 @@ class Box:
             raise InputError(
                 f"--box: expected RA,RA,DEC,DEC in degrees, DEC rising; received {plain(text)!r}"
             )
+        if west > east and (width := 360 - west + east) > WIDEST_OVER_0H:
+            raise InputError(
+                f"--box: expected RA rising, or over 0 h by at most {WIDEST_OVER_0H} degrees; "
+                f"received {plain(text)!r}, {width:g} degrees"
+            )
         return cls((west, east), (south, north))
 
     def holds(self, ra: Array, dec: Array) -> NDArray[np.bool_]:
@@ -54,7 +62,7 @@ def read_positions(path: str | Path) -> tuple[Array, Array, NDArray[np.int64]]:
 
     Raises InputError naming the row that is no position, or whose id is no whole number.
     """
-    names, rows = read_table(Path(path))
+    names, rows = read_table(Path(path), once=("ra", "dec", *IDS))
     for name in ("ra", "dec"):
         if name not in names:
             raise InputError(f"{path}: column {name} missing; expected ra and dec in degrees")

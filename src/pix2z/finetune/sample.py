@@ -20,7 +20,7 @@ from pix2z.finetune.base import BasePool, seen_by_base
 from pix2z.ingest.galaxies import ingest
 from pix2z.partition import PARTS, partition
 
-__all__ = ["make_sample", "user_split"]
+__all__ = ["left_out", "make_sample", "user_split"]
 
 Json = dict[str, Any]
 
@@ -69,10 +69,18 @@ def make_sample(
                 fractions=settings.split.fractions.model_dump(),
                 fewest_rows=settings.finetune.fewest_rows.model_dump(),
                 path=file,
+                left_out=left_out(ingested),
             )
             n_galaxies = len(galaxies)
     write_split(folder / "split.h5", split, seed=settings.split.seed, n_galaxies=n_galaxies)
     return ingested, facts
+
+
+def left_out(ingested: Json) -> str:
+    """Say how many rows ingest left out, and for what; nothing where it took all."""
+    counts = {reason: bad["count"] for reason, bad in ingested["bad"].items() if bad["count"]}
+    reasons = ", ".join(f"{n:,} ({reason})" for reason, n in counts.items())
+    return f"; left out: {reasons}" if counts else ""
 
 
 def _part(galaxies: Galaxies, split: SplitConfig) -> NDArray[np.uint8]:
@@ -100,6 +108,7 @@ def user_split(
     fractions: Mapping[str, float],
     fewest_rows: Mapping[str, int],
     path: str | Path,
+    left_out: str = "",
 ) -> Split:
     """Split a user's galaxies by group; those that the base has seen may train, but no more.
 
@@ -108,7 +117,7 @@ def user_split(
     seen : (N,) galaxies left out of validation, calibration and test.
     fractions : expected share of the groups in each part.
     fewest_rows : fewest galaxies in each part.
-    path : the user's file, for messages.
+    path, left_out : the user's file, and what ingest left out of it, for messages.
 
     Raises
     ------
@@ -122,7 +131,15 @@ def user_split(
         name: np.flatnonzero((part == index) & (~seen | (name == "train")))
         for index, name in enumerate(PARTS)
     }
-    _enough(rows, group_id, seen, fractions=fractions, fewest_rows=fewest_rows, path=path)
+    _enough(
+        rows,
+        group_id,
+        seen,
+        fractions=fractions,
+        fewest_rows=fewest_rows,
+        path=path,
+        left_out=left_out,
+    )
     split = Split(
         selection="full",
         **rows,
@@ -147,6 +164,7 @@ def _enough(
     fractions: Mapping[str, float],
     fewest_rows: Mapping[str, int],
     path: str | Path,
+    left_out: str,
 ) -> None:
     short = [name for name in PARTS if len(rows[name]) < fewest_rows[name]]
     if not short:
@@ -165,4 +183,4 @@ def _enough(
         words += f", of which {n_seen} may have trained the base, and can only train again"
     if n_groups < len(group_id):
         words += f", in {n_groups} groups (one group_id, or one place on the sky), never cut in two"
-    raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {words}")
+    raise InputError(f"{path}: too few galaxies to fine-tune: {lacking}; {words}{left_out}")

@@ -4,7 +4,7 @@ In HDF5 it stands in attributes of the images, of their group and of the file, i
 the images, and in small datasets beside them; in an npz in small arrays. `said` knows the names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.lib import format as npy
 
+from pix2z.errors import InputError
 from pix2z.hdf5 import (
     MOST_VALUES,
     attribute_names,
@@ -42,6 +43,9 @@ OWN = frozenset(
 OF_STORED_NUMBERS = ("masked", "scale", "offset")
 """What of `names.UNDERSTOOD` is done to stored numbers."""
 
+OF_FLUXES = ("unit", "zero_point", "magnitude_0_flux")
+"""What of them says what a flux is."""
+
 LARGEST_MEMBER = 4096
 """Bytes of an array of an npz that can say something."""
 
@@ -64,7 +68,9 @@ def read_attributes(file: h5py.File, images: h5py.Dataset, path: str | Path) -> 
                 unused.append(f"attribute {plain(name)!r} of {what}")
     for beside in (group,) if group == file else (group, file):
         held, left = _beside(beside, images, path)
-        claims += claims_in(held, lambda name: f"dataset {plain(name)!r}")
+        said = list(claims_in(held, lambda name: f"dataset {plain(name)!r}"))
+        _check_of_bands(said, images.shape or (), path)
+        claims += said
         unused += left
     return Said(
         claims=tuple(claims),
@@ -102,8 +108,9 @@ def read_members(path: str | Path, images: Member) -> Said:
                         held[name] = _plain_values(npy.read_array(stream, allow_pickle=False))
             elif _is_unused(name, shape, images.shape):
                 unused.append(f"array {plain(name)!r}")
-    claims = claims_in(held, lambda name: f"array {name!r}")
-    return Said(claims=tuple(claims), unused=tuple(unused))
+    claims = tuple(claims_in(held, lambda name: f"array {name!r}"))
+    _check_of_bands(claims, images.shape, path)
+    return Said(claims=claims, unused=tuple(unused))
 
 
 def unit_shown(array: h5py.Dataset, path: str | Path) -> str | None:
@@ -150,6 +157,22 @@ def _is_said_of_images(name: str, shape: tuple[int, ...], images: tuple[int, ...
     n_bands = {length for length in images[1:] if length <= len(BANDS)} - set(images[:1])
     one_each = shape in ((), (1,), *((length,) for length in n_bands))
     return bool(what) and (what not in OF_STORED_NUMBERS or one_each)
+
+
+def _check_of_bands(said: Iterable[Claim], images: tuple[int, ...], path: str | Path) -> None:
+    """Raise InputError where fluxes of as many galaxies as bands have one number for each.
+
+    Scale and offset are taken for those of the galaxies then: see `_is_said_of_images`.
+    """
+    for claim in said:
+        values = claim.values or ()
+        both = (len(values),) == images[:1] and len(values) in images[1:]
+        if claim.what in OF_FLUXES and both and len(set(values)) > 1 and len(values) <= len(BANDS):
+            raise InputError(
+                f"{path}: {claim}: there are {len(values)} galaxies and {len(values)} bands, and "
+                "each of either may have one; expected one number for all, or one for each band "
+                "under a name of its own, such as zp_u"
+            )
 
 
 def _is_unused(name: str, shape: tuple[int, ...], images: tuple[int, ...]) -> bool:

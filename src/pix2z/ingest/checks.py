@@ -25,6 +25,8 @@ __all__ = [
     "column_faults",
     "ebv_problems",
     "first_faults",
+    "off_the_sky",
+    "redshift_problems",
     "row_ranges",
     "survey_facts",
     "usable_pixels",
@@ -37,6 +39,10 @@ EVERY_SECONDS = 10.0
 
 R_BAND = 2
 N_BANDS = len(BANDS)
+
+FEWEST_ALIKE, SHARE_OF_ZEROS, SHARE_ALIKE = 20, 0.01, 0.2
+"""Redshifts of one exact value that stands for none: at the least, and of all, where it is 0, which
+is hardly measured, and any other. Rounded to 0.01, a tenth of a survey's may be alike."""
 
 FLAG_MASKED = 1 << N_BANDS
 """Some pixel of a band that is there is masked. Bits 0 to 4: band u, g, r, i, z is absent."""
@@ -95,9 +101,7 @@ def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bo
         "redshift error is negative": table.z_error < 0,
     }
     if table.has_positions:
-        faults["position is not on the sky"] = ~(
-            (table.ra >= -180) & (table.ra <= 360) & (np.abs(table.dec) <= 90)
-        )
+        faults["position is not on the sky"] = off_the_sky(table)
     if limits.z_warnings is not None and table.z_warning is not None:
         reason = f"ZWARNING is not {' or '.join(map(str, limits.z_warnings))}"
         faults[reason] = ~np.isin(table.z_warning, list(limits.z_warnings))
@@ -106,6 +110,11 @@ def column_faults(table: RawTable, limits: RowLimits) -> dict[str, NDArray[np.bo
         reason = f"spectral class is not {' or '.join(limits.classes)}"
         faults[reason] = ~np.isin(table.spectral_class, taken)
     return faults
+
+
+def off_the_sky(table: RawTable) -> NDArray[np.bool_]:
+    """(N,) rows without a position in degrees, such as -9999 or NaN."""
+    return ~((table.ra >= -180) & (table.ra <= 360) & (np.abs(table.dec) <= 90))
 
 
 def first_faults(faults: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
@@ -122,6 +131,23 @@ def ebv_problems(table: RawTable) -> list[str]:
     n = int(impossible_ebv(table.ebv).sum())
     sentence = f"E(B-V) is negative or above {LARGEST_EBV:g} mag, and taken as unknown"
     return [f"{n} of {len(table)} rows: {sentence}"] if n else []
+
+
+def redshift_problems(table: RawTable, limits: RowLimits | None = None) -> list[str]:
+    """Say which exact value so many redshifts have that it stands for none, if one does.
+
+    limits : of rows that are looked at; None: all rows.
+    """
+    bad = column_faults(table, limits).values() if limits else ()
+    known = table.z_spec[~np.any([~np.isfinite(table.z_spec), *bad], axis=0)]
+    values, counts = np.unique(known, return_counts=True)
+    share = np.where(values == 0, SHARE_OF_ZEROS, SHARE_ALIKE)
+    alike = counts >= np.maximum(FEWEST_ALIKE, share * len(known))
+    return [
+        f"redshifts ({table.origin['z_spec']}): {n} of {len(known)} are exactly {value:g}, a sign "
+        "for none; expected NaN where there is none"
+        for value, n in zip(values[alike], counts[alike], strict=True)
+    ]
 
 
 def usable_pixels(survey: RawSurvey) -> RawSurvey:

@@ -48,8 +48,11 @@ class Plane:
     middle: tuple[float, float] | None
 
 
-def read_plane(name: str, hdu: Any, primary: fits.Header) -> Plane:
-    """Read what a header says, and where it says nothing, that of the file's first HDU."""
+def read_plane(name: str, hdu: Any, primary: fits.Header, *, file_name: str = "") -> Plane:
+    """Read what a header says, and where it says nothing, that of the file's first HDU.
+
+    file_name : where the image is the file's only one, whose name may tell its band.
+    """
     header = hdu.header
     said = _completed(header_said(header), header_said(primary))
     scale, middle = _on_the_sky(name, header)
@@ -58,8 +61,19 @@ def read_plane(name: str, hdu: Any, primary: fits.Header) -> Plane:
     if scale is not None:
         rest = [one for one in said.claims if one.what not in ("pixel_scale", "pixel_degrees")]
         said = Said((*rest, Claim("pixel_scale", "the WCS", (scale,))))
-    named = (band_in(str(header[card])) for card in BAND_CARDS if card in header)
-    return Plane(hdu, name, next((band for band in named if band), None), said, scale, middle)
+    return Plane(hdu, name, _band(name, header, file_name), said, scale, middle)
+
+
+def _band(name: str, header: fits.Header, file_name: str) -> str | None:
+    """Band of an image, None where nothing names one; InputError where two are named."""
+    texts = {f"{card} {header[card]!r}": str(header[card]) for card in BAND_CARDS if card in header}
+    texts[f"the name {file_name!r}"] = file_name
+    named = {words: band for words, text in texts.items() if (band := band_in(text))}
+    first = next(iter(named), "")
+    for words, band in named.items():
+        if band != named[first]:
+            raise InputError(f"{name}: {words} contradicts {first}; expected one band")
+    return named.get(first)
 
 
 def _completed(said: Said, first: Said) -> Said:

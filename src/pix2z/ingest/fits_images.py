@@ -145,10 +145,9 @@ def _planes(path: Path, hdus: fits.HDUList, mapping: Hdf5Mapping) -> list[Plane]
     planes = []
     for name, hdu in named or fluxes:
         _check_claims(path, hdu, f"{path}: {name}")
-        plane = read_plane(f"{path}: {name}", hdu, hdus[0].header)
-        if plane.band is None and len(hdu.shape) == 2 and len(named or fluxes) == 1:
-            plane = replace(plane, band=band_in(path.name))
-        planes.append(plane)
+        is_alone = len(hdu.shape) == 2 and len(named or fluxes) == 1
+        file_name = path.name if is_alone else ""
+        planes.append(read_plane(f"{path}: {name}", hdu, hdus[0].header, file_name=file_name))
     return planes
 
 

@@ -28,6 +28,7 @@ from pix2z.ingest.checks import (
     column_faults,
     ebv_problems,
     first_faults,
+    redshift_problems,
     row_ranges,
     survey_facts,
 )
@@ -86,19 +87,19 @@ def ingest(
         the PDFs is z_min to z_max.
     duplicate_radius_arcsec : rows of another group within it show the same galaxy.
     mapping : as in `open_source`.
-    check_photometry : refuse images that do not look like galaxies in nanomaggies, and positions
-        that do not look like degrees.
+    check_photometry : refuse images that do not look like galaxies in nanomaggies, positions that
+        do not look like degrees, and redshifts of which too many are one exact value.
     unchecked_by : what a user does against that, for the message.
 
     Raises
     ------
     InputError
-        A file cannot be read in this layout, has no redshifts, does not look like galaxies in
-        nanomaggies, or no row is good; nothing is written then.
+        A file cannot be read in this layout, has no redshifts, is refused by `check_photometry`, or
+        no row is good; nothing is written then.
     """
     limits = RowLimits(z_min, z_max, pdf_range or (z_min, z_max), z_warnings, classes)
     with open_source(raw_path, layout=layout, mapping=mapping) as survey:
-        problems = _problems(survey, unchecked_by if check_photometry else None)
+        problems = _problems(survey, limits, unchecked_by if check_photometry else None)
         judged = _judge(survey, limits, duplicate_radius_arcsec, chunk_rows)
         source = files_of(raw_path)
         others = [path for file in survey.files for path in file.paths if path not in source]
@@ -118,7 +119,7 @@ def ingest(
         }
 
 
-def _problems(survey: RawSurvey, unchecked_by: str | None) -> tuple[str, ...]:
+def _problems(survey: RawSurvey, limits: RowLimits, unchecked_by: str | None) -> tuple[str, ...]:
     """Return what is wrong with a survey as a whole; raise InputError where it is of no use.
 
     unchecked_by : what a user does to take a survey with problems; None: it is taken.
@@ -129,7 +130,8 @@ def _problems(survey: RawSurvey, unchecked_by: str | None) -> tuple[str, ...]:
             "expected spectroscopic redshifts"
         )
     images = tuple(f"images: {problem}" for problem in photometry_problems(survey))
-    problems = (*images, *position_problems(survey.table))
+    of_columns = *redshift_problems(survey.table, limits), *position_problems(survey.table)
+    problems = (*images, *of_columns)
     if problems and unchecked_by:
         raise InputError(
             f"{survey.path}: {'; '.join(problems)}; to take them as they are, {unchecked_by}"

@@ -17,6 +17,8 @@ from pix2z.ingest.checks import (
     column_faults,
     ebv_problems,
     first_faults,
+    off_the_sky,
+    redshift_problems,
     usable_pixels,
 )
 from pix2z.ingest.duplicates import repeated_ids
@@ -61,14 +63,15 @@ class Inspection:
     Attributes
     ----------
     converted, columns_from : as in `RawSurvey` and `RawTable.origin`.
-    redshift, ebv, ra, dec : over all rows; of E(B-V), over those that can be.
+    redshift, ebv, ra, dec : over all rows; of E(B-V) and positions, over those that can be.
     n_looked_at : stamps behind what the pixels say: mag_r (AB magnitude in the largest aperture),
         sky_noise (median over stamps, nanomaggies per pixel), masked_share (of the pixels of bands
         that are there), absent_share (of stamps without the band), n_blank (stamps without any).
     z_warnings, classes : value of ZWARNING or spectral class -> rows, most frequent first.
     bad_rows : reason -> number of rows that ingest would leave out for it, judged by columns alone.
-    problems : E(B-V) that cannot be; what makes the pixels implausible as nanomaggies in ugriz, or
-        positions as degrees; sky noise of another survey than the networks were trained on.
+    problems : E(B-V) that cannot be; a redshift that stands for none; what makes the pixels
+        implausible as nanomaggies in ugriz, or positions as degrees; sky noise of another survey
+        than the networks were trained on.
     plausible : whether the pixels are, so that predict takes the file.
     """
 
@@ -121,6 +124,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
     absent = np.asarray(masked.all(axis=(1, 2)))
     there = ~absent
     sigma = sky_sigma(sample.images)
+    on_the_sky = ~off_the_sky(table)
     noise = {band: _range(sigma[:, number]) for number, band in enumerate(BANDS)}
     sky_noise = {band: here.median if here else None for band, here in noise.items()}
     of_pixels = photometry_problems(usable_pixels(survey))
@@ -135,8 +139,8 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         columns_from=dict(table.origin),
         redshift=_range(table.z_spec),
         ebv=_range(known_ebv(table.ebv)),
-        ra=_range(table.ra),
-        dec=_range(table.dec),
+        ra=_range(table.ra[on_the_sky]),
+        dec=_range(table.dec[on_the_sky]),
         z_warnings=_counts(table.z_warning),
         classes=_counts(table.spectral_class),
         n_looked_at=len(sample.rows),
@@ -148,6 +152,7 @@ def inspect_survey(survey: RawSurvey, sample: StampSample, limits: RowLimits) ->
         bad_rows=_bad_rows(table, limits),
         problems=(
             *ebv_problems(table),
+            *redshift_problems(table, limits),
             *(of_pixels or noise_problems(sky_noise)),
             *position_problems(table),
             *position_doubts(table),
