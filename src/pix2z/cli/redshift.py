@@ -84,9 +84,10 @@ def redshift(
 
     start = time.monotonic()
     fits: list[tuple[Path, SpectrumRedshifts]] = []
+    ranges: set[tuple[float, float]] = set()
     for path in spectra:
         try:
-            fitted = fit_file(
+            fitted, search = fit_file(
                 path,
                 z_min=z_min,
                 z_max=z_max,
@@ -97,9 +98,12 @@ def redshift(
             sys.stderr.write(f"error: {error}\n")
         else:
             fits.append((path, fitted))
+            ranges.add((search.z_min, search.z_max))
     if fits:
         write_table(out, fits)
         _report(fits, out, time.monotonic() - start)
+        tried = " or ".join(f"{first:g} to {last:g}" for first, last in sorted(ranges))
+        say(f"Redshifts tried: {tried} (--z-min, --z-max); a galaxy beyond gets a wrong one")
     if len(fits) < len(spectra):
         raise typer.Exit(InputError.exit_code)
 
