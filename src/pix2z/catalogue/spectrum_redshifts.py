@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.errors import InputError
 from pix2z.files import as_text, atomic_path
-from pix2z.spectra.search import Search, file_redshifts
+from pix2z.spectra.search import Search, file_redshifts, flag_alike
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
@@ -54,7 +54,7 @@ def fit_file(
     _check_pixels(path, search, spectrum.wavelength, coarse)
     flux, ivar, templates = spectrum.flux[None], spectrum.ivar[None], _galaxy_templates()
     fit = fit_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
-    return fit, search
+    return flag_alike(fit), search
 
 
 def _search(

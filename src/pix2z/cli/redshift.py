@@ -58,7 +58,9 @@ def redshift(
      1  no redshift (nan): no good pixels, too few for a fit, or out of the
         templates' reach
      2  fewer than half of the pixels are good
-     4  another redshift fits nearly as well (less than 3 sigma apart)
+     4  another redshift fits nearly as well: less than 3 sigma apart, or, in
+        spectra that were measured, its chi-square is higher by at most 30 % of
+        what the best redshift gains over a smooth curve
      8  the best redshift is the first or last that was tried: no error
     16  the mean flux is not positive
     32  doubtful: reconstructed from images, and another redshift fits nearly as
