@@ -128,6 +128,7 @@ def test_reconstructions_have_redshifts_of_their_network_and_no_error(run, tmp_p
     assert 0.0 <= z[2] <= 0.299
     assert [row["pix2z_flags"] for row in found] == ["0", "0", "32", "0"]
     assert {row["z_err"] for row in found} == {"nan"}
+    assert "\nRedshifts tried: 0 to 0.299 (--z-min, --z-max)" in said
     assert run("many.h5", "--z-max", 0.15)[0] == 0
     z = np.array([float(row["z"]) for row in rows(tmp_path / "z.csv")])
     assert ((z >= 0.0) & (z <= 0.15)).all()

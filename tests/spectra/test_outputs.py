@@ -200,7 +200,7 @@ def test_the_command_reads_the_redshifts_that_the_report_scores(report, numbers,
     path = report.parent / f"spectrum/reconstructed/{arm}.hdf5"
     with h5py.File(path) as file:
         z_spec = z_spec[file["row"][-100:]]
-    found = fit_file(path, z_min=None, z_max=None, coarse=1, own_basis=True)
+    found, _ = fit_file(path, z_min=None, z_max=None, coarse=1, own_basis=True)
     z, doubtful = found.z[-100:], found.flags[-100:] == FitFlag.DOUBTFUL
     scored = numbers["redshifts"][arm]
     assert np.abs(z - z_spec).mean() == pytest.approx(

@@ -49,6 +49,13 @@ def test_redshifts_outside_end_inside_and_are_doubtful():
     assert (taken & at_end).any()
 
 
+def test_measured_galaxies_beyond_the_range_are_flagged_and_those_inside_are_not(monkeypatch):
+    monkeypatch.setattr(Reconstructions, "search", None)
+    for z, flagged in ((INSIDE, False), ([0.5, 0.65, 0.75, 0.9], True)):
+        found = file_redshifts(Reconstructions(z), templates(), Search(0.0, 0.4))
+        np.testing.assert_array_equal(found.flags & FitFlag.AMBIGUOUS > 0, flagged)
+
+
 def test_the_error_of_a_mean_is_the_mean_error():
     spectra = Reconstructions(INSIDE)
     spectra.ivar[1, 8:10] = 0

@@ -103,12 +103,40 @@ def test_blocks_that_do_not_fit_are_refused(tmp_path):
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("unit", [None, f"1 / ({FLUX_UNIT})^2", "10**34 cm4 s2 Angstrom2 / erg2"])
+def test_inverse_variances_are_read_in_place_of_errors(path, unit):
+    given = np.tile(np.float32([0.0, -1.0, np.nan, np.inf, 25.0]), (N, L // 5))
+    with h5py.File(path, "r+") as file:
+        del file["flux_error"]
+        file["ivar"] = given
+        file["flags"] = np.zeros(N)  # a column
+        if unit:
+            file["ivar"].attrs["unit"] = unit
+    with open_spectra(path) as spectra:
+        _, ivar = spectra.read(0, N)
+    np.testing.assert_array_equal(ivar, np.where(given == 25, given, 0))
+
+
 def put(name, value):
     """Put another array in the place of one."""
 
     def change(file):
         del file[name]
         file[name] = value
+
+    return change
+
+
+def add(name):
+    return lambda file: file.create_dataset(name, data=np.zeros((N, L)))
+
+
+def renamed_with(unit):
+    """Call flux_error ivar, in a unit."""
+
+    def change(file):
+        file.move("flux_error", "ivar")
+        file["ivar"].attrs["unit"] = unit
 
     return change
 
@@ -135,6 +163,11 @@ FAULTS = {
     "flux_error: expected the unit of flux, '1e-17 erg": says(
         "flux_error", unit="erg / (s cm2 Angstrom)"
     ),
+    "ivar: expected either it or flux_error; received both": add("ivar"),
+    "flux_ivar: expected errors in flux_error .* or ivar": add("flux_ivar"),
+    "and_mask: expected errors in flux_error .* nothing else": add("and_mask"),
+    "Mask: expected errors in": lambda file: file.create_dataset("Mask", data=np.zeros(L)),
+    "ivar: expected 1 over the square of the unit of flux, '1e-17 erg": renamed_with(FLUX_UNIT),
     r"basis/flux: expected \(T, ": put("basis/flux", np.ones((3, 8))),
     "basis: templates: expected finite": put("basis/flux", np.full((3, len(REST)), np.nan)),
     r"redshift_range: expected \(2,\).*; received \(1,\)": put("redshift_range", [0.1]),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
 from pix2z.errors import InputError
 from pix2z.files import as_text, atomic_path
-from pix2z.spectra.search import Search, file_redshifts
+from pix2z.spectra.search import Search, file_redshifts, flag_alike
 from pix2z.spectra.spectrum_files import open_spectra
 from pix2z.spectra.template_redshift import SpectrumRedshifts, fit_redshifts
 from pix2z.spectra.templates import Templates, with_emission_lines
@@ -27,8 +27,8 @@ HEADER = ("file", "row", "z", "z_err", "pix2z_flags", "reduced_chi2", "z_second"
 
 def fit_file(
     path: Path, *, z_min: float | None, z_max: float | None, coarse: int, own_basis: bool
-) -> SpectrumRedshifts:
-    """Redshifts of every spectrum of a file, SDSS's FITS or our HDF5.
+) -> tuple[SpectrumRedshifts, Search]:
+    """Redshifts of every spectrum of a file, SDSS's FITS or our HDF5, and how they were searched.
 
     Parameters
     ----------
@@ -47,12 +47,14 @@ def fit_file(
             own = spectra.basis if own_basis else None
             search = _search(path, spectra.search, asked, with_own=own is not None)
             _check_pixels(path, search, spectra.wavelength, coarse)
-            return file_redshifts(spectra, own or _galaxy_templates(), search, coarse=coarse)
+            fit = file_redshifts(spectra, own or _galaxy_templates(), search, coarse=coarse)
+            return fit, search
     spectrum = read_sdss_spectrum(path)
     search = _search(path, None, asked, with_own=False)
     _check_pixels(path, search, spectrum.wavelength, coarse)
     flux, ivar, templates = spectrum.flux[None], spectrum.ivar[None], _galaxy_templates()
-    return fit_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
+    fit = fit_redshifts(spectrum.wavelength, flux, ivar, templates, search, coarse=coarse)
+    return flag_alike(fit), search
 
 
 def _search(

@@ -58,7 +58,9 @@ def redshift(
      1  no redshift (nan): no good pixels, too few for a fit, or out of the
         templates' reach
      2  fewer than half of the pixels are good
-     4  another redshift fits nearly as well (less than 3 sigma apart)
+     4  another redshift fits nearly as well: less than 3 sigma apart, or, in
+        spectra that were measured, its chi-square is higher by at most 30 % of
+        what the best redshift gains over a smooth curve
      8  the best redshift is the first or last that was tried: no error
     16  the mean flux is not positive
     32  doubtful: reconstructed from images, and another redshift fits nearly as
@@ -84,9 +86,10 @@ def redshift(
 
     start = time.monotonic()
     fits: list[tuple[Path, SpectrumRedshifts]] = []
+    ranges: set[tuple[float, float]] = set()
     for path in spectra:
         try:
-            fitted = fit_file(
+            fitted, search = fit_file(
                 path,
                 z_min=z_min,
                 z_max=z_max,
@@ -97,9 +100,12 @@ def redshift(
             sys.stderr.write(f"error: {error}\n")
         else:
             fits.append((path, fitted))
+            ranges.add((search.z_min, search.z_max))
     if fits:
         write_table(out, fits)
         _report(fits, out, time.monotonic() - start)
+        tried = " or ".join(f"{first:g} to {last:g}" for first, last in sorted(ranges))
+        say(f"Redshifts tried: {tried} (--z-min, --z-max); a galaxy beyond gets a wrong one")
     if len(fits) < len(spectra):
         raise typer.Exit(InputError.exit_code)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import nnls
 
-__all__ = ["chi_square_at", "chi_square_scan", "polynomials"]
+__all__ = ["chi_square_alone", "chi_square_at", "chi_square_scan", "polynomials"]
 
 Array = NDArray[np.float64]
 
@@ -106,6 +106,13 @@ def chi_square_at(
         n_known=_times(known, good),
     )
     return _chi_square(sums, good.sum(axis=1), non_negative=non_negative)
+
+
+def chi_square_alone(flux: Array, weight: Array, basis: Array) -> Array:
+    """Chi-square (n,) of spectra (n, L) against polynomials (P, L) without any template."""
+    factor, scale = _inverse_factor((basis * weight[:, None]) @ basis.T)
+    fitted = _times(factor, scale * ((weight * flux) @ basis.T))
+    return np.asarray((weight * flux**2).sum(axis=1) - (fitted**2).sum(axis=1))
 
 
 def _correlations(

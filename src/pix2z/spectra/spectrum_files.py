@@ -6,7 +6,8 @@
                                      read, where an attribute of it says another unit, or one of it
                                      or of the file says air
     flux            (N, L)  float32  per Angstrom; NaN marks a bad pixel
-    flux_error      (N, L)  float32  1 sigma; may be absent
+    flux_error      (N, L)  float32  1 sigma; may be absent, or, in files of others, `ivar` instead:
+                                     inverse variances, 0 at a bad pixel
     object_id, ...  (N,)             any columns; may be absent
     basis/wavelength (M,), basis/flux (T, M)   rest-frame spectra, sums of which the galaxies are;
                                      may be absent
@@ -38,10 +39,11 @@ from pix2z.hdf5 import (
     has_key,
     integer_attribute,
     open_hdf5,
+    plain,
     reading,
     text_attribute,
 )
-from pix2z.imaging.names import NO_CLAIM, what_is_called
+from pix2z.imaging.names import NO_CLAIM, bare, what_is_called
 from pix2z.imaging.units import factor_to, nanomaggies_in
 from pix2z.spectra.templates import Search, Templates
 from pix2z.wavelengths import FLUX_UNIT, MEDIA, in_vacuum, wavelength_grid
@@ -56,6 +58,15 @@ Dtypes = Mapping[str, DTypeLike]
 
 SEARCH_NUMBERS = ("degree", "n_templates", "n_pixels")
 """Attributes of redshift_range, fields of `Search`."""
+
+IVAR_UNIT = "1e34 s2 cm4 Angstrom2 / erg2"
+"""1 / FLUX_UNIT^2, as astropy reads it."""
+
+NOISE = re.compile(
+    "(?:flux)?(?:ivar|invvar|inversevariance|var|variance|err|errors?|sigma|std|rms|noise"
+    "|uncert(?:ainty)?|weights?|wht)|.*mask(?:bits)?|.*flags?|quality|dq|bad(?:pix|pixels?)"
+)
+"""Names, bare, of what says how good pixels are."""
 
 NEUTRAL = {
     "scale": ("1", "1.0"),
@@ -81,7 +92,8 @@ class SpectrumFile:
     basis: Templates | None
     search: Search | None
     _flux: h5py.Dataset
-    _flux_error: h5py.Dataset | None
+    _noise: h5py.Dataset | None
+    _noise_key: str
 
     def __len__(self) -> int:
         """Return the number of spectra."""
@@ -90,17 +102,19 @@ class SpectrumFile:
     def read(self, first: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
         """Flux and inverse variance of rows [first, stop), each (stop - first, L).
 
-        Inverse variance is None where the file has no errors, and 0 where an error is not finite
-        and positive.
+        Inverse variance is None where the file has no errors, and 0 where an error, or the inverse
+        variance that is in the file, is not finite and positive.
         """
         with reading(self.path, "flux"), np.errstate(over="ignore"):  # beyond float32 is no flux
             flux = self._flux[first:stop].astype(np.float32)
-        if self._flux_error is None:
+        if self._noise is None:
             return flux, None
-        with reading(self.path, "flux_error"):
-            error = self._flux_error[first:stop].astype(np.float64)
-        usable = np.isfinite(error) & (error > 0)
-        ivar = np.divide(1.0, error**2, out=np.zeros_like(error), where=usable)
+        with reading(self.path, self._noise_key):
+            noise = self._noise[first:stop].astype(np.float64)
+        usable = np.isfinite(noise) & (noise > 0)
+        if self._noise_key == "ivar":
+            return flux, np.where(usable, noise, 0.0)
+        ivar = np.divide(1.0, noise**2, out=np.zeros_like(noise), where=usable)
         return flux, ivar
 
 
@@ -116,18 +130,46 @@ def open_spectra(path: str | Path) -> Iterator[SpectrumFile]:
                 f"schema {SCHEMA!r}); received {f'schema {schema!r}' if schema else 'none'}"
             )
         wavelength = _wavelength(file, path)
-        flux, flux_error = _numbers(file, path, "flux", "N", len(wavelength)), None
-        if has_key(file, path, "flux_error"):
-            flux_error = _numbers(file, path, "flux_error", *flux.shape)
-        _check_flux_units(file, path, flux, flux_error)
+        flux = _numbers(file, path, "flux", "N", len(wavelength))
+        noise_key = _noise_key(file, path, flux.shape)
+        noise = _numbers(file, path, noise_key, *flux.shape) if noise_key else None
+        _check_flux_units(file, path, flux, noise, noise_key)
         yield SpectrumFile(
             path=path,
             wavelength=wavelength,
             basis=_basis(file, path),
             search=_search(file, path, len(wavelength)),
             _flux=flux,
-            _flux_error=flux_error,
+            _noise=noise,
+            _noise_key=noise_key,
         )
+
+
+def _noise_key(file: h5py.File, path: Path, shape: tuple[int, ...]) -> str:
+    """Return the name of the errors, "" of none; refuse what else says how good pixels are."""
+    found = [key for key in ("flux_error", "ivar") if has_key(file, path, key)]
+    if len(found) > 1:
+        raise InputError(f"{path}: ivar: expected either it or flux_error; received both")
+    with reading(path):
+        others = [str(name) for name in file if NOISE.fullmatch(bare(str(name)))]
+    for key in others:
+        if key not in found and _has_pixels(file, path, key, shape):
+            raise InputError(
+                f"{path}: {plain(key)}: expected errors in flux_error (1 sigma) or ivar (inverse "
+                "variance), and NaN in flux or 0 there at bad pixels; nothing else is read"
+            )
+    return found[0] if found else ""
+
+
+def _has_pixels(file: h5py.File, path: Path, key: str, shape: tuple[int, ...]) -> bool:
+    """Whether something is of the pixels of flux (N, L), or of its wavelengths, and no column.
+
+    What a link names is not looked at: it may lie anywhere.
+    """
+    with reading(path, key):
+        linked = not isinstance(file.get(key, getlink=True), h5py.HardLink)
+        found = shape if linked else getattr(file[key], "shape", None) or ()
+    return found[-1:] == shape[-1:] and found != shape[:1]
 
 
 def _numbers(file: h5py.File, path: Path, key: str, *shape: int | str) -> h5py.Dataset:
@@ -183,20 +225,22 @@ def _in_angstrom(file: h5py.File, path: Path, key: str) -> NDArray[np.float64]:
 
 
 def _check_flux_units(
-    file: h5py.File, path: Path, flux: h5py.Dataset, flux_error: h5py.Dataset | None
+    file: h5py.File, path: Path, flux: h5py.Dataset, noise: h5py.Dataset | None, noise_key: str
 ) -> None:
     """Refuse a flux per frequency, and errors in another unit; else any unit will do."""
     unit = _unit_of(flux, path) or _unit_of(file, path) or FLUX_UNIT
     if nanomaggies_in(unit) is not None:
         raise InputError(f"{path}: flux: expected a flux per Angstrom; received {unit!r:.60}")
-    of_error = unit if flux_error is None else _unit_of(flux_error, path) or unit
-    if of_error != unit:
-        one, other = (_factor(text, FLUX_UNIT) for text in (unit, of_error))
-        if one is None or other is None or not math.isclose(one, other):
-            raise InputError(
-                f"{path}: flux_error: expected the unit of flux, {unit!r:.60}; "
-                f"received {of_error!r:.60}"
-            )
+    said = None if noise is None else _unit_of(noise, path)
+    of_ivar = noise_key == "ivar"
+    if said is None or said == (f"1 / ({unit})^2" if of_ivar else unit):
+        return
+    one, other = _factor(unit, FLUX_UNIT), _factor(said, IVAR_UNIT if of_ivar else FLUX_UNIT)
+    if one is None or other is None or not math.isclose(one**-2 if of_ivar else one, other):
+        raise InputError(
+            f"{path}: {noise_key}: expected {'1 over the square of ' if of_ivar else ''}the unit "
+            f"of flux, {unit!r:.60}; received {said!r:.60}"
+        )
 
 
 def _factor(unit: str, target: str) -> float | None:

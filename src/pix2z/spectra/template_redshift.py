@@ -19,7 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pix2z.redshift_pdf.flags import FitFlag
-from pix2z.spectra.chi_square import chi_square_at, chi_square_scan, polynomials
+from pix2z.spectra.chi_square import (
+    chi_square_alone,
+    chi_square_at,
+    chi_square_scan,
+    polynomials,
+)
 from pix2z.spectra.templates import PHASES, Lattice, Search, Templates, template_lattice
 from pix2z.wavelengths import WavelengthGrid, binned, wavelength_grid
 
@@ -56,7 +61,8 @@ class SpectrumRedshifts:
 
     z, z_err : redshift, from the first to the last that was tried, and its 1 sigma error; NaN where
     there is none.
-    chi2 : at the best redshift. n_dof : good pixels less fitted numbers.
+    chi2 : at the best redshift; chi2_alone : of the polynomial alone, without templates.
+    n_dof : good pixels less fitted numbers.
     z_second, delta_chi2 : the best redshift more than 1,500 km/s away, and how much its chi-square
     is larger; NaN and infinity where there is no other minimum.
     flags : sums of `flags.FitFlag`.
@@ -65,6 +71,7 @@ class SpectrumRedshifts:
     z: Array
     z_err: Array
     chi2: Array
+    chi2_alone: Array
     n_dof: NDArray[np.int64]
     z_second: Array
     delta_chi2: Array
@@ -340,7 +347,8 @@ def _collect(
     flags |= np.where((delta <= AMBIGUOUS_BELOW * scale) | flat, FitFlag.AMBIGUOUS, 0)
     flags |= np.where(at_end, FitFlag.AT_END, 0)
     flags |= np.where((n_good > 0) & ((weight * flux).sum(axis=1) <= 0), FitFlag.NEGATIVE_FLUX, 0)
-    return SpectrumRedshifts(z, z_err, chi2, n_dof, z_second, delta, flags)
+    alone = chi_square_alone(flux, weight, fit.basis)
+    return SpectrumRedshifts(z, z_err, chi2, alone, n_dof, z_second, delta, flags)
 
 
 def _scale(chi2: Any, n_dof: Any, fit: _Fit) -> Any:
