@@ -46,7 +46,7 @@ FLAGS = {
     "several_modes": ImageFlag.SEVERAL_MODES,
     "band_absent": ImageFlag.BAND_ABSENT,
 }
-N_SPECTRA = {"panstarrs": (100, 1000), "des": (1000,)}
+N_SPECTRA = {"panstarrs": (100, 1000), "des": (100, 1000)}
 """Galaxies with redshifts that the model is fine-tuned on: those that split, not train alone."""
 SECONDS = {"panstarrs": (516.0, 480.0, 540.0, 360.0)}
 """Of exposure in a stack, of surveys whose pixels are counts."""

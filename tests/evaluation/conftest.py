@@ -63,6 +63,7 @@ ARMS = {
     "published_full": {"sigma": 0.0200},
     "published_clipped": {"sigma": 0.0200, "clip": 0.22},
 }
+MORE_ARMS = {"apertures": {"sigma": 0.0155}, "catalogue": {"sigma": 0.0160}}
 CONTROLS = {
     "trainz": {"sigma": 0.0550},
     "knn": {"sigma": 0.0180},
@@ -102,7 +103,9 @@ def make_workspace(root, *, n=120, arms=tuple(ARMS), controls=tuple(CONTROLS), n
     for position, name in enumerate(arms):
         seeds = (1,) if name.startswith("published") else (1, 2)
         for number, what in enumerate(["pool", *(f"seed-{seed}" for seed in seeds)]):
-            made = make_predictions(n, seed=10 * position + number, **ARMS[name], **truth)
+            made = make_predictions(
+                n, seed=10 * position + number, **(ARMS | MORE_ARMS)[name], **truth
+            )
             write_predictions(root / f"predictions/{name}/{what}.hdf5", made)
         for seed in seeds:
             write_history(root / f"models/{name}/seed-{seed}/history.json", position + seed)

@@ -1,11 +1,12 @@
 """Scores by galaxy of a finished run, in a file small enough for git, and the verdict they give.
 
-Made from the folder of a run, one file for each processor:
+Made from the folder of a run, one file for each processor and each other split:
 
-    python -m tests.evaluation.galaxy_scores RUN tests/evaluation/processors/PROCESSOR.h5
+    python -m tests.evaluation.galaxy_scores RUN tests/evaluation/runs/NAME.h5
 
-For the other processor, the run is made under ``ONEDNN_MAX_CPU_ISA=AVX2``. All files are of runs of
-the same params.yaml, and are made anew with docs/reference. Of every arm that a
+``avx512.h5`` and ``avx2.h5`` are of runs of the same params.yaml, the second one under
+``ONEDNN_MAX_CPU_ISA=AVX2``; ``split_SEED.h5`` have another ``split.seed``. Stages up to `train` are
+enough, without the published CNN. They are made anew with docs/reference. Of every arm that a
 primary contrast takes, and of what is told the clip window, the file holds as float16 (1 part in
 2,000, which is lost in the mean of 2,000 galaxies): ``pool/crps``, ``pool/dz`` (z_phot - z_spec)
 and ``pool/pit``, (n,), and ``seeds/crps`` (seeds, n), whose mean over seeds judges the contrasts of
@@ -34,9 +35,9 @@ from pix2z.evaluation.contrasts import told
 from pix2z.redshift_pdf.grid import RedshiftGrid
 from pix2z.redshift_pdf.qp_files import read_prediction_chunks
 
-__all__ = ["judge", "read_scores", "write_scores"]
+__all__ = ["ARMS", "judge", "read_scores", "write_scores"]
 
-ARMS = ("full", "clipped", "subsample")
+ARMS = ("full", "clipped", "subsample", "apertures", "catalogue")
 COLUMNS = ("object_id", "group_id", "z_spec")
 POOL = ("crps", "dz", "pit")
 

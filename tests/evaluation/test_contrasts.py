@@ -138,7 +138,7 @@ def test_values_are_written_in_their_own_digits(metric, value, text):
     assert format_value(metric, value) == text
 
 
-def test_the_families_are_those_fixed_beforehand():
+def test_the_families_are_those_of_the_design():
     assert {name: len(of) for name, of in PRIMARY.items()} == {"clipping": 3, "pixels": 2}
     assert family("full", "clipped", "inside", "crps") == "clipping"
     assert family("full", "apertures", "whole", "crps") == "pixels"

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from pix2z.evaluation.report import answer
-from pix2z.injection.words import summary
+from pix2z.injection.words import by_magnitude, summary
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -63,11 +63,23 @@ def test_readme_shows_what_became_of_rendered_galaxies_in_real_sky():
     report = json.loads((REFERENCE / "real.json").read_text())
     readme = (ROOT / "README.md").read_text()
     assert summary(report) in readme
+    assert by_magnitude(report) in (ROOT / "docs/guide.md").read_text()
     (one,) = report["spectra"]
     z, low, high = (f"{one[name]:.3f}" for name in ("z_phot", "low", "high"))
     said = " ".join(readme.split())
     assert f"reads z = {z} (95 %: {low} to {high}) off the real SDSS frames" in said
     assert f"spectrum says {one['z_spec']:.4f}" in said
+
+
+def test_readme_and_guide_say_how_the_student_fares_in_real_sky():
+    overall = json.loads((REFERENCE / "real_student.json").read_text())["overall"]
+    readme, guide = (
+        " ".join((ROOT / page).read_text().split()) for page in ("README.md", "docs/guide.md")
+    )
+    against, rendered = (overall[f"real / {name}"]["crps"] for name in ("against", "clean"))
+    assert f"the student's CRPS is {ranged(against, 3)} times that of `full`" in readme
+    assert f"its CRPS is {ranged(against, 3)} times that of `full` on the same stamps" in guide
+    assert f"and {ranged(rendered, 3)} times its own as rendered" in guide
 
 
 def test_the_guide_says_what_tuning_on_rendered_galaxies_in_two_fields_gained_in_each():

@@ -278,13 +278,13 @@ def test_what_raises_the_error_is_said_to_raise_it():
         (0.97, "is not met by the value."),
     ],
 )
-def test_the_aim_set_beforehand_is_met_or_not_by_the_value(value, words):
+def test_the_aim_is_met_or_not_by_the_value(value, words):
     found = comparison(**USUAL, catalogue="better", apertures="better")
     for entry in found["contrasts"]:
         if entry["b"] == "catalogue":
             entry["ratio"] = {"value": value, "low": value - 0.02, "high": value + 0.02}
     text = " ".join(text_of(found).split())
-    assert f"The aim set beforehand, at most 0.94, {words}" in text
+    assert f"The aim, at most 0.94, {words}" in text
     assert "less than that of apertures by more than chance, is met." in text
 
 

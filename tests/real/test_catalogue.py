@@ -16,6 +16,13 @@ FIELDS = ("003918-3-0213", "001043-5-0025", "005112-4-0345", "000094-1-0012")
 REFERENCE = "000094-1-0012"
 STAR, GALAXY, R = 6, 3, 2
 GALAXY_WITH_SPECTRUM = (229.52557, 42.74585)
+GUIDE = (Path(__file__).parents[2] / "docs/guide.md").read_text()
+ROWS = (
+    (GALAXY, 0, 17.8, "galaxies, r < 17.8"),
+    (GALAXY, 17.8, 20, "galaxies, 17.8 < r < 20"),
+    (STAR, 0, 17.8, "stars, r < 17.8"),
+    (STAR, 17.8, 20, "stars, 17.8 < r < 20"),
+)
 
 
 @pytest.fixture(scope="module", params=FIELDS)
@@ -80,6 +87,16 @@ def test_places_fluxes_and_sizes_are_those_of_sdss(reference, pairs):
         some = both & (kind == one) & (r < limit)
         assert abs(np.nanmedian(change[some])) < most
         assert abs(np.nanmedian(size[some]) - 1) < ratio
+    for one, low, high, words in ROWS:
+        some = both & (kind == one) & (r >= low) & (r < high)
+        cells = [_spread(values[some]) for values in (change, size)]
+        assert f"| {words} | {some.sum()} | {' | '.join(cells)} |" in GUIDE
+
+
+def _spread(values) -> str:
+    """Median, and the 16th to the 84th percentile."""
+    low, median, high = np.round(np.nanpercentile(values, (16, 50, 84)), 2) + 0.0
+    return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 
 @pytest.mark.parametrize(("limit", "least"), [(17.8, 1.0), (20.0, 0.95)])

@@ -1,7 +1,7 @@
 """Which arms are set against which, on what, and what the difference says in words.
 
-Every contrast has one outcome, by its 95 % interval and by a margin that was fixed beforehand, a
-share (`evaluate.margin` of params.yaml) of the error of the arm `full` on the same galaxies:
+Every contrast has one outcome, by its 95 % interval and by a margin that no result sets, a share
+(`evaluate.margin` of params.yaml) of the error of the arm `full` on the same galaxies:
 
 ============ =====================================================================================
 equivalent   the interval lies inside the margin: the difference is smaller than what matters,
@@ -22,11 +22,11 @@ Where an arm was trained once, the scatter of its trainings is not in the interv
 narrow. The margin then has to stand for it: only a difference that is surely larger than the margin
 is better or worse, and no two arms are equivalent. Metrics without a margin are then undecided.
 
-Contrasts of the families in `PRIMARY` were fixed beforehand, and are judged in CRPS alone: "better"
-and "worse" there also need a p-value below 0.05 after Holm's correction over the family. All others
-are exploratory, judged by their interval alone. Why these, and why contrasts of `subsample` compare
-single networks (of each galaxy, the mean over the seeds of its CRPS, or of its absolute error, for
-either arm), is in docs/design.md.
+Contrasts of the families in `PRIMARY` are the same for all data, and are judged in CRPS alone:
+"better" and "worse" there also need a p-value below 0.05 after Holm's correction over the family.
+All others are exploratory, judged by their interval alone. Why these, and why contrasts of
+`subsample` compare single networks (of each galaxy, the mean over the seeds of its CRPS, or of its
+absolute error, for either arm), is in docs/design.md.
 """
 
 from collections.abc import Mapping
@@ -116,13 +116,13 @@ PRIMARY = {
 inside, and is it which galaxies or how many; and what do pixels add."""
 
 GOAL = 0.94
-"""CRPS of `full` in units of that of `catalogue`, to be reached; set before the comparison."""
+"""CRPS of `full` in units of that of `catalogue`, to be reached; docs/design.md has its history."""
 
 SIGNIFICANCE = 0.05
 
 
 def family(a: str, b: str, subset: str, metric: str) -> str | None:
-    """Name the family fixed beforehand that a contrast belongs to; None of an exploratory one."""
+    """Name the family of `PRIMARY` that a contrast belongs to; None of an exploratory one."""
     families = (name for name, of in PRIMARY.items() if (a, b, subset) in of and metric == "crps")
     return next(families, None)
 

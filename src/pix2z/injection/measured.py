@@ -23,7 +23,7 @@ from pix2z.sky.observing import pixel_variance
 from pix2z.sky.rendering import render
 
 if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator
+    from pix2z.catalogue.estimator import Estimator
 
 __all__ = ["Answers", "InField", "answers", "in_field", "joined"]
 

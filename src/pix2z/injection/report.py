@@ -27,7 +27,7 @@ from pix2z.injection.seeing import Seeing, measure_seeing
 from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS
 
 if TYPE_CHECKING:
-    from pix2z.network.estimator import Estimator
+    from pix2z.catalogue.estimator import Estimator
 
 __all__ = ["CROWDING", "GOALS", "METRICS", "compared", "crowded_rows", "goals", "injection_report"]
 

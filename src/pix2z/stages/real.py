@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2z.archive.sdss_spectra import read_sdss_spectrum
+from pix2z.catalogue.estimator import load_pool
 from pix2z.config.split import SplitConfig
 from pix2z.errors import InputError
 from pix2z.files import write_json
 from pix2z.hdf5 import find_dataset, open_hdf5, reading
 from pix2z.injection.galaxies import DrawnGalaxies, read_drawn
 from pix2z.injection.report import injection_report
-from pix2z.injection.words import summary
-from pix2z.network.estimator import load_pool
+from pix2z.injection.words import by_magnitude, summary
 from pix2z.partition import PARTS, partition
 from pix2z.stages.runner import run
 
@@ -56,6 +56,7 @@ def main() -> None:
     )
     write_json(options.out, report)
     logger.info("%s: paste this into README.md:\n\n%s\n", options.out, summary(report))
+    logger.info("and this into docs/guide.md:\n\n%s\n", by_magnitude(report))
 
 
 def _parsed() -> argparse.Namespace:
