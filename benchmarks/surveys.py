@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from benchmarks.other_survey import SurveySky, survey_templates
 from pix2z.config.finetune import FinetuneSettings
 from pix2z.config.ingest import Hdf5Mapping
 from pix2z.config.sky import SkyConfig
@@ -32,7 +33,6 @@ from pix2z.ingest.source import open_source
 from pix2z.network.estimator import Estimator, load_pool
 from pix2z.redshift_pdf.flags import ImageFlag
 from pix2z.redshift_pdf.predictions import Predictions
-from pix2z.sky.other_survey import SurveySky, survey_templates
 from pix2z.sky.parents import load_parents
 from pix2z.sky.templates import load_template_grid
 from pix2z.surveys import DES, PANSTARRS, SDSS, SURVEYS, Survey

@@ -48,6 +48,8 @@ print(json.dumps(answers))
 """
 """Run commands one after the other where packages are absent; print [exit code, stderr] of each."""
 
+WITHOUT = ALONE.partition("import pix2z\n")[0]
+
 
 def packages_of(*, extras):
     """Packages that extras bring, or the core, by the name under which Python imports them."""
@@ -59,16 +61,15 @@ def needs(package, extra):
     return f"this needs {package}, which the extra [{extra}] installs: pip install 'pix2z[{extra}]'"
 
 
-def run_alone(folder, *lines):
-    words = json.dumps([sorted(packages_of(extras=True)), lines])
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
+def run_without(packages, folder, *lines, code=ALONE, check=False):
+    words = json.dumps([sorted(packages), lines])
+    return subprocess.run(
+        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, check=check
     )
-    return json.loads(done.stdout)
+
+
+def run_alone(folder, *lines):
+    return json.loads(run_without(packages_of(extras=True), folder, *lines, check=True).stdout)
 
 
 @pytest.fixture
@@ -124,11 +125,7 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(folder):
 
 
 def test_rails_stages_name_their_extra(folder):
-    code = ALONE.partition("import pix2z\n")[0] + "import pix2z.rail"
-    words = json.dumps([["ceci"], []])
-    done = subprocess.run(
-        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = run_without(["ceci"], folder, code=f"{WITHOUT}import pix2z.rail")
     assert done.returncode == 1
     assert done.stderr.endswith(f"\nModuleNotFoundError: {needs('ceci', 'rail')}\n")
     assert done.stderr.count("Traceback") == 1
@@ -136,11 +133,7 @@ def test_rails_stages_name_their_extra(folder):
 
 def test_a_stage_that_needs_an_extra_names_it_in_one_line(folder):
     stage = "import runpy; runpy.run_module('pix2z.stages.tune', run_name='__main__')"
-    code = ALONE.partition("import pix2z\n")[0] + stage
-    words = json.dumps([sorted(packages_of(extras=True)), []])
-    done = subprocess.run(
-        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = run_without(packages_of(extras=True), folder, code=WITHOUT + stage)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: this needs ")
     assert done.stderr.endswith("the extra [train] installs: pip install 'pix2z[train]'\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pix2z.errors import InputError, Pix2zError
-from pix2z.process import beside
+from pix2z.process import beside, ended_by_signals
 
 BEGIN = "import os, sys, time; from pathlib import Path; from pix2z.process import run\n"
 
@@ -116,27 +116,34 @@ WRITE_SLOWLY = """
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_batch_system_or_a_closed_terminal_leaves_nothing_half_written(tmp_path, number):
-    process = subprocess.Popen(
-        [*command(WRITE_SLOWLY), "60"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
+def signalled(number, folder, seconds, *before) -> int:
+    """Write slowly in a folder, and get a signal in the middle: exit code."""
+    line = [*before, *command(WRITE_SLOWLY), seconds]
+    process = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "in the middle\n"
     process.send_signal(number)
     process.communicate()
-    assert process.returncode == 128 + number
+    return process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_batch_system_or_a_closed_terminal_leaves_nothing_half_written(tmp_path, number):
+    assert signalled(number, tmp_path, "60") == 128 + number
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nohup_is_not_ended_by_a_closed_terminal(tmp_path):
-    process = subprocess.Popen(
-        ["nohup", *command(WRITE_SLOWLY), "0.5"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "in the middle\n"
-    process.send_signal(signal.SIGHUP)
-    process.communicate()
-    assert process.returncode == 0
+    assert signalled(signal.SIGHUP, tmp_path, "0.5", "nohup") == 0
     assert (tmp_path / "out.csv").read_text() == "half"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_a_signal_ends_can_be_ended_as_by_ctrl_c(number):
+    """A shell lets what it runs in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with pytest.raises(KeyboardInterrupt), ended_by_signals(as_ctrl_c=True):
+        signal.raise_signal(number)
+    assert signal.signal(signal.SIGINT, before) is signal.SIG_IGN
 
 
 def test_a_notebook_does_not_choose_how_figures_are_drawn():

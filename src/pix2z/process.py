@@ -191,21 +191,23 @@ def _find_home() -> None:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals(*, as_ctrl_c: bool = False) -> Iterator[None]:
     """Let a batch system's SIGTERM, and a closed terminal, end the block as an error does.
 
     What is half-written is removed then. Not where SIGHUP is ignored: `nohup` asks for that.
+
+    Parameters
+    ----------
+    as_ctrl_c : end it with KeyboardInterrupt, by SIGINT too where a shell had that ignored.
     """
 
     def end(number: int, _: Any) -> None:
-        raise SystemExit(128 + number)
+        raise KeyboardInterrupt if as_ctrl_c else SystemExit(128 + number)
 
-    wanted = (signal.SIGTERM, signal.SIGHUP)
-    before = {
-        number: signal.signal(number, end)
-        for number in wanted
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
+    wanted = [signal.SIGTERM, signal.SIGHUP]
+    wanted = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    wanted += [signal.SIGINT] * as_ctrl_c
+    before = {number: signal.signal(number, end) for number in wanted}
     try:
         yield
     finally:

@@ -111,6 +111,17 @@ def one_line(answer: tuple[int, str, str], *words: str, code: int = 2) -> None:
 
 
 @pytest.fixture
+def on_images(images_folder, tmp_path) -> Callable[..., tuple[int, str, str]]:
+    """Return what runs a command with a model on one file of `images_folder`."""
+
+    def call(command, file, *options, out, model="full"):
+        wanted = ("--model", model, "--out", tmp_path / out)
+        return run_pix2z(images_folder, command, file, *wanted, *options)
+
+    return call
+
+
+@pytest.fixture
 def pix2z_in() -> Callable[..., tuple[int, str, str]]:
     """Return what runs ``pix2z`` in a folder: exit code, stdout, stderr."""
     return run_pix2z

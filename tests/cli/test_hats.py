@@ -16,10 +16,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def run(images_folder, pix2z_in, tmp_path):
+def run(on_images, tmp_path):
     def call(file, *options, out="z.parquet"):
-        wanted = ("--model", "full", "--out", tmp_path / out, "--hats", tmp_path / "sky")
-        return pix2z_in(images_folder, "predict", file, *wanted, *options)
+        return on_images("predict", file, "--hats", tmp_path / "sky", *options, out=out)
 
     return call
 

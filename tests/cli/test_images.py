@@ -23,12 +23,11 @@ def command(request):
 
 
 @pytest.fixture
-def run(images_folder, pix2z_in, tmp_path):
+def run(on_images):
     """Return what runs a command there: exit code, stdout, stderr."""
 
-    def call(command, file, *options, model="full"):
-        wanted = ("--model", model, "--out", tmp_path / COMMANDS[command][0])
-        return pix2z_in(images_folder, command, file, *wanted, *options)
+    def call(command, *given, model="full"):
+        return on_images(command, *given, out=COMMANDS[command][0], model=model)
 
     return call
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -47,7 +48,7 @@ def pool(images_folder):
 
 
 @pytest.fixture
-def run(images_folder, pool, pix2z_in, tmp_path, monkeypatch):
+def run(images_folder, pool, on_images, monkeypatch):
     """Return what runs ``pix2z predict`` there: exit code, stdout, stderr.
 
     The networks are loaded once for all these runs; those of `checkout` load them as users do.
@@ -57,12 +58,8 @@ def run(images_folder, pool, pix2z_in, tmp_path, monkeypatch):
         assert Path(folder).samefile(images_folder / "models/full")
         return pool
 
-    def call(file, *options, out="z.parquet"):
-        wanted = ("--model", "full", "--out", tmp_path / out)
-        return pix2z_in(images_folder, "predict", file, *wanted, *options)
-
     monkeypatch.setattr("pix2z.catalogue.estimator.load_pool", loaded)
-    return call
+    return partial(on_images, "predict", out="z.parquet")
 
 
 def expected(images_folder, pool, ebv=None):

@@ -1,6 +1,7 @@
 """``pix2z spectrum`` on files of images, and what it draws."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,14 +22,9 @@ from tests.cli.conftest import N, one_line
 
 
 @pytest.fixture
-def run(images_folder, pix2z_in, tmp_path):
+def run(on_images):
     """Return what runs ``pix2z spectrum`` there: exit code, stdout, stderr."""
-
-    def call(file, *options, out="s.hdf5", model="full"):
-        wanted = ("--model", model, "--out", tmp_path / out)
-        return pix2z_in(images_folder, "spectrum", file, *wanted, *options)
-
-    return call
+    return partial(on_images, "spectrum", out="s.hdf5")
 
 
 @pytest.fixture(scope="module")

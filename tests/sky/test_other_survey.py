@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.other_survey import SurveySky, _tiled, seen_by, survey_side, survey_templates
 from pix2z.imaging import AB_MINUS_SDSS, PIXEL_SCALE
-from pix2z.sky.other_survey import SurveySky, _tiled, seen_by, survey_side, survey_templates
 from pix2z.sky.plan import StampPlan
 from pix2z.sky.rendering import render
 from pix2z.sky.semireal import add_surroundings, render_block

@@ -9,6 +9,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pix2z.config.arms import Arm
@@ -190,6 +191,16 @@ def root(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     write_files(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    """Stamps of five galaxies; never altered."""
+    images = np.random.default_rng(1).normal(0.1, 0.05, (5, 32, 32, 5)).astype(np.float32)
+    images[1, :, :, 0] = np.nan
+    images[2, :4] = np.nan
+    images[4] -= 0.2  # no positive flux
+    return images
 
 
 @pytest.fixture(scope="session")

@@ -49,14 +49,6 @@ def load(version) -> Callable:
 
 
 @pytest.fixture(scope="module")
-def images() -> np.ndarray:
-    images = np.random.default_rng(1).normal(0.1, 0.05, (5, 32, 32, 5)).astype(np.float32)
-    images[1, :, :, 0] = np.nan
-    images[2, :4] = np.nan
-    return images
-
-
-@pytest.fixture(scope="module")
 def expected(trained_pool, images):
     from pix2z.catalogue.estimator import load_pool
 

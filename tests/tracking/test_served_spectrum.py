@@ -32,15 +32,6 @@ def model(saved):
 
 
 @pytest.fixture(scope="module")
-def images() -> np.ndarray:
-    images = np.random.default_rng(1).normal(0.1, 0.05, (5, 32, 32, 5)).astype(np.float32)
-    images[1, :, :, 0] = np.nan
-    images[2, :4] = np.nan
-    images[4] -= 0.2  # no positive flux
-    return images
-
-
-@pytest.fixture(scope="module")
 def expected(trained_spectrum, images):
     """What the catalogue of spectra holds of these galaxies."""
     from pix2z.spectrum_network.estimator import load_spectrum_estimator

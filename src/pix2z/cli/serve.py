@@ -1,12 +1,9 @@
 """``pix2z serve``: a registered version answers over HTTP."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,6 +11,7 @@ from pix2z.cli.display import plain
 from pix2z.cli.registry import session
 from pix2z.cli.which_model import ModelOption
 from pix2z.errors import Pix2zError
+from pix2z.process import ended_by_signals
 
 __all__ = ["serve"]
 
@@ -36,7 +34,7 @@ def serve(
     all as in the table of `pix2z predict`. The version runs the code that was
     registered with it.
     """
-    with _ended_by_signals(), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
+    with ended_by_signals(as_ctrl_c=True), TemporaryDirectory(prefix="pix2z-serve-") as scratch:
         try:
             _serve(model, Path(scratch), host=host, port=port, workers=workers)
         except KeyboardInterrupt:
@@ -69,23 +67,3 @@ def _serve(model: str | None, scratch: Path, *, host: str, port: int, workers: i
             server.wait()
     except Pix2zError as error:
         raise Pix2zError(f"{version.label}: {error}") from error
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the command as Ctrl-C does.
-
-    SIGINT too where a shell had it ignored, but not SIGHUP: `nohup` asks for that.
-    """
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

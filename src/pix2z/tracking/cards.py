@@ -6,8 +6,7 @@ The card ends with the commands that make the version again.
 
 from collections.abc import Mapping
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from pix2z.evaluation.report import markdown_templates
 from pix2z.files import read_json
 from pix2z.tracking.served_forms import POOL
 from pix2z.tracking.trainings import TrainedModel
@@ -22,15 +21,8 @@ def render_card(model: TrainedModel, code: Mapping[str, str]) -> str:
     ----------
     code : tags of the run that owns the version; `git_commit` and `git_dirty` tell what made it.
     """
-    environment = Environment(
-        loader=PackageLoader("pix2z.tracking"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  # markdown, shown by MLflow, which escapes it
-    )
     is_pool = model.form is POOL
-    template = environment.get_template("model_card.md.j2")
+    template = markdown_templates("pix2z.tracking").get_template("model_card.md.j2")
     return template.render(
         model=model,
         owner=model.owner,

@@ -80,6 +80,16 @@ def arms_by_crps(workspace) -> list[str]:
     return sorted(chosen_among, key=lambda arm: compared[arm]["whole"]["crps"]["value"])
 
 
+def promote_and_go_back(team: Team) -> None:
+    """Promote the worst arm, the best one, and the former again; the store and the trail say so."""
+    best, *_, worst = arms_by_crps(team.workspace)
+    team.run("pix2z", "promote", worst)
+    team.run("pix2z", "promote", best)
+    team.run("pix2z", "rollback")
+    assert team.aliases() == {"pix2z/1": ["champion"], "pix2z/2": ["previous"]}
+    assert [event["action"] for event in team.history()] == ["promote", "promote", "rollback"]
+
+
 @pytest.fixture(scope="session")
 def repository(finished, tmp_path_factory: pytest.TempPathFactory):
     """The finished pipeline as a git repository."""

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.pipeline.teams import postgres
-from tests.pipeline.teams.conftest import Team, arms_by_crps, at_once, copied
+from tests.pipeline.teams.conftest import Team, arms_by_crps, at_once, copied, promote_and_go_back
 
 pytestmark = [pytest.mark.long, pytest.mark.service]
 
@@ -47,12 +47,7 @@ def test_two_who_register_at_once_make_everything_once(team, server, database):
 
 
 def test_promotion_and_the_way_back(team):
-    best, *_, worst = arms_by_crps(team.workspace)
-    team.run("pix2z", "promote", worst)
-    team.run("pix2z", "promote", best)
-    team.run("pix2z", "rollback")
-    assert team.aliases() == {"pix2z/1": ["champion"], "pix2z/2": ["previous"]}
-    assert [event["action"] for event in team.history()] == ["promote", "promote", "rollback"]
+    promote_and_go_back(team)
 
 
 def test_a_copy_of_the_database_is_the_store(team, server, database):

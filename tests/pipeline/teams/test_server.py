@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from pix2z.catalogue.estimator import load_pool
 from pix2z.dataset.store import open_galaxies
 from pix2z.tracking.experiments import EXPERIMENTS
-from tests.pipeline.teams.conftest import arms_by_crps
+from tests.pipeline.teams.conftest import arms_by_crps, promote_and_go_back
 from tests.pipeline.teams.mlflow_server import tracking_server
 
 pytestmark = [pytest.mark.long, pytest.mark.service]
@@ -63,9 +63,4 @@ def test_a_version_loads_back_through_the_server(team, client):
 
 
 def test_promotion_and_the_way_back_go_through_the_server(team):
-    best, *_, worst = arms_by_crps(team.workspace)
-    team.run("pix2z", "promote", worst)
-    team.run("pix2z", "promote", best)
-    team.run("pix2z", "rollback")
-    assert team.aliases() == {"pix2z/1": ["champion"], "pix2z/2": ["previous"]}
-    assert [event["action"] for event in team.history()] == ["promote", "promote", "rollback"]
+    promote_and_go_back(team)
