@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from statistics import median
 from typing import Any
 
@@ -15,13 +16,14 @@ from pix2z.redshift_pdf.grid import RedshiftGrid
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 TRAINING_BATCH, INFERENCE_BATCH = 256, 1024
+SECONDS = 3.0
 
 
-def rate(work: Callable[[], Any], *, amount: float, seconds: float = 3.0) -> float:
+def rate(work: Callable[[], Any], *, amount: float) -> float:
     """Median of amount per second over repeated calls, after two to warm up."""
     work()
     work()
-    rates, end = [], time.perf_counter() + seconds
+    rates, end = [], time.perf_counter() + SECONDS
     while time.perf_counter() < end or len(rates) < 3:
         start = time.perf_counter()
         work()
@@ -92,11 +94,7 @@ def _models(precision: str) -> list[tuple[str, keras.Model, np.ndarray]]:
     ]
 
 
+@cache
 def _inputs(n: int) -> dict[str, np.ndarray]:
-    if n not in _CACHE:
-        images = np.random.default_rng(2).normal(0.1, 0.1, (n, 32, 32, 5)).astype(np.float32)
-        _CACHE[n] = {"images": images, "ebv": np.full(n, 0.03, np.float32)}
-    return _CACHE[n]
-
-
-_CACHE: dict[int, dict[str, np.ndarray]] = {}
+    images = np.random.default_rng(2).normal(0.1, 0.1, (n, 32, 32, 5)).astype(np.float32)
+    return {"images": images, "ebv": np.full(n, 0.03, np.float32)}

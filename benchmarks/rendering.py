@@ -4,8 +4,6 @@ Both render the same galaxies of the semi-real sky, drawn as the default run dra
 bands on one thread.
 """
 
-import json
-import logging
 import time
 from collections.abc import Callable
 
@@ -21,9 +19,7 @@ from pix2z.sky.scene import draw_scene
 from pix2z.sky.templates import load_template_grid
 from tests.sky.galsim_reference import galsim_stamp
 
-__all__ = ["bench_rendering"]
-
-logger = logging.getLogger(__name__)
+N_FOURIER, N_GALSIM = 2000, 150
 
 
 def _sources(n: int) -> Sources:
@@ -58,13 +54,13 @@ def _galsim_loop(sources: Sources) -> None:
             galsim_stamp(sources, row, band)
 
 
-def bench_rendering(*, n_fourier: int = 2000, n_galsim: int = 150) -> dict[str, float]:
+def bench_rendering() -> dict[str, float]:
     """Five-band stamps per second of both, and how many times faster the Fourier renderer is."""
-    sources = _sources(n_fourier)
+    sources = _sources(N_FOURIER)
     with threadpool_limits(limits=1):
         fourier = _rate(render, sources, 3)
         shapes = _rate(render_shapes, sources, 2)
-        galsim = _rate(_galsim_loop, sources.take(np.arange(n_galsim)), 2)
+        galsim = _rate(_galsim_loop, sources.take(np.arange(N_GALSIM)), 2)
     sides = grid_side(sources)
     return {
         "fourier_stamps_per_second": fourier,
@@ -73,8 +69,3 @@ def bench_rendering(*, n_fourier: int = 2000, n_galsim: int = 150) -> dict[str, 
         "times_faster": fourier / galsim,
         "share_on_smallest_grid": float((sides == sides.min()).mean()),
     }
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logger.info(json.dumps(bench_rendering(), indent=2))

@@ -19,7 +19,6 @@ from pix2z.redshift_pdf.flags import IMAGE_FLAG_MEANINGS, in_words
 from pix2z.redshift_pdf.redshifts import Redshifts
 
 __all__ = [
-    "MOST_DIGESTED_BYTES",
     "input_facts",
     "model_facts",
     "predict_survey",

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EBV_COLUMN",
-    "MOST_SHOWN",
     "draw_some_spectra",
     "spectrum_attributes",
     "stamps_of_survey",

@@ -29,7 +29,7 @@ from pix2z.errors import InputError, Pix2zError
 from pix2z.process import cores
 from pix2z.survey_scale.run import RunEach
 
-__all__ = ["LOCAL", "MEMORY_LIMIT", "workers"]
+__all__ = ["workers"]
 
 LOCAL = "local"
 

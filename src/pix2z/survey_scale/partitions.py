@@ -23,7 +23,6 @@ from pix2z.files import as_text, source_digest
 from pix2z.redshift_pdf.redshifts import COLUMNS
 
 __all__ = [
-    "BLOCK_ROWS",
     "MADE_OF",
     "PARTITION_ROWS",
     "Partition",

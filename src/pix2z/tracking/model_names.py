@@ -44,7 +44,6 @@ __all__ = [
     "default_model",
     "download",
     "find_registered",
-    "outside_words",
     "resolve_model",
     "resolve_pool",
 ]

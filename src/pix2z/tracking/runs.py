@@ -15,7 +15,6 @@ from pix2z.tracking.records import RunRecord, content_digest
 from pix2z.tracking.store import Store
 
 __all__ = [
-    "CONTENT_TAG",
     "KEY_TAG",
     "LIVE_TAG",
     "TRAINING_TAG",

@@ -28,7 +28,6 @@ from pix2z.tracking.served_forms import ServedForm
 
 __all__ = [
     "LARGEST_BATCH",
-    "ModelFailure",
     "Request",
     "RequestError",
     "ServedModel",

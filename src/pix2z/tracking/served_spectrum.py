@@ -31,7 +31,7 @@ import pandas as pd  # type: ignore[import-untyped]
 from pix2z.tracking.served_forms import SPECTRUM
 from pix2z.tracking.served_requests import Request, RequestError, ServedModel
 
-__all__ = ["LARGEST_SPECTRA", "ServedSpectra"]
+__all__ = ["ServedSpectra"]
 
 LARGEST_SPECTRA = 128
 """Galaxies in one request; some 40 MB of JSON."""

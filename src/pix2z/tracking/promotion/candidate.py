@@ -19,7 +19,7 @@ from pix2z.tracking.promotion.evidence import Gate, part_terms, same_galaxies
 from pix2z.tracking.promotion.smoke import GALAXIES, SPLIT, read_held_out
 from pix2z.tracking.versions import PRODUCTION, Version, newest
 
-__all__ = ["CHOSEN_ON", "Choice", "RankedArm", "choose_arm", "is_control", "rank"]
+__all__ = ["Choice", "RankedArm", "choose_arm", "rank"]
 
 CHOSEN_ON = ("validation", "calibration")
 """Parts of the sample on which arms are compared."""

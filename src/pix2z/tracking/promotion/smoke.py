@@ -33,7 +33,6 @@ __all__ = [
     "HeldOut",
     "find_held_out",
     "read_held_out",
-    "served_answers",
     "served_fault",
     "smoke_test",
 ]
