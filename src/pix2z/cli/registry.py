@@ -1,16 +1,27 @@
 """``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.measure import Measurement
 from rich.text import Text
 
-from pix2z.cli.display import console, plain, print_json, print_table, say_in_words, spinner, table
+from pix2z.cli.display import (
+    console,
+    plain,
+    print_json,
+    print_table,
+    say,
+    say_in_words,
+    spinner,
+    table,
+)
 from pix2z.cli.which_model import MODEL_HELP
 from pix2z.errors import InputError, RefusedError
 
@@ -26,9 +37,6 @@ __all__ = ["history", "models", "promote", "rollback", "session"]
 
 NUMBERS = ("limits", "calibration")
 """Kinds of lines of the gate that hold intervals on both sides."""
-
-KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
-"""What is to be done after each change of the champion."""
 
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
@@ -162,7 +170,17 @@ def promote(
         where = f"          in another folder after: export MLFLOW_TRACKING_URI={store.uri}"
         out.print(plain(where), soft_wrap=True)
     out.print("Serve it: pix2z serve")
-    out.print(f"Keep it:  {KEEP_TRAIL}", markup=False)
+    _say_how_to_keep(root)
+
+
+def _say_how_to_keep(root: Path) -> None:
+    """Print what is to be done after each change of the champion, where git would take it."""
+    from pix2z.tracking.commits import takes_file
+    from pix2z.tracking.promotion.trail import FILE
+
+    if takes_file(root, FILE):
+        there = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
+        say(f'Keep it:  {there}git add {FILE} && git commit -m "Promotion"')
 
 
 def _decide(
@@ -245,13 +263,13 @@ def rollback(reason: Annotated[str, typer.Option(help="Why, for the audit trail.
         from pix2z.tracking.promotion.production import checked_reason
         from pix2z.tracking.promotion.production import rollback as return_to_previous
 
-        words = checked_reason(reason)
-        event = return_to_previous(store, repository_root(), reason=words)
+        words, root = checked_reason(reason), repository_root()
+        event = return_to_previous(store, root, reason=words)
     say_in_words(
         f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
         f"{event.from_version} is now the previous one."
     )
-    console().print(f"Keep it:  {KEEP_TRAIL}", markup=False)
+    _say_how_to_keep(root)
 
 
 def history(
