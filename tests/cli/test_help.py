@@ -73,6 +73,13 @@ def test_what_an_extra_is_called_is_not_taken_for_markup():
         assert 'pip install "pix2z[survey]"' in shown(command, "-h")
 
 
+@pytest.mark.parametrize("command", ["serve", "promote"])
+def test_what_takes_registered_models_alone_offers_no_other(command):
+    text = shown(command, "-h")
+    assert "registered model" in text
+    assert "student" not in text
+
+
 def documented():
     """Every line with a command of pix2z in a block of README, of the documents or the notebook."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

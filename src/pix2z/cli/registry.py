@@ -22,7 +22,7 @@ from pix2z.cli.display import (
     spinner,
     table,
 )
-from pix2z.cli.which_model import MODEL_HELP
+from pix2z.cli.which_model import REGISTERED_HELP
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _minute(time: str) -> str:
 
 def promote(
     model: Annotated[
-        str | None, typer.Argument(help=MODEL_HELP, show_default="the best arm")
+        str | None, typer.Argument(help=REGISTERED_HELP, show_default="the best arm")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
@@ -368,5 +368,5 @@ def _show_events(events: Sequence["Event"], became: Sequence[str], *, wide: bool
             reason.strip() or "–",
         ]
         rows.append(cells)
-    spare = ("from", "by", "CRPS", "what", "copy of")
+    spare = ("copy of", "CRPS", "from", "by")
     print_table(columns, rows, right=("CRPS",), spare=spare, prose="why", wide=wide)
