@@ -110,7 +110,8 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(
     }
     crps = [format_value("crps", version["metrics"]["crps"]) for version in listed]
     names = [f"{version['model']}/{version['version']}" for version in listed]
-    told = [*(event["to_version"] for event in events), *events[2]["reason"].split()]
+    told = [event[name] for event in events for name in ("to_version", "action")]
+    told += events[2]["reason"].split()
     monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
     for command, cells in {"models": [*names, *crps], "history": told}.items():
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
