@@ -137,7 +137,9 @@ def printed(monkeypatch):
             [f"pix2z-published_clipped/{n}", "champion", "0.01234", "2026-11-27 10:00", "", WHY]
             for n in (1, 22)
         ]
-        display.print_table(COLUMNS, rows, right=("CRPS",), spare=("from", "when", "alias"), **options)
+        display.print_table(
+            COLUMNS, rows, right=("CRPS",), spare=("from", "when", "alias"), **options
+        )
         return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
 
     return of

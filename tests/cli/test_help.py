@@ -1,5 +1,6 @@
 """What ``pix2z -h`` says, in a terminal of 80 columns, and commands that the documents show."""
 
+import inspect
 import json
 import re
 import shlex
@@ -22,6 +23,13 @@ def shown(*words):
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def command_named(name):
+    found = GROUP
+    for word in name.split():
+        found = found.commands[word]
+    return found
 
 
 def parse(line):
@@ -47,6 +55,8 @@ def test_each_command_has_an_example_that_can_be_typed_and_fits(command):
     (example,) = [line.strip() for line in text.splitlines() if "Example: " in line]
     assert example.startswith(f"Example: pix2z {command} ")
     assert max(map(len, text.splitlines())) <= 80
+    for line in inspect.cleandoc(command_named(command).callback.__doc__).splitlines()[1:]:
+        assert len(line) <= 76, "or its last word gets a line of its own"
     parse(example.removeprefix("Example: "))
 
 

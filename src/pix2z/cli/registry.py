@@ -127,13 +127,13 @@ def promote(
 ) -> None:
     """Make a version the champion if it passes the gate; without MODEL, the best arm.
 
-    A version is judged by what it predicted for its test galaxies: errors no larger
-    than those of the arm catalogue (a fine-tuned model: of its base), calibration,
-    no loss against the champion on the same galaxies, and answers of the model as it
-    would be served; chance of so many galaxies never fails a good one alone (section
-    promotion of params.yaml). The best arm is the one with the lowest CRPS on
-    validation and calibration galaxies. promotions.json, the audit trail, is to be
-    committed to git.
+    A version is judged by what it predicted for its test galaxies: errors no
+    larger than those of the arm catalogue (a fine-tuned model: of its base),
+    calibration, no loss against the champion on the same galaxies, and answers
+    of the model as it would be served; chance of so many galaxies never fails a
+    good one alone (section promotion of params.yaml). The best arm is the one
+    with the lowest CRPS on validation and calibration galaxies.
+    promotions.json, the audit trail, is to be committed to git.
 
     Exit code 0: promoted, or the champion already. 3: refused, nothing changed.
     """
@@ -209,10 +209,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
     from pix2z.evaluation.metric_names import format_value
 
     best = choice.ranked[0].arm
-    words = f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies."
-    out.print(plain(words), soft_wrap=True)
+    say_in_words(f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies.")
     for words in choice.passed_over.values():
-        out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=True)
+        out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=not out.is_terminal)
     shown = table("arm", "CRPS", "above", "95 % interval", "", right=("CRPS", "above"))
     for place, ranked in enumerate(choice.ranked):
         numbers = (ranked.crps, ranked.behind, ranked.low, ranked.high)
@@ -221,8 +220,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
         shown.add_row(ranked.arm, crps, *(others if place else ("", "", "the best")))
     out.print()
     out.print(shown)
-    words = "Chance and intervals are those of galaxies alone; other trainings may differ by more."
-    out.print(plain(words), soft_wrap=True)
+    say_in_words(
+        "Chance and intervals are those of galaxies alone; other trainings may differ by more."
+    )
     out.print()
 
 
@@ -256,7 +256,8 @@ def rollback(reason: Annotated[str, typer.Option(help="Why, for the audit trail.
 
     promotions.json, the audit trail, is to be committed to git.
 
-    Exit code 3: there is no previous champion, its artifacts are gone, or somebody else was first.
+    Exit code 3: there is no previous champion, its artifacts are gone, or
+    somebody else was first.
     """
     with session() as store:
         from pix2z.tracking.checkout import repository_root
@@ -286,9 +287,9 @@ def history(
 ) -> None:
     """Print every promotion and rollback of the model in production, the oldest first.
 
-    They are read from the registry and from promotions.json. The outcome of each:
-    champion (served now), replaced, or no effect (interrupted before its last
-    write, or undone by hand). Times are UTC.
+    They are read from the registry and from promotions.json. The outcome of
+    each: champion (served now), replaced, or no effect (interrupted before its
+    last write, or undone by hand). Times are UTC.
     """
     moment = None if at is None else _moment(at)
     with session() as store:
