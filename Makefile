@@ -14,19 +14,21 @@ help:
 	@echo "make test      lint, types, import contract, tests, a miniature end to end"
 	@echo "make test-all  the long suite, too: fuzzing, servers, a browser, PostgreSQL"
 	@echo "make quick     the same pipeline, small, in build/quick (some minutes)"
-	@echo "make study     hours: more seeds, a longer search, and what only more trainings can answer"
-	@echo "make nersc     fetch the real SDSS set (23.6 GB) and run the pipeline on it, in build/nersc"
-	@echo "make gpu       add TensorFlow's CUDA libraries; make postgres: PostgreSQL's driver"
-	@echo "make survey    add Dask and HATS; make rail: RAIL; make peers: estimators of RAIL's"
+	@echo "make study     hours: more seeds, a longer search, what only these can answer"
+	@echo "make nersc     fetch the real SDSS set (23.6 GB), run on it, in build/nersc"
+	@echo "make gpu       add TensorFlow's CUDA libraries"
+	@echo "make postgres  add PostgreSQL's driver"
+	@echo "make survey    add Dask and HATS"
+	@echo "make rail      add RAIL; make peers: estimators of RAIL's, too"
 	@echo "make check     lint, types and import contract only"
 	@echo "make bench     speed, side by side, into benchmarks/results.json"
 	@echo "make real      rendered galaxies in real frames, into docs/reference/real.json"
-	@echo "make student   one network with the PDFs of the pool full, into finetuned/student"
-	@echo "make ui        mlflow ui on this machine"
+	@echo "make student   one network taught by the five of full, into finetuned/student"
+	@echo "make ui        mlflow ui on this machine; IN=build/quick after make quick"
 	@echo "make lock      resolve requirements anew"
 	@echo "make reference take the reports of this run as those that README cites"
-	@echo "make clean     remove the environment and what tools left; models and registry stay"
-	@echo "make purge     remove all that was made: models, registry, data and workspaces, too"
+	@echo "make clean     remove the environment, what tools left; models, registry stay"
+	@echo "make purge     remove all that was made: models, registry, data, workspaces"
 
 # pip and uv find their certificates and index in different places. pip's are handed to uv, which
 # also trusts the system's certificates; pip gets the system's, where its own are not enough; and
@@ -71,13 +73,17 @@ repro: .venv/.core
 quick: .venv/.core
 	pix2z workspace build/quick --preset quick
 	cd build/quick && dvc repro
-	@echo "report:    build/quick/reports/report.html"
+	@echo "report:    build/quick/reports/report.html (open it in a browser)"
+	@echo "tracking:  make ui IN=build/quick"
+	@echo "models:    .venv/bin/pix2z models --repo build/quick"
+	@echo "redshifts: .venv/bin/pix2z predict FILE --out z.parquet --repo build/quick"
 
 study: .venv/.core
 	pix2z workspace build/study --preset study
 	cd build/study && dvc repro && PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=3 python -m pix2z.stages.study
 	@echo "report:    build/study/reports/report.html"
 	@echo "study:     build/study/reports/study.md"
+	@echo "tracking:  make ui IN=build/study"
 
 # register needs all but the rendering, which the real images replace.
 nersc: .venv/.core
@@ -135,9 +141,13 @@ real: .venv/.core
 student: .venv/.core
 	PYTHONPATH=src python -m pix2z.stages.student
 
+# Of a workspace with IN=build/quick. MLflow itself would make an empty store where none is.
+IN := .
 ui: .venv/.core
+	@test -n "$$MLFLOW_TRACKING_URI" || test -f "$(IN)/mlflow.db" || { echo "error: $(IN)/mlflow.db: no such \
+	store of MLflow; make repro makes it, and make ui IN=build/quick shows that of make quick" >&2; exit 2; }
 	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
-	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(abspath $(IN))/mlflow.db}
 
 COMPILE := uv pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 # Those of requirements.txt that an extra must not lock a second time.

@@ -134,16 +134,18 @@ def printed(monkeypatch):
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("COLUMNS", str(width or 80))
         rows = [
-            [f"pix2z-published_clipped/{n}", "champion", "0.01234", "2026-11-27 10:00", WHY]
+            [f"pix2z-published_clipped/{n}", "champion", "0.01234", "2026-11-27 10:00", "", WHY]
             for n in (1, 22)
         ]
-        display.print_table(COLUMNS, rows, right=("CRPS",), spare=("when", "alias"), **options)
+        display.print_table(
+            COLUMNS, rows, right=("CRPS",), spare=("from", "when", "alias"), **options
+        )
         return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
 
     return of
 
 
-COLUMNS = ("version", "alias", "CRPS", "when", "why")
+COLUMNS = ("version", "alias", "CRPS", "when", "from", "why")
 WHY = "it is sharper at redshifts above 0.2 than what we had before"
 
 
@@ -159,6 +161,7 @@ def test_a_narrow_terminal_gets_fewer_columns_and_no_name_or_number_cut(printed,
     words = f"Left out for want of width: {left_out} (--wide)."
     assert (lines[-1] == words) == (left_out is not None)
     assert ("2026-11-27 10:00" in text) == (left_out is None)
+    assert "from" not in text  # it is empty in every row
 
 
 @pytest.mark.parametrize(("width", "wide"), [(40, True), (None, False)])

@@ -1,5 +1,6 @@
 """What ``pix2z -h`` says, in a terminal of 80 columns, and commands that the documents show."""
 
+import inspect
 import json
 import re
 import shlex
@@ -22,6 +23,13 @@ def shown(*words):
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def command_named(name):
+    found = GROUP
+    for word in name.split():
+        found = found.commands[word]
+    return found
 
 
 def parse(line):
@@ -47,6 +55,8 @@ def test_each_command_has_an_example_that_can_be_typed_and_fits(command):
     (example,) = [line.strip() for line in text.splitlines() if "Example: " in line]
     assert example.startswith(f"Example: pix2z {command} ")
     assert max(map(len, text.splitlines())) <= 80
+    for line in inspect.cleandoc(command_named(command).callback.__doc__).splitlines()[1:]:
+        assert len(line) <= 76, "or its last word gets a line of its own"
     parse(example.removeprefix("Example: "))
 
 
@@ -71,6 +81,13 @@ def test_the_version_is_that_of_the_installed_package():
 def test_what_an_extra_is_called_is_not_taken_for_markup():
     for command in ("predict", "spectrum"):
         assert 'pip install "pix2z[survey]"' in shown(command, "-h")
+
+
+@pytest.mark.parametrize("command", ["serve", "promote"])
+def test_what_takes_registered_models_alone_offers_no_other(command):
+    text = shown(command, "-h")
+    assert "registered model" in text
+    assert "student" not in text
 
 
 def documented():

@@ -375,3 +375,14 @@ def test_a_batch_system_may_end_it(images_folder, tmp_path):
     assert errors == ""
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_bytes() == b"earlier"
+
+
+def test_lines_of_a_terminal_end_between_words(images_folder, tmp_path, pix2z_in, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
+    shutil.copytree(images_folder / "models", tmp_path / "models")
+    predict = ("predict", images_folder / "sdss32.h5", "--out", "redshifts.parquet")
+    export = ("export", "full/seed-1", "--out", "full.onnx")
+    for arguments in ((*predict, "--pdf", "redshift-pdfs.hdf5"), export):
+        code, out, _ = pix2z_in(tmp_path, *arguments, terminal=True)
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 80

@@ -57,6 +57,10 @@ def same(found, expected):
     np.testing.assert_array_equal(found.flags, expected.flags)
 
 
+def test_a_notebook_shows_one_line_of_a_model(pool):
+    assert repr(pool) == f"{pool.arm}: digest {pool.digest[:12]}, {pool.grid.n_bins} redshift bins"
+
+
 def test_it_answers_as_keras_does(pool, trained_pool, stamps):
     from pix2z.network.estimator import load_pool as load_networks
 

@@ -276,6 +276,15 @@ def test_the_committed_notebook_holds_no_log_in_any_cell_and_its_commands_can_be
     assert not [word for words in typed for word in words if not word.strip("\\\n ")]
 
 
+def test_the_committed_notebook_shows_the_reference_run():
+    compare = json.loads((ROOT / "docs/reference/compare.json").read_text())
+    shown = NOTEBOOK.read_text()
+    for name, arm in (compare["arms"] | compare["controls"]).items():
+        if f">{name}</th>" in shown:
+            row = shown.partition(f">{name}</th>")[2].partition("</tr>")[0]
+            assert f">{arm['whole']['crps']['value']:.4f}</td>" in row
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_the_notebook_runs_on_the_outputs_of_the_pipeline(finished, monkeypatch):
     monkeypatch.setenv("PATH", finished.environment()["PATH"])

@@ -141,3 +141,21 @@ def test_reference_takes_the_reports_as_files_of_its_own(tmp_path):
     for path in (tmp_path / "docs/reference" / name for name in names):
         assert (path.read_text(), path.is_symlink()) == ("second run", False)
         assert path.stat().st_mode & 0o200
+
+
+def test_no_empty_store_of_mlflow_is_made_to_be_looked_at(tmp_path, monkeypatch):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    show = ["make", "-o", ".venv/.core", "ui", "IN=build/quick"]
+    done = subprocess.run(show, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: build/quick/mlflow.db: no such store of MLflow; ")
+    shown = subprocess.check_output([*show, "-n"], cwd=tmp_path, text=True)
+    assert f"sqlite:///{tmp_path}/build/quick/mlflow.db" in shown
+
+
+def test_what_make_says_fits_a_terminal_of_80_columns():
+    for target in ("help", "quick"):
+        recipe = subprocess.check_output(["make", "-n", target], cwd=ROOT, text=True)
+        lines = [line for line in recipe.splitlines() if line.startswith("echo ")]
+        assert max(len(shlex.split(line)[1]) for line in lines) <= 80

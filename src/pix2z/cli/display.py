@@ -118,6 +118,8 @@ def print_table(
 ) -> None:
     """Print a table that cuts no cell: where a terminal is too narrow, whole columns are left out.
 
+    A terminal shows no column either that is empty in every row.
+
     Parameters
     ----------
     columns, rows : headings, and as many cells in each row.
@@ -130,6 +132,9 @@ def print_table(
     widths = {n: max(cell_len(n), *(text.cell_len for text in cells[n])) for n in columns}
     out = console()
     is_whole = wide or not out.is_terminal
+    if not is_whole:
+        columns = [name for name in columns if any(cells[name])]
+        spare = [name for name in spare if name in columns]
     if prose and not is_whole:
         words = " ".join(text.plain for text in cells[prose]).split()
         narrow = max(LEAST_PROSE, *map(cell_len, words), cell_len(prose))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pix2z.cli.display import say
+from pix2z.cli.display import say, say_in_words
 from pix2z.cli.reading import check_output
 from pix2z.errors import InputError
 
@@ -49,7 +49,9 @@ def export(
             f"{folder}: holds {holds}, and one is exported at a time; expected one of "
             f"{', '.join(_name_of(member, model) for member in members)}"
         )
-    say("What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model.")
+    say_in_words(
+        "What it gives is not calibrated; pix2z.load gives the calibrated PDFs of the whole model."
+    )
 
 
 def _refuse_model_folder(out: Path) -> None:
@@ -93,7 +95,7 @@ def _name_of(network: Path, model: str) -> str:
 
 
 def _as_onnx(folder: Path, out: Path) -> None:
-    say(f"{out}: {_write_onnx(folder, out)}. Next, in Python:")
+    say_in_words(f"{out}: {_write_onnx(folder, out)}. Next, in Python:")
     say("import onnxruntime")
     say(f"session = onnxruntime.InferenceSession({json.dumps(str(out))})")
     say('session.run(None, {"images": images, "ebv": ebv})[0]')
@@ -133,6 +135,6 @@ def _as_keras(folder: Path, out: Path) -> None:
     member = load_member(folder)
     with atomic_path(out, n_bytes=4 * member.model.count_params()) as partial:
         member.model.save(partial)
-    say(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
+    say_in_words(f"{out}: the {member.architecture} network of {folder}. Next, in Python:")
     say("import pix2z.network.layers, keras")  # the first imports TensorFlow without a word
     say(f"model = keras.models.load_model({json.dumps(str(out))}, compile=False)")

@@ -80,18 +80,18 @@ def predict(
     4  E(B-V) is unknown (missing, negative or above 3 mag)
     8  every band is blank, so there is no redshift: NaN
     32  unlike the training galaxies: rarer than 99 % of them
-    64  the highest peak of the PDF is closer to an end of the range than the error
+    64  the PDF's highest peak is closer to an end of the range than the error
     128  the PDF has several peaks
 
     A Parquet file tells in its metadata the model, the input and the meaning
-    of columns and bits. --hats and --dask need pip install "pix2z\[survey]", and
-    --hats ra and dec of every galaxy.
+    of columns and bits. --hats and --dask need pip install "pix2z\[survey]",
+    and --hats ra and dec of every galaxy.
 
     With --dask each range of rows gets a table of its own in the folder --out,
     part-FILE-FIRST-END.parquet, and PDFs of some 28 bytes a galaxy under the
-    same name in the folder --pdf; what is there already is left as it is. A file that
-    cannot be read is listed and does not stop the others. A galaxy without an id
-    gets its row number in its file.
+    same name in the folder --pdf; what is there already is left as it is. A
+    file that cannot be read is listed and does not stop the others. A galaxy
+    without an id gets its row number in its file.
     """
     if dask is not None:
         _check_folders(out, pdf, plot)
@@ -175,7 +175,7 @@ def _predict_at_once(given: Given, pool: Path, wanted: Wanted, plot: Path | None
                 advance=advance,
             )
         also = f", PDFs in {pdf}" if pdf else ""
-        say(f"{done(len(table), time.monotonic() - start)}; redshifts in {out}{also}")
+        say_in_words(f"{done(len(table), time.monotonic() - start)}; redshifts in {out}{also}")
         say_in_words(str(overview))
         if doubtful := redshift_problems(table):
             say(f"Not compared: {'; '.join(doubtful)}.")
@@ -192,7 +192,7 @@ def _draw(plot: Path, overview: "Overview", z_spec: "NDArray[Any]") -> None:
 
     plot_overview(overview, z_spec, plot)
     among = "the estimates against known redshifts" if np.isfinite(z_spec).any() else "errors"
-    say(f"{plot} shows n(z), {among}, and PDFs of {galaxies(len(overview.shown))}.")
+    say_in_words(f"{plot} shows n(z), {among}, and PDFs of {galaxies(len(overview.shown))}.")
 
 
 def _compare(z_spec: "NDArray[Any]", z_phot: "NDArray[Any]") -> None:

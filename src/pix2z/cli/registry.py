@@ -1,17 +1,28 @@
 """``pix2z models``, ``promote``, ``rollback`` and ``history``: what is in the registry."""
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.measure import Measurement
 from rich.text import Text
 
-from pix2z.cli.display import console, plain, print_json, print_table, say_in_words, spinner, table
-from pix2z.cli.which_model import MODEL_HELP
+from pix2z.cli.display import (
+    console,
+    plain,
+    print_json,
+    print_table,
+    say,
+    say_in_words,
+    spinner,
+    table,
+)
+from pix2z.cli.which_model import REGISTERED_HELP
 from pix2z.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
@@ -26,9 +37,6 @@ __all__ = ["history", "models", "promote", "rollback", "session"]
 
 NUMBERS = ("limits", "calibration")
 """Kinds of lines of the gate that hold intervals on both sides."""
-
-KEEP_TRAIL = 'git add promotions.json && git commit -m "Promotion"'
-"""What is to be done after each change of the champion."""
 
 WideOption = Annotated[
     bool, typer.Option("--wide", help="Print every column, however narrow the terminal.")
@@ -94,7 +102,7 @@ def _minute(time: str) -> str:
 
 def promote(
     model: Annotated[
-        str | None, typer.Argument(help=MODEL_HELP, show_default="the best arm")
+        str | None, typer.Argument(help=REGISTERED_HELP, show_default="the best arm")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the decision; change nothing.")
@@ -119,13 +127,13 @@ def promote(
 ) -> None:
     """Make a version the champion if it passes the gate; without MODEL, the best arm.
 
-    A version is judged by what it predicted for its test galaxies: errors no larger
-    than those of the arm catalogue (a fine-tuned model: of its base), calibration,
-    no loss against the champion on the same galaxies, and answers of the model as it
-    would be served; chance of so many galaxies never fails a good one alone (section
-    promotion of params.yaml). The best arm is the one with the lowest CRPS on
-    validation and calibration galaxies. promotions.json, the audit trail, is to be
-    committed to git.
+    A version is judged by what it predicted for its test galaxies: errors no
+    larger than those of the arm catalogue (a fine-tuned model: of its base),
+    calibration, no loss against the champion on the same galaxies, and answers
+    of the model as it would be served; chance of so many galaxies never fails a
+    good one alone (section promotion of params.yaml). The best arm is the one
+    with the lowest CRPS on validation and calibration galaxies.
+    promotions.json, the audit trail, is to be committed to git.
 
     Exit code 0: promoted, or the champion already. 3: refused, nothing changed.
     """
@@ -162,7 +170,17 @@ def promote(
         where = f"          in another folder after: export MLFLOW_TRACKING_URI={store.uri}"
         out.print(plain(where), soft_wrap=True)
     out.print("Serve it: pix2z serve")
-    out.print(f"Keep it:  {KEEP_TRAIL}", markup=False)
+    _say_how_to_keep(root)
+
+
+def _say_how_to_keep(root: Path) -> None:
+    """Print what is to be done after each change of the champion, where git would take it."""
+    from pix2z.tracking.commits import takes_file
+    from pix2z.tracking.promotion.trail import FILE
+
+    if takes_file(root, FILE):
+        there = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
+        say(f'Keep it:  {there}git add {FILE} && git commit -m "Promotion"')
 
 
 def _decide(
@@ -191,10 +209,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
     from pix2z.evaluation.metric_names import format_value
 
     best = choice.ranked[0].arm
-    words = f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies."
-    out.print(plain(words), soft_wrap=True)
+    say_in_words(f"{best} has the lowest CRPS on {choice.n:,} validation and calibration galaxies.")
     for words in choice.passed_over.values():
-        out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=True)
+        out.print(plain(f"Not compared: {words}"), style="yellow", soft_wrap=not out.is_terminal)
     shown = table("arm", "CRPS", "above", "95 % interval", "", right=("CRPS", "above"))
     for place, ranked in enumerate(choice.ranked):
         numbers = (ranked.crps, ranked.behind, ranked.low, ranked.high)
@@ -203,8 +220,9 @@ def _show_choice(out: "Console", choice: "Choice") -> None:
         shown.add_row(ranked.arm, crps, *(others if place else ("", "", "the best")))
     out.print()
     out.print(shown)
-    words = "Chance and intervals are those of galaxies alone; other trainings may differ by more."
-    out.print(plain(words), soft_wrap=True)
+    say_in_words(
+        "Chance and intervals are those of galaxies alone; other trainings may differ by more."
+    )
     out.print()
 
 
@@ -238,20 +256,21 @@ def rollback(reason: Annotated[str, typer.Option(help="Why, for the audit trail.
 
     promotions.json, the audit trail, is to be committed to git.
 
-    Exit code 3: there is no previous champion, its artifacts are gone, or somebody else was first.
+    Exit code 3: there is no previous champion, its artifacts are gone, or
+    somebody else was first.
     """
     with session() as store:
         from pix2z.tracking.checkout import repository_root
         from pix2z.tracking.promotion.production import checked_reason
         from pix2z.tracking.promotion.production import rollback as return_to_previous
 
-        words = checked_reason(reason)
-        event = return_to_previous(store, repository_root(), reason=words)
+        words, root = checked_reason(reason), repository_root()
+        event = return_to_previous(store, root, reason=words)
     say_in_words(
         f"Rolled back: {event.to_version} ({event.source}) is the champion again; "
         f"{event.from_version} is now the previous one."
     )
-    console().print(f"Keep it:  {KEEP_TRAIL}", markup=False)
+    _say_how_to_keep(root)
 
 
 def history(
@@ -268,9 +287,9 @@ def history(
 ) -> None:
     """Print every promotion and rollback of the model in production, the oldest first.
 
-    They are read from the registry and from promotions.json. The outcome of each:
-    champion (served now), replaced, or no effect (interrupted before its last
-    write, or undone by hand). Times are UTC.
+    They are read from the registry and from promotions.json. The outcome of
+    each: champion (served now), replaced, or no effect (interrupted before its
+    last write, or undone by hand). Times are UTC.
     """
     moment = None if at is None else _moment(at)
     with session() as store:
@@ -350,5 +369,5 @@ def _show_events(events: Sequence["Event"], became: Sequence[str], *, wide: bool
             reason.strip() or "–",
         ]
         rows.append(cells)
-    spare = ("from", "by", "CRPS", "what", "copy of")
+    spare = ("copy of", "CRPS", "from", "by")
     print_table(columns, rows, right=("CRPS",), spare=spare, prose="why", wide=wide)

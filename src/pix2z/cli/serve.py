@@ -9,7 +9,7 @@ import typer
 
 from pix2z.cli.display import plain
 from pix2z.cli.registry import session
-from pix2z.cli.which_model import ModelOption
+from pix2z.cli.which_model import RegisteredOption
 from pix2z.errors import Pix2zError
 from pix2z.process import ended_by_signals
 
@@ -17,7 +17,7 @@ __all__ = ["serve"]
 
 
 def serve(
-    model: ModelOption = None,
+    model: RegisteredOption = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines ask.")
     ] = "127.0.0.1",

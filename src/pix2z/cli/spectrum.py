@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pix2z.cli.display import galaxies_progress, say
+from pix2z.cli.display import galaxies_progress, say, say_in_words
 from pix2z.cli.reading import (
     CheckOption,
     EbvOption,
@@ -63,9 +63,9 @@ def spectrum(
     at the wavelengths in wavelength, line_error and line_error95 (the same at
     the lines that attribute lines names, wherever pix2z_z_err99_low to
     pix2z_z_err99_high puts them), in 1e-17 erg / (s cm2 Angstrom), without
-    Galactic extinction where E(B-V) is known; object_id, mean_flux_r, the network's own redshift
-    (pix2z_z_median, _err68_low and _err68_high), ebv, and pix2z_flags, a sum of
-    bits:
+    Galactic extinction where E(B-V) is known; object_id, mean_flux_r, the
+    network's own redshift (pix2z_z_median, _err68_low and _err68_high), ebv,
+    and pix2z_flags, a sum of bits:
 
      1  a band is absent
      2  pixels are masked or impossible (infinite, beyond 1e10 nanomaggies)
@@ -95,8 +95,8 @@ def spectrum(
             check_positions(survey)
         flags, seconds = _write(survey, folder, given.ebv, out)
         drawn = _draw(survey, out, plot, seed=1 if seed is None else seed)
-        say(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
-        say(str(flags))
+        say_in_words(f"{done(len(survey.table), seconds)}; spectra in {out}{drawn}")
+        say_in_words(str(flags))
         if hats:
             write_hats_spectra(out, survey.table, hats)
             say_hats(hats)

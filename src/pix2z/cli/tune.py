@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pix2z.cli.display import console, plain, say, table
+from pix2z.cli.display import console, plain, say, say_in_words, table
 from pix2z.errors import InputError, Pix2zError
 from pix2z.process import one_line_if_interrupted
 
@@ -66,7 +66,7 @@ def _search(study: "_Study") -> None:
         result = _run(study)
     write_study(study.report, result)
     _show_result(result, study.hybrid.model_dump())
-    say(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
+    say_in_words(f"All trials: {study.report}; MLflow: experiment pix2z-tune.")
     _register(study)
 
 

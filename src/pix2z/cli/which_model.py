@@ -13,22 +13,42 @@ from pix2z.cli.display import say_in_words
 if TYPE_CHECKING:
     from pix2z.tracking.kinds import Kind
 
-__all__ = ["MODEL_HELP", "ModelOption", "RepoOption", "chosen_model", "in_repository"]
+__all__ = [
+    "MODEL_HELP",
+    "REGISTERED_HELP",
+    "ModelOption",
+    "RegisteredOption",
+    "RepoOption",
+    "chosen_model",
+    "in_repository",
+]
 
 MODEL_HELP = (
     "An arm or a fine-tuned model as full, the student that pix2z brings, a folder of one, or a "
     "version as models:/pix2z-full/3 or pix2z@champion."
 )
 
+REGISTERED_HELP = (
+    "A registered model: an arm or a fine-tuned one as full, its folder, or a version as "
+    "models:/pix2z-full/3 or pix2z@champion."
+)
+
 
 def _known_names(incomplete: str) -> list[str]:
-    """Names of models here, for the shell to complete."""
-    from pix2z.tracking.checkout import models_home
-    from pix2z.tracking.kinds import POOLS
+    """Names of models, for the shell to complete."""
     from pix2z.tracking.model_names import STUDENT
 
+    brought = {STUDENT} if STUDENT.startswith(incomplete) else set()
+    return sorted(brought.union(_trained_names(incomplete)))
+
+
+def _trained_names(incomplete: str) -> list[str]:
+    """Names of models that were trained here."""
+    from pix2z.tracking.checkout import models_home
+    from pix2z.tracking.kinds import POOLS
+
     found = (models_home().glob(f"{at}/*/{POOLS.saved}") for at in POOLS.folders)
-    names = sorted({STUDENT, *(path.parent.name for paths in found for path in paths)})
+    names = sorted({path.parent.name for paths in found for path in paths})
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -38,6 +58,15 @@ ModelOption = Annotated[
         help=MODEL_HELP,
         show_default="the champion, else full, else student",
         autocompletion=_known_names,
+    ),
+]
+
+RegisteredOption = Annotated[
+    str | None,
+    typer.Option(
+        help=REGISTERED_HELP,
+        show_default="the champion, else full",
+        autocompletion=_trained_names,
     ),
 ]
 

@@ -52,6 +52,10 @@ class Estimator:
     sample_density: SampleDensity | None = None
     """Of the training sample; None of one that was too small: no galaxy is called unlike it."""
 
+    def __repr__(self) -> str:
+        """Name, digest and bins: what a notebook shows of it."""
+        return f"{self.arm}: digest {self.digest[:12]}, {self.grid.n_bins} redshift bins"
+
     @property
     def arm(self) -> str:
         """Name of the training that it comes from."""

@@ -1,6 +1,7 @@
 """What stages share: logging, errors as one line with an exit code, and curves in MLflow."""
 
 import logging
+import os
 from collections.abc import Callable
 
 from rich.console import Console
@@ -39,4 +40,5 @@ def _log_for_people() -> None:
     else:
         layout = "%(asctime)s %(name)s: %(message)s"
         logging.basicConfig(level=logging.INFO, format=layout, datefmt="%H:%M:%S")
-    logging.getLogger("numexpr").setLevel(logging.WARNING)
+    # As many as it takes by itself, which it would log here and in every process that trains.
+    os.environ.setdefault("NUMEXPR_MAX_THREADS", str(min(process.cores(), 16)))

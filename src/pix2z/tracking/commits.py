@@ -20,6 +20,7 @@ __all__ = [
     "commit_with_output",
     "first_commit_with",
     "output_digest",
+    "takes_file",
 ]
 
 WORKSPACE_CODE = ".pix2z-workspace-code.json"
@@ -84,6 +85,11 @@ def output_digest(output: Path) -> str:
         if path.is_file() and not path.name.startswith(PARTIAL)
     ]
     return f"{_md5(json.dumps(listed, sort_keys=True).encode()).hexdigest()}.dir"
+
+
+def takes_file(folder: Path, name: str) -> bool:
+    """Whether git has a file of `folder`, or would take it: no rule of .gitignore leaves it out."""
+    return bool(_git(folder, "ls-files", "-co", "--exclude-standard", "--", name))
 
 
 def _file_md5(path: Path) -> str:

@@ -10,7 +10,10 @@ from pix2z.evaluation.metric_names import format_value
 from pix2z.tracking.promotion.trail import FILE, read_trail
 from pix2z.tracking.store import open_store
 from pix2z.tracking.versions import CHAMPION, read_versions, with_alias
+from tests.tracking.conftest import git
 from tests.tracking.promotion.conftest import lines, set_promotion
+
+KEEP = 'git add promotions.json && git commit -m "Promotion"\n'
 
 
 def champion():
@@ -70,9 +73,13 @@ def test_a_significant_loss_is_refused_in_one_line_and_changes_nothing(world, ru
     assert dump() == before
 
 
-@pytest.mark.usefixtures("unserved", "world")
-def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(run, monkeypatch):
+@pytest.mark.usefixtures("unserved")
+def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(
+    world, run, monkeypatch
+):
     """The better one follows the worse one."""
+    git(world, "init")
+    monkeypatch.chdir(world)
     assert run("promote", "clipped")[0] == 0
     code, out, _ = run("promote", "full", "--reason", "[bold]better[/bold] \x1b[31mcalibrated")
     assert code == 0
@@ -81,7 +88,7 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(run,
     assert (code, err) == (0, "")
     assert out == (
         "Rolled back: pix2z/1 (pix2z-clipped/1) is the champion again; pix2z/2 is now the previous "
-        'one.\nKeep it:  git add promotions.json && git commit -m "Promotion"\n'
+        f"one.\nKeep it:  {KEEP}"
     )
     code, out, _ = run("history")
     assert code == 0
@@ -103,7 +110,8 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(run,
     }
     crps = [format_value("crps", version["metrics"]["crps"]) for version in listed]
     names = [f"{version['model']}/{version['version']}" for version in listed]
-    told = [*(event["to_version"] for event in events), *events[2]["reason"].split()]
+    told = [event[name] for event in events for name in ("to_version", "action")]
+    told += events[2]["reason"].split()
     monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
     for command, cells in {"models": [*names, *crps], "history": told}.items():
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -112,6 +120,16 @@ def test_what_is_not_significantly_worse_is_promoted_and_can_be_rolled_back(run,
         assert max(map(len, out.splitlines())) <= 80
         assert [cell for cell in cells if cell not in out.split()] == []
         assert "Left out for want of width: " in out
+
+
+@pytest.mark.usefixtures("unserved")
+def test_git_is_named_only_where_it_would_take_the_trail(world, run):
+    """In a workspace, a folder that git ignores, `git add` would fail."""
+    assert "Keep it" not in run("promote", "clipped")[1]
+    git(world, "init")
+    assert run("promote", "full")[1].endswith(f"\nKeep it:  cd {world} && {KEEP}")
+    (world / ".gitignore").write_text(FILE)
+    assert "Keep it" not in run("rollback")[1]
 
 
 @pytest.mark.usefixtures("unserved")
