@@ -90,7 +90,7 @@ def images_folder(tmp_path_factory, sample_path, trained_pool, trained_spectrum)
 def run_pix2z(folder: Path, *arguments: object, terminal: bool = False) -> tuple[int, str, str]:
     """Run ``pix2z`` in a folder: exit code, stdout, as a terminal's where that is said, stderr."""
     out, err, code = io.StringIO(), io.StringIO(), 0
-    out.isatty = lambda: terminal  # type: ignore[method-assign]
+    out.isatty = lambda: terminal
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
         patch.setenv("PIX2Z_HOME", os.environ.get("PIX2Z_HOME", ""))  # which --repo sets
