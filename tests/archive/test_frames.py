@@ -122,6 +122,7 @@ def test_a_name_that_contradicts_the_header_is_refused(write, name, holds):
             r"no celestial WCS with RA first \(CTYPE1\)",
         ),
         ({"RADESYS": "FK4", "EQUINOX": 1950.0}, r"expected coordinates in ICRS.* FK4 of 1950$"),
+        ({"RADESYS": "GAPPT"}, r"expected coordinates in ICRS.*, GAPPT of"),
     ],
 )
 def test_another_image_is_refused_by_the_card(write, cards, words):

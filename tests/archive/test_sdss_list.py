@@ -118,9 +118,15 @@ def test_ids_of_plates_beyond_8191_fit_as_people_write_them(read):
 
 
 @pytest.mark.parametrize("objid", ["1.23766e18", "1237650000000000001.0", "9999999999999999999"])
-def test_an_id_that_lost_digits_is_no_id(read, objid):
+def test_an_id_that_lost_digits_is_refused(read, objid):
     (failure,) = read(f"ra,dec,objid,note,note\n1,2,{objid},a,b\n").failures
     assert failure.reason == f"objid: expected all digits of an id; received {objid!r}"
+
+
+@pytest.mark.parametrize("objid", ["galaxy7", "-1", "null"])
+def test_a_name_is_no_id_and_costs_no_galaxy(read, objid):
+    (listed,) = read(f"ra,dec,objid\n1,2,{objid}\n").objects
+    assert listed.object_id == 0
 
 
 def test_positions_are_enough_where_no_spectrum_is_named(read):

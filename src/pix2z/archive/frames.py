@@ -192,8 +192,11 @@ def _checked(
             "in nanomaggies; received counts"
         )
     bands, _ = bands_of(said, path, given=band)
-    sky = wcs_to_celestial_frame(wcs)
-    if sky.name != "icrs" and not sky.is_equivalent_frame(FK5()):
+    try:
+        sky = wcs_to_celestial_frame(wcs)
+    except ValueError:  # astropy knows no such system
+        sky = None
+    if sky is None or (sky.name != "icrs" and not sky.is_equivalent_frame(FK5())):
         raise InputError(
             f"{path}: expected coordinates in ICRS, or FK5 of 2000; received, by its WCS (RADESYS, "
             f"EQUINOX), {wcs.wcs.radesys} of {wcs.wcs.equinox:g}"

@@ -31,6 +31,8 @@ RUN2D = re.compile(r"26|103|104|v5_\d{1,3}_\d{1,3}")
 
 OBJECT_ID = re.compile(r"\d{1,19}")
 
+NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE]\+?\d+)?")
+
 WHOLE_NUMBER = re.compile(r"(\d{1,18})(?:\.0*)?")
 
 SPELLINGS = {"fiber": "fiberid", "e_bv": "ebv", "sfd_ebv": "ebv"}
@@ -261,10 +263,12 @@ def _number(row: dict[str, str], name: str, bounds: tuple[int, int]) -> int:
 
 
 def _id(text: str) -> int:
-    """Of an object; ValueError where a spreadsheet made 1.23766e18 of it, or it is another text."""
-    if not OBJECT_ID.fullmatch(text) or int(text) >= 2**63:
+    """Of an object, 0 where it is a name; ValueError where a spreadsheet made 1.23766e18 of it."""
+    if OBJECT_ID.fullmatch(text) and int(text) < 2**63:
+        return int(text)
+    if NUMBER.fullmatch(text):
         raise ValueError(f"objid: expected all digits of an id; received {plain(text)[:40]!r}")
-    return int(text)
+    return 0
 
 
 def _ebv(text: str) -> float:

@@ -40,5 +40,7 @@ def _log_for_people() -> None:
     else:
         layout = "%(asctime)s %(name)s: %(message)s"
         logging.basicConfig(level=logging.INFO, format=layout, datefmt="%H:%M:%S")
-    # As many as it takes by itself, which it would log here and in every process that trains.
-    os.environ.setdefault("NUMEXPR_MAX_THREADS", str(min(process.cores(), 16)))
+    # As many as it takes by itself, which it would log here and in every process that trains; where
+    # a user says how many, it says nothing.
+    if not {"OMP_NUM_THREADS", "NUMEXPR_NUM_THREADS"} & set(os.environ):
+        os.environ.setdefault("NUMEXPR_MAX_THREADS", str(min(process.cores(), 16)))
