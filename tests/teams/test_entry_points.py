@@ -145,8 +145,9 @@ def test_reference_takes_the_reports_as_files_of_its_own(tmp_path):
 
 def test_no_empty_store_of_mlflow_is_made_to_be_looked_at(tmp_path, monkeypatch):
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MAKEFLAGS"):
-        monkeypatch.delenv(name, raising=False)  # the second one of the make that runs the tests
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the make that runs the tests
+        monkeypatch.delenv(name, raising=False)
     show = ["make", "-o", ".venv/.core", "ui", "IN=build/quick"]
     done = subprocess.run(show, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
